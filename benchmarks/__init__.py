@@ -1,0 +1,1 @@
+"""Measurements of everything else; nothing imports them."""

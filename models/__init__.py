@@ -1,0 +1,1 @@
+"""Classifiers, the one training loop, evaluation and their reports. Imports `pipeline` alone."""

@@ -1,0 +1,4 @@
+"""The data's way from TFDS to the device: source, split, batches, augmentation.
+
+Imports no other folder of the project.
+"""

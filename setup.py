@@ -1,0 +1,54 @@
+"""Packaging of streaming-cifar100: four import packages, one distribution, run from a checkout."""
+
+import pathlib
+
+from setuptools import find_packages, setup
+
+LAYERS = ("pipeline", "models", "tuning", "benchmarks")
+TEST = ("pytest>=8.4", "hypothesis>=6.100", "jsonschema>=4.20")
+
+setup(
+    name="streaming-cifar100",
+    version="0.1.0",
+    description="Train, tune and benchmark two-headed CIFAR-100 classifiers on a tf.data stream under mixed precision",
+    long_description=pathlib.Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=[pattern for layer in LAYERS for pattern in (layer, f"{layer}.*")]),
+    install_requires=[
+        "tensorflow>=2.21,<2.22",
+        "keras>=3.15,<3.16",
+        "tensorflow-datasets>=4.9.10,<4.10",
+        "keras-tuner>=1.4.8,<1.5",
+        "numpy>=2.1",
+        "absl-py>=2.1",
+        "importlib_resources>=6.0",  # tensorflow-datasets imports it when it prepares, and does not declare it
+        "tensorboard>=2.19",  # keras-tuner imports it for every trial, and does not declare it
+        "scipy>=1.14",  # keras-tuner's Bayesian search and Keras's ImageDataGenerator need it undeclared
+        "scikit-learn>=1.5",  # keras-tuner's Bayesian search needs it undeclared
+        "matplotlib>=3.9",
+        "pillow>=11.0",
+        "psutil>=6.0",
+        "requests>=2.32",
+        "rich>=13.9",
+    ],
+    extras_require={
+        "test": TEST,
+        "dev": [*TEST, "ruff>=0.14", "mypy>=1.18"],
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+    },
+    entry_points={
+        "console_scripts": [
+            "cifar-prepare=pipeline.prepare:run",
+            "cifar-train=models.train:run",
+            "cifar-evaluate=models.evaluate:run",
+        ]
+    },
+    classifiers=[
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,48 @@
+"""The flow of data is the direction of imports; no binary loads TensorFlow before it has work."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+ALLOWED = {
+    "pipeline": set(),
+    "models": {"pipeline"},
+    "tuning": {"pipeline", "models"},
+    "benchmarks": {"pipeline", "models", "tuning"},
+}
+BINARIES = ("pipeline.prepare", "models.train", "models.evaluate", "benchmarks.train_step", "benchmarks.shapes100")
+
+
+def imported_layers(path: pathlib.Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return {name.split(".")[0] for name in names} & (ALLOWED.keys() | {"tests"})
+
+
+@pytest.mark.parametrize("layer", ALLOWED)
+def test_layer_imports_only_what_lies_before_it(layer):
+    files = sorted((ROOT / layer).rglob("*.py"))
+    assert files
+    for path in files:
+        assert imported_layers(path) <= ALLOWED[layer] | {layer}, path
+
+
+def test_import_against_the_flow_is_seen(tmp_path):
+    path = tmp_path / "wrong.py"
+    path.write_text("def later():\n    from models import training\n")
+    assert imported_layers(path) == {"models"}
+
+
+@pytest.mark.parametrize("binary", BINARIES)
+def test_importing_a_binary_loads_no_tensorflow(binary):
+    code = f"import sys, {binary}; sys.exit(bool({{'tensorflow', 'keras'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

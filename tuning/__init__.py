@@ -1,0 +1,1 @@
+"""Searches over what `models` trains. Imports `pipeline` and `models`."""
