@@ -1,0 +1,49 @@
+"""What the data are and how they are fed: the configurations of the pipeline."""
+
+import dataclasses
+import os
+
+from pipeline.config import CHECKOUT, Config, setting
+
+DATASETS = ("cifar100", "shapes100", "shapes100_tiny")
+AUTO = "auto"
+AUGMENTATIONS = ("none", "flip_shift")
+
+
+def default_data_dir() -> str:
+    """`data/` of the checkout, or of the working folder where the packages were installed away from a checkout."""
+    return str((CHECKOUT if (CHECKOUT / "setup.py").exists() else type(CHECKOUT)(os.getcwd())) / "data")
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceConfig(Config):
+    """Where the examples come from."""
+
+    dataset: str = setting(
+        "cifar100",
+        "data set; auto is cifar100 where it is prepared, given by --archive or reachable, else shapes100",
+        choices=(*DATASETS, AUTO),
+    )
+    data_dir: str = setting(default_data_dir(), "folder of prepared data sets", identity=False)
+    archive: str = setting(
+        "",
+        "cifar-100-binary or cifar-100-python, as .tar.gz or extracted folder, to prepare cifar100 from",
+        identity=False,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig(SourceConfig):
+    """How the examples are split, cached, shuffled, batched and augmented on their way to the device."""
+
+    num_validation: int = setting(10_000, "examples held out of the training split, as many of each class", low=0)
+    split_seed: int = setting(0, "which examples are held out", low=0)
+    cache: str = setting(
+        "memory",
+        "where decoded uint8 examples wait: memory shuffles each pass fully, disk and none within --shuffle_buffer",
+        choices=("memory", "disk", "none"),
+    )
+    shuffle_buffer: int = setting(10_000, "examples in the shuffle's window with --cache=disk or none", low=1)
+    batch_size: int = setting(256, "examples a step", low=1)
+    virtual_examples: int = setting(0, "augmented views an epoch; 0 is one of each training example", low=0)
+    augmentation: str = setting("flip_shift", "set of random transforms on the device", choices=AUGMENTATIONS)
