@@ -1,0 +1,173 @@
+"""The sixteen silhouettes of shapes100: the signed distance of a pixel to an outline, which shapes_drawing.py fills.
+
+An outline takes the horizontal and vertical coordinates u and v (v grows downwards) of many pixels, in units in which
+the shape reaches about one from its middle, and returns the distance in those units: negative inside. Beside corners
+the distances are those of the extended edges, which is why an outline drawn around a star keeps sharp points.
+
+Only + - * / and square roots are used, here and in the other two drawing files: IEEE 754 rounds these exactly, so the
+images are the same bytes on every machine. `sin` and `exp` would differ in their last bits.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+Plane = np.ndarray  # float32 [N, 32, 32]: one number a pixel
+Outline = Callable[[Plane, Plane], Plane]
+
+# Directions of a fifth of a turn; written out, because a machine's own cosine may end in another bit.
+_COS_36, _SIN_36 = 0.809016994, 0.587785252
+
+
+def _polygon(*corners: tuple[float, float]) -> Outline:
+    """The convex polygon of these corners, given clockwise as seen on the screen."""
+    edges = []
+    for (u0, v0), (u1, v1) in zip(corners, corners[1:] + corners[:1], strict=True):
+        length = math.sqrt((u1 - u0) ** 2 + (v1 - v0) ** 2)
+        normal_u, normal_v = (v1 - v0) / length, (u0 - u1) / length
+        edges.append((normal_u, normal_v, normal_u * u0 + normal_v * v0))
+
+    def outline(u: Plane, v: Plane) -> Plane:
+        normal_u, normal_v, offset = edges[0]
+        distance = u * normal_u + v * normal_v - offset
+        for normal_u, normal_v, offset in edges[1:]:
+            np.maximum(distance, u * normal_u + v * normal_v - offset, out=distance)
+        return distance
+
+    return outline
+
+
+def _radius(u: Plane, v: Plane) -> Plane:
+    return np.sqrt(u * u + v * v)
+
+
+def _box(u: Plane, v: Plane, half_width: float, half_height: float) -> Plane:
+    return np.maximum(np.abs(u) - half_width, np.abs(v) - half_height)
+
+
+def _fold_in_five(u: Plane, v: Plane) -> tuple[Plane, Plane]:
+    """Mirror the plane into one tenth of itself, to the right of the upward axis: the symmetry of star and flower."""
+    u, v = np.abs(u), -v
+    for mirror_u, mirror_v in ((_COS_36, -_SIN_36), (-_COS_36, -_SIN_36)):
+        # The mirrors stand on the lines between two points; what lies behind one is reflected to its front.
+        behind = 2 * np.maximum(u * mirror_u + v * mirror_v, 0)
+        u, v = u - behind * mirror_u, v - behind * mirror_v
+    return np.abs(u), v
+
+
+def disc(u: Plane, v: Plane) -> Plane:
+    """A full circle."""
+    return _radius(u, v) - 0.88
+
+
+def ring(u: Plane, v: Plane) -> Plane:
+    """A circle with a wide hole."""
+    return np.abs(_radius(u, v) - 0.7) - 0.28
+
+
+def square(u: Plane, v: Plane) -> Plane:
+    """Four equal sides."""
+    return _box(u, v, 0.78, 0.78)
+
+
+def cross(u: Plane, v: Plane) -> Plane:
+    """A plus sign."""
+    return np.minimum(_box(u, v, 0.95, 0.32), _box(u, v, 0.32, 0.95))
+
+
+def star(u: Plane, v: Plane) -> Plane:
+    """Five points."""
+    u, v = _fold_in_five(u, v)
+    # One straight edge, from the point (0, 1.05) to the notch at radius 0.47 a tenth of a turn further.
+    notch_u, notch_v = 0.47 * _SIN_36, 0.47 * _COS_36
+    length = math.sqrt(notch_u**2 + (1.05 - notch_v) ** 2)
+    return (u * (1.05 - notch_v) + (v - 1.05) * notch_u) / length
+
+
+def flower(u: Plane, v: Plane) -> Plane:
+    """Five round petals."""
+    u, v = _fold_in_five(u, v)
+    return np.minimum(_radius(u, v - 0.58), _radius(u, v) - 0.1) - 0.38
+
+
+def gear(u: Plane, v: Plane) -> Plane:
+    """Eight teeth and a hub."""
+    diagonal_u, diagonal_v = (u + v) * math.sqrt(0.5), (u - v) * math.sqrt(0.5)
+    teeth = np.minimum(_crossed_bars(u, v), _crossed_bars(diagonal_u, diagonal_v))
+    radius = _radius(u, v)
+    return np.maximum(np.minimum(radius - 0.7, teeth), 0.27 - radius)
+
+
+def _crossed_bars(u: Plane, v: Plane) -> Plane:
+    """The two thin bars whose ends are four teeth of the gear."""
+    return np.minimum(_box(u, v, 1.0, 0.15), _box(u, v, 0.15, 1.0))
+
+
+def heart(u: Plane, v: Plane) -> Plane:
+    """A square on its corner and a disc on each of its upper sides."""
+    u = np.abs(u)
+    body = (u + np.abs(v - 0.1) - 0.78) * math.sqrt(0.5)
+    lobe = _radius(u - 0.39, v + 0.29) - 0.55
+    return np.minimum(body, lobe)
+
+
+def crescent(u: Plane, v: Plane) -> Plane:
+    """A disc, less a smaller one beside its middle."""
+    return np.maximum(_radius(u, v) - 0.95, 0.74 - _radius(u - 0.5, v))
+
+
+def drop(u: Plane, v: Plane) -> Plane:
+    """A disc drawn out to a point, along its tangents."""
+    middle, radius, tip = 0.32, 0.6, -1.0
+    sine = radius / (middle - tip)
+    cosine = math.sqrt(1 - sine * sine)
+    cone = np.maximum(np.abs(u) * cosine - (v - tip) * sine, v - (middle - radius * sine))
+    return np.minimum(_radius(u, v - middle) - radius, cone)
+
+
+def hourglass(u: Plane, v: Plane) -> Plane:
+    """Two triangles, point to point."""
+    return np.maximum(np.abs(v) - 0.92, (np.abs(u) - 0.1 - 0.72 * np.abs(v)) * 0.8)
+
+
+def arch(u: Plane, v: Plane) -> Plane:
+    """A half ring on two legs."""
+    bow = _radius(u, np.minimum(v + 0.15, 0))
+    return np.maximum(np.abs(bow - 0.6) - 0.27, v - 0.9)
+
+
+_arrow_head = _polygon((0.0, -1.0), (0.85, 0.0), (-0.85, 0.0))
+_half_bolt = _polygon((0.3, -1.0), (0.2, 0.15), (-0.62, 0.15))
+triangle = _polygon((0.0, -1.0), (0.95, 0.7), (-0.95, 0.7))
+lozenge = _polygon((0.0, -1.05), (0.6, 0.0), (0.0, 1.05), (-0.6, 0.0))
+
+
+def arrow(u: Plane, v: Plane) -> Plane:
+    """A triangle on a shaft."""
+    return np.minimum(_arrow_head(u, v), _box(u, v - 0.4, 0.29, 0.52))
+
+
+def bolt(u: Plane, v: Plane) -> Plane:
+    """Two spikes, each the other turned by half a turn."""
+    return np.minimum(_half_bolt(u, v), _half_bolt(-u, -v))
+
+
+OUTLINES: dict[str, Outline] = {
+    "arch": arch,
+    "arrow": arrow,
+    "bolt": bolt,
+    "crescent": crescent,
+    "cross": cross,
+    "disc": disc,
+    "drop": drop,
+    "flower": flower,
+    "gear": gear,
+    "heart": heart,
+    "hourglass": hourglass,
+    "lozenge": lozenge,
+    "ring": ring,
+    "square": square,
+    "star": star,
+    "triangle": triangle,
+}
