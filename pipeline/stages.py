@@ -1,0 +1,198 @@
+"""The steps that a data set takes on the host: frozen, printable, `dataset -> dataset`.
+
+A pipeline is a tuple of stages (batches.py, split.py); reading the tuple is reading the pipeline. A stage named for a
+pass speaks of one run over the training examples; passes follow one another without end.
+"""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import Protocol
+
+import tensorflow as tf
+
+from pipeline import seeds
+
+IMAGE_SHAPE = (32, 32, 3)
+ENDLESS = 2**40  # passes; a run ends because the loop stops reading
+
+
+class Stage(Protocol):
+    """Anything that turns one data set into another."""
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """The data set behind this stage."""
+
+
+def chain(dataset: tf.data.Dataset, stages: tuple[Stage, ...]) -> tf.data.Dataset:
+    """Send `dataset` through the stages in order."""
+    return functools.reduce(lambda current, stage: stage(current), stages, dataset)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decode:
+    """PNG -> uint8 pixels, in order, on as many threads as tf.data finds useful."""
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Examples with `image` string [] -> with `image` uint8 [32, 32, 3]."""
+        return dataset.map(self._decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+
+    def _decode(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        image = tf.io.decode_png(example["image"], channels=3)
+        return {**example, "image": tf.ensure_shape(image, IMAGE_SHAPE)}
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheInMemory:
+    """Keep what passes by for the next time that the data set is read."""
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Anything -> the same."""
+        return dataset.cache()
+
+
+@dataclasses.dataclass(frozen=True)
+class CacheOnDisk:
+    """Keep the decoded examples as files in `folder`, made once and whole or not at all; memory stays free."""
+
+    folder: str
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """[uint8 examples] -> the same, read from `folder`."""
+        folder = pathlib.Path(self.folder)
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            staging = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
+            try:
+                dataset.save(staging)
+                os.rename(staging, folder)
+            except OSError:
+                if not folder.exists():  # else another process finished first, with the same examples
+                    raise
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+        return tf.data.Dataset.load(str(folder))
+
+
+@dataclasses.dataclass(frozen=True)
+class PermutedBatchesFromMemory:
+    """Hold every example in one uint8 tensor; permute the whole of it each pass; a batch is one gather.
+
+    The stream is the passes' permutations end to end, cut into full batches: one that the end of a pass would leave
+    short goes on into the next pass. Batch k follows from (seed, k) alone, and starting there costs the same for any k.
+    """
+
+    batch_size: int
+    seed: int
+    start_step: int = 0
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Examples -> endless batches, `{"image": uint8 [B, 32, 32, 3], "fine": int32 [B], "coarse": int32 [B]}`."""
+        examples = in_memory(dataset)
+        num_examples = len(examples["fine"])
+        first_pass, offset = divmod(self.start_step * self.batch_size, num_examples)
+        shuffle_seed = seeds.derive(self.seed, "shuffle")
+
+        def permutation(number: tf.Tensor) -> tf.Tensor:
+            seed = seeds.fold(shuffle_seed, number)
+            order = tf.random.experimental.stateless_shuffle(tf.range(num_examples), seed, alg=seeds.ALGORITHM)
+            return tf.gather(order, tf.range(tf.where(number == first_pass, offset, 0), num_examples))
+
+        indices = tf.data.Dataset.range(first_pass, ENDLESS).map(permutation, num_parallel_calls=1)
+        indices = indices.rebatch(self.batch_size, drop_remainder=True)
+        return indices.map(lambda rows: tf.nest.map_structure(lambda column: tf.gather(column, rows), examples))
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowShuffledPasses:
+    """Repeat the examples without end, each pass shuffled anew within a window of `buffer` examples.
+
+    The order of pass p follows from (seed, p) alone, whatever came before it.
+    """
+
+    buffer: int
+    seed: int
+    first_pass: int = 0
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Examples -> endless examples."""
+        shuffle_seed = seeds.derive(self.seed, "shuffle")
+
+        def shuffled(number: tf.Tensor) -> tf.data.Dataset:
+            seed = seeds.fold(shuffle_seed, number)
+            joined = tf.bitcast(seed, tf.int64)
+            return dataset.shuffle(self.buffer, seed=joined, reshuffle_each_iteration=False)
+
+        return tf.data.Dataset.range(self.first_pass, ENDLESS).flat_map(shuffled)
+
+
+@dataclasses.dataclass(frozen=True)
+class Skip:
+    """Pass over `num_examples` examples."""
+
+    num_examples: int
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Examples -> the later examples."""
+        return dataset.skip(self.num_examples)
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Group examples into full batches; in an endless stream none is left over."""
+
+    batch_size: int
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Examples -> batches."""
+        return dataset.batch(self.batch_size, drop_remainder=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchPadWithMask:
+    """Group a finite split into batches of one size; what fills up the last one is marked False in `mask`.
+
+    One shape means one trace, and every example is evaluated exactly once.
+    """
+
+    batch_size: int
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Examples -> batches with `"mask": bool [B]`."""
+        masked = dataset.map(lambda example: {**example, "mask": True})
+        return masked.batch(self.batch_size).map(self._pad)
+
+    def _pad(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        missing = self.batch_size - tf.shape(batch["mask"])[0]
+
+        def pad(column: tf.Tensor) -> tf.Tensor:
+            padded = tf.pad(column, [[0, missing]] + [[0, 0]] * (column.shape.rank - 1))
+            return tf.ensure_shape(padded, [self.batch_size, *column.shape[1:]])
+
+        return tf.nest.map_structure(pad, batch)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prefetch:
+    """Make the next batches while the device computes. The host ends here: uint8 crosses to the device.
+
+    With a `device` ("/GPU:0") the copy itself happens ahead of the step; without one the step's first op copies.
+    """
+
+    num_batches: int = 2
+    device: str = ""
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Batches -> the same batches, earlier."""
+        if self.device:
+            return dataset.apply(tf.data.experimental.prefetch_to_device(self.device, self.num_batches))
+        return dataset.prefetch(self.num_batches)
+
+
+def in_memory(dataset: tf.data.Dataset) -> dict[str, tf.Tensor]:
+    """Every example of a finite data set, as one tensor a column: [N, ...]."""
+    chunks = list(dataset.batch(1_000).as_numpy_iterator())
+    return {name: tf.concat([chunk[name] for chunk in chunks], axis=0) for name in chunks[0]}

@@ -1,0 +1,138 @@
+"""Batches: nothing dropped, nothing twice, and batch k the same wherever the stream begins."""
+
+import collections
+import itertools
+
+import numpy as np
+import pytest
+
+from pipeline import batches, errors, source
+from pipeline.data_config import DataConfig
+
+NUM_TRAIN = 1500  # of shapes100_tiny's 2,000, 500 held out
+
+
+def tiny(data_dir, **values) -> DataConfig:
+    defaults = {"dataset": "shapes100_tiny", "data_dir": data_dir, "num_validation": 500, "batch_size": 64}
+    return DataConfig(**{**defaults, **values})
+
+
+def fingerprints(config: DataConfig, start_step: int, count: int, seed: int = 0) -> list[list[bytes]]:
+    builder = source.open_builder(config)
+    stream = batches.train_batches(config, builder, seed, start_step)
+    return [[image.tobytes() for image in batch["image"]] for batch in stream.take(count).as_numpy_iterator()]
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_batch_k_does_not_depend_on_where_the_stream_began(tiny_data_dir, cache):
+    config = tiny(tiny_data_dir, cache=cache)
+    whole = fingerprints(config, 0, 50)  # 1,500 / 64: two passes and some
+    for start in (1, 22, 23, 24, 47):
+        assert fingerprints(config, start, 2) == whole[start : start + 2]
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_every_pass_holds_every_example_once(tiny_data_dir, cache):
+    config = tiny(tiny_data_dir, cache=cache)
+    images = list(itertools.chain(*fingerprints(config, 0, 47)))
+    first, second = images[:NUM_TRAIN], images[NUM_TRAIN : 2 * NUM_TRAIN]
+    assert len(set(first)) == NUM_TRAIN
+    assert set(first) == set(second)
+    assert first != second
+
+
+def test_seed_decides_the_order(tiny_data_dir):
+    config = tiny(tiny_data_dir)
+    assert fingerprints(config, 0, 1, seed=1) == fingerprints(config, 0, 1, seed=1)
+    assert fingerprints(config, 0, 1, seed=1) != fingerprints(config, 0, 1, seed=2)
+
+
+def test_labels_stay_with_their_images(tiny_data_dir):
+    config = tiny(tiny_data_dir)
+    builder = source.open_builder(config)
+    labels = {}
+    for step in (0, 30):
+        for batch in batches.train_batches(config, builder, 0, step).take(24).as_numpy_iterator():
+            for image, fine, coarse in zip(batch["image"], batch["fine"], batch["coarse"], strict=True):
+                assert labels.setdefault(image.tobytes(), (fine, coarse)) == (fine, coarse)
+    assert len(labels) == NUM_TRAIN
+
+
+def test_batches_are_uint8_and_full(tiny_data_dir):
+    config = tiny(tiny_data_dir)
+    spec = batches.train_batches(config, source.open_builder(config), 0).element_spec
+    assert spec["image"].shape == (64, 32, 32, 3)
+    assert spec["image"].dtype == np.uint8
+    assert spec["fine"].dtype == spec["coarse"].dtype == np.int32
+
+
+def test_memory_permutes_the_whole_and_a_window_only_its_reach(tiny_data_dir):
+    ordered = fingerprints(tiny(tiny_data_dir, cache="none", shuffle_buffer=1), 0, 23)
+    place = {image: number for number, image in enumerate(itertools.chain(*ordered))}
+
+    def reach(config: DataConfig) -> int:
+        images = itertools.chain(*fingerprints(config, 0, 23))
+        return max(place.get(image, 0) - number for number, image in enumerate(images))
+
+    assert reach(tiny(tiny_data_dir, cache="none", shuffle_buffer=50)) <= 50
+    assert reach(tiny(tiny_data_dir)) > NUM_TRAIN / 2
+
+
+@pytest.mark.parametrize(("split", "expected"), [("validation", 500), ("test", 500)])
+def test_evaluation_pads_and_masks(tiny_data_dir, monkeypatch, split, expected):
+    monkeypatch.setattr(batches, "EVAL_BATCH_SIZE", 150)
+    config = tiny(tiny_data_dir)
+    found = list(batches.eval_batches(config, source.open_builder(config), split).as_numpy_iterator())
+    assert [len(batch["mask"]) for batch in found] == [150] * 4
+    assert sum(batch["mask"].sum() for batch in found) == expected
+    assert found[-1]["mask"].tolist() == [True] * 50 + [False] * 100
+    fine = np.concatenate([batch["fine"][batch["mask"]] for batch in found])
+    assert set(collections.Counter(fine.tolist()).values()) == {5}
+
+
+def test_disk_cache_is_made_once(tiny_data_dir, tmp_path):
+    folder = tmp_path / "cache"
+    from pipeline import stages
+
+    config = tiny(tiny_data_dir)
+    examples = stages.Decode()(source.read(source.open_builder(config), "test"))
+    first = [e["image"].tobytes() for e in stages.CacheOnDisk(str(folder))(examples).as_numpy_iterator()]
+    second = [e["image"].tobytes() for e in stages.CacheOnDisk(str(folder))(examples.take(0)).as_numpy_iterator()]
+    assert first == second
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
+def test_batch_larger_than_the_split_is_refused(tiny_data_dir):
+    config = tiny(tiny_data_dir, batch_size=1501)
+    with pytest.raises(errors.BadArgumentError, match="batch_size=1501: expected at most the 1500 training examples"):
+        batches.train_batches(config, source.open_builder(config), 0)
+
+
+def test_no_holdout_has_no_validation_batches(tiny_data_dir):
+    config = tiny(tiny_data_dir, num_validation=0)
+    with pytest.raises(errors.BadArgumentError, match="num_validation=0"):
+        batches.eval_batches(config, source.open_builder(config), "validation")
+
+
+def test_epochs_leave_no_view_out_and_end_where_the_next_begins():
+    epochs = batches.Epochs(views=1500, batch_size=64, epochs=3.0)
+    assert [epochs.first_step(number) for number in range(4)] == [0, 24, 47, 71]  # 23.4 batches each
+    assert epochs.total_steps == 71
+    assert epochs.count == 3
+    assert epochs.last_step(2) == 71
+
+
+def test_fraction_and_max_steps_cut_the_last_epoch():
+    assert batches.Epochs(1500, 64, 2.5).total_steps == 59
+    assert batches.Epochs(1500, 64, 2.5).count == 3
+    cut = batches.Epochs(1500, 64, 10.0, max_steps=30)
+    assert (cut.total_steps, cut.count, cut.last_step(1)) == (30, 2, 30)
+    exact = batches.Epochs(1500, 64, 10.0, max_steps=24)
+    assert (exact.total_steps, exact.count) == (24, 1)
+
+
+def test_virtual_examples_are_the_views_of_an_epoch():
+    config = DataConfig(virtual_examples=600_000, batch_size=256)
+    assert batches.Epochs.of(config, 40_000, 1.0).total_steps == 2344
+    with pytest.raises(errors.BadArgumentError, match="virtual_examples=100: expected at least one batch of 256"):
+        batches.Epochs.of(DataConfig(virtual_examples=100), 40_000, 1.0)

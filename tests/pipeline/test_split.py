@@ -1,0 +1,75 @@
+"""The held-out split on shapes100_tiny and synthetic streams."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from pipeline import errors, labels, source, split
+from pipeline.data_config import DataConfig
+
+
+def stream(per_class: int) -> tf.data.Dataset:
+    """Examples whose position is their identity, classes interleaved irregularly."""
+    fine = np.random.default_rng(0).permutation(np.repeat(np.arange(labels.NUM_FINE), per_class)).astype(np.int32)
+    return tf.data.Dataset.from_tensor_slices({"position": np.arange(len(fine)), "fine": fine})
+
+
+def kept(part: str, per_class: int, num_validation: int, seed: int = 0) -> list[tuple[int, int]]:
+    stage = split.KeepPart(part, per_class * labels.NUM_FINE, num_validation, seed)
+    return [(int(e["position"]), int(e["fine"])) for e in stage(stream(per_class)).as_numpy_iterator()]
+
+
+def test_parts_are_disjoint_whole_and_stratified():
+    train, validation = kept("train", 10, 300), kept("validation", 10, 300)
+    assert set(collections.Counter(fine for _, fine in train).values()) == {7}
+    assert set(collections.Counter(fine for _, fine in validation).values()) == {3}
+    assert sorted(position for position, _ in train + validation) == list(range(1000))
+
+
+def test_split_is_the_same_for_a_seed_and_another_for_another():
+    assert kept("validation", 10, 300, seed=1) == kept("validation", 10, 300, seed=1)
+    assert kept("validation", 10, 300, seed=1) != kept("validation", 10, 300, seed=2)
+
+
+def test_every_place_in_a_class_is_held_out_equally_often():
+    order = {}
+    for position, fine in [(int(e["position"]), int(e["fine"])) for e in stream(10).as_numpy_iterator()]:
+        order.setdefault(fine, []).append(position)
+    rank = {position: place for positions in order.values() for place, position in enumerate(positions)}
+    held_out = collections.Counter(rank[p] for seed in range(5) for p, _ in kept("validation", 10, 300, seed))
+    assert sum(held_out.values()) == 1500
+    assert all(100 < held_out[place] < 200 for place in range(10))  # 150 expected, standard deviation 10
+
+
+def test_order_is_kept():
+    positions = [position for position, _ in kept("train", 10, 300)]
+    assert positions == sorted(positions)
+
+
+def test_nothing_held_out_is_everything_in_training():
+    assert len(kept("train", 10, 0)) == 1000
+
+
+@pytest.mark.parametrize("num_validation", [150, 1000])
+def test_uneven_or_whole_holdout_is_refused(num_validation):
+    with pytest.raises(errors.BadArgumentError, match=f"num_validation={num_validation}: expected a multiple of 100"):
+        split.KeepPart("train", 1000, num_validation, 0)
+
+
+def test_a_class_with_too_few_examples_breaks_the_count():
+    short = stream(10).filter(lambda example: example["position"] > 0)
+    train, validation = (split.KeepPart(part, 1000, 300, 0)(short) for part in ("train", "validation"))
+    with pytest.raises(tf.errors.FailedPreconditionError, match="was expected to contain"):
+        list(train.concatenate(validation))
+
+
+@pytest.mark.real_data
+def test_real_classes_have_400_and_100(real_data_dir):
+    config = DataConfig(data_dir=real_data_dir)
+    builder = source.open_builder(config)
+    for part, expected in (("train", 400), ("validation", 100)):
+        examples = split.keep(part, config, builder)(source.read(builder, "train"))
+        counts = collections.Counter(int(example["fine"]) for example in examples.as_numpy_iterator())
+        assert counts == dict.fromkeys(range(100), expected)
