@@ -1,0 +1,70 @@
+"""A benchmark's result as people and scripts read it: a table on the terminal, and JSON of one form."""
+
+import json
+import os
+import pathlib
+import shlex
+import sys
+from typing import Any
+
+import rich.console
+import rich.table
+
+from benchmarks.timing import Timing, ratio
+
+
+def row(timing: Timing, unit: str, base: Timing | None = None, **more: Any) -> dict[str, Any]:
+    """One row of the JSON; with a `base` it carries the name of it and the median ratio to it."""
+    compared = {"base": base.name, "ratio": round(ratio(timing, base), 3)} if base else {}
+    return {
+        "name": timing.name,
+        "unit": unit,
+        "median": round(timing.median, 1),
+        "min": round(min(timing.rates), 1),
+        "max": round(max(timing.rates), 1),
+        "repeats": len(timing.rates),
+        "first_call_s": round(timing.first_s, 3),
+        **compared,
+        **more,
+    }
+
+
+def single(name: str, unit: str, value: float, **more: Any) -> dict[str, Any]:
+    """A row of one measured value, such as an accuracy or the time of a long job."""
+    return {"name": name, "unit": unit, "median": value, "min": value, "max": value, "repeats": 1, **more}
+
+
+def publish(benchmark: str, rows: list[dict[str, Any]], out: str) -> None:
+    """Print the rows, and write them to `out` where it is given."""
+    from models import device
+    from models.reporting import report
+
+    _print(benchmark, rows)
+    if not out:
+        return
+    document = {
+        "benchmark": benchmark,
+        "command": shlex.join(["python", "-m", f"benchmarks.{benchmark}", *sys.argv[1:]]),
+        "device": device.describe(),
+        "versions": report.versions(),
+        "git_commit": report.git_commit(),
+        "rows": rows,
+    }
+    path = pathlib.Path(out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+    print(f"written: {path}")
+
+
+def _print(benchmark: str, rows: list[dict[str, Any]]) -> None:
+    table = rich.table.Table(title=benchmark, title_justify="left")
+    table.add_column("row", no_wrap=True)
+    for heading in ("median", "min", "max", "ratio"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("unit")
+    for line in rows:
+        figures = [f"{line[key]:,.4g}" if line[key] < 100 else f"{line[key]:,.0f}" for key in ("median", "min", "max")]
+        table.add_row(line["name"], *figures, f"{line['ratio']:.2f}" if "ratio" in line else "", line["unit"])
+    rich.console.Console().print(table)

@@ -1,0 +1,81 @@
+"""Is shapes100 what it has to be: quick to make, more than colours, and learnable?
+
+    python -m benchmarks.shapes100 --out=FILE.json
+
+Generates and prepares it anew in a temporary folder, trains the presets `linear` and `quick` on it, evaluates both on
+test, and ends with exit code 1 where a figure is out of its bounds.
+"""
+
+import dataclasses
+import pathlib
+import tempfile
+import time
+
+from absl import flags
+
+from benchmarks import results
+from pipeline import binary, config, errors
+from pipeline.data_config import DataConfig, SourceConfig
+
+OUT = flags.DEFINE_string("out", "", "JSON file to write")
+
+MAX_PREPARE_S = 60.0
+MAX_LINEAR_FINE = 0.40  # what pixels give away to a linear model
+MIN_QUICK_FINE = 0.80
+
+
+def main() -> None:
+    """Measure, publish, judge."""
+    binary.load_tensorflow()
+    with tempfile.TemporaryDirectory() as folder:
+        prepare_s = _prepare_s(folder)
+        linear, quick = (_test_report(preset, folder) for preset in ("linear", "quick"))
+    results.publish(
+        "shapes100",
+        [
+            results.single("ours/prepare", "s", prepare_s, limit=MAX_PREPARE_S),
+            results.single("ours/linear/fine_accuracy", "of 1", linear["fine_accuracy"], limit=MAX_LINEAR_FINE),
+            results.single("ours/quick/fine_accuracy", "of 1", quick["fine_accuracy"], limit=MIN_QUICK_FINE),
+            results.single("ours/quick/coarse_accuracy", "of 1", quick["coarse_accuracy"]),
+            results.single("ours/quick/train_seconds", "s", quick["train_seconds"]),
+        ],
+        OUT.value,
+    )
+    if (
+        prepare_s > MAX_PREPARE_S
+        or linear["fine_accuracy"] > MAX_LINEAR_FINE
+        or quick["fine_accuracy"] < MIN_QUICK_FINE
+    ):
+        raise errors.FailedError("shapes100 is out of its bounds; see the table above")
+
+
+def _prepare_s(folder: str) -> float:
+    from pipeline import prepare
+
+    started = time.perf_counter()
+    prepare.prepare(SourceConfig(dataset="shapes100", data_dir=folder))
+    return time.perf_counter() - started
+
+
+def _test_report(preset: str, data_dir: str) -> dict:
+    """Train a preset on the prepared data and evaluate it on test."""
+    from models import evaluation, precision, run_folder, train_config, training
+    from models.train_config import TrainConfig
+
+    values = {**train_config.preset(preset), "preset": preset, "dataset": "shapes100", "data_dir": data_dir}
+    data, train = config.build(DataConfig, values), config.build(TrainConfig, values)
+    train = dataclasses.replace(train, precision=precision.resolve(train.precision))
+    configuration = {**data.as_dict(), **train.as_dict()}
+    with run_folder.claim(str(pathlib.Path(data_dir, "runs", preset)), configuration, configuration) as run:
+        training.train(data, train, run=run)
+        evaluation.evaluate_run(run, "test", data_dir)
+        return run.report()
+
+
+def run() -> None:
+    """Start the binary."""
+    binary.run(main)
+
+
+if __name__ == "__main__":
+    run()

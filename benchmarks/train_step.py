@@ -1,0 +1,101 @@
+"""Images a second of whole training steps, input included, by precision; sides interleaved.
+
+    python -m benchmarks.train_step --out=FILE.json
+
+Rows: `ours/PRESET/PRECISION`, with the ratio to the first precision, and `peer/keras_batch_normalization/...`: the same
+network at the last precision with Keras's own layer in the place of the fused one.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from benchmarks import results, timing
+from models import train_config
+from models.train_config import TrainConfig
+from pipeline import binary, config
+from pipeline.data_config import DataConfig, SourceConfig
+
+if TYPE_CHECKING:
+    import keras
+
+config.define_flags(SourceConfig)
+flags.adopt_module_key_flags(config)
+PRESET = flags.DEFINE_string("preset", "quick", "recipe whose step is measured")
+PRECISIONS = flags.DEFINE_list("precisions", ["float32", "mixed_bfloat16"], "precisions to compare, float32 first")
+REPEATS = flags.DEFINE_integer("repeats", 3, "rounds", lower_bound=1)
+STEPS = flags.DEFINE_integer("steps", 20, "steps a round and side", lower_bound=1)
+QUICK = flags.DEFINE_bool("quick", False, "under a minute: few steps, and a figure to match")
+OUT = flags.DEFINE_string("out", "", "JSON file to write")
+
+
+def main() -> None:
+    """Measure the sides and publish the rows."""
+    values = train_config.preset(PRESET.value)
+    data = config.build(DataConfig, values, config.given_flags())
+    from pipeline import prepare
+
+    data = dataclasses.replace(data, dataset=prepare.prepare(data))
+    num_steps = 4 if QUICK.value else STEPS.value
+    configs = [
+        config.build(TrainConfig, values, {"preset": PRESET.value, "precision": name}) for name in PRECISIONS.value
+    ]
+    sides = [_side(f"ours/{train.preset}/{train.precision}", data, train, num_steps) for train in configs]
+    last = configs[-1]
+    stock_name = f"peer/keras_batch_normalization/{last.preset}/{last.precision}"
+    sides.append(_side(stock_name, data, last, num_steps, with_stock_normalisation=True))
+    timings = timing.interleave(sides, REPEATS.value)
+    base = timings[sides[0].name]
+    rows = [
+        results.row(timed, "images/s", None if timed is base else base, batch_size=data.batch_size)
+        for timed in timings.values()
+    ]
+    results.publish("train_step", rows, OUT.value)
+
+
+def _side(
+    name: str, data: DataConfig, train: TrainConfig, num_steps: int, *, with_stock_normalisation: bool = False
+) -> timing.Side:
+    """Training steps of a configuration, reading its own stream of batches."""
+    from models import classifier, optimizers, precision
+    from models.train_step import TrainStep
+    from pipeline import batches, source
+    from pipeline.augment import sets
+
+    model = classifier.build(train)
+    if with_stock_normalisation:
+        with precision.scope(train.precision):
+            model = _with_stock_normalisation(model)
+    optimizer = optimizers.build(train, model.trainable_variables)
+    step = TrainStep(model, optimizer, sets.build(data.augmentation), train, total_steps=1_000_000)
+    stream = iter(batches.train_batches(data, source.open_builder(data), train.seed))
+
+    def run() -> None:
+        for number in range(num_steps):
+            step(next(stream), number)
+        step.sums.numpy()  # waits for the device
+
+    return timing.Side(name, run, num_steps * data.batch_size)
+
+
+def _with_stock_normalisation(model: "keras.Model") -> "keras.Model":
+    import keras
+
+    from models.layers import FusedBatchNormalization
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if isinstance(layer, FusedBatchNormalization):
+            return keras.layers.BatchNormalization(momentum=layer.momentum, epsilon=layer.epsilon)
+        return layer.__class__.from_config(layer.get_config())
+
+    return keras.models.clone_model(model, clone_function=clone)
+
+
+def run() -> None:
+    """Start the binary."""
+    binary.run(main)
+
+
+if __name__ == "__main__":
+    run()

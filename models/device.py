@@ -1,0 +1,40 @@
+"""The machine a run computes on: its manners, its name, its memory."""
+
+import os
+import platform
+import resource
+import sys
+
+import tensorflow as tf
+
+from models.precision import cpu_flags
+
+
+def claim_gpus_politely() -> None:
+    """Take GPU memory as it is needed instead of all at once. For binaries; does nothing once a GPU is in use."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def describe() -> str:
+    """One line: the GPUs' names, or the processor with what it has for bfloat16."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return ", ".join(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus)
+    threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+    extras = sorted(cpu_flags() & {"amx_bf16", "avx512_bf16", "avx512f", "avx2"})
+    return f"{_processor()}, {threads} threads, {' '.join(extras) or 'no vector extensions known'}"
+
+
+def peak_rss_mib() -> float:
+    """The most memory that this process ever held in RAM, TensorFlow included, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
+            return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,39 @@
+"""Evaluate a trained run on validation or test, every example once, and put the figures into its report.
+
+python -m models.evaluate --run_dir=runs/quick --split=test
+"""
+
+import pathlib
+
+from absl import flags
+
+from pipeline import binary, errors
+from pipeline.data_config import default_data_dir
+
+RUN_DIR = flags.DEFINE_string("run_dir", None, "folder of the run that models.train wrote")
+DATA_DIR = flags.DEFINE_string("data_dir", default_data_dir(), "folder of prepared data sets")
+SPLIT = flags.DEFINE_enum("split", "validation", ["validation", "test"], "what to evaluate on")
+
+
+def main() -> None:
+    """Load the run's model, evaluate it, report."""
+    if not RUN_DIR.value:
+        raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
+    binary.load_tensorflow()
+    from models import device, evaluation, run_folder
+    from models.reporting import page, table
+
+    device.claim_gpus_politely()
+    folder = run_folder.RunFolder(pathlib.Path(RUN_DIR.value))
+    evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
+    page.write(folder)
+    table.show(folder)
+
+
+def run() -> None:
+    """The console script `cifar-evaluate`."""
+    binary.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,62 @@
+"""Evaluation: every example of a split exactly once, and the count is checked."""
+
+import keras
+import tensorflow as tf
+
+from models import metrics
+from models.reporting import report
+from models.run_folder import RunFolder
+from models.train_config import TrainConfig
+from pipeline import batches, config, errors, source, split
+from pipeline.data_config import DataConfig
+
+
+class Evaluator:
+    """Evaluates a model on padded, masked batches (`pipeline.batches.eval_batches`), with one trace for all calls."""
+
+    def __init__(self, model: keras.Model, config: TrainConfig) -> None:
+        self._sums = tf.Variable(tf.zeros(len(metrics.SUMS), tf.float64), trainable=False)
+
+        @tf.function(reduce_retracing=True)
+        def add_batch(batch: dict[str, tf.Tensor]) -> None:
+            logits = model(batch["image"], training=False)
+            self._sums.assign_add(metrics.sums(config, logits, batch))
+
+        self._add_batch = add_batch
+
+    def __call__(self, batches: tf.data.Dataset, num_expected: int) -> dict[str, float]:
+        """The mean losses and accuracies, single view.
+
+        Raises:
+          RuntimeError: the batches held more or fewer examples than `num_expected`.
+        """
+        self._sums.assign(tf.zeros_like(self._sums))
+        for batch in batches:
+            self._add_batch(batch)
+        num_examples = int(self._sums[metrics.SUMS.index("examples")])
+        if num_examples != num_expected:
+            raise RuntimeError(f"evaluated {num_examples} examples, expected {num_expected}")
+        return metrics.means(self._sums)
+
+
+def evaluate_run(run: RunFolder, split_name: str, data_dir: str) -> None:
+    """Evaluate a finished run's model on "validation" or "test"; its report gets the new figures, times stay.
+
+    Args:
+      run: the run's folder.
+      split_name: "validation", as it was held out when the run was trained, or "test".
+      data_dir: folder of prepared data sets; it need not be the one that the run was trained from.
+
+    Raises:
+      errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
+      errors.BadArgumentError: the folder is no run's, or nothing was held out for validation.
+    """
+    saved = run.config()
+    if not run.is_finished:
+        raise errors.FailedError(f"run_dir={run.path}: expected a finished run; run models.train on it first")
+    data = config.build(DataConfig, saved, {"data_dir": data_dir})
+    builder = source.open_builder(data)
+    evaluator = Evaluator(run.load_model(), config.build(TrainConfig, saved))
+    num_examples = split.size(data, builder, split_name)
+    means = evaluator(batches.eval_batches(data, builder, split_name), num_examples)
+    run.write_report({**run.report(), **report.evaluated(split_name, num_examples, means)})

@@ -1,0 +1,30 @@
+"""What a training costs: multiply-adds read from a built model's layers.
+
+`train_petaflop` = sum over the steps of 3 x 2 x the multiply-adds of the convolutions and dense layers x the step's
+images, / 1e15: two operations a multiply-add, and the backward pass counted as two forward ones. Seconds do not travel
+between machines; this figure does.
+"""
+
+import math
+
+import keras
+
+
+def multiply_adds(model: keras.Model) -> int:
+    """Of one image's way forward through the convolutions and dense layers of `model`."""
+    return sum(_layer_multiply_adds(layer) for layer in model.layers)
+
+
+def train_petaflop(model: keras.Model, num_images: int) -> float:
+    """Of training on `num_images` images, forward and backward."""
+    return 6 * multiply_adds(model) * num_images / 1e15
+
+
+def _layer_multiply_adds(layer: keras.layers.Layer) -> int:
+    if isinstance(layer, keras.Model):
+        return multiply_adds(layer)
+    if isinstance(layer, keras.layers.Conv2D):
+        return math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:3])
+    if isinstance(layer, keras.layers.Dense):
+        return math.prod(layer.kernel.shape)
+    return 0

@@ -1,0 +1,68 @@
+"""Losses and accuracies of one or two heads, as sums over a batch: sums of any batches add up to exact means."""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from models.heads import NUM_CLASSES
+from models.train_config import TrainConfig
+from pipeline.labels import FINE_TO_COARSE, NUM_COARSE
+
+Batch = Mapping[str, tf.Tensor]
+# The order of a vector of sums. A sum of a head that the model lacks is not a number, and so is its mean.
+SUMS = ("examples", "loss", "fine_loss", "coarse_loss", "fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy")
+
+
+def objective(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
+    """float32 [B]: what training minimises for each image, the heads' smoothed cross-entropies weighted and added."""
+    smoothing = {"fine": config.fine_label_smoothing, "coarse": config.coarse_label_smoothing}
+    # A single head's loss counts fully: a weight would only rescale the learning rate.
+    weight = {"fine": 1.0, "coarse": config.coarse_loss_weight if len(logits) > 1 else 1.0}
+    return tf.add_n(
+        [weight[name] * _cross_entropy(logits[name], batch[name], name, smoothing[name]) for name in logits]
+    )
+
+
+def sums(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
+    """float64 [len(SUMS)]: over the batch's images, those whose `mask` is False left out.
+
+    `loss` is the objective, smoothing included; `fine_loss` and `coarse_loss` are plain cross-entropies.
+    """
+    per_image = {"loss": objective(config, logits, batch)}
+    per_image["examples"] = tf.ones_like(per_image["loss"])
+    for name in logits:
+        per_image[f"{name}_loss"] = _cross_entropy(logits[name], batch[name], name, 0.0)
+        per_image[f"{name}_accuracy"] = _hits(logits[name], batch[name])
+    if "fine" in logits:
+        per_image["coarse_from_fine_accuracy"] = _hits(coarse_from_fine(logits["fine"]), batch["coarse"])
+    missing = tf.fill(tf.shape(per_image["loss"]), float("nan"))
+    table = tf.stack([per_image.get(name, missing) for name in SUMS])
+    if "mask" in batch:
+        table = tf.where(batch["mask"], table, 0.0)
+    return tf.reduce_sum(tf.cast(table, tf.float64), axis=1)
+
+
+def means(vector: tf.Tensor) -> dict[str, float]:
+    """A vector of sums -> the mean of each but `examples`; those that are no number are left out, but never `loss`."""
+    values = dict(zip(SUMS, (float(value) for value in vector), strict=True))
+    num_examples = values.pop("examples")
+    return {name: value / num_examples for name, value in values.items() if value == value or name == "loss"}
+
+
+def coarse_from_fine(fine_logits: tf.Tensor) -> tf.Tensor:
+    """float32 [B, 100] logits -> [B, 20] probabilities: those of a superclass's five fine classes, summed."""
+    members = tf.one_hot(FINE_TO_COARSE, NUM_COARSE)
+    return tf.nn.softmax(fine_logits) @ members
+
+
+def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor, name: str, smoothing: float) -> tf.Tensor:
+    if not smoothing:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    num_classes = NUM_CLASSES[name]
+    off = smoothing / num_classes
+    targets = tf.one_hot(labels, num_classes, on_value=1.0 - smoothing + off, off_value=off)
+    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+
+
+def _hits(scores: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.argmax(scores, axis=1, output_type=tf.int32) == labels, tf.float32)

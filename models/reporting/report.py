@@ -1,0 +1,108 @@
+"""`report.json` and the rows of `metrics.jsonl`: the keys that other people's scripts rely on."""
+
+import dataclasses
+import importlib.metadata
+import platform
+import subprocess
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from models import device, flops, metrics
+from models.checkpoints import Progress
+from models.train_config import TrainConfig
+from pipeline.config import CHECKOUT
+from pipeline.data_config import DataConfig
+
+MEANS = tuple(name for name in metrics.SUMS if name != "examples")
+PACKAGES = ("streaming-cifar100", "keras", "tensorflow-datasets", "numpy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Counts:
+    """Examples of a run: its three splits, and the views that it calls an epoch."""
+
+    num_train: int
+    num_validation: int
+    num_test: int
+    views: int
+
+
+def of_training(
+    data: DataConfig, config: TrainConfig, model: keras.Model, progress: Progress, counts: Counts
+) -> dict[str, Any]:
+    """The report of a run that has ended, with validation's figures; null accuracies where nothing was held out."""
+    trained_epochs = min(config.epochs, progress.step * data.batch_size / counts.views)
+    return {
+        "dataset": data.dataset,
+        "num_train": counts.num_train,
+        "num_validation": counts.num_validation,
+        "num_test": counts.num_test,
+        "preset": config.preset,
+        "precision": config.precision,
+        "seed": config.seed,
+        "epochs": round(trained_epochs, 4),
+        "steps": progress.step,
+        **evaluated("validation", counts.num_validation, progress.final),
+        "coarse_source": config.coarse_source,
+        "train_seconds": round(progress.train_seconds, 3),
+        "examples_per_second": round(progress.images_seen / progress.train_seconds, 1),
+        "train_petaflop": flops.train_petaflop(model, progress.step * data.batch_size),
+        "peak_rss_mib": round(max(progress.peak_rss_mib, device.peak_rss_mib()), 1),
+        "num_parameters": model.count_params(),
+        "device": device.describe(),
+        "versions": versions(),
+        "git_commit": git_commit(),
+    }
+
+
+def evaluated(split: str, num_examples: int, means: dict[str, float]) -> dict[str, Any]:
+    """The keys that an evaluation replaces in a report; null for what was not measured or a head that is not there."""
+    return {"split": split, "examples_evaluated": num_examples, **{name: means.get(name) for name in MEANS}}
+
+
+def row(
+    progress: Progress, means: dict[str, float], validation: dict[str, float], rate: float, images_per_s: float
+) -> dict[str, Any]:
+    """One line of `metrics.jsonl`: an epoch's training and validation figures, null as in `evaluated`."""
+    return {
+        "epoch": progress.epoch + 1,
+        "step": progress.step,
+        "learning_rate": rate,
+        **{f"train_{name}": means.get(name) for name in MEANS},
+        **{f"validation_{name}": validation.get(name) for name in MEANS},
+        "train_seconds": round(progress.train_seconds, 3),
+        "examples_per_second": round(images_per_s, 1),
+    }
+
+
+def validation_of(last_row: dict[str, Any]) -> dict[str, float]:
+    """The validation means of a row, those that were measured."""
+    found = {name: last_row[f"validation_{name}"] for name in MEANS}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the packages that decide a result."""
+    # TensorFlow comes from a wheel of another name on some machines, so its own word counts.
+    found = {"python": platform.python_version(), "tensorflow": tf.__version__}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # run from a checkout that was never installed
+            found[package] = "not installed"
+    return found
+
+
+def git_commit() -> str | None:
+    """The checkout's commit, with `+changes` where files differ from it; None away from a git checkout."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(CHECKOUT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

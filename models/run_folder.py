@@ -1,0 +1,130 @@
+"""A run's folder: what it is, how far it is, what it scored. Every file appears whole, by a rename.
+
+config.json   metrics.jsonl   checkpoint/state.npz   model.keras   report.json   report.html
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pipeline import errors
+
+if TYPE_CHECKING:  # reading a report must not cost the seconds that importing Keras takes
+    import keras
+
+
+class RunFolder:
+    """The files of one run. Made by `claim`, which keeps a second process and another configuration out."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self.checkpoint = path / "checkpoint" / "state.npz"
+        self.model = path / "model.keras"
+        self.page = path / "report.html"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has ended and reported."""
+        return (self.path / "report.json").exists()
+
+    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        """Replace `metrics.jsonl`: one object an epoch."""
+        write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+    def save_model(self, model: "keras.Model") -> None:
+        """Replace `model.keras`."""
+        temporary = self.path / ".partial.keras"
+        model.save(temporary)
+        os.replace(temporary, self.model)
+
+    def load_model(self) -> "keras.Model":
+        """The trained classifier of a finished run."""
+        import keras
+
+        from models import layers  # noqa: F401  # registers the project's own layers with Keras
+
+        return keras.saving.load_model(self.model, compile=False)
+
+    def config(self) -> dict[str, Any]:
+        """The whole configuration that the run was started with.
+
+        Raises:
+          errors.BadArgumentError: the folder is no run folder.
+        """
+        try:
+            return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise errors.BadArgumentError(f"run_dir={self.path}: expected a folder that models.train wrote") from error
+
+    def report(self) -> dict[str, Any]:
+        """What `report.json` holds."""
+        return json.loads((self.path / "report.json").read_text(encoding="utf-8"))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What `metrics.jsonl` holds."""
+        lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def write_report(self, report: dict[str, Any]) -> None:
+        """Replace `report.json`."""
+        write_text(self.path / "report.json", json.dumps(report, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def claim(path: str, config: dict[str, Any], identity: dict[str, Any]) -> Iterator[RunFolder]:
+    """Open a run's folder, a new one or one to go on with, and keep it until the context ends.
+
+    Args:
+      path: the folder; its parents are made.
+      config: the whole resolved configuration; written when the folder is new.
+      identity: the part of it that makes the run what it is.
+
+    Raises:
+      errors.BadArgumentError: the folder holds something else, or a run of another configuration.
+      errors.FailedError: another process is training in it.
+    """
+    folder = RunFolder(pathlib.Path(path))
+    _refuse_other_content(folder.path)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with open(folder.path / ".lock", "w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel frees it, however the process ends
+        except OSError as error:
+            raise errors.FailedError(f"run_dir={path}: another process is training there") from error
+        if folder.checkpoint.exists() or folder.is_finished:
+            _refuse_other_run(folder, identity)
+        else:  # new, or of a run that ended before its first checkpoint and left nothing to keep
+            write_text(folder.path / "config.json", json.dumps(config, indent=2) + "\n")
+        yield folder
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Replace `path` in one rename."""
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _refuse_other_content(path: pathlib.Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise errors.BadArgumentError(f"run_dir={path}: expected a folder, found a file")
+    if path.exists() and not (path / "config.json").exists():
+        content = [entry.name for entry in path.iterdir() if entry.name not in (".lock", ".config.json.partial")]
+        if content:
+            raise errors.BadArgumentError(
+                f"run_dir={path}: expected a new folder or a run's, found {content[0]!r}; choose another --run_dir"
+            )
+
+
+def _refuse_other_run(folder: RunFolder, identity: dict[str, Any]) -> None:
+    found = folder.config()
+    different = [name for name in identity if found.get(name) != identity[name]]
+    if different:
+        changes = ", ".join(f"{name}={found.get(name)!r} there, {identity[name]!r} given" for name in different)
+        raise errors.BadArgumentError(
+            f"run_dir={folder.path} belongs to another configuration: {changes}; choose another --run_dir"
+        )

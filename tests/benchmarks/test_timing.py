@@ -1,0 +1,67 @@
+"""The arithmetic of timing, by a clock that the test moves."""
+
+import json
+
+import pytest
+
+from benchmarks import results
+from benchmarks.timing import Side, Timing, interleave, ratio
+
+
+class Clock:
+    """A clock that stands still until work moves it."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def work(self, *seconds: float):
+        spent = iter(seconds)
+
+        def run() -> None:
+            self.now += next(spent)
+
+        return run
+
+
+def test_sides_alternate_warm_up_is_apart_and_rates_are_units_per_second():
+    clock, order = Clock(), []
+    works = {"a": clock.work(10.0, 1.0, 2.0, 4.0), "b": clock.work(20.0, 2.0, 4.0, 4.0)}
+
+    def run(name: str):
+        return lambda: (order.append(name), works[name]())
+
+    found = interleave([Side("a", run("a"), 100), Side("b", run("b"), 100)], repeats=3, clock=clock)
+    assert order == ["a", "b"] * 4
+    assert found["a"] == Timing("a", 10.0, (100.0, 50.0, 25.0))
+    assert found["b"].first_s == 20.0
+    assert found["a"].median == 50.0
+    assert ratio(found["a"], found["b"]) == 2.0  # rounds: 2, 2, 1
+
+
+def test_row_carries_spread_and_ratio():
+    fast, slow = Timing("ours/x", 1.0, (30.0, 20.0, 40.0)), Timing("peer/y/x", 1.0, (10.0, 10.0, 10.0))
+    row = results.row(fast, "images/s", slow, batch_size=2)
+    assert row == {
+        "name": "ours/x",
+        "unit": "images/s",
+        "median": 30.0,
+        "min": 20.0,
+        "max": 40.0,
+        "repeats": 3,
+        "first_call_s": 1.0,
+        "base": "peer/y/x",
+        "ratio": 3.0,
+        "batch_size": 2,
+    }
+
+
+def test_published_json_has_the_contracts_keys(tmp_path, capsys):
+    out = tmp_path / "deep" / "result.json"
+    results.publish("train_step", [results.row(Timing("ours/x", 1.0, (30.0,)), "images/s")], str(out))
+    document = json.loads(out.read_text())
+    assert document.keys() >= {"benchmark", "command", "device", "versions", "git_commit", "rows"}
+    assert document["rows"][0]["median"] == pytest.approx(30.0)
+    assert "ours/x" in capsys.readouterr().out
+    assert [path.name for path in out.parent.iterdir()] == ["result.json"]

@@ -1,0 +1,205 @@
+"""The report page: whole, escaped, and in need of nothing else."""
+
+import html
+import pathlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from models.reporting import page
+from tests.models.reporting.run_files import CONFIG, REPORT, make_rows, without
+
+VOID = {"meta", "link", "wbr", "br"}
+
+
+class Reader(HTMLParser):
+    """The page's elements, its text, and whether every element is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.elements, self.words = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        if tag in ("th", "td"):
+            self.words.append(" ")
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join("".join(self.words).split())
+
+
+@pytest.fixture
+def no_charts(monkeypatch):
+    """Drawing takes most of a page's time; most tests are about the rest."""
+    monkeypatch.setattr(page, "CHARTS", ())
+
+
+@pytest.fixture
+def written(make_run, no_charts):
+    """Writes the page of a made run, without charts; returns its text."""
+
+    def write(*arguments, **keywords):
+        run = make_run(*arguments, **keywords)
+        page.write(run)
+        assert not list(run.path.glob("*.partial"))
+        return (run.path / "report.html").read_text(encoding="utf-8")
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def whole():
+    """The page of a usual run, charts included."""
+    return page.render(pathlib.Path("runs/quick"), CONFIG, make_rows(), REPORT)
+
+
+def test_it_has_every_figure_of_the_report(written):
+    text = Reader(written(report={"split": "test"})).text
+    for figure in (
+        "CIFAR-100",
+        "Fine accuracy 59.37 %",
+        "Coarse, from its head 71.04 %",
+        "Coarse, summed from fine 72.18 % the model's own",
+        "Evaluated on test 10,000 examples",
+        "Training time 253.4 s 4 min, 6 epochs, 469 steps",
+        "Throughput 947 images/s",
+        "Peak memory 2,217 MiB",
+        "Training cost 0.313 PFLOP",
+        "Precision mixed_bfloat16",
+        "Parameters 1,234,568",
+        "40,000 training, 10,000 validation and 10,000 test images",
+        "tensorflow 2.21.0",
+        "device An 8-core processor, 8 threads, avx2",
+        "commit 0123456789abcdef0123456789abcdef01234567+changes",
+    ):
+        assert figure in text
+
+
+def test_it_has_the_whole_configuration(written):
+    text = Reader(written()).text
+    for name, value in CONFIG.items():
+        assert f"{name} {'-' if value == '' else value} " in text
+
+
+def test_it_has_a_row_of_each_epoch(written):
+    text = Reader(written()).text
+    assert "epoch step learning rate training objective validation objective training fine, %" in text
+    assert "1 78 1.33 5.1000 5.1310 14.00 17.10 25.00 28.10 30.10 947 42.2 2 156" in text
+    assert "6 468 0 2.6459 2.6769 59.42 62.52 70.42 73.52 75.52 947 253.2 Configuration" in text
+
+
+def test_it_is_well_formed_and_has_four_charts(whole):
+    reader = Reader(whole)
+    assert reader.open == []
+    assert [tag for tag, _ in reader.elements].count("svg") == 4
+
+
+def test_it_needs_no_other_file_and_runs_no_script(whole):
+    reader = Reader(whole)
+    assert "script" not in {tag for tag, _ in reader.elements}
+    assert "default-src 'none'" in whole
+    loaded = [values.get("src") or values.get("href") for tag, values in reader.elements if tag not in ("use", "a")]
+    assert [address for address in loaded if address] == ["data:,"]
+    assert re.findall(r"@import|url\((?!#)", whole) == []
+
+
+@pytest.mark.parametrize("name", ["preset", "device", "git_commit", "dataset", "precision", "split"])
+def test_a_value_of_the_report_is_escaped(written, name):
+    text = written(report={name: '<script>alert("1")</script>'})
+    assert "<script" not in text
+    assert html.escape('<script>alert("1")</script>') in text.replace("<wbr>", "")
+
+
+def test_names_and_values_of_the_configuration_and_the_versions_are_escaped(written):
+    text = written({"data_dir": "<script>1</script>", "<b>": 1}, {"versions": {"<i>": "<u>"}})
+    assert not re.search("<(script|b|i|u)>", text)
+    for value in ("<script>1</script>", "<b>", "<i>", "<u>"):
+        assert html.escape(value) in text
+
+
+def test_the_command_quotes_the_run_folder():
+    text = html.unescape(page._repetition(pathlib.Path("runs/my run")))
+    assert "--config='runs/my run/config.json' --run_dir='runs/my run-again'" in text
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_the_command_repeats_the_run_elsewhere(make_run):
+    run = make_run()
+    page.write(run)
+    text = Reader((run.path / "report.html").read_text(encoding="utf-8")).text
+    assert f"python -m models.train --config={run.path}/config.json --run_dir={run.path}-again" in text
+
+
+def test_a_stand_in_shouts_first_and_last(written):
+    reader = Reader(written({"dataset": "shapes100"}, {"dataset": "shapes100"}))
+    shout = "This is shapes100, the embedded stand-in, NOT CIFAR-100: train on the real data with --archive"
+    body = reader.text.removeprefix("shapes100, quick").strip()
+    assert body.startswith(shout)
+    assert body.endswith(shout)
+    assert [tag for tag, values in reader.elements if values.get("role") == "alert"] == ["p", "p"]
+
+
+def test_cifar100_does_not_shout(written):
+    assert "NOT CIFAR-100" not in written()
+
+
+def test_a_single_head_leaves_the_other_heads_columns_out(written):
+    rows = [without(row, "coarse_accuracy", "coarse_loss") for row in make_rows()]
+    text = Reader(written(report={"coarse_accuracy": None, "coarse_source": "head"}, rows=rows)).text
+    assert "Coarse, from its head -" in text
+    assert "Coarse, summed from fine 72.18 % the model's own" in text
+    assert "validation coarse, %" not in text
+    assert "validation coarse from fine, %" in text
+    assert "None" not in text
+
+
+def test_a_run_without_validation(written):
+    report = {"num_validation": 0, "examples_evaluated": 0, "git_commit": None}
+    missing = dict.fromkeys(("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy", "loss"))
+    text = Reader(written(report={**report, **missing}, rows=[without(r, "validation") for r in make_rows(1)])).text
+    assert "Fine accuracy -" in text
+    assert "Nothing was held out for validation." in text
+    assert "validation fine, %" not in text
+    assert "commit away from a git checkout" in text
+    assert "None" not in text
+
+
+def test_the_test_split_is_told_from_the_curves(written):
+    assert "The figures above are of the test split" in written(report={"split": "test"})
+
+
+def test_the_curves_are_the_cards_split_where_it_is_validation(written):
+    assert "The figures above are of the test split" not in written()
+
+
+def test_a_value_missing_in_one_epoch_alone_is_a_dash(written):
+    first, *others = make_rows()
+    assert "<td>-</td>" in written(rows=[without(first, "validation"), *others])
+
+
+def test_the_same_run_gives_the_same_page(whole):
+    assert page.render(pathlib.Path("runs/quick"), CONFIG, make_rows(), REPORT) == whole
+
+
+def test_a_run_without_validation_or_coarse_head_has_its_charts():
+    rows = [without(row, "validation", "coarse") for row in make_rows(1)]
+    text = page.render(pathlib.Path("runs/quick"), CONFIG, rows, {**REPORT, "num_validation": 0})
+    assert text.count("<svg") == 4
+    assert ">training, fine<" in text
+    assert ">validation, fine<" not in text

@@ -1,0 +1,111 @@
+"""Networks: the study's parameter counts, shapes, precision."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import classifier, flops, precision
+from models.train_config import ARCHITECTURES, TrainConfig, preset
+from pipeline import config, errors
+
+
+def built(**values) -> keras.Model:
+    return classifier.build(TrainConfig(**{"precision": "float32", **values}))
+
+
+def test_baseline_has_the_studys_parameters():
+    values = {**preset("baseline"), "precision": "float32"}
+    model = classifier.build(config.build(TrainConfig, values))
+    assert model.count_params() == 6_454_948
+    assert [layer.count_params() for layer in model.layers if layer.count_params()] == [896, 18_496, 6_422_656, 12_900]
+
+
+def test_linear_model_is_one_matrix_a_head():
+    assert built(architecture="linear").count_params() == 3072 * 120 + 120
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(("heads", "expected"), [("both", {"fine": 100, "coarse": 20}), ("coarse", {"coarse": 20})])
+def test_heads_answer_float32_logits_in_half_precision(architecture, heads, expected):
+    model = built(architecture=architecture, heads=heads, precision="mixed_bfloat16")
+    logits = model(np.zeros((2, 32, 32, 3), np.uint8))
+    assert {name: value.shape[1] for name, value in logits.items()} == expected
+    assert {value.dtype for value in logits.values()} == {tf.float32}
+
+
+def test_trunk_computes_in_the_policy_even_after_clear_session():
+    keras.utils.clear_session()
+    model = built(precision="mixed_bfloat16")
+    trunk = [layer.compute_dtype for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert trunk == ["bfloat16"] * len(trunk)
+    assert len(trunk) == 6
+    assert {variable.dtype for variable in model.variables} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_pixels_reach_the_scaling_unrounded_under_half_precision():
+    model = built(architecture="linear", precision="mixed_bfloat16")
+    tap = keras.Model(model.input, model.layers[1].output)
+    pixels = np.full((1, 32, 32, 3), 201.3, np.float32)  # bfloat16 would make it 201.0 or 202.0
+    expected = (201.3 - np.array([129.304, 124.070, 112.434])) / np.array([68.170, 65.392, 70.418])
+    np.testing.assert_allclose(tap(pixels)[0, 0, 0], expected, rtol=1e-5)
+
+
+def test_same_seed_same_weights():
+    first, second, other = built(seed=1), built(seed=1), built(seed=2)
+    for one, two in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert any((one != two).any() for one, two in zip(first.get_weights(), other.get_weights(), strict=True))
+
+
+def test_saved_model_answers_the_same(tmp_path):
+    model = built(precision="mixed_bfloat16")
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(images)["fine"], model(images)["fine"])
+
+
+def test_multiply_adds_of_a_known_network():
+    model = built(architecture="baseline", heads="fine")
+    expected = 3 * 9 * 32 * 30 * 30 + 32 * 9 * 64 * 28 * 28 + 50_176 * 128 + 128 * 100
+    assert flops.multiply_adds(model) == expected
+    assert flops.train_petaflop(model, 1000) == pytest.approx(6 * expected * 1000 / 1e15)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "capability", "flags", "expected"),
+    [
+        ([], None, "fpu amx_bf16", "mixed_bfloat16"),
+        ([], None, "fpu avx512_bf16", "mixed_bfloat16"),
+        ([], None, "fpu avx512f", "float32"),
+        (["gpu"], (8, 0), "fpu", "mixed_bfloat16"),
+        (["gpu"], (7, 5), "fpu amx_bf16", "mixed_float16"),
+    ],
+)
+def test_auto_precision_follows_the_hardware(monkeypatch, gpus, capability, flags, expected):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    details = {"compute_capability": capability}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
+    monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset(flags.split()))
+    assert precision.resolve("auto") == expected
+    assert precision.resolve("mixed_float16") == "mixed_float16"
+
+
+def test_cpu_flags_are_read_and_may_be_missing(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("model name\t: A\nflags\t\t: fpu amx_bf16\n")
+    assert precision.cpu_flags(cpuinfo) == {"fpu", "amx_bf16"}
+    assert precision.cpu_flags(tmp_path / "none") == frozenset()
+
+
+def test_scope_restores_the_policy_after_an_error():
+    with pytest.raises(ValueError, match="inside"), precision.scope("mixed_bfloat16"):
+        raise ValueError("inside")
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_unresolved_precision_is_refused():
+    with pytest.raises(errors.BadArgumentError, match="resolve it"):
+        built(precision="auto")

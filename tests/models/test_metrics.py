@@ -1,0 +1,88 @@
+"""Sums that add up to exact means."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import metrics
+from models.train_config import TrainConfig
+from pipeline import labels
+
+CONFIG = TrainConfig(fine_label_smoothing=0.0, coarse_label_smoothing=0.0, coarse_loss_weight=0.5)
+
+
+@pytest.fixture
+def answered() -> tuple[dict, dict]:
+    generator = np.random.default_rng(0)
+    fine = generator.integers(0, 100, 12).astype(np.int32)
+    batch = {"fine": fine, "coarse": np.take(labels.FINE_TO_COARSE, fine).astype(np.int32)}
+    logits = {
+        "fine": generator.normal(0, 3, (12, 100)).astype(np.float32),
+        "coarse": generator.normal(0, 3, (12, 20)).astype(np.float32),
+    }
+    logits["fine"][np.arange(6), fine[:6]] = 20.0
+    return logits, batch
+
+
+def log_softmax(values: np.ndarray) -> np.ndarray:
+    values = values.astype(np.float64)
+    return values - np.log(np.exp(values).sum(1, keepdims=True))
+
+
+def test_means_equal_numpy(answered):
+    logits, batch = answered
+    found = metrics.means(metrics.sums(CONFIG, logits, batch))
+    rows = np.arange(12)
+    fine_loss = -log_softmax(logits["fine"])[rows, batch["fine"]].mean()
+    coarse_loss = -log_softmax(logits["coarse"])[rows, batch["coarse"]].mean()
+    summed = np.exp(log_softmax(logits["fine"])) @ np.eye(20)[list(labels.FINE_TO_COARSE)]
+    assert found == pytest.approx(
+        {
+            "loss": fine_loss + 0.5 * coarse_loss,
+            "fine_loss": fine_loss,
+            "coarse_loss": coarse_loss,
+            "fine_accuracy": (logits["fine"].argmax(1) == batch["fine"]).mean(),
+            "coarse_accuracy": (logits["coarse"].argmax(1) == batch["coarse"]).mean(),
+            "coarse_from_fine_accuracy": (summed.argmax(1) == batch["coarse"]).mean(),
+        },
+        rel=1e-5,
+    )
+    assert found["fine_accuracy"] >= 0.5
+
+
+def test_padding_counts_for_nothing(answered):
+    logits, batch = answered
+    part = {name: value[:7] for name, value in logits.items()}
+    expected = metrics.sums(CONFIG, part, {name: value[:7] for name, value in batch.items()})
+    found = metrics.sums(CONFIG, logits, {**batch, "mask": np.arange(12) < 7})
+    np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("heads", ["fine", "coarse"])
+def test_single_head_leaves_the_other_out(answered, heads):
+    logits, batch = answered
+    found = metrics.means(metrics.sums(CONFIG, {heads: logits[heads]}, batch))
+    other = {"fine": "coarse", "coarse": "fine"}[heads]
+    assert f"{heads}_accuracy" in found
+    assert f"{other}_loss" not in found
+    assert found["loss"] == pytest.approx(found[f"{heads}_loss"])
+    assert ("coarse_from_fine_accuracy" in found) == (heads == "fine")
+
+
+def test_smoothing_equals_keras(answered):
+    import keras
+
+    logits, batch = answered
+    config = TrainConfig(fine_label_smoothing=0.3, heads="fine")
+    theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.3)
+    expected = theirs(tf.one_hot(batch["fine"], 100), logits["fine"])
+    found = tf.reduce_mean(metrics.objective(config, {"fine": logits["fine"]}, batch))
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_loss_that_is_not_a_number_is_told():
+    batch = {"fine": np.zeros(2, np.int32), "coarse": np.zeros(2, np.int32)}
+    logits = {"fine": np.full((2, 100), np.nan, np.float32)}
+    found = metrics.means(metrics.sums(CONFIG, logits, batch))
+    assert np.isnan(found["loss"])
+    assert "fine_loss" not in found

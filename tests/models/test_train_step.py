@@ -1,0 +1,123 @@
+"""One step: what it updates, by how much, and what an overflow must leave alone."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import classifier, metrics, optimizers, schedules
+from models.train_config import TrainConfig
+from models.train_step import TrainStep
+from pipeline.augment import sets
+
+
+@pytest.fixture
+def batch() -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return {
+        "image": generator.integers(0, 256, (8, 32, 32, 3), np.uint8),
+        "fine": generator.integers(0, 100, 8).astype(np.int32),
+        "coarse": generator.integers(0, 20, 8).astype(np.int32),
+    }
+
+
+def prepared(**values) -> tuple[keras.Model, keras.optimizers.Optimizer, TrainStep]:
+    config = TrainConfig(**{"precision": "float32", "schedule": "constant", "learning_rate": 0.1, **values})
+    model = classifier.build(config)
+    optimizer = optimizers.build(config, model.trainable_variables)
+    return model, optimizer, TrainStep(model, optimizer, sets.build("flip_shift"), config, total_steps=100)
+
+
+def test_step_lowers_the_loss_and_counts(batch):
+    _, _, step = prepared()
+    losses = []
+    for number in range(12):
+        step.sums.assign(tf.zeros_like(step.sums))
+        step(batch, number)
+        losses.append(metrics.means(step.sums)["loss"])
+    assert losses[-1] < 0.8 * losses[0]
+    assert float(step.sums[0]) == 8
+
+
+def test_augmentation_follows_the_step_number(batch):
+    def loss_of(number: int) -> float:
+        _, _, step = prepared()
+        step(batch, number)
+        return metrics.means(step.sums)["loss"]
+
+    assert loss_of(3) == loss_of(3)
+    assert loss_of(3) != loss_of(4)
+
+
+def test_schedule_sets_the_rate_of_each_step(batch):
+    _, optimizer, step = prepared(schedule="warmup_linear", warmup_fraction=0.25, learning_rate=2.0)
+    for number, expected in ((0, 2.0 * 0.005 / 0.25), (24, 2.0 * 0.245 / 0.25), (99, 2.0 * 0.005 / 0.75)):
+        step(batch, number)
+        assert float(optimizer.learning_rate) == pytest.approx(expected, rel=1e-4)
+
+
+def test_schedule_without_warmup_starts_at_the_top():
+    config = TrainConfig(warmup_fraction=0.0, learning_rate=1.0)
+    rates = [float(schedules.learning_rate(config, tf.constant(step), 10)) for step in range(10)]
+    assert rates == pytest.approx([0.95 - 0.1 * step for step in range(10)])
+
+
+def test_overflow_changes_no_weight_and_halves_the_scale(batch):
+    model, optimizer, step = prepared(precision="mixed_float16")
+    step(batch, 0)
+    before = [variable.numpy() for variable in model.variables]
+    optimizer.dynamic_scale.assign(2.0**100)  # no float16 gradient survives this
+    step(batch, 1)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value, variable.path)
+    assert float(optimizer.dynamic_scale) == 2.0**99
+    assert int(optimizer.iterations) == 1
+    optimizer.dynamic_scale.assign(2.0**10)
+    step(batch, 2)
+    assert (model.trainable_variables[0].numpy() != before[0]).any()
+
+
+def test_overflow_in_the_forward_pass_leaves_no_infinity_in_the_statistics(batch):
+    model, _, step = prepared(precision="mixed_float16")
+    convolution = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
+    convolution.kernel.assign(convolution.kernel * 1e6)
+    step(batch, 0)
+    assert all(np.isfinite(variable.numpy()).all() for variable in model.variables)
+    assert int(step._optimizer.iterations) == 0
+
+
+def test_weight_decay_spares_normalisation_and_bias(batch):
+    def after(weight_decay: float) -> dict[str, np.ndarray]:
+        model, _, step = prepared(weight_decay=weight_decay)
+        step(batch, 0)
+        return [(variable.name, variable.numpy()) for variable in model.trainable_variables]
+
+    pairs = zip(after(0.0), after(0.5), strict=True)
+    changed = {name for (name, plain), (_, decayed) in pairs if (plain != decayed).any()}
+    assert changed == {"kernel"}
+
+
+def test_graph_is_traced_once(batch):
+    _, _, step = prepared()
+    for number in range(3):
+        step(batch, number)
+    assert step._step.experimental_get_tracing_count() == step._update.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "gpus", "expected"), [("on", [], True), ("auto", [], False), ("auto", ["g"], True)]
+)
+def test_xla_where_it_pays(monkeypatch, setting, gpus, expected):
+    from models import train_step
+
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus)
+    assert train_step._uses_xla(TrainConfig(jit_compile=setting), sets.build("flip_shift")) is expected
+
+
+def test_xla_step_trains_like_the_plain_one(batch):
+    losses = []
+    for jit_compile in ("on", "off"):
+        _, _, step = prepared(jit_compile=jit_compile)
+        step(batch, 0)
+        losses.append(metrics.means(step.sums)["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)

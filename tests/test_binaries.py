@@ -1,0 +1,185 @@
+"""The binaries as a person meets them: in processes of their own, on shapes100_tiny."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import ROOT
+
+# 12 steps an epoch of the main job's own network, small enough for a test.
+SMALL = ("--dataset=shapes100_tiny", "--num_validation=500", "--batch_size=128", "--precision=float32", "--epochs=3")
+
+
+def command(binary: str, *flags: str) -> list[str]:
+    return [sys.executable, "-m", binary, *flags]
+
+
+def call(binary: str, *flags: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(binary, *flags), cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+
+
+def rows(run_dir: pathlib.Path) -> list[dict]:
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    return [{key: value for key, value in json.loads(line).items() if "second" not in key} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_data_dir, tmp_path_factory) -> tuple[pathlib.Path, str]:
+    run_dir = tmp_path_factory.mktemp("runs") / "whole"
+    done = call("models.train", *SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
+    assert done.returncode == 0, done.stderr
+    return run_dir, done.stdout
+
+
+def test_train_leaves_a_whole_run_folder(finished):
+    run_dir, _ = finished
+    expected = {"config.json", "metrics.jsonl", "checkpoint", "model.keras", "report.json", "report.html"}
+    assert expected <= {path.name for path in run_dir.iterdir()}
+    assert not list(run_dir.rglob("*partial*"))
+
+
+def test_run_killed_in_its_second_epoch_ends_as_if_it_had_not_been(finished, tiny_data_dir, tmp_path):
+    whole, _ = finished
+    run_dir = tmp_path / "killed"
+    arguments = command("models.train", *SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        shown = ""
+        while "Epoch 2/3" not in shown or " 3/12" not in shown.split("Epoch 2/3")[1]:
+            piece = os.read(process.stdout.fileno(), 4096).decode(errors="replace")
+            assert piece, shown
+            shown += piece
+        process.send_signal(signal.SIGKILL)
+    assert len(rows(run_dir)) == 1
+    assert not (run_dir / "report.json").exists()
+    done = call("models.train", *SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
+    assert done.returncode == 0, done.stderr
+    assert rows(run_dir) == rows(whole)
+
+
+def test_finished_run_called_again_changes_nothing(finished, tiny_data_dir):
+    run_dir, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in run_dir.rglob("*") if path.name != ".lock"}
+    done = call("models.train", *SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
+    assert done.returncode == 0
+    assert "finished already" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in run_dir.rglob("*") if path.name != ".lock"} == before
+
+
+def test_other_epochs_on_a_finished_run_are_refused(finished, tiny_data_dir):
+    run_dir, _ = finished
+    done = call("models.train", *SMALL[:-1], "--epochs=4", f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: run_dir=")
+    assert "epochs=3.0 there, 4.0 given" in done.stderr
+
+
+def test_saved_configuration_repeats_the_run(finished, tiny_data_dir, tmp_path):
+    whole, _ = finished
+    done = call("models.train", f"--config={whole / 'config.json'}", f"--run_dir={tmp_path / 'again'}")
+    assert done.returncode == 0, done.stderr
+    assert rows(tmp_path / "again") == rows(whole)
+
+
+def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_dir):
+    run_dir, _ = finished
+    before = json.loads((run_dir / "report.json").read_text())
+    again = call("models.evaluate", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}", "--split=validation")
+    assert again.returncode == 0, again.stderr
+    assert json.loads((run_dir / "report.json").read_text()) == before
+    done = call("models.evaluate", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}", "--split=test")
+    assert done.returncode == 0, done.stderr
+    after = json.loads((run_dir / "report.json").read_text())
+    changed = {key for key in before if before[key] != after[key]}
+    assert "split" in changed
+    assert changed <= {
+        "split",
+        "examples_evaluated",
+        *("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy"),
+        *("loss", "fine_loss", "coarse_loss"),
+    }
+
+
+def test_interrupted_run_ends_with_three_and_says_how_to_go_on(tiny_data_dir, tmp_path):
+    flags = (*SMALL[:-1], "--epochs=2000", f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'run'}")
+    with subprocess.Popen(
+        command("models.train", *flags), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "the same command goes on from there" in stderr.splitlines()[-1]
+    assert (tmp_path / "run" / "checkpoint" / "state.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("binary", "flags", "message"),
+    [
+        ("models.train", ["--epochs=-1"], "epochs=-1.0: expected at least 0.001"),
+        ("models.train", ["--preset=quik"], "did you mean 'quick'?"),
+        ("models.train", ["--epoch=1"], "Unknown command line flag 'epoch'"),
+        ("models.train", ["--batch_size=2.5"], "--batch_size=2.5"),
+        ("models.train", ["quick"], "unexpected argument 'quick'"),
+        ("models.train", ["--config=/none.json"], "--config=/none.json"),
+        ("models.evaluate", [], "run_dir is missing"),
+        ("models.evaluate", ["--run_dir=/none"], "run_dir=/none"),
+        ("models.evaluate", ["--split=train"], "--split=train"),
+        ("pipeline.prepare", ["--dataset=cifar10"], "dataset='cifar10': expected one of"),
+    ],
+)
+def test_wrong_arguments_are_one_line_and_exit_two(binary, flags, message):
+    done = call(binary, *flags)
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+
+
+def test_batch_larger_than_the_split_is_refused_in_one_line(tiny_data_dir, tmp_path):
+    flags = (*SMALL, "--batch_size=1501", f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'run'}")
+    done = call("models.train", *flags)
+    assert done.returncode == 2
+    assert "batch_size=1501: expected at most the 1500 training examples" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_traceback_is_there_for_those_who_ask():
+    done = call("models.train", "--epochs=-1", "--verbosity=1")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.real_data
+def test_main_job_on_real_images_learns(real_data_dir, tmp_path):
+    flags = ("--max_steps=40", f"--data_dir={real_data_dir}", f"--run_dir={tmp_path / 'run'}")
+    done = call("models.train", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "shapes100" not in done.stdout
+    done = call("models.evaluate", f"--run_dir={tmp_path / 'run'}", f"--data_dir={real_data_dir}", "--split=test")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["examples_evaluated"] == 10_000
+    assert report["dataset"] == "cifar100"
+    assert report["coarse_accuracy"] > 0.10  # chance is 0.05
+
+
+@pytest.mark.real_data
+def test_ten_times_the_views_stay_within_two_gib(real_data_dir, tmp_path):
+    flags = (
+        "--virtual_examples=600000",
+        "--max_steps=20",
+        f"--data_dir={real_data_dir}",
+        f"--run_dir={tmp_path / 'run'}",
+    )
+    done = call("models.train", *flags)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "report.json").read_text())["peak_rss_mib"] < 2048
