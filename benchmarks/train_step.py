@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import keras
 
 config.define_flags(SourceConfig)
-flags.adopt_module_key_flags(config)
 PRESET = flags.DEFINE_string("preset", "quick", "recipe whose step is measured")
 PRECISIONS = flags.DEFINE_list("precisions", ["float32", "mixed_bfloat16"], "precisions to compare, float32 first")
 REPEATS = flags.DEFINE_integer("repeats", 3, "rounds", lower_bound=1)
@@ -36,6 +35,7 @@ def main() -> None:
     data = config.build(DataConfig, values, config.given_flags())
     from pipeline import prepare
 
+    binary.load_tensorflow()
     data = dataclasses.replace(data, dataset=prepare.prepare(data))
     num_steps = 4 if QUICK.value else STEPS.value
     configs = [

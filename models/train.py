@@ -19,7 +19,6 @@ from pipeline import binary, config
 from pipeline.data_config import DataConfig
 
 config.define_flags(DataConfig, TrainConfig)
-flags.adopt_module_key_flags(config)
 RUN_DIR = flags.DEFINE_string("run_dir", "", "folder of the run; default runs/PRESET-DATASET")
 CONFIG = flags.DEFINE_string("config", "", "JSON of a saved configuration, such as a run's config.json")
 

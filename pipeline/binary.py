@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 failed, 2 bad arguments, 3 interrupted and saved. A traceback is shown with `--verbosity=1` alone.
 """
 
+import inspect
 import os
 import sys
 import tempfile
@@ -30,7 +31,16 @@ def run(main: Callable[[], None]) -> None:
             raise errors.BadArgumentError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
         main()
 
-    app.run(lambda argv: _report_errors(checked_main, argv), flags_parser=_parse)
+    def parse(argv: list[str]) -> list[str]:
+        if {"--help", "-help", "-h"} & set(argv[1:]):
+            _print_help(main.__module__)
+            sys.exit(0)
+        try:
+            return flags.FLAGS(argv)
+        except flags.Error as error:
+            _end(2, f"{error} (see --help)")
+
+    app.run(lambda argv: _report_errors(checked_main, argv), flags_parser=parse)
 
 
 def load_tensorflow() -> None:
@@ -56,15 +66,12 @@ def load_tensorflow() -> None:
                 sys.stderr.write(notes.read().decode(errors="replace"))
 
 
-def _parse(argv: list[str]) -> list[str]:
-    try:
-        return app.parse_flags_with_usage(argv) if _asks_for_help(argv) else flags.FLAGS(argv)
-    except flags.Error as error:
-        _end(2, f"{error} (see --help)")
-
-
-def _asks_for_help(argv: list[str]) -> bool:
-    return any(argument.lstrip("-").startswith("help") for argument in argv[1:])
+def _print_help(module: str) -> None:
+    """The binary's docstring and flags; absl's own help knows them only under `python -m`, not as a console script."""
+    described = flags.FLAGS.main_module_help() if module == "__main__" else flags.FLAGS.module_help(module)
+    _, *lines = described.strip("\n").splitlines()  # the first one names the file
+    about = inspect.cleandoc(sys.modules[module].__doc__ or "")
+    print(about, "", "Flags:", *lines, "", "--helpfull shows absl's own too; --verbosity=1 tells more.", sep="\n")
 
 
 def _report_errors(main: Callable[[list[str]], None], argv: list[str]) -> None:

@@ -195,4 +195,5 @@ class Prefetch:
 def in_memory(dataset: tf.data.Dataset) -> dict[str, tf.Tensor]:
     """Every example of a finite data set, as one tensor a column: [N, ...]."""
     chunks = list(dataset.batch(1_000).as_numpy_iterator())
-    return {name: tf.concat([chunk[name] for chunk in chunks], axis=0) for name in chunks[0]}
+    with tf.device("CPU:0"):  # the host gathers from them; on a machine with a GPU they would else land there
+        return {name: tf.concat([chunk[name] for chunk in chunks], axis=0) for name in chunks[0]}

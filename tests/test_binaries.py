@@ -144,6 +144,17 @@ def test_wrong_arguments_are_one_line_and_exit_two(binary, flags, message):
     assert message in lines[0]
 
 
+@pytest.mark.parametrize("binary", ["pipeline.prepare", "models.train", "models.evaluate", "benchmarks.train_step"])
+def test_help_is_the_same_as_module_and_as_console_script(binary):
+    as_module = call(binary, "--help")
+    code = f"import sys; sys.argv = ['script', '--help']; import {binary} as binary; binary.run()"
+    as_script = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert as_module.returncode == as_script.returncode == 0
+    assert as_module.stdout == as_script.stdout
+    assert f"python -m {binary}" in as_module.stdout
+    assert "  --" in as_module.stdout
+
+
 def test_batch_larger_than_the_split_is_refused_in_one_line(tiny_data_dir, tmp_path):
     flags = (*SMALL, "--batch_size=1501", f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'run'}")
     done = call("models.train", *flags)
