@@ -127,7 +127,9 @@ def _read_tar(path: pathlib.Path, spec: records.Spec) -> tuple[_Files, str]:
                 pass
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise _ArchiveError(f"is truncated or damaged ({error})") from error
-        except tarfile.TarError as error:
+        except _ArchiveError:
+            raise
+        except (tarfile.TarError, ValueError) as error:  # ValueError: a header whose numbers are none
             problem = "is no tar archive" if unpacked.num_bytes <= tarfile.RECORDSIZE else "is truncated or damaged"
             raise _ArchiveError(f"{problem} ({error})") from error
     return files, packed.sha256.hexdigest()

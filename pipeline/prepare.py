@@ -186,13 +186,12 @@ def _compare_with_prepared(source: SourceConfig, spec: records.Spec) -> None:
     if path.is_file() and archive.sha256_of(path) == recorded.get("sha256"):
         return
     given = _read_given(source, spec)
-    if {"train": given.train.sha256, "test": given.test.sha256} == recorded.get("records_sha256"):
-        _say(f"--archive={source.archive} is another file with the same records")
-    else:
-        _say(
-            f"WARNING: --archive={source.archive} holds OTHER records than those prepared, which stay as they are; "
-            f"remove {folder} to prepare from the archive"
+    if {"train": given.train.sha256, "test": given.test.sha256} != recorded.get("records_sha256"):
+        raise errors.BadArgumentError(
+            f"--archive={source.archive}: holds other records than those prepared in {folder}, which stay as they are; "
+            "remove that folder, or give another --data_dir"
         )
+    _say(f"--archive={source.archive} is another file with the same records")
 
 
 def _warn_of_fallback(reason: str) -> None:

@@ -190,12 +190,16 @@ def _fields(data: bytes) -> dict[str, object]:
         raise RecordsError(str(error)) from error
     if not isinstance(value, dict):
         raise RecordsError(f"the pickle holds {type(value).__name__}; expected a dictionary")
+    if not all(isinstance(key, bytes | str) for key in value):
+        raise RecordsError("the pickle holds a dictionary whose keys are no texts")
     return {_text(key): item for key, item in value.items()}
 
 
 def _labels(fields: dict[str, object], name: str, num_rows: int) -> np.ndarray:
     """uint8[N, 1]."""
     given = fields.get(name)
+    if isinstance(given, list) and not all(isinstance(value, int) for value in given):
+        given = None
     values = np.asarray(given) if isinstance(given, list | np.ndarray) else np.empty(0)
     if values.shape != (num_rows,) or values.dtype.kind not in "iu":
         raise RecordsError(f"'{name}' is no list of {num_rows} whole numbers")

@@ -214,3 +214,19 @@ def test_the_real_archive_checks_out(cifar100_archive):
     assert (len(found.train.rows), len(found.test.rows)) == (50_000, 10_000)
     np.testing.assert_allclose(found.statistics.means, (0.5071, 0.4865, 0.4409), atol=1e-4)
     np.testing.assert_allclose(found.statistics.deviations, (0.2673, 0.2564, 0.2762), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({b"fine_labels": [1, [2, 3]]}, "'fine_labels' is no list of"),
+        ({(b"fine_labels",): [1]}, "keys are no texts"),
+    ],
+)
+def test_a_pickle_of_odd_contents_is_refused_in_one_line(tmp_path, fields, message):
+    files = archives.python_files()
+    changed = {**pickle.loads(files["train"], encoding="bytes"), **fields}
+    files["train"] = pickle.dumps(changed, protocol=2)
+    path = archives.write_folder(tmp_path / "odd", files)
+    with pytest.raises(errors.BadArgumentError, match=message):
+        read(path)

@@ -175,14 +175,13 @@ def test_another_file_with_the_same_records_is_said(small_data_dir, tmp_path, no
     assert "another file with the same records" in capsys.readouterr().err
 
 
-def test_an_archive_with_other_records_than_those_prepared_is_said(small_data_dir, tmp_path, no_tensorflow, capsys):
+def test_an_archive_with_other_records_than_those_prepared_is_refused(small_data_dir, tmp_path, no_tensorflow):
     table = archives.rows("train")
     table[0, 5] ^= 1
     files = {**archives.binary_files(), "train.bin": table.tobytes()}
     other = archives.write_folder(tmp_path / "other", files)
-    prepare.prepare(SourceConfig(data_dir=str(small_data_dir), archive=str(other)), spec=SMALL)
-    assert "WARNING: " in (said := capsys.readouterr().err)
-    assert "holds OTHER records" in said
+    with pytest.raises(errors.BadArgumentError, match="holds other records than those prepared in"):
+        prepare.prepare(SourceConfig(data_dir=str(small_data_dir), archive=str(other)), spec=SMALL)
 
 
 @pytest.mark.parametrize("dataset", ["cifar100", "auto"])
