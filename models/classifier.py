@@ -4,6 +4,10 @@ It takes images [B, 32, 32, 3], 0 to 255, and answers float32 logits: {"fine": [
 them. Augmentation is the training step's, never the model's: a saved model cannot augment what it predicts.
 """
 
+import contextlib
+import random
+from collections.abc import Iterator
+
 import keras
 
 from models import heads, precision
@@ -15,15 +19,23 @@ from models.train_config import TrainConfig
 from pipeline import seeds
 
 TRUNKS = {"residual": residual, "baseline": baseline, "linear": linear}
-LOGIT_SCALES = {"residual": 0.125, "baseline": 1.0, "linear": 1.0}
 
 
 def build(config: TrainConfig) -> keras.Model:
     """The model of a configuration whose `precision` is resolved; initial weights follow from its seed."""
-    keras.utils.set_random_seed(abs(seeds.derive(config.seed, "weights")[0]))
-    with precision.scope(config.precision):
+    with precision.scope(config.precision), _initial_weights_from(seeds.derive(config.seed, "weights")[0]):
         images = keras.Input((32, 32, 3), dtype="float32", name="image")
         features = TRUNKS[config.architecture](PixelScaling(config.pixel_scaling)(images))
-        logit_scale = LOGIT_SCALES[config.architecture]
-        outputs = {name: heads.head(features, name, logit_scale) for name in heads.names(config.heads)}
+        outputs = {name: heads.head(features, name, config.logit_scale) for name in heads.names(config.heads)}
         return keras.Model(images, outputs, name=config.architecture)
+
+
+@contextlib.contextmanager
+def _initial_weights_from(seed: int) -> Iterator[None]:
+    """Let Keras's initialisers follow from `seed`: they take theirs from Python's generator, put back afterwards."""
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)

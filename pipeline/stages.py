@@ -6,15 +6,13 @@ pass speaks of one run over the training examples; passes follow one another wit
 
 import dataclasses
 import functools
-import os
 import pathlib
 import shutil
-import tempfile
 from typing import Protocol
 
 import tensorflow as tf
 
-from pipeline import seeds
+from pipeline import prepared, seeds
 
 IMAGE_SHAPE = (32, 32, 3)
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
@@ -61,19 +59,14 @@ class CacheOnDisk:
     folder: str
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """[uint8 examples] -> the same, read from `folder`."""
+        """Examples -> the same, read from `folder`."""
         folder = pathlib.Path(self.folder)
-        if not folder.exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            staging = tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)
-            try:
-                dataset.save(staging)
-                os.rename(staging, folder)
-            except OSError:
-                if not folder.exists():  # else another process finished first, with the same examples
-                    raise
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
+        with prepared.lock(folder.parent):
+            if not folder.exists():
+                partial = folder.with_name(f".{folder.name}.partial")
+                shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+                dataset.save(str(partial))
+                partial.rename(folder)
         return tf.data.Dataset.load(str(folder))
 
 
@@ -124,6 +117,8 @@ class WindowShuffledPasses:
         def shuffled(number: tf.Tensor) -> tf.data.Dataset:
             seed = seeds.fold(shuffle_seed, number)
             joined = tf.bitcast(seed, tf.int64)
+            # `shuffle` mixes in the graph's seed, which it takes from TensorFlow's global one; an order must not.
+            tf.compat.v1.set_random_seed(1)
             return dataset.shuffle(self.buffer, seed=joined, reshuffle_each_iteration=False)
 
         return tf.data.Dataset.range(self.first_pass, ENDLESS).flat_map(shuffled)
