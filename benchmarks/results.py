@@ -1,7 +1,6 @@
 """A benchmark's result as people and scripts read it: a table on the terminal, and JSON of one form."""
 
 import json
-import os
 import pathlib
 import shlex
 import sys
@@ -13,9 +12,11 @@ import rich.table
 from benchmarks.timing import Timing, ratio
 
 
-def row(timing: Timing, unit: str, base: Timing | None = None, **more: Any) -> dict[str, Any]:
-    """One row of the JSON; with a `base` it carries the name of it and the median ratio to it."""
-    compared = {"base": base.name, "ratio": round(ratio(timing, base), 3)} if base else {}
+def row(timing: Timing, unit: str, compared: tuple[Timing, Timing] | None = None, **more: Any) -> dict[str, Any]:
+    """One row of the JSON; with two timings `compared` it carries how many times the second the first one is."""
+    ratios = {}
+    if compared:
+        ratios = {"ratio": round(ratio(*compared), 3), "ratio_of": [timed.name for timed in compared]}
     return {
         "name": timing.name,
         "unit": unit,
@@ -24,7 +25,7 @@ def row(timing: Timing, unit: str, base: Timing | None = None, **more: Any) -> d
         "max": round(max(timing.rates), 1),
         "repeats": len(timing.rates),
         "first_call_s": round(timing.first_s, 3),
-        **compared,
+        **ratios,
         **more,
     }
 
@@ -36,7 +37,7 @@ def single(name: str, unit: str, value: float, **more: Any) -> dict[str, Any]:
 
 def publish(benchmark: str, rows: list[dict[str, Any]], out: str) -> None:
     """Print the rows, and write them to `out` where it is given."""
-    from models import device
+    from models import device, run_folder
     from models.reporting import report
 
     _print(benchmark, rows)
@@ -52,19 +53,18 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str) -> None:
     }
     path = pathlib.Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    run_folder.write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
     print(f"written: {path}")
 
 
 def _print(benchmark: str, rows: list[dict[str, Any]]) -> None:
     table = rich.table.Table(title=benchmark, title_justify="left")
-    table.add_column("row", no_wrap=True)
-    for heading in ("median", "min", "max", "ratio"):
+    table.add_column("row", overflow="fold")
+    for heading in ("median", "min", "max", "unit"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("unit")
+    table.add_column("ratio", overflow="fold")
     for line in rows:
         figures = [f"{line[key]:,.4g}" if line[key] < 100 else f"{line[key]:,.0f}" for key in ("median", "min", "max")]
-        table.add_row(line["name"], *figures, f"{line['ratio']:.2f}" if "ratio" in line else "", line["unit"])
+        compared = f"{line['ratio']:.2f} = {' / '.join(line['ratio_of'])}" if "ratio" in line else ""
+        table.add_row(line["name"], *figures, line["unit"], compared)
     rich.console.Console().print(table)

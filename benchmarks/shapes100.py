@@ -27,6 +27,9 @@ MIN_QUICK_FINE = 0.80
 def main() -> None:
     """Measure, publish, judge."""
     binary.load_tensorflow()
+    from models import device
+
+    device.claim_gpus_politely()
     with tempfile.TemporaryDirectory() as folder:
         prepare_s = _prepare_s(folder)
         linear, quick = (_test_report(preset, folder) for preset in ("linear", "quick"))

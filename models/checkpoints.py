@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from pipeline import errors
+
 
 @dataclasses.dataclass
 class Progress:
@@ -20,7 +22,7 @@ class Progress:
     step: int = 0
     epoch: int = 0
     train_seconds: float = 0.0
-    images_seen: int = 0
+    epoch_seconds: float = 0.0  # of the epoch under way
     peak_rss_mib: float = 0.0
     sums: list[float] = dataclasses.field(default_factory=list)  # of the epoch under way
     rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of metrics.jsonl
@@ -46,10 +48,20 @@ def save(path: pathlib.Path, run_variables: list[keras.Variable], progress: Prog
 
 
 def restore(path: pathlib.Path, run_variables: list[keras.Variable]) -> Progress | None:
-    """Fill the variables from `path` and say how far the run was; None where there is no checkpoint yet."""
+    """Fill the variables from `path` and say how far the run was; None where there is no checkpoint yet.
+
+    Raises:
+      errors.FailedError: the file holds other variables than the model and optimizer have.
+    """
     if not path.exists():
         return None
     with np.load(path, allow_pickle=False) as arrays:
+        saved = [arrays[name].shape for name in arrays.files if name != "progress"]
+        if saved != [tuple(variable.shape) for variable in run_variables]:
+            raise errors.FailedError(
+                f"{path} holds the variables of another network or optimizer: the code has changed since; "
+                "choose another --run_dir"
+            )
         for place, variable in enumerate(run_variables):
             variable.assign(arrays[f"{place:04d}"])
         return Progress(**json.loads(str(arrays["progress"])))

@@ -11,7 +11,11 @@ from models.precision import cpu_flags
 
 
 def claim_gpus_politely() -> None:
-    """Take GPU memory as it is needed instead of all at once. For binaries; does nothing once a GPU is in use."""
+    """Take GPU memory as it is needed instead of all at once. For binaries, before anything is computed.
+
+    Raises:
+      RuntimeError: a GPU is in use already.
+    """
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 

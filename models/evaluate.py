@@ -1,6 +1,8 @@
 """Evaluate a trained run on validation or test, every example once, and put the figures into its report.
 
-python -m models.evaluate --run_dir=runs/quick --split=test
+    python -m models.evaluate --run_dir=runs/quick --split=test
+
+prints the table of the run's report with the new figures; what training took stays as it was.
 """
 
 import pathlib
@@ -8,10 +10,9 @@ import pathlib
 from absl import flags
 
 from pipeline import binary, errors
-from pipeline.data_config import default_data_dir
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "folder of the run that models.train wrote")
-DATA_DIR = flags.DEFINE_string("data_dir", default_data_dir(), "folder of prepared data sets")
+DATA_DIR = flags.DEFINE_string("data_dir", "", "folder of prepared data sets; default the run's own")
 SPLIT = flags.DEFINE_enum("split", "validation", ["validation", "test"], "what to evaluate on")
 
 

@@ -15,6 +15,7 @@ class Evaluator:
     """Evaluates a model on padded, masked batches (`pipeline.batches.eval_batches`), with one trace for all calls."""
 
     def __init__(self, model: keras.Model, config: TrainConfig) -> None:
+        self._heads = config.heads
         self._sums = tf.Variable(tf.zeros(len(metrics.SUMS), tf.float64), trainable=False)
 
         @tf.function(reduce_retracing=True)
@@ -24,28 +25,28 @@ class Evaluator:
 
         self._add_batch = add_batch
 
-    def __call__(self, batches: tf.data.Dataset, num_expected: int) -> dict[str, float]:
+    def __call__(self, stream: tf.data.Dataset, num_expected: int) -> dict[str, float]:
         """The mean losses and accuracies, single view.
 
         Raises:
           RuntimeError: the batches held more or fewer examples than `num_expected`.
         """
         self._sums.assign(tf.zeros_like(self._sums))
-        for batch in batches:
+        for batch in stream:
             self._add_batch(batch)
         num_examples = int(self._sums[metrics.SUMS.index("examples")])
         if num_examples != num_expected:
             raise RuntimeError(f"evaluated {num_examples} examples, expected {num_expected}")
-        return metrics.means(self._sums)
+        return metrics.means(self._sums, self._heads)
 
 
-def evaluate_run(run: RunFolder, split_name: str, data_dir: str) -> None:
+def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
     """Evaluate a finished run's model on "validation" or "test"; its report gets the new figures, times stay.
 
     Args:
       run: the run's folder.
       split_name: "validation", as it was held out when the run was trained, or "test".
-      data_dir: folder of prepared data sets; it need not be the one that the run was trained from.
+      data_dir: folder of prepared data sets; "" is the one that the run was trained from.
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
@@ -54,9 +55,11 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str) -> None:
     saved = run.config()
     if not run.is_finished:
         raise errors.FailedError(f"run_dir={run.path}: expected a finished run; run models.train on it first")
-    data = config.build(DataConfig, saved, {"data_dir": data_dir})
+    data = config.build(DataConfig, saved, {"data_dir": data_dir} if data_dir else {})
     builder = source.open_builder(data)
-    evaluator = Evaluator(run.load_model(), config.build(TrainConfig, saved))
     num_examples = split.size(data, builder, split_name)
-    means = evaluator(batches.eval_batches(data, builder, split_name), num_examples)
-    run.write_report({**run.report(), **report.evaluated(split_name, num_examples, means)})
+    stream = batches.eval_batches(data, builder, split_name)
+    with run.locked():
+        evaluator = Evaluator(run.load_model(), config.build(TrainConfig, saved))
+        means = evaluator(stream, num_examples)
+        run.write_report({**run.report(), **report.evaluated(split_name, num_examples, means)})

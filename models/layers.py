@@ -43,9 +43,8 @@ class PixelScaling(keras.layers.Layer):
 class FusedBatchNormalization(keras.layers.Layer):
     """Batch normalisation over channels in one fused op: activations in the compute dtype, statistics in float32.
 
-    Keras's own layer casts bfloat16 activations to float32 and runs a dozen elementwise ops; on a CPU that is the
-    largest single cost of a small convolutional network (`python -m benchmarks.train_step` prints the ratio).
-    Ioffe and Szegedy 2015.
+    Keras's own layer casts bfloat16 activations to float32 and runs a dozen elementwise ops, which costs the more the
+    faster the machine multiplies bfloat16; `python -m benchmarks.train_step` prints the ratio. Ioffe and Szegedy 2015.
 
     Args:
       momentum: how much of the moving statistics stays at each step.

@@ -1,16 +1,27 @@
 """Losses and accuracies of one or two heads, as sums over a batch: sums of any batches add up to exact means."""
 
+import math
 from collections.abc import Mapping
 
 import tensorflow as tf
 
-from models.heads import NUM_CLASSES
+from models.heads import NUM_CLASSES, names
 from models.train_config import TrainConfig
+from pipeline import errors
 from pipeline.labels import FINE_TO_COARSE, NUM_COARSE
 
 Batch = Mapping[str, tf.Tensor]
-# The order of a vector of sums. A sum of a head that the model lacks is not a number, and so is its mean.
-SUMS = ("examples", "loss", "fine_loss", "coarse_loss", "fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy")
+# Each mean, and the head that it needs ("" for either).
+HEAD_OF = {
+    "loss": "",
+    "fine_loss": "fine",
+    "coarse_loss": "coarse",
+    "fine_accuracy": "fine",
+    "coarse_accuracy": "coarse",
+    "coarse_from_fine_accuracy": "fine",
+}
+MEANS = tuple(HEAD_OF)
+SUMS = ("examples", *MEANS)  # the order of a vector of sums; what a single-headed model cannot answer stays 0 in it
 
 
 def objective(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
@@ -35,18 +46,31 @@ def sums(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
         per_image[f"{name}_accuracy"] = _hits(logits[name], batch[name])
     if "fine" in logits:
         per_image["coarse_from_fine_accuracy"] = _hits(coarse_from_fine(logits["fine"]), batch["coarse"])
-    missing = tf.fill(tf.shape(per_image["loss"]), float("nan"))
+    missing = tf.zeros_like(per_image["loss"])
     table = tf.stack([per_image.get(name, missing) for name in SUMS])
     if "mask" in batch:
         table = tf.where(batch["mask"], table, 0.0)
     return tf.reduce_sum(tf.cast(table, tf.float64), axis=1)
 
 
-def means(vector: tf.Tensor) -> dict[str, float]:
-    """A vector of sums -> the mean of each but `examples`; those that are no number are left out, but never `loss`."""
-    values = dict(zip(SUMS, (float(value) for value in vector), strict=True))
-    num_examples = values.pop("examples")
-    return {name: value / num_examples for name, value in values.items() if value == value or name == "loss"}
+def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
+    """A vector of sums -> the means that a model with these heads ("both", "fine", "coarse") has; none of no example.
+
+    Raises:
+      errors.FailedError: a mean is not a finite number: the training has diverged.
+    """
+    num_examples, *totals = (float(value) for value in vector)
+    if not num_examples:
+        return {}
+    found = {name: total / num_examples for name, total in zip(MEANS, totals, strict=True)}
+    found = {name: value for name, value in found.items() if HEAD_OF[name] in ("", *names(heads))}
+    for name, value in found.items():
+        if not math.isfinite(value):
+            raise errors.FailedError(
+                f"{name} is {value}, expected a number: training has diverged; "
+                "try a lower --learning_rate, in another --run_dir"
+            )
+    return found
 
 
 def coarse_from_fine(fine_logits: tf.Tensor) -> tf.Tensor:

@@ -27,18 +27,69 @@ class RunFolder:
         self.page = path / "report.html"
 
     @property
+    def has_begun(self) -> bool:
+        """Whether there is anything of a run to lose: a folder without a checkpoint may be another run's."""
+        return self.checkpoint.exists() or self.is_finished
+
+    @property
     def is_finished(self) -> bool:
         """Whether the run has ended and reported."""
         return (self.path / "report.json").exists()
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only process that works in the folder; the kernel frees it, however the process ends.
+
+        Raises:
+          errors.FailedError: another process is.
+        """
+        with open(self.path / ".lock", "w", encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise errors.FailedError(f"run_dir={self.path}: another process is working there") from error
+            yield
+
+    def refuse_unless(self, identity: dict[str, Any]) -> None:
+        """See that the folder is new, or that the run in it is the one that `identity` describes.
+
+        Raises:
+          errors.BadArgumentError: it is neither.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise errors.BadArgumentError(f"run_dir={self.path}: expected a folder, found a file")
+        if not (self.path / "config.json").exists():
+            if self.path.exists():
+                self._refuse_other_content()
+            return
+        found = self.config()
+        different = [name for name in identity if self.has_begun and found.get(name) != identity[name]]
+        if different:
+            changes = ", ".join(f"{name}={found.get(name)!r} there, {identity[name]!r} given" for name in different)
+            raise errors.BadArgumentError(
+                f"run_dir={self.path} belongs to another configuration: {changes}; choose another --run_dir"
+            )
+
+    def _refuse_other_content(self) -> None:
+        for entry in self.path.iterdir():
+            if entry.name not in (".lock", ".config.json.partial"):
+                raise errors.BadArgumentError(
+                    f"run_dir={self.path}: expected a new folder or a run's, found {entry.name!r}; "
+                    "choose another --run_dir"
+                )
+
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace `metrics.jsonl`: one object an epoch."""
-        write_text(self.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        write_text(self.path / "metrics.jsonl", "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
     def save_model(self, model: "keras.Model") -> None:
         """Replace `model.keras`."""
         temporary = self.path / ".partial.keras"
-        model.save(temporary)
+        optimizer, model.optimizer = model.optimizer, None  # it lies in the checkpoint; here it would triple the size
+        try:
+            model.save(temporary)
+        finally:
+            model.optimizer = optimizer
         os.replace(temporary, self.model)
 
     def load_model(self) -> "keras.Model":
@@ -71,7 +122,7 @@ class RunFolder:
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""
-        write_text(self.path / "report.json", json.dumps(report, indent=2) + "\n")
+        write_text(self.path / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
 
 
 @contextlib.contextmanager
@@ -85,19 +136,14 @@ def claim(path: str, config: dict[str, Any], identity: dict[str, Any]) -> Iterat
 
     Raises:
       errors.BadArgumentError: the folder holds something else, or a run of another configuration.
-      errors.FailedError: another process is training in it.
+      errors.FailedError: another process is working in it.
     """
     folder = RunFolder(pathlib.Path(path))
-    _refuse_other_content(folder.path)
+    folder.refuse_unless(identity)
     folder.path.mkdir(parents=True, exist_ok=True)
-    with open(folder.path / ".lock", "w", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel frees it, however the process ends
-        except OSError as error:
-            raise errors.FailedError(f"run_dir={path}: another process is training there") from error
-        if folder.checkpoint.exists() or folder.is_finished:
-            _refuse_other_run(folder, identity)
-        else:  # new, or of a run that ended before its first checkpoint and left nothing to keep
+    with folder.locked():
+        folder.refuse_unless(identity)  # it may have changed hands since
+        if not folder.has_begun:
             write_text(folder.path / "config.json", json.dumps(config, indent=2) + "\n")
         yield folder
 
@@ -107,24 +153,3 @@ def write_text(path: pathlib.Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.partial")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
-
-
-def _refuse_other_content(path: pathlib.Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise errors.BadArgumentError(f"run_dir={path}: expected a folder, found a file")
-    if path.exists() and not (path / "config.json").exists():
-        content = [entry.name for entry in path.iterdir() if entry.name not in (".lock", ".config.json.partial")]
-        if content:
-            raise errors.BadArgumentError(
-                f"run_dir={path}: expected a new folder or a run's, found {content[0]!r}; choose another --run_dir"
-            )
-
-
-def _refuse_other_run(folder: RunFolder, identity: dict[str, Any]) -> None:
-    found = folder.config()
-    different = [name for name in identity if found.get(name) != identity[name]]
-    if different:
-        changes = ", ".join(f"{name}={found.get(name)!r} there, {identity[name]!r} given" for name in different)
-        raise errors.BadArgumentError(
-            f"run_dir={folder.path} belongs to another configuration: {changes}; choose another --run_dir"
-        )

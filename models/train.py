@@ -9,14 +9,17 @@ of --preset=quick; precedence is preset < --config file < flag.
 
 import dataclasses
 import os
-from typing import Any
+import pathlib
+import sys
+from typing import Any, NoReturn
 
 from absl import flags
 
-from models import train_config
+from models import run_folder, train_config
+from models.reporting import table
 from models.train_config import TrainConfig
-from pipeline import binary, config
-from pipeline.data_config import DataConfig
+from pipeline import binary, config, errors, prepared
+from pipeline.data_config import AUTO, DataConfig
 
 config.define_flags(DataConfig, TrainConfig)
 RUN_DIR = flags.DEFINE_string("run_dir", "", "folder of the run; default runs/PRESET-DATASET")
@@ -26,23 +29,24 @@ CONFIG = flags.DEFINE_string("config", "", "JSON of a saved configuration, such 
 def main() -> None:
     """Resolve the configuration, train, report."""
     data, train = _configs()
-    binary.load_tensorflow()
-    from models import device, precision, run_folder, training
-    from models.reporting import page, table
+    if RUN_DIR.value:  # a run that is there decides what `auto` is, and whether there is anything to do
+        data, train = _as_begun(run_folder.RunFolder(pathlib.Path(RUN_DIR.value)), data, train)
     from pipeline import prepare
 
+    data = dataclasses.replace(data, dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
+    binary.load_tensorflow()
+    from models import device, precision, training
+    from models.reporting import page
+
     device.claim_gpus_politely()
-    data = dataclasses.replace(data, dataset=prepare.prepare(data))
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
-    run_dir = RUN_DIR.value or os.path.join("runs", f"{train.preset}-{data.dataset}")
-    identity = {**data.as_dict(identity_only=True), **train.as_dict(identity_only=True)}
-    with run_folder.claim(run_dir, {**data.as_dict(), **train.as_dict()}, identity) as run:
+    path = RUN_DIR.value or os.path.join("runs", f"{train.preset}-{data.dataset}")
+    saved = {**data.as_dict(), **train.as_dict(), "archive": ""}  # the archive was for preparing, not for the run
+    with run_folder.claim(path, saved, _identity(data, train)) as run:
         if run.is_finished:
-            print(f"{run.path} is finished already; nothing to do (train anew with another --run_dir)")
-        else:
-            training.train(data, train, run=run)
-        if not run.page.exists():  # training replaced the report, or a kill came between the two
-            page.write(run)
+            _tell_finished(run)
+        training.train(data, train, run=run)
+        page.write(run)
         table.show(run)
 
 
@@ -50,9 +54,38 @@ def _configs() -> tuple[DataConfig, TrainConfig]:
     """The configurations of the command line: preset < file < flag. Refuses a wrong value before any work."""
     given = config.given_flags()
     file: dict[str, Any] = config.load(CONFIG.value, DataConfig, TrainConfig) if CONFIG.value else {}
+    if "preset" in given and file.get("preset", given["preset"]) != given["preset"]:
+        raise errors.BadArgumentError(
+            f"preset={given['preset']!r} and --config={CONFIG.value}, which is of preset {file['preset']!r}: give one"
+        )
     preset = given.get("preset", file.get("preset", TrainConfig().preset))
-    layers = ({"preset": preset}, train_config.preset(preset), file, given)
+    layers = (train_config.preset(preset), file, given, {"preset": preset})
     return config.build(DataConfig, *layers), config.build(TrainConfig, *layers)
+
+
+def _as_begun(folder: run_folder.RunFolder, data: DataConfig, train: TrainConfig) -> tuple[DataConfig, TrainConfig]:
+    """The configurations with each `auto` as the folder's run has it. Ends here if the run is finished."""
+    if folder.has_begun:
+        found = folder.config()
+        if data.dataset == AUTO:
+            data = dataclasses.replace(data, dataset=found["dataset"])
+        if train.precision == AUTO:
+            train = dataclasses.replace(train, precision=found["precision"])
+    unresolved = {name for name, value in (("dataset", data.dataset), ("precision", train.precision)) if value == AUTO}
+    folder.refuse_unless({key: value for key, value in _identity(data, train).items() if key not in unresolved})
+    if folder.is_finished:
+        _tell_finished(folder)
+    return data, train
+
+
+def _identity(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
+    return {**data.as_dict(identity_only=True), **train.as_dict(identity_only=True)}
+
+
+def _tell_finished(folder: run_folder.RunFolder) -> NoReturn:
+    print(f"{folder.path} is finished already; nothing to do (train anew with another --run_dir)")
+    table.show(folder)
+    sys.exit(0)
 
 
 def run() -> None:

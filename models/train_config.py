@@ -18,6 +18,7 @@ class TrainConfig(Config):
     preset: str = setting("quick", "recipe whose values stand where no file and no flag says otherwise")
     architecture: str = setting("residual", "network", choices=ARCHITECTURES)
     heads: str = setting("both", "labels that the model answers", choices=HEADS)
+    logit_scale: float = setting(0.125, "the heads' logits are multiplied by it", low=0.001)
     pixel_scaling: str = setting(
         "standardise",
         "standardise: zero mean, unit deviation a channel; unit: pixels / 255",
@@ -53,6 +54,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "baseline": {
         "architecture": "baseline",
         "heads": "fine",
+        "logit_scale": 1.0,
         "pixel_scaling": "unit",
         "augmentation": "none",
         "batch_size": 128,
@@ -66,6 +68,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Softmax regression on pixels: what a data set gives away without any learned feature.
     "linear": {
         "architecture": "linear",
+        "logit_scale": 1.0,
         "augmentation": "none",
         "epochs": 10.0,
         "optimizer": "adam",
@@ -86,8 +89,8 @@ def preset(name: str) -> dict[str, Any]:
     Raises:
       errors.BadArgumentError: there is no such preset.
     """
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         raise errors.BadArgumentError(
-            f"preset={name!r}: expected one of {', '.join(PRESETS)}{nearest(name, set(PRESETS))}"
+            f"preset={name!r}: expected one of {', '.join(PRESETS)}{nearest(str(name), set(PRESETS))}"
         )
     return PRESETS[name]

@@ -45,34 +45,41 @@ class TrainStep:
         if rate is not None:
             self._optimizer.learning_rate.assign(rate)
         images = apply_all(batch["image"], self._transforms, drawn)
-        statistics = _OverflowGuard(self._model, self._optimizer)
+        guard = _OverflowGuard(self._model, self._optimizer)
         with tf.GradientTape() as tape:
             logits = self._model(images, training=True)
             loss = tf.reduce_mean(metrics.objective(self._config, logits, batch))
             scaled_loss = self._optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, [variable.value for variable in self._model.trainable_variables])
-        statistics.undo_unless_finite(gradients)
+        guard.check(gradients)
         self._optimizer.apply(gradients, self._model.trainable_variables)
-        self.sums.assign_add(metrics.sums(self._config, logits, batch))
+        self.sums.assign_add(guard.zero_if_skipped(metrics.sums(self._config, logits, batch)))
 
 
 class _OverflowGuard:
-    """Keeps batch normalisation's moving statistics when loss scaling skips a step.
+    """Lets a step that loss scaling skips leave no trace: in batch normalisation's statistics, in the epoch's sums.
 
     Keras skips the update of the weights alone; an overflow in the forward pass would leave its infinity in them.
+    Without loss scaling this does nothing, and a loss that is not a number stays to be seen.
     """
 
     def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        self._variables = model.non_trainable_variables if scaled else []
+        self._scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        self._variables = model.non_trainable_variables if self._scales else []
         self._before = [tf.identity(variable.value) for variable in self._variables]
+        self._is_finite = tf.constant(True)
 
-    def undo_unless_finite(self, gradients: list[tf.Tensor]) -> None:
-        if not self._variables:
+    def check(self, gradients: list[tf.Tensor]) -> None:
+        """See whether the step will be skipped, and put the statistics back if so."""
+        if not self._scales:
             return
-        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
+        self._is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
         for variable, before in zip(self._variables, self._before, strict=True):
-            variable.assign(tf.where(finite, variable.value, before))
+            variable.assign(tf.where(self._is_finite, variable.value, before))
+
+    def zero_if_skipped(self, sums: tf.Tensor) -> tf.Tensor:
+        """The sums of a batch that was trained on; zeros, its number of examples too, for one that was skipped."""
+        return tf.where(self._is_finite, sums, tf.zeros_like(sums))
 
 
 def _uses_xla(config: TrainConfig, transforms: tuple[Augmentation, ...]) -> bool:

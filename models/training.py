@@ -8,7 +8,6 @@ ends with the very weights that it would have had.
 """
 
 import dataclasses
-import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
@@ -28,6 +27,7 @@ from pipeline.augment import sets
 from pipeline.data_config import DataConfig
 
 BAR_SECONDS = 0.25  # between two readings of the running means; on a GPU each reading waits for the device
+CHECKPOINT_SECONDS = 300.0  # what a long epoch can lose at most
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +75,13 @@ def _refuse_two_rates(config: TrainConfig, callbacks: Sequence[keras.callbacks.C
             )
 
 
+def _acts_on_batches(callback: keras.callbacks.Callback) -> bool:
+    """Whether the callback sees single steps, and so must be given each one's own logs."""
+    hooks = ("on_train_batch_end", "on_batch_end")
+    defaults = {hook: getattr(keras.callbacks.Callback, hook) for hook in hooks}
+    return any(getattr(getattr(callback, hook), "__func__", None) is not default for hook, default in defaults.items())
+
+
 class _Loop:
     """One call of `train`; methods in the order that they happen."""
 
@@ -96,12 +103,16 @@ class _Loop:
         self.step = TrainStep(self.model, self.optimizer, transforms, config, self.epochs.total_steps)
         self.evaluator = Evaluator(self.model, config)
         self.given_callbacks = list(callbacks)
+        self.reads_every_step = any(_acts_on_batches(callback) for callback in callbacks)
+        self.validation: tf.data.Dataset | None = None
+        self.callbacks = keras.callbacks.CallbackList()
+        self.stop_requests = stopping.Requests(listen=folder is not None)
         self.progress = self._restored()
 
     def run(self) -> Trained:
         """Train from where the run is to its end, and report."""
         if not self.progress.finished:
-            with stopping.Requests(listen=self.folder is not None) as self.stop_requests:
+            with self.stop_requests:
                 self._train()
         trained = Trained(self.model, self._report(), self.progress.rows)
         if self.folder is not None:
@@ -112,9 +123,8 @@ class _Loop:
     def _train(self) -> None:
         progress = self.progress
         stream = iter(batches.train_batches(self.data, self.builder, self.config.seed, progress.step))
-        self.validation = (
-            batches.eval_batches(self.data, self.builder, "validation") if self.data.num_validation else None
-        )
+        if self.data.num_validation:
+            self.validation = batches.eval_batches(self.data, self.builder, "validation")
         bar = [ProgressBar()] if self.verbose else []
         self.callbacks = keras.callbacks.CallbackList([*self.given_callbacks, *bar], add_history=True, model=self.model)
         self._announce_epochs(self.epochs.first_step(1))
@@ -134,47 +144,53 @@ class _Loop:
         progress = self.progress
         self._announce_epochs(self.epochs.last_step(progress.epoch) - self.epochs.first_step(progress.epoch))
         self.callbacks.on_epoch_begin(progress.epoch)
-        images_per_s = self._train_steps(stream)
-        means = metrics.means(self.step.sums)
-        if not math.isfinite(means["loss"]):
-            raise errors.FailedError(
-                f"the training loss of epoch {progress.epoch + 1} is {means['loss']}, expected a number; "
-                f"try a lower --learning_rate than {self.config.learning_rate}"
-            )
+        self._train_steps(stream)
+        means, images_per_s = metrics.means(self.step.sums, self.config.heads), self._images_per_s()
+        if not means:
+            raise errors.FailedError(f"every step of epoch {progress.epoch + 1} overflowed; try --precision=float32")
         validation = self._validate()
         rate = float(self.optimizer.learning_rate)
         logs = {**means, **{f"val_{name}": value for name, value in validation.items()}, "learning_rate": rate}
         self.callbacks.on_epoch_end(progress.epoch, {**logs, "images_per_s": images_per_s})
+        progress.train_seconds += progress.epoch_seconds
         progress.rows.append(report.row(progress, means, validation, rate, images_per_s))
         progress.epoch += 1
+        progress.epoch_seconds = 0.0
         self.step.sums.assign(tf.zeros_like(self.step.sums))
         self._checkpoint()
         return logs
 
-    def _train_steps(self, stream: Iterator[dict[str, tf.Tensor]]) -> float:
-        """The steps that the epoch under way has left; returns their images a second."""
+    def _train_steps(self, stream: Iterator[dict[str, tf.Tensor]]) -> None:
+        """The steps that the epoch under way has left."""
         progress = self.progress
         epoch_begins, last_step = self.epochs.first_step(progress.epoch), self.epochs.last_step(progress.epoch)
-        first_step, started = progress.step, time.perf_counter()
-        shown, logs = started, {}
-        for number in range(first_step, last_step):
+        logs: dict[str, float] = {}
+        counted = shown = saved = time.perf_counter()
+        for number in range(progress.step, last_step):
             self.callbacks.on_train_batch_begin(number - epoch_begins)
             self.step(next(stream), number)
             progress.step = number + 1
             now = time.perf_counter()
-            if now - shown > BAR_SECONDS or progress.step == last_step:
-                images_per_s = (progress.step - first_step) * self.data.batch_size / (now - started)
-                logs, shown = {**metrics.means(self.step.sums), "images_per_s": images_per_s}, now
+            progress.epoch_seconds += now - counted
+            counted = now
+            if self.reads_every_step or now - shown > BAR_SECONDS or progress.step == last_step:
+                means = metrics.means(self.step.sums, self.config.heads)
+                logs, shown = {**means, "images_per_s": self._images_per_s()}, now
             self.callbacks.on_train_batch_end(number - epoch_begins, logs)
             if self.stop_requests.received or self.model.stop_training:
                 break
+            if now - saved > CHECKPOINT_SECONDS:
+                self._checkpoint()
+                counted = saved = time.perf_counter()
         self.step.sums.numpy()  # waits for the device
-        seconds, num_images = time.perf_counter() - started, (progress.step - first_step) * self.data.batch_size
-        progress.train_seconds += seconds
-        progress.images_seen += num_images
+        progress.epoch_seconds += time.perf_counter() - counted
         if self.stop_requests.received:
             self._interrupt()
-        return num_images / seconds
+
+    def _images_per_s(self) -> float:
+        """Of the epoch under way, all of its processes together."""
+        num_steps = self.progress.step - self.epochs.first_step(self.progress.epoch)
+        return num_steps * self.data.batch_size / self.progress.epoch_seconds
 
     def _validate(self) -> dict[str, float]:
         """Validation as the callbacks see it."""

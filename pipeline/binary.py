@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -18,7 +19,6 @@ _EXIT_CODES = {
     errors.BadArgumentError: 2,
     errors.FailedError: 1,
     errors.InterruptedRunError: 3,
-    KeyboardInterrupt: 3,
 }
 
 
@@ -77,11 +77,15 @@ def _print_help(module: str) -> None:
 def _report_errors(main: Callable[[list[str]], None], argv: list[str]) -> None:
     try:
         main(argv)
-    except tuple(_EXIT_CODES) as error:
+    except KeyboardInterrupt:
+        _end(1, "interrupted; nothing was saved")
+    except Exception as error:  # a person gets one line, whatever it was; a bug's has its name in it
         if logging.get_verbosity() >= logging.DEBUG:
-            raise
-        code = next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
-        _end(code, str(error) or "interrupted")
+            traceback.print_exc()
+        for kind, code in _EXIT_CODES.items():
+            if isinstance(error, kind):
+                _end(code, str(error))
+        _end(1, f"{type(error).__name__}: {error} (--verbosity=1 tells where)")
 
 
 def _end(code: int, message: str) -> NoReturn:

@@ -14,6 +14,7 @@ Nothing here imports TensorFlow: `--help` stays instant.
 import dataclasses
 import difflib
 import json
+import math
 import os
 import pathlib
 from collections.abc import Mapping
@@ -59,7 +60,7 @@ class Config:
             _check(field, getattr(self, field.name))
 
     def as_dict(self, *, identity_only: bool = False) -> dict[str, Any]:
-        """Field name -> value, in the order of definition."""
+        """Field name -> value, in the order of definition; with `identity_only` what makes a run what it is."""
         return {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
@@ -127,8 +128,9 @@ def _check(field: dataclasses.Field[Any], value: Any) -> None:
         hint = nearest(value, set(limits["choices"]))
         raise errors.BadArgumentError(f"{given}: expected one of {', '.join(limits['choices'])}{hint}")
     low, high = limits["low"], limits["high"]
-    # Written so that NaN, for which every comparison is false, is refused.
-    if (low is not None and not value >= low) or (high is not None and not value <= high):
+    if isinstance(value, float) and not math.isfinite(value):
+        raise errors.BadArgumentError(f"{given}: expected a finite number")
+    if (low is not None and value < low) or (high is not None and value > high):
         raise errors.BadArgumentError(f"{given}: expected {_range_in_words(low, high)}")
 
 
@@ -154,5 +156,7 @@ _DEFINERS = {
 
 def _define(field: dataclasses.Field[Any]) -> None:
     limits = field.metadata
-    choices = f" <{'|'.join(limits['choices'])}>" if limits["choices"] else ""
-    _DEFINERS[field.type](field.name, field.default, limits["help"] + choices)  # type: ignore[index]
+    allowed = f" <{'|'.join(limits['choices'])}>" if limits["choices"] else ""
+    if limits["low"] is not None:
+        allowed = f" ({_range_in_words(limits['low'], limits['high'])})"
+    _DEFINERS[field.type](field.name, field.default, limits["help"] + allowed)  # type: ignore[index]

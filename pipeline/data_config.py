@@ -1,7 +1,7 @@
 """What the data are and how they are fed: the configurations of the pipeline."""
 
 import dataclasses
-import os
+import pathlib
 
 from pipeline.config import CHECKOUT, Config, setting
 
@@ -12,7 +12,7 @@ AUGMENTATIONS = ("none", "flip_shift")
 
 def default_data_dir() -> str:
     """`data/` of the checkout, or of the working folder where the packages were installed away from a checkout."""
-    return str((CHECKOUT if (CHECKOUT / "setup.py").exists() else type(CHECKOUT)(os.getcwd())) / "data")
+    return str((CHECKOUT if (CHECKOUT / "setup.py").exists() else pathlib.Path.cwd()) / "data")
 
 
 @dataclasses.dataclass(frozen=True)

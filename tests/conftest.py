@@ -45,7 +45,7 @@ def pytest_terminal_summary(terminalreporter, exitstatus, config):
     """Say whether the tests on real CIFAR-100 ran."""
     ran = [
         report
-        for outcome in ("passed", "failed")
+        for outcome in ("passed", "failed", "error")
         for report in terminalreporter.stats.get(outcome, ())
         if "real_data" in report.keywords
     ]

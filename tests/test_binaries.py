@@ -155,6 +155,38 @@ def test_help_is_the_same_as_module_and_as_console_script(binary):
     assert "  --" in as_module.stdout
 
 
+def test_precedence_is_preset_then_file_then_flag(tiny_data_dir, tmp_path):
+    saved = tmp_path / "saved.json"
+    saved.write_text(json.dumps({"preset": "linear", "learning_rate": 0.01, "batch_size": 50}))
+    flags = ("--batch_size=60", "--max_steps=1", "--dataset=shapes100_tiny", "--num_validation=500")
+    done = call(
+        "models.train", f"--config={saved}", *flags, f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'r'}"
+    )
+    assert done.returncode == 0, done.stderr
+    used = json.loads((tmp_path / "r" / "config.json").read_text())
+    assert (used["preset"], used["architecture"]) == ("linear", "linear")  # the file's preset
+    assert (used["learning_rate"], used["batch_size"]) == (0.01, 60)  # the file over the preset, the flag over the file
+    mixed = call("models.train", f"--config={saved}", "--preset=quick")
+    assert mixed.returncode == 2
+    assert "give one" in mixed.stderr
+
+
+def test_finished_run_needs_no_data_to_say_so(finished, tmp_path):
+    run_dir, _ = finished
+    done = call("models.train", *SMALL, f"--data_dir={tmp_path / 'gone'}", f"--run_dir={run_dir}")
+    assert done.returncode == 0, done.stderr
+    assert "finished already" in done.stdout
+    assert not (tmp_path / "gone").exists()
+
+
+def test_run_folder_that_cannot_be_made_is_one_line_and_exit_one(tiny_data_dir, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = call("models.train", *SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'file' / 'run'}")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: NotADirectoryError")
+    assert "Traceback" not in done.stderr
+
+
 def test_batch_larger_than_the_split_is_refused_in_one_line(tiny_data_dir, tmp_path):
     flags = (*SMALL, "--batch_size=1501", f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'run'}")
     done = call("models.train", *flags)
@@ -165,8 +197,9 @@ def test_batch_larger_than_the_split_is_refused_in_one_line(tiny_data_dir, tmp_p
 
 def test_traceback_is_there_for_those_who_ask():
     done = call("models.train", "--epochs=-1", "--verbosity=1")
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: epochs=-1.0")
 
 
 @pytest.mark.real_data
@@ -184,7 +217,7 @@ def test_main_job_on_real_images_learns(real_data_dir, tmp_path):
 
 
 @pytest.mark.real_data
-def test_ten_times_the_views_stay_within_two_gib(real_data_dir, tmp_path):
+def test_fifteen_times_the_views_stay_within_two_gib(real_data_dir, tmp_path):
     flags = (
         "--virtual_examples=600000",
         "--max_steps=20",

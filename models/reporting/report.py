@@ -9,13 +9,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models import device, flops, metrics
+from models import device, flops
 from models.checkpoints import Progress
+from models.metrics import MEANS
 from models.train_config import TrainConfig
+from pipeline import prepared
 from pipeline.config import CHECKOUT
 from pipeline.data_config import DataConfig
 
-MEANS = tuple(name for name in metrics.SUMS if name != "examples")
 PACKAGES = ("streaming-cifar100", "keras", "tensorflow-datasets", "numpy")
 
 
@@ -36,6 +37,7 @@ def of_training(
     trained_epochs = min(config.epochs, progress.step * data.batch_size / counts.views)
     return {
         "dataset": data.dataset,
+        "dataset_provenance": prepared.provenance(data.data_dir, data.dataset),
         "num_train": counts.num_train,
         "num_validation": counts.num_validation,
         "num_test": counts.num_test,
@@ -45,9 +47,10 @@ def of_training(
         "epochs": round(trained_epochs, 4),
         "steps": progress.step,
         **evaluated("validation", counts.num_validation, progress.final),
-        "coarse_source": config.coarse_source,
+        # A single head leaves no choice.
+        "coarse_source": {"both": config.coarse_source, "fine": "summed", "coarse": "head"}[config.heads],
         "train_seconds": round(progress.train_seconds, 3),
-        "examples_per_second": round(progress.images_seen / progress.train_seconds, 1),
+        "examples_per_second": round(progress.step * data.batch_size / progress.train_seconds, 1),
         "train_petaflop": flops.train_petaflop(model, progress.step * data.batch_size),
         "peak_rss_mib": round(max(progress.peak_rss_mib, device.peak_rss_mib()), 1),
         "num_parameters": model.count_params(),
@@ -97,6 +100,8 @@ def versions() -> dict[str, str]:
 
 def git_commit() -> str | None:
     """The checkout's commit, with `+changes` where files differ from it; None away from a git checkout."""
+    if not (CHECKOUT / ".git").exists():  # installed somewhere inside another project's checkout, perhaps
+        return None
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(CHECKOUT), *arguments]

@@ -42,7 +42,7 @@ def test_sides_alternate_warm_up_is_apart_and_rates_are_units_per_second():
 
 def test_row_carries_spread_and_ratio():
     fast, slow = Timing("ours/x", 1.0, (30.0, 20.0, 40.0)), Timing("peer/y/x", 1.0, (10.0, 10.0, 10.0))
-    row = results.row(fast, "images/s", slow, batch_size=2)
+    row = results.row(fast, "images/s", (fast, slow), batch_size=2)
     assert row == {
         "name": "ours/x",
         "unit": "images/s",
@@ -51,8 +51,8 @@ def test_row_carries_spread_and_ratio():
         "max": 40.0,
         "repeats": 3,
         "first_call_s": 1.0,
-        "base": "peer/y/x",
         "ratio": 3.0,
+        "ratio_of": ["ours/x", "peer/y/x"],
         "batch_size": 2,
     }
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from models import metrics
 from models.train_config import TrainConfig
-from pipeline import labels
+from pipeline import errors, labels
 
 CONFIG = TrainConfig(fine_label_smoothing=0.0, coarse_label_smoothing=0.0, coarse_loss_weight=0.5)
 
@@ -31,7 +31,7 @@ def log_softmax(values: np.ndarray) -> np.ndarray:
 
 def test_means_equal_numpy(answered):
     logits, batch = answered
-    found = metrics.means(metrics.sums(CONFIG, logits, batch))
+    found = metrics.means(metrics.sums(CONFIG, logits, batch), "both")
     rows = np.arange(12)
     fine_loss = -log_softmax(logits["fine"])[rows, batch["fine"]].mean()
     coarse_loss = -log_softmax(logits["coarse"])[rows, batch["coarse"]].mean()
@@ -61,7 +61,7 @@ def test_padding_counts_for_nothing(answered):
 @pytest.mark.parametrize("heads", ["fine", "coarse"])
 def test_single_head_leaves_the_other_out(answered, heads):
     logits, batch = answered
-    found = metrics.means(metrics.sums(CONFIG, {heads: logits[heads]}, batch))
+    found = metrics.means(metrics.sums(CONFIG, {heads: logits[heads]}, batch), heads)
     other = {"fine": "coarse", "coarse": "fine"}[heads]
     assert f"{heads}_accuracy" in found
     assert f"{other}_loss" not in found
@@ -80,9 +80,12 @@ def test_smoothing_equals_keras(answered):
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_loss_that_is_not_a_number_is_told():
+def test_mean_that_is_not_a_number_is_an_error():
     batch = {"fine": np.zeros(2, np.int32), "coarse": np.zeros(2, np.int32)}
     logits = {"fine": np.full((2, 100), np.nan, np.float32)}
-    found = metrics.means(metrics.sums(CONFIG, logits, batch))
-    assert np.isnan(found["loss"])
-    assert "fine_loss" not in found
+    with pytest.raises(errors.FailedError, match=r"loss is nan.*lower --learning_rate"):
+        metrics.means(metrics.sums(CONFIG, logits, batch), "fine")
+
+
+def test_no_example_has_no_mean():
+    assert metrics.means(np.zeros(len(metrics.SUMS)), "both") == {}

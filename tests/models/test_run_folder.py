@@ -41,7 +41,7 @@ def test_run_that_left_nothing_may_be_started_otherwise(tmp_path):
 def test_second_process_is_kept_out(tmp_path):
     with (
         claim(str(tmp_path), {}, {}),
-        pytest.raises(errors.FailedError, match="another process"),
+        pytest.raises(errors.FailedError, match="another process is working there"),
         claim(str(tmp_path), {}, {}),
     ):
         pass
@@ -88,13 +88,34 @@ def test_checkpoint_round_trip_and_its_absence(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["state.npz"]
 
 
+def test_checkpoint_of_other_variables_is_refused(tmp_path):
+    path = tmp_path / "state.npz"
+    checkpoints.save(path, [keras.Variable(np.zeros(3))], checkpoints.Progress())
+    with pytest.raises(errors.FailedError, match="another network or optimizer"):
+        checkpoints.restore(path, [keras.Variable(np.zeros(4))])
+
+
 def test_checkpoint_never_runs_a_pickle(tmp_path):
     path = tmp_path / "state.npz"
     progress = np.array([{"step": 1}], dtype=object)
     with open(path, "wb") as file:
-        np.savez(file, progress=progress)
+        np.savez(file, progress=progress)  # the only array, so that the variables fit
     with pytest.raises(ValueError, match="pickle"):
         checkpoints.restore(path, [])
+
+
+def test_saved_model_leaves_the_optimizer_to_the_checkpoint(tmp_path):
+    model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(100)])
+    model.optimizer = optimizer = keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
+    RunFolder(tmp_path).save_model(model)
+    assert (tmp_path / "model.keras").stat().st_size < 2 * 4 * model.count_params()
+    assert model.optimizer is optimizer
+
+
+def test_report_never_holds_what_json_does_not_know(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        RunFolder(tmp_path).write_report({"loss": float("nan")})
 
 
 def test_rows_are_read_back(tmp_path):

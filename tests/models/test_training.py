@@ -183,11 +183,13 @@ def test_model_checkpoint_keeps_the_best_epoch(data, tmp_path):
     keeper = keras.callbacks.ModelCheckpoint(
         path, monitor="val_fine_accuracy", mode="max", save_best_only=True, save_weights_only=True
     )
-    trained = training.train(data, linear(epochs=2.0), callbacks=[keeper], verbose=0)
-    assert keeper.best == max(row["validation_fine_accuracy"] for row in trained.rows)
-    final = weights(trained)
+    after = []
+    watcher = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: after.append(watcher.model.get_weights()))
+    trained = training.train(data, linear(epochs=3.0), callbacks=[keeper, watcher], verbose=0)
+    accuracies = [row["validation_fine_accuracy"] for row in trained.rows]
+    assert keeper.best == max(accuracies)
     trained.model.load_weights(path)
-    assert len(trained.model.get_weights()) == len(final)
+    assert_same(weights(trained), after[accuracies.index(max(accuracies))])
 
 
 def test_tensorboard_writes_train_and_validation(data, tmp_path):
@@ -210,9 +212,37 @@ def test_progress_bar_shows_speed_and_accuracies(data, capsys):
         assert word in shown
 
 
+def test_validation_that_is_not_a_number_is_an_error_too(data):
+    class Spoil(keras.callbacks.Callback):
+        """Ruin the weights behind the last training step, where the training loss does not see it."""
+
+        def on_test_begin(self, logs=None):
+            self.model.set_weights([np.full_like(value, np.nan) for value in self.model.get_weights()])
+
+    with pytest.raises(errors.FailedError, match="loss is nan"):
+        training.train(data, linear(epochs=1.0), callbacks=[Spoil()], verbose=0)
+
+
+def test_callback_that_acts_on_batches_sees_every_step(data):
+    seen = []
+    watcher = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append((batch, logs["loss"])))
+    training.train(data, linear(epochs=1.0), callbacks=[watcher], verbose=0)
+    assert [batch for batch, _ in seen] == list(range(15))
+    assert len({loss for _, loss in seen}) == 15
+
+
+def test_long_epoch_is_checkpointed_within(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    steps = []
+    monkeypatch.setattr(training.checkpoints, "save", lambda path, variables, progress: steps.append(progress.step))
+    with claim(str(tmp_path / "run"), {}, {}) as run:
+        training.train(data, linear(epochs=1.0), run=run, verbose=0)
+    assert steps == [*range(1, 16), 15, 15]  # each step, the epoch's end, the run's end
+
+
 def test_loss_that_is_not_a_number_is_an_error_that_says_what_to_do(data):
     config = linear(optimizer="sgd", learning_rate=1e30, epochs=2.0)
-    with pytest.raises(errors.FailedError, match="lower --learning_rate"):
+    with pytest.raises(errors.FailedError, match=r"training has diverged; try a lower --learning_rate"):
         training.train(data, config, verbose=0)
 
 

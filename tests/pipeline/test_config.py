@@ -20,6 +20,7 @@ from pipeline.data_config import DataConfig
         ({"batch_size": True}, "batch_size=True: expected int"),
         ({"cache": "memor"}, "cache='memor': expected one of memory, disk, none; did you mean 'memory'?"),
         ({"num_validation": -1}, "num_validation=-1: expected at least 0"),
+        ({"batch_size": "8"}, "batch_size='8': expected int"),
     ],
 )
 def test_wrong_value_is_refused_in_one_line(values, message):
@@ -28,9 +29,10 @@ def test_wrong_value_is_refused_in_one_line(values, message):
     assert str(caught.value) == message
 
 
-def test_nan_is_out_of_every_range():
-    with pytest.raises(errors.BadArgumentError, match=r"momentum=nan: expected 0\.0 to 0\.999"):
-        TrainConfig(momentum=float("nan"))
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_number_that_is_none_is_refused(value):
+    with pytest.raises(errors.BadArgumentError, match=f"epochs={value}: expected a finite number"):
+        TrainConfig(epochs=value)
 
 
 def test_later_layers_win_and_foreign_keys_pass():
@@ -38,13 +40,13 @@ def test_later_layers_win_and_foreign_keys_pass():
     assert built.batch_size == 2
 
 
-def test_flags_left_alone_are_not_given():
+def test_flags_left_alone_are_not_given(monkeypatch):
     values = flags.FlagValues()
     flags.DEFINE_integer("batch_size", 7, "", flag_values=values)
     flags.DEFINE_integer("seed", 7, "", flag_values=values)
     values(["binary", "--seed=7"])
-    given = {name: values[name].value for name in values if not values[name].using_default_value}
-    assert given == {"seed": 7}
+    monkeypatch.setattr(flags, "FLAGS", values)
+    assert config.given_flags() == {"seed": 7}
 
 
 def test_no_two_configurations_share_a_flag():
@@ -60,6 +62,12 @@ def test_every_preset_makes_whole_configurations(name):
     data, train = config.build(DataConfig, values), config.build(TrainConfig, values)
     merged = dict(itertools.chain(data.as_dict().items(), train.as_dict().items()))
     assert {key: merged[key] for key in values} == values
+
+
+@pytest.mark.parametrize("name", [5, ["quick"]])
+def test_preset_of_another_type_is_refused(name):
+    with pytest.raises(errors.BadArgumentError, match="preset="):
+        preset(name)
 
 
 def test_unknown_preset_names_the_nearest():
