@@ -5,14 +5,14 @@ PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 DATA_DIR ?= data
 ARCHIVE ?=
-TRAIN_FLAGS ?=
+RUN_DIR ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train test lint format bench clean
 
 help: ## List these targets.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
-	@echo '  ARCHIVE=cifar-100-binary.tar.gz or cifar-100-python trains on the real data where it cannot be downloaded.'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+	@echo '  Variables: ARCHIVE (cifar-100-binary or cifar-100-python, .tar.gz or folder), DATA_DIR, RUN_DIR, PYTHON_FOR_VENV.'
 
 setup: $(INSTALLED) ## Make .venv with the pinned packages; touches nothing else.
 
@@ -20,14 +20,16 @@ $(INSTALLED): requirements.txt setup.py .ci/find_python
 	@python="$$(.ci/find_python)" && "$$python" -m venv --clear $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@rm -rf streaming_cifar100.egg-info  # setuptools leaves it here; what counts lies in .venv
 	@touch $@
 
 # Three steps, each a binary of its own; what the first one prepared names the run that the others work on.
 train: $(INSTALLED) ## Prepare CIFAR-100 (or shapes100), train the preset quick, evaluate on test.
 	@set -e; \
 	dataset=$$($(PYTHON) -m pipeline.prepare --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)'); \
-	$(PYTHON) -m models.train --preset=quick --dataset=$$dataset --data_dir='$(DATA_DIR)' --run_dir=runs/quick-$$dataset $(TRAIN_FLAGS); \
-	$(PYTHON) -m models.evaluate --run_dir=runs/quick-$$dataset --data_dir='$(DATA_DIR)' --split=test
+	run_dir='$(RUN_DIR)'; run_dir="$${run_dir:-runs/quick-$$dataset}"; \
+	$(PYTHON) -m models.train --preset=quick --dataset=$$dataset --data_dir='$(DATA_DIR)' --run_dir="$$run_dir"; \
+	$(PYTHON) -m models.evaluate --run_dir="$$run_dir" --data_dir='$(DATA_DIR)' --split=test
 
 test: $(INSTALLED) ## Run the tests; with CIFAR100_ARCHIVE set, those on the real data too.
 	$(PYTHON) -m pytest
@@ -41,8 +43,9 @@ format: $(INSTALLED) ## Mend style and format.
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-bench: $(INSTALLED) ## Run every benchmark quickly; results go to benchmarks/results/.
-	$(PYTHON) -m benchmarks.train_step --quick --out=benchmarks/results/train_step.json
+bench: $(INSTALLED) ## Run the benchmarks quickly; results go to benchmarks/results/quick/.
+	$(PYTHON) -m benchmarks.train_step --quick --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
+	    --out=benchmarks/results/quick/train_step.json
 
 clean: ## Remove .venv and caches; data/ and runs/ stay.
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
