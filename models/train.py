@@ -84,6 +84,10 @@ def _identity(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
 
 def _tell_finished(folder: run_folder.RunFolder) -> NoReturn:
     print(f"{folder.path} is finished already; nothing to do (train anew with another --run_dir)")
+    if not folder.page.exists():  # a kill came between the report and its page
+        from models.reporting import page
+
+        page.write(folder)
     table.show(folder)
     sys.exit(0)
 

@@ -26,7 +26,7 @@ class TrainStep:
         total_steps: int,
     ) -> None:
         self.sums = tf.Variable(tf.zeros(len(metrics.SUMS), tf.float64), trainable=False)
-        self._model, self._optimizer, self._transforms = model, optimizer, transforms
+        self._model, self._optimizer, self.transforms = model, optimizer, transforms
         self._config, self._total_steps = config, total_steps
         self._update = tf.function(self._updated, jit_compile=_uses_xla(config, transforms) or None)
         self._step = tf.function(self._drawn_and_updated)
@@ -38,13 +38,13 @@ class TrainStep:
     def _drawn_and_updated(self, batch: dict[str, tf.Tensor], number: tf.Tensor) -> None:
         # Drawn outside of what XLA may compile, so that a draw is the same with and without it.
         num_images = tf.shape(batch["image"])[0]
-        self._update(batch, draw_all(self._transforms, self._config.seed, number, num_images), number)
+        self._update(batch, draw_all(self.transforms, self._config.seed, number, num_images), number)
 
     def _updated(self, batch: dict[str, tf.Tensor], drawn: tuple[Any, ...], number: tf.Tensor) -> None:
         rate = schedules.learning_rate(self._config, number, self._total_steps)
         if rate is not None:
             self._optimizer.learning_rate.assign(rate)
-        images = apply_all(batch["image"], self._transforms, drawn)
+        images = apply_all(batch["image"], self.transforms, drawn)
         guard = _OverflowGuard(self._model, self._optimizer)
         with tf.GradientTape() as tape:
             logits = self._model(images, training=True)

@@ -125,6 +125,8 @@ class _Loop:
         stream = iter(batches.train_batches(self.data, self.builder, self.config.seed, progress.step))
         if self.data.num_validation:
             self.validation = batches.eval_batches(self.data, self.builder, "validation")
+        if self.verbose:
+            self._describe()
         bar = [ProgressBar()] if self.verbose else []
         self.callbacks = keras.callbacks.CallbackList([*self.given_callbacks, *bar], add_history=True, model=self.model)
         self._announce_epochs(self.epochs.first_step(1))
@@ -138,6 +140,20 @@ class _Loop:
         progress.final = self._validation_means() if self.given_callbacks else report.validation_of(progress.rows[-1])
         progress.finished = True
         self._checkpoint()
+
+    def _describe(self) -> None:
+        """Say what is about to happen: the way of the data, stage by stage, and the size of the work."""
+        part = split.keep("train", self.data, self.builder)
+        host = batches.train_stages(self.data, part, self.config.seed, self.progress.step)
+        print(f"Data: {self.data.dataset}, from {self.data.data_dir}")
+        for stage in host:
+            print(f"  {stage}")
+        transforms = ", ".join(type(transform).__name__ for transform in self.step.transforms) or "no augmentation"
+        print(f"  ---- uint8 crosses to the device: {transforms}")
+        print(
+            f"Model: {self.config.architecture}, {self.model.count_params():,} parameters, {self.config.precision}; "
+            f"{self.epochs.total_steps - self.progress.step:,} steps of {self.data.batch_size} images to go"
+        )
 
     def _train_epoch(self, stream: Iterator[dict[str, tf.Tensor]]) -> dict[str, float]:
         """One epoch, or what a continued run has left of it: steps, validation, callbacks, checkpoint."""

@@ -69,6 +69,12 @@ def dataset_name(dataset: str) -> str:
     return "CIFAR-100" if dataset == REAL_DATASET else dataset
 
 
+def recipe(report: dict[str, Any]) -> str:
+    """The preset's name, and what this run has otherwise."""
+    changes = ", ".join(f"{name}={value}" for name, value in report.get("preset_changes", {}).items())
+    return report["preset"] + (f" with {changes}" if changes else "")
+
+
 def stand_in_warning(dataset: str) -> str | None:
     """What to shout where the figures are not CIFAR-100's."""
     if dataset == REAL_DATASET:

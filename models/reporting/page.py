@@ -94,7 +94,7 @@ def _alarm(report: dict[str, Any], style: str) -> str:
 def _headline(report: dict[str, Any]) -> str:
     train, validation, test = (f"{report[f'num_{split}']:,}" for split in ("train", "validation", "test"))
     return f"""<h1>{_text(figures.dataset_name(report["dataset"]))}</h1>
-<p class="quiet">Preset <strong>{_text(report["preset"])}</strong>, seed {_text(report["seed"])};
+<p class="quiet">Preset <strong>{_text(figures.recipe(report))}</strong>, seed {_text(report["seed"])};
 {train} training, {validation} validation and {test} test images</p>
 """
 

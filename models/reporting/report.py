@@ -9,14 +9,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models import device, flops
+from models import device, flops, train_config
 from models.checkpoints import Progress
 from models.metrics import MEANS
 from models.train_config import TrainConfig
 from pipeline import prepared
-from pipeline.config import CHECKOUT
+from pipeline.config import CHECKOUT, build
 from pipeline.data_config import DataConfig
 
+PROVENANCE = ("how", "official", "records_sha256")  # of what pipeline.prepare recorded; no path of anybody's machine
 PACKAGES = ("streaming-cifar100", "keras", "tensorflow-datasets", "numpy")
 
 
@@ -34,14 +35,16 @@ def of_training(
     data: DataConfig, config: TrainConfig, model: keras.Model, progress: Progress, counts: Counts
 ) -> dict[str, Any]:
     """The report of a run that has ended, with validation's figures; null accuracies where nothing was held out."""
+    provenance = prepared.provenance(data.data_dir, data.dataset)
     trained_epochs = min(config.epochs, progress.step * data.batch_size / counts.views)
     return {
         "dataset": data.dataset,
-        "dataset_provenance": prepared.provenance(data.data_dir, data.dataset),
+        "dataset_provenance": {name: provenance.get(name) for name in PROVENANCE},
         "num_train": counts.num_train,
         "num_validation": counts.num_validation,
         "num_test": counts.num_test,
         "preset": config.preset,
+        "preset_changes": _preset_changes(data, config),
         "precision": config.precision,
         "seed": config.seed,
         "epochs": round(trained_epochs, 4),
@@ -58,6 +61,16 @@ def of_training(
         "versions": versions(),
         "git_commit": git_commit(),
     }
+
+
+def _preset_changes(data: DataConfig, config: TrainConfig) -> dict[str, Any]:
+    """What the run has otherwise than its preset says; a preset leaves data set, seed and precision open."""
+    values = train_config.preset(config.preset)
+    changes: dict[str, Any] = {}
+    for used, preset in ((data, build(DataConfig, values)), (config, build(TrainConfig, values))):
+        standard = preset.as_dict()
+        changes |= {name: value for name, value in used.as_dict(identity_only=True).items() if value != standard[name]}
+    return {name: value for name, value in changes.items() if name not in ("preset", "dataset", "seed", "precision")}
 
 
 def evaluated(split: str, num_examples: int, means: dict[str, float]) -> dict[str, Any]:

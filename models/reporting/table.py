@@ -20,7 +20,7 @@ def show(run: RunFolder, console: Console | None = None) -> None:
     report = run.report()
     warning = figures.stand_in_warning(report["dataset"])
     _shout(console, warning)
-    title = Text(f"{figures.dataset_name(report['dataset'])}, preset {report['preset']}", style="bold")
+    title = Text(f"{figures.dataset_name(report['dataset'])}, preset {figures.recipe(report)}", style="bold")
     _show_figures(console, title, _grid(figures.of_report(report)))
     # Outside the table: a path that is folded into a cell cannot be copied.
     console.print(Text(f"Run folder: {run.path}"), soft_wrap=True)

@@ -83,6 +83,8 @@ def test_report_and_rows_keep_the_contract(data):
         "validation",
         500,
     )
+    assert report["preset_changes"]["architecture"] == "linear"  # the preset quick is another network
+    assert not {"seed", "dataset", "momentum"} & report["preset_changes"].keys()
     assert report["train_petaflop"] == pytest.approx(6 * 3072 * 120 * 4500 / 1e15)
     assert report["fine_accuracy"] == trained.rows[-1]["validation_fine_accuracy"]
     assert [row["step"] for row in trained.rows] == [15, 30, 45]

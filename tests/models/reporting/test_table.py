@@ -118,3 +118,8 @@ def test_long_times_are_also_said_in_minutes(make_run, seconds, words):
 )
 def test_brief_keeps_three_digits(value, words):
     assert figures.brief(value) == words
+
+
+def test_title_names_what_differs_from_the_preset(make_run):
+    lines = shown(make_run(report={"preset_changes": {"epochs": 8.0, "heads": "fine"}}))
+    assert lines[0].strip() == "CIFAR-100, preset quick with epochs=8.0, heads=fine"
