@@ -6,6 +6,7 @@ import shlex
 import sys
 from typing import Any
 
+import rich.box
 import rich.console
 import rich.table
 
@@ -58,13 +59,14 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str) -> None:
 
 
 def _print(benchmark: str, rows: list[dict[str, Any]]) -> None:
-    table = rich.table.Table(title=benchmark, title_justify="left")
-    table.add_column("row", overflow="fold")
+    table = rich.table.Table("row", title=benchmark, title_justify="left", box=rich.box.SIMPLE)
     for heading in ("median", "min", "max", "unit"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("ratio", overflow="fold")
     for line in rows:
         figures = [f"{line[key]:,.4g}" if line[key] < 100 else f"{line[key]:,.0f}" for key in ("median", "min", "max")]
-        compared = f"{line['ratio']:.2f} = {' / '.join(line['ratio_of'])}" if "ratio" in line else ""
-        table.add_row(line["name"], *figures, line["unit"], compared)
-    rich.console.Console().print(table)
+        table.add_row(line["name"], *figures, line["unit"])
+    console = rich.console.Console()
+    console.print(table)
+    for line in rows:
+        if "ratio" in line:  # below the table, on lines that are never folded, since names are long
+            console.print(f"{line['ratio']:.2f} = {' / '.join(line['ratio_of'])}", soft_wrap=True)
