@@ -59,7 +59,9 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str) -> None:
 
 
 def _print(benchmark: str, rows: list[dict[str, Any]]) -> None:
-    table = rich.table.Table("row", title=benchmark, title_justify="left", box=rich.box.SIMPLE)
+    table = rich.table.Table(
+        rich.table.Column("row", overflow="fold"), title=benchmark, title_justify="left", box=rich.box.SIMPLE
+    )
     for heading in ("median", "min", "max", "unit"):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in rows:
