@@ -10,7 +10,7 @@ TEST = ("pytest>=8.4", "hypothesis>=6.100", "jsonschema>=4.20")
 setup(
     name="streaming-cifar100",
     version="0.1.0",
-    description="Train, tune and benchmark two-headed CIFAR-100 classifiers on a tf.data stream under mixed precision",
+    description="Train and benchmark two-headed CIFAR-100 classifiers on a tf.data stream under mixed precision",
     long_description=pathlib.Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -9,6 +9,7 @@ import pathlib
 
 from absl import flags
 
+from models.run_folder import RunFolder
 from pipeline import binary, errors
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "folder of the run that models.train wrote")
@@ -20,12 +21,13 @@ def main() -> None:
     """Load the run's model, evaluate it, report."""
     if not RUN_DIR.value:
         raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
+    folder = RunFolder(pathlib.Path(RUN_DIR.value))
+    folder.refuse_unfinished()  # before the seconds that importing TensorFlow takes
     binary.load_tensorflow()
-    from models import device, evaluation, run_folder
+    from models import device, evaluation
     from models.reporting import page, table
 
     device.claim_gpus_politely()
-    folder = run_folder.RunFolder(pathlib.Path(RUN_DIR.value))
     evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
     page.write(folder)
     table.show(folder)

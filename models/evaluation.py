@@ -7,7 +7,7 @@ from models import metrics
 from models.reporting import report
 from models.run_folder import RunFolder
 from models.train_config import TrainConfig
-from pipeline import batches, config, errors, source, split
+from pipeline import batches, config, source, split
 from pipeline.data_config import DataConfig
 
 
@@ -52,9 +52,8 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
       errors.BadArgumentError: the folder is no run's, or nothing was held out for validation.
     """
+    run.refuse_unfinished()
     saved = run.config()
-    if not run.is_finished:
-        raise errors.FailedError(f"run_dir={run.path}: expected a finished run; run models.train on it first")
     data = config.build(DataConfig, saved, {"data_dir": data_dir} if data_dir else {})
     builder = source.open_builder(data)
     num_examples = split.size(data, builder, split_name)

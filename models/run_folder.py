@@ -98,7 +98,23 @@ class RunFolder:
 
         from models import layers  # noqa: F401  # registers the project's own layers with Keras
 
-        return keras.saving.load_model(self.model, compile=False)
+        try:
+            return keras.saving.load_model(self.model, compile=False)
+        except (OSError, ValueError) as error:
+            raise errors.FailedError(
+                f"{self.model} is missing or damaged; train anew with another --run_dir"
+            ) from error
+
+    def refuse_unfinished(self) -> None:
+        """See that a run has ended here.
+
+        Raises:
+          errors.BadArgumentError: the folder is no run's.
+          errors.FailedError: the run has not ended.
+        """
+        self.config()
+        if not self.is_finished:
+            raise errors.FailedError(f"run_dir={self.path}: expected a finished run; run models.train on it first")
 
     def config(self) -> dict[str, Any]:
         """The whole configuration that the run was started with.
@@ -140,7 +156,12 @@ def claim(path: str, config: dict[str, Any], identity: dict[str, Any]) -> Iterat
     """
     folder = RunFolder(pathlib.Path(path))
     folder.refuse_unless(identity)
-    folder.path.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.FailedError(
+            f"run_dir={path}: cannot be made ({error.strerror}); choose another --run_dir"
+        ) from error
     with folder.locked():
         folder.refuse_unless(identity)  # it may have changed hands since
         if not folder.has_begun:

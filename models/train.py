@@ -40,12 +40,13 @@ def main() -> None:
 
     device.claim_gpus_politely()
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
+    training.check(data, train)
     path = RUN_DIR.value or os.path.join("runs", f"{train.preset}-{data.dataset}")
     saved = {**data.as_dict(), **train.as_dict(), "archive": ""}  # the archive was for preparing, not for the run
     with run_folder.claim(path, saved, _identity(data, train)) as run:
         if run.is_finished:
             _tell_finished(run)
-        training.train(data, train, run=run)
+        training.train(data, train, run=run, verbose=1 if sys.stdout.isatty() else 2)  # no bar into a log
         page.write(run)
         table.show(run)
 
@@ -68,9 +69,9 @@ def _as_begun(folder: run_folder.RunFolder, data: DataConfig, train: TrainConfig
     if folder.has_begun:
         found = folder.config()
         if data.dataset == AUTO:
-            data = dataclasses.replace(data, dataset=found["dataset"])
+            data = dataclasses.replace(data, dataset=found.get("dataset", AUTO))
         if train.precision == AUTO:
-            train = dataclasses.replace(train, precision=found["precision"])
+            train = dataclasses.replace(train, precision=found.get("precision", AUTO))
     unresolved = {name for name, value in (("dataset", data.dataset), ("precision", train.precision)) if value == AUTO}
     folder.refuse_unless({key: value for key, value in _identity(data, train).items() if key not in unresolved})
     if folder.is_finished:

@@ -8,6 +8,7 @@ from pipeline.config import Config, nearest, setting
 
 ARCHITECTURES = ("residual", "baseline", "linear")
 HEADS = ("both", "fine", "coarse")
+PRESET_NAMES = ("quick", "baseline", "linear")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
@@ -15,7 +16,9 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 class TrainConfig(Config):
     """A run's model, optimisation and precision. The defaults are those of the preset `quick`."""
 
-    preset: str = setting("quick", "recipe whose values stand where no file and no flag says otherwise")
+    preset: str = setting(
+        "quick", "recipe whose values stand where no file and no flag says otherwise", choices=PRESET_NAMES
+    )
     architecture: str = setting("residual", "network", choices=ARCHITECTURES)
     heads: str = setting("both", "labels that the model answers", choices=HEADS)
     logit_scale: float = setting(0.125, "the heads' logits are multiplied by it", low=0.001)
@@ -40,7 +43,7 @@ class TrainConfig(Config):
     coarse_label_smoothing: float = setting(0.05, "of the coarse loss", low=0.0, high=0.9)
     coarse_loss_weight: float = setting(0.5, "the coarse loss counts so much, the fine one 1", low=0.0)
     coarse_source: str = setting(
-        "summed", "which coarse answer is the model's own: its head's, or summed from fine", choices=("head", "summed")
+        "summed", "of two heads: which coarse answer is the model's own", choices=("head", "summed")
     )
     precision: str = setting("auto", "auto is the fastest that this machine computes well", choices=PRECISIONS)
     jit_compile: str = setting("auto", "XLA; auto is on GPUs, where every op allows it", choices=("auto", "on", "off"))

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import keras
 import tensorflow as tf
 
-from models import checkpoints, classifier, device, metrics, optimizers, stopping
+from models import checkpoints, classifier, device, metrics, optimizers, precision, stopping
 from models.evaluation import Evaluator
 from models.progress_bar import ProgressBar
 from models.reporting import report
@@ -51,10 +51,10 @@ def train(
 
     Args:
       data: the data set, prepared, and how it is fed.
-      config: the model and how it is trained; `precision` must be resolved (`models.precision.resolve`).
+      config: the model and how it is trained; the precision `auto` becomes what suits the machine.
       run: where to checkpoint and report; a run that was cut off there goes on. None keeps everything in memory.
       callbacks: any Keras callbacks; `val_*` logs are there where something is held out.
-      verbose: 0 is silent, 1 shows Keras's progress bar.
+      verbose: 0 is silent, 1 shows Keras's progress bar, 2 a line an epoch.
 
     Raises:
       errors.BadArgumentError: the configuration does not fit the data or the callbacks.
@@ -62,7 +62,21 @@ def train(
       errors.FailedError: the loss is not a number any more.
     """
     _refuse_two_rates(config, callbacks)
+    config = dataclasses.replace(config, precision=precision.resolve(config.precision))
     return _Loop(data, config, run, callbacks, verbose).run()
+
+
+def check(data: DataConfig, config: TrainConfig) -> None:
+    """Refuse what does not fit the data, before anybody touches a run's folder.
+
+    Raises:
+      errors.BadArgumentError: it does not.
+      errors.FailedError: the data set is not prepared.
+    """
+    builder = source.open_builder(data)
+    part = split.keep("train", data, builder)
+    batches.Epochs.of(data, part.size, config.epochs, config.max_steps)
+    batches.train_stages(data, part, config.seed, start_step=0)
 
 
 def _refuse_two_rates(config: TrainConfig, callbacks: Sequence[keras.callbacks.Callback]) -> None:
@@ -242,6 +256,8 @@ class _Loop:
 
     def _interrupt(self) -> NoReturn:
         self._checkpoint()
+        if self.verbose:
+            print()  # the progress bar has left its line open
         reached = f"step {self.progress.step} of {self.epochs.total_steps}"
         raise errors.InterruptedRunError(f"interrupted; {reached} is saved, and the same command goes on from there")
 

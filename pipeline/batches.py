@@ -70,20 +70,23 @@ def train_stages(config: DataConfig, part: split.KeepPart, seed: int, start_step
         raise errors.BadArgumentError(
             f"batch_size={config.batch_size}: expected at most the {part.size} training examples; lower --batch_size"
         )
-    to_device = stages.Prefetch(device=_first_gpu())
+    return (
+        part,
+        *_shuffled_batches(config, part.size, seed, start_step),
+        stages.Prefetch(device=_first_gpu()),  # ---- the host ends here: uint8 crosses to the device
+    )
+
+
+def _shuffled_batches(config: DataConfig, num_examples: int, seed: int, start_step: int) -> tuple[Stage, ...]:
+    """Decode, cache, shuffle and batch, in the order that suits where the examples wait."""
     if config.cache == "memory":
-        return (
-            part,
-            stages.Decode(),
-            stages.PermutedBatchesFromMemory(config.batch_size, seed, start_step),
-            to_device,  # ---- the host ends; uint8 crosses to the device
-        )
-    first_pass, offset = divmod(start_step * config.batch_size, part.size)
-    shuffled = (stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass), stages.Skip(offset))
-    batched = (stages.Batch(config.batch_size), to_device)  # ---- the host ends; uint8 crosses to the device
+        return (stages.Decode(), stages.PermutedBatchesFromMemory(config.batch_size, seed, start_step))
+    first_pass, offset = divmod(start_step * config.batch_size, num_examples)
+    shuffle = (stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass), stages.Skip(offset))
+    batch = stages.Batch(config.batch_size)
     if config.cache == "disk":
-        return (part, stages.Decode(), stages.CacheOnDisk(_cache_folder(config)), *shuffled, *batched)
-    return (part, *shuffled, stages.Decode(), *batched)
+        return (stages.Decode(), stages.CacheOnDisk(_cache_folder(config)), *shuffle, batch)
+    return (*shuffle, stages.Decode(), batch)  # what waits in the window is still PNG
 
 
 def train_batches(config: DataConfig, builder: source.Builder, seed: int, start_step: int = 0) -> tf.data.Dataset:

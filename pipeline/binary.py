@@ -55,7 +55,7 @@ def load_tensorflow() -> None:
         os.dup2(notes.fileno(), 2)
         try:
             import tensorflow  # noqa: F401
-        except BaseException:
+        except Exception:
             shows_notes = True
             raise
         finally:

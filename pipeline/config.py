@@ -103,7 +103,9 @@ def load(path: str | os.PathLike[str], *config_classes: type[Config]) -> dict[st
     """
     try:
         values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise errors.BadArgumentError(f"--config={path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
         raise errors.BadArgumentError(f"--config={path}: expected a JSON file, but {error}") from error
     if not isinstance(values, dict):
         raise errors.BadArgumentError(f"--config={path}: expected a JSON object, got {type(values).__name__}")

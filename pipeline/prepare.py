@@ -130,7 +130,11 @@ def _download(url: str, staged: pathlib.Path, spec: records.Spec) -> archive.Arc
 def _describe(found: archive.Archive, spec: records.Spec) -> dict[str, Any]:
     official = found.official_name(spec)
     checksum = f"sha256 {found.sha256}" if found.sha256 else "an extracted folder"
-    verdict = f"the official {official}" if official else "not packed as the official file, but all contents check out"
+    verdict = (
+        f"the official {official}"
+        if official
+        else "not byte for byte an official file; counts, labels, names and channel means are right"
+    )
     _say(f"{found.form}, {checksum}: {verdict}")
     return {
         "form": found.form,

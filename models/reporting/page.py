@@ -18,7 +18,7 @@ from models.run_folder import RunFolder, write_text
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 CHARTS = (
-    ("Accuracy", "single view, after each epoch", plots.accuracy),
+    ("Accuracy", "single view; training's while it trains, validation's after each epoch", plots.accuracy),
     ("Cross-entropy", "of each head, without label smoothing", plots.cross_entropy),
     ("Objective", "what training minimises: smoothing and weights included", plots.objective),
     ("Learning rate", "of each epoch's last step", plots.learning_rate),

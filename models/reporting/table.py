@@ -39,7 +39,8 @@ def _grid(rows: list[figures.Figure]) -> Table:
 
 def _show_figures(console: Console, title: Text, grid: Table) -> None:
     if console.is_terminal:
-        console.print(Panel.fit(grid, title=title, title_align="left", padding=(0, 2)))
+        console.print(title)  # not as the panel's title, which is cut where it is longer than the panel
+        console.print(Panel.fit(grid, padding=(0, 2)))
     else:
         console.print(title, grid, sep="\n")
 
