@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from benchmarks import results, timing
+from benchmarks import results, timing, training_steps
 from models import train_config
 from models.train_config import TrainConfig
 from pipeline import binary, config, errors
@@ -46,7 +46,7 @@ def main() -> None:
     configs = [
         config.build(TrainConfig, values, {"preset": PRESET.value, "precision": name}) for name in PRECISIONS.value
     ]
-    sides = [_side(f"ours/{train.preset}/{train.precision}", data, train, num_steps) for train in configs]
+    sides = [training_steps.side(f"ours/{train.preset}/{train.precision}", data, train, num_steps) for train in configs]
     sides += _stock_side(data, configs[-1], num_steps)
     timings = list(timing.interleave(sides, REPEATS.value).values())
     ours, peers = timings[: len(configs)], timings[len(configs) :]
@@ -54,13 +54,6 @@ def main() -> None:
     rows += [results.row(timed, "images/s", (timed, ours[0]), batch_size=data.batch_size) for timed in ours[1:]]
     rows += [results.row(timed, "images/s", (ours[-1], timed), batch_size=data.batch_size) for timed in peers]
     results.publish("train_step", rows, OUT.value)
-
-
-def _side(name: str, data: DataConfig, train: TrainConfig, num_steps: int) -> timing.Side:
-    """Training steps of a configuration as it is."""
-    from models import classifier
-
-    return _side_of(name, classifier.build(train), data, train, num_steps)
 
 
 def _stock_side(data: DataConfig, train: TrainConfig, num_steps: int) -> list[timing.Side]:
@@ -74,26 +67,7 @@ def _stock_side(data: DataConfig, train: TrainConfig, num_steps: int) -> list[ti
     with precision.scope(train.precision):
         model = _with_stock_normalisation(model)
     name = f"peer/keras_batch_normalization/{train.preset}/{train.precision}"
-    return [_side_of(name, model, data, train, num_steps)]
-
-
-def _side_of(name: str, model: "keras.Model", data: DataConfig, train: TrainConfig, num_steps: int) -> timing.Side:
-    """Training steps of a model, reading its own stream of batches."""
-    from models import optimizers
-    from models.train_step import TrainStep
-    from pipeline import batches, source
-    from pipeline.augment import sets
-
-    optimizer = optimizers.build(train, model.trainable_variables)
-    step = TrainStep(model, optimizer, sets.build(data.augmentation), train, total_steps=1_000_000)
-    stream = iter(batches.train_batches(data, source.open_builder(data), train.seed))
-
-    def run() -> None:
-        for number in range(num_steps):
-            step(next(stream), number)
-        step.sums.numpy()  # waits for the device
-
-    return timing.Side(name, run, num_steps * data.batch_size)
+    return [training_steps.side(name, data, train, num_steps, model)]
 
 
 def _with_stock_normalisation(model: "keras.Model") -> "keras.Model":

@@ -1,7 +1,8 @@
 """A classifier is scaling + trunk + heads: a plain `keras.Model` that anybody may call, `fit`, save or export.
 
-It takes images [B, 32, 32, 3], 0 to 255, and answers float32 logits: {"fine": [B, 100], "coarse": [B, 20]}, or one of
-them. Augmentation is the training step's, never the model's: a saved model cannot augment what it predicts.
+It takes images [B, 32, 32, 3], 0 to 255 (of any size where the network pools them away), and answers float32 logits:
+{"fine": [B, 100], "coarse": [B, 20]}, or one of them. Augmentation is the training step's, never the model's: a saved
+model cannot augment what it predicts.
 """
 
 import contextlib
@@ -17,14 +18,22 @@ from models.architectures.residual import residual
 from models.layers import PixelScaling
 from models.train_config import TrainConfig
 from pipeline import seeds
+from pipeline.resolution import FULL_SIZE
 
 TRUNKS = {"residual": residual, "baseline": baseline, "linear": linear}
+FLATTENING = ("baseline", "linear")  # their dense layers are made for one size
+
+
+def takes_any_size(architecture: str) -> bool:
+    """Whether the network takes images of any size, so that it can train at several resolutions."""
+    return architecture not in FLATTENING
 
 
 def build(config: TrainConfig) -> keras.Model:
     """The model of a configuration whose `precision` is resolved; initial weights follow from its seed."""
     with precision.scope(config.precision), _initial_weights_from(seeds.derive(config.seed, "weights")[0]):
-        images = keras.Input((32, 32, 3), dtype="float32", name="image")
+        size = None if takes_any_size(config.architecture) else FULL_SIZE
+        images = keras.Input((size, size, 3), dtype="float32", name="image")
         features = TRUNKS[config.architecture](PixelScaling(config.pixel_scaling)(images))
         outputs = {name: heads.head(features, name, config.logit_scale) for name in heads.names(config.heads)}
         return keras.Model(images, outputs, name=config.architecture)

@@ -6,18 +6,23 @@ between machines; this figure does.
 """
 
 import math
+from collections.abc import Mapping
 
 import keras
 
+from pipeline.resolution import FULL_SIZE
 
-def multiply_adds(model: keras.Model) -> int:
-    """Of one image's way forward through the convolutions and dense layers of `model`."""
+
+def multiply_adds(model: keras.Model, size: int = FULL_SIZE) -> int:
+    """Of one image's way forward through the convolutions and dense layers of `model`, at `size` x `size` pixels."""
+    if None in model.input.shape[1:3]:
+        model = keras.models.clone_model(model, input_tensors=keras.Input((size, size, model.input.shape[3])))
     return sum(_layer_multiply_adds(layer) for layer in model.layers)
 
 
-def train_petaflop(model: keras.Model, num_images: int) -> float:
-    """Of training on `num_images` images, forward and backward."""
-    return 6 * multiply_adds(model) * num_images / 1e15
+def train_petaflop(model: keras.Model, images_by_size: Mapping[int, int]) -> float:
+    """Of training on so many images of each size (pixels each way), forward and backward."""
+    return sum(6 * multiply_adds(model, size) * num_images for size, num_images in images_by_size.items()) / 1e15
 
 
 def _layer_multiply_adds(layer: keras.layers.Layer) -> int:

@@ -24,20 +24,27 @@ MEANS = tuple(HEAD_OF)
 SUMS = ("examples", *MEANS)  # the order of a vector of sums; what a single-headed model cannot answer stays 0 in it
 
 
-def objective(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
-    """float32 [B]: what training minimises for each image, the heads' smoothed cross-entropies weighted and added."""
+def objective(config: TrainConfig, logits: Batch, labels: Batch) -> tf.Tensor:
+    """float32 [B]: what training minimises for each image, the heads' smoothed cross-entropies weighted and added.
+
+    Args:
+      config: the weights and smoothings.
+      logits: float32 [B, classes] a head.
+      labels: of each head int32 [B], or float32 [B, classes] rows that sum to 1 where images were blended.
+    """
     smoothing = {"fine": config.fine_label_smoothing, "coarse": config.coarse_label_smoothing}
     # A single head's loss counts fully: a weight would only rescale the learning rate.
     weight = {"fine": 1.0, "coarse": config.coarse_loss_weight if len(logits) > 1 else 1.0}
     return tf.add_n(
-        [weight[name] * _cross_entropy(logits[name], batch[name], name, smoothing[name]) for name in logits]
+        [weight[name] * _cross_entropy(logits[name], labels[name], name, smoothing[name]) for name in logits]
     )
 
 
 def sums(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
     """float64 [len(SUMS)]: over the batch's images, those whose `mask` is False left out.
 
-    `loss` is the objective, smoothing included; `fine_loss` and `coarse_loss` are plain cross-entropies.
+    `loss` is the objective, smoothing included; `fine_loss` and `coarse_loss` are plain cross-entropies. A blended
+    image counts as the class that most of it is.
     """
     per_image = {"loss": objective(config, logits, batch)}
     per_image["examples"] = tf.ones_like(per_image["loss"])
@@ -80,13 +87,22 @@ def coarse_from_fine(fine_logits: tf.Tensor) -> tf.Tensor:
 
 
 def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor, name: str, smoothing: float) -> tf.Tensor:
-    if not smoothing:
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     num_classes = NUM_CLASSES[name]
     off = smoothing / num_classes
+    if _are_blended(labels):
+        return tf.nn.softmax_cross_entropy_with_logits(labels * (1.0 - smoothing) + off, logits)
+    if not smoothing:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     targets = tf.one_hot(labels, num_classes, on_value=1.0 - smoothing + off, off_value=off)
     return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
 
 def _hits(scores: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    if _are_blended(labels):
+        labels = tf.argmax(labels, axis=1, output_type=tf.int32)
     return tf.cast(tf.argmax(scores, axis=1, output_type=tf.int32) == labels, tf.float32)
+
+
+def _are_blended(labels: tf.Tensor) -> bool:
+    """Whether each label is a row of shares instead of a number."""
+    return len(labels.shape) == 2

@@ -1,59 +1,76 @@
-"""One training step on the device: augment, forward, backward, update; one traced graph for the whole run."""
-
-from typing import Any
+"""One training step on the device: augment, forward, backward, update; one traced graph a resolution."""
 
 import keras
 import tensorflow as tf
 
 from models import metrics, schedules
+from models.heads import NUM_CLASSES
 from models.train_config import TrainConfig
-from pipeline.augment.layer import Augmentation, apply_all, draw_all
+from pipeline.augment import originals, sets
+from pipeline.augment.composition import compiled, draw_all, mix_labels, mixes_labels
+from pipeline.augment.layer import Views
+from pipeline.data_config import DataConfig
+from pipeline.resolution import ResolutionSchedule
 
 
 class TrainStep:
     """Callable `step(batch, number)`; adds the batch's sums (`models.metrics`) to `sums`.
 
-    Everything random in it follows from the run's seed and the step's number. XLA compiles it where `jit_compile` is
-    on, or is auto and the device is a GPU and every transform can be compiled (on CPUs XLA is slower).
+    Everything random in it follows from the run's seed and the step's number. XLA compiles the augmentation, unless
+    `jit_compile` is off or a transform does not allow it, and the update where `jit_compile` is on, or is auto and the
+    device is a GPU (on CPUs XLA's convolutions are slower). A run with several resolutions traces one graph for each.
     """
 
     def __init__(
         self,
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer,
-        transforms: tuple[Augmentation, ...],
+        data: DataConfig,
         config: TrainConfig,
         total_steps: int,
     ) -> None:
         self.sums = tf.Variable(tf.zeros(len(metrics.SUMS), tf.float64), trainable=False)
-        self._model, self._optimizer, self.transforms = model, optimizer, transforms
-        self._config, self._total_steps = config, total_steps
-        self._update = tf.function(self._updated, jit_compile=_uses_xla(config, transforms) or None)
-        self._step = tf.function(self._drawn_and_updated)
+        self.transforms = sets.build(data.augmentation)
+        self._model, self._optimizer, self._data, self._config = model, optimizer, data, config
+        self._total_steps, self._resolutions = total_steps, ResolutionSchedule.parse(data.resolutions)
+        self._update = tf.function(self._updated, jit_compile=_uses_xla(config) or None)
+        self._step = tf.function(self._augmented_and_updated)
 
     def __call__(self, batch: dict[str, tf.Tensor], number: int) -> None:
-        """Train on a batch, uint8 [B, 32, 32, 3] images with int32 [B] labels, as step `number` of the run."""
-        self._step(batch, tf.constant(number, tf.int64))
+        """Train on a batch of `batches.train_batches` as step `number` of the run."""
+        self._step(batch, tf.constant(number, tf.int64), self._resolutions.size_at(number, self._total_steps))
 
-    def _drawn_and_updated(self, batch: dict[str, tf.Tensor], number: tf.Tensor) -> None:
+    def _augmented_and_updated(self, batch: dict[str, tf.Tensor], number: tf.Tensor, size: int) -> None:
         # Drawn outside of what XLA may compile, so that a draw is the same with and without it.
-        num_images = tf.shape(batch["image"])[0]
-        self._update(batch, draw_all(self.transforms, self._config.seed, number, num_images), number)
+        views, seed, fraction = (
+            Views(batch["index"], batch["pass_number"]),
+            self._config.seed,
+            self._data.original_fraction,
+        )
+        drawn = draw_all(self.transforms, seed, number, views)
+        original = originals.are_original(views, fraction, seed) if fraction else None
+        augment = compiled(self.transforms, size, allow_xla=self._config.jit_compile != "off")
+        labels = {name: batch[name] for name in NUM_CLASSES}
+        if mixes_labels(self.transforms):
+            height, width = batch["image"].shape[1:3]
+            for name, num_classes in NUM_CLASSES.items():
+                one_hot = tf.one_hot(batch[name], num_classes)
+                labels[name] = mix_labels(one_hot, self.transforms, drawn, height, width, original)
+        self._update(augment(batch["image"], drawn, original), labels, number)
 
-    def _updated(self, batch: dict[str, tf.Tensor], drawn: tuple[Any, ...], number: tf.Tensor) -> None:
+    def _updated(self, images: tf.Tensor, labels: dict[str, tf.Tensor], number: tf.Tensor) -> None:
         rate = schedules.learning_rate(self._config, number, self._total_steps)
         if rate is not None:
             self._optimizer.learning_rate.assign(rate)
-        images = apply_all(batch["image"], self.transforms, drawn)
         guard = _OverflowGuard(self._model, self._optimizer)
         with tf.GradientTape() as tape:
             logits = self._model(images, training=True)
-            loss = tf.reduce_mean(metrics.objective(self._config, logits, batch))
+            loss = tf.reduce_mean(metrics.objective(self._config, logits, labels))
             scaled_loss = self._optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, [variable.value for variable in self._model.trainable_variables])
         guard.check(gradients)
         self._optimizer.apply(gradients, self._model.trainable_variables)
-        self.sums.assign_add(guard.zero_if_skipped(metrics.sums(self._config, logits, batch)))
+        self.sums.assign_add(guard.zero_if_skipped(metrics.sums(self._config, logits, labels)))
 
 
 class _OverflowGuard:
@@ -82,7 +99,7 @@ class _OverflowGuard:
         return tf.where(self._is_finite, sums, tf.zeros_like(sums))
 
 
-def _uses_xla(config: TrainConfig, transforms: tuple[Augmentation, ...]) -> bool:
+def _uses_xla(config: TrainConfig) -> bool:
     if config.jit_compile == "auto":
-        return bool(tf.config.list_logical_devices("GPU")) and all(transform.xla for transform in transforms)
+        return bool(tf.config.list_logical_devices("GPU"))
     return config.jit_compile == "on"

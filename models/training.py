@@ -23,8 +23,9 @@ from models.run_folder import RunFolder
 from models.train_config import TrainConfig
 from models.train_step import TrainStep
 from pipeline import batches, errors, source, split
-from pipeline.augment import sets
+from pipeline.augment import originals
 from pipeline.data_config import DataConfig
+from pipeline.resolution import FULL_SIZE, ResolutionSchedule
 
 BAR_SECONDS = 0.25  # between two readings of the running means; on a GPU each reading waits for the device
 CHECKPOINT_SECONDS = 300.0  # what a long epoch can lose at most
@@ -77,6 +78,12 @@ def check(data: DataConfig, config: TrainConfig) -> None:
     part = split.keep("train", data, builder)
     batches.Epochs.of(data, part.size, config.epochs, config.max_steps)
     batches.train_stages(data, part, config.seed, start_step=0)
+    sizes = set(ResolutionSchedule.parse(data.resolutions).sizes)
+    if sizes != {FULL_SIZE} and not classifier.takes_any_size(config.architecture):
+        raise errors.BadArgumentError(
+            f"resolutions={data.resolutions!r}: architecture {config.architecture!r} takes {FULL_SIZE} x {FULL_SIZE} "
+            "pixels alone; leave --resolutions out"
+        )
 
 
 def _refuse_two_rates(config: TrainConfig, callbacks: Sequence[keras.callbacks.Callback]) -> None:
@@ -113,8 +120,7 @@ class _Loop:
         self.epochs = batches.Epochs.of(data, self.num_train, config.epochs, config.max_steps)
         self.model = classifier.build(config)
         self.optimizer = self.model.optimizer = optimizers.build(config, self.model.trainable_variables)
-        transforms = sets.build(data.augmentation)
-        self.step = TrainStep(self.model, self.optimizer, transforms, config, self.epochs.total_steps)
+        self.step = TrainStep(self.model, self.optimizer, data, config, self.epochs.total_steps)
         self.evaluator = Evaluator(self.model, config)
         self.given_callbacks = list(callbacks)
         self.reads_every_step = any(_acts_on_batches(callback) for callback in callbacks)
@@ -162,8 +168,13 @@ class _Loop:
         print(f"Data: {self.data.dataset}, from {self.data.data_dir}")
         for stage in host:
             print(f"  {stage}")
-        transforms = ", ".join(type(transform).__name__ for transform in self.step.transforms) or "no augmentation"
-        print(f"  ---- uint8 crosses to the device: {transforms}")
+        print("  ---- uint8 crosses to the device")
+        for transform in self.step.transforms:
+            print(f"  {transform!r}")
+        if self.data.original_fraction:
+            print(f"  but {originals.exact(self.data.original_fraction)} of each example's views as they are")
+        if self.data.resolutions:
+            print(f"  resized to {self.data.resolutions} (pixels:share of the steps)")
         print(
             f"Model: {self.config.architecture}, {self.model.count_params():,} parameters, {self.config.precision}; "
             f"{self.epochs.total_steps - self.progress.step:,} steps of {self.data.batch_size} images to go"
@@ -265,7 +276,7 @@ class _Loop:
         return checkpoints.variables(self.model, self.optimizer)
 
     def _report(self) -> dict[str, Any]:
-        counts = report.Counts(
-            self.num_train, self.data.num_validation, source.num_examples(self.builder, "test"), self.epochs.views
-        )
+        num_test = source.num_examples(self.builder, "test")
+        epochs = self.epochs
+        counts = report.Counts(self.num_train, self.data.num_validation, num_test, epochs.views, epochs.total_steps)
         return report.of_training(self.data, self.config, self.model, self.progress, counts)

@@ -90,13 +90,16 @@ def _shuffled_batches(config: DataConfig, num_examples: int, seed: int, start_st
 
 
 def train_batches(config: DataConfig, builder: source.Builder, seed: int, start_step: int = 0) -> tf.data.Dataset:
-    """Endless training batches: uint8 [B, 32, 32, 3] `image`, int32 [B] `fine` and `coarse`, from `start_step` on."""
+    """Endless training batches from `start_step` on.
+
+    uint8 [B, 32, 32, 3] `image`, int32 [B] `fine` and `coarse`, int64 [B] `index` and `pass_number` (stages.NUMBERS).
+    """
     part = split.keep("train", config, builder)
     return stages.chain(source.read(builder, "train"), train_stages(config, part, seed, start_step))
 
 
 def eval_batches(config: DataConfig, builder: source.Builder, split_name: str) -> tf.data.Dataset:
-    """The batches of "validation" or "test": as `train_batches`, in order, with `mask` False on padding.
+    """The batches of "validation" or "test": images and labels in order, with `mask` False on padding.
 
     Raises:
       errors.BadArgumentError: nothing was held out for validation.

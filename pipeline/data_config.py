@@ -4,10 +4,25 @@ import dataclasses
 import pathlib
 
 from pipeline.config import CHECKOUT, Config, setting
+from pipeline.resolution import ResolutionSchedule
 
 DATASETS = ("cifar100", "shapes100", "shapes100_tiny")
 AUTO = "auto"
-AUGMENTATIONS = ("none", "flip_shift")
+AUGMENTATIONS = (
+    "none",
+    "flip_shift",
+    "alternating_flip_shift",
+    "flip_crop",
+    "flip_crop_cutout",
+    "color",
+    "trivial_augment",
+    "rand_augment",
+    "augmix",
+    "modern",
+    "study",
+    "study_sheared",
+    "study_coarse",
+)
 
 
 def default_data_dir() -> str:
@@ -47,4 +62,14 @@ class DataConfig(SourceConfig):
     shuffle_buffer: int = setting(10_000, "examples in the shuffle's window with --cache=disk or none", low=1)
     batch_size: int = setting(256, "examples a step", low=1)
     virtual_examples: int = setting(0, "augmented views an epoch; 0 is one of each training example", low=0)
+    original_fraction: float = setting(
+        0.0, "part of each example's views that are shown as they are, unaugmented", low=0.0, high=1.0
+    )
     augmentation: str = setting("flip_shift", "set of random transforms on the device", choices=AUGMENTATIONS)
+    resolutions: str = setting(
+        "", "SIZE:SHARE of the steps, such as 20:0.15,24:0.35,32:0.5; empty is 32 x 32 pixels throughout"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        ResolutionSchedule.parse(self.resolutions)

@@ -28,3 +28,20 @@ def fold(seed: "tuple[int, int] | tf.Tensor", number: "tf.Tensor | int") -> "tf.
     import tensorflow as tf
 
     return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), tf.cast(number, tf.int32), alg=ALGORITHM)
+
+
+def hashed(seed: "tuple[int, int] | tf.Tensor", numbers: "tf.Tensor") -> "tf.Tensor":
+    """int64 [...], 0 to 2^31 - 1: a well-mixed value for each int64 number, whatever stands beside it.
+
+    Unlike a draw, which follows from a value's place in its tensor. (MurmurHash3's finaliser, once for each word of the
+    seed.)
+    """
+    import tensorflow as tf
+
+    mask, value = tf.constant(0xFFFFFFFF, tf.int64), numbers
+    for word in tf.unstack(tf.cast(seed, tf.int64), num=2):
+        value = tf.bitwise.bitwise_and(tf.bitwise.bitwise_xor(value, word), mask)
+        for shift, multiplier in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+            value = tf.bitwise.bitwise_xor(value, tf.bitwise.right_shift(value, tf.constant(shift, tf.int64)))
+            value = tf.bitwise.bitwise_and(value * multiplier, mask)
+    return tf.bitwise.right_shift(value, tf.constant(1, tf.int64))

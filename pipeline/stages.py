@@ -16,6 +16,8 @@ from pipeline import prepared, seeds
 
 IMAGE_SHAPE = (32, 32, 3)
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
+# Of a view: its example's place among the training examples, and how often that was seen before in the run.
+NUMBERS = ("index", "pass_number")
 
 
 class Stage(Protocol):
@@ -83,20 +85,24 @@ class PermutedBatchesFromMemory:
     start_step: int = 0
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Examples -> endless batches, `{"image": uint8 [B, 32, 32, 3], "fine": int32 [B], "coarse": int32 [B]}`."""
+        """Examples -> endless batches: uint8 [B, 32, 32, 3] `image`, int32 [B] labels, int64 [B] `NUMBERS`."""
         examples = in_memory(dataset)
         num_examples = len(examples["fine"])
         first_pass, offset = divmod(self.start_step * self.batch_size, num_examples)
         shuffle_seed = seeds.derive(self.seed, "shuffle")
 
-        def permutation(number: tf.Tensor) -> tf.Tensor:
+        def permutation(number: tf.Tensor) -> dict[str, tf.Tensor]:
             seed = seeds.fold(shuffle_seed, number)
-            order = tf.random.experimental.stateless_shuffle(tf.range(num_examples), seed, alg=seeds.ALGORITHM)
-            return tf.gather(order, tf.range(tf.where(number == first_pass, offset, 0), num_examples))
+            every = tf.range(num_examples, dtype=tf.int64)
+            order = tf.random.experimental.stateless_shuffle(every, seed, alg=seeds.ALGORITHM)
+            order = tf.gather(order, tf.range(tf.where(number == first_pass, offset, 0), num_examples))
+            return {"index": order, "pass_number": tf.fill(tf.shape(order), number)}
 
-        indices = tf.data.Dataset.range(first_pass, ENDLESS).map(permutation, num_parallel_calls=1)
-        indices = indices.rebatch(self.batch_size, drop_remainder=True)
-        return indices.map(lambda rows: tf.nest.map_structure(lambda column: tf.gather(column, rows), examples))
+        def gathered(numbers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return {name: tf.gather(column, numbers["index"]) for name, column in examples.items()} | numbers
+
+        numbers = tf.data.Dataset.range(first_pass, ENDLESS).map(permutation, num_parallel_calls=1)
+        return numbers.rebatch(self.batch_size, drop_remainder=True).map(gathered)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +117,8 @@ class WindowShuffledPasses:
     first_pass: int = 0
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Examples -> endless examples."""
+        """Examples -> endless examples, each with its int64 [] `NUMBERS`."""
+        numbered = dataset.enumerate()
         shuffle_seed = seeds.derive(self.seed, "shuffle")
 
         def shuffled(number: tf.Tensor) -> tf.data.Dataset:
@@ -119,7 +126,8 @@ class WindowShuffledPasses:
             joined = tf.bitcast(seed, tf.int64)
             # `shuffle` mixes in the graph's seed, which it takes from TensorFlow's global one; an order must not.
             tf.compat.v1.set_random_seed(1)
-            return dataset.shuffle(self.buffer, seed=joined, reshuffle_each_iteration=False)
+            examples = numbered.shuffle(self.buffer, seed=joined, reshuffle_each_iteration=False)
+            return examples.map(lambda index, example: {**example, "index": index, "pass_number": number})
 
         return tf.data.Dataset.range(self.first_pass, ENDLESS).flat_map(shuffled)
 

@@ -16,6 +16,7 @@ from models.train_config import TrainConfig
 from pipeline import prepared
 from pipeline.config import CHECKOUT, build
 from pipeline.data_config import DataConfig
+from pipeline.resolution import ResolutionSchedule
 
 PROVENANCE = ("how", "official", "records_sha256")  # of what pipeline.prepare recorded; no path of anybody's machine
 PACKAGES = ("streaming-cifar100", "keras", "tensorflow-datasets", "numpy")
@@ -23,12 +24,13 @@ PACKAGES = ("streaming-cifar100", "keras", "tensorflow-datasets", "numpy")
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """Examples of a run: its three splits, and the views that it calls an epoch."""
+    """Examples of a run: its three splits, and the views that it calls an epoch; and its steps."""
 
     num_train: int
     num_validation: int
     num_test: int
     views: int
+    total_steps: int
 
 
 def of_training(
@@ -36,6 +38,8 @@ def of_training(
 ) -> dict[str, Any]:
     """The report of a run that has ended, with validation's figures; null accuracies where nothing was held out."""
     provenance = prepared.provenance(data.data_dir, data.dataset)
+    steps_by_size = ResolutionSchedule.parse(data.resolutions).steps_by_size(progress.step, counts.total_steps)
+    images_by_size = {size: steps * data.batch_size for size, steps in steps_by_size.items()}
     trained_epochs = min(config.epochs, progress.step * data.batch_size / counts.views)
     return {
         "dataset": data.dataset,
@@ -54,7 +58,7 @@ def of_training(
         "coarse_source": {"both": config.coarse_source, "fine": "summed", "coarse": "head"}[config.heads],
         "train_seconds": round(progress.train_seconds, 3),
         "examples_per_second": round(progress.step * data.batch_size / progress.train_seconds, 1),
-        "train_petaflop": flops.train_petaflop(model, progress.step * data.batch_size),
+        "train_petaflop": flops.train_petaflop(model, images_by_size),
         "peak_rss_mib": round(max(progress.peak_rss_mib, device.peak_rss_mib()), 1),
         "num_parameters": model.count_params(),
         "device": device.describe(),

@@ -1,27 +1,53 @@
 """What every transform shares: draw + apply, float32 whatever the precision policy, no state.
 
 `draw` is the only random part, a pure function of its seed; `apply` is exact and knows no chance, so a test injects
-what was drawn. In a training step:
-
-    transforms = (HorizontalFlip(), Shift(2))
-    drawn = draw_all(transforms, seed, step, num_images)
-    images = apply_all(images, transforms, drawn)             # uint8 or float32 0..255 -> float32 0..255
-
-In a model of your own a transform is a layer like any other, active in training alone.
+what was drawn. A training step uses a tuple of transforms through `composition.py`; in a model of your own a transform
+is a layer like any other, active in training alone.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
 from pipeline import seeds
 
+PACKAGE = "streaming_cifar100"
+
+
+class Views(NamedTuple):
+    """Which views a batch holds.
+
+    Attributes:
+      index: int64 [B], the example's place among the training examples.
+      pass_number: int64 [B], how often the example was seen before in this run.
+    """
+
+    index: tf.Tensor
+    pass_number: tf.Tensor
+
+    @classmethod
+    def of(cls, num_images: tf.Tensor | int) -> "Views":
+        """Views of images that nobody has numbered."""
+        index = tf.range(tf.cast(num_images, tf.int64))
+        return cls(index, tf.zeros_like(index))
+
+    @property
+    def count(self) -> tf.Tensor:
+        """int32 []: B."""
+        return tf.shape(self.index)[0]
+
 
 class Augmentation(keras.layers.Layer):
-    """Base of the transforms. `xla` says whether XLA can compile the transform."""
+    """Base of the transforms.
+
+    Attributes:
+      xla: whether XLA can compile `apply`.
+      new_every_step: whether a run draws with another seed each step; otherwise the views alone make the difference.
+    """
 
     xla = True
+    new_every_step = True
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"  # geometry and colour are never computed in half precision
@@ -29,7 +55,7 @@ class Augmentation(keras.layers.Layer):
         self.seed = seed
         self._generator = keras.random.SeedGenerator(seed)
 
-    def draw(self, seed: tf.Tensor, num_images: tf.Tensor) -> Any:
+    def draw(self, seed: tf.Tensor, views: Views) -> Any:
         """What chance decides, for each image its own: tensors [B, ...] that follow from `seed` (int32 [2]) alone."""
         raise NotImplementedError
 
@@ -37,45 +63,49 @@ class Augmentation(keras.layers.Layer):
         """float32 [B, H, W, C] images, 0 to 255, changed as `drawn` says."""
         raise NotImplementedError
 
+    def describe(self, drawn: Any) -> str:
+        """One image's draw in a few words, such as "+34°"; `drawn` holds NumPy values without the batch's axis."""
+        raise NotImplementedError
+
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """As a layer of a model: images as they are, or, in training, changed by a draw of its own."""
         images = tf.cast(images, tf.float32)
-        return self.apply(images, self.draw(self._generator.next(), tf.shape(images)[0])) if training else images
+        if not training:
+            return images
+        return self.apply(images, self.draw(self._generator.next(), Views.of(tf.shape(images)[0])))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Images keep their size."""
         return input_shape
 
+    def parameters(self) -> dict[str, Any]:
+        """What the transform was made with, by the names of its constructor's arguments."""
+        return {}
+
     def get_config(self) -> dict[str, Any]:
         """What a saved model needs to make the layer again."""
-        return {**super().get_config(), "seed": self.seed}
+        return {**super().get_config(), "seed": self.seed, **self.parameters()}
+
+    def __repr__(self) -> str:
+        """As one would write it: `Rotation(max_degrees=90.0, fill='nearest')`."""
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.parameters().items())})"
 
 
-def draw_all(
-    transforms: tuple[Augmentation, ...], seed: int, step: tf.Tensor, num_images: tf.Tensor
-) -> tuple[Any, ...]:
-    """What chance decides for a batch, transform by transform.
-
-    Never compile this with XLA: its stateless generator gives other numbers than TensorFlow's, and a draw must follow
-    from the seed alone. `apply_all` may be compiled.
-
-    Args:
-      transforms: in the order that they are applied.
-      seed: the run's seed.
-      step: int64 []; with the seed and a transform's place and name it decides every draw.
-      num_images: int32 [].
-    """
-    names = [(place, type(transform).__name__) for place, transform in enumerate(transforms)]
-    named = [seeds.derive(seed, "augment", place, name) for place, name in names]
-    return tuple(
-        transform.draw(seeds.fold(of_transform, step), num_images)
-        for transform, of_transform in zip(transforms, named, strict=True)
-    )
+def uniform(seed: tf.Tensor, shape: list[Any], low: float = 0.0, high: float = 1.0) -> tf.Tensor:
+    """float32 draws, the same on every device."""
+    return tf.random.stateless_uniform(shape, seed, low, high, alg=seeds.ALGORITHM)
 
 
-def apply_all(images: tf.Tensor, transforms: tuple[Augmentation, ...], drawn: tuple[Any, ...]) -> tf.Tensor:
-    """uint8 or float32 [B, H, W, C] images, 0 to 255 -> float32, changed by each transform in order."""
-    images = tf.cast(images, tf.float32)
-    for transform, of_transform in zip(transforms, drawn, strict=True):
-        images = transform.apply(images, of_transform)
-    return images
+def integers(seed: tf.Tensor, shape: list[Any], low: int, high: int) -> tf.Tensor:
+    """int32 draws from `low` up to but not including `high`, the same on every device."""
+    return tf.random.stateless_uniform(shape, seed, low, high, tf.int32, alg=seeds.ALGORITHM)
+
+
+def chosen(seed: tf.Tensor, num_images: tf.Tensor, probability: float) -> tf.Tensor:
+    """Bool [B]: True with `probability`, each image by its own coin."""
+    return uniform(seed, [num_images]) < probability
+
+
+def per_image(values: tf.Tensor) -> tf.Tensor:
+    """[B] -> [B, 1, 1, 1], to meet images."""
+    return values[:, None, None, None]

@@ -5,38 +5,34 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline import seeds
-from pipeline.augment.layer import Augmentation
+from pipeline.augment.layer import PACKAGE, Augmentation, Views, integers
+from pipeline.augment.window import window
 
 
-@keras.saving.register_keras_serializable("streaming_cifar100")
+@keras.saving.register_keras_serializable(PACKAGE)
 class Shift(Augmentation):
     """Move each image by up to `max_pixels` along both axes; what comes in at the border is the image reflected.
 
-    The same as padding by reflection and cropping at random (He et al. 2015, with reflection as airbench has it).
+    The same as padding by reflection and cropping at random (Jordan 2024, arXiv 2404.00498).
     """
 
     def __init__(self, max_pixels: int = 2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.max_pixels = max_pixels
 
-    def draw(self, seed: tf.Tensor, num_images: tf.Tensor) -> tf.Tensor:
+    def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """int32 [B, 2]: rows down and columns right, each from -max_pixels to max_pixels."""
-        low, high = -self.max_pixels, self.max_pixels + 1
-        return tf.random.stateless_uniform([num_images, 2], seed, low, high, tf.int32, alg=seeds.ALGORITHM)
+        return integers(seed, [views.count, 2], -self.max_pixels, self.max_pixels + 1)
 
     def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
         """Move image i down by `drawn[i, 0]` rows and right by `drawn[i, 1]` columns."""
         height, width = images.shape[1:3]
-        images = tf.gather(images, _reflected(height, drawn[:, 0]), axis=1, batch_dims=1)
-        return tf.gather(images, _reflected(width, drawn[:, 1]), axis=2, batch_dims=1)
+        return window(images, -drawn[:, 0], -drawn[:, 1], (height, width), reflect=True)
 
-    def get_config(self) -> dict[str, Any]:
-        """What a saved model needs to make the layer again."""
-        return {**super().get_config(), "max_pixels": self.max_pixels}
+    def describe(self, drawn: Any) -> str:
+        """Such as "down +1, right -2 px"."""
+        return f"down {drawn[0]:+d}, right {drawn[1]:+d} px"
 
-
-def _reflected(size: int, moved: tf.Tensor) -> tf.Tensor:
-    """int32 [B, size]: for each place the index that it takes its pixel from, mirrored without repeating the edge."""
-    index = tf.abs(tf.range(size)[None, :] - moved[:, None])
-    return size - 1 - tf.abs(size - 1 - index)
+    def parameters(self) -> dict[str, Any]:
+        """What the transform was made with."""
+        return {"max_pixels": self.max_pixels}

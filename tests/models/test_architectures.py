@@ -71,7 +71,28 @@ def test_multiply_adds_of_a_known_network():
     model = built(architecture="baseline", heads="fine")
     expected = 3 * 9 * 32 * 30 * 30 + 32 * 9 * 64 * 28 * 28 + 50_176 * 128 + 128 * 100
     assert flops.multiply_adds(model) == expected
-    assert flops.train_petaflop(model, 1000) == pytest.approx(6 * expected * 1000 / 1e15)
+    assert flops.train_petaflop(model, {32: 1000}) == pytest.approx(6 * expected * 1000 / 1e15)
+
+
+def test_multiply_adds_follow_the_resolution():
+    model = built(heads="fine")
+    convolutions = [3 * 24, 24 * 32, 32 * 96, 96 * 96, 96 * 256, 256 * 256]
+
+    def expected(*pixels_a_side: int) -> int:
+        return sum(9 * n * side**2 for n, side in zip(convolutions, pixels_a_side, strict=True)) + 256 * 100
+
+    assert flops.multiply_adds(model) == flops.multiply_adds(model, 32) == expected(32, 32, 16, 8, 8, 4)
+    assert flops.multiply_adds(model, 20) == expected(20, 20, 10, 5, 5, 2)
+    images = {20: 1000, 32: 500}
+    both = sum(flops.multiply_adds(model, size) * number for size, number in images.items())
+    assert flops.train_petaflop(model, images) == pytest.approx(6 * both / 1e15)
+
+
+def test_pooling_networks_take_any_size_and_flattening_ones_do_not():
+    images = np.zeros((2, 20, 20, 3), np.uint8)
+    assert built()(images)["fine"].shape == (2, 100)
+    assert classifier.takes_any_size("residual")
+    assert not classifier.takes_any_size("linear")
 
 
 @pytest.mark.parametrize(

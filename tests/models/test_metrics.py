@@ -89,3 +89,17 @@ def test_mean_that_is_not_a_number_is_an_error():
 
 def test_no_example_has_no_mean():
     assert metrics.means(np.zeros(len(metrics.SUMS)), "both") == {}
+
+
+def test_rows_of_shares_cost_what_their_labels_cost_by_share(answered):
+    logits, batch = answered
+    config = TrainConfig(fine_label_smoothing=0.2, coarse_label_smoothing=0.1, coarse_loss_weight=0.5)
+    whole = {name: np.eye(n, dtype=np.float32)[batch[name]] for name, n in (("fine", 100), ("coarse", 20))}
+    plain = metrics.objective(config, logits, batch)
+    np.testing.assert_allclose(metrics.objective(config, logits, whole), plain, rtol=1e-5)
+    other = {name: np.roll(labels, 1, axis=0) for name, labels in batch.items()}
+    blended = {name: 0.7 * row + 0.3 * np.roll(row, 1, axis=0) for name, row in whole.items()}
+    expected = 0.7 * plain + 0.3 * metrics.objective(config, logits, other)
+    np.testing.assert_allclose(metrics.objective(config, logits, blended), expected, rtol=1e-5)
+    hits = metrics.means(metrics.sums(config, logits, blended), "both")
+    assert hits["fine_accuracy"] == metrics.means(metrics.sums(config, logits, batch), "both")["fine_accuracy"]

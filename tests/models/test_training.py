@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import training
+from models import flops, training
 from models.run_folder import claim
 from models.train_config import TrainConfig
 from pipeline import errors
@@ -295,3 +295,42 @@ def test_run_killed_between_its_last_checkpoint_and_its_report_reports(data, tmp
     assert again.report["fine_accuracy"] == first.report["fine_accuracy"]
     assert again.report["train_seconds"] == first.report["train_seconds"]
     assert_same(weights(again), weights(first))
+
+
+def test_saved_and_exported_models_do_not_augment(data, tmp_path):
+    augmented = DataConfig(**{**data.as_dict(), "augmentation": "study", "batch_size": 50})
+    with claim(str(tmp_path / "run"), {"seed": 0}, {"seed": 0}) as run:
+        trained = training.train(augmented, linear(max_steps=2), run=run, verbose=0)
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
+    expected = trained.model(images)["fine"].numpy()
+    loaded = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    trained.model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    for _ in range(2):
+        np.testing.assert_array_equal(loaded(images)["fine"], expected)
+        np.testing.assert_allclose(exported.serve(images.astype(np.float32))["fine"], expected, rtol=1e-5, atol=1e-5)
+    operations = {node.op for node in exported.signatures["serving_default"].graph.as_graph_def().node}
+    assert not {name for name in operations if "Random" in name or "Projective" in name}
+
+
+def test_progressive_resolution_counts_what_it_costs(data):
+    progressive = DataConfig(**{**data.as_dict(), "batch_size": 50, "resolutions": "16:0.5,32:0.5"})
+    config = TrainConfig(precision="float32", max_steps=4)
+    trained = training.train(progressive, config, verbose=0)
+    at = {size: flops.multiply_adds(trained.model, size) for size in (16, 32)}
+    assert trained.report["train_petaflop"] == pytest.approx(6 * 100 * (at[16] + at[32]) / 1e15)
+
+
+def test_resolutions_are_refused_where_the_network_has_one(data):
+    progressive = DataConfig(**{**data.as_dict(), "resolutions": "16:0.5,32:0.5"})
+    with pytest.raises(errors.BadArgumentError, match="architecture 'linear' takes 32 x 32 pixels alone"):
+        training.check(progressive, linear())
+
+
+def test_start_says_what_is_done_to_the_images(data, capsys):
+    shown = {"augmentation": "study", "original_fraction": 0.0666667, "resolutions": "16:0.5,32:0.5"}
+    training.train(DataConfig(**{**data.as_dict(), **shown}), TrainConfig(precision="float32", max_steps=1), verbose=1)
+    printed = capsys.readouterr().out
+    assert "Rotation(max_degrees=90.0" in printed
+    assert "1/15 of each example's views as they are" in printed
+    assert "16:0.5,32:0.5" in printed

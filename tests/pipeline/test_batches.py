@@ -43,6 +43,24 @@ def test_every_pass_holds_every_example_once(tiny_data_dir, cache):
     assert first != second
 
 
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_views_are_numbered_by_example_and_pass_wherever_the_stream_begins(tiny_data_dir, cache):
+    config = tiny(tiny_data_dir, cache=cache)
+    builder = source.open_builder(config)
+    index_of, passes = {}, collections.defaultdict(list)
+    stream = batches.train_batches(config, builder, 0).take(71).as_numpy_iterator()  # three passes and some
+    whole = list(stream)
+    for batch in whole:
+        for image, index, number in zip(batch["image"], batch["index"], batch["pass_number"], strict=True):
+            assert index_of.setdefault(image.tobytes(), index) == index
+            passes[index].append(number)
+    assert sorted(passes) == list(range(NUM_TRAIN))
+    assert all(numbers[:3] == [0, 1, 2] for numbers in passes.values())
+    later = next(batches.train_batches(config, builder, 0, 30).as_numpy_iterator())
+    for name in stages.NUMBERS:
+        np.testing.assert_array_equal(later[name], whole[30][name])
+
+
 def test_seed_decides_the_order(tiny_data_dir):
     config = tiny(tiny_data_dir)
     assert fingerprints(config, 0, 1, seed=1) == fingerprints(config, 0, 1, seed=1)

@@ -1,0 +1,156 @@
+"""Geometry as matrices: transforms that move pixels, and the one op that any number of them fuse into.
+
+A matrix maps where a pixel stands in the result to where it is taken from, in pixels (x, y, 1) counted from the image's
+centre. Transforms one after the other are therefore their matrices multiplied in that order, and images are resampled
+once however many there are: faster, and sharper than resampling each time.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline import seeds
+from pipeline.augment.layer import PACKAGE, Augmentation, Views
+
+FILLS = ("nearest", "reflect", "constant")
+
+
+class AffineTransform(Augmentation):
+    """A transform that is a matrix for each image.
+
+    Args:
+      fill: what is taken for pixels outside of the image: "nearest", the border's; "reflect", the image mirrored
+        without repeating its border; "constant", `fill_value`.
+      fill_value: 0 to 255.
+    """
+
+    def __init__(self, fill: str = "nearest", fill_value: float = 0.0, **kwargs: Any) -> None:
+        if fill not in FILLS:
+            raise ValueError(f"fill={fill!r}: expected one of {', '.join(FILLS)}")
+        super().__init__(**kwargs)
+        self.fill, self.fill_value = fill, fill_value
+
+    def matrices(self, drawn: Any, height: int, width: int) -> tf.Tensor:
+        """float32 [B, 3, 3]: the transform of each image."""
+        raise NotImplementedError
+
+    def apply(self, images: tf.Tensor, drawn: Any) -> tf.Tensor:
+        """Resample the images, bilinearly."""
+        height, width = images.shape[1:3]
+        return warp(images, self.matrices(drawn, height, width), self.fill, self.fill_value)
+
+    def parameters(self) -> dict[str, Any]:
+        """What the transform was made with."""
+        constant = {"fill_value": self.fill_value} if self.fill == "constant" else {}
+        return {"fill": self.fill, **constant}
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Fused(AffineTransform):
+    """Affine transforms, one after the other, as one: their matrices multiplied, the images resampled once.
+
+    Args:
+      parts: in the order that they are applied; all fill in the same way.
+    """
+
+    def __init__(self, parts: Sequence[AffineTransform], **kwargs: Any) -> None:
+        parts = [keras.saving.deserialize_keras_object(part) if isinstance(part, dict) else part for part in parts]
+        kwargs |= {"fill": parts[0].fill, "fill_value": parts[0].fill_value}
+        if any((part.fill, part.fill_value) != (parts[0].fill, parts[0].fill_value) for part in parts):
+            raise ValueError(f"{parts}: expected transforms that fill in the same way")
+        super().__init__(**kwargs)
+        self.parts = tuple(parts)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Build the parts: Keras warns of a layer that holds unbuilt ones."""
+        for part in self.parts:
+            part.build(input_shape)
+
+    def draw(self, seed: tf.Tensor, views: Views) -> tuple[Any, ...]:
+        """What each part draws."""
+        return tuple(part.draw(seeds.fold(seed, place), views) for place, part in enumerate(self.parts))
+
+    def matrices(self, drawn: tuple[Any, ...], height: int, width: int) -> tf.Tensor:
+        """The product of the parts' matrices."""
+        first, *others = [part.matrices(of, height, width) for part, of in zip(self.parts, drawn, strict=True)]
+        for matrix in others:
+            # No matmul: GPUs round its factors to ten bits (TF32) unless told otherwise, and that moves pixels.
+            first = tf.reduce_sum(first[:, :, :, None] * matrix[:, None, :, :], axis=2)
+        return first
+
+    def describe(self, drawn: tuple[Any, ...]) -> str:
+        """What each part drew."""
+        return ", ".join(part.describe(of) for part, of in zip(self.parts, drawn, strict=True))
+
+    def parameters(self) -> dict[str, Any]:
+        """The parts."""
+        return {"parts": list(self.parts)}
+
+    def get_config(self) -> dict[str, Any]:
+        """What a saved model needs to make the layer again."""
+        return {**super().get_config(), "parts": [keras.saving.serialize_keras_object(part) for part in self.parts]}
+
+
+def matrix(
+    xx: tf.Tensor | float,
+    xy: tf.Tensor | float,
+    yx: tf.Tensor | float,
+    yy: tf.Tensor | float,
+    x: tf.Tensor | float,
+    y: tf.Tensor | float,
+    num_images: tf.Tensor,
+) -> tf.Tensor:
+    """float32 [B, 3, 3] from its two upper rows (xx, xy, x) and (yx, yy, y), each [B] or a number."""
+    entries = [xx, xy, x, yx, yy, y, 0.0, 0.0, 1.0]
+    columns = [tf.broadcast_to(tf.cast(entry, tf.float32), [num_images]) for entry in entries]
+    return tf.reshape(tf.stack(columns, axis=1), [-1, 3, 3])
+
+
+def warp(images: tf.Tensor, matrices: tf.Tensor, fill: str = "nearest", fill_value: float = 0.0) -> tf.Tensor:
+    """Take each pixel of the result from where its image's matrix says, interpolated bilinearly.
+
+    Args:
+      images: float32 [B, H, W, C].
+      matrices: float32 [B, 3, 3].
+      fill: one of `FILLS`.
+      fill_value: for "constant".
+
+    Returns:
+      float32 [B, H, W, C].
+    """
+    height, width, channels = images.shape[1:]
+    rows = tf.range(height, dtype=tf.float32)[None, :, None] - (height - 1) / 2
+    columns = tf.range(width, dtype=tf.float32)[None, None, :] - (width - 1) / 2
+    entries = matrices[:, :, :, None, None]
+    x = entries[:, 0, 0] * columns + entries[:, 0, 1] * rows + entries[:, 0, 2] + (width - 1) / 2
+    y = entries[:, 1, 0] * columns + entries[:, 1, 1] * rows + entries[:, 1, 2] + (height - 1) / 2
+    inside = _coverage(x, width) * _coverage(y, height)
+    x, y = (_folded(x, width), _folded(y, height)) if fill == "reflect" else (x, y)
+    x, y = tf.clip_by_value(x, 0.0, width - 1.0), tf.clip_by_value(y, 0.0, height - 1.0)
+    # The last pixel is reached from the one before it, so that all four neighbours exist.
+    left, top = tf.minimum(tf.floor(x), width - 2.0), tf.minimum(tf.floor(y), height - 2.0)
+    right_share, bottom_share = (x - left)[..., None], (y - top)[..., None]
+    pixels = tf.reshape(images, [-1, height * width, channels])
+    corner = tf.cast(top * width + left, tf.int32)
+
+    def neighbours(offset: int) -> tf.Tensor:
+        return tf.gather(pixels, corner + offset, batch_dims=1)
+
+    upper = neighbours(0) + right_share * (neighbours(1) - neighbours(0))
+    lower = neighbours(width) + right_share * (neighbours(width + 1) - neighbours(width))
+    sampled = upper + bottom_share * (lower - upper)
+    if fill == "constant":
+        sampled = fill_value + inside[..., None] * (sampled - fill_value)
+    return sampled
+
+
+def _coverage(place: tf.Tensor, size: int) -> tf.Tensor:
+    """How much of a pixel at `place` is the image, 0 to 1; within one pixel of the border it is a part."""
+    return tf.clip_by_value(tf.minimum(place + 1.0, size - place), 0.0, 1.0)
+
+
+def _folded(place: tf.Tensor, size: int) -> tf.Tensor:
+    """Mirrored at the centres of the border's pixels, as often as it takes."""
+    return (size - 1.0) - tf.abs((size - 1.0) - tf.math.floormod(tf.abs(place), 2.0 * (size - 1.0)))

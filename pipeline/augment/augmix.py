@@ -1,0 +1,125 @@
+"""Each image mixed with several augmented versions of itself: AugMix."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from pipeline import seeds
+from pipeline.augment.choice import Choice, Operation, change_values, describe, draw_choice, equalize, magnitudes, move
+from pipeline.augment.layer import PACKAGE, Augmentation, Views, integers, per_image
+
+NUM_LEVELS = 10
+# Of the fourteen, those that are not among the corruptions of CIFAR-C, on which the authors measure.
+OPERATIONS = (
+    Operation.SHEAR_X,
+    Operation.SHEAR_Y,
+    Operation.TRANSLATE_X,
+    Operation.TRANSLATE_Y,
+    Operation.ROTATE,
+    Operation.POSTERIZE,
+    Operation.SOLARIZE,
+    Operation.AUTO_CONTRAST,
+    Operation.EQUALIZE,
+)
+
+
+class Chains(NamedTuple):
+    """What chance decides for a batch.
+
+    Attributes:
+      choice: [B, width, depth], the operations of each chain in order; Identity beyond a chain's own depth.
+      share: float32 [B, width], how much of the mixture each chain is.
+      own_share: float32 [B], how much of it the image itself is; with `share` it sums to 1.
+    """
+
+    choice: Choice
+    share: tf.Tensor
+    own_share: tf.Tensor
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class AugMix(Augmentation):
+    """The image and chains of operations on it, mixed by random shares (Hendrycks et al. 2020, arXiv 1912.02781).
+
+    The images alone; the loss that the authors add, of the differences between several mixtures, is not part of it. As
+    in torchvision, but interpolated bilinearly, and not rounded.
+
+    Args:
+      severity: 1 to 10; an operation's strength is one of the lowest so many of ten levels.
+      width: chains for each image.
+      depth: operations in the longest chain; each chain has 1 to so many, all evenly.
+      alpha: of the distributions of shares: Dirichlet among the chains, Beta between them and the image.
+      size: of the images, in pixels; translations go by it.
+      fill_value: 0 to 255, for what is taken from outside of the image.
+    """
+
+    def __init__(
+        self,
+        severity: int = 3,
+        width: int = 3,
+        depth: int = 3,
+        alpha: float = 1.0,
+        size: int = 32,
+        fill_value: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        if severity not in range(1, NUM_LEVELS + 1):
+            raise ValueError(f"severity={severity!r}: expected a whole number from 1 to {NUM_LEVELS}")
+        super().__init__(**kwargs)
+        self.severity, self.width, self.depth = severity, width, depth
+        self.alpha, self.size, self.fill_value = alpha, size, fill_value
+
+    def draw(self, seed: tf.Tensor, views: Views) -> Chains:
+        """[B]: chains and shares for each image."""
+        of = [seeds.fold(seed, place) for place in range(4)]
+        num_images = views.count
+        table = magnitudes(
+            shear=0.3, pixels=self.size / 3, degrees=30.0, enhancement=0.0, bits=(4, 0), num_levels=NUM_LEVELS
+        )
+        shape = [num_images, self.width, self.depth]
+        choice = draw_choice(of[0], shape, table, range(self.severity), OPERATIONS)
+        depth = integers(of[1], [num_images, self.width, 1], 1, self.depth + 1)
+        operation = tf.where(tf.range(self.depth) < depth, choice.operation, Operation.IDENTITY)
+        own, rest = tf.unstack(_dirichlet(of[2], num_images, 2, self.alpha), axis=1)
+        share = rest[:, None] * _dirichlet(of[3], num_images, self.width, self.alpha)
+        return Chains(Choice(operation, choice.magnitude), share, own)
+
+    def apply(self, images: tf.Tensor, drawn: Chains) -> tf.Tensor:
+        """Each image by its own share, its chains by theirs."""
+        operation, magnitude = (tf.concat(tf.unstack(values, axis=1), axis=0) for values in drawn.choice)
+        chains = tf.tile(images, [self.width, 1, 1, 1])  # [width * B, H, W, C], as the choices now are
+        for place in range(self.depth):
+            choice = Choice(operation[:, place], magnitude[:, place])
+            # As `apply_operation`, but for the enhancements, which no chain has.
+            chains = change_values(equalize(move(chains, choice, self.fill_value), choice), choice)
+        mixed = per_image(drawn.own_share) * images
+        for place, chain in enumerate(tf.split(chains, self.width)):
+            mixed += per_image(drawn.share[:, place]) * chain
+        return mixed
+
+    def describe(self, drawn: Any) -> str:
+        """Such as "40 % kept, 35 % Rotate +7°, 25 % ShearX -0.03 Equalize"."""
+        parts = [f"{drawn.own_share:.0%} kept"]
+        for place, share in enumerate(drawn.share):
+            pairs = zip(drawn.choice.operation[place], drawn.choice.magnitude[place], strict=True)
+            chain = (describe(*pair) for pair in pairs if pair[0] != Operation.IDENTITY)
+            parts.append(" ".join([f"{share:.0%}", *chain]))
+        return ", ".join(parts)
+
+    def parameters(self) -> dict[str, Any]:
+        """What the transform was made with."""
+        return {
+            "severity": self.severity,
+            "width": self.width,
+            "depth": self.depth,
+            "alpha": self.alpha,
+            "size": self.size,
+            "fill_value": self.fill_value,
+        }
+
+
+def _dirichlet(seed: tf.Tensor, num_images: tf.Tensor, count: int, alpha: float) -> tf.Tensor:
+    """float32 [B, count] from Dirichlet(alpha, ...), as gammas divided by their sum."""
+    gammas = tf.random.stateless_gamma([num_images, count], seed, alpha)
+    return gammas / tf.reduce_sum(gammas, axis=1, keepdims=True)

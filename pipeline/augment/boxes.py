@@ -1,0 +1,20 @@
+"""Fill a box of each image: what cutout and random erasing share."""
+
+import tensorflow as tf
+
+
+def paint(images: tf.Tensor, low: tf.Tensor, high: tf.Tensor, fill_value: float) -> tf.Tensor:
+    """The images with one value in a box of each.
+
+    Args:
+      images: float32 [B, H, W, C].
+      low: float32 [B, 2], the box's first row and column, whole numbers; may lie outside of the image.
+      high: float32 [B, 2], those behind its last ones.
+      fill_value: what the box is filled with.
+    """
+    height, width = images.shape[1:3]
+    rows = tf.range(height, dtype=tf.float32)[None, :]
+    columns = tf.range(width, dtype=tf.float32)[None, :]
+    in_rows = (rows >= low[:, :1]) & (rows < high[:, :1])
+    in_columns = (columns >= low[:, 1:]) & (columns < high[:, 1:])
+    return tf.where((in_rows[:, :, None] & in_columns[:, None, :])[..., None], fill_value, images)

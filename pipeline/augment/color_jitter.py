@@ -1,0 +1,76 @@
+"""Change brightness, contrast, saturation and hue a little."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from pipeline import seeds
+from pipeline.augment import operations
+from pipeline.augment.layer import PACKAGE, Augmentation, Views, uniform
+
+
+class Colors(NamedTuple):
+    """What chance decides for a batch, float32 [B] each.
+
+    Attributes:
+      brightness: factor, 1 being the image as it is.
+      contrast: factor.
+      saturation: factor.
+      hue: how far around the circle of hues.
+    """
+
+    brightness: tf.Tensor
+    contrast: tf.Tensor
+    saturation: tf.Tensor
+    hue: tf.Tensor
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class ColorJitter(Augmentation):
+    """Factors for brightness, contrast and saturation, and a turn of the hues, in that order.
+
+    torchvision, whose arguments these are, shuffles the order; the study of contrastive learning that made it popular
+    names this one (Chen et al. 2020, arXiv 2002.05709).
+
+    Args:
+      brightness: the factor is drawn from 1 - brightness (but not below 0) to 1 + brightness.
+      contrast: likewise.
+      saturation: likewise.
+      hue: the turn is drawn from -hue to hue, 0.5 being half of the circle and the most there is.
+    """
+
+    def __init__(
+        self, brightness: float = 0.4, contrast: float = 0.4, saturation: float = 0.4, hue: float = 0.1, **kwargs: Any
+    ) -> None:
+        if not 0.0 <= hue <= 0.5:
+            raise ValueError(f"hue={hue!r}: expected 0 to 0.5, half of the circle either way")
+        super().__init__(**kwargs)
+        self.brightness, self.contrast, self.saturation, self.hue = brightness, contrast, saturation, hue
+
+    def draw(self, seed: tf.Tensor, views: Views) -> Colors:
+        """[B]: factors and turns."""
+        ranges = [(max(0.0, 1.0 - most), 1.0 + most) for most in (self.brightness, self.contrast, self.saturation)]
+        ranges.append((-self.hue, self.hue))
+        return Colors(*(uniform(seeds.fold(seed, place), [views.count], *of) for place, of in enumerate(ranges)))
+
+    def apply(self, images: tf.Tensor, drawn: Colors) -> tf.Tensor:
+        """Change image i by the i-th factors and turn."""
+        images = operations.brightness(images, drawn.brightness)
+        images = operations.contrast(images, drawn.contrast)
+        images = operations.color(images, drawn.saturation)
+        return operations.hue(images, drawn.hue)
+
+    def describe(self, drawn: Any) -> str:
+        """Such as "brightness 1.12, contrast 0.87, saturation 1.30, hue +22°"."""
+        factors = f"brightness {drawn.brightness:.2f}, contrast {drawn.contrast:.2f}"
+        return f"{factors}, saturation {drawn.saturation:.2f}, hue {360 * drawn.hue:+.0f}°"
+
+    def parameters(self) -> dict[str, Any]:
+        """What the transform was made with."""
+        return {
+            "brightness": self.brightness,
+            "contrast": self.contrast,
+            "saturation": self.saturation,
+            "hue": self.hue,
+        }

@@ -1,0 +1,143 @@
+"""A tuple of transforms at work: drawn for a step, applied to images and labels.
+
+    transforms = fused((Rotation(90), Zoom(0.2), HorizontalFlip(), MixUp(0.2)))
+    drawn = draw_all(transforms, seed, step, views)
+    images = apply_all(images, transforms, drawn)             # uint8 or float32 0..255 -> float32 0..255
+    targets = mix_labels(targets, transforms, drawn, 32, 32)  # one-hot rows, mixed as the images were
+
+The draws stay outside of XLA; what is applied may be compiled, and on CPUs as well as GPUs it pays: a transform becomes
+one or two loops over the pixels instead of a dozen.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from pipeline import seeds
+from pipeline.augment.affine import AffineTransform, Fused
+from pipeline.augment.flip import HorizontalFlip, VerticalFlip
+from pipeline.augment.layer import Augmentation, Views, per_image
+from pipeline.augment.mixing import Mixing
+from pipeline.augment.resize import resize
+
+Drawn = tuple[Any, ...]
+
+
+def fused(transforms: Sequence[Augmentation]) -> tuple[Augmentation, ...]:
+    """The same transforms, neighbouring affine ones that fill alike fused into one; flips alone stay exact flips."""
+
+    def fusable(transform: Augmentation) -> Any:
+        return (transform.fill, transform.fill_value) if isinstance(transform, AffineTransform) else object()
+
+    result: list[Augmentation] = []
+    for _, neighbours in itertools.groupby(transforms, fusable):
+        parts = list(neighbours)
+        only_flips = all(isinstance(part, (HorizontalFlip, VerticalFlip)) for part in parts)
+        result += parts if len(parts) == 1 or only_flips else [Fused(parts)]
+    return tuple(result)
+
+
+def draw_all(transforms: Sequence[Augmentation], seed: int, step: tf.Tensor, views: Views) -> Drawn:
+    """What chance decides for a batch, transform by transform.
+
+    Never compile this with XLA: its stateless generator gives other numbers than TensorFlow's, and a draw must follow
+    from the seed alone. `apply_all` may be compiled. Under a distribution strategy each replica draws its own.
+
+    Args:
+      transforms: in the order that they are applied.
+      seed: the run's seed.
+      step: int64 []; with the seed and a transform's place and name it decides every draw.
+      views: of the batch.
+    """
+    replicas = tf.distribute.get_replica_context()
+
+    def drawn(place: int, transform: Augmentation) -> Any:
+        named = tf.constant(seeds.derive(seed, "augment", place, type(transform).__name__))
+        if transform.new_every_step:
+            named = seeds.fold(named, step)
+            if replicas is not None and replicas.num_replicas_in_sync > 1:
+                named = seeds.fold(named, replicas.replica_id_in_sync_group)
+        return transform.draw(named, views)
+
+    return tuple(drawn(place, transform) for place, transform in enumerate(transforms))
+
+
+def apply_all(
+    images: tf.Tensor, transforms: Sequence[Augmentation], drawn: Drawn, original: tf.Tensor | None = None
+) -> tf.Tensor:
+    """uint8 or float32 [B, H, W, C] images, 0 to 255 -> float32, changed by each transform in order.
+
+    Those whose `original` (bool [B]) is True stay as they are.
+    """
+    images = tf.cast(images, tf.float32)
+    augmented = images
+    for transform, of_transform in zip(transforms, drawn, strict=True):
+        augmented = transform.apply(augmented, of_transform)
+    return augmented if original is None else _originals_kept(images, augmented, original)
+
+
+def compiled(
+    transforms: Sequence[Augmentation], size: int | None = None, allow_xla: bool = True
+) -> Callable[..., tf.Tensor]:
+    """A function `(images, drawn, original)` that does `apply_all` of these transforms, each one compiled by XLA.
+
+    Each by itself: in one program for all of them XLA would move pixels again for every use that is made of them.
+
+    Args:
+      transforms: in the order that they are applied.
+      size: pixels each way that the images are resized to in the end; None leaves them.
+      allow_xla: False leaves them all to TensorFlow, as any transform is left that XLA cannot compile.
+    """
+
+    def program(function: Callable[..., tf.Tensor], xla: bool = True) -> Callable[..., tf.Tensor]:
+        return tf.function(function, jit_compile=(allow_xla and xla) or None)
+
+    programs = [program(transform.apply, transform.xla) for transform in transforms]
+    keep_originals, shrink = program(_originals_kept), program(resize)
+
+    def augment(images: tf.Tensor, drawn: Drawn, original: tf.Tensor | None = None) -> tf.Tensor:
+        images = tf.cast(images, tf.float32)
+        augmented = images
+        for apply, of_transform in zip(programs, drawn, strict=True):
+            augmented = apply(augmented, of_transform)
+        if original is not None:
+            augmented = keep_originals(images, augmented, original)
+        return augmented if size in (None, augmented.shape[1]) else shrink(augmented, size)
+
+    return tf.function(augment)
+
+
+def mixes_labels(transforms: Sequence[Augmentation]) -> bool:
+    """Whether labels have to be mixed as the images are."""
+    return any(isinstance(transform, Mixing) for transform in transforms)
+
+
+def mix_labels(
+    targets: tf.Tensor,
+    transforms: Sequence[Augmentation],
+    drawn: Drawn,
+    height: int,
+    width: int,
+    original: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """float32 [B, classes] rows that sum to 1, of whatever labels -> mixed by the weights that the images are.
+
+    Args:
+      targets: one-hot rows, or any others.
+      transforms: those that `apply_all` used.
+      drawn: what it used.
+      height: of the images.
+      width: of the images.
+      original: what it used.
+    """
+    mixed = targets
+    for transform, of_transform in zip(transforms, drawn, strict=True):
+        if isinstance(transform, Mixing):
+            mixed = transform.mix_labels(mixed, of_transform, height, width)
+    return mixed if original is None else tf.where(original[:, None], targets, mixed)
+
+
+def _originals_kept(images: tf.Tensor, augmented: tf.Tensor, original: tf.Tensor) -> tf.Tensor:
+    return tf.where(per_image(original), images, augmented)

@@ -1,0 +1,55 @@
+"""Cut windows out of images."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline.augment.layer import PACKAGE, Augmentation, Views, uniform
+from pipeline.augment.window import window
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Crop(Augmentation):
+    """Pad each image with black by `padding` pixels on every side, and cut a window of `size` out of it at random.
+
+    `Crop(32, padding=4)` is the standard augmentation of CIFAR (He et al. 2015, arXiv 1512.03385).
+    """
+
+    def __init__(self, size: int = 32, padding: int = 4, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size, self.padding = size, padding
+
+    def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
+        """float32 [B, 2]: how far down and right the window lies in its room, 0 to 1."""
+        return uniform(seed, [views.count, 2])
+
+    def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+        """[B, H, W, C] -> [B, size, size, C]: each image's window."""
+        top, left = (self._begin(drawn[:, axis], images.shape[1 + axis]) for axis in (0, 1))
+        return window(images, top, left, (self.size, self.size), reflect=False)
+
+    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """As a layer of a model: a random window in training, the middle one otherwise, so that sizes agree."""
+        if training:
+            return super().call(images, training=True)
+        return self.apply(tf.cast(images, tf.float32), tf.fill([tf.shape(images)[0], 2], 0.5))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The window's size."""
+        return (input_shape[0], self.size, self.size, input_shape[3])
+
+    def describe(self, drawn: Any) -> str:
+        """Such as "at 25%, 60% of the room"."""
+        return f"at {drawn[0]:.0%}, {drawn[1]:.0%} of the room"
+
+    def parameters(self) -> dict[str, Any]:
+        """What the transform was made with."""
+        return {"size": self.size, "padding": self.padding}
+
+    def _begin(self, drawn: tf.Tensor, length: int) -> tf.Tensor:
+        """int32 [B]: where the window begins, counted from the image's own first pixel; every place as likely."""
+        places = length + 2 * self.padding - self.size + 1
+        if places < 1:
+            raise ValueError(f"size={self.size}: expected at most {length + 2 * self.padding}, the padded image's")
+        return tf.minimum(tf.cast(drawn * places, tf.int32), places - 1) - self.padding

@@ -1,0 +1,52 @@
+"""Hide a rectangle of some images."""
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline import seeds
+from pipeline.augment.boxes import paint
+from pipeline.augment.layer import PACKAGE, Augmentation, Views, chosen, uniform
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class RandomErasing(Augmentation):
+    """With `probability`, fill a rectangle of each image with `fill_value`.
+
+    It lies wholly inside, takes 2 % to a third of the area, and its sides differ by a factor of up to 3.3 (Zhong et al.
+    2017, arXiv 1708.04896, with the mean in the place of noise: their "RE-M").
+    """
+
+    MIN_AREA, MAX_AREA, MAX_ASPECT = 0.02, 1 / 3, 1 / 0.3
+
+    def __init__(self, probability: float = 0.5, fill_value: float = 127.5, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.probability, self.fill_value = probability, fill_value
+
+    def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
+        """float32 [B, 4]: the box's height and width and where in its room it begins (down, right), all 0 to 1."""
+        area_seed, aspect_seed, place_seed, coin_seed = (seeds.fold(seed, place) for place in range(4))
+        area = uniform(area_seed, [views.count], self.MIN_AREA, self.MAX_AREA)
+        limit = math.log(self.MAX_ASPECT)
+        aspect = tf.exp(uniform(aspect_seed, [views.count], -limit, limit))
+        height, width = tf.minimum(tf.sqrt(area * aspect), 1.0), tf.minimum(tf.sqrt(area / aspect), 1.0)
+        erased = tf.cast(chosen(coin_seed, views.count, self.probability), tf.float32)[:, None]
+        return tf.concat([erased * tf.stack([height, width], axis=1), uniform(place_seed, [views.count, 2])], axis=1)
+
+    def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+        """Hide the box `drawn[i]` of image i; one of no height is none."""
+        image_size = tf.constant([*images.shape[1:3]], tf.float32)
+        box_size = tf.round(drawn[:, :2] * image_size)
+        places = image_size - box_size + 1.0
+        low = tf.minimum(tf.floor(drawn[:, 2:] * places), places - 1.0)
+        return paint(images, low, low + box_size, self.fill_value)
+
+    def describe(self, drawn: Any) -> str:
+        """How large the box is."""
+        return f"{drawn[0]:.0%} high, {drawn[1]:.0%} wide" if drawn[0] else "as it is"
+
+    def parameters(self) -> dict[str, Any]:
+        """What the transform was made with."""
+        return {"probability": self.probability, "fill_value": self.fill_value}

@@ -1,0 +1,68 @@
+"""A few random operations of one strength for each image: RandAugment."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline.augment.choice import Choice, apply_operation, describe, draw_choice, magnitudes
+from pipeline.augment.layer import PACKAGE, Augmentation, Views
+
+NUM_LEVELS = 31
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class RandAugment(Augmentation):
+    """Some of fourteen operations, one after the other (Cubuk et al. 2019, arXiv 1909.13719), each image its own.
+
+    At the strongest: shear 0.3, translation by 0.45 of the size, rotation by 30 degrees, brightness, colour, contrast
+    and sharpness times 0.1 or 1.9, posterized to 4 bits, solarized from 0. As in torchvision, but interpolated
+    bilinearly, and not rounded.
+
+    Args:
+      num_operations: for each image; the same may come twice.
+      magnitude: of all of them, 0 to 30.
+      size: of the images, in pixels; translations go by it.
+      fill_value: 0 to 255, for what is taken from outside of the image; 0 as torchvision's, 128 as the authors'.
+    """
+
+    def __init__(
+        self, num_operations: int = 2, magnitude: int = 9, size: int = 32, fill_value: float = 0.0, **kwargs: Any
+    ) -> None:
+        if magnitude not in range(NUM_LEVELS):
+            raise ValueError(f"magnitude={magnitude!r}: expected a whole number from 0 to {NUM_LEVELS - 1}")
+        super().__init__(**kwargs)
+        self.num_operations, self.magnitude, self.size, self.fill_value = num_operations, magnitude, size, fill_value
+
+    def draw(self, seed: tf.Tensor, views: Views) -> Choice:
+        """[B, num_operations]: the operations for each image."""
+        table = magnitudes(
+            shear=0.3,
+            pixels=150 / 331 * self.size,
+            degrees=30.0,
+            enhancement=0.9,
+            bits=(8, 4),
+            num_levels=NUM_LEVELS,
+        )
+        shape = [views.count, self.num_operations]
+        return draw_choice(seed, shape, table, range(self.magnitude, self.magnitude + 1))
+
+    def apply(self, images: tf.Tensor, drawn: Choice) -> tf.Tensor:
+        """To each image its operations in order."""
+        for place in range(self.num_operations):
+            choice = Choice(drawn.operation[:, place], drawn.magnitude[:, place])
+            images = apply_operation(images, choice, self.fill_value)
+        return images
+
+    def describe(self, drawn: Any) -> str:
+        """Such as "ShearX +0.09, Equalize"."""
+        return ", ".join(map(describe, drawn.operation, drawn.magnitude))
+
+    def parameters(self) -> dict[str, Any]:
+        """What the transform was made with."""
+        return {
+            "num_operations": self.num_operations,
+            "magnitude": self.magnitude,
+            "size": self.size,
+            "fill_value": self.fill_value,
+        }

@@ -1,0 +1,45 @@
+"""One random operation of random strength for each image: TrivialAugment."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline.augment.choice import Choice, apply_operation, describe, draw_choice, magnitudes
+from pipeline.augment.layer import PACKAGE, Augmentation, Views
+
+NUM_LEVELS = 31
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class TrivialAugmentWide(Augmentation):
+    """One of fourteen operations at one of 31 strengths, all evenly (Müller & Hutter 2021, arXiv 2103.10158, wide).
+
+    Nothing to tune: shears to 0.99, translations to 32 pixels, rotations to 135 degrees, brightness, colour, contrast
+    and sharpness times 0.01 to 1.99, posterized to 8 to 2 bits, solarized from 255 to 0. As in torchvision, but
+    interpolated bilinearly, and not rounded.
+
+    Args:
+      fill_value: 0 to 255, for what is taken from outside of the image; 0 as the authors' and torchvision's.
+    """
+
+    def __init__(self, fill_value: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fill_value = fill_value
+
+    def draw(self, seed: tf.Tensor, views: Views) -> Choice:
+        """[B]: an operation for each image."""
+        table = magnitudes(shear=0.99, pixels=32.0, degrees=135.0, enhancement=0.99, bits=(8, 2), num_levels=NUM_LEVELS)
+        return draw_choice(seed, [views.count], table, range(NUM_LEVELS))
+
+    def apply(self, images: tf.Tensor, drawn: Choice) -> tf.Tensor:
+        """To each image its operation."""
+        return apply_operation(images, drawn, self.fill_value)
+
+    def describe(self, drawn: Any) -> str:
+        """Such as "Rotate +87°"."""
+        return describe(drawn.operation, drawn.magnitude)
+
+    def parameters(self) -> dict[str, Any]:
+        """What the transform was made with."""
+        return {"fill_value": self.fill_value}

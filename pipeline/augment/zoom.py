@@ -1,0 +1,37 @@
+"""Stretch and shrink images."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline.augment.affine import AffineTransform, matrix
+from pipeline.augment.layer import PACKAGE, Views, uniform
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Zoom(AffineTransform):
+    """Show 1 - max_fraction to 1 + max_fraction of each image's width, and as much of its height, drawn apart.
+
+    As `ImageDataGenerator(zoom_range=max_fraction)`: less than 1 magnifies.
+    """
+
+    def __init__(self, max_fraction: float = 0.2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_fraction = max_fraction
+
+    def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
+        """float32 [B, 2]: the shares of width and height that are shown."""
+        return uniform(seed, [views.count, 2], 1.0 - self.max_fraction, 1.0 + self.max_fraction)
+
+    def matrices(self, drawn: tf.Tensor, height: int, width: int) -> tf.Tensor:
+        """Show the share `drawn[i]` of image i."""
+        return matrix(drawn[:, 0], 0.0, 0.0, drawn[:, 1], 0.0, 0.0, tf.shape(drawn)[0])
+
+    def describe(self, drawn: Any) -> str:
+        """Such as "shows 0.85 x 1.10"."""
+        return f"shows {drawn[0]:.2f} x {drawn[1]:.2f}"
+
+    def parameters(self) -> dict[str, Any]:
+        """What the transform was made with."""
+        return {"max_fraction": self.max_fraction, **super().parameters()}

@@ -1,0 +1,81 @@
+"""Progressive resolution: small images early in a run, full ones at its end.
+
+`20:0.15,24:0.35,32:0.5` is 20 x 20 pixels for the first 15 % of the steps, 24 x 24 for the next 35 %, then 32 x 32.
+Early steps cost a third, and hardly teach less (Howard, fast.ai's DAWNBench entry, 2018; ANCHORS of the fast recipes).
+Nothing here imports TensorFlow; the resizing itself is `augment/resize.py`.
+"""
+
+import dataclasses
+import fractions
+from collections.abc import Iterator
+
+from pipeline import errors
+
+FULL_SIZE = 32
+SMALLEST = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A part of a run at one resolution: `size` pixels each way, from the share `begin` of the steps to `end`."""
+
+    size: int
+    begin: fractions.Fraction
+    end: fractions.Fraction
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolutionSchedule:
+    """Which resolution each step of a run has."""
+
+    phases: tuple[Phase, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "ResolutionSchedule":
+        """Read `SIZE:SHARE,SIZE:SHARE,...`; nothing is full size throughout.
+
+        Raises:
+          errors.BadArgumentError: it is written otherwise, a size is out of range, or the shares do not make 1.
+        """
+        return cls(tuple(_phases(text or f"{FULL_SIZE}:1")))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The resolutions of the run, in order."""
+        return tuple(phase.size for phase in self.phases)
+
+    def size_at(self, step: int, total_steps: int) -> int:
+        """Pixels each way of step `step`; the first is 0."""
+        return next(phase.size for phase in self.phases if step < _steps(phase.end, total_steps))
+
+    def steps_by_size(self, num_steps: int, total_steps: int) -> dict[int, int]:
+        """How many of a run's first `num_steps` steps have each resolution."""
+        steps = dict.fromkeys(self.sizes, 0)
+        for phase in self.phases:
+            begin, end = _steps(phase.begin, total_steps), _steps(phase.end, total_steps)
+            steps[phase.size] += max(0, min(end, num_steps) - begin)
+        return steps
+
+
+def _steps(share: fractions.Fraction, total_steps: int) -> int:
+    return round(share * total_steps)
+
+
+def _phases(text: str) -> Iterator[Phase]:
+    given = f"resolutions={text!r}"
+    form = "expected SIZE:SHARE,... with shares that make 1, such as 20:0.15,24:0.35,32:0.5"
+    begin = fractions.Fraction(0)
+    for part in text.split(","):
+        size_text, _, share_text = part.partition(":")
+        try:
+            size, share = int(size_text), fractions.Fraction(share_text)
+        except (ValueError, ZeroDivisionError):
+            raise errors.BadArgumentError(f"{given}: {part!r} is not SIZE:SHARE; {form}") from None
+        if not SMALLEST <= size <= FULL_SIZE:
+            raise errors.BadArgumentError(f"{given}: size {size}, expected {SMALLEST} to {FULL_SIZE}")
+        if share <= 0:
+            raise errors.BadArgumentError(f"{given}: share {share_text}, expected more than 0")
+        yield Phase(size, begin, begin + share)
+        begin += share
+    if begin != 1:
+        raise errors.BadArgumentError(f"{given}: the shares make {float(begin):g}; {form}")

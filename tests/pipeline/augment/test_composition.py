@@ -1,0 +1,231 @@
+"""A tuple of transforms at work: draws that follow from seed and step alone, anywhere, and nothing else."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from pipeline import seeds
+from pipeline.augment import sets
+from pipeline.augment.composition import apply_all, compiled, draw_all, mix_labels
+from pipeline.augment.flip import AlternatingFlip, HorizontalFlip
+from pipeline.augment.mixup import MixUp
+from pipeline.augment.rotation import Rotation
+from pipeline.augment.shift import Shift
+from pipeline.data_config import AUGMENTATIONS
+
+from .layers import augment, digest, views
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def python(code: str, *arguments: str) -> str:
+    """What a fresh process prints."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def drawn_at(transforms, seed: int, step: int, num_images: int = 16):
+    drawn = draw_all(transforms, seed, tf.constant(step, tf.int64), views(num_images))
+    return tf.nest.map_structure(lambda of: of.numpy(), drawn)
+
+
+@pytest.mark.parametrize("name", ["flip_shift", "study", "flip_crop_cutout"])
+def test_augmenting_is_a_function_of_seed_and_step(name, images):
+    transforms = sets.build(name)
+    images = images.astype(np.uint8)
+    here = augment(images, transforms, 0, 5)
+    np.testing.assert_array_equal(augment(images, sets.build(name), 0, 5), here)
+    assert (augment(images, transforms, 0, 6) != here).any()
+    assert (augment(images, transforms, 1, 5) != here).any()
+    assert here.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_draws_in_a_graph_are_the_same(name):
+    transforms = sets.build(name)
+    traced = tf.function(lambda step: draw_all(transforms, 7, step, views(16)))
+    for step in (0, 1, 2**33):
+        tf.nest.map_structure(
+            lambda a, b: np.testing.assert_array_equal(a.numpy(), b),
+            traced(tf.constant(step, tf.int64)),
+            drawn_at(transforms, 7, step),
+        )
+
+
+def test_two_alike_transforms_draw_apart():
+    first, second = drawn_at((Rotation(), Rotation()), 0, 0)
+    assert (first != second).all()
+
+
+def test_a_transforms_draws_do_not_hang_on_those_beside_it():
+    _, alone = drawn_at((HorizontalFlip(), Shift()), 0, 0)
+    _, other, _ = drawn_at((Rotation(), Shift(), Rotation()), 0, 0)
+    np.testing.assert_array_equal(alone, other)
+
+
+def test_images_of_a_batch_and_steps_are_independent():
+    """Over 400 steps: no image's draws follow another's, nor a step's the step's before."""
+    transforms = (Rotation(), HorizontalFlip())
+    steps = tf.function(lambda step: draw_all(transforms, 0, step, views(24)))
+    told = [steps(tf.constant(step, tf.int64)) for step in range(400)]
+    degrees = np.stack([of[0].numpy() for of in told])
+    flips = np.stack([of[1].numpy() for of in told])
+    bound = 4.5 / np.sqrt(400)
+    assert np.abs(np.corrcoef(degrees.T) - np.eye(24)).max() < bound
+    assert np.abs(np.corrcoef(flips.T) - np.eye(24)).max() < bound
+    assert abs(np.corrcoef(degrees[1:].ravel(), degrees[:-1].ravel())[0, 1]) < 4.5 / np.sqrt(degrees.size)
+    assert abs(np.corrcoef(flips[1:].ravel(), flips[:-1].ravel())[0, 1]) < 4.5 / np.sqrt(degrees.size)
+    assert abs(np.corrcoef(degrees.ravel(), flips.ravel())[0, 1]) < 4.5 / np.sqrt(degrees.size)
+
+
+def test_neighbours_in_a_batch_are_independent_pairs():
+    (shifts,) = drawn_at((Shift(2),), 0, 0, 40_000)
+    places = (shifts[:, 0] + 2) * 5 + shifts[:, 1] + 2
+    pairs = np.zeros((25, 25))
+    np.add.at(pairs, (places[::2], places[1::2]), 1)
+    assert scipy.stats.chi2_contingency(pairs).pvalue > 0.001
+
+
+def test_the_same_pixels_after_a_restart():
+    """Another process, as after a preemption, makes the same bytes."""
+    names = ("flip_shift", "study")
+    code = "import sys; from tests.pipeline.augment.layers import digest; print(*map(digest, sys.argv[1:]))"
+    assert python(code, *names).split() == [digest(name) for name in names]
+
+
+def test_floats_pass_as_bytes_do(images):
+    transforms = sets.build("study")
+    np.testing.assert_array_equal(augment(images, transforms, 0, 0), augment(images.astype(np.uint8), transforms, 0, 0))
+
+
+def test_each_transform_takes_what_was_drawn_for_it(images):
+    with pytest.raises(ValueError, match="zip"):
+        apply_all(images, (HorizontalFlip(), Shift()), (np.ones(16, bool),))
+
+
+def test_originals_keep_their_pixels_and_labels(run, images):
+    transforms = (HorizontalFlip(), MixUp())
+    drawn, original = drawn_at(transforms, 0, 0), np.arange(16) % 3 == 0
+    targets = np.eye(16, dtype=np.float32)
+
+    def both(images, targets, drawn, original):
+        return apply_all(images, transforms, drawn, original), mix_labels(targets, transforms, drawn, 32, 32, original)
+
+    out, mixed = (of.numpy() for of in run(both, images, targets, drawn, original))
+    np.testing.assert_array_equal(out[original], images[original])
+    np.testing.assert_array_equal(mixed[original], targets[original])
+    others = ~original
+    np.testing.assert_allclose(out[others], apply_all(images, transforms, drawn)[others], atol=1e-3)
+    np.testing.assert_allclose(mixed[others], mix_labels(targets, transforms, drawn, 32, 32)[others], atol=1e-5)
+    assert (out[others] != images[others]).any((1, 2, 3)).sum() > 5
+    assert (mixed[others] != targets[others]).any(1).sum() > 5
+
+
+def test_images_are_resized_in_the_end(images):
+    transforms = sets.build("flip_shift")
+    drawn = tf.nest.map_structure(tf.constant, drawn_at(transforms, 0, 0))
+    expected = tf.image.resize(apply_all(images, transforms, drawn), (24, 24), antialias=True)
+    out = compiled(transforms, size=24)(images, drawn)
+    assert np.abs(out - expected).max() <= 0.01
+
+
+def test_where_a_transform_does_not_allow_xla_nothing_is_compiled(images):
+    class Printing(HorizontalFlip):
+        """XLA refuses strings."""
+
+        xla = False
+
+        def apply(self, images, drawn):
+            with tf.control_dependencies([tf.strings.as_string(images)]):
+                return super().apply(images, drawn)
+
+    images, drawn = tf.constant(images), (tf.ones([16], tf.bool),)
+    np.testing.assert_array_equal(compiled((HorizontalFlip(), Printing()))(images, drawn * 2), images)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="AsString"):
+        tf.function(Printing().apply, jit_compile=True)(images, *drawn)
+
+
+class Uncompilable(HorizontalFlip):
+    xla = False
+
+
+def test_what_xla_can_compile_is_compiled_each_by_itself(images):
+    def compiled_parts(program, num_transforms: int) -> list[bool]:
+        drawn = (tf.ones([16], tf.bool),) * num_transforms
+        graph = program.get_concrete_function(tf.constant(images), drawn).graph
+        calls = [node for node in graph.as_graph_def().node if node.op.endswith("PartitionedCall")]
+        return sorted(call.attr["_XlaMustCompile"].b for call in calls)
+
+    both = (HorizontalFlip(), Uncompilable())
+    assert compiled_parts(compiled(both), 2) == [False, True]
+    assert compiled_parts(compiled(both, size=16), 2) == [False, True, True]
+    assert compiled_parts(compiled(both, size=32), 2) == [False, True]  # nothing to resize
+    assert compiled_parts(compiled(both, size=16, allow_xla=False), 2) == [False, False, False]
+
+
+REPLICAS = """
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tests.pipeline.augment.test_composition import REPLICATED, step_of
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+images = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype(np.uint8)
+told = {}
+for turn in range(2):
+    step = tf.function(step_of(images))
+    program = tf.function(lambda number: strategy.run(step, args=(number,)))
+    values = program(tf.constant(5, tf.int64))
+    for replica in range(2):
+        for place, of in enumerate(tf.nest.flatten(values)):
+            told[f"{turn}/{replica}/{place}"] = strategy.experimental_local_results(of)[replica].numpy()
+np.savez(sys.argv[1], **told)
+"""
+REPLICATED = (HorizontalFlip(), Rotation(), AlternatingFlip(), Shift(2), MixUp())
+
+
+def step_of(images):
+    """A training step's augmentation: what was drawn, and the images."""
+
+    def step(number):
+        drawn = draw_all(REPLICATED, 0, number, views(len(images)))
+        return drawn, apply_all(images, REPLICATED, drawn)
+
+    return step
+
+
+def test_replicas_draw_apart_and_each_rightly(tmp_path, images):
+    python(REPLICAS, str(tmp_path / "told.npz"))
+    told = np.load(tmp_path / "told.npz")
+    structure = drawn_at(REPLICATED, 0, 5)
+    count = len(tf.nest.flatten(structure))
+    flips, pixels = [], []
+    for replica in range(2):
+        values = [told[f"0/{replica}/{place}"] for place in range(count + 1)]
+        for place, value in enumerate(values):
+            np.testing.assert_array_equal(told[f"1/{replica}/{place}"], value)  # the same again
+        drawn = tf.nest.pack_sequence_as(structure, values[:-1])
+        for place, (transform, of) in enumerate(zip(REPLICATED, drawn, strict=True)):
+            seed = seeds.derive(0, "augment", place, type(transform).__name__)
+            if transform.new_every_step:
+                seed = seeds.fold(seeds.fold(seed, 5), replica)
+            expected = transform.draw(tf.constant(seed), views(16))
+            tf.nest.map_structure(np.testing.assert_array_equal, of, tf.nest.map_structure(np.asarray, expected))
+        expected = apply_all(images.astype(np.uint8), REPLICATED, tf.nest.map_structure(tf.constant, drawn))
+        np.testing.assert_allclose(values[-1], expected, atol=0.01)
+        flips.append(drawn[2])
+        pixels.append(drawn)
+    np.testing.assert_array_equal(*flips)  # of the example, not of the replica
+    for place in (0, 1, 3):
+        assert (pixels[0][place] != pixels[1][place]).any()
+    assert (pixels[0][4].share != pixels[1][4].share).all()
