@@ -8,7 +8,7 @@ ARCHIVE ?=
 RUN_DIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint format bench clean
+.PHONY: help setup train test lint format bench gallery clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -47,6 +47,14 @@ format: $(INSTALLED) ## Mend style and format.
 bench: $(INSTALLED) ## Run the benchmarks quickly; results go to benchmarks/results/quick/.
 	$(PYTHON) -m benchmarks.train_step --quick --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
 	    --out=benchmarks/results/quick/train_step.json
+	$(PYTHON) -m benchmarks.augment --quick --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
+	    --out=benchmarks/results/quick/augment.json
+
+gallery: $(INSTALLED) ## Draw every augmentation set into docs/gallery/.
+	@set -e; for name in $$($(PYTHON) -c 'from pipeline.data_config import AUGMENTATIONS; print(*AUGMENTATIONS)'); do \
+	    $(PYTHON) -m pipeline.gallery --augmentation=$$name --seed=2 --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
+	        --out=docs/gallery/$$name.png; \
+	done
 
 clean: ## Remove .venv and caches; data/ and runs/ stay.
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

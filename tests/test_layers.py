@@ -15,7 +15,15 @@ ALLOWED = {
     "tuning": {"pipeline", "models"},
     "benchmarks": {"pipeline", "models", "tuning"},
 }
-BINARIES = ("pipeline.prepare", "models.train", "models.evaluate", "benchmarks.train_step", "benchmarks.shapes100")
+BINARIES = (
+    "pipeline.prepare",
+    "pipeline.gallery",
+    "models.train",
+    "models.evaluate",
+    "benchmarks.augment",
+    "benchmarks.train_step",
+    "benchmarks.shapes100",
+)
 
 
 def imported_layers(path: pathlib.Path) -> set[str]:
