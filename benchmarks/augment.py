@@ -1,0 +1,77 @@
+"""Images a second of each transform alone and each named set, draws included, beside peers at the same work.
+
+    python -m benchmarks.augment --out=FILE.json
+    python -m benchmarks.augment --sets=study,flip_shift,CutMix
+
+Rows: `ours/WHAT`; `peer/NAME/WHAT` with how many times as fast ours is; `ours/quick_step` and what flips and shifts are
+of it. All sides turn the same uint8 batch into float32 images of 0 to 255, each image by its own draws.
+
+Peers, in the fastest form that we know of. A row's `work` says `equal` or `nearest`:
+  keras_layers         Keras's layers one after the other in one tf.function, compiled by XLA where XLA can.
+                       Equal: flips, Rotation, Zoom, Translation, MixUp, Grayscale. Nearest: Shift, Crop and the sets
+                       with them (RandomTranslation by the nearest whole pixel; it reflects with the border repeated),
+                       Cutout and RandomErasing (boxes drawn otherwise), Shear (about a corner), ChannelShift and the
+                       study's sets (RandomBrightness clips to 0 to 255, not to the image's own range), CutMix (boxes
+                       that are never cut off), ColorJitter, RandAugment (one choice of operations a batch), AugMix (one
+                       choice for ever, made when it is traced), AlternatingFlip (a plain flip).
+  ImageDataGenerator   Equal to the study's: it is what the study ran. On the host, image by image.
+  torchvision          Its transforms draw once a batch, so a DataLoader runs them image by image, in this process.
+                       Nearest: one zoom for both axes, black corners, brightness times a factor, rounded to uint8. Of
+                       the extra `peers`; left out where it is not installed.
+  torchvision_workers  The same in a process for each CPU.
+What the last three make stays on the host; on a machine with a GPU, ours and Keras's layers run there.
+"""
+
+import dataclasses
+
+from absl import flags
+
+from benchmarks import results
+from models import train_config
+from pipeline import binary, config
+from pipeline.data_config import DataConfig, SourceConfig
+
+config.define_flags(SourceConfig)
+SETS = flags.DEFINE_list("sets", [], "sets and transforms to measure; empty is all, or a few with --quick")
+REPEATS = flags.DEFINE_integer("repeats", 0, "rounds; 0 is 7, or 3 with --quick", lower_bound=0)
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "images a batch", lower_bound=2)
+STEP = flags.DEFINE_bool("step", True, "measure the training step of the preset quick too")
+QUICK = flags.DEFINE_bool("quick", False, "under a minute: few sets, few rounds, and a figure to match")
+OUT = flags.DEFINE_string("out", "", "JSON file to write")
+
+QUICK_SETS = ("study", "flip_shift", "flip_crop", "HorizontalFlip", "CutMix")
+
+
+def main() -> None:
+    """Measure name after name, and publish the rows."""
+    binary.load_tensorflow()
+    from benchmarks import augment_sides
+    from models import device
+    from pipeline import prepare
+
+    chosen = SETS.value or (QUICK_SETS if QUICK.value else augment_sides.names())
+    augment_sides.check(chosen)
+    source = config.build(SourceConfig, config.given_flags())
+    device.claim_gpus_politely()
+    source = dataclasses.replace(source, dataset=prepare.prepare(source))
+    # Nothing is held out: the smallest data set has no 10,000 examples to spare.
+    data = config.build(DataConfig, train_config.preset("quick"), source.as_dict(), {"num_validation": 0})
+    repeats, round_s, num_steps = (REPEATS.value or 3, 0.05, 2) if QUICK.value else (REPEATS.value or 7, 0.1, 8)
+    batch = augment_sides.Batch.first(dataclasses.replace(data, batch_size=BATCH_SIZE.value))
+    rows = []
+    for number, what in enumerate(chosen, start=1):
+        print(f"{number} of {len(chosen)}: {what}", flush=True)  # it takes minutes
+        rows += augment_sides.measure(what, batch, repeats, round_s)
+    if STEP.value:
+        print("and a training step of the preset quick", flush=True)
+        rows += augment_sides.share_of_quick_step(data, repeats, round_s, num_steps)
+    results.publish("augment", rows, OUT.value)
+
+
+def run() -> None:
+    """Start the binary."""
+    binary.run(main)
+
+
+if __name__ == "__main__":
+    run()
