@@ -121,9 +121,10 @@ def warp(images: tf.Tensor, matrices: tf.Tensor, fill: str = "nearest", fill_val
       float32 [B, H, W, C].
     """
     height, width, channels = images.shape[1:]
-    rows = tf.range(height, dtype=tf.float32)[None, :, None] - (height - 1) / 2
-    columns = tf.range(width, dtype=tf.float32)[None, None, :] - (width - 1) / 2
-    entries = matrices[:, :, :, None, None]
+    place = tf.range(height * width)[None, :]
+    rows = tf.cast(place // width, tf.float32) - (height - 1) / 2
+    columns = tf.cast(place % width, tf.float32) - (width - 1) / 2
+    entries = matrices[:, :, :, None]
     x = entries[:, 0, 0] * columns + entries[:, 0, 1] * rows + entries[:, 0, 2] + (width - 1) / 2
     y = entries[:, 1, 0] * columns + entries[:, 1, 1] * rows + entries[:, 1, 2] + (height - 1) / 2
     inside = _coverage(x, width) * _coverage(y, height)
@@ -131,19 +132,21 @@ def warp(images: tf.Tensor, matrices: tf.Tensor, fill: str = "nearest", fill_val
     x, y = tf.clip_by_value(x, 0.0, width - 1.0), tf.clip_by_value(y, 0.0, height - 1.0)
     # The last pixel is reached from the one before it, so that all four neighbours exist.
     left, top = tf.minimum(tf.floor(x), width - 2.0), tf.minimum(tf.floor(y), height - 2.0)
-    right_share, bottom_share = (x - left)[..., None], (y - top)[..., None]
-    pixels = tf.reshape(images, [-1, height * width, channels])
-    corner = tf.cast(top * width + left, tf.int32)
+    right_share, bottom_share = tf.reshape(x - left, [-1, 1]), tf.reshape(y - top, [-1, 1])
+    # All images as one list of pixels: XLA gathers from that more than twice as fast as from each image by itself.
+    pixels = tf.reshape(images, [-1, channels])
+    first_pixel = height * width * tf.range(tf.shape(images)[0])
+    corner = tf.reshape(tf.cast(top * width + left, tf.int32) + first_pixel[:, None], [-1])
 
     def neighbours(offset: int) -> tf.Tensor:
-        return tf.gather(pixels, corner + offset, batch_dims=1)
+        return tf.gather(pixels, corner + offset)
 
     upper = neighbours(0) + right_share * (neighbours(1) - neighbours(0))
     lower = neighbours(width) + right_share * (neighbours(width + 1) - neighbours(width))
     sampled = upper + bottom_share * (lower - upper)
     if fill == "constant":
-        sampled = fill_value + inside[..., None] * (sampled - fill_value)
-    return sampled
+        sampled = fill_value + tf.reshape(inside, [-1, 1]) * (sampled - fill_value)
+    return tf.reshape(sampled, [-1, height, width, channels])
 
 
 def _coverage(place: tf.Tensor, size: int) -> tf.Tensor:
