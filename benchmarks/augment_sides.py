@@ -124,7 +124,7 @@ def transforms(what: str) -> tuple[Augmentation, ...]:
 
 
 def ours(what: str, batch: Batch) -> Work:
-    """Our transforms as the training step runs them: drawn in TensorFlow's graph, applied as one program of XLA's."""
+    """Our transforms as the training step runs them: drawn in TensorFlow's graph, each compiled by XLA."""
     parts = transforms(what)
     apply, mixes = composition.compiled(parts), composition.mixes_labels(parts)
     height, width = batch.images.shape[1:3]

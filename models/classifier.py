@@ -20,13 +20,14 @@ from models.train_config import TrainConfig
 from pipeline import seeds
 from pipeline.resolution import FULL_SIZE
 
-TRUNKS = {"residual": residual, "baseline": baseline, "linear": linear}
-FLATTENING = ("baseline", "linear")  # their dense layers are made for one size
+TRUNKS_OF_ANY_SIZE = {"residual": residual}
+TRUNKS_OF_ONE_SIZE = {"baseline": baseline, "linear": linear}  # they flatten their maps into dense layers
+TRUNKS = TRUNKS_OF_ANY_SIZE | TRUNKS_OF_ONE_SIZE
 
 
 def takes_any_size(architecture: str) -> bool:
     """Whether the network takes images of any size, so that it can train at several resolutions."""
-    return architecture not in FLATTENING
+    return architecture in TRUNKS_OF_ANY_SIZE
 
 
 def build(config: TrainConfig) -> keras.Model:

@@ -46,7 +46,11 @@ class TrainConfig(Config):
         "summed", "of two heads: which coarse answer is the model's own", choices=("head", "summed")
     )
     precision: str = setting("auto", "auto is the fastest that this machine computes well", choices=PRECISIONS)
-    jit_compile: str = setting("auto", "XLA; auto is on GPUs, where every op allows it", choices=("auto", "on", "off"))
+    jit_compile: str = setting(
+        "auto",
+        "XLA for the network; auto is on GPUs. What augments is compiled unless it is off",
+        choices=("auto", "on", "off"),
+    )
     seed: int = setting(0, "of initial weights, order and augmentation", low=0)
 
 

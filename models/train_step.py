@@ -32,7 +32,9 @@ class TrainStep:
         self.sums = tf.Variable(tf.zeros(len(metrics.SUMS), tf.float64), trainable=False)
         self.transforms = sets.build(data.augmentation)
         self._model, self._optimizer, self._data, self._config = model, optimizer, data, config
-        self._total_steps, self._resolutions = total_steps, ResolutionSchedule.parse(data.resolutions)
+        self._total_steps = total_steps
+        self._resolutions = ResolutionSchedule.parse(data.resolutions)
+        self._augment = compiled(self.transforms, allow_xla=config.jit_compile != "off")
         self._update = tf.function(self._updated, jit_compile=_uses_xla(config) or None)
         self._step = tf.function(self._augmented_and_updated)
 
@@ -42,21 +44,18 @@ class TrainStep:
 
     def _augmented_and_updated(self, batch: dict[str, tf.Tensor], number: tf.Tensor, size: int) -> None:
         # Drawn outside of what XLA may compile, so that a draw is the same with and without it.
-        views, seed, fraction = (
-            Views(batch["index"], batch["pass_number"]),
-            self._config.seed,
-            self._data.original_fraction,
-        )
-        drawn = draw_all(self.transforms, seed, number, views)
-        original = originals.are_original(views, fraction, seed) if fraction else None
-        augment = compiled(self.transforms, size, allow_xla=self._config.jit_compile != "off")
+        seed, share = self._config.seed, self._data.original_share
+        views = Views(batch["index"], batch["pass_number"])
+        original = originals.are_original(views, share, seed) if share else None
+        drawn = draw_all(self.transforms, seed, number, originals.among_augmented(views, share, seed))
+        images = self._augment(batch["image"], drawn, original, size)
         labels = {name: batch[name] for name in NUM_CLASSES}
         if mixes_labels(self.transforms):
             height, width = batch["image"].shape[1:3]
             for name, num_classes in NUM_CLASSES.items():
                 one_hot = tf.one_hot(batch[name], num_classes)
                 labels[name] = mix_labels(one_hot, self.transforms, drawn, height, width, original)
-        self._update(augment(batch["image"], drawn, original), labels, number)
+        self._update(images, labels, number)
 
     def _updated(self, images: tf.Tensor, labels: dict[str, tf.Tensor], number: tf.Tensor) -> None:
         rate = schedules.learning_rate(self._config, number, self._total_steps)

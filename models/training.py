@@ -23,7 +23,6 @@ from models.run_folder import RunFolder
 from models.train_config import TrainConfig
 from models.train_step import TrainStep
 from pipeline import batches, errors, source, split
-from pipeline.augment import originals
 from pipeline.data_config import DataConfig
 from pipeline.resolution import FULL_SIZE, ResolutionSchedule
 
@@ -63,6 +62,7 @@ def train(
       errors.FailedError: the loss is not a number any more.
     """
     _refuse_two_rates(config, callbacks)
+    _refuse_sizes(data, config)
     config = dataclasses.replace(config, precision=precision.resolve(config.precision))
     return _Loop(data, config, run, callbacks, verbose).run()
 
@@ -78,6 +78,10 @@ def check(data: DataConfig, config: TrainConfig) -> None:
     part = split.keep("train", data, builder)
     batches.Epochs.of(data, part.size, config.epochs, config.max_steps)
     batches.train_stages(data, part, config.seed, start_step=0)
+    _refuse_sizes(data, config)
+
+
+def _refuse_sizes(data: DataConfig, config: TrainConfig) -> None:
     sizes = set(ResolutionSchedule.parse(data.resolutions).sizes)
     if sizes != {FULL_SIZE} and not classifier.takes_any_size(config.architecture):
         raise errors.BadArgumentError(
@@ -172,7 +176,7 @@ class _Loop:
         for transform in self.step.transforms:
             print(f"  {transform!r}")
         if self.data.original_fraction:
-            print(f"  but {originals.exact(self.data.original_fraction)} of each example's views as they are")
+            print(f"  but {self.data.original_share} of each example's views as they are")
         if self.data.resolutions:
             print(f"  resized to {self.data.resolutions} (pixels:share of the steps)")
         print(

@@ -1,13 +1,16 @@
 """What the data are and how they are fed: the configurations of the pipeline."""
 
 import dataclasses
+import fractions
 import pathlib
 
+from pipeline import errors
 from pipeline.config import CHECKOUT, Config, setting
 from pipeline.resolution import ResolutionSchedule
 
 DATASETS = ("cifar100", "shapes100", "shapes100_tiny")
 AUTO = "auto"
+LARGEST_DENOMINATOR = 10_000  # of the fraction of originals
 AUGMENTATIONS = (
     "none",
     "flip_shift",
@@ -73,3 +76,12 @@ class DataConfig(SourceConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         ResolutionSchedule.parse(self.resolutions)
+        if self.original_fraction and not self.original_share:
+            raise errors.BadArgumentError(
+                f"original_fraction={self.original_fraction}: expected 0 or at least {1 / LARGEST_DENOMINATOR}"
+            )
+
+    @property
+    def original_share(self) -> fractions.Fraction:
+        """`original_fraction` as the fraction that was meant: 0.0666667 is 1/15."""
+        return fractions.Fraction(str(self.original_fraction)).limit_denominator(LARGEST_DENOMINATOR)

@@ -92,8 +92,8 @@ def _alone(transform: Augmentation, drawn: Any, drawn_later: Any, examples: Exam
     elif transform.new_every_step:
         yield _row(transform, drawn, examples)
     else:
-        yield _row(transform, drawn, examples, "an epoch")
-        yield _row(transform, drawn_later, examples, "the next epoch")
+        yield _row(transform, drawn, examples, "a pass")
+        yield _row(transform, drawn_later, examples, "the next pass")
 
 
 def _row(transform: Augmentation, drawn: Any, examples: Examples, *details: str) -> Row:

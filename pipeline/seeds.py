@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# Named, since TensorFlow's own choice differs between devices and under XLA, and a draw must not.
+# Named, since TensorFlow's own choice differs between devices, and a draw must not. (XLA draws otherwise all the same.)
 ALGORITHM = "philox"
 
 

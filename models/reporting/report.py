@@ -37,6 +37,7 @@ def of_training(
     data: DataConfig, config: TrainConfig, model: keras.Model, progress: Progress, counts: Counts
 ) -> dict[str, Any]:
     """The report of a run that has ended, with validation's figures; null accuracies where nothing was held out."""
+    peak_rss_mib = max(progress.peak_rss_mib, device.peak_rss_mib())  # before this function itself takes memory
     provenance = prepared.provenance(data.data_dir, data.dataset)
     steps_by_size = ResolutionSchedule.parse(data.resolutions).steps_by_size(progress.step, counts.total_steps)
     images_by_size = {size: steps * data.batch_size for size, steps in steps_by_size.items()}
@@ -59,7 +60,7 @@ def of_training(
         "train_seconds": round(progress.train_seconds, 3),
         "examples_per_second": round(progress.step * data.batch_size / progress.train_seconds, 1),
         "train_petaflop": flops.train_petaflop(model, images_by_size),
-        "peak_rss_mib": round(max(progress.peak_rss_mib, device.peak_rss_mib()), 1),
+        "peak_rss_mib": round(peak_rss_mib, 1),
         "num_parameters": model.count_params(),
         "device": device.describe(),
         "versions": versions(),

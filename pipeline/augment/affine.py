@@ -24,7 +24,12 @@ class AffineTransform(Augmentation):
       fill: what is taken for pixels outside of the image: "nearest", the border's; "reflect", the image mirrored
         without repeating its border; "constant", `fill_value`.
       fill_value: 0 to 255.
+
+    Attributes:
+      reaches_outside: whether pixels outside of the image can be taken at all.
     """
+
+    reaches_outside = True
 
     def __init__(self, fill: str = "nearest", fill_value: float = 0.0, **kwargs: Any) -> None:
         if fill not in FILLS:
@@ -52,14 +57,15 @@ class Fused(AffineTransform):
     """Affine transforms, one after the other, as one: their matrices multiplied, the images resampled once.
 
     Args:
-      parts: in the order that they are applied; all fill in the same way.
+      parts: in the order that they are applied; all fill in the same way, but for flips, which never have to.
     """
 
     def __init__(self, parts: Sequence[AffineTransform], **kwargs: Any) -> None:
         parts = [keras.saving.deserialize_keras_object(part) if isinstance(part, dict) else part for part in parts]
-        kwargs |= {"fill": parts[0].fill, "fill_value": parts[0].fill_value}
-        if any((part.fill, part.fill_value) != (parts[0].fill, parts[0].fill_value) for part in parts):
-            raise ValueError(f"{parts}: expected transforms that fill in the same way")
+        if not fills_alike(parts):
+            raise ValueError(f"{parts}: expected affine transforms that fill in the same way")
+        leading = next((part for part in parts if part.reaches_outside), parts[0])
+        kwargs |= {"fill": leading.fill, "fill_value": leading.fill_value}
         super().__init__(**kwargs)
         self.parts = tuple(parts)
 
@@ -91,6 +97,14 @@ class Fused(AffineTransform):
     def get_config(self) -> dict[str, Any]:
         """What a saved model needs to make the layer again."""
         return {**super().get_config(), "parts": [keras.saving.serialize_keras_object(part) for part in self.parts]}
+
+
+def fills_alike(transforms: Sequence[Augmentation]) -> bool:
+    """Whether these are affine transforms that can be fused into one, since they fill in the same way."""
+    if not all(isinstance(transform, AffineTransform) for transform in transforms):
+        return False
+    reaching = [transform for transform in transforms if transform.reaches_outside]
+    return len({(transform.fill, transform.fill_value) for transform in reaching}) <= 1
 
 
 def matrix(

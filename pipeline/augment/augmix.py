@@ -6,10 +6,20 @@ import keras
 import tensorflow as tf
 
 from pipeline import seeds
-from pipeline.augment.choice import Choice, Operation, change_values, describe, draw_choice, equalize, magnitudes, move
-from pipeline.augment.layer import PACKAGE, Augmentation, Views, integers, per_image
+from pipeline.augment.choice import (
+    Choice,
+    Operation,
+    change_values,
+    check_size,
+    describe,
+    draw_choice,
+    equalize,
+    magnitudes,
+    move,
+)
+from pipeline.augment.layer import PACKAGE, Augmentation, Views, gamma, integers, per_image
 
-NUM_LEVELS = 10
+NUM_AUGMIX_LEVELS = 10
 # Of the fourteen, those that are not among the corruptions of CIFAR-C, on which the authors measure.
 OPERATIONS = (
     Operation.SHEAR_X,
@@ -43,7 +53,7 @@ class AugMix(Augmentation):
     """The image and chains of operations on it, mixed by random shares (Hendrycks et al. 2020, arXiv 1912.02781).
 
     The images alone; the loss that the authors add, of the differences between several mixtures, is not part of it. As
-    in torchvision, but interpolated bilinearly, and not rounded.
+    in torchvision without `all_ops`, but interpolated bilinearly, and not rounded.
 
     Args:
       severity: 1 to 10; an operation's strength is one of the lowest so many of ten levels.
@@ -64,8 +74,8 @@ class AugMix(Augmentation):
         fill_value: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        if severity not in range(1, NUM_LEVELS + 1):
-            raise ValueError(f"severity={severity!r}: expected a whole number from 1 to {NUM_LEVELS}")
+        if severity not in range(1, NUM_AUGMIX_LEVELS + 1):
+            raise ValueError(f"severity={severity!r}: expected a whole number from 1 to {NUM_AUGMIX_LEVELS}")
         super().__init__(**kwargs)
         self.severity, self.width, self.depth = severity, width, depth
         self.alpha, self.size, self.fill_value = alpha, size, fill_value
@@ -75,7 +85,7 @@ class AugMix(Augmentation):
         of = [seeds.fold(seed, place) for place in range(4)]
         num_images = views.count
         table = magnitudes(
-            shear=0.3, pixels=self.size / 3, degrees=30.0, enhancement=0.0, bits=(4, 0), num_levels=NUM_LEVELS
+            shear=0.3, pixels=self.size / 3, degrees=30.0, enhancement=0.0, bits=(4, 0), num_levels=NUM_AUGMIX_LEVELS
         )
         shape = [num_images, self.width, self.depth]
         choice = draw_choice(of[0], shape, table, range(self.severity), OPERATIONS)
@@ -87,6 +97,7 @@ class AugMix(Augmentation):
 
     def apply(self, images: tf.Tensor, drawn: Chains) -> tf.Tensor:
         """Each image by its own share, its chains by theirs."""
+        check_size(images, self.size)
         operation, magnitude = (tf.concat(tf.unstack(values, axis=1), axis=0) for values in drawn.choice)
         chains = tf.tile(images, [self.width, 1, 1, 1])  # [width * B, H, W, C], as the choices now are
         for place in range(self.depth):
@@ -121,5 +132,5 @@ class AugMix(Augmentation):
 
 def _dirichlet(seed: tf.Tensor, num_images: tf.Tensor, count: int, alpha: float) -> tf.Tensor:
     """float32 [B, count] from Dirichlet(alpha, ...), as gammas divided by their sum."""
-    gammas = tf.random.stateless_gamma([num_images, count], seed, alpha)
+    gammas = gamma(seed, [num_images, count], alpha)
     return gammas / tf.reduce_sum(gammas, axis=1, keepdims=True)

@@ -37,6 +37,8 @@ class Operation(enum.IntEnum):
     EQUALIZE = 13
 
 
+NUM_LEVELS = 31  # of TrivialAugment's and RandAugment's strengths
+
 _FORMATS = {
     Operation.SHEAR_X: " {:+z.2f}",
     Operation.SHEAR_Y: " {:+z.2f}",
@@ -172,6 +174,18 @@ def change_values(images: tf.Tensor, choice: Choice) -> tf.Tensor:
     never = 256.0
     solarized = operations.solarize(posterized, _magnitude(Operation.SOLARIZE, choice, never))
     return tf.where(_chose(Operation.AUTO_CONTRAST, choice), operations.autocontrast(images), solarized)
+
+
+def check_size(images: tf.Tensor, size: int) -> None:
+    """See that images have the size that translations were drawn for.
+
+    Raises:
+      ValueError: they have not.
+    """
+    if tuple(images.shape[1:3]) != (size, size):
+        raise ValueError(
+            f"images of {images.shape[1]} x {images.shape[2]} pixels: expected size={size}; give their own"
+        )
 
 
 def describe(operation: int, magnitude: float) -> str:

@@ -16,9 +16,9 @@ from typing import Any
 import tensorflow as tf
 
 from pipeline import seeds
-from pipeline.augment.affine import AffineTransform, Fused
+from pipeline.augment.affine import Fused, fills_alike
 from pipeline.augment.flip import HorizontalFlip, VerticalFlip
-from pipeline.augment.layer import Augmentation, Views, per_image
+from pipeline.augment.layer import Augmentation, Views, of_replica, per_image
 from pipeline.augment.mixing import Mixing
 from pipeline.augment.resize import resize
 
@@ -27,16 +27,13 @@ Drawn = tuple[Any, ...]
 
 def fused(transforms: Sequence[Augmentation]) -> tuple[Augmentation, ...]:
     """The same transforms, neighbouring affine ones that fill alike fused into one; flips alone stay exact flips."""
-
-    def fusable(transform: Augmentation) -> Any:
-        return (transform.fill, transform.fill_value) if isinstance(transform, AffineTransform) else object()
-
-    result: list[Augmentation] = []
-    for _, neighbours in itertools.groupby(transforms, fusable):
-        parts = list(neighbours)
-        only_flips = all(isinstance(part, (HorizontalFlip, VerticalFlip)) for part in parts)
-        result += parts if len(parts) == 1 or only_flips else [Fused(parts)]
-    return tuple(result)
+    runs: list[list[Augmentation]] = []
+    for transform in transforms:
+        if runs and fills_alike([*runs[-1], transform]):
+            runs[-1].append(transform)
+        else:
+            runs.append([transform])
+    return tuple(itertools.chain.from_iterable(map(_fused_run, runs)))
 
 
 def draw_all(transforms: Sequence[Augmentation], seed: int, step: tf.Tensor, views: Views) -> Drawn:
@@ -51,14 +48,11 @@ def draw_all(transforms: Sequence[Augmentation], seed: int, step: tf.Tensor, vie
       step: int64 []; with the seed and a transform's place and name it decides every draw.
       views: of the batch.
     """
-    replicas = tf.distribute.get_replica_context()
 
     def drawn(place: int, transform: Augmentation) -> Any:
         named = tf.constant(seeds.derive(seed, "augment", place, type(transform).__name__))
         if transform.new_every_step:
-            named = seeds.fold(named, step)
-            if replicas is not None and replicas.num_replicas_in_sync > 1:
-                named = seeds.fold(named, replicas.replica_id_in_sync_group)
+            named = of_replica(seeds.fold(named, step))
         return transform.draw(named, views)
 
     return tuple(drawn(place, transform) for place, transform in enumerate(transforms))
@@ -78,16 +72,15 @@ def apply_all(
     return augmented if original is None else _originals_kept(images, augmented, original)
 
 
-def compiled(
-    transforms: Sequence[Augmentation], size: int | None = None, allow_xla: bool = True
-) -> Callable[..., tf.Tensor]:
-    """A function `(images, drawn, original)` that does `apply_all` of these transforms, each one compiled by XLA.
+def compiled(transforms: Sequence[Augmentation], allow_xla: bool = True) -> Callable[..., tf.Tensor]:
+    """A function that does `apply_all` of these transforms, each one compiled by XLA.
 
     Each by itself: in one program for all of them XLA would move pixels again for every use that is made of them.
+    It takes `(images, drawn, original=None, size=None)`; with a `size` the images are resized to so many pixels each
+    way in the end, and each size is a trace.
 
     Args:
       transforms: in the order that they are applied.
-      size: pixels each way that the images are resized to in the end; None leaves them.
       allow_xla: False leaves them all to TensorFlow, as any transform is left that XLA cannot compile.
     """
 
@@ -97,7 +90,9 @@ def compiled(
     programs = [program(transform.apply, transform.xla) for transform in transforms]
     keep_originals, shrink = program(_originals_kept), program(resize)
 
-    def augment(images: tf.Tensor, drawn: Drawn, original: tf.Tensor | None = None) -> tf.Tensor:
+    def augment(
+        images: tf.Tensor, drawn: Drawn, original: tf.Tensor | None = None, size: int | None = None
+    ) -> tf.Tensor:
         images = tf.cast(images, tf.float32)
         augmented = images
         for apply, of_transform in zip(programs, drawn, strict=True):
@@ -137,6 +132,11 @@ def mix_labels(
         if isinstance(transform, Mixing):
             mixed = transform.mix_labels(mixed, of_transform, height, width)
     return mixed if original is None else tf.where(original[:, None], targets, mixed)
+
+
+def _fused_run(parts: list[Augmentation]) -> list[Augmentation]:
+    flips = [part for part in parts if isinstance(part, (HorizontalFlip, VerticalFlip))]
+    return parts if len(parts) == 1 or len(flips) == len(parts) else [Fused(parts)]
 
 
 def _originals_kept(images: tf.Tensor, augmented: tf.Tensor, original: tf.Tensor) -> tf.Tensor:

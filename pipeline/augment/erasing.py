@@ -16,7 +16,7 @@ class RandomErasing(Augmentation):
     """With `probability`, fill a rectangle of each image with `fill_value`.
 
     It lies wholly inside, takes 2 % to a third of the area, and its sides differ by a factor of up to 3.3 (Zhong et al.
-    2017, arXiv 1708.04896, with the mean in the place of noise: their "RE-M").
+    2017, arXiv 1708.04896; ranges as in torchvision, one grey in the place of noise).
     """
 
     MIN_AREA, MAX_AREA, MAX_ASPECT = 0.02, 1 / 3, 1 / 0.3

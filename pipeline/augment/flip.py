@@ -13,6 +13,11 @@ from pipeline.augment.layer import PACKAGE, Augmentation, Views, chosen, per_ima
 class _Flip(AffineTransform):
     """Mirror each image with probability one half; alone exact, beside other affine transforms a matrix."""
 
+    reaches_outside = False
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """Bool [B]: which images are mirrored."""
         return chosen(seed, views.count, 0.5)
@@ -22,8 +27,8 @@ class _Flip(AffineTransform):
         return "mirrored" if drawn else "as it is"
 
     def parameters(self) -> dict[str, Any]:
-        """Nothing to choose, unless it is to be fused with transforms that fill otherwise."""
-        return {} if self.fill == "nearest" else super().parameters()
+        """Nothing to choose."""
+        return {}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -56,7 +61,7 @@ class VerticalFlip(_Flip):
 class AlternatingFlip(Augmentation):
     """Left for right every other time that an example is seen; whether the first time is chance, example by example.
 
-    In any two passes the network sees an example both ways, instead of the same way twice for half of them (Jordan,
+    Seen twice, the network sees it both ways, instead of the same way twice for half of them (Jordan,
     "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024, arXiv 2404.00498). In a model of your own, where nobody
     numbers the examples, it is a `HorizontalFlip`.
     """

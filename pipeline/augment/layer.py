@@ -1,8 +1,8 @@
-"""What every transform shares: draw + apply, float32 whatever the precision policy, no state.
+"""What every transform shares: draw + apply, float32 whatever the precision policy.
 
 `draw` is the only random part, a pure function of its seed; `apply` is exact and knows no chance, so a test injects
 what was drawn. A training step uses a tuple of transforms through `composition.py`; in a model of your own a transform
-is a layer like any other, active in training alone.
+is a layer like any other, active in training alone, and only there it has a state: the counter of its draws.
 """
 
 from typing import Any, NamedTuple
@@ -68,11 +68,19 @@ class Augmentation(keras.layers.Layer):
         raise NotImplementedError
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """As a layer of a model: images as they are, or, in training, changed by a draw of its own."""
+        """As a layer of a model: images as they are, or, in training, changed by a draw of its own.
+
+        Raises:
+          ValueError: height or width are not known when the graph is made.
+        """
+        if None in images.shape[1:3]:
+            raise ValueError(f"{self!r}: expected images of known height and width, got {images.shape}")
         images = tf.cast(images, tf.float32)
         if not training:
             return images
-        return self.apply(images, self.draw(self._generator.next(), Views.of(tf.shape(images)[0])))
+        # Named, or two layers of one seed would draw alike.
+        named = seeds.fold(self._generator.next(), seeds.derive(self.seed, type(self).__name__, self.name)[0])
+        return self.apply(images, self.draw(of_replica(named), Views.of(tf.shape(images)[0])))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Images keep their size."""
@@ -91,6 +99,14 @@ class Augmentation(keras.layers.Layer):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.parameters().items())})"
 
 
+def of_replica(seed: tf.Tensor) -> tf.Tensor:
+    """The seed that this replica draws with: the same, or under a distribution strategy one of its own."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return seed
+    return seeds.fold(seed, context.replica_id_in_sync_group)
+
+
 def uniform(seed: tf.Tensor, shape: list[Any], low: float = 0.0, high: float = 1.0) -> tf.Tensor:
     """float32 draws, the same on every device."""
     return tf.random.stateless_uniform(shape, seed, low, high, alg=seeds.ALGORITHM)
@@ -99,6 +115,13 @@ def uniform(seed: tf.Tensor, shape: list[Any], low: float = 0.0, high: float = 1
 def integers(seed: tf.Tensor, shape: list[Any], low: int, high: int) -> tf.Tensor:
     """int32 draws from `low` up to but not including `high`, the same on every device."""
     return tf.random.stateless_uniform(shape, seed, low, high, tf.int32, alg=seeds.ALGORITHM)
+
+
+def gamma(seed: tf.Tensor, shape: list[Any], alpha: float) -> tf.Tensor:
+    """float32 draws from Gamma(alpha, 1); for an `alpha` other than 1 TensorFlow lets nobody name the algorithm."""
+    if alpha == 1.0:
+        return -tf.math.log1p(-uniform(seed, shape))
+    return tf.random.stateless_gamma(shape, seed, alpha)
 
 
 def chosen(seed: tf.Tensor, num_images: tf.Tensor, probability: float) -> tf.Tensor:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from pipeline import seeds
-from pipeline.augment.layer import Augmentation, Views, uniform
+from pipeline.augment.layer import Augmentation, Views, gamma, uniform
 
 
 class Blend(NamedTuple):
@@ -70,8 +70,8 @@ def draw_blend(
 
 def _beta(seed: tf.Tensor, num_images: tf.Tensor, alpha: float) -> tf.Tensor:
     """float32 [B] from Beta(alpha, alpha), as X / (X + Y) of two gammas."""
-    pair = tf.random.stateless_gamma([num_images, 2], seed, alpha)
-    return tf.math.divide_no_nan(pair[:, 0], pair[:, 0] + pair[:, 1])
+    first, second = tf.unstack(gamma(seed, [num_images, 2], alpha), axis=1)
+    return tf.math.divide_no_nan(first, first + second)
 
 
 def _own_share(drawn: Blend, height: int, width: int) -> tf.Tensor:

@@ -5,10 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.augment.choice import Choice, apply_operation, describe, draw_choice, magnitudes
+from pipeline.augment.choice import NUM_LEVELS, Choice, apply_operation, check_size, describe, draw_choice, magnitudes
 from pipeline.augment.layer import PACKAGE, Augmentation, Views
-
-NUM_LEVELS = 31
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -49,6 +47,7 @@ class RandAugment(Augmentation):
 
     def apply(self, images: tf.Tensor, drawn: Choice) -> tf.Tensor:
         """To each image its operations in order."""
+        check_size(images, self.size)
         for place in range(self.num_operations):
             choice = Choice(drawn.operation[:, place], drawn.magnitude[:, place])
             images = apply_operation(images, choice, self.fill_value)

@@ -14,7 +14,7 @@ from pipeline.augment.rotation import DEGREE
 class Shear(AffineTransform):
     """Slant the columns of each image by up to `max_degrees` either way, as `ImageDataGenerator` does.
 
-    The generator's `shear_range` is in degrees, so that the study's 0.2 is next to nothing (STUDY row "Augmentation").
+    The generator's `shear_range` is in degrees, so that the study's 0.2 is next to nothing.
     """
 
     def __init__(self, max_degrees: float = 10.0, **kwargs: Any) -> None:

@@ -5,10 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.augment.choice import Choice, apply_operation, describe, draw_choice, magnitudes
+from pipeline.augment.choice import NUM_LEVELS, Choice, apply_operation, describe, draw_choice, magnitudes
 from pipeline.augment.layer import PACKAGE, Augmentation, Views
-
-NUM_LEVELS = 31
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from models import classifier, metrics, optimizers, schedules
 from models.train_config import TrainConfig
 from models.train_step import TrainStep
-from pipeline.augment import sets
+from pipeline.augment import composition, sets
 from pipeline.augment.layer import Augmentation
 from pipeline.augment.mixup import MixUp
 from pipeline.data_config import DataConfig
@@ -215,10 +215,22 @@ def test_progressive_resolution_traces_one_graph_a_size(batch):
     assert step._step.experimental_get_tracing_count() == step._update.experimental_get_tracing_count() == 3
 
 
-def test_augmentation_needs_no_xla_where_it_is_off(batch):
-    losses = []
-    for jit_compile in ("auto", "off"):
-        _, _, step = prepared(DataConfig(augmentation="study"), jit_compile=jit_compile)
-        step(batch, 0)
-        losses.append(metrics.means(step.sums, "both")["loss"])
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+@pytest.mark.parametrize(("jit_compile", "expected"), [("auto", True), ("off", False)])
+def test_augmentation_is_compiled_on_a_cpu_too_unless_xla_is_off(batch, jit_compile, expected):
+    _, _, step = prepared(jit_compile=jit_compile)
+    constants = {name: tf.constant(value) for name, value in batch.items()}
+    graph = step._step.get_concrete_function(constants, tf.constant(0, tf.int64), 32).graph.as_graph_def()
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    assert any(node.attr["_XlaMustCompile"].b for node in nodes) is expected
+
+
+def test_transforms_are_compiled_once_for_all_sizes(batch):
+    _, _, step = prepared(DataConfig(resolutions="16:0.02,24:0.02,32:0.96"))
+    built = []
+    transform = step.transforms[0]
+    monitored = transform.apply
+    transform.apply = lambda *arguments: built.append(1) or monitored(*arguments)
+    step._augment = composition.compiled(step.transforms)
+    for number in range(6):
+        step(batch, number)
+    assert built == [1]

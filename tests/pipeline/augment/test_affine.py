@@ -65,6 +65,7 @@ CASES = {
 }
 
 
+@pytest.mark.usefixtures("policy")
 @pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize("case", CASES)
 def test_each_transform_equals_scipys(case, fill):
@@ -177,6 +178,19 @@ def test_others_stay_as_they_are(transforms):
     assert fused(transforms) == transforms
 
 
+def test_flips_fuse_with_any_fill_since_they_reach_nothing_outside(images):
+    parts = (HorizontalFlip(), Rotation(90.0, fill="reflect"), VerticalFlip(), Zoom(fill="reflect"))
+    (whole,) = fused(parts)
+    assert whole.parts == parts
+    assert whole.fill == "reflect"
+    drawn = draw(whole, len(images))
+    both = fused((parts[1], parts[3]))[0]
+    for place in (0, 2):
+        drawn[place][:] = False
+    expected = both.apply(images, (drawn[1], drawn[3]))
+    np.testing.assert_allclose(whole.apply(images, drawn), expected, atol=1e-3)
+
+
 def test_flips_alone_stay_exact(images):
     flip = fused((HorizontalFlip(), VerticalFlip()))
     out = flip[1].apply(flip[0].apply(images, np.ones(16, bool)), np.ones(16, bool))
@@ -191,7 +205,7 @@ def test_flips_alone_stay_exact(images):
     ],
 )
 def test_unlike_fills_cannot_be_fused(parts):
-    with pytest.raises(ValueError, match="expected transforms that fill in the same way"):
+    with pytest.raises(ValueError, match="expected affine transforms that fill in the same way"):
         Fused(parts)
 
 

@@ -131,7 +131,7 @@ def test_images_are_resized_in_the_end(images):
     transforms = sets.build("flip_shift")
     drawn = tf.nest.map_structure(tf.constant, drawn_at(transforms, 0, 0))
     expected = tf.image.resize(apply_all(images, transforms, drawn), (24, 24), antialias=True)
-    out = compiled(transforms, size=24)(images, drawn)
+    out = compiled(transforms)(images, drawn, size=24)
     assert np.abs(out - expected).max() <= 0.01
 
 
@@ -156,17 +156,17 @@ class Uncompilable(HorizontalFlip):
 
 
 def test_what_xla_can_compile_is_compiled_each_by_itself(images):
-    def compiled_parts(program, num_transforms: int) -> list[bool]:
-        drawn = (tf.ones([16], tf.bool),) * num_transforms
-        graph = program.get_concrete_function(tf.constant(images), drawn).graph
+    def compiled_parts(program, size: int | None = None) -> list[bool]:
+        drawn = (tf.ones([16], tf.bool),) * 2
+        graph = program.get_concrete_function(tf.constant(images), drawn, size=size).graph
         calls = [node for node in graph.as_graph_def().node if node.op.endswith("PartitionedCall")]
         return sorted(call.attr["_XlaMustCompile"].b for call in calls)
 
     both = (HorizontalFlip(), Uncompilable())
-    assert compiled_parts(compiled(both), 2) == [False, True]
-    assert compiled_parts(compiled(both, size=16), 2) == [False, True, True]
-    assert compiled_parts(compiled(both, size=32), 2) == [False, True]  # nothing to resize
-    assert compiled_parts(compiled(both, size=16, allow_xla=False), 2) == [False, False, False]
+    assert compiled_parts(compiled(both)) == [False, True]
+    assert compiled_parts(compiled(both), size=16) == [False, True, True]
+    assert compiled_parts(compiled(both), size=32) == [False, True]  # nothing to resize
+    assert compiled_parts(compiled(both, allow_xla=False), size=16) == [False, False, False]
 
 
 REPLICAS = """
@@ -177,6 +177,7 @@ import tensorflow as tf
 
 (cpu,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from pipeline.augment.rotation import Rotation
 from tests.pipeline.augment.test_composition import REPLICATED, step_of
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
@@ -189,6 +190,12 @@ for turn in range(2):
     for replica in range(2):
         for place, of in enumerate(tf.nest.flatten(values)):
             told[f"{turn}/{replica}/{place}"] = strategy.experimental_local_results(of)[replica].numpy()
+with strategy.scope():
+    layer = Rotation(90.0)
+    layer.build(images.shape)
+of_layer = strategy.run(tf.function(lambda: layer(images, training=True)))
+for replica, values in enumerate(strategy.experimental_local_results(of_layer)):
+    told[f"layer/{replica}"] = values.numpy()
 np.savez(sys.argv[1], **told)
 """
 REPLICATED = (HorizontalFlip(), Rotation(), AlternatingFlip(), Shift(2), MixUp())
@@ -225,6 +232,7 @@ def test_replicas_draw_apart_and_each_rightly(tmp_path, images):
         np.testing.assert_allclose(values[-1], expected, atol=0.01)
         flips.append(drawn[2])
         pixels.append(drawn)
+    assert (np.abs(told["layer/0"] - told["layer/1"]).max(axis=(1, 2, 3)) > 10).sum() > 12
     np.testing.assert_array_equal(*flips)  # of the example, not of the replica
     for place in (0, 1, 3):
         assert (pixels[0][place] != pixels[1][place]).any()

@@ -9,9 +9,10 @@ import tensorflow as tf
 
 from pipeline.augment import layer as layer_module
 from pipeline.augment.affine import Fused
-from pipeline.augment.flip import HorizontalFlip
+from pipeline.augment.flip import HorizontalFlip, VerticalFlip
 from pipeline.augment.layer import Views
 from pipeline.augment.rotation import Rotation
+from pipeline.augment.shift import Shift
 from pipeline.augment.zoom import Zoom
 
 from .layers import LAYERS, draw, remade, views
@@ -128,3 +129,20 @@ def test_primitive_draws_never_change():
     seed = tf.constant([1, 2])
     assert layer_module.integers(seed, [6], 0, 1000).numpy().tolist() == [140, 849, 294, 179, 227, 165]
     assert (layer_module.uniform(seed, [3]).numpy() * 2**23).tolist() == [7080492.0, 1610993.0, 8356926.0]
+
+
+def test_two_layers_of_a_model_draw_apart_though_their_seeds_are_alike(images):
+    several = np.concatenate([images] * 8)
+    mirrored = HorizontalFlip()(several, training=True).numpy() != several
+    upside_down = VerticalFlip()(several, training=True).numpy() != several
+    both = np.stack([mirrored.any((1, 2, 3)), upside_down.any((1, 2, 3))])
+    assert abs(np.corrcoef(both)[0, 1]) < 0.3
+    again = HorizontalFlip(name="another")(several, training=True).numpy() != several
+    assert abs(np.corrcoef(both[0], again.any((1, 2, 3)))[0, 1]) < 0.3
+
+
+def test_images_of_unknown_size_are_refused():
+    layer = Shift(2)
+    program = tf.function(lambda images: layer(images, training=True))
+    with pytest.raises(ValueError, match=r"Shift\(max_pixels=2\): expected images of known height and width"):
+        program.get_concrete_function(tf.TensorSpec([4, None, None, 3]))

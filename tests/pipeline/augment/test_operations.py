@@ -57,7 +57,7 @@ ENHANCEMENTS = {
 
 
 @pytest.mark.parametrize("name", ENHANCEMENTS)
-def test_enhancements_are_pillows_and_exact(run, images, name):
+def test_enhancements_are_pillows_and_exact(run, policy, images, name):
     enhancement, degenerate = ENHANCEMENTS[name]
     changed = run(getattr(operations, name), images, FACTORS).numpy()
     # Exactly, but for float32.

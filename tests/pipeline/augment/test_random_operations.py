@@ -41,6 +41,7 @@ def even(values: np.ndarray, possible) -> bool:
     return scipy.stats.chisquare(counts).pvalue > 0.001
 
 
+@pytest.mark.usefixtures("policy")
 def test_trivial_augment_draws_operations_and_strengths_evenly():
     operation, magnitude = (values.numpy() for values in TrivialAugmentWide().draw(SEED, Views.of(20_000)))
     assert even(operation, range(14))
@@ -227,3 +228,9 @@ def test_values_out_of_range_are_refused():
         AugMix(severity=0)
     with pytest.raises(ValueError, match=r"hue=0.6: expected 0 to 0\.5"):
         ColorJitter(hue=0.6)
+
+
+@pytest.mark.parametrize("layer", [RandAugment(), AugMix()])
+def test_images_of_another_size_than_translations_are_drawn_for_are_refused(layer):
+    with pytest.raises(ValueError, match="images of 64 x 64 pixels: expected size=32"):
+        layer(np.zeros((2, 64, 64, 3), np.float32), training=True)

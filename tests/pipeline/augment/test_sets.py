@@ -54,6 +54,7 @@ def generated(images, degrees, shears, shares, mirrored, upside_down, brightness
 @pytest.mark.filterwarnings("ignore:Please import `affine_transform` from the `scipy.ndimage` namespace")
 @pytest.mark.parametrize(("name", "max_shear"), [("study", 0.2), ("study_sheared", 11.5)])
 @pytest.mark.parametrize("program", ["eager", "xla"])
+@pytest.mark.usefixtures("policy")
 def test_the_studys_sets_equal_its_generator(name, max_shear, program):
     count, chance = 512, np.random.default_rng(3)
     images = chance.integers(0, 256, (count, 32, 32, 3)).astype(np.float32)
