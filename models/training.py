@@ -179,6 +179,7 @@ class _Loop:
             print(f"  but {self.data.original_share} of each example's views as they are")
         if self.data.resolutions:
             print(f"  resized to {self.data.resolutions} (pixels:share of the steps)")
+        print(f"  an epoch: {self.epochs.views:,} views, {self.epochs.first_step(1):,} steps")
         print(
             f"Model: {self.config.architecture}, {self.model.count_params():,} parameters, {self.config.precision}; "
             f"{self.epochs.total_steps - self.progress.step:,} steps of {self.data.batch_size} images to go"

@@ -81,5 +81,9 @@ def _phases(text: str) -> Iterator[Phase]:
             raise errors.BadArgumentError(f"{given}: share {share_text}, expected more than 0")
         yield Phase(size, begin, begin + share)
         begin += share
+    if begin == 1 and size != FULL_SIZE:
+        raise errors.BadArgumentError(
+            f"{given}: ends at size {size}, expected {FULL_SIZE}, at which the network is evaluated; {form}"
+        )
     if begin != 1:
         raise errors.BadArgumentError(f"{given}: the shares make {float(begin):g}; {form}")

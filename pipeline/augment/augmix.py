@@ -64,6 +64,8 @@ class AugMix(Augmentation):
       fill_value: 0 to 255, for what is taken from outside of the image.
     """
 
+    rgb = True
+
     def __init__(
         self,
         severity: int = 3,

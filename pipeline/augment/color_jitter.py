@@ -40,6 +40,8 @@ class ColorJitter(Augmentation):
       hue: the turn is drawn from -hue to hue, 0.5 being half of the circle and the most there is.
     """
 
+    rgb = True
+
     def __init__(
         self, brightness: float = 0.4, contrast: float = 0.4, saturation: float = 0.4, hue: float = 0.1, **kwargs: Any
     ) -> None:

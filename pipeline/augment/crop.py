@@ -40,8 +40,8 @@ class Crop(Augmentation):
         return (input_shape[0], self.size, self.size, input_shape[3])
 
     def describe(self, drawn: Any) -> str:
-        """Such as "at 25%, 60% of the room"."""
-        return f"at {drawn[0]:.0%}, {drawn[1]:.0%} of the room"
+        """Where in its room the window lies, such as "25% down, 60% right"."""
+        return f"{drawn[0]:.0%} down, {drawn[1]:.0%} right"
 
     def parameters(self) -> dict[str, Any]:
         """What the transform was made with."""

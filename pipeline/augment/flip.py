@@ -56,6 +56,10 @@ class VerticalFlip(_Flip):
         """Turn y into -y where drawn."""
         return matrix(1.0, 0.0, 0.0, tf.where(drawn, -1.0, 1.0), 0.0, 0.0, tf.shape(drawn)[0])
 
+    def describe(self, drawn: Any) -> str:
+        """Whether it is turned over."""
+        return "upside down" if drawn else "as it is"
+
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class AlternatingFlip(Augmentation):

@@ -13,6 +13,8 @@ from pipeline.augment.layer import PACKAGE, Augmentation, Views, chosen, per_ima
 class Grayscale(Augmentation):
     """Turn each image grey with `probability`; it keeps its three channels."""
 
+    rgb = True
+
     def __init__(self, probability: float = 0.2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.probability = probability

@@ -43,10 +43,12 @@ class Augmentation(keras.layers.Layer):
 
     Attributes:
       xla: whether XLA can compile `apply`.
+      rgb: whether images must have three channels, red, green and blue.
       new_every_step: whether a run draws with another seed each step; otherwise the views alone make the difference.
     """
 
     xla = True
+    rgb = False
     new_every_step = True
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
@@ -71,10 +73,12 @@ class Augmentation(keras.layers.Layer):
         """As a layer of a model: images as they are, or, in training, changed by a draw of its own.
 
         Raises:
-          ValueError: height or width are not known when the graph is made.
+          ValueError: they are no batch [B, H, W, C] of known height and width, or not of red, green and blue.
         """
-        if None in images.shape[1:3]:
-            raise ValueError(f"{self!r}: expected images of known height and width, got {images.shape}")
+        if len(images.shape) != 4 or None in images.shape[1:3]:
+            raise ValueError(f"{self!r}: expected images [B, H, W, C] of known height and width, got {images.shape}")
+        if self.rgb and images.shape[3] != 3:
+            raise ValueError(f"{self!r}: expected images of three channels, got {images.shape}")
         images = tf.cast(images, tf.float32)
         if not training:
             return images

@@ -27,7 +27,8 @@ class Blend(NamedTuple):
 class Mixing(Augmentation):
     """Base of the transforms that blend images, and so must blend labels too.
 
-    As a layer of a model it sees no labels: there call `draw`, `apply` and `mix_labels` from a training step.
+    As a layer of a model it blends the images and cannot know their labels, which is wrong for training; call
+    `composition.apply_all` and `mix_labels` from a training step instead.
     """
 
     def apply(self, images: tf.Tensor, drawn: Blend) -> tf.Tensor:

@@ -24,6 +24,8 @@ class RandAugment(Augmentation):
       fill_value: 0 to 255, for what is taken from outside of the image; 0 as torchvision's, 128 as the authors'.
     """
 
+    rgb = True
+
     def __init__(
         self, num_operations: int = 2, magnitude: int = 9, size: int = 32, fill_value: float = 0.0, **kwargs: Any
     ) -> None:

@@ -21,6 +21,8 @@ class TrivialAugmentWide(Augmentation):
       fill_value: 0 to 255, for what is taken from outside of the image; 0 as the authors' and torchvision's.
     """
 
+    rgb = True
+
     def __init__(self, fill_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.fill_value = fill_value

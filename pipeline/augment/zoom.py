@@ -29,8 +29,8 @@ class Zoom(AffineTransform):
         return matrix(drawn[:, 0], 0.0, 0.0, drawn[:, 1], 0.0, 0.0, tf.shape(drawn)[0])
 
     def describe(self, drawn: Any) -> str:
-        """Such as "shows 0.85 x 1.10"."""
-        return f"shows {drawn[0]:.2f} x {drawn[1]:.2f}"
+        """How much of each is shown, such as "width 0.85, height 1.10"."""
+        return f"width {drawn[0]:.2f}, height {drawn[1]:.2f}"
 
     def parameters(self) -> dict[str, Any]:
         """What the transform was made with."""

@@ -343,3 +343,4 @@ def test_start_says_what_is_done_to_the_images(data, capsys):
     assert "Rotation(max_degrees=90.0" in printed
     assert "1/15 of each example's views as they are" in printed
     assert "16:0.5,32:0.5" in printed
+    assert "an epoch: 1,500 views, 15 steps" in printed

@@ -37,6 +37,8 @@ def test_counts_agree_with_the_steps_however_far_a_run_came(total_steps, data):
         ("20:1/0", "'20:1/0' is not SIZE:SHARE"),
         ("20:0.5,32:0.4", "the shares make 0.9"),
         ("40:1", "size 40, expected 8 to 32"),
+        ("32:0.5,20:0.5", "ends at size 20, expected 32, at which the network is evaluated"),
+        ("3_2:1", "'3_2:1' is not SIZE:SHARE"),
         ("20:-0.5,32:1.5", "share -0.5, expected more than 0"),
     ],
 )

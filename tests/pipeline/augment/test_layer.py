@@ -9,10 +9,15 @@ import tensorflow as tf
 
 from pipeline.augment import layer as layer_module
 from pipeline.augment.affine import Fused
+from pipeline.augment.augmix import AugMix
+from pipeline.augment.color_jitter import ColorJitter
 from pipeline.augment.flip import HorizontalFlip, VerticalFlip
+from pipeline.augment.grayscale import Grayscale
 from pipeline.augment.layer import Views
+from pipeline.augment.rand_augment import RandAugment
 from pipeline.augment.rotation import Rotation
 from pipeline.augment.shift import Shift
+from pipeline.augment.trivial_augment import TrivialAugmentWide
 from pipeline.augment.zoom import Zoom
 
 from .layers import LAYERS, draw, remade, views
@@ -141,8 +146,22 @@ def test_two_layers_of_a_model_draw_apart_though_their_seeds_are_alike(images):
     assert abs(np.corrcoef(both[0], again.any((1, 2, 3)))[0, 1]) < 0.3
 
 
+@pytest.mark.parametrize("layer", [ColorJitter(), Grayscale(), TrivialAugmentWide(), RandAugment(), AugMix()])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_colour_needs_three_channels(layer, channels):
+    with pytest.raises(ValueError, match="expected images of three channels"):
+        layer(np.zeros((2, 32, 32, channels), np.float32), training=True)
+
+
+def test_one_image_is_no_batch():
+    with pytest.raises(ValueError, match=r"expected images \[B, H, W, C\]"):
+        Shift(2)(np.zeros((32, 32, 3), np.float32))
+
+
 def test_images_of_unknown_size_are_refused():
     layer = Shift(2)
     program = tf.function(lambda images: layer(images, training=True))
-    with pytest.raises(ValueError, match=r"Shift\(max_pixels=2\): expected images of known height and width"):
+    with pytest.raises(
+        ValueError, match=r"Shift\(max_pixels=2\): expected images \[B, H, W, C\] of known height and width"
+    ):
         program.get_concrete_function(tf.TensorSpec([4, None, None, 3]))
