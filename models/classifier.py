@@ -13,6 +13,7 @@ import keras
 
 from models import heads, precision
 from models.architectures.baseline import baseline
+from models.architectures.fast import fast
 from models.architectures.linear import linear
 from models.architectures.residual import residual
 from models.layers import PixelScaling
@@ -20,7 +21,7 @@ from models.train_config import TrainConfig
 from pipeline import seeds
 from pipeline.resolution import FULL_SIZE
 
-TRUNKS_OF_ANY_SIZE = {"residual": residual}
+TRUNKS_OF_ANY_SIZE = {"residual": residual, "fast": fast}
 TRUNKS_OF_ONE_SIZE = {"baseline": baseline, "linear": linear}  # they flatten their maps into dense layers
 TRUNKS = TRUNKS_OF_ANY_SIZE | TRUNKS_OF_ONE_SIZE
 
@@ -35,7 +36,7 @@ def build(config: TrainConfig) -> keras.Model:
     with precision.scope(config.precision), _initial_weights_from(seeds.derive(config.seed, "weights")[0]):
         size = None if takes_any_size(config.architecture) else FULL_SIZE
         images = keras.Input((size, size, 3), dtype="float32", name="image")
-        features = TRUNKS[config.architecture](PixelScaling(config.pixel_scaling)(images))
+        features = TRUNKS[config.architecture](PixelScaling(config.pixel_scaling)(images), config)
         outputs = {name: heads.head(features, name, config.logit_scale) for name in heads.names(config.heads)}
         return keras.Model(images, outputs, name=config.architecture)
 

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
+from models import muon
+from models.train_config import TrainConfig
 from pipeline.resolution import FULL_SIZE
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
@@ -26,6 +28,14 @@ def multiply_adds(model: keras.Model, size: int = FULL_SIZE) -> int:
 def train_petaflop(model: keras.Model, images_by_size: Mapping[int, int]) -> float:
     """Of training on so many images of each size (pixels each way), forward and backward."""
     return sum(6 * multiply_adds(model, size) * num_images for size, num_images in images_by_size.items()) / 1e15
+
+
+def optimizer_petaflop(model: keras.Model, config: TrainConfig, num_steps: int) -> float:
+    """Of an optimizer's own matrix products over so many steps: Muon's iterations; 0 for the others."""
+    if config.optimizer != "muon":
+        return 0.0
+    products = sum(muon.iteration_multiply_adds(tuple(kernel.shape)) for kernel in model.trainable_variables)
+    return 2 * products * config.muon_iterations * num_steps / 1e15
 
 
 def _multiply_adds_of(operation: tf.Operation) -> int:

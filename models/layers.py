@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 # Mean and standard deviation of the 50,000 training images of CIFAR-100, of 255. (They hold for the 40,000 to 0.1.)
@@ -49,12 +50,14 @@ class FusedBatchNormalization(keras.layers.Layer):
     Args:
       momentum: how much of the moving statistics stays at each step.
       epsilon: added to the variance.
+      scale: whether a scale is learned beside the offset; the fast recipes leave it at 1.
     """
 
-    def __init__(self, momentum: float = 0.6, epsilon: float = 1e-3, **kwargs: Any) -> None:
+    def __init__(self, momentum: float = 0.6, epsilon: float = 1e-3, scale: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
+        self.scale = scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make scale, offset and moving statistics, float32 [channels] each, never autocast."""
@@ -69,7 +72,7 @@ class FusedBatchNormalization(keras.layers.Layer):
                 autocast=False,
             )
 
-        self.gamma = weight("gamma", "ones", True)
+        self.gamma = weight("gamma", "ones", self.scale)
         self.beta = weight("beta", "zeros", True)
         self.moving_mean = weight("moving_mean", "zeros", False)
         self.moving_variance = weight("moving_variance", "ones", False)
@@ -101,4 +104,23 @@ class FusedBatchNormalization(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """What a saved model needs to make the layer again."""
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon, "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("streaming_cifar100")
+class DiracInitializer(keras.initializers.HeNormal):
+    """As many filters as there are channels hand their channel on unchanged, the others begin as noise.
+
+    A convolution so begun loses nothing of what came to it (Zagoruyko & Komodakis 2017, arXiv 1706.00388; for part of
+    the filters: Jordan 2024, arXiv 2404.00498).
+    """
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> tf.Tensor:
+        """float32 kernel [height, width, channels, filters]."""
+        kernel = np.array(super().__call__(shape, dtype), np.float32)
+        height, width, channels, filters = shape
+        num_handed_on = min(channels, filters)
+        kernel[..., :num_handed_on] = 0.0
+        handed_on = np.arange(num_handed_on)
+        kernel[(height - 1) // 2, (width - 1) // 2, handed_on, handed_on] = 1.0
+        return tf.constant(kernel)

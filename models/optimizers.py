@@ -2,6 +2,7 @@
 
 import keras
 
+from models.muon import Muon
 from models.train_config import TrainConfig
 
 NO_WEIGHT_DECAY = ("bias", "gamma", "beta")
@@ -17,6 +18,16 @@ def build(config: TrainConfig, trainable_variables: list[keras.Variable]) -> ker
     if config.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(
             config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, weight_decay=weight_decay
+        )
+    elif config.optimizer == "muon":
+        optimizer = Muon(
+            config.learning_rate,
+            kernel_rate_ratio=config.muon_rate_ratio,
+            kernel_momentum=config.muon_momentum,
+            num_iterations=config.muon_iterations,
+            momentum=config.momentum,
+            offset_rate_ratio=config.offset_rate_ratio,
+            weight_decay=weight_decay,
         )
     else:
         optimizer = keras.optimizers.Adam(config.learning_rate, weight_decay=weight_decay)

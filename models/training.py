@@ -15,14 +15,14 @@ from typing import Any, NoReturn
 import keras
 import tensorflow as tf
 
-from models import checkpoints, classifier, device, metrics, optimizers, precision, stopping
+from models import checkpoints, classifier, device, metrics, optimizers, precision, stopping, whitening
 from models.evaluation import Evaluator
 from models.progress_bar import ProgressBar
 from models.reporting import report
 from models.run_folder import RunFolder
 from models.train_config import TrainConfig
 from models.train_step import TrainStep
-from pipeline import batches, errors, source, split
+from pipeline import batches, errors, source, split, stages
 from pipeline.data_config import DataConfig
 from pipeline.resolution import FULL_SIZE, ResolutionSchedule
 
@@ -265,10 +265,18 @@ class _Loop:
     def _restored(self) -> checkpoints.Progress:
         saved = checkpoints.restore(self.folder.checkpoint, self._variables()) if self.folder is not None else None
         if self.folder is None or saved is None:
+            self._whiten()
             return checkpoints.Progress()
         self.step.sums.assign(saved.sums)
         self.folder.write_metrics(saved.rows)  # a kill may have come between the checkpoint and the rows
         return saved
+
+    def _whiten(self) -> None:
+        """Compute what a new run's network computes from the training images, if it does."""
+        if whitening.has_stem(self.model):
+            part = split.keep("train", self.data, self.builder)
+            examples = stages.chain(source.read(self.builder, "train"), (part, stages.Decode()))
+            whitening.fit(self.model, stages.in_memory(examples.take(whitening.NUM_IMAGES))["image"].numpy())
 
     def _interrupt(self) -> NoReturn:
         self._checkpoint()

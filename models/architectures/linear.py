@@ -2,7 +2,9 @@
 
 import keras
 
+from models.train_config import TrainConfig
 
-def linear(images: keras.KerasTensor) -> keras.KerasTensor:
+
+def linear(images: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
     """Scaled images [B, 32, 32, 3] -> the same 3,072 numbers [B, 3072]."""
     return keras.layers.Flatten()(images)

@@ -8,12 +8,13 @@ and activation, so both work on a quarter of the pixels. No bias: normalisation 
 import keras
 
 from models.layers import FusedBatchNormalization
+from models.train_config import TrainConfig
 
 STEM_FILTERS = 24
 GROUP_FILTERS = (32, 96, 256)
 
 
-def residual(images: keras.KerasTensor) -> keras.KerasTensor:
+def residual(images: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
     """Scaled images [B, 32, 32, 3] -> features [B, 256]."""
     x = _activated(_convolved(images, STEM_FILTERS))
     for number, filters in enumerate(GROUP_FILTERS):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from models import classifier, flops, precision
+from models.layers import DiracInitializer
 from models.train_config import ARCHITECTURES, TrainConfig, preset
 from pipeline import config, errors
 
@@ -130,3 +131,55 @@ def test_scope_restores_the_policy_after_an_error():
 def test_unresolved_precision_is_refused():
     with pytest.raises(errors.BadArgumentError, match="resolve it"):
         built(precision="auto")
+
+
+def test_fast_network_has_the_multiply_adds_of_its_recipe():
+    model = built(architecture="fast")
+    # Stem, then of each group its convolution (at 31, 15 and 7 pixels) and its pair (at 15, 7 and 3), then the heads.
+    stem = 12 * 24 * 31**2
+    first = 9 * 24 * 32 * 31**2 + 2 * 32 * 32 * 15**2
+    second = 9 * 32 * 128 * 15**2 + (9 * 128 * 96 + 96 * 128) * 7**2
+    third = 4 * 128 * 384 * 7**2 + 2 * 9 * 384 * 256 * 3**2
+    assert flops.multiply_adds(model) == stem + first + second + third + 768 * 120
+    assert flops.multiply_adds(model, 20) < 0.4 * flops.multiply_adds(model)
+
+
+def test_fields_of_the_fast_network_change_it():
+    plain = built(architecture="fast").count_params()
+    assert built(architecture="fast", norm_scale=True).count_params() == plain  # the scales are there, and frozen
+    trained = [len(built(architecture="fast", norm_scale=scale).trainable_variables) for scale in (True, False)]
+    assert trained[0] == trained[1] + 9
+    assert built(architecture="fast", widths="16,32,64", bottlenecks="8,16,32").count_params() < plain / 10
+    activations = {
+        layer.activation.__name__
+        for layer in built(architecture="fast", activation="silu").layers
+        if isinstance(layer, keras.layers.Activation)
+    }
+    assert activations == {"silu"}
+    for text in ("32,128", "32,a,64", "0,1,2", "-1,2,3"):
+        with pytest.raises(errors.BadArgumentError, match=r"widths=.*expected three numbers"):
+            TrainConfig(widths=text)
+
+
+def test_dirac_kernels_hand_channels_on():
+    images = np.random.default_rng(0).normal(size=(2, 6, 6, 4)).astype(np.float32)
+    for kernel_size in (1, 2, 3):
+        layer = keras.layers.Conv2D(
+            7, kernel_size, padding="same", use_bias=False, kernel_initializer=DiracInitializer(seed=1)
+        )
+        answers = layer(images).numpy()
+        np.testing.assert_allclose(answers[..., :4], images, atol=1e-6)
+        assert np.abs(answers[..., 4:]).max() > 0.1
+
+
+def test_muons_products_are_counted_apart():
+    model = built(architecture="fast", widths="8,8,8", bottlenecks="8,8,8", whitening=False)
+    kernels = [variable.shape for variable in model.trainable_variables if len(variable.shape) == 4]
+    assert len(kernels) == 10
+    products = 0
+    for height, width, channels, filters in kernels:
+        rows, columns = sorted((height * width * channels, filters))
+        products += 2 * rows * rows * columns + rows**3
+    config_of_run = TrainConfig(optimizer="muon", muon_iterations=3)
+    assert flops.optimizer_petaflop(model, config_of_run, 100) == pytest.approx(2 * 3 * products * 100 / 1e15)
+    assert flops.optimizer_petaflop(model, TrainConfig(), 100) == 0.0

@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+import os
+import signal
 
 import keras
 import numpy as np
@@ -344,3 +346,26 @@ def test_start_says_what_is_done_to_the_images(data, capsys):
     assert "1/15 of each example's views as they are" in printed
     assert "16:0.5,32:0.5" in printed
     assert "an epoch: 1,500 views, 15 steps" in printed
+
+
+def test_whitening_is_computed_from_the_training_images_and_kept_when_a_run_goes_on(data, tmp_path):
+    small = {"architecture": "fast", "widths": "8,8,8", "bottlenecks": "8,8,8", "optimizer": "muon"}
+    config = TrainConfig(precision="float32", epochs=1.0, **small)
+
+    def stem(trained: training.Trained) -> np.ndarray:
+        return trained.model.get_layer("whitening").get_weights()[0]
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 4:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    whole = training.train(data, config, verbose=0)
+    identity = {"seed": 0}
+    with claim(str(tmp_path), identity, identity) as run, pytest.raises(errors.InterruptedRunError):
+        training.train(data, config, run=run, callbacks=[Stop()], verbose=0)
+    with claim(str(tmp_path), identity, identity) as run:
+        resumed = training.train(data, config, run=run, verbose=0)
+    assert_same(weights(resumed), weights(whole))
+    assert np.abs(stem(whole)).max() > 1.0  # faint components are amplified, as no initialiser does
+    np.testing.assert_array_equal(stem(whole)[..., :12], -stem(whole)[..., 12:])

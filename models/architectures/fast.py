@@ -1,0 +1,37 @@
+"""The network of the fast recipes: a whitening stem and three groups, most of their width where images are smallest.
+
+After NAVIER-STOKED (AIDDA-Institute/CIFAR-100-speedrun) and airbench (Jordan 2024, arXiv 2404.00498). A group is a
+convolution, pooling, normalisation and activation, then a residual pair of convolutions through a bottleneck; pooling
+sits before normalisation, so that everything behind it works on a quarter of the pixels.
+"""
+
+import keras
+
+from models import whitening
+from models.layers import DiracInitializer, FusedBatchNormalization
+from models.train_config import TrainConfig
+
+# Of each group: the kernel sizes of its first convolution and of its residual pair.
+KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
+
+
+def fast(images: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
+    """Scaled images [B, H, W, 3] -> features [B, 2 x the last group's filters]: each one's maximum and mean."""
+    x = whitening.layer()(images) if config.whitening else _convolved(images, whitening.NUM_FILTERS, 2, config)
+    for filters, bottleneck, kernels in zip(config.group_widths, config.group_bottlenecks, KERNELS, strict=True):
+        x = keras.layers.MaxPooling2D()(_convolved(x, filters, kernels[0], config))
+        x = _activated(x, config)
+        pair = _activated(_convolved(x, bottleneck, kernels[1], config), config)
+        pair = _activated(_convolved(pair, filters, kernels[2], config), config)
+        x = keras.layers.Add()([x, pair])
+    return keras.layers.Concatenate()([keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)])
+
+
+def _convolved(x: keras.KerasTensor, filters: int, kernel_size: int, config: TrainConfig) -> keras.KerasTensor:
+    initializer = DiracInitializer() if config.dirac else "he_normal"
+    return keras.layers.Conv2D(filters, kernel_size, padding="same", use_bias=False, kernel_initializer=initializer)(x)
+
+
+def _activated(x: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
+    normalised = FusedBatchNormalization(momentum=config.norm_momentum, scale=config.norm_scale)(x)
+    return keras.layers.Activation(config.activation)(normalised)

@@ -1,0 +1,36 @@
+"""The whitening stem: what it does to the images that it was computed from."""
+
+import numpy as np
+import pytest
+
+from models import classifier, whitening
+from models.train_config import TrainConfig
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    """Images whose neighbouring pixels and channels go together, as photographs' do."""
+    generator = np.random.default_rng(0)
+    coarse = generator.normal(128, 50, (200, 9, 9, 1)).repeat(4, axis=1).repeat(4, axis=2)[:, :32, :32]
+    return np.clip(coarse + generator.normal(0, 15, (200, 32, 32, 3)), 0, 255).astype(np.uint8)
+
+
+def test_outputs_are_uncorrelated_and_of_unit_variance(images):
+    model = classifier.build(TrainConfig(architecture="fast", precision="float32"))
+    whitening.fit(model, images)
+    stem = model.get_layer(whitening.LAYER)
+    scaled = (images - np.array([129.304, 124.070, 112.434])) / np.array([68.170, 65.392, 70.418])
+    answers = stem(scaled.astype(np.float32)).numpy().reshape(-1, whitening.NUM_FILTERS)
+    moments = answers.T @ answers / len(answers)
+    half = whitening.NUM_FILTERS // 2
+    np.testing.assert_allclose(moments[:half, :half], np.eye(half), atol=0.06)
+    np.testing.assert_allclose(moments[half:, :half], -moments[:half, :half], atol=1e-4)
+
+
+def test_stem_is_frozen_and_belongs_to_the_fast_network_alone(images):
+    model = classifier.build(TrainConfig(architecture="fast", precision="float32"))
+    kernel = model.get_layer(whitening.LAYER).kernel
+    assert not any(kernel is variable for variable in model.trainable_variables)
+    assert whitening.has_stem(model)
+    for other in (TrainConfig(architecture="fast", whitening=False), TrainConfig()):
+        assert not whitening.has_stem(classifier.build(other.__class__(**{**other.as_dict(), "precision": "float32"})))
