@@ -1,5 +1,6 @@
 """Whole training steps, input included, as a side to measure: what several benchmarks share."""
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from benchmarks import timing
@@ -15,6 +16,8 @@ def side(
 ) -> timing.Side:
     """Training steps of a configuration, or of another model in the place of its own; each side reads its own stream.
 
+    At full resolution: of a progressive schedule these are its last and dearest steps.
+
     Args:
       name: of the row.
       data: of a prepared data set.
@@ -28,7 +31,8 @@ def side(
 
     model = model or classifier.build(train)
     optimizer = optimizers.build(train, model.trainable_variables)
-    step = TrainStep(model, optimizer, data, train, total_steps=1_000_000)
+    full_size = dataclasses.replace(data, resolutions="")
+    step = TrainStep(model, optimizer, full_size, train, total_steps=1_000_000)
     stream = iter(batches.train_batches(data, source.open_builder(data), train.seed))
 
     def run() -> None:

@@ -33,13 +33,18 @@ def prepared(data=None, **values) -> tuple[keras.Model, keras.optimizers.Optimiz
     return model, optimizer, TrainStep(model, optimizer, data or DataConfig(), config, total_steps=100)
 
 
-def test_step_lowers_the_loss_and_counts(batch):
-    _, _, step = prepared()
+def losses_of_twelve_steps(step: TrainStep, batch) -> list[float]:
     losses = []
     for number in range(12):
         step.sums.assign(tf.zeros_like(step.sums))
         step(batch, number)
         losses.append(metrics.means(step.sums, "both")["loss"])
+    return losses
+
+
+def test_step_lowers_the_loss_and_counts(batch):
+    _, _, step = prepared()
+    losses = losses_of_twelve_steps(step, batch)
     assert losses[-1] < 0.8 * losses[0]
     assert float(step.sums[0]) == 8
 
@@ -196,11 +201,7 @@ def test_labels_of_both_heads_are_blended_as_the_images_are_and_originals_are_no
 def test_blended_labels_train(monkeypatch, batch):
     monkeypatch.setattr(sets, "build", lambda name: (MixUp(alpha=1.0),))
     _, _, step = prepared()
-    losses = []
-    for number in range(12):
-        step.sums.assign(tf.zeros_like(step.sums))
-        step(batch, number)
-        losses.append(metrics.means(step.sums, "both")["loss"])
+    losses = losses_of_twelve_steps(step, batch)
     assert losses[-1] < losses[0]
 
 

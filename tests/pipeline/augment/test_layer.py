@@ -114,7 +114,7 @@ def test_what_was_drawn_is_told_in_words(layer):
 
 
 @every_layer
-def test_images_of_one_batch_draw_apart(layer):
+def test_images_of_one_batch_draw_apart(layer, policy):
     """No two of 24 images have the same history of draws over 32 seeds."""
     draws = tf.function(lambda seed: tf.nest.flatten(layer.draw(seed, views(24))))
     told = [np.reshape(of, (24, -1)) for seed in range(32) for of in draws(tf.constant([seed, 7 - seed]))]

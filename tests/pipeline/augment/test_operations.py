@@ -8,6 +8,8 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from pipeline.augment import operations
 
+pytestmark = pytest.mark.usefixtures("policy")
+
 LUMA = np.array([0.299, 0.587, 0.114])
 FACTORS = np.array([0.01, 0.6, 1.0, 1.0, 1.4, 1.99, 0.3, 0.0], np.float32)
 
@@ -57,7 +59,7 @@ ENHANCEMENTS = {
 
 
 @pytest.mark.parametrize("name", ENHANCEMENTS)
-def test_enhancements_are_pillows_and_exact(run, policy, images, name):
+def test_enhancements_are_pillows_and_exact(run, images, name):
     enhancement, degenerate = ENHANCEMENTS[name]
     changed = run(getattr(operations, name), images, FACTORS).numpy()
     # Exactly, but for float32.
