@@ -8,6 +8,7 @@ sits before normalisation, so that everything behind it works on a quarter of th
 import keras
 
 from models import whitening
+from models.convolution import Convolution
 from models.layers import DiracInitializer, FusedBatchNormalization
 from models.train_config import TrainConfig
 
@@ -29,7 +30,7 @@ def fast(images: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
 
 def _convolved(x: keras.KerasTensor, filters: int, kernel_size: int, config: TrainConfig) -> keras.KerasTensor:
     initializer = DiracInitializer() if config.dirac else "he_normal"
-    return keras.layers.Conv2D(filters, kernel_size, padding="same", use_bias=False, kernel_initializer=initializer)(x)
+    return Convolution(filters, kernel_size, initializer)(x)
 
 
 def _activated(x: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:

@@ -7,6 +7,7 @@ and activation, so both work on a quarter of the pixels. No bias: normalisation 
 
 import keras
 
+from models.convolution import Convolution
 from models.layers import FusedBatchNormalization
 from models.train_config import TrainConfig
 
@@ -25,7 +26,7 @@ def residual(images: keras.KerasTensor, config: TrainConfig) -> keras.KerasTenso
 
 
 def _convolved(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
-    return keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+    return Convolution(filters, 3)(x)
 
 
 def _activated(x: keras.KerasTensor) -> keras.KerasTensor:

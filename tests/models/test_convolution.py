@@ -1,0 +1,85 @@
+"""The kernel gradient of small maps is the one that TensorFlow computes, and it is used where it pays alone."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import convolution, precision
+from models.convolution import Convolution
+
+
+def images_and_upstream(size, channels, filters):
+    random = np.random.default_rng(size)
+    images = tf.constant(random.normal(size=(6, size, size, channels)), tf.float32)
+    upstream = tf.constant(random.normal(size=(6, size, size, filters)), tf.float32)
+    return images, upstream
+
+
+@pytest.mark.parametrize("kernel_size", [(1, 1), (2, 2), (3, 3), (5, 5), (3, 1)])
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+def test_kernel_gradient_is_tensorflows(size, kernel_size):
+    images, upstream = images_and_upstream(size, 4, 7)
+    expected = tf.raw_ops.Conv2DBackpropFilter(
+        input=images, filter_sizes=[*kernel_size, 4, 7], out_backprop=upstream, strides=[1, 1, 1, 1], padding="SAME"
+    )
+    gradient = convolution.kernel_gradient(images, upstream, kernel_size)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "kernel_size"), [(3, 3), (7, 2)])
+def test_layer_trains_as_conv2d_does(size, kernel_size):
+    images, upstream = images_and_upstream(size, 8, 16)
+    with precision.scope("mixed_bfloat16"):
+        ours = Convolution(16, kernel_size)
+        stock = keras.layers.Conv2D(16, kernel_size, padding="same", use_bias=False)
+    ours.build(images.shape)
+    stock.build(images.shape)
+    stock.kernel.assign(ours.kernel)
+    found = []
+    for layer in (ours, stock):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            outputs = layer(images)
+            objective = tf.reduce_sum(tf.cast(outputs, tf.float32) * upstream)
+        found.append([tf.cast(outputs, tf.float32), *tape.gradient(objective, [images, layer.kernel.value])])
+    for own, expected in zip(*found, strict=True):
+        assert np.linalg.norm(own - expected) <= 0.01 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(
+    ("policy", "size", "kernel_size", "batch_size", "is_used"),
+    [
+        ("mixed_bfloat16", 8, 3, 4, True),
+        ("mixed_bfloat16", 8, 1, 4, False),
+        ("mixed_bfloat16", 9, 3, 4, False),
+        ("mixed_bfloat16", 8, 3, None, False),
+        ("mixed_float16", 8, 3, 4, False),
+        ("float32", 8, 3, 4, False),
+    ],
+)
+def test_own_gradient_is_used_where_it_pays(monkeypatch, policy, size, kernel_size, batch_size, is_used):
+    calls = []
+    used = convolution.convolved
+    monkeypatch.setattr(convolution, "convolved", lambda *given: calls.append(given) or used(*given))
+    with precision.scope(policy):
+        layer = Convolution(2, kernel_size)
+    signature = tf.TensorSpec([batch_size, size, size, 3], tf.float32)
+    tf.function(lambda images: layer(images)).get_concrete_function(signature)
+    assert bool(calls) == is_used
+
+
+def test_gpus_compute_their_own_gradient(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    monkeypatch.setattr(convolution, "convolved", lambda *given: pytest.fail("not for GPUs"))
+    with precision.scope("mixed_bfloat16"):
+        assert Convolution(2, 3)(tf.zeros([4, 8, 8, 3])).shape == (4, 8, 8, 2)
+
+
+def test_layer_is_saved_with_a_model(tmp_path):
+    images = keras.Input((4, 4, 3))
+    model = keras.Model(images, Convolution(5, 3, "ones")(images))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded.layers[-1], Convolution)
+    np.testing.assert_array_equal(loaded(tf.ones([1, 4, 4, 3])), model(tf.ones([1, 4, 4, 3])))
