@@ -27,7 +27,7 @@ import dataclasses
 from absl import flags
 
 from benchmarks import results
-from models import train_config
+from models import presets
 from pipeline import binary, config
 from pipeline.data_config import DataConfig, SourceConfig
 
@@ -55,7 +55,7 @@ def main() -> None:
     device.claim_gpus_politely()
     source = dataclasses.replace(source, dataset=prepare.prepare(source))
     # Nothing is held out: the smallest data set has no 10,000 examples to spare.
-    data = config.build(DataConfig, train_config.preset("quick"), source.as_dict(), {"num_validation": 0})
+    data = config.build(DataConfig, presets.preset("quick"), source.as_dict(), {"num_validation": 0})
     repeats, round_s, num_steps = (REPEATS.value or 3, 0.05, 2) if QUICK.value else (REPEATS.value or 7, 0.1, 8)
     batch = augment_sides.Batch.first(dataclasses.replace(data, batch_size=BATCH_SIZE.value))
     rows = []

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from benchmarks import augment_peers, augment_torchvision, results, timing, training_steps
-from models import precision, train_config
+from models import precision, presets
 from models.train_config import TrainConfig
 from pipeline import batches, config, errors, source
 from pipeline.augment import composition, sets
@@ -192,7 +192,7 @@ def share_of_quick_step(data: DataConfig, repeats: int, round_s: float, num_step
       round_s: seconds that a round of the augmentation takes at least.
       num_steps: training steps a round.
     """
-    train = config.build(TrainConfig, train_config.preset("quick"), {"preset": "quick"})
+    train = config.build(TrainConfig, presets.preset("quick"), {"preset": "quick"})
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
     _, augment = _side(ours("flip_shift", Batch.first(data)), data.batch_size, round_s)
     steps = training_steps.side("ours/quick_step", data, train, num_steps)

@@ -78,10 +78,10 @@ def tested(preset: str, data_dir: str, **values: Any) -> dict[str, Any]:
       data_dir: folder with shapes100; the run is left in `runs/` of it.
       **values: fields that are to be otherwise than in the preset.
     """
-    from models import evaluation, precision, run_folder, train_config, training
+    from models import evaluation, precision, presets, run_folder, training
     from models.train_config import TrainConfig
 
-    standard = {**train_config.preset(preset), "preset": preset, "dataset": "shapes100", "data_dir": data_dir}
+    standard = {**presets.preset(preset), "preset": preset, "dataset": "shapes100", "data_dir": data_dir}
     values = {**standard, **values}
     data, train = config.build(DataConfig, values), config.build(TrainConfig, values)
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from benchmarks import results, timing, training_steps
-from models import train_config
+from models import presets
 from models.train_config import TrainConfig
 from pipeline import binary, config, errors
 from pipeline.data_config import DataConfig, SourceConfig
@@ -31,7 +31,7 @@ OUT = flags.DEFINE_string("out", "", "JSON file to write")
 
 def main() -> None:
     """Measure the sides and publish the rows."""
-    values = train_config.preset(PRESET.value)
+    values = presets.preset(PRESET.value)
     data = config.build(DataConfig, values, config.given_flags())
     from pipeline import prepare
 

@@ -16,12 +16,14 @@ from models.architectures.baseline import baseline
 from models.architectures.fast import fast
 from models.architectures.linear import linear
 from models.architectures.residual import residual
+from models.architectures.resnet import resnet
+from models.architectures.wide_resnet import wide_resnet
 from models.layers import PixelScaling
 from models.train_config import TrainConfig
 from pipeline import seeds
 from pipeline.resolution import FULL_SIZE
 
-TRUNKS_OF_ANY_SIZE = {"residual": residual, "fast": fast}
+TRUNKS_OF_ANY_SIZE = {"residual": residual, "fast": fast, "resnet": resnet, "wide_resnet": wide_resnet}
 TRUNKS_OF_ONE_SIZE = {"baseline": baseline, "linear": linear}  # they flatten their maps into dense layers
 TRUNKS = TRUNKS_OF_ANY_SIZE | TRUNKS_OF_ONE_SIZE
 

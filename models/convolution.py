@@ -17,10 +17,10 @@ LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's own kernel gradient 
 
 @keras.saving.register_keras_serializable("streaming_cifar100")
 class Convolution(keras.layers.Conv2D):
-    """`keras.layers.Conv2D` of stride 1, "same" padding and no bias, faster to train in bfloat16 on CPUs.
+    """`keras.layers.Conv2D` of "same" padding and no bias, faster to train in bfloat16 on CPUs.
 
-    Its outputs are `Conv2D`'s, its gradients too but for the order of summation. On GPUs, in float32 and for maps of
-    more than 8 pixels each way it is `Conv2D` unchanged.
+    Its outputs are `Conv2D`'s, its gradients too but for the order of summation. On GPUs, in float32, with strides
+    and for maps of more than 8 pixels each way it is `Conv2D` unchanged.
 
     Args:
       filters: output channels.
@@ -38,8 +38,8 @@ class Convolution(keras.layers.Conv2D):
         """[B, H, W, channels], [k, k, channels, filters] -> [B, H, W, filters]."""
         height, width = inputs.shape[1:3]
         is_small = None not in (inputs.shape[0], height, width) and max(height, width) <= LARGEST_SMALL_MAP
-        has_area = max(self.kernel_size) > 1
-        if is_small and has_area and self.compute_dtype == "bfloat16" and not tf.config.list_logical_devices("GPU"):
+        is_plain = max(self.kernel_size) > 1 and max(self.strides) == 1
+        if is_small and is_plain and self.compute_dtype == "bfloat16" and not tf.config.list_logical_devices("GPU"):
             return convolved(inputs, tf.convert_to_tensor(kernel))
         return super().convolution_op(inputs, kernel)
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from models import run_folder, train_config
+from models import presets, run_folder
 from models.reporting import table
 from models.train_config import TrainConfig
 from pipeline import binary, config, errors, prepared
@@ -60,7 +60,7 @@ def _configs() -> tuple[DataConfig, TrainConfig]:
             f"preset={given['preset']!r} and --config={CONFIG.value}, which is of preset {file['preset']!r}: give one"
         )
     preset = given.get("preset", file.get("preset", TrainConfig().preset))
-    layers = (train_config.preset(preset), file, given, {"preset": preset})
+    layers = (presets.preset(preset), file, given, {"preset": preset})
     return config.build(DataConfig, *layers), config.build(TrainConfig, *layers)
 
 

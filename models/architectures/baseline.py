@@ -5,10 +5,10 @@ As a single fine head it has 6,454,948 parameters. The study's row "baseline": 9
 
 import keras
 
-from models.train_config import TrainConfig
+from models.network_config import NetworkConfig
 
 
-def baseline(images: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
+def baseline(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     """Scaled images [B, 32, 32, 3] -> features [B, 128]."""
     x = keras.layers.Conv2D(32, 3, padding="valid", activation="relu")(images)
     x = keras.layers.Conv2D(64, 3, padding="valid", activation="relu")(x)

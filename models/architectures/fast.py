@@ -10,13 +10,13 @@ import keras
 from models import whitening
 from models.convolution import Convolution
 from models.layers import DiracInitializer, FusedBatchNormalization
-from models.train_config import TrainConfig
+from models.network_config import NetworkConfig
 
 # Of each group: the kernel sizes of its first convolution and of its residual pair.
 KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
 
 
-def fast(images: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
+def fast(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, 2 x the last group's filters]: each one's maximum and mean."""
     x = whitening.layer()(images) if config.whitening else _convolved(images, whitening.NUM_FILTERS, 2, config)
     for filters, bottleneck, kernels in zip(config.group_widths, config.group_bottlenecks, KERNELS, strict=True):
@@ -28,11 +28,11 @@ def fast(images: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
     return keras.layers.Concatenate()([keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)])
 
 
-def _convolved(x: keras.KerasTensor, filters: int, kernel_size: int, config: TrainConfig) -> keras.KerasTensor:
+def _convolved(x: keras.KerasTensor, filters: int, kernel_size: int, config: NetworkConfig) -> keras.KerasTensor:
     initializer = DiracInitializer() if config.dirac else "he_normal"
     return Convolution(filters, kernel_size, initializer)(x)
 
 
-def _activated(x: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
+def _activated(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     normalised = FusedBatchNormalization(momentum=config.norm_momentum, scale=config.norm_scale)(x)
     return keras.layers.Activation(config.activation)(normalised)

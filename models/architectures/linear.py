@@ -2,9 +2,9 @@
 
 import keras
 
-from models.train_config import TrainConfig
+from models.network_config import NetworkConfig
 
 
-def linear(images: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
+def linear(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     """Scaled images [B, 32, 32, 3] -> the same 3,072 numbers [B, 3072]."""
     return keras.layers.Flatten()(images)

@@ -9,13 +9,13 @@ import keras
 
 from models.convolution import Convolution
 from models.layers import FusedBatchNormalization
-from models.train_config import TrainConfig
+from models.network_config import NetworkConfig
 
 STEM_FILTERS = 24
 GROUP_FILTERS = (32, 96, 256)
 
 
-def residual(images: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
+def residual(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     """Scaled images [B, 32, 32, 3] -> features [B, 256]."""
     x = _activated(_convolved(images, STEM_FILTERS))
     for number, filters in enumerate(GROUP_FILTERS):

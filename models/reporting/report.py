@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models import device, flops, train_config
+from models import device, flops, presets
 from models.checkpoints import Progress
 from models.metrics import MEANS
 from models.train_config import TrainConfig
@@ -71,7 +71,7 @@ def of_training(
 
 def _preset_changes(data: DataConfig, config: TrainConfig) -> dict[str, Any]:
     """What the run has otherwise than its preset says; a preset leaves data set, seed and precision open."""
-    values = train_config.preset(config.preset)
+    values = presets.preset(config.preset)
     changes: dict[str, Any] = {}
     for used, preset in ((data, build(DataConfig, values)), (config, build(TrainConfig, values))):
         standard = preset.as_dict()

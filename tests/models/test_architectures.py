@@ -7,7 +7,9 @@ import tensorflow as tf
 
 from models import classifier, flops, precision
 from models.layers import DiracInitializer
-from models.train_config import ARCHITECTURES, TrainConfig, preset
+from models.network_config import ARCHITECTURES
+from models.presets import preset
+from models.train_config import TrainConfig
 from pipeline import config, errors
 
 
@@ -183,3 +185,28 @@ def test_muons_products_are_counted_apart():
     config_of_run = TrainConfig(optimizer="muon", muon_iterations=3)
     assert flops.optimizer_petaflop(model, config_of_run, 100) == pytest.approx(2 * 3 * products * 100 / 1e15)
     assert flops.optimizer_petaflop(model, TrainConfig(), 100) == 0.0
+
+
+def test_resnet_has_the_known_parameters():
+    model = built(architecture="resnet", heads="fine")
+    assert sum(variable.shape.num_elements() for variable in model.trainable_variables) == 11_220_132
+    assert flops.multiply_adds(model) == 555_468_800  # of the CIFAR form's usual count, 0.56 G
+
+
+@pytest.mark.parametrize(("depth", "factor", "parameters"), [(16, 4, 2_772_020), (28, 10, 36_536_884)])
+def test_wide_resnet_has_the_known_parameters(depth, factor, parameters):
+    model = built(architecture="wide_resnet", heads="fine", depth=depth, widen_factor=factor)
+    assert sum(variable.shape.num_elements() for variable in model.trainable_variables) == parameters
+
+
+def test_wide_resnet_of_no_such_depth_is_refused():
+    with pytest.raises(errors.BadArgumentError, match=r"depth=27: expected 6 n \+ 4"):
+        TrainConfig(depth=27)
+
+
+def test_dropout_of_wide_resnet_is_part_of_what_a_checkpoint_keeps():
+    model = built(architecture="wide_resnet", depth=10, widen_factor=1, dropout=0.3)
+    dropped = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+    assert len(dropped) == 3
+    kept = {id(variable) for variable in model.variables}
+    assert all(id(layer.seed_generator.state) in kept for layer in dropped)

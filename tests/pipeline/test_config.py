@@ -7,7 +7,8 @@ import json
 import pytest
 from absl import flags
 
-from models.train_config import PRESET_NAMES, PRESETS, TrainConfig, preset
+from models.presets import PRESETS, preset
+from models.train_config import TrainConfig
 from pipeline import config, errors
 from pipeline.data_config import DataConfig
 
@@ -52,10 +53,6 @@ def test_flags_left_alone_are_not_given(monkeypatch):
 def test_no_two_configurations_share_a_flag():
     names = [field.name for config_class in (DataConfig, TrainConfig) for field in dataclasses.fields(config_class)]
     assert len(names) == len(set(names))
-
-
-def test_preset_names_are_the_presets():
-    assert tuple(PRESETS) == PRESET_NAMES
 
 
 @pytest.mark.parametrize("name", PRESETS)
