@@ -12,21 +12,30 @@ from pipeline.data_config import DataConfig
 
 
 class Evaluator:
-    """Evaluates a model on padded, masked batches (`pipeline.batches.eval_batches`), with one trace for all calls."""
+    """Evaluates a model on padded, masked batches (`pipeline.batches.eval_batches`), with one trace for all calls.
 
-    def __init__(self, model: keras.Model, config: TrainConfig) -> None:
-        self._heads = config.heads
+    Args:
+      model: answers logits for images.
+      train: its heads and losses.
+      flip_average: whether the logits of each image and of its mirror image are averaged; else a single view.
+    """
+
+    def __init__(self, model: keras.Model, train: TrainConfig, *, flip_average: bool = False) -> None:
+        self._heads = train.heads
         self._sums = tf.Variable(tf.zeros(len(metrics.SUMS), tf.float64), trainable=False)
 
         @tf.function(reduce_retracing=True)
         def add_batch(batch: dict[str, tf.Tensor]) -> None:
             logits = model(batch["image"], training=False)
-            self._sums.assign_add(metrics.sums(config, logits, batch))
+            if flip_average:
+                mirrored = model(tf.reverse(batch["image"], [2]), training=False)
+                logits = {name: (logits[name] + mirrored[name]) / 2.0 for name in logits}
+            self._sums.assign_add(metrics.sums(train, logits, batch))
 
         self._add_batch = add_batch
 
     def __call__(self, stream: tf.data.Dataset, num_expected: int) -> dict[str, float]:
-        """The mean losses and accuracies, single view.
+        """The mean losses and accuracies.
 
         Raises:
           RuntimeError: the batches held more or fewer examples than `num_expected`.
@@ -42,6 +51,8 @@ class Evaluator:
 
 def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
     """Evaluate a finished run's model on "validation" or "test"; its report gets the new figures, times stay.
+
+    The figures are of a single view; accuracies averaged over an image and its mirror image have keys of their own.
 
     Args:
       run: the run's folder.
@@ -59,6 +70,8 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
     num_examples = split.size(data, builder, split_name)
     stream = batches.eval_batches(data, builder, split_name)
     with run.locked():
-        evaluator = Evaluator(run.load_model(), config.build(TrainConfig, saved))
-        means = evaluator(stream, num_examples)
-        run.write_report({**run.report(), **report.evaluated(split_name, num_examples, means)})
+        model, train = run.load_model(), config.build(TrainConfig, saved)
+        means = Evaluator(model, train)(stream, num_examples)
+        averaged = Evaluator(model, train, flip_average=True)(stream, num_examples)
+        evaluated = report.evaluated(split_name, num_examples, means)
+        run.write_report({**run.report(), **evaluated, **report.flip_averaged(averaged)})

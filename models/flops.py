@@ -25,9 +25,11 @@ def multiply_adds(model: keras.Model, size: int = FULL_SIZE) -> int:
     return sum(map(_multiply_adds_of, graph.get_operations()))
 
 
-def train_petaflop(model: keras.Model, images_by_size: Mapping[int, int]) -> float:
-    """Of training on so many images of each size (pixels each way), forward and backward."""
-    return sum(6 * multiply_adds(model, size) * num_images for size, num_images in images_by_size.items()) / 1e15
+def train_petaflop(model: keras.Model, config: TrainConfig, images_by_size: Mapping[int, int]) -> float:
+    """Of training on so many images of each size (pixels each way), forward and backward; SAM does both twice."""
+    passes = 2 if config.sam_radius else 1
+    operations = sum(6 * multiply_adds(model, size) * num_images for size, num_images in images_by_size.items())
+    return passes * operations / 1e15
 
 
 def optimizer_petaflop(model: keras.Model, config: TrainConfig, num_steps: int) -> float:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from pipeline import errors
 from pipeline.config import Config, setting
 
 OPTIMIZERS = ("sgd", "adam", "muon")
@@ -37,3 +38,10 @@ class OptimizationConfig(Config):
         low=0.0,
     )
     lookahead_steps: int = setting(0, "weights are pulled back to slow ones every so many steps; 0 is off", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.average_decay and self.lookahead_steps:
+            raise errors.BadArgumentError(
+                f"average_decay={self.average_decay} and lookahead_steps={self.lookahead_steps}: give one of the two"
+            )

@@ -96,7 +96,7 @@ class RunFolder:
         """The trained classifier of a finished run."""
         import keras
 
-        from models import layers  # noqa: F401  # registers the project's own layers with Keras
+        from models import classifier  # noqa: F401  # registers the layers of every network with Keras
 
         try:
             return keras.saving.load_model(self.model, compile=False)

@@ -23,6 +23,7 @@ from pipeline.data_config import AUTO, DataConfig
 
 config.define_flags(DataConfig, TrainConfig)
 RUN_DIR = flags.DEFINE_string("run_dir", "", "folder of the run; default runs/PRESET-DATASET")
+PROFILE = flags.DEFINE_string("profile", "", "folder for a trace of five steps, which TensorBoard opens")
 CONFIG = flags.DEFINE_string("config", "", "JSON of a saved configuration, such as a run's config.json")
 
 
@@ -35,7 +36,7 @@ def main() -> None:
 
     data = dataclasses.replace(data, dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
     binary.load_tensorflow()
-    from models import device, precision, training
+    from models import device, precision, profiling, training
     from models.reporting import page
 
     device.claim_gpus_politely()
@@ -46,7 +47,9 @@ def main() -> None:
     with run_folder.claim(path, saved, _identity(data, train)) as run:
         if run.is_finished:
             _tell_finished(run)
-        training.train(data, train, run=run, verbose=1 if sys.stdout.isatty() else 2)  # no bar into a log
+        callbacks = [profiling.Profiler(PROFILE.value)] if PROFILE.value else []
+        verbose = 1 if sys.stdout.isatty() else 2  # no bar into a log
+        training.train(data, train, run=run, callbacks=callbacks, verbose=verbose)
         page.write(run)
         table.show(run)
 

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from models import metrics, schedules
+from models import averaging, metrics, schedules
 from models.heads import NUM_CLASSES
 from models.train_config import TrainConfig
 from pipeline.augment import originals, sets
@@ -34,6 +34,7 @@ class TrainStep:
         self._model, self._optimizer, self._data, self._config = model, optimizer, data, config
         self._total_steps = total_steps
         self._resolutions = ResolutionSchedule.parse(data.resolutions)
+        self.slow_weights = averaging.build(model, config, total_steps)
         self._augment = compiled(self.transforms, allow_xla=config.jit_compile != "off")
         self._update = tf.function(self._updated, jit_compile=_uses_xla(config) or None)
         self._step = tf.function(self._augmented_and_updated)
@@ -56,20 +57,47 @@ class TrainStep:
                 one_hot = tf.one_hot(batch[name], num_classes)
                 labels[name] = mix_labels(one_hot, self.transforms, drawn, height, width, original)
         self._update(images, labels, number)
+        if self.slow_weights is not None:
+            self.slow_weights.update(number)
 
     def _updated(self, images: tf.Tensor, labels: dict[str, tf.Tensor], number: tf.Tensor) -> None:
         rate = schedules.learning_rate(self._config, number, self._total_steps)
         if rate is not None:
             self._optimizer.learning_rate.assign(rate)
         guard = _OverflowGuard(self._model, self._optimizer)
-        with tf.GradientTape() as tape:
-            logits = self._model(images, training=True)
-            loss = tf.reduce_mean(metrics.objective(self._config, logits, labels))
-            scaled_loss = self._optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled_loss, [variable.value for variable in self._model.trainable_variables])
+        logits, gradients = self._gradients(images, labels)
+        if self._config.sam_radius:
+            gradients = self._gradients_uphill(images, labels, gradients)
         guard.check(gradients)
         self._optimizer.apply(gradients, self._model.trainable_variables)
         self.sums.assign_add(guard.zero_if_skipped(metrics.sums(self._config, logits, labels)))
+
+    def _gradients(
+        self, images: tf.Tensor, labels: dict[str, tf.Tensor]
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            logits = self._model(images, training=True)
+            loss = tf.reduce_mean(metrics.objective(self._config, logits, labels))
+            loss += sum(self._model.losses)  # of layers with a regulariser
+            scaled_loss = self._optimizer.scale_loss(loss)
+        return logits, tape.gradient(scaled_loss, [variable.value for variable in self._model.trainable_variables])
+
+    def _gradients_uphill(
+        self, images: tf.Tensor, labels: dict[str, tf.Tensor], gradients: list[tf.Tensor]
+    ) -> list[tf.Tensor]:
+        """The gradients at the weights from which the loss has risen most nearby (SAM, Foret et al. 2020).
+
+        arXiv 2010.01412. Weights and moving statistics are as before afterwards, to the last bit.
+        """
+        variables = self._model.trainable_variables
+        before = [(variable, tf.identity(variable.value)) for variable in self._model.variables]
+        length = self._config.sam_radius / tf.linalg.global_norm(gradients)
+        for variable, gradient in zip(variables, gradients, strict=True):
+            variable.assign_add(length * gradient)
+        _, uphill = self._gradients(images, labels)
+        for variable, value in before:
+            variable.assign(value)
+        return uphill
 
 
 class _OverflowGuard:

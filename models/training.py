@@ -7,6 +7,7 @@ step, draws two iterators an epoch and loses the random state. A run that is kil
 ends with the very weights that it would have had.
 """
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
@@ -160,6 +161,8 @@ class _Loop:
         while progress.epoch < self.epochs.count and not self.model.stop_training:
             logs = self._train_epoch(stream)
         self.callbacks.on_train_end(logs)
+        if self.step.slow_weights is not None:
+            self.step.slow_weights.hand_over()
         # EarlyStopping and its like may have put other weights back.
         progress.final = self._validation_means() if self.given_callbacks else report.validation_of(progress.rows[-1])
         progress.finished = True
@@ -249,7 +252,11 @@ class _Loop:
 
     def _validation_means(self) -> dict[str, float]:
         """The means over the validation part; nothing where nothing is held out."""
-        return {} if self.validation is None else self.evaluator(self.validation, self.data.num_validation)
+        if self.validation is None:
+            return {}
+        slow_weights = self.step.slow_weights
+        with contextlib.nullcontext() if slow_weights is None else slow_weights.in_place():
+            return self.evaluator(self.validation, self.data.num_validation)
 
     def _announce_epochs(self, num_steps: int) -> None:
         self.callbacks.set_params({"verbose": self.verbose, "epochs": self.epochs.count, "steps": num_steps})
@@ -266,6 +273,8 @@ class _Loop:
         saved = checkpoints.restore(self.folder.checkpoint, self._variables()) if self.folder is not None else None
         if self.folder is None or saved is None:
             self._whiten()
+            if self.step.slow_weights is not None:
+                self.step.slow_weights.reset()
             return checkpoints.Progress()
         self.step.sums.assign(saved.sums)
         self.folder.write_metrics(saved.rows)  # a kill may have come between the checkpoint and the rows
@@ -286,7 +295,8 @@ class _Loop:
         raise errors.InterruptedRunError(f"interrupted; {reached} is saved, and the same command goes on from there")
 
     def _variables(self) -> list[keras.Variable]:
-        return checkpoints.variables(self.model, self.optimizer)
+        slow = [] if self.step.slow_weights is None else self.step.slow_weights.variables
+        return [*checkpoints.variables(self.model, self.optimizer), *slow]
 
     def _report(self) -> dict[str, Any]:
         num_test = source.num_examples(self.builder, "test")

@@ -40,7 +40,13 @@ def accuracies(report: dict[str, Any]) -> list[Figure]:
         "coarse_accuracy": "Coarse, from its head",
         "coarse_from_fine_accuracy": "Coarse, summed from fine",
     }
-    return [_accuracy(name, report[key], "the model's own" if key == own else "") for key, name in names.items()]
+    found = []
+    for key, name in names.items():
+        averaged = report.get(f"flip_averaged_{key}")
+        notes = ["the model's own"] if key == own else []
+        notes += [f"{percent(averaged)} % averaged with the mirror image"] if averaged is not None else []
+        found.append(_accuracy(name, report[key], "; ".join(notes)))
+    return found
 
 
 def evaluated_on(report: dict[str, Any]) -> Figure:

@@ -55,11 +55,12 @@ def of_training(
         "epochs": round(trained_epochs, 4),
         "steps": progress.step,
         **evaluated("validation", counts.num_validation, progress.final),
+        **flip_averaged({}),
         # A single head leaves no choice.
         "coarse_source": {"both": config.coarse_source, "fine": "summed", "coarse": "head"}[config.heads],
         "train_seconds": round(progress.train_seconds, 3),
         "examples_per_second": round(progress.step * data.batch_size / progress.train_seconds, 1),
-        "train_petaflop": flops.train_petaflop(model, images_by_size),
+        "train_petaflop": flops.train_petaflop(model, config, images_by_size),
         "optimizer_petaflop": flops.optimizer_petaflop(model, config, progress.step),
         "peak_rss_mib": round(peak_rss_mib, 1),
         "num_parameters": model.count_params(),
@@ -82,6 +83,11 @@ def _preset_changes(data: DataConfig, config: TrainConfig) -> dict[str, Any]:
 def evaluated(split: str, num_examples: int, means: dict[str, float]) -> dict[str, Any]:
     """The keys that an evaluation replaces in a report; null for what was not measured or a head that is not there."""
     return {"split": split, "examples_evaluated": num_examples, **{name: means.get(name) for name in MEANS}}
+
+
+def flip_averaged(means: dict[str, float]) -> dict[str, Any]:
+    """The keys of accuracies that are averaged over each image and its mirror image; null before an evaluation."""
+    return {f"flip_averaged_{name}": means.get(name) for name in MEANS if name.endswith("accuracy")}
 
 
 def row(

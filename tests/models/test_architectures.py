@@ -74,7 +74,7 @@ def test_multiply_adds_of_a_known_network():
     model = built(architecture="baseline", heads="fine")
     expected = 3 * 9 * 32 * 30 * 30 + 32 * 9 * 64 * 28 * 28 + 50_176 * 128 + 128 * 100
     assert flops.multiply_adds(model) == expected
-    assert flops.train_petaflop(model, {32: 1000}) == pytest.approx(6 * expected * 1000 / 1e15)
+    assert flops.train_petaflop(model, TrainConfig(), {32: 1000}) == pytest.approx(6 * expected * 1000 / 1e15)
 
 
 def test_multiply_adds_follow_the_resolution():
@@ -88,7 +88,8 @@ def test_multiply_adds_follow_the_resolution():
     assert flops.multiply_adds(model, 20) == expected(20, 20, 10, 5, 5, 2)
     images = {20: 1000, 32: 500}
     both = sum(flops.multiply_adds(model, size) * number for size, number in images.items())
-    assert flops.train_petaflop(model, images) == pytest.approx(6 * both / 1e15)
+    assert flops.train_petaflop(model, TrainConfig(), images) == pytest.approx(6 * both / 1e15)
+    assert flops.train_petaflop(model, TrainConfig(sam_radius=0.1), images) == pytest.approx(12 * both / 1e15)
 
 
 def test_pooling_networks_take_any_size_and_flattening_ones_do_not():

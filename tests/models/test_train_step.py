@@ -72,6 +72,76 @@ def test_schedule_without_warmup_starts_at_the_top():
     assert rates == pytest.approx([0.95 - 0.1 * step for step in range(10)])
 
 
+def test_cosine_falls_from_the_top_to_nothing():
+    config = TrainConfig(schedule="warmup_cosine", warmup_fraction=0.2, learning_rate=3.0)
+    rates = np.array([float(schedules.learning_rate(config, tf.constant(step), 1000)) for step in range(1000)])
+    assert rates[:200] == pytest.approx(3.0 * (np.arange(200) + 0.5) / 200, rel=1e-4)
+    fallen = (np.arange(200, 1000) + 0.5 - 200) / 800
+    assert rates[200:] == pytest.approx(1.5 + 1.5 * np.cos(np.pi * fallen), abs=1e-3)
+
+
+def test_sam_takes_its_gradients_uphill(batch):
+    def trained(sam_radius: float) -> tuple[keras.Model, TrainStep, keras.Model]:
+        plain = {"architecture": "linear", "momentum": 0.0, "weight_decay": 0.0}
+        model, _, step = prepared(DataConfig(augmentation="none"), sam_radius=sam_radius, **plain)
+        untrained = [value.copy() for value in model.get_weights()]
+        step(batch, 0)
+        return untrained, model.get_weights(), step
+
+    before, plain, _ = trained(0.0)
+    gradients = [(old - new) / 0.1 for old, new in zip(before, plain, strict=True)]
+    length = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
+    uphill, _, step = prepared(DataConfig(augmentation="none"), architecture="linear", momentum=0.0, weight_decay=0.0)
+    uphill.set_weights([old + 0.5 / length * gradient for old, gradient in zip(before, gradients, strict=True)])
+    step(batch, 0)
+    _, moved, _ = trained(0.5)
+    for old, at_uphill, after, gradient in zip(before, uphill.get_weights(), moved, gradients, strict=True):
+        expected = old + (at_uphill - (old + 0.5 / length * gradient))
+        np.testing.assert_allclose(after, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_sam_keeps_the_statistics_of_the_first_pass(batch):
+    values = {"learning_rate": 0.0, "weight_decay": 0.0}
+    (plain, _, step), (sam, _, sam_step) = prepared(**values), prepared(sam_radius=0.5, **values)
+    step(batch, 0)
+    sam_step(batch, 0)
+    for one, two in zip(plain.get_weights(), sam.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_overflow_under_sam_changes_no_weight(batch):
+    model, optimizer, step = prepared(precision="mixed_float16", sam_radius=0.05)
+    before = [variable.numpy() for variable in model.variables]
+    optimizer.dynamic_scale.assign(2.0**100)
+    step(batch, 0)
+    for variable, value in zip(model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value, variable.path)
+
+
+def test_regularisers_of_layers_are_part_of_the_objective(batch):
+    config = TrainConfig(
+        architecture="linear",
+        precision="float32",
+        schedule="constant",
+        learning_rate=0.1,
+        momentum=0.0,
+        weight_decay=0.0,
+    )
+    weights = []
+    for factor in (0.0, 0.25):
+        model = classifier.build(config)
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Dense):
+                layer.kernel.regularizer = keras.regularizers.L2(factor)
+        start = model.get_weights()
+        optimizer = optimizers.build(config, model.trainable_variables)
+        TrainStep(model, optimizer, DataConfig(augmentation="none"), config, total_steps=10)(batch, 0)
+        weights.append(model.get_weights())
+    for old, plain, penalised in zip(start, *weights, strict=True):
+        penalty = 0.1 * 2 * 0.25 * old if old.ndim == 2 else 0.0
+        np.testing.assert_allclose(plain - penalised, penalty, atol=1e-5)
+
+
 def test_overflow_changes_no_weight_and_halves_the_scale(batch):
     model, optimizer, step = prepared(precision="mixed_float16")
     step(batch, 0)
