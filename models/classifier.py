@@ -12,19 +12,39 @@ from collections.abc import Iterator
 import keras
 
 from models import heads, precision
+from models.architectures.alexnet import alexnet
 from models.architectures.baseline import baseline
+from models.architectures.efficientnet import efficientnet_b0, efficientnet_v2_s
 from models.architectures.fast import fast
 from models.architectures.linear import linear
 from models.architectures.residual import residual
 from models.architectures.resnet import resnet
+from models.architectures.study_cnn import study_cnn
+from models.architectures.study_net import study_net
+from models.architectures.vgg import vgg11, vgg16
 from models.architectures.wide_resnet import wide_resnet
 from models.layers import PixelScaling
 from models.train_config import TrainConfig
 from pipeline import seeds
 from pipeline.resolution import FULL_SIZE
 
-TRUNKS_OF_ANY_SIZE = {"residual": residual, "fast": fast, "resnet": resnet, "wide_resnet": wide_resnet}
-TRUNKS_OF_ONE_SIZE = {"baseline": baseline, "linear": linear}  # they flatten their maps into dense layers
+TRUNKS_OF_ANY_SIZE = {
+    "residual": residual,
+    "fast": fast,
+    "resnet": resnet,
+    "wide_resnet": wide_resnet,
+    "study_net": study_net,
+    "efficientnet_b0": efficientnet_b0,
+    "efficientnet_v2_s": efficientnet_v2_s,
+}
+TRUNKS_OF_ONE_SIZE = {  # they flatten their maps into dense layers
+    "baseline": baseline,
+    "linear": linear,
+    "study_cnn": study_cnn,
+    "alexnet": alexnet,
+    "vgg11": vgg11,
+    "vgg16": vgg16,
+}
 TRUNKS = TRUNKS_OF_ANY_SIZE | TRUNKS_OF_ONE_SIZE
 
 

@@ -4,9 +4,29 @@ import dataclasses
 
 from pipeline import errors
 from pipeline.config import Config, setting
+from pipeline.resolution import FULL_SIZE
 
-ARCHITECTURES = ("residual", "fast", "resnet", "wide_resnet", "baseline", "linear")
-ACTIVATIONS = ("relu", "silu", "gelu", "elu", "leaky_relu")
+ARCHITECTURES = (
+    "residual",
+    "fast",
+    "resnet",
+    "wide_resnet",
+    "baseline",
+    "linear",
+    "study_cnn",
+    "study_net",
+    "alexnet",
+    "vgg11",
+    "vgg16",
+    "efficientnet_b0",
+    "efficientnet_v2_s",
+)
+ACTIVATIONS = ("relu", "silu", "gelu", "elu", "leaky_relu", "selu", "tanh")
+POOLINGS = ("max", "average", "mixed")
+PADDINGS = ("same", "valid")
+INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal", "random_normal")
+STUDY_CNN_KERNEL = 3  # pixels each way, of its convolutions
+STUDY_CNN_POOL = 2
 HEADS = ("both", "fine", "coarse")
 
 
@@ -17,14 +37,38 @@ class NetworkConfig(Config):
     architecture: str = setting("residual", "network", choices=ARCHITECTURES)
     widths: str = setting("32,128,384", "filters of the three groups of fast")
     bottlenecks: str = setting("32,96,256", "filters inside the residual pairs of the three groups of fast")
-    activation: str = setting("relu", "of fast", choices=ACTIVATIONS)
+    activation: str = setting("relu", "of fast, study_cnn and study_net", choices=ACTIVATIONS)
     whitening: bool = setting(True, "stem of fast computed from the training images and frozen; else trained")
     dirac: bool = setting(True, "convolutions of fast begin by handing their channels on")
     norm_scale: bool = setting(False, "batch normalisation of fast learns a scale beside its offset")
     norm_momentum: float = setting(0.6, "how much of the moving statistics of fast stays at a step", low=0.0, high=1.0)
     depth: int = setting(28, "of wide_resnet: its layers, 6 n + 4", low=10)
     widen_factor: int = setting(10, "of wide_resnet: how many times 16, 32 and 64 filters", low=1)
-    dropout: float = setting(0.0, "of wide_resnet: between the convolutions of a block", low=0.0, high=0.9)
+    dropout: float = setting(
+        0.0,
+        "of wide_resnet between the convolutions of a block, of study_cnn behind each block, of study_net between them",
+        low=0.0,
+        high=0.9,
+    )
+    head_dropout: float = setting(
+        0.0, "of study_net and the efficientnets: on the features before the heads", low=0.0, high=0.9
+    )
+    blocks: int = setting(3, "of study_cnn: convolutions with a pooling behind them", low=1)
+    block_convolutions: int = setting(1, "of study_cnn: convolutions a block", low=1)
+    first_filters: int = setting(32, "of study_cnn: of its first block, twice as many in each one after", low=1)
+    pooling: str = setting(
+        "max", "of study_cnn; mixed is max in the first half of its blocks, average in the rest", choices=POOLINGS
+    )
+    padding: str = setting("same", "of study_cnn", choices=PADDINGS)
+    batch_norm: bool = setting(False, "study_cnn normalises behind each convolution")
+    l2: float = setting(
+        0.0, "of study_cnn: the loss grows by this times the sum of the squares of the trunk's kernels", low=0.0
+    )
+    initializer: str = setting("glorot_uniform", "of the kernels of study_cnn", choices=INITIALIZERS)
+    convolutions: int = setting(
+        8, "of study_net: 8 is the study's Model 1, 6 its final fine model, 4 its final coarse one", low=4, high=8
+    )
+    pretrained: bool = setting(False, "the efficientnets begin with ImageNet's weights, downloaded once")
     heads: str = setting("both", "labels that the model answers", choices=HEADS)
     logit_scale: float = setting(0.125, "the heads' logits are multiplied by it", low=0.001)
     pixel_scaling: str = setting(
@@ -39,6 +83,12 @@ class NetworkConfig(Config):
         _three_numbers("bottlenecks", self.bottlenecks)
         if (self.depth - 4) % 6:
             raise errors.BadArgumentError(f"depth={self.depth}: expected 6 n + 4, such as 16, 22 or 28")
+        if self.architecture == "study_cnn":
+            _refuse_vanishing_maps(self)
+        if self.pretrained and not self.architecture.startswith("efficientnet"):
+            raise errors.BadArgumentError(
+                f"pretrained=True: architecture {self.architecture!r} has no such weights; expected an efficientnet"
+            )
 
     @property
     def group_widths(self) -> tuple[int, ...]:
@@ -56,3 +106,46 @@ def _three_numbers(name: str, text: str) -> tuple[int, ...]:
     if len(parts) != 3 or not all(part.isdecimal() and int(part) for part in parts):
         raise errors.BadArgumentError(f"{name}={text!r}: expected three numbers, such as 32,128,384")
     return tuple(int(part) for part in parts)
+
+
+def _refuse_vanishing_maps(config: NetworkConfig) -> None:
+    """Refuse a study_cnn one of whose layers would get less than it looks at; Keras says so layers later, if at all."""
+    problem = _vanishing_layer(config.blocks, config.block_convolutions, config.padding)
+    if not problem:
+        return
+
+    def most_blocks(padding: str) -> int:
+        fitting = (
+            blocks
+            for blocks in range(1, config.blocks)
+            if not _vanishing_layer(blocks, config.block_convolutions, padding)
+        )
+        return max(fitting, default=0)
+
+    ways_out = []
+    if config.padding == "valid" and not _vanishing_layer(config.blocks, config.block_convolutions, "same"):
+        ways_out.append("padding=same")
+    ways_out.append(f"blocks={most_blocks(config.padding)}" if most_blocks(config.padding) else "fewer block_convolutions")
+    raise errors.BadArgumentError(
+        f"architecture study_cnn with padding={config.padding}, blocks={config.blocks} and "
+        f"block_convolutions={config.block_convolutions}: {problem}; use {' or '.join(ways_out)}"
+    )
+
+
+def _vanishing_layer(blocks: int, block_convolutions: int, padding: str) -> str:
+    """What the first layer lacks whose input is smaller than its window; nothing where each has enough."""
+    size = FULL_SIZE
+    for block in range(1, blocks + 1):
+        for convolution in range(1, block_convolutions + 1):
+            if padding == "valid":
+                if size < STUDY_CNN_KERNEL:
+                    return _lacking(f"block {block}'s convolution {convolution}", size, STUDY_CNN_KERNEL)
+                size -= STUDY_CNN_KERNEL - 1
+        if size < STUDY_CNN_POOL:
+            return _lacking(f"block {block}'s pooling", size, STUDY_CNN_POOL)
+        size //= STUDY_CNN_POOL
+    return ""
+
+
+def _lacking(layer: str, size: int, window: int) -> str:
+    return f"{layer} would get {size} x {size} pixels and needs {window} x {window}"

@@ -5,7 +5,7 @@ import dataclasses
 from pipeline import errors
 from pipeline.config import Config, setting
 
-OPTIMIZERS = ("sgd", "adam", "muon")
+OPTIMIZERS = ("sgd", "adam", "muon", "rmsprop", "adagrad", "adadelta", "adamax", "nadam")
 SCHEDULES = ("warmup_linear", "warmup_cosine", "constant")
 
 

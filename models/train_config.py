@@ -31,4 +31,7 @@ class TrainConfig(NetworkConfig, OptimizationConfig):
         "XLA for the network; auto is on GPUs. What augments is compiled unless it is off",
         choices=("auto", "on", "off"),
     )
+    steps_per_call: int = setting(
+        1, "steps that one call of the device's graph makes; more spare GPUs waiting for Python", low=1, identity=False
+    )
     seed: int = setting(0, "of initial weights, order and augmentation", low=0)

@@ -1,5 +1,7 @@
 """One training step on the device: augment, forward, backward, update; one traced graph a resolution."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -37,11 +39,27 @@ class TrainStep:
         self.slow_weights = averaging.build(model, config, total_steps)
         self._augment = compiled(self.transforms, allow_xla=config.jit_compile != "off")
         self._update = tf.function(self._updated, jit_compile=_uses_xla(config) or None)
-        self._step = tf.function(self._augmented_and_updated)
+        self._steps = tf.function(self._all_steps)
 
     def __call__(self, batch: dict[str, tf.Tensor], number: int) -> None:
         """Train on a batch of `batches.train_batches` as step `number` of the run."""
-        self._step(batch, tf.constant(number, tf.int64), self._resolutions.size_at(number, self._total_steps))
+        self.several([batch], number)
+
+    def several(self, batches: Sequence[dict[str, tf.Tensor]], number: int) -> None:
+        """Train on batches as steps `number` and following, all of one resolution, in one call of the graph."""
+        self._steps(list(batches), tf.constant(number, tf.int64), self._size_at(number))
+
+    def num_together(self, number: int, at_most: int) -> int:
+        """How many steps from `number` on may go into one call of `several`: those of its resolution."""
+        later = range(number + 1, number + at_most)
+        return next((step for step in later if self._size_at(step) != self._size_at(number)), number + at_most) - number
+
+    def _size_at(self, number: int) -> int:
+        return self._resolutions.size_at(number, self._total_steps)
+
+    def _all_steps(self, batches: list[dict[str, tf.Tensor]], number: tf.Tensor, size: int) -> None:
+        for offset, batch in enumerate(batches):
+            self._augmented_and_updated(batch, number + offset, size)
 
     def _augmented_and_updated(self, batch: dict[str, tf.Tensor], number: tf.Tensor, size: int) -> None:
         # Drawn outside of what XLA may compile, so that a draw is the same with and without it.

@@ -9,6 +9,7 @@ ends with the very weights that it would have had.
 
 import contextlib
 import dataclasses
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
@@ -215,17 +216,18 @@ class _Loop:
         epoch_begins, last_step = self.epochs.first_step(progress.epoch), self.epochs.last_step(progress.epoch)
         logs: dict[str, float] = {}
         counted = shown = saved = time.perf_counter()
-        for number in range(progress.step, last_step):
-            self.callbacks.on_train_batch_begin(number - epoch_begins)
-            self.step(next(stream), number)
-            progress.step = number + 1
+        while progress.step < last_step:
+            self.callbacks.on_train_batch_begin(progress.step - epoch_begins)
+            count = self.step.num_together(progress.step, min(self.config.steps_per_call, last_step - progress.step))
+            self.step.several(list(itertools.islice(stream, count)), progress.step)
+            progress.step += count
             now = time.perf_counter()
             progress.epoch_seconds += now - counted
             counted = now
             if self.reads_every_step or now - shown > BAR_SECONDS or progress.step == last_step:
                 means = metrics.means(self.step.sums, self.config.heads)
                 logs, shown = {**means, "images_per_s": self._images_per_s()}, now
-            self.callbacks.on_train_batch_end(number - epoch_begins, logs)
+            self.callbacks.on_train_batch_end(progress.step - 1 - epoch_begins, logs)
             if self.stop_requests.received or self.model.stop_training:
                 break
             if now - saved > CHECKPOINT_SECONDS:

@@ -182,7 +182,7 @@ def test_graph_is_traced_once(batch):
     _, _, step = prepared()
     for number in range(3):
         step(batch, number)
-    assert step._step.experimental_get_tracing_count() == step._update.experimental_get_tracing_count() == 1
+    assert step._steps.experimental_get_tracing_count() == step._update.experimental_get_tracing_count() == 1
 
 
 @pytest.mark.parametrize(
@@ -283,14 +283,14 @@ def test_progressive_resolution_traces_one_graph_a_size(batch):
     for number in range(8):
         step(batch, number)
     assert sizes == [16, 24, 32]
-    assert step._step.experimental_get_tracing_count() == step._update.experimental_get_tracing_count() == 3
+    assert step._steps.experimental_get_tracing_count() == step._update.experimental_get_tracing_count() == 3
 
 
 @pytest.mark.parametrize(("jit_compile", "expected"), [("auto", True), ("off", False)])
 def test_augmentation_is_compiled_on_a_cpu_too_unless_xla_is_off(batch, jit_compile, expected):
     _, _, step = prepared(jit_compile=jit_compile)
     constants = {name: tf.constant(value) for name, value in batch.items()}
-    graph = step._step.get_concrete_function(constants, tf.constant(0, tf.int64), 32).graph.as_graph_def()
+    graph = step._steps.get_concrete_function([constants], tf.constant(0, tf.int64), 32).graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     assert any(node.attr["_XlaMustCompile"].b for node in nodes) is expected
 

@@ -1,6 +1,7 @@
 """The loop with Keras's callbacks, its report, its epochs, and going on after a cut."""
 
 import csv
+import dataclasses
 import json
 import math
 import os
@@ -329,6 +330,23 @@ def test_progressive_resolution_counts_what_it_costs(data):
     trained = training.train(progressive, config, verbose=0)
     at = {size: flops.multiply_adds(trained.model, size) for size in (16, 32)}
     assert trained.report["train_petaflop"] == pytest.approx(6 * 100 * (at[16] + at[32]) / 1e15)
+
+
+def test_several_steps_a_call_train_the_same(data):
+    small = {"architecture": "fast", "widths": "8,8,8", "bottlenecks": "8,8,8", "optimizer": "muon", "epochs": 1.5}
+    progressive = dataclasses.replace(data, resolutions="20:0.3,32:0.7")
+    calls = []
+    runs = []
+    for steps_per_call in (1, 4):
+        counting = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: calls.append(batch))
+        config = linear(**small, steps_per_call=steps_per_call)
+        runs.append(training.train(progressive, config, callbacks=[counting], verbose=0))
+    assert_same(weights(runs[0]), weights(runs[1]))
+    assert calls[:23] == [*range(15), *range(8)]
+    # 7 of the 23 steps are at 20 pixels; no call crosses a change of resolution or the end of an epoch
+    assert calls[23:] == [3, 6, 10, 14, 3, 7]
+    ours, theirs = ([{**row, "train_seconds": 0, "examples_per_second": 0} for row in run.rows] for run in runs)
+    assert ours == theirs
 
 
 def test_resolutions_are_refused_where_the_network_has_one(data):

@@ -1,0 +1,196 @@
+"""EfficientNet B0 and V2-S in their CIFAR form: two of the five strides are taken out, so that 32 pixels end as 4.
+
+Tan & Le 2019 (arXiv 1905.11946) and 2021 (arXiv 2104.00298). Layers, names and weights are those of `keras.applications`
+(without its top: 4,049,564 and 20,331,360 parameters), whose ImageNet weights `pretrained` loads: strides have none. They
+were learnt at 224 and 384 pixels and for another scaling of them, which fine-tuning has to bridge.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+
+from models.convolution import Convolution
+from models.layers import FusedBatchNormalization
+from models.network_config import NetworkConfig
+from pipeline import errors
+
+NORM_MOMENTUM = 0.9
+LARGEST_DROP = 0.2  # how often the last residual block is left out in training; the first never, in between in a line
+SQUEEZE = 4
+TOP_FILTERS = 1280
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Blocks of one width; a fused block's expansion and depthwise convolution are one full convolution."""
+
+    kernel_size: int
+    expansion: int
+    blocks: int
+    filters: int
+    stride: int  # of the first block, in the CIFAR form
+    is_fused: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A member of the family, and where its ImageNet weights are to be had."""
+
+    stem_filters: int
+    stem_stride: int
+    depthwise_name: str
+    stages: tuple[Stage, ...]
+    application: Callable[..., keras.Model]
+    weights_url: str
+    weights_md5: str
+
+
+B0 = Network(
+    32,
+    1,  # 2 on ImageNet
+    "dwconv",
+    (
+        Stage(3, 1, 1, 16, 1),
+        Stage(3, 6, 2, 24, 1),  # 2 on ImageNet
+        Stage(5, 6, 2, 40, 2),
+        Stage(3, 6, 3, 80, 2),
+        Stage(5, 6, 3, 112, 1),
+        Stage(5, 6, 4, 192, 2),
+        Stage(3, 6, 1, 320, 1),
+    ),
+    keras.applications.EfficientNetB0,
+    "https://storage.googleapis.com/keras-applications/efficientnetb0_notop.h5",
+    "50bc09e76180e00e4465e1a485ddc09d",
+)
+V2_S = Network(
+    24,
+    1,  # 2 on ImageNet
+    "dwconv2",
+    (
+        Stage(3, 1, 2, 24, 1, is_fused=True),
+        Stage(3, 4, 4, 48, 1, is_fused=True),  # 2 on ImageNet
+        Stage(3, 4, 4, 64, 2, is_fused=True),
+        Stage(3, 4, 6, 128, 2),
+        Stage(3, 6, 9, 160, 1),
+        Stage(3, 6, 15, 256, 2),
+    ),
+    keras.applications.EfficientNetV2S,
+    "https://storage.googleapis.com/tensorflow/keras-applications/efficientnet_v2/efficientnetv2-s_notop.h5",
+    "af0682fb74e8c54910f2d4393339c070",
+)
+
+
+def efficientnet_b0(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+    """Scaled images [B, H, W, 3] -> features [B, 1280]."""
+    return _features(images, B0, config)
+
+
+def efficientnet_v2_s(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+    """Scaled images [B, H, W, 3] -> features [B, 1280]."""
+    return _features(images, V2_S, config)
+
+
+def trunk(images: keras.KerasTensor, network: Network) -> keras.KerasTensor:
+    """Scaled images [B, H, W, 3] -> maps [B, H / 8, W / 8, 1280]."""
+    stem = Convolution(network.stem_filters, 3, _spread(), strides=network.stem_stride, name="stem_conv")
+    x = _activated(stem(images), "stem_")
+    num_blocks = sum(stage.blocks for stage in network.stages)
+    number = 0
+    for stage_number, stage in enumerate(network.stages, start=1):
+        for block in range(stage.blocks):
+            name = f"block{stage_number}{chr(ord('a') + block)}_"
+            stride = stage.stride if block == 0 else 1
+            inner = (_fused if stage.is_fused else _inverted)(x, stage, stride, network, name)
+            if stride == 1 and x.shape[-1] == stage.filters:
+                drop = keras.layers.Dropout(LARGEST_DROP * number / num_blocks, noise_shape=(None, 1, 1, 1))
+                inner = keras.layers.Add()([drop(inner), x])
+            x, number = inner, number + 1
+    return _activated(Convolution(TOP_FILTERS, 1, _spread(), name="top_conv")(x), "top_")
+
+
+def load_imagenet(model: keras.Model, network: Network) -> None:
+    """Give the layers of `trunk` in `model` the weights that keras.applications has for ImageNet, downloaded once.
+
+    Raises:
+      errors.FailedError: the file is not there and its host does not deliver it.
+    """
+    try:
+        path = keras.utils.get_file(origin=network.weights_url, cache_subdir="models", file_hash=network.weights_md5)
+    except Exception as error:  # Keras raises no narrower one
+        raise errors.FailedError(
+            f"pretrained=True: the ImageNet weights cannot be had ({error}); connect this machine, put the file into "
+            "~/.keras/models, or leave --pretrained out"
+        ) from error
+    copy_weights(network.application(include_top=False, weights=path, input_shape=(224, 224, 3)), model)
+
+
+def copy_weights(application: keras.Model, model: keras.Model) -> None:
+    """Give the layers of `model` the weights of those that have the same name in one of keras.applications."""
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights(application.get_layer(layer.name).get_weights())
+
+
+def _features(images: keras.KerasTensor, network: Network, config: NetworkConfig) -> keras.KerasTensor:
+    maps = trunk(images, network)
+    if config.pretrained:
+        load_imagenet(keras.Model(images, maps), network)
+    features = keras.layers.GlobalAveragePooling2D()(maps)
+    return keras.layers.Dropout(config.head_dropout)(features) if config.head_dropout else features
+
+
+def _inverted(x: keras.KerasTensor, stage: Stage, stride: int, network: Network, name: str) -> keras.KerasTensor:
+    """Expansion, depthwise convolution, squeeze and excitation, projection."""
+    channels = x.shape[-1]
+    if stage.expansion > 1:
+        expand = Convolution(channels * stage.expansion, 1, _spread(), name=f"{name}expand_conv")
+        x = _activated(expand(x), f"{name}expand_")
+    depthwise = keras.layers.DepthwiseConv2D(
+        stage.kernel_size,
+        stride,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer=_spread(),
+        name=name + network.depthwise_name,
+    )
+    x = _activated(depthwise(x), name)
+    x = _excited(x, max(1, channels // SQUEEZE), name)
+    return _projected(x, stage.filters, 1, 1, name)
+
+
+def _fused(x: keras.KerasTensor, stage: Stage, stride: int, network: Network, name: str) -> keras.KerasTensor:
+    """One full convolution that expands and a projection; without expansion the projection is the full one."""
+    if stage.expansion == 1:
+        x = _projected(x, stage.filters, stage.kernel_size, stride, name)
+        return keras.layers.Activation("silu", name=f"{name}project_activation")(x)
+    filters = x.shape[-1] * stage.expansion
+    expand = Convolution(filters, stage.kernel_size, _spread(), strides=stride, name=f"{name}expand_conv")
+    return _projected(_activated(expand(x), f"{name}expand_"), stage.filters, 1, 1, name)
+
+
+def _excited(x: keras.KerasTensor, squeezed: int, name: str) -> keras.KerasTensor:
+    """Each channel times a gate that the means of all channels set (Hu et al. 2017)."""
+    gates = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}se_squeeze")(x)
+    gates = keras.layers.Conv2D(
+        squeezed, 1, activation="silu", kernel_initializer=_spread(), name=f"{name}se_reduce"
+    )(gates)
+    gates = keras.layers.Conv2D(
+        x.shape[-1], 1, activation="sigmoid", kernel_initializer=_spread(), name=f"{name}se_expand"
+    )(gates)
+    return keras.layers.Multiply(name=f"{name}se_excite")([x, gates])
+
+
+def _projected(x: keras.KerasTensor, filters: int, kernel_size: int, stride: int, name: str) -> keras.KerasTensor:
+    x = Convolution(filters, kernel_size, _spread(), strides=stride, name=f"{name}project_conv")(x)
+    return FusedBatchNormalization(momentum=NORM_MOMENTUM, name=f"{name}project_bn")(x)
+
+
+def _activated(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    normalised = FusedBatchNormalization(momentum=NORM_MOMENTUM, name=f"{name}bn")(x)
+    return keras.layers.Activation("silu", name=f"{name}activation")(normalised)
+
+
+def _spread() -> keras.initializers.Initializer:
+    """A new one a layer: an initialiser of Keras gives every layer the same numbers again."""
+    return keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")

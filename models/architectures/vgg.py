@@ -1,0 +1,39 @@
+"""VGG-11 and VGG-16 with batch normalisation, in their CIFAR form with the two wide dense layers.
+
+Simonyan & Zisserman 2014 (arXiv 1409.1556); the form for small images as in weiaicunzai/pytorch-cifar100: five poolings
+leave one pixel of 512 channels, then 4096, 4096 and the head. Convolutions have no bias, since normalisation has its own;
+but for those (4,224 of VGG-16, 2,752 of VGG-11) the parameters are that repository's: 34,015,396 and 28,523,364.
+"""
+
+import keras
+
+from models.convolution import Convolution
+from models.layers import FusedBatchNormalization
+from models.network_config import NetworkConfig
+
+GROUP_FILTERS = (64, 128, 256, 512, 512)
+DENSE_UNITS = 4096
+DENSE_DROPOUT = 0.5
+NORM_MOMENTUM = 0.9
+
+
+def vgg11(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+    """Scaled images [B, 32, 32, 3] -> features [B, 4096]."""
+    return _vgg(images, convolutions_of_groups=(1, 1, 2, 2, 2))
+
+
+def vgg16(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+    """Scaled images [B, 32, 32, 3] -> features [B, 4096]."""
+    return _vgg(images, convolutions_of_groups=(2, 2, 3, 3, 3))
+
+
+def _vgg(x: keras.KerasTensor, convolutions_of_groups: tuple[int, ...]) -> keras.KerasTensor:
+    for filters, num_convolutions in zip(GROUP_FILTERS, convolutions_of_groups, strict=True):
+        for _ in range(num_convolutions):
+            x = keras.layers.ReLU()(FusedBatchNormalization(momentum=NORM_MOMENTUM)(Convolution(filters, 3)(x)))
+        x = keras.layers.MaxPooling2D()(x)
+    x = keras.layers.Flatten()(x)
+    for _ in range(2):
+        x = keras.layers.Dense(DENSE_UNITS, activation="relu", kernel_initializer="he_normal")(x)
+        x = keras.layers.Dropout(DENSE_DROPOUT)(x)
+    return x
