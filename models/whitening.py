@@ -1,8 +1,9 @@
 """A first convolution that whitens: its outputs on the training images are uncorrelated and of unit variance.
 
-Its filters are the principal components of 2 x 2 patches, each divided by its deviation, and their negatives; they are
-computed, never trained (Coates, Ng & Lee 2011 for patches; as a frozen stem: Page, "How to train your ResNet 8", 2019,
-and Jordan 2024, arXiv 2404.00498, where it saves half of the epochs).
+Its filters are the principal components of 2 x 2 patches, each divided by its deviation, and their negatives, of which
+an activation behind it keeps one half each; they are computed, never trained (Coates, Ng & Lee 2011 for patches; as a
+frozen stem: Page, "How to train your ResNet 8", 2019, and Jordan 2024, arXiv 2404.00498, where it saves half of the
+epochs).
 """
 
 import keras

@@ -19,6 +19,7 @@ KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
 def fast(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, 2 x the last group's filters]: each one's maximum and mean."""
     x = whitening.layer()(images) if config.whitening else _convolved(images, whitening.NUM_FILTERS, 2, config)
+    x = keras.layers.Activation(config.activation)(x)
     for filters, bottleneck, kernels in zip(config.group_widths, config.group_bottlenecks, KERNELS, strict=True):
         x = keras.layers.MaxPooling2D()(_convolved(x, filters, kernels[0], config))
         x = _activated(x, config)

@@ -1,5 +1,6 @@
 """The whitening stem: what it does to the images that it was computed from."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -34,3 +35,15 @@ def test_stem_is_frozen_and_belongs_to_the_fast_network_alone(images):
     assert whitening.has_stem(model)
     for other in (TrainConfig(architecture="fast", whitening=False), TrainConfig()):
         assert not whitening.has_stem(classifier.build(other.__class__(**{**other.as_dict(), "precision": "float32"})))
+
+
+def test_activation_keeps_one_half_of_each_component(images):
+    # Without it a filter and its negative would tell the next convolution the same.
+    model = classifier.build(TrainConfig(architecture="fast", activation="relu", precision="float32"))
+    whitening.fit(model, images)
+    (behind,) = (node.operation for node in model.get_layer(whitening.LAYER)._outbound_nodes)
+    assert isinstance(behind, keras.layers.Activation)
+    answers = keras.Model(model.input, behind.output)(images[:4]).numpy()
+    half = whitening.NUM_FILTERS // 2
+    assert (answers >= 0).all()
+    assert not (answers[..., :half] * answers[..., half:]).any()
