@@ -36,8 +36,8 @@ def single(name: str, unit: str, value: float, **more: Any) -> dict[str, Any]:
     return {"name": name, "unit": unit, "median": value, "min": value, "max": value, "repeats": 1, **more}
 
 
-def publish(benchmark: str, rows: list[dict[str, Any]], out: str) -> None:
-    """Print the rows, and write them to `out` where it is given."""
+def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -> None:
+    """Print the rows, and write them to `out` where it is given, with `more` beside them."""
     from models import device, run_folder
     from models.reporting import report
 
@@ -51,6 +51,7 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str) -> None:
         "versions": report.versions(),
         "git_commit": report.git_commit(),
         "rows": rows,
+        **more,
     }
     path = pathlib.Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,5 +71,8 @@ def _print(benchmark: str, rows: list[dict[str, Any]]) -> None:
     console = rich.console.Console()
     console.print(table)
     for line in rows:
+        if line.get("standard_deviation") is not None:
+            name, unit = line["name"], line["unit"]
+            console.print(f"{name}: {line['mean']:.2f} ± {line['standard_deviation']:.2f} {unit}", soft_wrap=True)
         if "ratio" in line:  # below the table, on lines that are never folded, since names are long
             console.print(f"{line['ratio']:.2f} = {' / '.join(line['ratio_of'])}", soft_wrap=True)

@@ -1,0 +1,94 @@
+"""Mean and standard deviation over seeds: several finished and evaluated runs of one recipe as one result.
+
+    python -m models.train --preset=tiny --seed=0 --run_dir=runs/tiny-0        # and seeds 1, 2
+    python -m models.evaluate --run_dir=runs/tiny-0 --split=test
+    python -m benchmarks.accuracy --run_dirs=runs/tiny-0,runs/tiny-1,runs/tiny-2 --out=FILE.json
+
+Rows: `ours/PRESET/KEY` of the report's accuracies, in per cent; the JSON also holds each run's commands and report.
+"""
+
+import pathlib
+import statistics
+from typing import Any
+
+from absl import flags
+
+from benchmarks import results
+from models.run_folder import RunFolder
+from pipeline import binary, errors
+
+RUN_DIRS = flags.DEFINE_list("run_dirs", [], "folders of runs that differ in their seed alone")
+OUT = flags.DEFINE_string("out", "", "JSON file to write")
+
+SAME = ("dataset", "preset", "preset_changes", "num_train", "split", "epochs")
+COSTS = ("train_petaflop", "optimizer_petaflop", "num_parameters")
+
+
+def main() -> None:
+    """Collect the runs and publish their rows."""
+    runs = [_run(RunFolder(pathlib.Path(path))) for path in RUN_DIRS.value]
+    if not runs:
+        raise errors.BadArgumentError("run_dirs is missing: expected --run_dirs=FOLDER,FOLDER of evaluated runs")
+    reports = [run["report"] for run in runs]
+    _refuse_other_than_seeds(reports)
+    binary.load_tensorflow()
+    rows = [_row(key, reports) for key in reports[0] if key.endswith("accuracy") and reports[0][key] is not None]
+    rows += [results.single(f"ours/{reports[0]['preset']}/{key}", "", reports[0][key]) for key in COSTS]
+    results.publish("accuracy", rows, OUT.value, runs=runs)
+
+
+def _run(folder: RunFolder) -> dict[str, Any]:
+    """A run's commands, as anybody would type them, and its report."""
+    folder.refuse_unfinished()
+    report = folder.report()
+    if report["split"] != "test":
+        raise errors.FailedError(
+            f"{folder.path}: evaluated on {report['split']}; run models.evaluate --split=test first"
+        )
+    changes = [f"--{name}={value}" for name, value in report["preset_changes"].items()]
+    run_dir = f"--run_dir=runs/{report['preset']}-{report['seed']}"
+    train = [
+        "python",
+        "-m",
+        "models.train",
+        f"--preset={report['preset']}",
+        *changes,
+        f"--seed={report['seed']}",
+        run_dir,
+    ]
+    evaluate = ["python", "-m", "models.evaluate", run_dir, "--split=test"]
+    return {"commands": [" ".join(train), " ".join(evaluate)], "report": report}
+
+
+def _refuse_other_than_seeds(reports: list[dict[str, Any]]) -> None:
+    for key in SAME:
+        found = {str(report[key]) for report in reports}
+        if len(found) > 1:
+            raise errors.BadArgumentError(f"run_dirs: {key} is {' and '.join(sorted(found))}; expected one recipe")
+    seeds = [report["seed"] for report in reports]
+    if len(set(seeds)) < len(seeds):
+        raise errors.BadArgumentError(f"run_dirs: seeds {seeds}; expected each once")
+
+
+def _row(key: str, reports: list[dict[str, Any]]) -> dict[str, Any]:
+    values = [100 * report[key] for report in reports]
+    deviation = round(statistics.stdev(values), 3) if len(values) > 1 else None
+    return {
+        "name": f"ours/{reports[0]['preset']}/{key}",
+        "unit": "%",
+        "mean": round(statistics.mean(values), 3),
+        "standard_deviation": deviation,
+        "median": round(statistics.median(values), 3),
+        "min": round(min(values), 3),
+        "max": round(max(values), 3),
+        "repeats": len(values),
+    }
+
+
+def run() -> None:
+    """Start the binary."""
+    binary.run(main)
+
+
+if __name__ == "__main__":
+    run()
