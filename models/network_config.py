@@ -114,18 +114,14 @@ def _refuse_vanishing_maps(config: NetworkConfig) -> None:
     if not problem:
         return
 
-    def most_blocks(padding: str) -> int:
-        fitting = (
-            blocks
-            for blocks in range(1, config.blocks)
-            if not _vanishing_layer(blocks, config.block_convolutions, padding)
-        )
-        return max(fitting, default=0)
-
-    ways_out = []
-    if config.padding == "valid" and not _vanishing_layer(config.blocks, config.block_convolutions, "same"):
-        ways_out.append("padding=same")
-    ways_out.append(f"blocks={most_blocks(config.padding)}" if most_blocks(config.padding) else "fewer block_convolutions")
+    fitting = [
+        blocks
+        for blocks in range(1, min(config.blocks, FULL_SIZE))
+        if not _vanishing_layer(blocks, config.block_convolutions, config.padding)
+    ]
+    ways_out = [f"blocks={max(fitting)}" if fitting else "fewer block_convolutions"]
+    if not _vanishing_layer(config.blocks, config.block_convolutions, "same"):
+        ways_out.insert(0, "padding=same")
     raise errors.BadArgumentError(
         f"architecture study_cnn with padding={config.padding}, blocks={config.blocks} and "
         f"block_convolutions={config.block_convolutions}: {problem}; use {' or '.join(ways_out)}"

@@ -5,6 +5,23 @@ from typing import Any
 from pipeline import errors
 from pipeline.config import nearest
 
+# What the study had throughout: Adam, pixels / 255, a model for each kind of label.
+_OF_THE_STUDY: dict[str, Any] = {
+    "optimizer": "adam",
+    "pixel_scaling": "unit",
+    "logit_scale": 1.0,
+    "coarse_source": "head",
+}
+_STUDY_NET: dict[str, Any] = {
+    "architecture": "study_net",
+    **_OF_THE_STUDY,
+    "activation": "elu",
+    "batch_size": 256,
+    "learning_rate": 3e-3,
+    "schedule": "warmup_linear",
+    "warmup_fraction": 0.15,
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Minutes on two CPU cores: the main job. Chosen on validation, 40,000 training images.
     "quick": {},
@@ -110,6 +127,66 @@ PRESETS: dict[str, dict[str, Any]] = {
         "coarse_loss_weight": 1.0,
         "coarse_source": "head",
         "precision": "float32",
+    },
+    # The network of the study's hypothesis tests, as its defaults were; the studies change one thing at a time in it.
+    "study_cnn": {
+        "architecture": "study_cnn",
+        **_OF_THE_STUDY,
+        "heads": "fine",
+        "augmentation": "none",
+        "batch_size": 128,
+        "epochs": 4.0,
+        "learning_rate": 1e-3,
+        "schedule": "constant",
+        "weight_decay": 0.0,
+        "fine_label_smoothing": 0.0,
+    },
+    # Models 1 to final of the study (models/architectures/study_net.py): its facts, and for the rest what a good
+    # practitioner of 2022 would take. Each costs 0.35 PetaFLOP at most, for half an hour of two CPU cores.
+    "study_model_1": {
+        **_STUDY_NET,
+        "convolutions": 8,
+        "heads": "fine",
+        "augmentation": "study",
+        "virtual_examples": 600_000,
+        "original_fraction": 0.0666667,  # the 40,000 originals among them
+        "epochs": 1.0,
+        "head_dropout": 0.3,
+        "weight_decay": 0.2,
+    },
+    "study_fine": {
+        **_STUDY_NET,
+        "convolutions": 6,
+        "heads": "fine",
+        "augmentation": "study",
+        "virtual_examples": 600_000,
+        "original_fraction": 0.0666667,
+        "epochs": 1.25,
+        "head_dropout": 0.4,
+        "weight_decay": 0.1,
+    },
+    "study_coarse_transferred": {
+        **_STUDY_NET,
+        "convolutions": 6,
+        "heads": "coarse",
+        "augmentation": "study_coarse",
+        "virtual_examples": 400_000,
+        "original_fraction": 0.1,
+        "epochs": 1.875,
+        "head_dropout": 0.4,
+        "weight_decay": 0.1,
+    },
+    "study_coarse": {
+        **_STUDY_NET,
+        "convolutions": 4,
+        "heads": "coarse",
+        "augmentation": "study_coarse",
+        "virtual_examples": 400_000,
+        "original_fraction": 0.1,
+        "epochs": 2.5,
+        "dropout": 0.4,
+        "head_dropout": 0.4,
+        "weight_decay": 0.2,
     },
 }
 

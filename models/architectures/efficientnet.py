@@ -1,8 +1,9 @@
 """EfficientNet B0 and V2-S in their CIFAR form: two of the five strides are taken out, so that 32 pixels end as 4.
 
-Tan & Le 2019 (arXiv 1905.11946) and 2021 (arXiv 2104.00298). Layers, names and weights are those of `keras.applications`
-(without its top: 4,049,564 and 20,331,360 parameters), whose ImageNet weights `pretrained` loads: strides have none. They
-were learnt at 224 and 384 pixels and for another scaling of them, which fine-tuning has to bridge.
+Tan & Le 2019 (arXiv 1905.11946) and 2021 (arXiv 2104.00298). Layers, names and weights are those of
+`keras.applications` (without its top 4,049,564 and 20,331,360 parameters), whose ImageNet weights `pretrained` loads:
+they do not depend on strides. They were learnt at 224 and 384 pixels and from pixels scaled otherwise, which
+fine-tuning has to bridge.
 """
 
 import dataclasses
@@ -171,14 +172,12 @@ def _fused(x: keras.KerasTensor, stage: Stage, stride: int, network: Network, na
 
 def _excited(x: keras.KerasTensor, squeezed: int, name: str) -> keras.KerasTensor:
     """Each channel times a gate that the means of all channels set (Hu et al. 2017)."""
-    gates = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}se_squeeze")(x)
-    gates = keras.layers.Conv2D(
-        squeezed, 1, activation="silu", kernel_initializer=_spread(), name=f"{name}se_reduce"
-    )(gates)
-    gates = keras.layers.Conv2D(
-        x.shape[-1], 1, activation="sigmoid", kernel_initializer=_spread(), name=f"{name}se_expand"
-    )(gates)
-    return keras.layers.Multiply(name=f"{name}se_excite")([x, gates])
+    squeeze = keras.layers.Conv2D(squeezed, 1, kernel_initializer=_spread(), name=f"{name}se_reduce", activation="silu")
+    expand = keras.layers.Conv2D(
+        x.shape[-1], 1, kernel_initializer=_spread(), name=f"{name}se_expand", activation="sigmoid"
+    )
+    means = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}se_squeeze")(x)
+    return keras.layers.Multiply(name=f"{name}se_excite")([x, expand(squeeze(means))])
 
 
 def _projected(x: keras.KerasTensor, filters: int, kernel_size: int, stride: int, name: str) -> keras.KerasTensor:

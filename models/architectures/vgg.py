@@ -1,8 +1,8 @@
 """VGG-11 and VGG-16 with batch normalisation, in their CIFAR form with the two wide dense layers.
 
 Simonyan & Zisserman 2014 (arXiv 1409.1556); the form for small images as in weiaicunzai/pytorch-cifar100: five poolings
-leave one pixel of 512 channels, then 4096, 4096 and the head. Convolutions have no bias, since normalisation has its own;
-but for those (4,224 of VGG-16, 2,752 of VGG-11) the parameters are that repository's: 34,015,396 and 28,523,364.
+leave one pixel of 512 channels, then 4096, 4096 and the head. Convolutions have no bias, since normalisation has its
+own; with those (2,752 of VGG-11, 4,224 of VGG-16) the parameters would be that repository's, 28,518,244 and 34,015,396.
 """
 
 import keras
