@@ -44,6 +44,7 @@ setup(
             "cifar-prepare=pipeline.prepare:run",
             "cifar-train=models.train:run",
             "cifar-evaluate=models.evaluate:run",
+            "cifar-study=tuning.study:run",
         ]
     },
     classifiers=[

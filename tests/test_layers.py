@@ -20,9 +20,12 @@ BINARIES = (
     "pipeline.gallery",
     "models.train",
     "models.evaluate",
+    "tuning.study",
+    "benchmarks.accuracy",
     "benchmarks.augment",
     "benchmarks.train_step",
     "benchmarks.shapes100",
+    "benchmarks.accuracy_cost",
 )
 
 

@@ -1,0 +1,75 @@
+"""What stands in for the training of a cell: importable by a worker's process, and done in no time."""
+
+import os
+import pathlib
+import signal
+import time
+from typing import Any
+
+from pipeline import errors
+from tuning.study_design import Cell
+
+
+def outcome(cell: Cell, accuracy: float = 0.5, **changes: Any) -> dict[str, Any]:
+    """What `tuning.cell_training.train` would have returned."""
+    report = {
+        "fine_accuracy": accuracy,
+        "coarse_accuracy": accuracy + 0.1,
+        "coarse_from_fine_accuracy": accuracy + 0.2,
+        "coarse_source": "summed",
+        "split": "validation",
+        "num_train": 1500,
+        "num_validation": 500,
+        "train_petaflop": 0.25,
+        "train_seconds": 100.0,
+        "device": "a processor",
+        "precision": "float32",
+        "versions": {"python": "3.11"},
+        "git_commit": "abc",
+        **changes,
+    }
+    names = ("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy")
+    rows = [
+        {
+            "epoch": epoch,
+            "step": 6 * epoch,
+            **{f"validation_{name}": report[name] and epoch * report[name] / 3 for name in names},
+        }
+        for epoch in (1, 2, 3)
+    ]
+    return {"report": report, "rows": rows}
+
+
+def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(cell, run_dir)
+    return outcome(cell)
+
+
+def train_but_fail_one(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(cell, run_dir)
+    if cell.variant == "unit":
+        raise errors.FailedError("fine_loss is nan,\nexpected a number")
+    return outcome(cell)
+
+
+def train_but_be_killed_once(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+    if cell.variant == "unit":
+        _count(cell, run_dir)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return outcome(cell)
+
+
+def train_until_told(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(cell, run_dir)
+    told = []
+    signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+    while not told:
+        time.sleep(0.01)
+    (run_dir / "saved").touch()
+    raise errors.InterruptedRunError("saved")
+
+
+def _count(cell: Cell, run_dir: pathlib.Path) -> None:
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with open(run_dir.parent.parent / "calls.txt", "a", encoding="ascii") as calls:
+        calls.write(f"{cell.name}\n")

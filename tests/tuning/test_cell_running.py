@@ -1,0 +1,85 @@
+"""Cells are trained once, in the order given; what fails is noted, passed over and tried again."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from pipeline import errors
+from tests.tuning import stub_training
+from tuning import cell_running, study_folder
+from tuning.study_folder import FAILED
+from tuning.worker import Worker
+
+
+@pytest.fixture
+def folder(cells, tmp_path):
+    with study_folder.claim(tmp_path / "study", "normalisation", "smoke", cells) as folder:
+        yield folder
+
+
+def calls(folder):
+    return (folder.path / "calls.txt").read_text().split()
+
+
+def test_every_cell_is_trained_once_and_never_again(folder, cells, capsys):
+    cell_running.run(folder, cells[:3], stub_training.train)
+    cell_running.run(folder, cells, stub_training.train)
+    assert calls(folder) == [cell.name for cell in cells]
+    assert all(folder.is_finished(cell) for cell in cells)
+    assert folder.result(cells[0])["config"]["pixel_scaling"] == "unit"
+    assert not list((folder.path / "runs").iterdir())  # checkpoints would fill the disk
+    told = capsys.readouterr().out.splitlines()
+    assert told[-1] == "[4/4] standardise, seed 1: fine 50.00 %, coarse 70.00 %, 100 s"
+    assert "left" in told[0]
+
+
+def test_failed_cell_is_noted_passed_over_and_tried_again(folder, cells):
+    cell_running.run(folder, cells, stub_training.train_but_fail_one)
+    assert [folder.is_finished(cell) for cell in cells] == [False, True, False, True]
+    failed = folder.result(cells[0])
+    assert (failed["status"], failed["reason"]) == (FAILED, "fine_loss is nan, expected a number")
+    assert "Traceback" in failed["trace"]
+    assert not folder.run_dir(cells[0]).exists()  # its weights are of no use
+    cell_running.run(folder, cells, stub_training.train)
+    assert calls(folder) == [cell.name for cell in [*cells, cells[0], cells[2]]]
+    assert folder.is_finished(cells[0])
+
+
+def test_killed_worker_costs_its_cell_alone_and_leaves_the_checkpoint(folder, cells):
+    cell_running.run(folder, cells, stub_training.train_but_be_killed_once)
+    assert [folder.is_finished(cell) for cell in cells] == [False, True, False, True]
+    assert "SIGKILL" in folder.result(cells[0])["reason"]
+    assert folder.run_dir(cells[0]).exists()
+
+
+def test_signal_lets_the_cell_save_and_ends_the_study(folder, cells):
+    cell_running.run(folder, cells[:1], stub_training.train)
+
+    def interrupt_once_begun():
+        while len(calls(folder)) < 2:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt_once_begun)
+    thread.start()
+    with pytest.raises(errors.InterruptedRunError):
+        cell_running.run(folder, cells, stub_training.train_until_told)
+    thread.join()
+    assert (folder.run_dir(cells[1]) / "saved").exists()
+    assert [folder.is_finished(cell) for cell in cells] == [True, False, False, False]
+    assert folder.result(cells[1]) is None  # not failed
+
+
+@pytest.mark.parametrize("limit", ["WORKER_SECONDS", "WORKER_CELLS"])
+def test_worker_is_replaced_when_it_has_worked_its_time(folder, cells, monkeypatch, limit):
+    processes = []
+    monkeypatch.setattr(cell_running, "Worker", lambda: processes.append(None) or Worker())
+    cell_running.run(folder, cells[:2], stub_training.train)
+    assert len(processes) == 1
+    monkeypatch.setattr(cell_running, limit, 0)
+    cell_running.run(folder, cells, stub_training.train)
+    assert len(processes) == 3

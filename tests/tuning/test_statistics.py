@@ -1,0 +1,87 @@
+"""Means, intervals and verdicts, against values computed by hand and by tables; and what degenerate samples give."""
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuning import statistics
+
+
+def test_summary_is_the_textbooks():
+    summary = statistics.summarise([0.61, 0.63, 0.65])
+    assert summary.mean == pytest.approx(0.63)
+    assert summary.std == pytest.approx(0.02)
+    margin = 4.302653 * 0.02 / 3**0.5  # t(0.975, 2)
+    assert (summary.low, summary.high) == (pytest.approx(0.63 - margin), pytest.approx(0.63 + margin))
+
+
+def test_one_value_has_a_mean_and_nothing_else():
+    assert statistics.summarise([0.5]) == statistics.Summary(1, 0.5, None, None, None)
+    assert statistics.summarise([]) == statistics.Summary(0, None, None, None, None)
+
+
+def test_comparison_pairs_by_seed_and_leaves_out_what_one_side_lacks():
+    compared = statistics.compare({0: 0.60, 1: 0.72, 2: 0.66, 9: 0.1}, {2: 0.63, 1: 0.70, 0: 0.59, 5: 0.9})
+    assert compared.num_pairs == 3
+    assert compared.difference == pytest.approx(0.02)  # of 0.01, 0.02, 0.03
+    assert compared.p_value == pytest.approx(0.0742, abs=1e-4)  # t = 2 sqrt(3) with 2 degrees of freedom
+    assert compared.low < 0 < compared.high
+
+
+def test_pairing_sees_what_the_spread_between_seeds_hides():
+    reference = {seed: 0.5 + 0.05 * seed for seed in range(5)}
+    shifted = {seed: value + 0.01 + 0.0005 * seed for seed, value in reference.items()}
+    (judged,) = statistics.judge([statistics.compare(shifted, reference)])
+    assert judged.verdict == statistics.HIGHER
+
+
+def test_holm_is_the_step_down_correction():
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert statistics.holm([0.9, 0.6]) == [1.0, 1.0]
+    assert statistics.holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_correction_never_favours_and_keeps_the_order(p_values):
+    corrected = statistics.holm(p_values)
+    assert all(before <= after <= 1 for before, after in zip(p_values, corrected, strict=True))
+    by_p = [value for _, value in sorted(zip(p_values, corrected, strict=True))]
+    assert by_p == sorted(by_p)
+
+
+def test_correction_takes_a_verdict_back():
+    alone = statistics.Comparison(3, 0.01, 0.0, 0.02, 0.03)
+    assert [one.verdict for one in statistics.judge([alone])] == [statistics.HIGHER]
+    both = statistics.judge([alone, dataclasses.replace(alone, difference=-0.01, p_value=0.001)])
+    assert [one.verdict for one in both] == [statistics.HIGHER, statistics.LOWER]
+    many = statistics.judge([alone, dataclasses.replace(alone, p_value=0.2), dataclasses.replace(alone, p_value=0.5)])
+    assert [one.verdict for one in many] == [statistics.NOT_SHOWN] * 3
+    assert many[0].p_corrected == pytest.approx(0.09)
+
+
+@pytest.mark.parametrize(
+    ("values", "p_value", "verdict"),
+    [
+        ({0: 0.5, 1: 0.6}, 1.0, statistics.NOT_SHOWN),  # the reference's own values
+        ({0: 0.6, 1: 0.7}, 0.5, statistics.NOT_SHOWN),  # two equal differences are no certainty
+        ({0: 0.6}, None, statistics.TOO_FEW),
+        ({}, None, statistics.TOO_FEW),
+    ],
+)
+def test_samples_without_spread_or_size_get_a_verdict_and_no_nan(values, p_value, verdict):
+    (judged,) = statistics.judge([statistics.compare(values, {0: 0.5, 1: 0.6})])
+    assert judged.p_value == p_value
+    assert judged.verdict == verdict
+    json.dumps(dataclasses.asdict(judged), allow_nan=False)
+
+
+def test_enough_equal_differences_are_one():
+    reference = dict(enumerate([0.5, 0.6, 0.7, 0.55, 0.65, 0.75, 0.58]))
+    (judged,) = statistics.judge(
+        [statistics.compare({seed: value - 0.1 for seed, value in reference.items()}, reference)]
+    )
+    assert judged.p_value == pytest.approx(2**-6)
+    assert judged.verdict == statistics.LOWER

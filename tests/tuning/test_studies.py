@@ -1,0 +1,97 @@
+"""Every study is whole: each variant of each budget is a valid configuration, and says something of its own."""
+
+import dataclasses
+
+import pytest
+
+from pipeline import errors
+from pipeline.data_config import DATASETS, SourceConfig
+from tuning import studies
+from tuning.study_design import BUDGETS, Combination, Study, Variant
+
+CASES = [(study, budget) for study in studies.STUDIES.values() for budget in BUDGETS]
+
+
+@pytest.mark.parametrize(("study", "budget"), CASES, ids=lambda value: getattr(value, "name", value))
+def test_every_variant_of_every_budget_is_a_configuration_of_its_own(study, budget):
+    for dataset in DATASETS:
+        cells = study.cells(study.variants, budget, [3], SourceConfig(dataset=dataset))
+        assert len(cells) == len(study.variants)
+        assert all((cell.data.dataset, cell.train.seed) == (dataset, 3) for cell in cells)
+        assert all(cell.data.num_validation > 0 for cell in cells)  # what a study measures
+        if budget != "smoke":
+            configs = [cell.identity for cell in cells]
+            assert all(config not in configs[:place] for place, config in enumerate(configs))
+
+
+@pytest.mark.parametrize("study", studies.STUDIES.values(), ids=lambda study: study.name)
+def test_smoke_is_small(study):
+    for cell in study.cells(study.variants, "smoke", [0], SourceConfig(dataset="shapes100_tiny")):
+        assert cell.num_steps <= 6
+        assert cell.data.num_validation + cell.data.batch_size <= 2_000  # of shapes100_tiny
+
+
+def test_seeds_are_paired_and_come_one_after_the_other():
+    study = studies.find("normalisation")
+    cells = study.cells(study.variants, "short", [7, 8], SourceConfig())
+    assert [cell.name for cell in cells] == ["unit-seed-7", "standardise-seed-7", "unit-seed-8", "standardise-seed-8"]
+
+
+def test_layers_win_in_their_order():
+    study = dataclasses.replace(
+        studies.find("normalisation"),
+        base={"preset": "tiny", "batch_size": 32},
+        budgets={budget: {"epochs": 2.0} for budget in BUDGETS},
+        variants=(Variant("unit", {"epochs": 9.0}), Variant("linear", {"preset": "linear"})),
+    )
+    first, second = study.cells(study.variants, "short", [0], SourceConfig())
+    assert (first.train.optimizer, first.data.batch_size, first.train.epochs) == ("muon", 32, 9.0)
+    assert (second.train.architecture, second.data.batch_size, second.train.epochs) == ("linear", 32, 2.0)
+
+
+def test_views_and_limits_make_the_number_of_steps():
+    study = studies.find("augmented_images")
+    short = {cell.variant: cell for cell in study.cells(study.variants, "short", [0], SourceConfig())}
+    assert (short["40000"].num_steps, short["600000"].num_steps) == (156, 2344)  # 156.25 and 2343.75, rounded
+    assert short["600000"].data.original_share == pytest.approx(1 / 15)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("normalization", "did you mean 'normalisation'?"),
+        ("", "study is missing: expected one of fast_ablation, "),
+    ],
+)
+def test_unknown_study_is_refused_with_the_nearest(name, message):
+    with pytest.raises(errors.BadArgumentError, match=message.replace("?", r"\?")):
+        studies.find(name)
+
+
+def test_unknown_variant_is_refused_with_the_nearest():
+    with pytest.raises(errors.BadArgumentError, match=r"did you mean 'no_dirac'\?"):
+        studies.find("fast_ablation").variant("no_dirca")
+
+
+def test_unknown_field_of_a_variant_is_refused():
+    study = studies.find("normalisation")
+    with pytest.raises(errors.BadArgumentError, match=r"variant x: unknown field 'epoch'; did you mean 'epochs'\?"):
+        study.cell(Variant("x", {"epoch": 1.0}), "short", 0, SourceConfig())
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"reference": "nobody"}, "nobody"),
+        ({"variants": (Variant("unit"), Variant("unit"))}, "unit"),
+        ({"variants": (Variant("unit"), Variant("Two words"))}, "Two words"),
+        ({"combinations": (Combination("pair", {"fine_accuracy": "nobody"}),)}, "nobody"),
+        ({"metrics": ("accuracy",)}, "accuracy"),
+        ({"repeats": {"short": 1}}, "repeats"),
+        ({"factors": ("activation", "optimizer")}, "factors"),
+    ],
+)
+def test_study_that_does_not_fit_together_is_refused(changes, named):
+    whole = studies.find("normalisation")
+    with pytest.raises(ValueError, match=named):
+        Study(**{**{field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)}, **changes})

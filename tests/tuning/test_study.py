@@ -1,0 +1,76 @@
+"""The binary as a person meets it: killed, gone on with, refused; on shapes100_tiny."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def command(*flags: str) -> list[str]:
+    return [sys.executable, "-m", "tuning.study", *flags]
+
+
+def call(*flags: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command(*flags), cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
+    folder = tmp_path / "study"
+    flags = ("--study=padding", "--budget=smoke", "--repeats=1", "--dataset=shapes100_tiny")
+    flags = (*flags, f"--data_dir={tiny_data_dir}", f"--study_dir={folder}")
+    first = folder / "cells" / "same-seed-0.json"
+    with subprocess.Popen(command(*flags), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 240
+        while not first.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+    kept = first.read_bytes()
+    assert not (folder / "report.json").exists()
+
+    done = call(*flags)
+    assert done.returncode == 0, done.stderr
+    assert first.read_bytes() == kept
+    assert "[2/2] valid, seed 0: fine " in done.stdout
+    assert "[1/2]" not in done.stdout  # never again
+    report = json.loads((folder / "report.json").read_text())
+    assert [row["seeds"] for row in report["variants"]] == [[0], [0]]
+    assert all(cell["status"] == "finished" and cell["train_petaflop"] > 0 for cell in report["cells"])
+    assert (report["num_train"], report["num_validation"], report["split"]) == ([1500], [500], "validation")
+    cell = json.loads(first.read_text())
+    assert cell["config"]["padding"] == "same"
+    assert cell["report"]["steps"] == 6
+    files = {path.name for path in folder.iterdir()}
+    assert {"report.md", "bars_fine_accuracy.png", "curves_fine_accuracy.png"} <= files
+    assert not list((folder / "runs").iterdir())
+
+    # A finished study needs no data, and its page can be drawn from its report alone.
+    done = call(*flags[:-2], f"--data_dir={tmp_path / 'gone'}", flags[-1])
+    assert done.returncode == 0, done.stderr
+    page = (folder / "report.md").read_text()
+    (folder / "report.md").unlink()
+    done = call(f"--redraw={folder / 'report.json'}")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "report.md").read_text() == page
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        ((), 2, "study is missing: expected one of fast_ablation"),
+        (("--study=normalization",), 2, "did you mean 'normalisation'?"),
+        (("--study=normalisation", "--variants=units"), 2, "did you mean 'unit'?"),
+        (("--study=normalisation", "--repeats=0"), 2, "--repeats=0"),
+        (("--study=normalisation", "--budget=long"), 2, "<smoke|short|full>"),
+        (("--study=normalisation", "--study_dir=setup.py/x"), 1, "cannot be written (Not a directory)"),
+        (("--redraw=README.md",), 2, "redraw=README.md: expected a report.json"),
+    ],
+)
+def test_wrong_arguments_are_one_line(flags, code, message):
+    done = call(*flags)
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, line.startswith("error: ")) == (code, True)
+    assert message in line

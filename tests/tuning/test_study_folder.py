@@ -1,0 +1,106 @@
+"""A study's folder takes more cells of its own, and nothing else."""
+
+import dataclasses
+import json
+
+import pytest
+
+from pipeline import errors
+from tests.tuning.stub_training import outcome
+from tuning import study_folder
+from tuning.study_progress import time_left
+
+
+def claim(path, cells, study="normalisation", budget="smoke"):
+    return study_folder.claim(path, study, budget, cells)
+
+
+def test_more_seeds_and_variants_are_welcome(cells, tmp_path):
+    with claim(tmp_path, cells[:1]) as folder:
+        folder.write_finished(cells[0], outcome(cells[0]), 1.0)
+    with claim(tmp_path, cells[1:]) as folder:
+        assert folder.is_finished(cells[0])
+    assert set(json.loads((tmp_path / "study.json").read_text())["variants"]) == {"unit", "standardise"}
+
+
+def test_variant_of_another_configuration_is_refused_in_one_line(cells, tmp_path):
+    with claim(tmp_path, cells):
+        pass
+    before = (tmp_path / "study.json").read_bytes()
+    other = [dataclasses.replace(cell, train=dataclasses.replace(cell.train, learning_rate=9.0)) for cell in cells]
+    message = r"another configuration: unit: learning_rate=2.0 there, 9.0 given; choose another --study_dir"
+    with pytest.raises(errors.BadArgumentError, match=message), claim(tmp_path, other[::2]):
+        pass
+    with (
+        pytest.raises(errors.BadArgumentError, match="budget='smoke' there, 'full' given"),
+        claim(tmp_path, cells, budget="full"),
+    ):
+        pass
+    assert (tmp_path / "study.json").read_bytes() == before
+
+
+def test_moved_data_are_the_same_study(cells, tmp_path):
+    with claim(tmp_path, cells):
+        pass
+    moved = [dataclasses.replace(cell, data=dataclasses.replace(cell.data, data_dir="/elsewhere")) for cell in cells]
+    with claim(tmp_path, moved) as folder:
+        assert folder.path == tmp_path
+
+
+def test_folder_of_something_else_and_no_folder_are_refused(cells, tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(errors.BadArgumentError, match=r"found 'thesis.tex'"), claim(tmp_path, cells):
+        pass
+    with (
+        pytest.raises(errors.FailedError, match=r"cannot be written \(Not a directory\); choose another"),
+        claim(tmp_path / "thesis.tex" / "study", cells),
+    ):
+        pass
+
+
+def test_second_process_is_kept_out(cells, tmp_path):
+    with (
+        claim(tmp_path, cells),
+        pytest.raises(errors.FailedError, match=r"^study_dir=.* another process"),
+        claim(tmp_path, cells),
+    ):
+        pass
+
+
+def test_run_folder_disappears_whole(cells, tmp_path):
+    with claim(tmp_path, cells) as folder:
+        run = folder.run_dir(cells[0])
+        for _ in range(2):
+            run.mkdir(parents=True)
+            (run / "config.json").touch()
+            folder.remove_run(cells[0])
+            assert list((tmp_path / "runs").iterdir()) == []
+        folder.remove_run(cells[0])  # nothing there
+
+
+def test_progress_of_a_cell_is_read_from_its_run(cells, tmp_path):
+    with claim(tmp_path, cells) as folder:
+        assert folder.steps_done(cells[0]) == 0
+        folder.run_dir(cells[0]).mkdir(parents=True)
+        (folder.run_dir(cells[0]) / "metrics.jsonl").write_text('{"step": 3}\n{"step": 5}\n')
+        assert folder.steps_done(cells[0]) == 5
+
+
+def test_time_left_goes_by_the_variants_own_cells_and_else_by_steps(cells):
+    done = {"variant": "unit", "status": "finished", "wall_seconds": 600.0}
+    assert time_left([cells[2]], [done], cells) == "about 10 min left"
+    assert time_left([cells[1], cells[2], cells[3]], [done], cells) == "about 30 min left"
+    slow = {"variant": "standardise", "status": "finished", "wall_seconds": 6000.0}
+    assert time_left([cells[3]], [done, slow], cells) == "about 1 h 40 min left"
+    assert time_left(cells, [{**done, "status": "failed"}], cells) == ""
+    assert time_left([], [done], cells) == ""
+
+
+def test_what_a_kill_left_of_finished_cells_is_removed_and_of_others_kept(cells, tmp_path):
+    with claim(tmp_path, cells) as folder:
+        folder.write_finished(cells[0], outcome(cells[0]), 1.0)
+        for cell in cells[:2]:
+            folder.run_dir(cell).mkdir(parents=True)
+        (tmp_path / "runs" / f".{cells[0].name}.removed").mkdir()
+    with claim(tmp_path, cells):
+        assert [path.name for path in (tmp_path / "runs").iterdir()] == [cells[1].name]

@@ -1,0 +1,80 @@
+"""The pictures of a study: one for each thing that it has, names that do not run into each other."""
+
+import itertools
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from tests.tuning.test_study_report import document, results
+from tuning import study_plots
+
+
+@pytest.mark.parametrize(("name", "kinds"), [("single_vs_joint", ["bars", "curves"]), ("padding", ["bars", "curves"])])
+def test_study_gets_its_pictures(name, kinds, tmp_path):
+    report = document(name)
+    paths = study_plots.draw(report, tmp_path)
+    assert [path.name for path in paths] == [f"{kind}_{metric}.png" for metric in report["metrics"] for kind in kinds]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+def test_two_factors_get_a_heat_map_even_with_holes(tmp_path):
+    some = [result for result in results("activation_optimizer") if result["variant"] in ("relu-adam", "elu-sgd")]
+    paths = study_plots.draw(document("activation_optimizer", some), tmp_path)
+    assert "heat_map_fine_accuracy.png" in [path.name for path in paths]
+
+
+def test_nothing_finished_draws_nothing(tmp_path):
+    assert study_plots.draw(document("normalisation", []), tmp_path) == []
+
+
+def figure_of(draw, name, metric="fine_accuracy"):
+    report = document(name)
+    rows = [row for row in report["variants"] if row["measured"].get(metric, {}).get("values")]
+    figure = draw(report, rows, metric)
+    FigureCanvasAgg(figure).draw()
+    return figure, report
+
+
+def overlapping(figure, texts):
+    renderer = figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in texts if text.get_text()]
+    return [pair for pair in itertools.combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+
+
+@pytest.mark.parametrize("name", ["fast_ablation", "activation_optimizer"])
+def test_bars_name_every_variant_once_and_apart(name):
+    figure, report = figure_of(study_plots._bars, name)
+    labels = figure.axes[0].get_yticklabels()
+    measured = [row for row in report["variants"] if row["measured"]["fine_accuracy"]["values"]]
+    assert [label.get_text() for label in labels] == [row["name"].replace("_", " ") for row in measured]
+    assert overlapping(figure, [*labels, *figure.legends[0].get_texts()]) == []
+    assert len(figure.axes[0].patches) == len(measured)
+
+
+def test_bars_begin_at_zero_and_show_seeds_and_the_studys_figure():
+    figure, _ = figure_of(study_plots._bars, "augmented_images")
+    left, right = figure.axes
+    assert left.get_xlim()[0] == 0
+    points = [line for line in left.get_lines() if line.get_marker() == "o"]
+    assert [len(line.get_xdata()) for line in points] == [3] * 5
+    (diamond,) = [line for line in left.get_lines() if line.get_marker() == "D"]
+    assert diamond.get_xdata() == pytest.approx([61.98])
+    assert len([line for line in right.get_lines() if line.get_marker() in "<>o"]) == 4  # all but the reference
+
+
+def test_heat_map_tells_mean_and_deviation_of_each_pair():
+    figure, report = figure_of(study_plots._heat_map, "activation_optimizer")
+    axes = figure.axes[0]
+    told = [text.get_text() for text in axes.texts]
+    assert len(told) == 35
+    assert (told[0], told[1], told[7]) == ("51.0\n± 1.0", "52.3\n± 1.1", "60.1\n± 1.7")  # relu-adam, -sgd, selu-adam
+    assert [text.get_weight() for text in axes.texts] == ["normal"] * 34 + ["bold"]  # the stub's best is the last one
+    assert overlapping(figure, [*axes.texts, *axes.get_xticklabels(), *axes.get_yticklabels()]) == []
+    assert (axes.get_ylabel(), axes.get_xlabel()) == tuple(report["factors"])
+
+
+def test_curves_differ_by_colour_or_style():
+    figure, report = figure_of(study_plots._curves, "fast_ablation")
+    lines = figure.axes[0].get_lines()
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(lines) == len(report["variants"])
+    assert overlapping(figure, figure.axes[0].get_legend().get_texts()) == []

@@ -1,0 +1,96 @@
+"""The cells of a study, one after the other, each trained in a worker's process; what fails is noted and passed over.
+
+A worker is replaced once it has worked a minute, or on eight cells: importing TensorFlow anew (about 6 s) then costs
+little however short cells are, and memory holds what a few cells leave (some 60 MB each), never what a study would.
+"""
+
+import contextlib
+import pathlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from models import stopping
+from pipeline import errors
+from tuning import cell_training
+from tuning.study_design import Cell
+from tuning.study_folder import StudyFolder
+from tuning.study_progress import StudyProgress
+from tuning.worker import CallError, DiedError, Worker
+
+WORKER_SECONDS, WORKER_CELLS = 60.0, 8
+POLL_SECONDS = 0.2
+
+Train = Callable[[Cell, pathlib.Path], dict[str, Any]]
+
+
+def run(folder: StudyFolder, cells: Sequence[Cell], train: Train = cell_training.train) -> None:
+    """Train every cell that is not finished in the folder, and keep what came of it there.
+
+    Args:
+      folder: of the study.
+      cells: in the order that they are trained.
+      train: what trains one in a worker's process; importable by name.
+
+    Raises:
+      errors.InterruptedRunError: SIGINT or SIGTERM came; what is finished is kept, what was under way goes on later.
+    """
+    with StudyProgress(folder, cells) as progress, stopping.Requests(listen=True) as requests:
+        _Runner(folder, train, progress, requests).run([cell for cell in cells if not folder.is_finished(cell)])
+
+
+class _Runner:
+    def __init__(self, folder: StudyFolder, train: Train, progress: StudyProgress, requests: stopping.Requests) -> None:
+        self._folder, self._train, self._progress, self._requests = folder, train, progress, requests
+        self._worker: Worker | None = None
+        self._worked_seconds, self._worked_cells = 0.0, 0
+
+    def run(self, cells: Sequence[Cell]) -> None:
+        try:
+            for cell in cells:
+                if self._requests.received:
+                    raise errors.InterruptedRunError("interrupted")
+                self._run_cell(cell)
+        finally:
+            self._end_worker()
+
+    def _run_cell(self, cell: Cell) -> None:
+        self._progress.begin(cell)
+        began = time.perf_counter()
+        try:
+            outcome = self._outcome(cell)
+        except CallError as error:
+            self._folder.write_failed(cell, str(error), error.trace, time.perf_counter() - began)
+            self._folder.remove_run(cell)  # weights that are not numbers must not be gone on with
+        except DiedError as error:
+            self._end_worker()
+            self._folder.write_failed(cell, str(error), "", time.perf_counter() - began)
+        else:
+            self._folder.write_finished(cell, outcome, time.perf_counter() - began)
+        self._progress.end(cell)
+        self._worked_seconds += time.perf_counter() - began
+        self._worked_cells += 1
+        if self._worked_seconds > WORKER_SECONDS or self._worked_cells >= WORKER_CELLS:
+            self._end_worker()
+
+    def _outcome(self, cell: Cell) -> dict[str, Any]:
+        if self._worker is None:
+            self._worker, self._worked_seconds, self._worked_cells = Worker(), 0.0, 0
+        self._worker.call(self._train, cell, self._folder.run_dir(cell))
+        while not self._worker.answers_within(POLL_SECONDS):
+            if self._requests.received:
+                self._interrupt(self._worker)
+            self._progress.advance(cell)
+        return self._worker.answer()
+
+    def _interrupt(self, worker: Worker) -> None:
+        """Let the cell save its state, and end; a second signal meanwhile ends this process, and with it the worker."""
+        worker.interrupt()
+        with contextlib.suppress(CallError, DiedError):
+            worker.answer()  # what it may have just ended lies in its run folder, and is taken from there next time
+        raise errors.InterruptedRunError("interrupted")
+
+    def _end_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+        self._worker = None

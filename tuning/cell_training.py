@@ -1,0 +1,49 @@
+"""One cell, trained in a worker's process: `models.training.train` on a run folder, so that a cut-off cell goes on."""
+
+import dataclasses
+import functools
+import gc
+import pathlib
+from typing import Any
+
+from models import run_folder
+from pipeline import binary
+from tuning.study_design import Cell
+
+
+def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+    """Train a cell, or what an earlier process left of it.
+
+    Returns:
+      {"report": as a run's report.json, "rows": as its metrics.jsonl}.
+
+    Raises:
+      errors.BadArgumentError: the configuration does not fit the data.
+      errors.FailedError: the training diverged.
+      errors.InterruptedRunError: SIGTERM came; the state is saved in the run folder.
+    """
+    _start()
+    import keras
+
+    from models import precision, training
+
+    keras.utils.clear_session()
+    gc.collect()  # models are cycles: those of earlier cells would stay until chance collects them
+    resolved = dataclasses.replace(cell.train, precision=precision.resolve(cell.train.precision))
+    cell = dataclasses.replace(cell, train=resolved)
+    training.check(cell.data, cell.train)
+    with run_folder.claim(str(run_dir), cell.config, cell.identity) as run:
+        if not run.is_finished:
+            training.train(cell.data, cell.train, run=run, verbose=0)
+        return {"report": run.report(), "rows": run.rows()}
+
+
+@functools.cache  # once a process: TensorFlow refuses it once its devices are in use
+def _start() -> None:
+    binary.load_tensorflow()
+    import tensorflow as tf
+
+    from models import device
+
+    tf.get_logger().setLevel("ERROR")  # it warns of retracing, which is what one network after the other is
+    device.claim_gpus_politely()

@@ -1,0 +1,126 @@
+"""Run a study: variants of one recipe with the same seeds; what each scores, and which differences are real.
+
+    python -m tuning.study --study=fast_ablation --budget=short --repeats=2
+
+prints a progress bar and a table, and leaves report.json, report.md and plots in the study's folder, beside each cell's
+own figures. The same command goes on where it was cut off; on a finished study it draws the report again.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from models import run_folder
+from pipeline import binary, config, errors, prepared
+from pipeline.data_config import AUTO, SourceConfig
+from tuning import studies, study_design, study_folder
+from tuning.study_design import Cell, Study
+from tuning.study_folder import StudyFolder
+
+config.define_flags(SourceConfig)
+STUDY = flags.DEFINE_string("study", "", f"what to run: {', '.join(studies.STUDIES)}")
+STUDY_DIR = flags.DEFINE_string("study_dir", "", "folder of the study; default runs/studies/STUDY-DATASET-BUDGET")
+BUDGET = flags.DEFINE_enum(
+    "budget", "short", study_design.BUDGETS, "smoke: seconds, only shows that it runs; short: two cores; full: days"
+)
+REPEATS = flags.DEFINE_integer("repeats", None, "seeds of each variant; default the study's own", lower_bound=1)
+SEED = flags.DEFINE_integer("seed", 0, "the first seed", lower_bound=0)
+VARIANTS = flags.DEFINE_list("variants", [], "run these variants alone; default all")
+REDRAW = flags.DEFINE_string("redraw", "", "draw the table and the plots of this report.json again, beside it")
+
+
+def main() -> None:
+    """Run what is not finished, then report."""
+    if REDRAW.value:
+        _redraw(pathlib.Path(REDRAW.value))
+        return
+    study = studies.find(STUDY.value)
+    source = config.build(SourceConfig, config.given_flags())
+    source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)))
+    variants = [study.variant(name) for name in VARIANTS.value] or study.variants
+    if source.dataset == AUTO:
+        source = _prepared(source)
+    seeds = range(SEED.value, SEED.value + (REPEATS.value or study.repeats[BUDGET.value]))
+    cells = study.cells(variants, BUDGET.value, seeds, source)
+    path = STUDY_DIR.value or os.path.join("runs", "studies", f"{study.name}-{source.dataset}-{BUDGET.value}")
+    with study_folder.claim(pathlib.Path(path), study.name, BUDGET.value, cells) as folder:
+        if not all(folder.is_finished(cell) for cell in cells):
+            _prepared(source)
+            _run(folder, cells)
+        _report(study, source.dataset, folder)
+        _refuse_failures(folder, cells)
+
+
+def _prepared(source: SourceConfig) -> SourceConfig:
+    from pipeline import prepare
+
+    return dataclasses.replace(source, dataset=prepare.prepare(source))
+
+
+def _run(folder: StudyFolder, cells: Sequence[Cell]) -> None:
+    from tuning import cell_running
+
+    try:
+        cell_running.run(folder, cells)
+    except errors.InterruptedRunError as error:
+        num_finished = sum(folder.is_finished(cell) for cell in cells)
+        raise errors.InterruptedRunError(
+            f"interrupted; {num_finished} of {len(cells)} cells are finished, and the same command goes on from there"
+        ) from error
+
+
+def _report(study: Study, dataset: str, folder: StudyFolder) -> None:
+    from tuning import study_report
+
+    command = shlex.join(["python", "-m", "tuning.study", *sys.argv[1:]])
+    report = study_report.document(study, BUDGET.value, dataset, folder.results(), command)
+    folder.write_report(report)
+    study_report.show(report)
+    _draw(report, folder.path)
+
+
+def _redraw(path: pathlib.Path) -> None:
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        known = "study" in report and "variants" in report
+    except (OSError, ValueError, TypeError):
+        known = False
+    if not known:
+        raise errors.BadArgumentError(f"redraw={path}: expected a report.json that tuning.study wrote")
+    _draw(report, path.parent)
+
+
+def _draw(report: dict[str, Any], folder: pathlib.Path) -> None:
+    from tuning import study_plots, study_report
+
+    page = folder / "report.md"
+    run_folder.write_text(page, study_report.markdown(report))
+    for path in (page, *study_plots.draw(report, folder)):
+        print(f"written: {path}")
+
+
+def _refuse_failures(folder: StudyFolder, cells: Sequence[Cell]) -> None:
+    failed = [cell for cell in cells if not folder.is_finished(cell)]
+    if failed:
+        result = folder.result(failed[0])
+        assert result is not None
+        raise errors.FailedError(
+            f"{len(failed)} of {len(cells)} cells failed, such as {failed[0].name}: {result['reason']}; "
+            "the same command tries them again"
+        )
+
+
+def run() -> None:
+    """The console script `cifar-study`."""
+    binary.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,158 @@
+"""A study's folder: what it is, which cells it has, what came of them. Every file appears whole, by a rename.
+
+study.json   cells/VARIANT-seed-S.json   runs/VARIANT-seed-S/ (of cells under way)   report.json   report.md   *.png
+"""
+
+import contextlib
+import json
+import pathlib
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from models.run_folder import RunFolder, write_text
+from pipeline import errors
+from tuning.study_design import Cell
+
+FINISHED, FAILED = "finished", "failed"
+
+
+class StudyFolder:
+    """The files of one study on one data set at one budget. Made by `claim`."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+
+    def result(self, cell: Cell) -> dict[str, Any] | None:
+        """What `write_finished` or `write_failed` kept of a cell; None where there is nothing yet."""
+        try:
+            return json.loads(self._cell_file(cell).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def is_finished(self, cell: Cell) -> bool:
+        """Whether the cell never has to be run again."""
+        found = self.result(cell)
+        return found is not None and found["status"] == FINISHED
+
+    def results(self) -> list[dict[str, Any]]:
+        """Of every cell that was ever run here, by name."""
+        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.path.glob("cells/*.json"))]
+
+    def write_finished(self, cell: Cell, outcome: dict[str, Any], wall_seconds: float) -> None:
+        """Keep a cell's report and rows, then let go of its run folder, whose networks would fill the disk."""
+        self._write(cell, {"status": FINISHED, "wall_seconds": round(wall_seconds, 3), **outcome})
+        self.remove_run(cell)
+
+    def write_failed(self, cell: Cell, reason: str, trace: str, wall_seconds: float) -> None:
+        """Keep why a cell failed, in one line."""
+        self._write(cell, {"status": FAILED, "wall_seconds": round(wall_seconds, 3), "reason": reason, "trace": trace})
+
+    def run_dir(self, cell: Cell) -> pathlib.Path:
+        """Where a cell that is under way has its run folder."""
+        return self.path / "runs" / cell.name
+
+    def steps_done(self, cell: Cell) -> int:
+        """How far the cell under way is, as its run last told."""
+        try:
+            rows = RunFolder(self.run_dir(cell)).rows()
+        except FileNotFoundError:
+            return 0
+        return rows[-1]["step"] if rows else 0
+
+    def remove_run(self, cell: Cell) -> None:
+        """Remove a cell's run folder; a kill in the middle leaves none that is half there."""
+        removed = self.path / "runs" / f".{cell.name}.removed"
+        shutil.rmtree(removed, ignore_errors=True)
+        if self.run_dir(cell).exists():
+            self.run_dir(cell).rename(removed)
+            shutil.rmtree(removed, ignore_errors=True)
+
+    def write_report(self, report: dict[str, Any]) -> None:
+        """Replace `report.json`."""
+        write_text(self.path / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
+
+    def _write(self, cell: Cell, outcome: dict[str, Any]) -> None:
+        values = {"variant": cell.variant, "seed": cell.train.seed, **outcome, "config": cell.config}
+        self._cell_file(cell).parent.mkdir(exist_ok=True)
+        write_text(self._cell_file(cell), json.dumps(values, indent=1, allow_nan=False) + "\n")
+
+    def _cell_file(self, cell: Cell) -> pathlib.Path:
+        return self.path / "cells" / f"{cell.name}.json"
+
+
+@contextlib.contextmanager
+def claim(path: pathlib.Path, study: str, budget: str, cells: Sequence[Cell]) -> Iterator[StudyFolder]:
+    """Open a study's folder, a new one or one to go on with, and keep other processes out until the context ends.
+
+    More seeds and more variants may come to what is there; what is there may not change.
+
+    Raises:
+      errors.BadArgumentError: the folder holds something else, or variants of another configuration.
+      errors.FailedError: it cannot be made, or another process is working in it.
+    """
+    _refuse_other_content(path)
+    with contextlib.ExitStack() as stack:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(RunFolder(path).locked())
+        except OSError as error:
+            raise errors.FailedError(
+                f"study_dir={path}: cannot be written ({error.strerror}); choose another --study_dir"
+            ) from error
+        except errors.FailedError as error:
+            raise errors.FailedError(f"study_dir={path}: another process is working there") from error
+        identity, found = _identity(study, budget, cells), _found(path)
+        _refuse_other(path, found, identity)
+        identity["variants"] = {**found.get("variants", {}), **identity["variants"]}
+        write_text(path / "study.json", json.dumps(identity, indent=1) + "\n")
+        folder = StudyFolder(path)
+        for cell in cells:
+            if folder.is_finished(cell):
+                folder.remove_run(cell)  # a kill may have come before it was gone
+        yield folder
+
+
+def _refuse_other_content(path: pathlib.Path) -> None:
+    if not path.is_dir() or (path / "study.json").exists():
+        return
+    for entry in path.iterdir():
+        if entry.name not in (".lock", ".study.json.partial"):
+            raise errors.BadArgumentError(
+                f"study_dir={path}: expected a new folder or a study's, found {entry.name!r}; "
+                "choose another --study_dir"
+            )
+
+
+def _identity(study: str, budget: str, cells: Sequence[Cell]) -> dict[str, Any]:
+    variants = {cell.variant: {**cell.identity} for cell in cells}
+    for config in variants.values():
+        config.pop("seed")
+    return {"study": study, "budget": budget, "variants": variants}
+
+
+def _found(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        return json.loads((path / "study.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def _refuse_other(path: pathlib.Path, found: dict[str, Any], given: dict[str, Any]) -> None:
+    changes = [
+        f"{name}={found[name]!r} there, {given[name]!r} given"
+        for name in ("study", "budget")
+        if found and found[name] != given[name]
+    ]
+    for name, config in given["variants"].items() if not changes else ():
+        there = found.get("variants", {}).get(name, config)
+        changes += [
+            f"{name}: {field}={there.get(field)!r} there, {value!r} given"
+            for field, value in config.items()
+            if there.get(field) != value
+        ]
+    if changes:
+        more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+        raise errors.BadArgumentError(
+            f"study_dir={path} belongs to another configuration: {changes[0]}{more}; choose another --study_dir"
+        )

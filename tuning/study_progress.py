@@ -1,0 +1,117 @@
+"""How far a study is: a bar over the whole on a terminal, a line a cell everywhere, and an estimate of what is left."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from models.reporting import figures
+from tuning.study_design import METRICS, Cell
+from tuning.study_folder import FINISHED, StudyFolder
+from tuning.study_report import metric
+
+ADVANCE_SECONDS = 1.0  # between two looks into the files of the cell under way
+
+
+class StudyProgress:
+    """A context around the running of a study's cells."""
+
+    def __init__(self, folder: StudyFolder, cells: Sequence[Cell], console: Console | None = None) -> None:
+        self._folder, self._cells = folder, cells
+        self._console = console or Console(highlight=False)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("cells,"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        # What failed is run again, so it counts as nothing.
+        self._results = {cell.name: folder.result(cell) if folder.is_finished(cell) else None for cell in cells}
+        self._task = self._bar.add_task("", total=len(cells), completed=self._num_finished(), left="")
+        self._began = self._looked = time.perf_counter()
+
+    def __enter__(self) -> "StudyProgress":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def begin(self, cell: Cell) -> None:
+        """Name the cell that is trained now."""
+        self._began = self._looked = time.perf_counter()
+        self._results[cell.name] = None
+        self._bar.update(self._task, description=_title(cell), left=self._left_in_words())
+
+    def advance(self, cell: Cell) -> None:
+        """Show how far the cell under way is, as its run's files tell; may be called as often as one likes."""
+        if not self._console.is_terminal or time.perf_counter() - self._looked < ADVANCE_SECONDS:
+            return
+        self._looked = time.perf_counter()
+        share = min(1.0, self._folder.steps_done(cell) / cell.num_steps)
+        self._bar.update(self._task, completed=self._num_finished() + share, left=self._left_in_words())
+
+    def end(self, cell: Cell) -> None:
+        """Say what came of a cell, in a line."""
+        result = self._results[cell.name] = self._folder.result(cell)
+        assert result is not None
+        place = [other.name for other in self._cells].index(cell.name) + 1
+        line = f"[{place}/{len(self._cells)}] {_title(cell)}: {_outcome(result)}"
+        left = self._left_in_words()
+        self._console.print(Text(f"{line}; {left}" if left else line), soft_wrap=True)
+        self._bar.update(self._task, completed=self._num_finished(), left=left)
+
+    def _num_finished(self) -> int:
+        return sum(result is not None and result["status"] == FINISHED for result in self._results.values())
+
+    def _left_in_words(self) -> str:
+        pending = [cell for cell in self._cells if self._results[cell.name] is None]
+        return time_left(pending, [result for result in self._results.values() if result], self._cells)
+
+
+def time_left(pending: Sequence[Cell], results: Sequence[dict[str, Any]], cells: Sequence[Cell]) -> str:
+    """`about 12 min left`; empty where nothing is left or nothing is known.
+
+    A cell takes as long as its variant's others did, and where there is none, by its steps as long as the rest.
+    """
+    steps = {cell.variant: cell.num_steps for cell in cells}
+    finished = [result for result in results if result["status"] == FINISHED]
+    done_steps = sum(steps[result["variant"]] for result in finished)
+    if not pending or not done_steps:
+        return ""
+    seconds_a_step = sum(result["wall_seconds"] for result in finished) / done_steps
+    seconds = 0.0
+    for cell in pending:
+        own = [result["wall_seconds"] for result in finished if result["variant"] == cell.variant]
+        seconds += sum(own) / len(own) if own else cell.num_steps * seconds_a_step
+    return f"about {_in_words(seconds)} left"
+
+
+def _in_words(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _title(cell: Cell) -> str:
+    return f"{cell.variant}, seed {cell.train.seed}"
+
+
+def _outcome(result: dict[str, Any]) -> str:
+    if result["status"] != FINISHED:
+        return f"failed: {result['reason']}"
+    report = result["report"]
+    known = {METRICS[name]: metric(report, name) for name in ("fine_accuracy", "own_coarse_accuracy")}
+    told = ", ".join(f"{name} {figures.percent(value)} %" for name, value in known.items() if value is not None)
+    return f"{told}, {report['train_seconds']:,.0f} s"

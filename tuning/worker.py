@@ -1,0 +1,140 @@
+"""A child process that calls what it is told: what a call leaves in memory ends with the process.
+
+    with Worker() as worker:
+        worker.call(function, *arguments)      # both travel by pickle
+        while not worker.answers_within(0.2): ...
+        value = worker.answer()
+
+It ends when its parent does, however that ends, and no Ctrl-C reaches it: `interrupt` does, by its parent's decision.
+"""
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from pipeline import errors
+
+
+class CallError(RuntimeError):
+    """The call raised; one line. `trace` is where, in the child."""
+
+    def __init__(self, message: str, trace: str = "") -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+class DiedError(RuntimeError):
+    """The process ended in the middle of the call; one line."""
+
+
+class Worker:
+    """One child process, started afresh (never forked: TensorFlow does not survive that), one call at a time."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        # Ignored from its birth until it leaves the terminal's group: a Ctrl-C goes to children too.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        theirs.close()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Begin a call in the child."""
+        try:
+            self._connection.send((function, arguments))
+        except OSError as error:
+            raise self._died() from error
+
+    def answers_within(self, seconds: float) -> bool:
+        """Whether the call has ended, well or not; waits for it so long at most."""
+        return self._connection.poll(seconds)
+
+    def answer(self) -> Any:
+        """What the call returned; waits for it.
+
+        Raises:
+          CallError: it raised something.
+          errors.InterruptedRunError: it raised this, its state saved.
+          DiedError: the process ended instead: killed, or crashed.
+        """
+        try:
+            kind, value, trace = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._died() from error
+        if kind == "interrupted":
+            raise errors.InterruptedRunError(value)
+        if kind == "error":
+            raise CallError(value, trace)
+        return value
+
+    def interrupt(self) -> None:
+        """Ask a training under way to save its state and end; anything else just ends."""
+        self._process.terminate()
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
+
+    def _died(self) -> DiedError:
+        self._process.join()
+        code = self._process.exitcode or 0
+        if code >= 0:
+            return DiedError(f"its process ended with exit code {code}")
+        number = signal.Signals(-code)
+        hint = " (out of memory?)" if number == signal.SIGKILL else ""
+        return DiedError(f"its process was killed by {number.name}{hint}")
+
+
+def _serve(connection: multiprocessing.connection.Connection) -> None:
+    os.setsid()  # a Ctrl-C and the parent's `interrupt` would be two signals, and a second one ends a run unsaved
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            function, arguments = connection.recv()
+        except EOFError:
+            return
+        connection.send(_outcome(function, arguments))
+
+
+def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str, Any, str]:
+    try:
+        return "value", function(*arguments), ""
+    except errors.InterruptedRunError as error:
+        return "interrupted", str(error), ""
+    except Exception as error:  # a study goes on with its other cells, whatever it was
+        own = isinstance(error, (errors.BadArgumentError, errors.FailedError))
+        message = str(error) if own else f"{type(error).__name__}: {error}"
+        return "error", " ".join(message.split()), traceback.format_exc()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)  # at once: the files of a run are whole at any moment, and its folder must be free for who goes on
