@@ -8,7 +8,7 @@ ARCHIVE ?=
 RUN_DIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint format bench gallery clean
+.PHONY: help setup train test lint format bench gallery chart clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ gallery: $(INSTALLED) ## Draw every augmentation set into docs/gallery/.
 	    $(PYTHON) -m pipeline.gallery --augmentation=$$name --seed=2 --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
 	        --out=docs/gallery/$$name.png; \
 	done
+
+chart: $(INSTALLED) ## Draw docs/accuracy_cost.png from benchmarks/results.
+	$(PYTHON) -m benchmarks.accuracy_cost --out=docs/accuracy_cost.png
 
 clean: ## Remove .venv and caches; data/ and runs/ stay.
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
