@@ -1,86 +1,109 @@
-"""Images a second of whole training steps, input included, by precision; sides interleaved.
+"""Images a second of training steps, by network and precision, beside the same networks in PyTorch; interleaved.
 
-    python -m benchmarks.train_step --out=FILE.json
+    python -m benchmarks.train_step --recipes=tiny,fast,quick,resnet18,wrn_16_4 --out=FILE.json
 
-Rows: `ours/PRESET/PRECISION`, with the ratio to the first precision, and `peer/keras_batch_normalization/...`: the same
-network at the last precision with Keras's own layer in the place of the fused one, and how many times faster ours is.
+A recipe is a preset, or `resnet18` or `wrn_16_4` (ResNet-18 in its CIFAR form and WRN-16-4 at batch 128, flips and
+crops, Nesterov's SGD). Rows of each, WHAT being RECIPE/PRECISION:
+  ours/WHAT                 the whole step: input pipeline, augmentation, scaling, forward, backward, the recipe's own
+                            optimizer, sums of losses and accuracies. Its ratio is to the first precision.
+  peer/keras_batch_normalization/WHAT
+                            the same at the last precision, with Keras's own layer in the place of the fused one.
+  ours/WHAT/one_batch       the whole step on one batch in memory instead of the input pipeline's, last precision;
+  ours/WHAT/waits_for_data  and the per cent of a step's time that input costs, which is what the device waits. On a CPU
+                            that is what the pipeline's own work takes away from the step's, too. Two batches of a round
+                            were fetched before it began: where input matters, measure many --steps.
+  ours/WHAT/bare            what PyTorch is compared at: one uint8 batch in memory, no augmentation; scaling, forward,
+                            backward, update. Ours sums losses and accuracies beside it.
+  peer/pytorch/WHAT         PyTorch at that work, without those sums: the best of eager and compiled, both
+                            with channels_last and bfloat16 by autocast. The other one's row is peer/pytorch_MODE/WHAT.
+                            The ratio says how many times as fast ours/WHAT/bare is. Compiling is not timed with the
+                            rounds; a side that takes longer to compile than --compile_s is left out, with a line.
+On both sides: the same network (as many parameters and multiply-adds, or the benchmark fails), heads and losses in
+float32, batch normalisation by the batch's statistics, the same optimizer (Nesterov's SGD, or Muon with the same
+iterations), the same batch size, all processors. PyTorch is of the extra `peers`; left out where it is not installed.
+
+Rows of images/s carry `tflops` = 3 x 2 x the forward multiply-adds x images/s, and `ceiling_share`, its share of
+ours/ceiling/DTYPE: the best forward convolution that this machine was seen to do at the row's own precision.
 """
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from absl import flags
 
-from benchmarks import results, timing, training_steps
-from models import presets
+from benchmarks import results, train_step_torch, training_steps
 from models.train_config import TrainConfig
 from pipeline import binary, config, errors
-from pipeline.data_config import DataConfig, SourceConfig
+from pipeline.data_config import SourceConfig
 
 if TYPE_CHECKING:
-    import keras
+    from benchmarks import convolution_ceiling, train_step_sides
 
 config.define_flags(SourceConfig)
-PRESET = flags.DEFINE_string("preset", "quick", "recipe whose step is measured")
+RECIPES = flags.DEFINE_list("recipes", ["quick"], f"some of {', '.join(training_steps.RECIPES)}")
 PRECISIONS = flags.DEFINE_list("precisions", ["float32", "mixed_bfloat16"], "precisions to compare, float32 first")
 REPEATS = flags.DEFINE_integer("repeats", 3, "rounds", lower_bound=1)
-STEPS = flags.DEFINE_integer("steps", 20, "steps a round and side", lower_bound=1)
-QUICK = flags.DEFINE_bool("quick", False, "under a minute: few steps, and a figure to match")
+STEPS = flags.DEFINE_integer("steps", 20, "steps a round and side; of dearer recipes than quick fewer", lower_bound=1)
+PEERS = flags.DEFINE_bool("peers", True, "measure PyTorch too, where it is installed")
+COMPILE_S = flags.DEFINE_float(
+    "compile_s",
+    train_step_torch.COMPILE_S,
+    "seconds that torch.compile may take a side; 0: eager alone",
+    lower_bound=0.0,
+)
+QUICK = flags.DEFINE_bool("quick", False, "under a minute: a step a round, PyTorch eager at the last precision alone")
 OUT = flags.DEFINE_string("out", "", "JSON file to write")
 
 
 def main() -> None:
-    """Measure the sides and publish the rows."""
-    values = presets.preset(PRESET.value)
-    data = config.build(DataConfig, values, config.given_flags())
+    """Measure recipe after recipe, and publish the rows."""
+    recipes, precisions = _each_once("recipes", RECIPES.value), _each_once("precisions", PRECISIONS.value)
+    for name in recipes:
+        for precision_name in precisions:
+            config.build(TrainConfig, training_steps.recipe(name), {"precision": precision_name})
+    binary.load_tensorflow()
+    import tensorflow as tf
+
+    from benchmarks import train_step_sides
+    from models import device, precision
     from pipeline import prepare
 
-    binary.load_tensorflow()
-    from models import device
-
+    source = config.build(SourceConfig, config.given_flags())
     device.claim_gpus_politely()
-    data = dataclasses.replace(data, dataset=prepare.prepare(data))
-    num_steps = 4 if QUICK.value else STEPS.value
-    if len(set(PRECISIONS.value)) < len(PRECISIONS.value):
-        raise errors.BadArgumentError(f"precisions={','.join(PRECISIONS.value)}: expected each one once")
-    configs = [
-        config.build(TrainConfig, values, {"preset": PRESET.value, "precision": name}) for name in PRECISIONS.value
-    ]
-    sides = [training_steps.side(f"ours/{train.preset}/{train.precision}", data, train, num_steps) for train in configs]
-    sides += _stock_side(data, configs[-1], num_steps)
-    timings = list(timing.interleave(sides, REPEATS.value).values())
-    ours, peers = timings[: len(configs)], timings[len(configs) :]
-    rows = [results.row(ours[0], "images/s", batch_size=data.batch_size)]
-    rows += [results.row(timed, "images/s", (timed, ours[0]), batch_size=data.batch_size) for timed in ours[1:]]
-    rows += [results.row(timed, "images/s", (ours[-1], timed), batch_size=data.batch_size) for timed in peers]
+    values = {**source.as_dict(), "dataset": prepare.prepare(source)}
+    precisions = _each_once("precisions", [precision.resolve(name) for name in precisions])
+    effort = _effort(precisions)
+    ceilings = _ceilings({train_step_sides.DTYPES[name] for name in precisions})
+    rows = [results.row(ceiling.timing, "GFLOP/s", shape=str(ceiling.shape)) for ceiling in ceilings.values()]
+    uses_gpu = bool(tf.config.list_logical_devices("GPU"))
+    with train_step_torch.Peer(COMPILE_S.value) as process:
+        peer = process if PEERS.value and process.is_there(uses_gpu) else None
+        for number, name in enumerate(recipes, start=1):
+            print(f"{number} of {len(recipes)}: {name}", flush=True)  # it takes minutes
+            rows += train_step_sides.Recipe(name, values, precisions, effort).rows(ceilings, peer)
     results.publish("train_step", rows, OUT.value)
+    print(*train_step_sides.told(rows), sep="\n")
 
 
-def _stock_side(data: DataConfig, train: TrainConfig, num_steps: int) -> list[timing.Side]:
-    """The same with Keras's own batch normalisation; no side where the network has none."""
-    from models import classifier, precision
-    from models.layers import FusedBatchNormalization
-
-    model = classifier.build(train)
-    if not any(isinstance(layer, FusedBatchNormalization) for layer in model.layers):
-        return []
-    with precision.scope(train.precision):
-        model = _with_stock_normalisation(model)
-    name = f"peer/keras_batch_normalization/{train.preset}/{train.precision}"
-    return [training_steps.side(name, data, train, num_steps, model)]
+def _each_once(flag: str, names: list[str]) -> list[str]:
+    if not names or len(set(names)) < len(names):
+        raise errors.BadArgumentError(f"{flag}={','.join(names)}: expected at least one, and each one once")
+    return names
 
 
-def _with_stock_normalisation(model: "keras.Model") -> "keras.Model":
-    import keras
+def _effort(precisions: list[str]) -> "train_step_sides.Effort":
+    from benchmarks import train_step_sides
 
-    from models.layers import FusedBatchNormalization
+    if QUICK.value:
+        return train_step_sides.Effort(REPEATS.value, 1, ("eager",), tuple(precisions[-1:]))
+    modes = train_step_torch.MODES if COMPILE_S.value else ("eager",)
+    return train_step_sides.Effort(REPEATS.value, STEPS.value, modes, tuple(precisions))
 
-    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-        if isinstance(layer, FusedBatchNormalization):
-            return keras.layers.BatchNormalization(momentum=layer.momentum, epsilon=layer.epsilon)
-        return layer.__class__.from_config(layer.get_config())
 
-    return keras.models.clone_model(model, clone_function=clone)
+def _ceilings(dtypes: set[str]) -> "dict[str, convolution_ceiling.Ceiling]":
+    from benchmarks import convolution_ceiling
+
+    round_s, shapes = (0.05, convolution_ceiling.CHEAP_SHAPES) if QUICK.value else (0.2, convolution_ceiling.SHAPES)
+    return {dtype: convolution_ceiling.measure(dtype, REPEATS.value, round_s, shapes) for dtype in sorted(dtypes)}
 
 
 def run() -> None:
