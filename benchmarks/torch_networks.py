@@ -48,7 +48,7 @@ class Classifier(nn.Module):
 
 
 class _Pooled(nn.Module):
-    """[B, C, H, W] -> the maximum, the mean, or both [B, 2 C] of each channel."""
+    """[B, C, H, W] -> [B, C]: the maximum, the mean, or their sum, of each channel."""
 
     def __init__(self, maximum: bool, mean: bool) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class _Pooled(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         pooled = [x.amax((2, 3))] if self.maximum else []
         pooled += [x.mean((2, 3))] if self.mean else []
-        return torch.cat(pooled, 1)
+        return sum(pooled[1:], start=pooled[0])
 
 
 class _Added(nn.Module):
@@ -126,9 +126,9 @@ def _residual(config: NetworkConfig) -> Trunk:
 
 def _fast(config: NetworkConfig) -> Trunk:
     channels = 24
-    layers: list[nn.Module] = [nn.Conv2d(3, channels, 2, bias=False).requires_grad_(False)]
-    if not config.whitening:
-        layers = [_convolution(3, channels, 2)]
+    stem = nn.Conv2d(3, channels, 2)
+    stem.weight.requires_grad_(False)
+    layers: list[nn.Module] = [stem if config.whitening else _convolution(3, channels, 2)]
     layers.append(ACTIVATIONS[config.activation]())
 
     def activated(channels: int) -> list[nn.Module]:
@@ -142,7 +142,7 @@ def _fast(config: NetworkConfig) -> Trunk:
         pair += [_convolution(bottleneck, filters, kernels[2]), *activated(filters)]
         layers.append(_Added(*pair))
         channels = filters
-    return nn.Sequential(*layers, _Pooled(maximum=True, mean=True)), 2 * channels
+    return nn.Sequential(*layers, _Pooled(maximum=True, mean=True)), channels
 
 
 def _resnet(config: NetworkConfig) -> Trunk:

@@ -37,7 +37,7 @@ class Muon(keras.optimizers.Optimizer):
         kernel_momentum: float = 0.6,
         num_iterations: int = 3,
         momentum: float = 0.85,
-        offset_rate_ratio: float = 8.0,
+        offset_rate_ratio: float = 1.0,
         renormalise: bool = True,
         compute_dtype: str = "bfloat16",
         **kwargs: Any,

@@ -40,7 +40,7 @@ class NetworkConfig(Config):
     activation: str = setting("relu", "of fast, study_cnn and study_net", choices=ACTIVATIONS)
     whitening: bool = setting(True, "stem of fast computed from the training images and frozen; else trained")
     dirac: bool = setting(True, "convolutions of fast begin by handing their channels on")
-    norm_scale: bool = setting(False, "batch normalisation of fast learns a scale beside its offset")
+    norm_scale: bool = setting(True, "batch normalisation of fast learns a scale beside its offset")
     norm_momentum: float = setting(0.6, "how much of the moving statistics of fast stays at a step", low=0.0, high=1.0)
     depth: int = setting(28, "of wide_resnet: its layers, 6 n + 4", low=10)
     widen_factor: int = setting(10, "of wide_resnet: how many times 16, 32 and 64 filters", low=1)

@@ -50,7 +50,7 @@ _ABLATION = Study(
         Variant("no_augmentation", {"augmentation": "none"}),
         Variant("no_label_smoothing", {"fine_label_smoothing": 0.0, "coarse_label_smoothing": 0.0}),
         Variant("logit_scale_1", {"logit_scale": 1.0}),
-        Variant("norm_scale", {"norm_scale": True}, "batch normalisation learns a scale too"),
+        Variant("no_norm_scale", {"norm_scale": False}, "batch normalisation learns an offset alone"),
         Variant("no_coarse_loss", {"heads": "fine"}, "its coarse answer is summed from the fine one"),
         Variant("weight_average", {"average_decay": 0.98}, "over about 50 steps"),
         Variant("lookahead", {"lookahead_steps": 5}),

@@ -17,7 +17,7 @@ KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
 
 
 def fast(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
-    """Scaled images [B, H, W, 3] -> features [B, 2 x the last group's filters]: each one's maximum and mean."""
+    """Scaled images [B, H, W, 3] -> features [B, the last group's filters]: each one's maximum and mean, added."""
     x = whitening.layer()(images) if config.whitening else _convolved(images, whitening.NUM_FILTERS, 2, config)
     x = keras.layers.Activation(config.activation)(x)
     for filters, bottleneck, kernels in zip(config.group_widths, config.group_bottlenecks, KERNELS, strict=True):
@@ -26,7 +26,7 @@ def fast(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
         pair = _activated(_convolved(x, bottleneck, kernels[1], config), config)
         pair = _activated(_convolved(pair, filters, kernels[2], config), config)
         x = keras.layers.Add()([x, pair])
-    return keras.layers.Concatenate()([keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)])
+    return keras.layers.Add()([keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)])
 
 
 def _convolved(x: keras.KerasTensor, filters: int, kernel_size: int, config: NetworkConfig) -> keras.KerasTensor:
