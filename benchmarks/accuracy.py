@@ -20,7 +20,7 @@ from pipeline import binary, errors
 RUN_DIRS = flags.DEFINE_list("run_dirs", [], "folders of runs that differ in their seed alone")
 OUT = flags.DEFINE_string("out", "", "JSON file to write")
 
-SAME = ("dataset", "preset", "preset_changes", "num_train", "split", "epochs")
+SAME = ("dataset", "preset", "preset_changes", "precision", "num_train", "split", "epochs", "git_commit")
 COSTS = ("train_petaflop", "optimizer_petaflop", "num_parameters")
 
 

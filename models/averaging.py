@@ -40,8 +40,9 @@ class SlowWeights:
             # Young averages forget fast, or the initial weights would weigh for long.
             self._follow(tf.minimum(self._config.average_decay, (1.0 + done) / (10.0 + done)))
             return
-        every = self._config.lookahead_steps
-        tf.cond((number + 1) % every == 0, lambda: self._pull(number), lambda: None)
+        is_due = (number + 1) % self._config.lookahead_steps == 0
+        is_last = number + 1 == self._total_steps  # what came since the pull before would be lost
+        tf.cond(is_due | is_last, lambda: self._pull(number), lambda: None)
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:

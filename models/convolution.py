@@ -38,7 +38,7 @@ class Convolution(keras.layers.Conv2D):
         """[B, H, W, channels], [k, k, channels, filters] -> [B, H, W, filters]."""
         height, width = inputs.shape[1:3]
         is_small = None not in (inputs.shape[0], height, width) and max(height, width) <= LARGEST_SMALL_MAP
-        is_plain = max(self.kernel_size) > 1 and max(self.strides) == 1
+        is_plain = max(self.kernel_size) > 1 and max(self.strides) == max(self.dilation_rate) == self.groups == 1
         if is_small and is_plain and self.compute_dtype == "bfloat16" and not tf.config.list_logical_devices("GPU"):
             return convolved(inputs, tf.convert_to_tensor(kernel))
         return super().convolution_op(inputs, kernel)

@@ -3,27 +3,30 @@
 import keras
 import tensorflow as tf
 
-FIRST_STEP = 10  # of this process: tracing and warming up are over
-NUM_STEPS = 5
+FIRST_CALL = 10  # of this process: tracing and warming up are over
+NUM_CALLS = 5
 
 
 class Profiler(keras.callbacks.Callback):
-    """Writes a trace of steps 10 to 14 of this process to `path`; of fewer where the training is shorter."""
+    """Writes a trace of calls 10 to 14 of the step to `path`: one is one step, or `steps_per_call` of them.
+
+    A training of fewer calls leaves a shorter trace, one of less than 11 none.
+    """
 
     def __init__(self, path: str) -> None:
         super().__init__()
         self._path = path
-        self._steps_begun = 0
+        self._calls_begun = 0
         self._traces = False
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Begin with step 10, end before step 15."""
-        if self._steps_begun == FIRST_STEP:
+        """Begin with call 10, end before call 15."""
+        if self._calls_begun == FIRST_CALL:
             tf.profiler.experimental.start(self._path)
             self._traces = True
-        if self._steps_begun == FIRST_STEP + NUM_STEPS:
+        if self._calls_begun == FIRST_CALL + NUM_CALLS:
             self._stop()
-        self._steps_begun += 1
+        self._calls_begun += 1
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """End with a training that is shorter."""

@@ -23,7 +23,7 @@ from pipeline.data_config import AUTO, DataConfig
 
 config.define_flags(DataConfig, TrainConfig)
 RUN_DIR = flags.DEFINE_string("run_dir", "", "folder of the run; default runs/PRESET-DATASET")
-PROFILE = flags.DEFINE_string("profile", "", "folder for a trace of five steps, which TensorBoard opens")
+PROFILE = flags.DEFINE_string("profile", "", "folder for a trace of some steps, which TensorBoard opens")
 CONFIG = flags.DEFINE_string("config", "", "JSON of a saved configuration, such as a run's config.json")
 
 

@@ -83,9 +83,11 @@ class TrainStep:
         if rate is not None:
             self._optimizer.learning_rate.assign(rate)
         guard = _OverflowGuard(self._model, self._optimizer)
+        states = [variable for variable in self._model.non_trainable_variables if "int" in variable.dtype]
+        seeds = [(state, tf.identity(state.value)) for state in states]
         logits, gradients = self._gradients(images, labels)
         if self._config.sam_radius:
-            gradients = self._gradients_uphill(images, labels, gradients)
+            gradients = self._gradients_uphill(images, labels, gradients, seeds)
         guard.check(gradients)
         self._optimizer.apply(gradients, self._model.trainable_variables)
         self.sums.assign_add(guard.zero_if_skipped(metrics.sums(self._config, logits, labels)))
@@ -101,17 +103,24 @@ class TrainStep:
         return logits, tape.gradient(scaled_loss, [variable.value for variable in self._model.trainable_variables])
 
     def _gradients_uphill(
-        self, images: tf.Tensor, labels: dict[str, tf.Tensor], gradients: list[tf.Tensor]
+        self,
+        images: tf.Tensor,
+        labels: dict[str, tf.Tensor],
+        gradients: list[tf.Tensor],
+        seeds: list[tuple[keras.Variable, tf.Tensor]],
     ) -> list[tf.Tensor]:
-        """The gradients at the weights from which the loss has risen most nearby (SAM, Foret et al. 2020).
+        """The gradients at the weights nearby where the loss is highest (SAM, Foret et al. 2020, arXiv 2010.01412).
 
-        arXiv 2010.01412. Weights and moving statistics are as before afterwards, to the last bit.
+        Weights and moving statistics are as before afterwards, to the last bit. `seeds` are those of dropout and what
+        they were before the first pass: both passes drop the same.
         """
         variables = self._model.trainable_variables
         before = [(variable, tf.identity(variable.value)) for variable in self._model.variables]
         length = self._config.sam_radius / tf.linalg.global_norm(gradients)
         for variable, gradient in zip(variables, gradients, strict=True):
             variable.assign_add(length * gradient)
+        for seed, value in seeds:
+            seed.assign(value)
         _, uphill = self._gradients(images, labels)
         for variable, value in before:
             variable.assign(value)

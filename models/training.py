@@ -161,9 +161,9 @@ class _Loop:
         logs: dict[str, float] = {}
         while progress.epoch < self.epochs.count and not self.model.stop_training:
             logs = self._train_epoch(stream)
-        self.callbacks.on_train_end(logs)
         if self.step.slow_weights is not None:
             self.step.slow_weights.hand_over()
+        self.callbacks.on_train_end(logs)
         # EarlyStopping and its like may have put other weights back.
         progress.final = self._validation_means() if self.given_callbacks else report.validation_of(progress.rows[-1])
         progress.finished = True
@@ -201,7 +201,8 @@ class _Loop:
         validation = self._validate()
         rate = float(self.optimizer.learning_rate)
         logs = {**means, **{f"val_{name}": value for name, value in validation.items()}, "learning_rate": rate}
-        self.callbacks.on_epoch_end(progress.epoch, {**logs, "images_per_s": images_per_s})
+        with self._evaluated_weights():  # those that EarlyStopping and ModelCheckpoint are to keep
+            self.callbacks.on_epoch_end(progress.epoch, {**logs, "images_per_s": images_per_s})
         progress.train_seconds += progress.epoch_seconds
         progress.rows.append(report.row(progress, means, validation, rate, images_per_s))
         progress.epoch += 1
@@ -248,17 +249,19 @@ class _Loop:
         if self.validation is None:
             return {}
         self.callbacks.on_test_begin()
-        means = self._validation_means()
+        with self._evaluated_weights():
+            means = self._validation_means()
         self.callbacks.on_test_end(means)
         return means
 
     def _validation_means(self) -> dict[str, float]:
         """The means over the validation part; nothing where nothing is held out."""
-        if self.validation is None:
-            return {}
+        return {} if self.validation is None else self.evaluator(self.validation, self.data.num_validation)
+
+    def _evaluated_weights(self) -> contextlib.AbstractContextManager[None]:
+        """Let the model have the weights that its answers are of: the slow ones, where the run has them."""
         slow_weights = self.step.slow_weights
-        with contextlib.nullcontext() if slow_weights is None else slow_weights.in_place():
-            return self.evaluator(self.validation, self.data.num_validation)
+        return contextlib.nullcontext() if slow_weights is None else slow_weights.in_place()
 
     def _announce_epochs(self, num_steps: int) -> None:
         self.callbacks.set_params({"verbose": self.verbose, "epochs": self.epochs.count, "steps": num_steps})

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from models import averaging, training
+from models.layers import FusedBatchNormalization
 from models.run_folder import claim
 from models.train_config import TrainConfig
 from pipeline import errors
@@ -108,6 +109,41 @@ def test_run_answers_with_its_slow_weights_and_goes_on_with_them(data, tmp_path,
     assert (
         continued.report["fine_accuracy"] == whole.report["fine_accuracy"] == whole.rows[-1]["validation_fine_accuracy"]
     )
+
+
+def test_early_stopping_keeps_the_slow_weights_that_it_saw_evaluated(data):
+    class Worsen(keras.callbacks.Callback):
+        """Spoil the weights after the first epoch, so that the first stays the best."""
+
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch > 0:
+                for variable in self.model.trainable_variables:
+                    variable.assign(variable * -3.0)
+
+    stopping = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=2, restore_best_weights=True)
+    config = linear(average_decay=0.9, epochs=4.0)
+    trained = training.train(data, config, callbacks=[Worsen(), stopping], verbose=0)
+    assert stopping.best_epoch == 0
+    assert trained.report["loss"] == pytest.approx(trained.rows[0]["validation_loss"], rel=1e-6)
+    assert trained.report["loss"] != trained.rows[-1]["validation_loss"]
+
+
+def test_lookahead_longer_than_the_run_loses_nothing(data):
+    config = linear(lookahead_steps=1000)
+    ahead = training.train(data, config, verbose=0)
+    plain = training.train(data, dataclasses.replace(config, lookahead_steps=0), verbose=0)
+    for one, two in zip(ahead.model.get_weights(), plain.model.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_statistics_of_normalisation_are_averaged_too():
+    images = keras.Input((4, 4, 3))
+    model = keras.Model(images, FusedBatchNormalization()(images))
+    slow = averaging.build(model, TrainConfig(average_decay=0.5), 10)
+    model.layers[-1].moving_mean.assign([1.0, 2.0, 3.0])
+    tf.function(slow.update)(tf.constant(100, tf.int64))
+    with slow.in_place():
+        np.testing.assert_allclose(model.layers[-1].moving_mean, [0.5, 1.0, 1.5])
 
 
 def test_constant_weights_average_to_themselves(data):

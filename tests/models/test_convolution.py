@@ -69,6 +69,12 @@ def test_own_gradient_is_used_where_it_pays(monkeypatch, policy, size, kernel_si
     assert bool(calls) == is_used
 
 
+def test_dilated_convolution_is_kerass(monkeypatch):
+    monkeypatch.setattr(convolution, "convolved", lambda *given: pytest.fail("not dilated"))
+    with precision.scope("mixed_bfloat16"):
+        assert Convolution(2, 3, dilation_rate=2)(tf.zeros([4, 8, 8, 3])).shape == (4, 8, 8, 2)
+
+
 def test_gpus_compute_their_own_gradient(monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
     monkeypatch.setattr(convolution, "convolved", lambda *given: pytest.fail("not for GPUs"))

@@ -14,7 +14,7 @@ def test_trace_is_written(tiny_data_dir, tmp_path, max_steps):
     profiler = profiling.Profiler(str(tmp_path / "trace"))
     training.train(data, config, callbacks=[profiler], verbose=0)
     (trace,) = (tmp_path / "trace").rglob("*.xplane.pb")
-    assert b"augmented_and_updated" in trace.read_bytes()
+    assert b"all_steps" in trace.read_bytes()
 
 
 def test_training_shorter_than_the_first_step_leaves_no_trace(tiny_data_dir, tmp_path):
