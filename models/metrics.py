@@ -60,6 +60,33 @@ def sums(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(table, tf.float64), axis=1)
 
 
+def coarse_source(config: TrainConfig) -> str:
+    """Where the model's own coarse answer comes from: "head" or "summed"; a single head leaves no choice."""
+    return {"both": config.coarse_source, "fine": "summed", "coarse": "head"}[config.heads]
+
+
+def confusions(config: TrainConfig, logits: Batch, batch: Batch) -> dict[str, tf.Tensor]:
+    """int64 [classes, classes] of each label that the model answers; those whose `mask` is False are left out.
+
+    Rows are the true classes, columns what they were taken for; the coarse answer is the model's own.
+
+    Args:
+      config: the heads, and which coarse answer is the model's own.
+      logits: float32 [B, classes] a head.
+      batch: of each label int32 [B]; `mask` bool [B], if there is padding.
+    """
+    scores = {"fine": logits["fine"]} if "fine" in logits else {}
+    summed = coarse_source(config) == "summed"
+    scores["coarse"] = coarse_from_fine(logits["fine"]) if summed else logits["coarse"]
+    weights = tf.cast(batch["mask"], tf.int64) if "mask" in batch else None
+    return {
+        name: tf.math.confusion_matrix(
+            batch[name], tf.argmax(score, axis=1), NUM_CLASSES[name], weights=weights, dtype=tf.int64
+        )
+        for name, score in scores.items()
+    }
+
+
 def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
     """A vector of sums -> the means that a model with these heads ("both", "fine", "coarse") has; none of no example.
 

@@ -1,6 +1,6 @@
 """A run's folder: what it is, how far it is, what it scored. Every file appears whole, by a rename.
 
-config.json   metrics.jsonl   checkpoint/state.npz   model.keras   report.json   report.html
+config.json   metrics.jsonl   checkpoint/state.npz   model.keras   report.json   confusion.json   report.html
 """
 
 import contextlib
@@ -131,6 +131,11 @@ class RunFolder:
         """What `report.json` holds."""
         return json.loads((self.path / "report.json").read_text(encoding="utf-8"))
 
+    def confusion(self) -> dict[str, Any] | None:
+        """What `confusion.json` holds; None before the first evaluation."""
+        path = self.path / "confusion.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
     def rows(self) -> list[dict[str, Any]]:
         """What `metrics.jsonl` holds."""
         lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
@@ -139,6 +144,10 @@ class RunFolder:
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""
         write_text(self.path / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
+
+    def write_confusion(self, confusion: dict[str, Any]) -> None:
+        """Replace `confusion.json`."""
+        write_text(self.path / "confusion.json", json.dumps(confusion, separators=(",", ":")) + "\n")
 
 
 @contextlib.contextmanager

@@ -47,7 +47,7 @@ def pytest_terminal_summary(terminalreporter, exitstatus, config):
         report
         for outcome in ("passed", "failed", "error")
         for report in terminalreporter.stats.get(outcome, ())
-        if "real_data" in report.keywords
+        if "real_data" in getattr(report, "keywords", ())  # a file that could not be collected has none
     ]
     told = f"{len(ran)} ran" if ran else "none ran (set CIFAR100_ARCHIVE to the archive to run them)"
     terminalreporter.write_line(f"tests on real CIFAR-100: {told}")

@@ -1,6 +1,6 @@
 """What a run scored and cost, and how it got there, as `report.html`: one file that needs nothing else.
 
-    config.json, metrics.jsonl, report.json ──▶ text of each section ──▶ report.html
+    config.json, metrics.jsonl, report.json, confusion.json ──▶ text of each section ──▶ report.html
 
 Whatever comes from those files passes `_text` on its way into the page.
 """
@@ -10,7 +10,7 @@ import pathlib
 import shlex
 from typing import Any
 
-from models.reporting import figures, plots
+from models.reporting import confusion_section, figures, plots
 from models.reporting.page_style import CSS
 from models.run_folder import RunFolder, write_text
 
@@ -43,10 +43,17 @@ COLUMNS = (
 
 def write(run: RunFolder) -> None:
     """Replace the page of a finished run."""
-    write_text(run.path / "report.html", render(run.path, run.config(), run.rows(), run.report()))
+    text = render(run.path, run.config(), run.rows(), run.report(), run.confusion())
+    write_text(run.path / "report.html", text)
 
 
-def render(path: pathlib.Path, config: dict[str, Any], rows: plots.Rows, report: dict[str, Any]) -> str:
+def render(
+    path: pathlib.Path,
+    config: dict[str, Any],
+    rows: plots.Rows,
+    report: dict[str, Any],
+    confusion: dict[str, Any] | None = None,
+) -> str:
     """The page's HTML.
 
     Args:
@@ -54,6 +61,7 @@ def render(path: pathlib.Path, config: dict[str, Any], rows: plots.Rows, report:
       config: what `config.json` holds.
       rows: what `metrics.jsonl` holds, at least one epoch.
       report: what `report.json` holds.
+      confusion: what `confusion.json` holds; None for a run that was not evaluated since it was trained.
     """
     sections = (
         _alarm(report, "alarm"),
@@ -61,6 +69,7 @@ def render(path: pathlib.Path, config: dict[str, Any], rows: plots.Rows, report:
         _cards("cards main", [*figures.accuracies(report), figures.evaluated_on(report)]),
         _cards("cards", figures.costs(report)),
         _curves(rows, report),
+        confusion_section.render(confusion),
         _epochs(rows),
         _configuration(config),
         _environment(report),

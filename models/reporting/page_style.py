@@ -39,8 +39,12 @@ p { margin: 0.4rem 0; }
 .main .word .value { font-size: 1.5rem; line-height: 1.75; }
 .unit { color: var(--quiet); font-size: 0.86rem; font-weight: 400; letter-spacing: 0; }
 .note { color: var(--quiet); font-size: 0.8rem; }
-.charts, .pair { display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); }
-.charts { margin-top: 0.8rem; }
+.charts, .pair, .tables {
+  display: grid; gap: 0.8rem; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr));
+}
+.charts, .tables { margin-top: 0.8rem; }
+.matrix { margin-top: 0.8rem; overflow-x: auto; }
+.matrix svg { min-width: 48rem; }
 figure { margin: 0; padding: 0.9rem 1rem; }
 figcaption { font-weight: 650; }
 figcaption span { display: block; color: var(--quiet); font-size: 0.86rem; font-weight: 400; }
@@ -58,6 +62,10 @@ td { overflow-wrap: anywhere; }
   box-shadow: inset 0 -1px var(--line);
 }
 .pair th { width: 13rem; }
+.tables { align-items: start; }
+.tables .scroll { max-height: none; }
+.tables thead th { border: 0; box-shadow: inset 0 -1px var(--line); }
+caption { padding: 0.9rem 1rem 0.4rem; text-align: left; font-weight: 650; }
 pre {
   margin: 0; padding: 0.9rem 1rem;
   font: 0.86rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;

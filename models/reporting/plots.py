@@ -105,7 +105,7 @@ def _chart(rows: Rows, lines: tuple[Line, ...], unit: str, *, scale: float = 1, 
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", transparent=True)
     title = f"{unit} by epoch: {'; '.join(line.label for line in measured)}"
-    return _embeddable(drawn.getvalue(), title)
+    return embeddable(drawn.getvalue(), title)
 
 
 def _draw(axes: Axes, rows: Rows, line: Line, scale: float) -> None:
@@ -131,7 +131,13 @@ def _limit(axes: Axes, rows: Rows, from_zero: bool) -> None:
         axes.set_ylim(bottom=0)
 
 
-def _embeddable(svg: str, title: str) -> str:
+def embeddable(svg: str, title: str) -> str:
+    """Matplotlib's SVG as a part of a page: colours that the page may set, no names that clash, no date.
+
+    Args:
+      svg: what matplotlib wrote, under STYLE.
+      title: what the picture shows, for screen readers.
+    """
     for name, colour in COLOURS.items():
         svg = svg.replace(colour, f"var(--{name}, {colour})")
     ElementTree.register_namespace("", SVG)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from models import device, flops, presets
 from models.checkpoints import Progress
-from models.metrics import MEANS
+from models.metrics import MEANS, coarse_source
 from models.train_config import TrainConfig
 from pipeline import prepared
 from pipeline.config import CHECKOUT, build
@@ -56,8 +56,7 @@ def of_training(
         "steps": progress.step,
         **evaluated("validation", counts.num_validation, progress.final),
         **flip_averaged({}),
-        # A single head leaves no choice.
-        "coarse_source": {"both": config.coarse_source, "fine": "summed", "coarse": "head"}[config.heads],
+        "coarse_source": coarse_source(config),
         "train_seconds": round(progress.train_seconds, 3),
         "examples_per_second": round(progress.step * data.batch_size / progress.train_seconds, 1),
         "train_petaflop": flops.train_petaflop(model, config, images_by_size),

@@ -69,6 +69,28 @@ def test_single_head_leaves_the_other_out(answered, heads):
     assert ("coarse_from_fine_accuracy" in found) == (heads == "fine")
 
 
+@pytest.mark.parametrize(
+    ("heads", "source", "coarse_from"),
+    [("both", "head", "coarse"), ("both", "summed", "fine"), ("fine", "head", "fine"), ("coarse", "summed", "coarse")],
+)
+def test_confusions_are_of_the_own_answer_and_not_of_padding(answered, heads, source, coarse_from):
+    logits, batch = answered
+    logits = logits if heads == "both" else {heads: logits[heads]}
+    config = TrainConfig(heads=heads, coarse_source=source)
+    mask = np.arange(12) != 3
+    found = metrics.confusions(config, logits, {**batch, "mask": mask})
+    summed = np.exp(log_softmax(answered[0]["fine"])) @ np.eye(20)[list(labels.FINE_TO_COARSE)]
+    answers = {"coarse": {"coarse": answered[0]["coarse"], "fine": summed}[coarse_from].argmax(1)}
+    if heads != "coarse":
+        answers["fine"] = logits["fine"].argmax(1)
+    assert found.keys() == answers.keys()
+    for name, answer in answers.items():
+        expected = np.zeros({"fine": (100, 100), "coarse": (20, 20)}[name], np.int64)
+        np.add.at(expected, (batch[name][mask], answer[mask]), 1)
+        assert found[name].dtype == tf.int64
+        np.testing.assert_array_equal(found[name], expected)
+
+
 def test_smoothing_equals_keras(answered):
     import keras
 

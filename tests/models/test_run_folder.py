@@ -118,6 +118,28 @@ def test_report_never_holds_what_json_does_not_know(tmp_path):
         RunFolder(tmp_path).write_report({"loss": float("nan")})
 
 
+def test_confusion_is_read_back_and_is_none_before(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.confusion() is None
+    folder.write_confusion({"split": "test", "coarse": {"counts": [[1, 0], [2, 3]]}})
+    assert folder.confusion() == {"split": "test", "coarse": {"counts": [[1, 0], [2, 3]]}}
+    assert [path.name for path in tmp_path.iterdir()] == ["confusion.json"]
+    assert (tmp_path / "confusion.json").read_text() == '{"split":"test","coarse":{"counts":[[1,0],[2,3]]}}\n'
+
+
+def test_failed_write_leaves_the_old_confusion(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    folder.write_confusion({"split": "validation"})
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        folder.write_confusion({"split": "test"})
+    assert folder.confusion() == {"split": "validation"}
+
+
 def test_rows_are_read_back(tmp_path):
     folder = RunFolder(tmp_path)
     folder.write_metrics([{"epoch": 1}, {"epoch": 2}])

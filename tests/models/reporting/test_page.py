@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from models.reporting import page
-from tests.models.reporting.run_files import CONFIG, REPORT, make_rows, without
+from tests.models.reporting.run_files import CONFIG, REPORT, make_confusion, make_rows, without
 
 VOID = {"meta", "link", "wbr", "br"}
 
@@ -191,6 +191,21 @@ def test_the_curves_are_the_cards_split_where_it_is_validation(written):
 def test_a_value_missing_in_one_epoch_alone_is_a_dash(written):
     first, *others = make_rows()
     assert "<td>-</td>" in written(rows=[without(first, "validation"), *others])
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_an_evaluated_run_shows_its_confusions_and_another_nothing_of_them(make_run):
+    run = make_run()
+    page.write(run)
+    assert "What is taken for what" not in run.page.read_text(encoding="utf-8")
+    run.write_confusion(make_confusion())
+    page.write(run)
+    reader = Reader(run.page.read_text(encoding="utf-8"))
+    assert reader.open == []
+    assert "What is taken for what Of the test split, 10,000 examples, single view." in reader.text
+    pictures = [values["xlink:href"] for tag, values in reader.elements if tag == "image"]
+    assert len(pictures) == 2  # a matrix each
+    assert all(address.startswith("data:image/png;base64,") for address in pictures)
 
 
 def test_the_same_run_gives_the_same_page(whole):

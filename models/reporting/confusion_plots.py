@@ -1,0 +1,86 @@
+"""Confusion matrices as pictures: SVG text that the page embeds, names as text, so that it can be zoomed and searched.
+
+One hue from white to dark, which colour-blind eyes order as others do, in steps that a scale beside it names: mistakes
+are of a few per cent and the diagonal is not, so even steps would leave the mistakes white.
+"""
+
+import io
+import itertools
+
+import matplotlib.style
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+
+from models.reporting import plots
+from models.reporting.confusion import Matrix
+
+STEPS_PERCENT = (0, 1, 2, 5, 10, 20, 40, 60, 80, 100)
+SHADES = ListedColormap(["white", *colormaps["Blues"](np.linspace(0.16, 1.0, len(STEPS_PERCENT) - 2))])
+FIRST_DARK_PERCENT = 40  # from here on a number in a cell is white
+DARK, SEPARATOR = "#1b222c", "#8a94a3"
+INCHES = 11.0
+STYLE = {**plots.STYLE, "axes.grid": False, "axes.spines.top": True, "axes.spines.right": True}
+FINE_NAME_POINTS = 5.0  # as high as a row of the hundred
+
+
+def fine(matrix: Matrix) -> str:
+    """The hundred classes in groups: superclasses on top and on the left, classes at the bottom and on the right."""
+    ends = _group_ends(matrix.superclasses)
+    middles = [(first + last) / 2 - 0.5 for first, last in itertools.pairwise((0, *ends))]
+    superclasses = list(dict.fromkeys(matrix.superclasses))
+    with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
+        figure, axes = _heat_map(matrix)
+        axes.set_xticks(middles, superclasses, rotation=90, fontsize=8.5)
+        axes.set_yticks(middles, superclasses, fontsize=8.5)
+        for end in ends[:-1]:
+            axes.axhline(end - 0.5, color=SEPARATOR, linewidth=0.5)
+            axes.axvline(end - 0.5, color=SEPARATOR, linewidth=0.5)
+        places = range(len(matrix.names))
+        axes.secondary_yaxis("right").set_yticks(places, matrix.names, fontsize=FINE_NAME_POINTS)
+        axes.secondary_xaxis("bottom").set_xticks(places, matrix.names, rotation=90, fontsize=FINE_NAME_POINTS)
+        for other in axes.child_axes:
+            other.tick_params(length=1.5, pad=1.5)
+        scale = figure.colorbar(axes.images[0], ax=axes, location="bottom", shrink=0.5, aspect=40, pad=0.02)
+        scale.set_label("% of the true class")
+        return _svg(figure, "Fine confusion matrix, classes ordered by superclass")
+
+
+def coarse(matrix: Matrix) -> str:
+    """The twenty superclasses, with the per cent of each cell in it; a cell that would say 0 is left empty."""
+    with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
+        figure, axes = _heat_map(matrix)
+        axes.set_xticks(range(len(matrix.names)), matrix.names, rotation=90)
+        axes.set_yticks(range(len(matrix.names)), matrix.names)
+        for place, share in np.ndenumerate(matrix.shares):
+            percent = f"{100 * share:.0f}"
+            if percent != "0":
+                colour = "white" if 100 * share >= FIRST_DARK_PERCENT else DARK
+                axes.text(place[1], place[0], percent, color=colour, ha="center", va="center", fontsize=9.5)
+        return _svg(figure, "Coarse confusion matrix, in per cent of the true superclass")
+
+
+def _heat_map(matrix: Matrix) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(INCHES, INCHES), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_xlabel("taken for", labelpad=12)  # a browser's letters may be wider than those measured here
+    axes.set_ylabel("true class", labelpad=12)
+    # Not interpolated: one pixel a cell, whatever the zoom.
+    norm = BoundaryNorm(STEPS_PERCENT, SHADES.N)
+    axes.imshow(100 * matrix.shares, cmap=SHADES, norm=norm, interpolation="none")
+    axes.xaxis.set_label_position("top")
+    axes.tick_params(top=False, bottom=False, left=False, labeltop=True, labelbottom=False)
+    return figure, axes
+
+
+def _group_ends(superclasses: tuple[str, ...]) -> list[int]:
+    """Behind the last class of each superclass, in order."""
+    return list(itertools.accumulate(len(list(group)) for _, group in itertools.groupby(superclasses)))
+
+
+def _svg(figure: Figure, title: str) -> str:
+    drawn = io.StringIO()
+    figure.savefig(drawn, format="svg", transparent=True)
+    return plots.embeddable(drawn.getvalue(), title)
