@@ -12,6 +12,7 @@ from typing import Any
 
 from models import stopping
 from pipeline import errors
+from pipeline.data_config import AUTO
 from tuning import cell_training
 from tuning.study_design import Cell
 from tuning.study_folder import StudyFolder
@@ -22,37 +23,64 @@ WORKER_SECONDS, WORKER_CELLS = 60.0, 8
 POLL_SECONDS = 0.2
 
 Train = Callable[[Cell, pathlib.Path], dict[str, Any]]
+Resolve = Callable[[str], str]
 
 
-def run(folder: StudyFolder, cells: Sequence[Cell], train: Train = cell_training.train) -> None:
+def run(
+    folder: StudyFolder,
+    cells: Sequence[Cell],
+    train: Train = cell_training.train,
+    resolve: Resolve = cell_training.resolve,
+) -> None:
     """Train every cell that is not finished in the folder, and keep what came of it there.
 
     Args:
       folder: of the study.
       cells: in the order that they are trained.
       train: what trains one in a worker's process; importable by name.
+      resolve: what turns the precision `auto` into this machine's, there too.
 
     Raises:
+      errors.BadArgumentError: the study's finished part was computed in another precision than this machine's.
+      errors.FailedError: the precision of this machine cannot be found out.
       errors.InterruptedRunError: SIGINT or SIGTERM came; what is finished is kept, what was under way goes on later.
     """
     with StudyProgress(folder, cells) as progress, stopping.Requests(listen=True) as requests:
-        _Runner(folder, train, progress, requests).run([cell for cell in cells if not folder.is_finished(cell)])
+        runner = _Runner(folder, train, resolve, progress, requests)
+        runner.run([cell for cell in cells if not folder.is_finished(cell)])
 
 
 class _Runner:
-    def __init__(self, folder: StudyFolder, train: Train, progress: StudyProgress, requests: stopping.Requests) -> None:
-        self._folder, self._train, self._progress, self._requests = folder, train, progress, requests
+    def __init__(
+        self,
+        folder: StudyFolder,
+        train: Train,
+        resolve: Resolve,
+        progress: StudyProgress,
+        requests: stopping.Requests,
+    ) -> None:
+        self._folder, self._train, self._resolve = folder, train, resolve
+        self._progress, self._requests = progress, requests
         self._worker: Worker | None = None
         self._worked_seconds, self._worked_cells = 0.0, 0
 
     def run(self, cells: Sequence[Cell]) -> None:
         try:
+            if any(cell.train.precision == AUTO for cell in cells):
+                self._settle_precision()
             for cell in cells:
                 if self._requests.received:
                     raise errors.InterruptedRunError("interrupted")
                 self._run_cell(cell)
         finally:
             self._end_worker()
+
+    def _settle_precision(self) -> None:
+        try:
+            self._call(self._resolve, AUTO)
+            self._folder.settle_precision(self._answer(lambda: None))
+        except (CallError, DiedError) as error:
+            raise errors.FailedError(f"precision={AUTO}: {error}") from error
 
     def _run_cell(self, cell: Cell) -> None:
         self._progress.begin(cell)
@@ -61,7 +89,8 @@ class _Runner:
             outcome = self._outcome(cell)
         except CallError as error:
             self._folder.write_failed(cell, str(error), error.trace, time.perf_counter() - began)
-            self._folder.remove_run(cell)  # weights that are not numbers must not be gone on with
+            if error.kind == errors.FailedError.__name__:
+                self._folder.remove_run(cell)  # weights that are not numbers must not be gone on with
         except DiedError as error:
             self._end_worker()
             self._folder.write_failed(cell, str(error), "", time.perf_counter() - began)
@@ -74,13 +103,27 @@ class _Runner:
             self._end_worker()
 
     def _outcome(self, cell: Cell) -> dict[str, Any]:
-        if self._worker is None:
-            self._worker, self._worked_seconds, self._worked_cells = Worker(), 0.0, 0
-        self._worker.call(self._train, cell, self._folder.run_dir(cell))
+        self._call(self._train, cell, self._folder.run_dir(cell))
+        return self._answer(lambda: self._progress.advance(cell))
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Begin a call, in a new process where the one before has gone since its last answer."""
+        if self._worker is not None:
+            try:
+                self._worker.call(function, *arguments)
+            except DiedError:
+                self._end_worker()
+            else:
+                return
+        self._worker, self._worked_seconds, self._worked_cells = Worker(), 0.0, 0
+        self._worker.call(function, *arguments)
+
+    def _answer(self, advance: Callable[[], None]) -> Any:
+        assert self._worker is not None
         while not self._worker.answers_within(POLL_SECONDS):
             if self._requests.received:
                 self._interrupt(self._worker)
-            self._progress.advance(cell)
+            advance()
         return self._worker.answer()
 
     def _interrupt(self, worker: Worker) -> None:

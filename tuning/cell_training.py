@@ -19,7 +19,7 @@ def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
 
     Raises:
       errors.BadArgumentError: the configuration does not fit the data.
-      errors.FailedError: the training diverged.
+      errors.FailedError: the training diverged, or its run folder is of no use.
       errors.InterruptedRunError: SIGTERM came; the state is saved in the run folder.
     """
     _start()
@@ -36,6 +36,14 @@ def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
         if not run.is_finished:
             training.train(cell.data, cell.train, run=run, verbose=0)
         return {"report": run.report(), "rows": run.rows()}
+
+
+def resolve(precision_name: str) -> str:
+    """The precision `auto` -> this machine's; any other as it is."""
+    _start()
+    from models import precision
+
+    return precision.resolve(precision_name)
 
 
 @functools.cache  # once a process: TensorFlow refuses it once its devices are in use

@@ -44,7 +44,7 @@ def main() -> None:
     study = studies.find(STUDY.value)
     source = config.build(SourceConfig, config.given_flags())
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)))
-    variants = [study.variant(name) for name in VARIANTS.value] or study.variants
+    variants = study.chosen(VARIANTS.value)
     if source.dataset == AUTO:
         source = _prepared(source)
     seeds = range(SEED.value, SEED.value + (REPEATS.value or study.repeats[BUDGET.value]))

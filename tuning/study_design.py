@@ -150,6 +150,17 @@ class Study:
             )
         return known[name]
 
+    def chosen(self, names: Sequence[str]) -> Sequence[Variant]:
+        """The variants of these names; all where none is given.
+
+        Raises:
+          errors.BadArgumentError: there is none of a name, or a name comes twice.
+        """
+        for name in names:
+            if names.count(name) > 1:
+                raise errors.BadArgumentError(f"variants={','.join(names)}: expected each once, found {name!r} again")
+        return [self.variant(name) for name in names] or self.variants
+
     def cell(self, variant: Variant, budget: str, seed: int, source: SourceConfig) -> Cell:
         """A variant's configuration at a budget, with a seed, on a data set.
 

@@ -5,6 +5,7 @@ study.json   cells/VARIANT-seed-S.json   runs/VARIANT-seed-S/ (of cells under wa
 
 import contextlib
 import json
+import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
@@ -24,11 +25,8 @@ class StudyFolder:
         self.path = path
 
     def result(self, cell: Cell) -> dict[str, Any] | None:
-        """What `write_finished` or `write_failed` kept of a cell; None where there is nothing yet."""
-        try:
-            return json.loads(self._cell_file(cell).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
+        """What `write_finished` or `write_failed` kept of a cell; None where there is nothing yet, or nothing whole."""
+        return _result(self._cell_file(cell))
 
     def is_finished(self, cell: Cell) -> bool:
         """Whether the cell never has to be run again."""
@@ -36,8 +34,9 @@ class StudyFolder:
         return found is not None and found["status"] == FINISHED
 
     def results(self) -> list[dict[str, Any]]:
-        """Of every cell that was ever run here, by name."""
-        return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.path.glob("cells/*.json"))]
+        """Of every cell that was ever run here, by name; damaged files, whose cells are run again, are passed over."""
+        found = (_result(path) for path in sorted(self.path.glob("cells/*.json")))
+        return [result for result in found if result is not None]
 
     def write_finished(self, cell: Cell, outcome: dict[str, Any], wall_seconds: float) -> None:
         """Keep a cell's report and rows, then let go of its run folder, whose networks would fill the disk."""
@@ -68,6 +67,20 @@ class StudyFolder:
             self.run_dir(cell).rename(removed)
             shutil.rmtree(removed, ignore_errors=True)
 
+    def settle_precision(self, precision: str) -> None:
+        """Keep what `auto` stands for in this study: rows of two precisions cannot be compared.
+
+        Raises:
+          errors.BadArgumentError: an earlier call, on another machine, kept another.
+        """
+        identity = _found(self.path)
+        if identity.get("precision", precision) != precision:
+            raise errors.BadArgumentError(
+                f"study_dir={self.path}: begun with precision {identity['precision']}, this machine's is {precision}; "
+                "go on where it was begun, or choose another --study_dir"
+            )
+        write_text(self.path / "study.json", json.dumps({**identity, "precision": precision}, indent=1) + "\n")
+
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""
         write_text(self.path / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
@@ -76,6 +89,8 @@ class StudyFolder:
         values = {"variant": cell.variant, "seed": cell.train.seed, **outcome, "config": cell.config}
         self._cell_file(cell).parent.mkdir(exist_ok=True)
         write_text(self._cell_file(cell), json.dumps(values, indent=1, allow_nan=False) + "\n")
+        for path in (self._cell_file(cell), self._cell_file(cell).parent):
+            _reach_disk(path)  # the run folder goes next, and would be gone after a power cut that the file did not see
 
     def _cell_file(self, cell: Cell) -> pathlib.Path:
         return self.path / "cells" / f"{cell.name}.json"
@@ -104,13 +119,29 @@ def claim(path: pathlib.Path, study: str, budget: str, cells: Sequence[Cell]) ->
             raise errors.FailedError(f"study_dir={path}: another process is working there") from error
         identity, found = _identity(study, budget, cells), _found(path)
         _refuse_other(path, found, identity)
-        identity["variants"] = {**found.get("variants", {}), **identity["variants"]}
+        identity = {**found, **identity, "variants": {**found.get("variants", {}), **identity["variants"]}}
         write_text(path / "study.json", json.dumps(identity, indent=1) + "\n")
         folder = StudyFolder(path)
         for cell in cells:
             if folder.is_finished(cell):
                 folder.remove_run(cell)  # a kill may have come before it was gone
         yield folder
+
+
+def _result(path: pathlib.Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "status" in found else None
+
+
+def _reach_disk(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _refuse_other_content(path: pathlib.Path) -> None:

@@ -54,7 +54,7 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result],
         if result["report"]["split"] != "validation":
             raise errors.FailedError(f"cell {result['variant']}: measured on {result['report']['split']}")
     rows = [_variant_row(study, variant.name, finished) for variant in study.variants]
-    rows += [_combination_row(study, place, rows) for place in range(len(study.combinations))]
+    rows += [_combination_row(study, place, rows, finished) for place in range(len(study.combinations))]
     rows = [row for row in rows if row["seeds"]]
     num_comparisons = _compare(study, rows)
     _share_comparisons(study, rows)
@@ -144,7 +144,9 @@ def _variant_row(study: Study, name: str, finished: Sequence[Result]) -> dict[st
     return row
 
 
-def _combination_row(study: Study, place: int, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _combination_row(
+    study: Study, place: int, rows: Sequence[dict[str, Any]], finished: Sequence[Result]
+) -> dict[str, Any]:
     """A row that answers each metric by another variant's model, over the seeds that all of these have."""
     combination = study.combinations[place]
     parts = {row["name"]: row for row in rows if row["name"] in combination.parts.values()}
@@ -153,8 +155,10 @@ def _combination_row(study: Study, place: int, rows: Sequence[dict[str, Any]]) -
         key: {seed: parts[name]["measured"][key]["values"][str(seed)] for seed in seeds}
         for key, name in combination.parts.items()
     }
+    shared = [result["report"] for result in finished if result["variant"] in parts and result["seed"] in seeds]
     costs = {
-        key: sum(row[key] for row in parts.values()) if seeds else None for key in ("train_petaflop", "train_seconds")
+        key: sum(report[key] for report in shared) / len(seeds) if seeds else None
+        for key in ("train_petaflop", "train_seconds")
     }
     row = _row(combination.name, seeds, measured)
     return row | {"changes": {}, "note": combination.note, "levels": [], "command": None, "curve": [], **costs}
@@ -182,12 +186,13 @@ def _compare(study: Study, rows: Sequence[dict[str, Any]]) -> int:
     reference = next((row for row in rows if row["name"] == study.reference), None)
     if reference is None:
         return 0
-    untested = {study.reference, *(combination.name for combination in study.combinations)}
     measured = [
         (row["measured"][key], statistics.compare(_by_seed(row, key), _by_seed(reference, key)))
         for row in rows
         for key in study.metrics
-        if row["name"] not in untested and row["measured"][key]["values"]
+        if row is not reference
+        and row["measured"].get(key, {}).get("values")
+        and _same_test(study, rows, row["name"], key) is None
     ]
     judged = statistics.judge([comparison for _, comparison in measured])
     for (figure, _), comparison in zip(measured, judged, strict=True):
@@ -205,11 +210,26 @@ def _compare(study: Study, rows: Sequence[dict[str, Any]]) -> int:
 
 def _share_comparisons(study: Study, rows: Sequence[dict[str, Any]]) -> None:
     """Give combinations the comparisons of the variants that answer for them: to test them twice would cost power."""
+    for row in rows:
+        for key, figure in row["measured"].items():
+            part = _same_test(study, rows, row["name"], key)
+            if part is not None:
+                figure["comparison"] = part["measured"][key]["comparison"]
+
+
+def _same_test(study: Study, rows: Sequence[dict[str, Any]], name: str, key: str) -> dict[str, Any] | None:
+    """Of a combination, the row that answers the metric for it with the very pairs of seeds; None where none does.
+
+    A combination has only the seeds that all its parts have: where that leaves it fewer pairs, it is a test of its own.
+    """
+    parts = next((combination.parts for combination in study.combinations if combination.name == name), {})
     by_name = {row["name"]: row for row in rows}
-    for combination in study.combinations:
-        for key, part in combination.parts.items() if combination.name in by_name else ():
-            comparison = by_name[part]["measured"][key]["comparison"]
-            by_name[combination.name]["measured"][key]["comparison"] = comparison
+    if key not in parts or parts[key] not in by_name:
+        return None
+    reference = by_name.get(study.reference)
+    part, against = by_name[parts[key]], set(_by_seed(reference, key)) if reference else set()
+    pairs, own_pairs = (against & set(_by_seed(row, key)) for row in (part, by_name[name]))
+    return part if part is reference or pairs == own_pairs else None
 
 
 def _by_seed(row: Mapping[str, Any], key: str) -> dict[int, float]:
@@ -278,16 +298,21 @@ def _table(report: Mapping[str, Any], name: str) -> list[list[str]]:
     for row in rows:
         figure = row["measured"][name]
         cells = [row["name"], str(len(figure["values"])), _spread(figure["mean"], figure["std"])]
-        cells += [_interval(figure["low"], figure["high"]), *_comparison(figure["comparison"])]
+        cells += [
+            _interval(figure["low"], figure["high"]),
+            *_comparison(figure["comparison"], row["name"] == report["reference"]),
+        ]
         cells += [_spread(figure["study_mean"], figure["study_std"])] if has_study else []
         cells += [figures.percent(row["measured"].get(other, {}).get("mean")) for other in shown]
         table.append([*cells, _petaflop(row["train_petaflop"]), f"{row['train_seconds']:,.0f}"])
     return table
 
 
-def _comparison(comparison: Mapping[str, Any] | None) -> list[str]:
-    if comparison is None:
+def _comparison(comparison: Mapping[str, Any] | None, is_reference: bool) -> list[str]:
+    if is_reference:
         return ["reference", "", ""]
+    if comparison is None:
+        return [figures.MISSING] * 3
     if comparison["difference"] is None:
         return [figures.MISSING, figures.MISSING, comparison["verdict"]]
     difference = f"{100 * comparison['difference']:+.2f}"

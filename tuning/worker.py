@@ -22,11 +22,11 @@ from pipeline import errors
 
 
 class CallError(RuntimeError):
-    """The call raised; one line. `trace` is where, in the child."""
+    """The call raised; one line. `trace` is where, in the child; `kind` the name of the class that it raised."""
 
-    def __init__(self, message: str, trace: str = "") -> None:
+    def __init__(self, message: str, trace: str, kind: str) -> None:
         super().__init__(message)
-        self.trace = trace
+        self.trace, self.kind = trace, kind
 
 
 class DiedError(RuntimeError):
@@ -82,13 +82,13 @@ class Worker:
           DiedError: the process ended instead: killed, or crashed.
         """
         try:
-            kind, value, trace = self._connection.recv()
+            how, value, *origin = self._connection.recv()
         except (EOFError, OSError) as error:
             raise self._died() from error
-        if kind == "interrupted":
+        if how == "interrupted":
             raise errors.InterruptedRunError(value)
-        if kind == "error":
-            raise CallError(value, trace)
+        if how == "error":
+            raise CallError(value, *origin)
         return value
 
     def interrupt(self) -> None:
@@ -122,15 +122,15 @@ def _serve(connection: multiprocessing.connection.Connection) -> None:
         connection.send(_outcome(function, arguments))
 
 
-def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[str, Any, str]:
+def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     try:
-        return "value", function(*arguments), ""
+        return "value", function(*arguments)
     except errors.InterruptedRunError as error:
-        return "interrupted", str(error), ""
+        return "interrupted", str(error)
     except Exception as error:  # a study goes on with its other cells, whatever it was
         own = isinstance(error, (errors.BadArgumentError, errors.FailedError))
         message = str(error) if own else f"{type(error).__name__}: {error}"
-        return "error", " ".join(message.split()), traceback.format_exc()
+        return "error", " ".join(message.split()), traceback.format_exc(), type(error).__name__
 
 
 def _end_with_parent() -> None:

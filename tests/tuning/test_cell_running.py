@@ -1,5 +1,6 @@
 """Cells are trained once, in the order given; what fails is noted, passed over and tried again."""
 
+import dataclasses
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ import pytest
 from pipeline import errors
 from tests.tuning import stub_training
 from tuning import cell_running, study_folder
-from tuning.study_folder import FAILED
+from tuning.study_folder import FAILED, StudyFolder
 from tuning.worker import Worker
 
 
@@ -20,13 +21,17 @@ def folder(cells, tmp_path):
         yield folder
 
 
+def run(folder, cells, train, resolve=stub_training.resolve):
+    cell_running.run(folder, cells, train, resolve)
+
+
 def calls(folder):
     return (folder.path / "calls.txt").read_text().split()
 
 
 def test_every_cell_is_trained_once_and_never_again(folder, cells, capsys):
-    cell_running.run(folder, cells[:3], stub_training.train)
-    cell_running.run(folder, cells, stub_training.train)
+    run(folder, cells[:3], stub_training.train)
+    run(folder, cells, stub_training.train)
     assert calls(folder) == [cell.name for cell in cells]
     assert all(folder.is_finished(cell) for cell in cells)
     assert folder.result(cells[0])["config"]["pixel_scaling"] == "unit"
@@ -37,26 +42,67 @@ def test_every_cell_is_trained_once_and_never_again(folder, cells, capsys):
 
 
 def test_failed_cell_is_noted_passed_over_and_tried_again(folder, cells):
-    cell_running.run(folder, cells, stub_training.train_but_fail_one)
+    run(folder, cells, stub_training.train_but_fail_one)
     assert [folder.is_finished(cell) for cell in cells] == [False, True, False, True]
     failed = folder.result(cells[0])
     assert (failed["status"], failed["reason"]) == (FAILED, "fine_loss is nan, expected a number")
     assert "Traceback" in failed["trace"]
     assert not folder.run_dir(cells[0]).exists()  # its weights are of no use
-    cell_running.run(folder, cells, stub_training.train)
+    run(folder, cells, stub_training.train)
     assert calls(folder) == [cell.name for cell in [*cells, cells[0], cells[2]]]
     assert folder.is_finished(cells[0])
 
 
 def test_killed_worker_costs_its_cell_alone_and_leaves_the_checkpoint(folder, cells):
-    cell_running.run(folder, cells, stub_training.train_but_be_killed_once)
+    run(folder, cells, stub_training.train_but_be_killed_once)
     assert [folder.is_finished(cell) for cell in cells] == [False, True, False, True]
     assert "SIGKILL" in folder.result(cells[0])["reason"]
     assert folder.run_dir(cells[0]).exists()
 
 
+def test_cell_that_did_not_diverge_keeps_its_run(folder, cells):
+    run(folder, cells[:1], stub_training.train_but_fill_the_disk)
+    assert folder.result(cells[0])["reason"] == "OSError: No space left on device"
+    assert folder.run_dir(cells[0]).exists()  # hours of training, and room can be made
+
+
+def test_worker_that_ends_between_two_cells_costs_none(folder, cells, monkeypatch):
+    write_finished = StudyFolder.write_finished
+
+    def write_late(*arguments):
+        write_finished(*arguments)
+        time.sleep(1.0)  # until the worker is gone
+
+    monkeypatch.setattr(StudyFolder, "write_finished", write_late)
+    run(folder, cells[:2], stub_training.train_and_leave)
+    assert all(folder.is_finished(cell) for cell in cells[:2])
+    assert calls(folder) == [cell.name for cell in cells[:2]]
+
+
+def test_study_keeps_the_precision_that_it_began_with(folder, cells):
+    run(folder, cells[:1], stub_training.train)
+    message = r"begun with precision float32, this machine's is mixed_bfloat16; go on where it was begun, or choose"
+    with pytest.raises(errors.BadArgumentError, match=message):
+        run(folder, cells, stub_training.train, stub_training.resolve_elsewhere)
+    assert calls(folder) == [cells[0].name]
+    run(folder, cells[:1], stub_training.train, stub_training.resolve_elsewhere)  # nothing is computed
+    run(folder, cells[:2], stub_training.train)
+    assert folder.is_finished(cells[1])
+
+
+def test_machine_that_cannot_tell_its_precision_is_one_line(folder, cells):
+    with pytest.raises(errors.FailedError, match=r"^precision=auto: OSError: no machine for auto$"):
+        run(folder, cells, stub_training.train, stub_training.fail_to_resolve)
+
+
+def test_precision_that_every_cell_names_is_not_asked_for(folder, cells):
+    named = [dataclasses.replace(cell, train=dataclasses.replace(cell.train, precision="float32")) for cell in cells]
+    run(folder, named[:1], stub_training.train, stub_training.fail_to_resolve)
+    assert folder.is_finished(named[0])
+
+
 def test_signal_lets_the_cell_save_and_ends_the_study(folder, cells):
-    cell_running.run(folder, cells[:1], stub_training.train)
+    run(folder, cells[:1], stub_training.train)
 
     def interrupt_once_begun():
         while len(calls(folder)) < 2:
@@ -67,7 +113,7 @@ def test_signal_lets_the_cell_save_and_ends_the_study(folder, cells):
     thread = threading.Thread(target=interrupt_once_begun)
     thread.start()
     with pytest.raises(errors.InterruptedRunError):
-        cell_running.run(folder, cells, stub_training.train_until_told)
+        run(folder, cells, stub_training.train_until_told)
     thread.join()
     assert (folder.run_dir(cells[1]) / "saved").exists()
     assert [folder.is_finished(cell) for cell in cells] == [True, False, False, False]
@@ -78,8 +124,8 @@ def test_signal_lets_the_cell_save_and_ends_the_study(folder, cells):
 def test_worker_is_replaced_when_it_has_worked_its_time(folder, cells, monkeypatch, limit):
     processes = []
     monkeypatch.setattr(cell_running, "Worker", lambda: processes.append(None) or Worker())
-    cell_running.run(folder, cells[:2], stub_training.train)
+    run(folder, cells[:2], stub_training.train)
     assert len(processes) == 1
     monkeypatch.setattr(cell_running, limit, 0)
-    cell_running.run(folder, cells, stub_training.train)
+    run(folder, cells, stub_training.train)
     assert len(processes) == 3

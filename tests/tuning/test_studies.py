@@ -4,8 +4,11 @@ import dataclasses
 
 import pytest
 
+from models import classifier, flops
 from pipeline import errors
+from pipeline.batches import Epochs
 from pipeline.data_config import DATASETS, SourceConfig
+from pipeline.resolution import ResolutionSchedule
 from tuning import studies
 from tuning.study_design import BUDGETS, Combination, Study, Variant
 
@@ -95,3 +98,30 @@ def test_study_that_does_not_fit_together_is_refused(changes, named):
     whole = studies.find("normalisation")
     with pytest.raises(ValueError, match=named):
         Study(**{**{field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)}, **changes})
+
+
+def test_variants_are_chosen_by_name_and_once():
+    study = studies.find("normalisation")
+    assert [variant.name for variant in study.chosen(["standardise"])] == ["standardise"]
+    assert study.chosen([]) == study.variants
+    with pytest.raises(errors.BadArgumentError, match=r"^variants=unit,unit: expected each once, found 'unit' again$"):
+        study.chosen(["unit", "unit"])
+
+
+def test_full_resolution_at_equal_cost_costs_the_same():
+    study = studies.find("fast_ablation")
+    costs = {}
+    for name in ("all", "full_resolution", "full_resolution_equal_cost"):
+        cell = study.cell(study.variant(name), "full", 0, SourceConfig(dataset="cifar100"))
+        train = dataclasses.replace(cell.train, precision="float32")
+        steps = Epochs.of(cell.data, 50_000 - cell.data.num_validation, train.epochs).total_steps
+        by_size = ResolutionSchedule.parse(cell.data.resolutions).steps_by_size(steps, steps)
+        images = {size: count * cell.data.batch_size for size, count in by_size.items()}
+        costs[name] = flops.train_petaflop(classifier.build(train), train, images)
+    assert costs["full_resolution_equal_cost"] == pytest.approx(costs["all"], rel=0.01)
+    assert costs["full_resolution"] > 1.2 * costs["all"]
+
+
+@pytest.mark.parametrize("study", studies.STUDIES.values(), ids=lambda study: study.name)
+def test_budgets_that_are_to_tell_something_have_the_seeds_for_a_verdict(study):
+    assert min(study.repeats["short"], study.repeats["full"]) >= 2

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import pathlib
 
 import pytest
 
@@ -104,3 +106,38 @@ def test_what_a_kill_left_of_finished_cells_is_removed_and_of_others_kept(cells,
         (tmp_path / "runs" / f".{cells[0].name}.removed").mkdir()
     with claim(tmp_path, cells):
         assert [path.name for path in (tmp_path / "runs").iterdir()] == [cells[1].name]
+
+
+def test_settled_precision_outlives_another_claim(cells, tmp_path):
+    with claim(tmp_path, cells[:1]) as folder:
+        folder.settle_precision("float32")
+    with claim(tmp_path, cells) as folder, pytest.raises(errors.BadArgumentError, match=r"^study_dir=.* float32, this"):
+        folder.settle_precision("mixed_float16")
+    assert json.loads((tmp_path / "study.json").read_text())["precision"] == "float32"
+
+
+def test_result_is_on_the_disk_before_its_run_goes(cells, tmp_path, monkeypatch):
+    fsync, synced = os.fsync, []
+
+    def record(descriptor):
+        synced.append((pathlib.Path(f"/proc/self/fd/{descriptor}").resolve(), folder.run_dir(cells[0]).exists()))
+        fsync(descriptor)
+
+    with claim(tmp_path, cells) as folder:
+        folder.run_dir(cells[0]).mkdir(parents=True)
+        monkeypatch.setattr(os, "fsync", record)
+        folder.write_finished(cells[0], outcome(cells[0]), 1.0)
+        assert not folder.run_dir(cells[0]).exists()
+    cells_dir = (tmp_path / "cells").resolve()
+    assert synced == [(cells_dir / f"{cells[0].name}.json", True), (cells_dir, True)]
+
+
+@pytest.mark.parametrize("damaged", [b"", b'{"status": "finis', b"\xff\xfe", b"[1]", b"{}"])
+def test_damaged_result_is_none(cells, tmp_path, damaged):
+    with claim(tmp_path, cells) as folder:
+        for cell in cells[:2]:
+            folder.write_finished(cell, outcome(cell), 1.0)
+        (tmp_path / "cells" / f"{cells[0].name}.json").write_bytes(damaged)
+    with claim(tmp_path, cells) as folder:
+        assert not folder.is_finished(cells[0])
+        assert [result["variant"] for result in folder.results()] == [cells[1].variant]

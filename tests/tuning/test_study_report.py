@@ -88,6 +88,27 @@ def test_two_models_answer_each_their_label_at_the_cost_of_both():
     assert report["correction"] == "Holm, over 3 comparisons"
 
 
+def test_two_models_are_compared_and_paid_for_over_the_seeds_that_both_have():
+    found = results("single_vs_joint")
+    found = [one for one in found if (one["variant"], one["seed"]) != ("coarse_alone", 2)]
+    for one in found:
+        one["report"]["train_petaflop"] = 0.1 + one["seed"]
+        one["report"]["fine_accuracy"] = one["report"]["fine_accuracy"] and 0.5 + (one["variant"] != "joint") * (
+            0.01 + 0.01 * one["seed"]
+        )
+    report = document("single_vs_joint", found)
+    rows = {row["name"]: row for row in report["variants"]}
+    pair, coarse = rows["two_models"], "own_coarse_accuracy"
+    assert pair["seeds"] == [0, 1]
+    assert pair["train_petaflop"] == pytest.approx(2 * 0.6)
+    compared = pair["measured"]["fine_accuracy"]["comparison"]
+    assert (compared["num_pairs"], compared["difference"]) == (2, pytest.approx(0.015))
+    assert pair["measured"]["fine_accuracy"]["mean"] == pytest.approx(0.515)
+    assert rows["fine_alone"]["measured"]["fine_accuracy"]["comparison"]["difference"] == pytest.approx(0.02)
+    assert pair["measured"][coarse]["comparison"] == rows["coarse_alone"]["measured"][coarse]["comparison"]
+    assert report["correction"] == "Holm, over 4 comparisons"  # the pair's two seeds are a test of their own
+
+
 def test_measured_on_test_is_refused():
     with pytest.raises(errors.FailedError, match="measured on test"):
         document("normalisation", results("normalisation", split="test"))
@@ -110,6 +131,12 @@ def test_without_the_reference_nothing_is_compared():
     report = document("normalisation", [one for one in results("normalisation") if one["variant"] != "unit"])
     assert report["variants"][0]["measured"]["fine_accuracy"]["comparison"] is None
     assert report["correction"] == "Holm, over 0 comparisons"
+    page = study_report.markdown(report)
+    assert "| standardise | 3 | 52.30 ± 1.10 | 49.57 to 55.03 | - | - | - |" in page
+    assert "| reference |" not in page
+    assert "| unit | 3 | 51.00 ± 1.00 | 48.52 to 53.48 | reference |  |  |" in study_report.markdown(
+        document("normalisation")
+    )
 
 
 def test_one_seed_needs_a_second():

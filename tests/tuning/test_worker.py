@@ -37,6 +37,7 @@ def test_what_a_call_raises_is_one_line_with_its_place_apart(worker):
     with pytest.raises(CallError, match=r"^ValueError: invalid literal for int\(\) with base 10: 'x\\ny'$") as caught:
         worker.answer()
     assert "Traceback" in caught.value.trace
+    assert caught.value.kind == "ValueError"
     worker.call(int, "3")
     assert worker.answer() == 3
 
