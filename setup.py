@@ -42,6 +42,7 @@ setup(
     entry_points={
         "console_scripts": [
             "cifar-prepare=pipeline.prepare:run",
+            "cifar-explore=pipeline.explore:run",
             "cifar-train=models.train:run",
             "cifar-evaluate=models.evaluate:run",
             "cifar-study=tuning.study:run",

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# Mean and standard deviation of the 50,000 training images of CIFAR-100, of 255. (They hold for the 40,000 to 0.1.)
+# Mean and standard deviation of the 50,000 training images of CIFAR-100, of 255. (They hold for the 40,000 to 0.13.)
 CHANNEL_MEAN = (129.304, 124.070, 112.434)
 CHANNEL_DEVIATION = (68.170, 65.392, 70.418)
 

@@ -18,6 +18,7 @@ ALLOWED = {
 BINARIES = (
     "pipeline.prepare",
     "pipeline.gallery",
+    "pipeline.explore",
     "models.train",
     "models.evaluate",
     "tuning.study",

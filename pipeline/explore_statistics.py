@@ -1,0 +1,177 @@
+"""What a data set holds, counted and summed in one pass over each part; the state is sums, whatever the data's size.
+
+Sums are integers, so that the results do not depend on the order or the size of the batches.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from pipeline import source, split, stages
+from pipeline.data_config import DataConfig
+
+PARTS = ("train", "validation", "test")
+BATCH = 500  # examples that are decoded and summed at once: 12 MB as int64
+FRAME = stages.IMAGE_SHAPE[0] // 4  # pixels between an image's border and its middle, which is half as wide
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelSums:
+    """Sums over images, from which means and deviations follow exactly.
+
+    Attributes:
+      counts: int64 [coarse], images.
+      sums: int64 [coarse, H, W, 3], of pixels 0 to 255.
+      squares: int64 [3], of all pixels of a channel, squared.
+    """
+
+    counts: np.ndarray
+    sums: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def none(cls, num_coarse: int) -> "PixelSums":
+        """Of no images."""
+        shape = (num_coarse, *stages.IMAGE_SHAPE)
+        return cls(np.zeros(num_coarse, np.int64), np.zeros(shape, np.int64), np.zeros(shape[-1], np.int64))
+
+    @classmethod
+    def of(cls, images: np.ndarray, coarse: np.ndarray, num_coarse: int) -> "PixelSums":
+        """Of a batch: uint8 [B, H, W, 3] and int32 [B]."""
+        pixels = tf.cast(images, tf.int64)
+        return cls(
+            np.bincount(coarse, minlength=num_coarse),
+            tf.math.unsorted_segment_sum(pixels, coarse, num_coarse).numpy(),
+            tf.reduce_sum(pixels * pixels, axis=(0, 1, 2)).numpy(),
+        )
+
+    def __add__(self, other: "PixelSums") -> "PixelSums":
+        return PixelSums(self.counts + other.counts, self.sums + other.sums, self.squares + other.squares)
+
+    @property
+    def num_images(self) -> int:
+        """Of all superclasses together."""
+        return int(self.counts.sum())
+
+    @property
+    def channel_mean(self) -> np.ndarray:
+        """float64 [3], 0 to 255."""
+        return self.sums.sum(axis=(0, 1, 2)) / self._pixels_a_channel
+
+    @property
+    def channel_deviation(self) -> np.ndarray:
+        """float64 [3], of 255: the standard deviation over every pixel of every image."""
+        return np.sqrt(self.squares / self._pixels_a_channel - self.channel_mean**2)
+
+    @property
+    def mean_image(self) -> np.ndarray:
+        """float64 [H, W, 3], 0 to 255."""
+        return self.sums.sum(axis=0) / self.num_images
+
+    @property
+    def coarse_mean_images(self) -> np.ndarray:
+        """float64 [coarse, H, W, 3], 0 to 255; nan where a superclass has no image."""
+        with np.errstate(invalid="ignore"):
+            return self.sums / self.counts[:, None, None, None]
+
+    @property
+    def _pixels_a_channel(self) -> int:
+        height, width, _ = stages.IMAGE_SHAPE
+        return self.num_images * height * width
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What was found.
+
+    Attributes:
+      dataset: its name.
+      fine_names: of the classes, in the order of their labels.
+      coarse_names: of the superclasses, likewise.
+      label_pairs: int64 [fine, coarse] for each of PARTS: how many images have both labels.
+      pixels: of "train" and "validation"; nobody looks at test images.
+    """
+
+    dataset: str
+    fine_names: tuple[str, ...]
+    coarse_names: tuple[str, ...]
+    label_pairs: Mapping[str, np.ndarray]
+    pixels: Mapping[str, PixelSums]
+
+    @property
+    def title(self) -> str:
+        """The data set's name, and loudly if it is not CIFAR-100."""
+        return self.dataset if self.dataset == "cifar100" else f"{self.dataset}: GENERATED, NOT CIFAR-100"
+
+    @property
+    def members(self) -> dict[int, tuple[int, ...]]:
+        """Superclass -> its classes, as the labels of all parts have it."""
+        pairs = self._all_pairs
+        return {coarse: tuple(np.flatnonzero(pairs[:, coarse]).tolist()) for coarse in range(len(self.coarse_names))}
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether every class lies in exactly one superclass."""
+        return bool((np.count_nonzero(self._all_pairs, axis=1) == 1).all())
+
+    @property
+    def _all_pairs(self) -> np.ndarray:
+        return np.sum(list(self.label_pairs.values()), axis=0)
+
+    def fine_counts(self, part: str) -> np.ndarray:
+        """int64 [fine], images of each class."""
+        return self.label_pairs[part].sum(axis=1)
+
+    def coarse_counts(self, part: str) -> np.ndarray:
+        """int64 [coarse], images of each superclass."""
+        return self.label_pairs[part].sum(axis=0)
+
+
+def survey(config: DataConfig) -> Survey:
+    """Read a prepared data set, each part once; of test images only the labels.
+
+    Raises:
+      errors.BadArgumentError: `config.num_validation` does not fit the data set.
+      errors.FailedError: the data set is not prepared.
+    """
+    builder = source.open_builder(config)
+    features = builder.info.features
+    fine_names, coarse_names = (tuple(map(readable, features[key].names)) for key in ("label", "coarse_label"))
+    shape = (len(fine_names), len(coarse_names))
+    pixels = {}
+    pairs = {"test": _count_labels(source.read(builder, "test"), shape)}
+    for part in ("train", "validation"):
+        keep = split.keep(part, config, builder)
+        decoded = stages.chain(source.read(builder, "train"), (keep, stages.Decode()))
+        pairs[part], pixels[part] = _count_and_sum(decoded, shape)
+    return Survey(config.dataset, fine_names, coarse_names, pairs, pixels)
+
+
+def readable(name: str) -> str:
+    """A label's name as people write it."""
+    return name.replace("_", " ")
+
+
+def middle_and_frame(image: np.ndarray) -> tuple[float, float]:
+    """Brightness (the mean of the channels) of an image's middle quarter, and of the frame around it: [H, W, 3]."""
+    brightness = image.mean(axis=-1)
+    middle = brightness[FRAME:-FRAME, FRAME:-FRAME]
+    return float(middle.mean()), float((brightness.sum() - middle.sum()) / (brightness.size - middle.size))
+
+
+def _count_labels(examples: tf.data.Dataset, shape: tuple[int, int]) -> np.ndarray:
+    pairs = np.zeros(shape, np.int64)
+    labels = examples.map(lambda example: (example["fine"], example["coarse"]))
+    for fine, coarse in labels.batch(BATCH).as_numpy_iterator():
+        np.add.at(pairs, (fine, coarse), 1)
+    return pairs
+
+
+def _count_and_sum(examples: tf.data.Dataset, shape: tuple[int, int]) -> tuple[np.ndarray, PixelSums]:
+    pairs, pixels = np.zeros(shape, np.int64), PixelSums.none(shape[1])
+    for batch in examples.batch(BATCH).as_numpy_iterator():
+        np.add.at(pairs, (batch["fine"], batch["coarse"]), 1)
+        pixels += PixelSums.of(batch["image"], batch["coarse"], shape[1])
+    return pairs, pixels
