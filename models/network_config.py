@@ -1,6 +1,8 @@
 """What a network is: the part of a configuration that the architectures read."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from pipeline import errors
 from pipeline.config import Config, setting
@@ -28,6 +30,21 @@ INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "l
 STUDY_CNN_KERNEL = 3  # pixels each way, of its convolutions
 STUDY_CNN_POOL = 2
 HEADS = ("both", "fine", "coarse")
+
+
+_EFFICIENTNETS = ("efficientnet_b0", "efficientnet_v2_s")
+# The architectures that read a field; fields that are not here are read by all.
+READ_BY: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("widths", "bottlenecks", "whitening", "dirac", "norm_scale", "norm_momentum"), ("fast",)),
+    **dict.fromkeys(("depth", "widen_factor"), ("wide_resnet",)),
+    **dict.fromkeys(("blocks", "block_convolutions", "first_filters", "pooling", "padding"), ("study_cnn",)),
+    **dict.fromkeys(("batch_norm", "l2", "initializer"), ("study_cnn",)),
+    "activation": ("fast", "study_cnn", "study_net"),
+    "dropout": ("wide_resnet", "study_cnn", "study_net"),
+    "head_dropout": ("study_net", *_EFFICIENTNETS),
+    "convolutions": ("study_net",),
+    "pretrained": _EFFICIENTNETS,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +116,25 @@ class NetworkConfig(Config):
     def group_bottlenecks(self) -> tuple[int, ...]:
         """`bottlenecks` as numbers."""
         return _three_numbers("bottlenecks", self.bottlenecks)
+
+
+def refuse_unread(architecture: str, given: Mapping[str, Any]) -> None:
+    """See that no field was given which the network would pass over in silence.
+
+    Args:
+      architecture: of the network.
+      given: what somebody set by hand, by name; other configurations' fields may be among it.
+
+    Raises:
+      errors.BadArgumentError: one was.
+    """
+    for name, value in given.items():
+        readers = READ_BY.get(name, (architecture,))
+        if architecture not in readers:
+            raise errors.BadArgumentError(
+                f"{name}={value!r}: architecture {architecture!r} does not read it; leave it out, or take one that "
+                f"does ({', '.join(readers)})"
+            )
 
 
 def _three_numbers(name: str, text: str) -> tuple[int, ...]:

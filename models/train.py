@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from models import presets, run_folder
+from models import network_config, presets, run_folder
 from models.reporting import table
 from models.train_config import TrainConfig
 from pipeline import binary, config, errors, prepared
@@ -23,7 +23,7 @@ from pipeline.data_config import AUTO, DataConfig
 
 config.define_flags(DataConfig, TrainConfig)
 RUN_DIR = flags.DEFINE_string("run_dir", "", "folder of the run; default runs/PRESET-DATASET")
-PROFILE = flags.DEFINE_string("profile", "", "folder for a trace of some steps, which TensorBoard opens")
+PROFILE = flags.DEFINE_string("profile", "", "folder for a trace of five calls of the step, which TensorBoard opens")
 CONFIG = flags.DEFINE_string("config", "", "JSON of a saved configuration, such as a run's config.json")
 
 
@@ -64,7 +64,9 @@ def _configs() -> tuple[DataConfig, TrainConfig]:
         )
     preset = given.get("preset", file.get("preset", TrainConfig().preset))
     layers = (presets.preset(preset), file, given, {"preset": preset})
-    return config.build(DataConfig, *layers), config.build(TrainConfig, *layers)
+    train = config.build(TrainConfig, *layers)
+    network_config.refuse_unread(train.architecture, given)
+    return config.build(DataConfig, *layers), train
 
 
 def _as_begun(folder: run_folder.RunFolder, data: DataConfig, train: TrainConfig) -> tuple[DataConfig, TrainConfig]:

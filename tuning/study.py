@@ -1,6 +1,6 @@
 """Run a study: variants of one recipe with the same seeds; what each scores, and which differences are real.
 
-    python -m tuning.study --study=fast_ablation --budget=short --repeats=2
+    python -m tuning.study --study=fast_ablation --budget=short
 
 prints a progress bar and a table, and leaves report.json, report.md and plots in the study's folder, beside each cell's
 own figures. The same command goes on where it was cut off; on a finished study it draws the report again.
