@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from models.network_config import NetworkConfig
 from pipeline.labels import NUM_COARSE, NUM_FINE
@@ -71,6 +72,20 @@ class _Added(nn.Module):
         return x + self.inner(x)
 
 
+class _EvenConvolution(nn.Module):
+    """As `models.convolution.Convolution` with `even_outputs`."""
+
+    def __init__(self, channels: int, filters: int, kernel_size: int) -> None:
+        super().__init__()
+        self.before, self.after = (kernel_size - 1) // 2, kernel_size // 2
+        self.convolution = nn.Conv2d(channels, filters, kernel_size, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        height, width = x.shape[2:]
+        padding = (self.before, self.after - width % 2, self.before, self.after - height % 2)
+        return self.convolution(functional.pad(x, padding))
+
+
 class _ResnetBlock(nn.Module):
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()
@@ -126,7 +141,7 @@ def _residual(config: NetworkConfig) -> Trunk:
 
 def _fast(config: NetworkConfig) -> Trunk:
     channels = 24
-    stem = nn.Conv2d(3, channels, 2)
+    stem = nn.Conv2d(3, channels, 2, bias=False)
     stem.weight.requires_grad_(False)
     layers: list[nn.Module] = [stem if config.whitening else _convolution(3, channels, 2)]
     layers.append(ACTIVATIONS[config.activation]())
@@ -137,7 +152,7 @@ def _fast(config: NetworkConfig) -> Trunk:
     for filters, bottleneck, kernels in zip(
         config.group_widths, config.group_bottlenecks, ((3, 1, 1), (3, 3, 1), (2, 3, 3)), strict=True
     ):
-        layers += [_convolution(channels, filters, kernels[0]), nn.MaxPool2d(2), *activated(filters)]
+        layers += [_EvenConvolution(channels, filters, kernels[0]), nn.MaxPool2d(2), *activated(filters)]
         pair = [_convolution(filters, bottleneck, kernels[1]), *activated(bottleneck)]
         pair += [_convolution(bottleneck, filters, kernels[2]), *activated(filters)]
         layers.append(_Added(*pair))

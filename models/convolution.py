@@ -1,13 +1,14 @@
-"""A convolution whose kernel gradient on CPUs is computed the fast way for small maps.
+"""A convolution that computes no more than it must, and on CPUs its kernel's gradient the fast way.
 
-oneDNN multiplies bfloat16 at full rate in a convolution's forward pass and in its input's gradient, but at a third of
-it in the kernel's gradient where maps are small and channels many, which is where the fast networks have most of their
-work. The same sums can be had as a forward convolution (images and batch change places: channels are the batch, the
-batch is the channels) or as one matrix product for each position of the kernel.
-`python -m benchmarks.train_step` prints what a whole step gains.
+Before a pooling of 2 x 2 an odd row and an odd column are computed to be dropped: 27 % of the outputs on maps of 7 x 7.
+And oneDNN multiplies bfloat16 at full rate in a convolution's forward pass and in its input's gradient, but at a third
+of it in the kernel's gradient where maps are small and channels many, which is where the fast networks have most of
+their work. The same sums can be had as one matrix product for each place of the kernel, which leaves the padding out.
+`python -m benchmarks.train_step` prints what a whole step takes.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,80 +21,124 @@ class Convolution(keras.layers.Conv2D):
     """`keras.layers.Conv2D` of "same" padding and no bias, faster to train in bfloat16 on CPUs.
 
     Its outputs are `Conv2D`'s, its gradients too but for the order of summation. On GPUs, in float32, with strides
-    and for maps of more than 8 pixels each way it is `Conv2D` unchanged.
+    and for maps of more than 8 pixels each way the gradients are computed as `Conv2D` does.
 
     Args:
       filters: output channels.
       kernel_size: pixels each way.
       kernel_initializer: of the kernel.
+      even_outputs: leave out the last row, or column, of an odd number of them, as a pooling of 2 x 2 behind would.
     """
 
     def __init__(
-        self, filters: int, kernel_size: int, kernel_initializer: object = "he_normal", **kwargs: object
+        self,
+        filters: int,
+        kernel_size: int,
+        kernel_initializer: object = "he_normal",
+        even_outputs: bool = False,
+        **kwargs: Any,
     ) -> None:
         fixed = {"padding": "same", "use_bias": False}
         super().__init__(filters, kernel_size, kernel_initializer=kernel_initializer, **{**kwargs, **fixed})
+        self.even_outputs = even_outputs
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """[B, H, W, channels], [k, k, channels, filters] -> [B, H, W, filters]."""
-        height, width = inputs.shape[1:3]
-        is_small = None not in (inputs.shape[0], height, width) and max(height, width) <= LARGEST_SMALL_MAP
-        is_plain = max(self.kernel_size) > 1 and max(self.strides) == max(self.dilation_rate) == self.groups == 1
-        if is_small and is_plain and self.compute_dtype == "bfloat16" and not tf.config.list_logical_devices("GPU"):
-            return convolved(inputs, tf.convert_to_tensor(kernel))
-        return super().convolution_op(inputs, kernel)
+        """[B, H, W, channels], [k, k, channels, filters] -> [B, H, W, filters], or less of H and W."""
+        if max(self.strides) > 1 or max(self.dilation_rate) > 1 or self.groups > 1 or None in inputs.shape[1:3]:
+            return self._cropped(super().convolution_op(inputs, kernel))
+        kernel, padding = tf.convert_to_tensor(kernel), "SAME"
+        if self.even_outputs and (inputs.shape[1] % 2 or inputs.shape[2] % 2):
+            inputs, padding = _padded_for_even_outputs(inputs, self.kernel_size), "VALID"
+        is_small = inputs.shape[0] is not None and max(inputs.shape[1:3]) <= LARGEST_SMALL_MAP
+        on_gpu = bool(tf.config.list_logical_devices("GPU"))
+        if is_small and max(self.kernel_size) > 1 and self.compute_dtype == "bfloat16" and not on_gpu:
+            return convolved(inputs, kernel, padding)
+        return tf.nn.conv2d(inputs, kernel, 1, padding)
+
+    def _cropped(self, outputs: tf.Tensor) -> tf.Tensor:
+        if not self.even_outputs:
+            return outputs
+        shape = tf.shape(outputs)
+        return outputs[:, : shape[1] // 2 * 2, : shape[2] // 2 * 2]
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Of "same" padding, odd sizes made even if they are to be."""
+        batch, *sizes, filters = super().compute_output_shape(input_shape)
+        if self.even_outputs:
+            sizes = [size and size // 2 * 2 for size in sizes]
+        return (batch, *sizes, filters)
+
+    def get_config(self) -> dict[str, Any]:
+        """What a saved model needs to make the layer again."""
+        return {**super().get_config(), "even_outputs": self.even_outputs}
 
 
-@tf.custom_gradient
-def convolved(
-    images: tf.Tensor, kernel: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """`tf.nn.conv2d` of stride 1 and "SAME" padding, with `kernel_gradient` as its kernel's gradient."""
-
-    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        of_images = tf.raw_ops.Conv2DBackpropInput(
-            input_sizes=images.shape, filter=kernel, out_backprop=upstream, strides=[1, 1, 1, 1], padding="SAME"
-        )
-        return of_images, kernel_gradient(images, upstream, tuple(kernel.shape[:2]))
-
-    return tf.nn.conv2d(images, kernel, 1, "SAME"), gradients
+def _padded_for_even_outputs(images: tf.Tensor, kernel_size: tuple[int, int]) -> tf.Tensor:
+    """What a convolution of "VALID" padding makes of it is one of "SAME" padding without its odd row and column."""
+    paddings = []
+    for size, kernel_length in zip(images.shape[1:3], kernel_size, strict=True):
+        before, after = (kernel_length - 1) // 2, kernel_length // 2
+        paddings.append((before, after - size % 2))
+    images = images[:, : images.shape[1] + min(paddings[0][1], 0), : images.shape[2] + min(paddings[1][1], 0)]
+    paddings = [(before, max(after, 0)) for before, after in paddings]
+    return tf.pad(images, [(0, 0), *paddings, (0, 0)]) if any(map(any, paddings)) else images
 
 
-def kernel_gradient(images: tf.Tensor, upstream: tf.Tensor, kernel_size: tuple[int, int]) -> tf.Tensor:
-    """The gradient of a convolution's kernel: of stride 1 and "SAME" padding, shapes known.
+def convolved(images: tf.Tensor, kernel: tf.Tensor, padding: str) -> tf.Tensor:
+    """`tf.nn.conv2d` of stride 1 with `kernel_gradient` as its kernel's gradient."""
+
+    @tf.custom_gradient
+    def differentiable(
+        images: tf.Tensor, kernel: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            of_images = tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=images.shape, filter=kernel, out_backprop=upstream, strides=[1, 1, 1, 1], padding=padding
+            )
+            return of_images, kernel_gradient(images, upstream, tuple(kernel.shape[:2]), padding)
+
+        return tf.nn.conv2d(images, kernel, 1, padding), gradients
+
+    return differentiable(images, kernel)
+
+
+def kernel_gradient(
+    images: tf.Tensor, upstream: tf.Tensor, kernel_size: tuple[int, int], padding: str = "SAME"
+) -> tf.Tensor:
+    """The gradient of a convolution's kernel: of stride 1, shapes known.
 
     Args:
       images: [B, H, W, channels], what was convolved.
-      upstream: [B, H, W, filters], the gradient of what came out.
+      upstream: [B, H', W', filters], the gradient of what came out.
       kernel_size: of the kernel, height and width.
+      padding: "SAME" or "VALID".
 
     Returns:
       [height, width, channels, filters] in the dtype of `images`.
     """
-    paddings = [((size - 1) // 2, size // 2) for size in kernel_size]
-    is_odd = all(size % 2 for size in kernel_size)
-    if is_odd and max(images.shape[1:3]) < LARGEST_SMALL_MAP:
-        return _as_forward_convolution(images, upstream, paddings)
-    return _position_by_position(images, upstream, kernel_size, paddings)
-
-
-def _as_forward_convolution(images: tf.Tensor, upstream: tf.Tensor, paddings: list[tuple[int, int]]) -> tf.Tensor:
-    swapped = tf.nn.conv2d(
-        tf.transpose(images, [3, 1, 2, 0]), tf.transpose(upstream, [1, 2, 0, 3]), 1, [(0, 0), *paddings, (0, 0)]
+    channels, filters = images.shape[-1], upstream.shape[-1]
+    rows, columns = (
+        _overlaps(images.shape[axis], upstream.shape[axis], length, (length - 1) // 2 if padding == "SAME" else 0)
+        for axis, length in zip((1, 2), kernel_size, strict=True)
     )
-    return tf.transpose(swapped, [1, 2, 0, 3])
-
-
-def _position_by_position(
-    images: tf.Tensor, upstream: tf.Tensor, kernel_size: tuple[int, int], paddings: list[tuple[int, int]]
-) -> tf.Tensor:
-    _, height, width, channels = images.shape
-    filters = upstream.shape[-1]
-    padded = tf.pad(images, [(0, 0), *paddings, (0, 0)])
-    upstream = tf.reshape(upstream, [-1, filters])
-    products = [
-        tf.matmul(tf.reshape(padded[:, top : top + height, left : left + width], [-1, channels]), upstream, True)
-        for top in range(kernel_size[0])
-        for left in range(kernel_size[1])
-    ]
+    products = []
+    for image_rows, upstream_rows in rows:
+        for image_columns, upstream_columns in columns:
+            seen = tf.reshape(images[:, image_rows, image_columns], [-1, channels])
+            answered = tf.reshape(upstream[:, upstream_rows, upstream_columns], [-1, filters])
+            products.append(tf.matmul(seen, answered, transpose_a=True))
     return tf.reshape(tf.stack(products), [*kernel_size, channels, filters])
+
+
+def _overlaps(num_seen: int, num_outputs: int, kernel_length: int, padding_before: int) -> list[tuple[slice, slice]]:
+    """For each place of the kernel, what it sees of the images along one axis, and the outputs that see it there.
+
+    Padding is left out: on maps of 3 x 3 pixels it is two fifths of what a kernel of 3 x 3 looks at. A place that sees
+    padding alone has empty slices, whose product is zeros.
+    """
+    overlaps = []
+    for reach in range(-padding_before, kernel_length - padding_before):
+        begin = min(max(-reach, 0), num_outputs)
+        end = max(begin, min(num_outputs, num_seen - reach))
+        overlaps.append((slice(max(begin + reach, 0), max(end + reach, 0)), slice(begin, end)))
+    return overlaps

@@ -36,8 +36,9 @@ def optimizer_petaflop(model: keras.Model, config: TrainConfig, num_steps: int) 
     """Of an optimizer's own matrix products over so many steps: Muon's iterations; 0 for the others."""
     if config.optimizer != "muon":
         return 0.0
-    products = sum(muon.iteration_multiply_adds(tuple(kernel.shape)) for kernel in model.trainable_variables)
-    return 2 * products * config.muon_iterations * num_steps / 1e15
+    kernels = model.trainable_variables
+    products = sum(muon.multiply_adds(tuple(kernel.shape), config.muon_iterations) for kernel in kernels)
+    return 2 * products * num_steps / 1e15
 
 
 def _multiply_adds_of(operation: tf.Operation) -> int:

@@ -58,7 +58,7 @@ class NetworkConfig(Config):
     whitening: bool = setting(True, "stem of fast computed from the training images and frozen; else trained")
     dirac: bool = setting(True, "convolutions of fast begin by handing their channels on")
     norm_scale: bool = setting(True, "batch normalisation of fast learns a scale beside its offset")
-    norm_momentum: float = setting(0.6, "how much of the moving statistics of fast stays at a step", low=0.0, high=1.0)
+    norm_momentum: float = setting(0.9, "how much of the moving statistics of fast stays at a step", low=0.0, high=1.0)
     depth: int = setting(28, "of wide_resnet: its layers, 6 n + 4", low=10)
     widen_factor: int = setting(10, "of wide_resnet: how many times 16, 32 and 64 filters", low=1)
     dropout: float = setting(
@@ -86,6 +86,11 @@ class NetworkConfig(Config):
         8, "of study_net: 8 is the study's Model 1, 6 its final fine model, 4 its final coarse one", low=4, high=8
     )
     pretrained: bool = setting(False, "the efficientnets begin with ImageNet's weights, downloaded once")
+    jit_compile: str = setting(
+        "auto",
+        "XLA for the network; auto is on GPUs. Augmentation and gradients of activations are compiled unless it is off",
+        choices=("auto", "on", "off"),
+    )
     heads: str = setting("both", "labels that the model answers", choices=HEADS)
     logit_scale: float = setting(0.125, "the heads' logits are multiplied by it", low=0.001)
     pixel_scaling: str = setting(

@@ -26,11 +26,6 @@ class TrainConfig(NetworkConfig, OptimizationConfig):
         "summed", "of two heads: which coarse answer is the model's own", choices=("head", "summed")
     )
     precision: str = setting("auto", "auto is the fastest that this machine computes well", choices=PRECISIONS)
-    jit_compile: str = setting(
-        "auto",
-        "XLA for the network; auto is on GPUs. What augments is compiled unless it is off",
-        choices=("auto", "on", "off"),
-    )
     steps_per_call: int = setting(
         1, "steps that one call of the device's graph makes; more spare GPUs waiting for Python", low=1, identity=False
     )

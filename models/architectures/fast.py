@@ -8,6 +8,7 @@ sits before normalisation, so that everything behind it works on a quarter of th
 import keras
 
 from models import whitening
+from models.activation import Activation
 from models.convolution import Convolution
 from models.layers import DiracInitializer, FusedBatchNormalization
 from models.network_config import NetworkConfig
@@ -19,9 +20,9 @@ KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
 def fast(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, the last group's filters]: each one's maximum and mean, added."""
     x = whitening.layer()(images) if config.whitening else _convolved(images, whitening.NUM_FILTERS, 2, config)
-    x = keras.layers.Activation(config.activation)(x)
+    x = Activation(config.activation, config.jit_compile != "off")(x)
     for filters, bottleneck, kernels in zip(config.group_widths, config.group_bottlenecks, KERNELS, strict=True):
-        x = keras.layers.MaxPooling2D()(_convolved(x, filters, kernels[0], config))
+        x = keras.layers.MaxPooling2D()(_convolved(x, filters, kernels[0], config, even_outputs=True))
         x = _activated(x, config)
         pair = _activated(_convolved(x, bottleneck, kernels[1], config), config)
         pair = _activated(_convolved(pair, filters, kernels[2], config), config)
@@ -29,11 +30,13 @@ def fast(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     return keras.layers.Add()([keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)])
 
 
-def _convolved(x: keras.KerasTensor, filters: int, kernel_size: int, config: NetworkConfig) -> keras.KerasTensor:
+def _convolved(
+    x: keras.KerasTensor, filters: int, kernel_size: int, config: NetworkConfig, even_outputs: bool = False
+) -> keras.KerasTensor:
     initializer = DiracInitializer() if config.dirac else "he_normal"
-    return Convolution(filters, kernel_size, initializer)(x)
+    return Convolution(filters, kernel_size, initializer, even_outputs)(x)
 
 
 def _activated(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     normalised = FusedBatchNormalization(momentum=config.norm_momentum, scale=config.norm_scale)(x)
-    return keras.layers.Activation(config.activation)(normalised)
+    return Activation(config.activation, config.jit_compile != "off")(normalised)

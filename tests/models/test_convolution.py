@@ -16,15 +16,60 @@ def images_and_upstream(size, channels, filters):
     return images, upstream
 
 
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize("kernel_size", [(1, 1), (2, 2), (3, 3), (5, 5), (3, 1)])
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
-def test_kernel_gradient_is_tensorflows(size, kernel_size):
+def test_kernel_gradient_is_tensorflows(size, kernel_size, padding):
+    if padding == "VALID" and size < max(kernel_size):
+        pytest.skip("there is no such convolution")
     images, upstream = images_and_upstream(size, 4, 7)
+    if padding == "VALID":
+        upstream = upstream[:, : size - kernel_size[0] + 1, : size - kernel_size[1] + 1]
     expected = tf.raw_ops.Conv2DBackpropFilter(
-        input=images, filter_sizes=[*kernel_size, 4, 7], out_backprop=upstream, strides=[1, 1, 1, 1], padding="SAME"
+        input=images, filter_sizes=[*kernel_size, 4, 7], out_backprop=upstream, strides=[1, 1, 1, 1], padding=padding
     )
-    gradient = convolution.kernel_gradient(images, upstream, kernel_size)
+    gradient = convolution.kernel_gradient(images, upstream, kernel_size, padding)
     np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [(7, 7), (31, 31), (8, 8), (5, 8), (3, 3)])
+def test_even_outputs_are_what_a_pooling_takes_of_all(size, kernel_size, policy):
+    random = np.random.default_rng(1)
+    images = tf.constant(random.normal(size=(4, *size, 3)), tf.float32)
+    with precision.scope(policy):
+        every, even = Convolution(5, kernel_size), Convolution(5, kernel_size, even_outputs=True)
+        for layer in (every, even):
+            layer.build(images.shape)
+        even.kernel.assign(every.kernel)
+        pooling = keras.layers.MaxPooling2D()
+    found = []
+    for layer in (every, even):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            pooled = pooling(layer(images))
+            objective = tf.reduce_sum(tf.square(tf.cast(pooled, tf.float32)))
+        found.append([tf.cast(pooled, tf.float32), *tape.gradient(objective, [images, layer.kernel.value])])
+    assert even(images).shape == even.compute_output_shape(images.shape)
+    assert even(images).shape[1:3] == tuple(length // 2 * 2 for length in size)
+    for of_every, of_even in zip(*found, strict=True):
+        assert np.linalg.norm(of_even - of_every) <= 0.01 * np.linalg.norm(of_every)
+
+
+def test_even_outputs_of_images_of_unknown_size():
+    images = keras.Input((None, None, 3))
+    model = keras.Model(images, Convolution(5, 3, even_outputs=True)(images))
+    assert model.output_shape == (None, None, None, 5)
+    signature = tf.TensorSpec([None, None, None, 3], tf.float32)
+    answer = tf.function(model).get_concrete_function(signature)(tf.ones([2, 7, 9, 3]))
+    np.testing.assert_allclose(answer, model(tf.ones([2, 7, 9, 3])), rtol=1e-5)
+    assert answer.shape == (2, 6, 8, 5)
+
+
+def test_even_outputs_of_what_keras_alone_convolves():
+    layer = Convolution(5, 3, even_outputs=True, dilation_rate=2)
+    assert layer(tf.ones([2, 7, 9, 3])).shape == (2, 6, 8, 5) == layer.compute_output_shape((2, 7, 9, 3))
 
 
 @pytest.mark.parametrize(("size", "kernel_size"), [(3, 3), (7, 2)])
@@ -84,8 +129,9 @@ def test_gpus_compute_their_own_gradient(monkeypatch):
 
 def test_layer_is_saved_with_a_model(tmp_path):
     images = keras.Input((4, 4, 3))
-    model = keras.Model(images, Convolution(5, 3, "ones")(images))
+    model = keras.Model(images, Convolution(5, 3, "ones", even_outputs=True)(images))
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(loaded.layers[-1], Convolution)
+    assert loaded.layers[-1].even_outputs
     np.testing.assert_array_equal(loaded(tf.ones([1, 4, 4, 3])), model(tf.ones([1, 4, 4, 3])))

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.muon import QUINTIC, Muon, iteration_multiply_adds, orthogonalised
+from models import muon
+from models.muon import QUINTIC, Muon, orthogonalised
 
 
 def reference(matrix: np.ndarray, num_iterations: int) -> np.ndarray:
@@ -83,6 +84,32 @@ def test_trains_in_keras_fit():
     assert history[-1] < 0.8 * history[0]
 
 
-def test_cost_of_an_iteration_is_its_three_products():
-    assert iteration_multiply_adds((3, 3, 4, 8)) == 2 * 8 * 8 * 36 + 8**3
-    assert iteration_multiply_adds((256, 100)) == 0
+@pytest.mark.parametrize(("shape", "num_iterations"), [((3, 3, 4, 8), 3), ((1, 1, 8, 9), 3), ((3, 3, 4, 8), 5)])
+def test_cost_is_that_of_the_products_in_the_graph(shape, num_iterations):
+    matrix = tf.TensorSpec([shape[0] * shape[1] * shape[2], shape[3]], tf.float32)
+    made = tf.function(lambda step: orthogonalised(step, num_iterations)).get_concrete_function(matrix)
+    products = [operation for operation in made.graph.get_operations() if operation.type == "MatMul"]
+    expected = 0
+    for product in products:
+        rows, columns = product.outputs[0].shape
+        expected += rows * columns * product.inputs[0].shape.num_elements() // rows
+    assert muon.multiply_adds(shape, num_iterations) == expected > 0
+
+
+def test_few_iterations_of_a_long_kernel_share_a_gram_matrix():
+    assert muon.multiply_adds((3, 3, 64, 64), 3) < 0.5 * 3 * (2 * 64 * 64 * 576 + 64**3)
+    assert muon.multiply_adds((1, 1, 64, 64), 3) == 3 * (2 * 64**3 + 64**3)
+
+
+def test_matrices_are_not_made_orthogonal():
+    assert muon.multiply_adds((256, 100), 3) == 0
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e3])
+@pytest.mark.parametrize("num_iterations", [3, 5])
+def test_bfloat16_keeps_small_singular_values_too(spread, num_iterations):
+    left, _, right = np.linalg.svd(np.random.default_rng(4).normal(size=(48, 300)), full_matrices=False)
+    matrix = (left * np.geomspace(1.0, 1.0 / spread, 48) @ right).astype(np.float32)
+    expected = reference(matrix, num_iterations)
+    found = orthogonalised(tf.constant(matrix), num_iterations).numpy()
+    assert np.linalg.norm(found - expected) < 0.1 * np.linalg.norm(expected)
