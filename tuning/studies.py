@@ -45,7 +45,7 @@ _ABLATION = Study(
             "rate and decay are quick's, not tuned for this network",
         ),
         Variant("full_resolution", {"resolutions": ""}, "equal epochs: costs more"),
-        Variant("full_resolution_equal_cost", {"resolutions": "", "epochs": 3.04}, "equal PetaFLOP: fewer epochs"),
+        Variant("full_resolution_equal_cost", {"resolutions": "", "epochs": 2.91}, "equal PetaFLOP: fewer epochs"),
         Variant("random_flips", {"augmentation": "flip_shift"}, "instead of alternating ones"),
         Variant("no_augmentation", {"augmentation": "none"}),
         Variant("no_label_smoothing", {"fine_label_smoothing": 0.0, "coarse_label_smoothing": 0.0}),

@@ -1,0 +1,60 @@
+"""Seconds to the first step are those that a process took; one that fails is told of."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import startup
+from pipeline import errors
+from tests.conftest import ROOT
+
+TRAINS = """
+import json, pathlib, sys, time
+time.sleep(0.3)
+print("Epoch 1/1")
+time.sleep(0.3)
+(run_dir,) = (argument.partition("=")[2] for argument in sys.argv if argument.startswith("--run_dir="))
+assert "--max_steps=1" in sys.argv
+pathlib.Path(run_dir).mkdir()
+pathlib.Path(run_dir, "report.json").write_text(json.dumps({"train_seconds": 100.0}))
+"""
+
+
+def test_seconds_to_the_first_step_and_to_its_end():
+    begun, ended = startup.first_step_s([sys.executable, "-c", TRAINS])
+    assert 0.3 < begun < 100.0
+    assert ended == pytest.approx(begun + 100.0)
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("raise SystemExit('error: no data')", "exit code 1: error: no data"),
+        ("print('Epoch 1/1'); raise SystemExit(2)", "exit code 2: Epoch 1/1"),
+        ("print('nothing to do')", "exit code 0: nothing to do"),
+    ],
+)
+def test_training_that_makes_no_step_is_told_of(program, message):
+    with pytest.raises(errors.FailedError, match=message):
+        startup.first_step_s([sys.executable, "-c", program])
+
+
+def test_help_that_fails_is_told_of():
+    with pytest.raises(errors.FailedError, match=r"no\.such --help: exit code 1"):
+        startup.help_s("no.such")
+
+
+def test_binary_measures_each_kind(tmp_path):
+    out = tmp_path / "startup.json"
+    command = [sys.executable, "-m", "benchmarks.startup", "--presets=linear", "--repeats=1", f"--out={out}"]
+    command += ["--dataset=shapes100_tiny", f"--data_dir={tmp_path}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    seconds = {row["name"]: row["median"] for row in json.loads(out.read_text())["rows"]}
+    assert set(seconds) == {f"ours/help/{name}" for name in startup.BINARIES} | {
+        "ours/linear/first_step",
+        "ours/linear/first_result",
+    }
+    assert 0 < seconds["ours/linear/first_step"] < seconds["ours/linear/first_result"]
