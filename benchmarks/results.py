@@ -41,7 +41,7 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -
     from models import device, run_folder
     from models.reporting import report
 
-    _print(benchmark, rows)
+    show(benchmark, rows)
     if not out:
         return
     document = {
@@ -59,7 +59,8 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -
     print(f"written: {path}")
 
 
-def _print(benchmark: str, rows: list[dict[str, Any]]) -> None:
+def show(benchmark: str, rows: list[dict[str, Any]]) -> None:
+    """Print the rows as a table, below it each mean with its deviation and each ratio."""
     table = rich.table.Table(
         rich.table.Column("row", overflow="fold"), title=benchmark, title_justify="left", box=rich.box.SIMPLE
     )

@@ -1,0 +1,53 @@
+"""Print committed results again, as the command printed them that measured them: no hours of training.
+
+    python -m benchmarks.show --files=benchmarks/results/tiny-cifar100.json,benchmarks/results/train_step.json
+
+Each file's command, commit and machine, then its table. By default all of benchmarks/results.
+"""
+
+import json
+import pathlib
+from typing import Any
+
+from absl import flags
+
+from benchmarks import results
+from pipeline import binary, errors
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+FILES = flags.DEFINE_list(
+    "files", [], "JSON files that a benchmark wrote with --out; default all of benchmarks/results"
+)
+SHOWN = ("command", "git_commit", "device")
+
+
+def main() -> None:
+    """Print one file after the other."""
+    given = [pathlib.Path(name) for name in FILES.value]
+    documents = {path: _document(path) for path in given or sorted(RESULTS.glob("*.json"))}
+    for path, document in documents.items():
+        if "benchmark" not in document and not given:
+            continue  # a report alone
+        print(path)
+        for key in SHOWN:
+            print(f"  {key}: {document[key]}")
+        results.show(document["benchmark"], document["rows"])
+
+
+def _document(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise errors.BadArgumentError(f"files: {path}: {error}; expected what a benchmark wrote with --out") from error
+    if not isinstance(document, dict) or (FILES.value and not {"benchmark", "rows", *SHOWN} <= document.keys()):
+        raise errors.BadArgumentError(f"files: {path}: expected what a benchmark wrote with --out")
+    return document
+
+
+def run() -> None:
+    """Start the binary."""
+    binary.run(main)
+
+
+if __name__ == "__main__":
+    run()
