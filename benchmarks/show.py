@@ -1,8 +1,8 @@
 """Print committed results again, as the command printed them that measured them: no hours of training.
 
-    python -m benchmarks.show --files=benchmarks/results/tiny-cifar100.json,benchmarks/results/train_step.json
+    python -m benchmarks.show --files=benchmarks/results/augment.json,benchmarks/results/train_step.json
 
-Each file's command, commit and machine, then its table. By default all of benchmarks/results.
+Each file's command, commit and machine, then its table. By default all of benchmarks/results that has a table.
 """
 
 import json
@@ -27,7 +27,7 @@ def main() -> None:
     documents = {path: _document(path) for path in given or sorted(RESULTS.glob("*.json"))}
     for path, document in documents.items():
         if "benchmark" not in document and not given:
-            continue  # a report alone
+            continue  # a run's report
         print(path)
         for key in SHOWN:
             print(f"  {key}: {document[key]}")
@@ -37,8 +37,10 @@ def main() -> None:
 def _document(path: pathlib.Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise errors.BadArgumentError(f"files: {path}: {error}; expected what a benchmark wrote with --out") from error
+    except OSError as error:
+        raise errors.BadArgumentError(f"files: {path}: {error.strerror}") from error
+    except ValueError:
+        document = None
     if not isinstance(document, dict) or (FILES.value and not {"benchmark", "rows", *SHOWN} <= document.keys()):
         raise errors.BadArgumentError(f"files: {path}: expected what a benchmark wrote with --out")
     return document

@@ -10,14 +10,16 @@ Rows:
 The data set is prepared before anything is timed.
 """
 
+import contextlib
 import os
 import pathlib
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from absl import flags
@@ -33,14 +35,14 @@ PRESETS = flags.DEFINE_list("presets", ["quick", "tiny"], f"some of {', '.join(p
 REPEATS = flags.DEFINE_integer("repeats", 3, "processes of each kind, in turns", lower_bound=1)
 OUT = flags.DEFINE_string("out", "", "JSON file to write")
 
-BINARIES = ("pipeline.prepare", "models.train", "models.evaluate", "tuning.study")
-BEGINNING = "Epoch 1/"  # of the line that training prints before its first step, where nobody watches
+BINARIES = ("pipeline.prepare", "pipeline.explore", "models.train", "models.evaluate", "tuning.study")
+BEGINNING = "Model: "  # of the line that training prints before its first step
 TIMEOUT_S = 600.0
 
 
 def main() -> None:
     """Prepare, measure in turns, publish."""
-    for name in PRESETS.value:
+    for name in dict.fromkeys(PRESETS.value):
         presets.preset(name)
     from pipeline import prepare, prepared
 
@@ -50,7 +52,7 @@ def main() -> None:
     for _ in range(REPEATS.value):
         for name in BINARIES:
             seconds.setdefault(f"ours/help/{name}", []).append(help_s(name))
-        for name in PRESETS.value:
+        for name in dict.fromkeys(PRESETS.value):
             begun, ended = first_step_s([sys.executable, "-m", "models.train", f"--preset={name}", *data])
             seconds.setdefault(f"ours/{name}/first_step", []).append(begun)
             seconds.setdefault(f"ours/{name}/first_result", []).append(ended)
@@ -92,7 +94,7 @@ def first_step_s(command: Sequence[str]) -> tuple[float, float]:
         )
         assert process.stdout is not None
         begun_s, said = None, ""
-        with process:
+        with process, _killed_after(TIMEOUT_S, process):
             for line in process.stdout:
                 said = line.strip() or said
                 if line.startswith(BEGINNING):
@@ -100,6 +102,16 @@ def first_step_s(command: Sequence[str]) -> tuple[float, float]:
         if process.returncode or begun_s is None:
             raise errors.FailedError(f"training for one step: exit code {process.returncode}: {said}")
         return begun_s, begun_s + RunFolder(pathlib.Path(run_dir)).report()["train_seconds"]
+
+
+@contextlib.contextmanager
+def _killed_after(seconds: float, process: subprocess.Popen[str]) -> Iterator[None]:
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _row(name: str, seconds: Sequence[float]) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import torch_networks
+from models import newton_schulz
 from models.train_config import TrainConfig
 from pipeline.resolution import FULL_SIZE
 
 DTYPES = {"float32": torch.float32, "mixed_bfloat16": torch.bfloat16}
-QUINTIC = (3.4445, -4.7750, 2.0315)  # of `models.muon`
 
 
 def device() -> str:
@@ -151,8 +151,22 @@ def _orthogonalised(matrix: torch.Tensor, num_iterations: int) -> torch.Tensor:
     rows, columns = matrix.shape
     x = matrix / (torch.linalg.vector_norm(matrix) + 1e-7)
     x = (x.T if rows > columns else x).bfloat16()
-    a, b, c = QUINTIC
-    for _ in range(num_iterations):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    for num_together in newton_schulz.groups(num_iterations, tuple(x.shape)):
+        x = _iterated(x @ x.T, num_together) @ x
     return (x.T if rows > columns else x).float().contiguous()
+
+
+def _iterated(gram: torch.Tensor, num_iterations: int) -> torch.Tensor:
+    a, b, c = newton_schulz.QUINTIC
+
+    def factor_of(gram: torch.Tensor) -> torch.Tensor:
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        return factor
+
+    total = factor = factor_of(gram)
+    for _ in range(num_iterations - 1):
+        gram = factor @ gram @ factor
+        factor = factor_of(gram)
+        total = factor @ total
+    return total

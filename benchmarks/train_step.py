@@ -61,7 +61,6 @@ def main() -> None:
         for precision_name in precisions:
             config.build(TrainConfig, training_steps.recipe(name), {"precision": precision_name})
     binary.load_tensorflow()
-    import tensorflow as tf
 
     from benchmarks import train_step_sides
     from models import device, precision
@@ -74,7 +73,7 @@ def main() -> None:
     effort = _effort(precisions)
     ceilings = _ceilings({train_step_sides.DTYPES[name] for name in precisions})
     rows = [results.row(ceiling.timing, "GFLOP/s", shape=str(ceiling.shape)) for ceiling in ceilings.values()]
-    uses_gpu = bool(tf.config.list_logical_devices("GPU"))
+    uses_gpu = device.has_gpu()
     with train_step_torch.Peer(COMPILE_S.value) as process:
         peer = process if PEERS.value and process.is_there(uses_gpu) else None
         for number, name in enumerate(recipes, start=1):

@@ -1,8 +1,8 @@
 """An activation whose gradient on CPUs is one program of XLA's.
 
-TensorFlow computes the gradient of a smooth activation in bfloat16 as half a dozen ops, each of them a pass over memory
-that no compiler fitted to this processor; one fused program takes about a quarter of their time. Forward, oneDNN's own
-ops are as fast. `python -m benchmarks.train_step` prints what a whole step takes.
+TensorFlow computes the gradients of silu and gelu in bfloat16 as half a dozen ops, each of them a pass over memory that
+no compiler fitted to this processor; one fused program takes about a quarter of their time. Forward, oneDNN's own ops
+are as fast. `python -m benchmarks.train_step` prints what a whole step takes.
 """
 
 from typing import Any
@@ -10,13 +10,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from models import device
+
+OF_MANY_OPS = (keras.activations.silu, keras.activations.gelu)  # in their gradient
+
 
 @keras.saving.register_keras_serializable("streaming_cifar100")
 class Activation(keras.layers.Activation):
     """`keras.layers.Activation`, faster to train in bfloat16 on CPUs.
 
-    Its outputs are Keras's; its gradients are computed in float32 and rounded once. On GPUs, where XLA compiles the
-    whole network, in float32, and for relu, whose gradient is one op already, it is Keras's layer unchanged.
+    Its outputs are Keras's; its gradients are computed in float32 and rounded once. On GPUs, in other dtypes, and for
+    activations whose gradient is one op already, it is Keras's layer unchanged.
 
     Args:
       activation: as Keras takes it.
@@ -29,9 +33,8 @@ class Activation(keras.layers.Activation):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """The activation of each value, in its dtype."""
-        is_relu = self.activation is keras.activations.relu
-        on_gpu = bool(tf.config.list_logical_devices("GPU"))
-        if not self.compiled or is_relu or on_gpu or self.compute_dtype != "bfloat16":
+        is_one_op = self.activation not in OF_MANY_OPS
+        if not self.compiled or is_one_op or self.compute_dtype != "bfloat16" or device.has_gpu():
             return super().call(inputs)
 
         @tf.custom_gradient

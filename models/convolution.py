@@ -13,6 +13,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from models import device
+
 LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's own kernel gradient is as fast
 
 
@@ -20,8 +22,9 @@ LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's own kernel gradient 
 class Convolution(keras.layers.Conv2D):
     """`keras.layers.Conv2D` of "same" padding and no bias, faster to train in bfloat16 on CPUs.
 
-    Its outputs are `Conv2D`'s, its gradients too but for the order of summation. On GPUs, in float32, with strides
-    and for maps of more than 8 pixels each way the gradients are computed as `Conv2D` does.
+    Its outputs are `Conv2D`'s unless they are to be even, its gradients too but for the order of summation. The
+    kernel's gradient is our own in bfloat16 on CPUs, for kernels of more than one pixel on maps of at most 8 pixels
+    each way, batch and map of known size; elsewhere it is computed as `Conv2D` does.
 
     Args:
       filters: output channels.
@@ -38,7 +41,7 @@ class Convolution(keras.layers.Conv2D):
         even_outputs: bool = False,
         **kwargs: Any,
     ) -> None:
-        fixed = {"padding": "same", "use_bias": False}
+        fixed = {"padding": "same", "use_bias": False, "data_format": "channels_last"}
         super().__init__(filters, kernel_size, kernel_initializer=kernel_initializer, **{**kwargs, **fixed})
         self.even_outputs = even_outputs
 
@@ -46,12 +49,11 @@ class Convolution(keras.layers.Conv2D):
         """[B, H, W, channels], [k, k, channels, filters] -> [B, H, W, filters], or less of H and W."""
         if max(self.strides) > 1 or max(self.dilation_rate) > 1 or self.groups > 1 or None in inputs.shape[1:3]:
             return self._cropped(super().convolution_op(inputs, kernel))
+        is_small = inputs.shape[0] is not None and max(inputs.shape[1:3]) <= LARGEST_SMALL_MAP
         kernel, padding = tf.convert_to_tensor(kernel), "SAME"
         if self.even_outputs and (inputs.shape[1] % 2 or inputs.shape[2] % 2):
             inputs, padding = _padded_for_even_outputs(inputs, self.kernel_size), "VALID"
-        is_small = inputs.shape[0] is not None and max(inputs.shape[1:3]) <= LARGEST_SMALL_MAP
-        on_gpu = bool(tf.config.list_logical_devices("GPU"))
-        if is_small and max(self.kernel_size) > 1 and self.compute_dtype == "bfloat16" and not on_gpu:
+        if is_small and max(self.kernel_size) > 1 and self.compute_dtype == "bfloat16" and not device.has_gpu():
             return convolved(inputs, kernel, padding)
         return tf.nn.conv2d(inputs, kernel, 1, padding)
 
@@ -75,12 +77,14 @@ class Convolution(keras.layers.Conv2D):
 
 def _padded_for_even_outputs(images: tf.Tensor, kernel_size: tuple[int, int]) -> tf.Tensor:
     """What a convolution of "VALID" padding makes of it is one of "SAME" padding without its odd row and column."""
-    paddings = []
-    for size, kernel_length in zip(images.shape[1:3], kernel_size, strict=True):
+    paddings = [(0, 0), (0, 0)]
+    for axis, kernel_length in enumerate(kernel_size):
         before, after = (kernel_length - 1) // 2, kernel_length // 2
-        paddings.append((before, after - size % 2))
-    images = images[:, : images.shape[1] + min(paddings[0][1], 0), : images.shape[2] + min(paddings[1][1], 0)]
-    paddings = [(before, max(after, 0)) for before, after in paddings]
+        if images.shape[1 + axis] % 2:
+            after -= 1
+        if after < 0:  # the odd row or column is seen by the outputs that are left out, and by no others
+            images, after = (images[:, :-1] if axis == 0 else images[:, :, :-1]), 0
+        paddings[axis] = (before, after)
     return tf.pad(images, [(0, 0), *paddings, (0, 0)]) if any(map(any, paddings)) else images
 
 
@@ -102,9 +106,7 @@ def convolved(images: tf.Tensor, kernel: tf.Tensor, padding: str) -> tf.Tensor:
     return differentiable(images, kernel)
 
 
-def kernel_gradient(
-    images: tf.Tensor, upstream: tf.Tensor, kernel_size: tuple[int, int], padding: str = "SAME"
-) -> tf.Tensor:
+def kernel_gradient(images: tf.Tensor, upstream: tf.Tensor, kernel_size: tuple[int, int], padding: str) -> tf.Tensor:
     """The gradient of a convolution's kernel: of stride 1, shapes known.
 
     Args:

@@ -20,6 +20,11 @@ def claim_gpus_politely() -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
+def has_gpu() -> bool:
+    """Whether TensorFlow computes on a GPU."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def describe() -> str:
     """One line: the GPUs' names, or the processor with what it has for bfloat16."""
     gpus = tf.config.list_physical_devices("GPU")

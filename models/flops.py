@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from models import muon
+from models import newton_schulz
 from models.train_config import TrainConfig
 from pipeline.resolution import FULL_SIZE
 
@@ -37,7 +37,7 @@ def optimizer_petaflop(model: keras.Model, config: TrainConfig, num_steps: int) 
     if config.optimizer != "muon":
         return 0.0
     kernels = model.trainable_variables
-    products = sum(muon.multiply_adds(tuple(kernel.shape), config.muon_iterations) for kernel in kernels)
+    products = sum(newton_schulz.multiply_adds(tuple(kernel.shape), config.muon_iterations) for kernel in kernels)
     return 2 * products * num_steps / 1e15
 
 

@@ -10,10 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# Of the quintic iteration of Jordan et al. 2024: steep at 0, so that few iterations do.
-QUINTIC = (3.4445, -4.7750, 2.0315)
-# Iterations on one Gram matrix: of more, bfloat16 loses the smallest singular values.
-MOST_TOGETHER = 3
+from models import newton_schulz
 
 
 @keras.saving.register_keras_serializable("streaming_cifar100")
@@ -96,29 +93,20 @@ def orthogonalised(matrix: tf.Tensor, num_iterations: int, compute_dtype: str = 
     """float32 [M, N] -> [M, N] with the same singular vectors and singular values of about 1, by Newton-Schulz.
 
     Not exactly 1: the iteration lets them lie between about 0.7 and 1.2, which costs nothing (Jordan et al. 2024).
-    Successive iterations are polynomials of one Gram matrix, so several of them cost two products with the long side
-    instead of two each.
+    Several iterations share a Gram matrix where that is cheaper (`models.newton_schulz`).
     """
     rows, columns = matrix.shape
     x = matrix / (tf.norm(matrix) + 1e-7)
     x = tf.cast(tf.transpose(x) if rows > columns else x, compute_dtype)
-    for num_together in _groups(num_iterations, x.shape):
+    for num_together in newton_schulz.groups(num_iterations, tuple(x.shape)):
         x = tf.matmul(_iterated(tf.matmul(x, x, transpose_b=True), num_together), x)
     x = tf.cast(x, tf.float32)
     return tf.transpose(x) if rows > columns else x
 
 
-def _groups(num_iterations: int, shape: tuple[int, int]) -> list[int]:
-    """How many iterations share a Gram matrix, group by group: one where rows [M, N] are nearly as many as columns."""
-    rows, columns = shape
-    num_together = MOST_TOGETHER if 2 * columns > 3 * rows else 1
-    whole, rest = divmod(num_iterations, num_together)
-    return [num_together] * whole + [rest] * (rest > 0)
-
-
 def _iterated(gram: tf.Tensor, num_iterations: int) -> tf.Tensor:
     """[M, M], x xT -> [M, M], what x is multiplied by in so many iterations."""
-    a, b, c = QUINTIC
+    a, b, c = newton_schulz.QUINTIC
     identity = tf.eye(gram.shape[0], dtype=gram.dtype)
     total = factor = a * identity + b * gram + c * tf.matmul(gram, gram)
     for _ in range(num_iterations - 1):
@@ -126,12 +114,3 @@ def _iterated(gram: tf.Tensor, num_iterations: int) -> tf.Tensor:
         factor = a * identity + b * gram + c * tf.matmul(gram, gram)
         total = tf.matmul(factor, total)
     return total
-
-
-def multiply_adds(shape: tuple[int, ...], num_iterations: int) -> int:
-    """Of making a step of a kernel of this shape orthogonal; 0 of any other variable."""
-    if len(shape) != 4:
-        return 0
-    rows, columns = sorted((shape[0] * shape[1] * shape[2], shape[3]))
-    groups = _groups(num_iterations, (rows, columns))
-    return sum(2 * rows * rows * columns + (4 * num_together - 3) * rows**3 for num_together in groups)

@@ -88,7 +88,7 @@ class NetworkConfig(Config):
     pretrained: bool = setting(False, "the efficientnets begin with ImageNet's weights, downloaded once")
     jit_compile: str = setting(
         "auto",
-        "XLA for the network; auto is on GPUs. Augmentation and gradients of activations are compiled unless it is off",
+        "XLA for the network; auto is on GPUs. Augmentation and fast's gradients of silu are compiled unless it is off",
         choices=("auto", "on", "off"),
     )
     heads: str = setting("both", "labels that the model answers", choices=HEADS)

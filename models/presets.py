@@ -58,7 +58,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "coarse_label_smoothing": 0.1,
     },
     # The field's fastest recipe for 75 %, with a coarse head beside. It was published with 8.75 epochs; those that go
-    # beyond are paid with the rows and columns that are not computed to be dropped (models/convolution.py).
+    # beyond are paid with what is not computed to be dropped (models/convolution.py) and with Muon's shared products.
     "fast": {
         **_PUBLISHED_RECIPE,
         "widths": "64,256,768",

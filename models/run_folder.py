@@ -100,9 +100,9 @@ class RunFolder:
 
         try:
             return keras.saving.load_model(self.model, compile=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:  # TypeError: a layer that is not, or no longer, known
             raise errors.FailedError(
-                f"{self.model} is missing or damaged; train anew with another --run_dir"
+                f"{self.model} is missing, damaged or of another version; train anew with another --run_dir"
             ) from error
 
     def refuse_unfinished(self) -> None:

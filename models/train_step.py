@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from models import averaging, metrics, schedules
+from models import averaging, device, metrics, schedules
 from models.heads import NUM_CLASSES
 from models.train_config import TrainConfig
 from pipeline.augment import originals, sets
@@ -20,7 +20,8 @@ class TrainStep:
 
     Everything random in it follows from the run's seed and the step's number. XLA compiles the augmentation, unless
     `jit_compile` is off or a transform does not allow it, and the update where `jit_compile` is on, or is auto and the
-    device is a GPU (on CPUs XLA's convolutions are slower). A run with several resolutions traces one graph for each.
+    device is a GPU (on CPUs XLA's convolutions are slower; what is worth compiling there, `models.activation` compiles
+    itself). A run with several resolutions traces one graph for each.
     """
 
     def __init__(
@@ -155,5 +156,5 @@ class _OverflowGuard:
 
 def _uses_xla(config: TrainConfig) -> bool:
     if config.jit_compile == "auto":
-        return bool(tf.config.list_logical_devices("GPU"))
+        return device.has_gpu()
     return config.jit_compile == "on"

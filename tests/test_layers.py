@@ -27,6 +27,8 @@ BINARIES = (
     "benchmarks.train_step",
     "benchmarks.shapes100",
     "benchmarks.accuracy_cost",
+    "benchmarks.startup",
+    "benchmarks.show",
 )
 
 

@@ -20,7 +20,7 @@ KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
 def fast(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, the last group's filters]: each one's maximum and mean, added."""
     x = whitening.layer()(images) if config.whitening else _convolved(images, whitening.NUM_FILTERS, 2, config)
-    x = Activation(config.activation, config.jit_compile != "off")(x)
+    x = _activation(config)(x)
     for filters, bottleneck, kernels in zip(config.group_widths, config.group_bottlenecks, KERNELS, strict=True):
         x = keras.layers.MaxPooling2D()(_convolved(x, filters, kernels[0], config, even_outputs=True))
         x = _activated(x, config)
@@ -39,4 +39,8 @@ def _convolved(
 
 def _activated(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     normalised = FusedBatchNormalization(momentum=config.norm_momentum, scale=config.norm_scale)(x)
-    return Activation(config.activation, config.jit_compile != "off")(normalised)
+    return _activation(config)(normalised)
+
+
+def _activation(config: NetworkConfig) -> keras.layers.Layer:
+    return Activation(config.activation, compiled=config.jit_compile != "off")

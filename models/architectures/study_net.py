@@ -19,7 +19,6 @@ with 6, 1.65 and 58 with 4.
 
 import keras
 
-from models.activation import Activation
 from models.convolution import Convolution
 from models.layers import FusedBatchNormalization
 from models.network_config import NetworkConfig
@@ -44,5 +43,4 @@ def study_net(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTe
 
 
 def _activated(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
-    normalised = FusedBatchNormalization(momentum=NORM_MOMENTUM)(x)
-    return Activation(config.activation, config.jit_compile != "off")(normalised)
+    return keras.layers.Activation(config.activation)(FusedBatchNormalization(momentum=NORM_MOMENTUM)(x))

@@ -13,8 +13,8 @@ from tests.conftest import ROOT
 TRAINS = """
 import json, pathlib, sys, time
 time.sleep(0.3)
-print("Epoch 1/1")
-time.sleep(0.3)
+print("Model: linear, 1 parameter")
+time.sleep(3.0)
 (run_dir,) = (argument.partition("=")[2] for argument in sys.argv if argument.startswith("--run_dir="))
 assert "--max_steps=1" in sys.argv
 pathlib.Path(run_dir).mkdir()
@@ -24,7 +24,7 @@ pathlib.Path(run_dir, "report.json").write_text(json.dumps({"train_seconds": 100
 
 def test_seconds_to_the_first_step_and_to_its_end():
     begun, ended = startup.first_step_s([sys.executable, "-c", TRAINS])
-    assert 0.3 < begun < 100.0
+    assert 0.3 < begun < 3.0  # told at once, not when the process ended
     assert ended == pytest.approx(begun + 100.0)
 
 
@@ -32,13 +32,19 @@ def test_seconds_to_the_first_step_and_to_its_end():
     ("program", "message"),
     [
         ("raise SystemExit('error: no data')", "exit code 1: error: no data"),
-        ("print('Epoch 1/1'); raise SystemExit(2)", "exit code 2: Epoch 1/1"),
+        ("print('Model: x'); raise SystemExit(2)", "exit code 2: Model: x"),
         ("print('nothing to do')", "exit code 0: nothing to do"),
     ],
 )
 def test_training_that_makes_no_step_is_told_of(program, message):
     with pytest.raises(errors.FailedError, match=message):
         startup.first_step_s([sys.executable, "-c", program])
+
+
+def test_training_that_hangs_is_ended(monkeypatch):
+    monkeypatch.setattr(startup, "TIMEOUT_S", 0.5)
+    with pytest.raises(errors.FailedError, match="exit code -9"):
+        startup.first_step_s([sys.executable, "-c", "import time; time.sleep(60)"])
 
 
 def test_help_that_fails_is_told_of():

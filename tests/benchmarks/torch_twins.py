@@ -54,8 +54,6 @@ def trained(
     with torch.no_grad():
         for layer, value in zip(kernels, weights["kernels"], strict=True):
             layer.weight.copy_(torch.tensor(value).permute(3, 2, 0, 1))
-            if layer.bias is not None:
-                layer.bias.zero_()
         for layer, value in zip(heads, weights["heads"], strict=True):
             layer.weight.copy_(torch.tensor(value).T)
             layer.bias.zero_()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import classifier, flops, muon, optimizers, precision
+from models import classifier, flops, newton_schulz, optimizers, precision
 from models.architectures import efficientnet
 from models.layers import DiracInitializer
 from models.network_config import ARCHITECTURES
@@ -69,12 +69,22 @@ def test_same_seed_same_weights():
     assert any((one != two).any() for one, two in zip(first.get_weights(), other.get_weights(), strict=True))
 
 
-def test_saved_model_answers_the_same(tmp_path):
-    model = built(precision="mixed_bfloat16")
+@pytest.mark.parametrize("values", [{}, {"architecture": "fast", "activation": "silu"}])
+def test_saved_model_answers_the_same(tmp_path, values):
+    model = built(precision="mixed_bfloat16", **values)
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(images)["fine"], model(images)["fine"])
+
+
+def test_exported_fast_network_answers_the_same_at_any_batch_size(tmp_path):
+    model = built(architecture="fast", activation="silu", precision="mixed_bfloat16")
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(tmp_path / "exported")
+    for num_images in (1, 5):
+        images = np.random.default_rng(0).integers(0, 256, (num_images, 32, 32, 3)).astype(np.float32)
+        np.testing.assert_allclose(exported.serve(images)["fine"], model(images)["fine"], rtol=0.05, atol=0.05)
 
 
 def test_multiply_adds_of_a_known_network():
@@ -186,7 +196,8 @@ def test_muons_products_are_counted_apart():
     model = built(architecture="fast", widths="8,8,8", bottlenecks="8,8,8", whitening=False)
     kernels = [variable.shape for variable in model.trainable_variables if len(variable.shape) == 4]
     assert len(kernels) == 10
-    products = sum(muon.multiply_adds(tuple(kernel), 3) for kernel in kernels)
+    products = sum(newton_schulz.multiply_adds(tuple(kernel), 3) for kernel in kernels)
+    assert newton_schulz.multiply_adds((3, 3, 8, 8), 3) == 2 * 8 * 8 * 72 + 9 * 8**3
     config_of_run = TrainConfig(optimizer="muon", muon_iterations=3)
     assert flops.optimizer_petaflop(model, config_of_run, 100) == pytest.approx(2 * products * 100 / 1e15)
     assert flops.optimizer_petaflop(model, TrainConfig(), 100) == 0.0

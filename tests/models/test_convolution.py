@@ -33,7 +33,7 @@ def test_kernel_gradient_is_tensorflows(size, kernel_size, padding):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("kernel_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, (3, 1)])
 @pytest.mark.parametrize("size", [(7, 7), (31, 31), (8, 8), (5, 8), (3, 3)])
 def test_even_outputs_are_what_a_pooling_takes_of_all(size, kernel_size, policy):
     random = np.random.default_rng(1)
@@ -114,6 +114,17 @@ def test_own_gradient_is_used_where_it_pays(monkeypatch, policy, size, kernel_si
     assert bool(calls) == is_used
 
 
+@pytest.mark.parametrize("kernel_size", [2, 3])
+def test_own_gradient_is_used_with_even_outputs_too(monkeypatch, kernel_size):
+    calls = []
+    used = convolution.convolved
+    monkeypatch.setattr(convolution, "convolved", lambda *given: calls.append(given) or used(*given))
+    with precision.scope("mixed_bfloat16"):
+        layer = Convolution(2, kernel_size, even_outputs=True)
+    assert layer(tf.zeros([4, 7, 8, 3])).shape == (4, 6, 8, 2)
+    assert calls
+
+
 def test_dilated_convolution_is_kerass(monkeypatch):
     monkeypatch.setattr(convolution, "convolved", lambda *given: pytest.fail("not dilated"))
     with precision.scope("mixed_bfloat16"):
@@ -125,6 +136,10 @@ def test_gpus_compute_their_own_gradient(monkeypatch):
     monkeypatch.setattr(convolution, "convolved", lambda *given: pytest.fail("not for GPUs"))
     with precision.scope("mixed_bfloat16"):
         assert Convolution(2, 3)(tf.zeros([4, 8, 8, 3])).shape == (4, 8, 8, 2)
+
+
+def test_channels_are_always_last():
+    assert Convolution(2, 3, data_format="channels_first").data_format == "channels_last"
 
 
 def test_layer_is_saved_with_a_model(tmp_path):

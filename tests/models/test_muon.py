@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import muon
-from models.muon import QUINTIC, Muon, orthogonalised
+from models.muon import Muon, orthogonalised
+from models.newton_schulz import QUINTIC, multiply_adds
 
 
 def reference(matrix: np.ndarray, num_iterations: int) -> np.ndarray:
@@ -93,23 +93,22 @@ def test_cost_is_that_of_the_products_in_the_graph(shape, num_iterations):
     for product in products:
         rows, columns = product.outputs[0].shape
         expected += rows * columns * product.inputs[0].shape.num_elements() // rows
-    assert muon.multiply_adds(shape, num_iterations) == expected > 0
+    assert multiply_adds(shape, num_iterations) == expected > 0
 
 
 def test_few_iterations_of_a_long_kernel_share_a_gram_matrix():
-    assert muon.multiply_adds((3, 3, 64, 64), 3) < 0.5 * 3 * (2 * 64 * 64 * 576 + 64**3)
-    assert muon.multiply_adds((1, 1, 64, 64), 3) == 3 * (2 * 64**3 + 64**3)
+    assert multiply_adds((3, 3, 64, 64), 3) < 0.5 * 3 * (2 * 64 * 64 * 576 + 64**3)
+    assert multiply_adds((1, 1, 64, 64), 3) == 3 * (2 * 64**3 + 64**3)
 
 
 def test_matrices_are_not_made_orthogonal():
-    assert muon.multiply_adds((256, 100), 3) == 0
+    assert multiply_adds((256, 100), 3) == 0
 
 
-@pytest.mark.parametrize("spread", [1.0, 1e3])
-@pytest.mark.parametrize("num_iterations", [3, 5])
-def test_bfloat16_keeps_small_singular_values_too(spread, num_iterations):
+@pytest.mark.parametrize(("num_iterations", "spread"), [(3, 30.0), (5, 30.0), (3, 200.0)])
+def test_bfloat16_turns_small_singular_values_too(num_iterations, spread):
     left, _, right = np.linalg.svd(np.random.default_rng(4).normal(size=(48, 300)), full_matrices=False)
     matrix = (left * np.geomspace(1.0, 1.0 / spread, 48) @ right).astype(np.float32)
-    expected = reference(matrix, num_iterations)
-    found = orthogonalised(tf.constant(matrix), num_iterations).numpy()
-    assert np.linalg.norm(found - expected) < 0.1 * np.linalg.norm(expected)
+    expected = np.diag(left.T @ reference(matrix, num_iterations) @ right.T)
+    found = np.diag(left.T @ orthogonalised(tf.constant(matrix), num_iterations).numpy() @ right.T)
+    np.testing.assert_allclose(found, expected, rtol=0.15)
