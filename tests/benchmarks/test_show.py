@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from benchmarks.show import RESULTS
 from tests.conftest import ROOT
 
 
@@ -20,7 +19,7 @@ def shown(*flags):
 def test_every_committed_result_of_a_benchmark_is_printed():
     code, stdout, stderr = shown()
     assert code == 0, stderr
-    documents = [json.loads(path.read_text()) for path in RESULTS.glob("*.json")]
+    documents = [json.loads(path.read_text()) for path in (ROOT / "benchmarks" / "results").glob("*.json")]
     measured = [document for document in documents if "benchmark" in document]
     assert len(measured) >= 3
     for document in measured:

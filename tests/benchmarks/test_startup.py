@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks import startup
+from benchmarks import startup_times
 from pipeline import errors
 from tests.conftest import ROOT
 
@@ -23,7 +23,7 @@ pathlib.Path(run_dir, "report.json").write_text(json.dumps({"train_seconds": 100
 
 
 def test_seconds_to_the_first_step_and_to_its_end():
-    begun, ended = startup.first_step_s([sys.executable, "-c", TRAINS])
+    begun, ended = startup_times.first_step_s([sys.executable, "-c", TRAINS])
     assert 0.3 < begun < 3.0  # told at once, not when the process ended
     assert ended == pytest.approx(begun + 100.0)
 
@@ -38,18 +38,18 @@ def test_seconds_to_the_first_step_and_to_its_end():
 )
 def test_training_that_makes_no_step_is_told_of(program, message):
     with pytest.raises(errors.FailedError, match=message):
-        startup.first_step_s([sys.executable, "-c", program])
+        startup_times.first_step_s([sys.executable, "-c", program])
 
 
 def test_training_that_hangs_is_ended(monkeypatch):
-    monkeypatch.setattr(startup, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(startup_times, "TIMEOUT_S", 0.5)
     with pytest.raises(errors.FailedError, match="exit code -9"):
-        startup.first_step_s([sys.executable, "-c", "import time; time.sleep(60)"])
+        startup_times.first_step_s([sys.executable, "-c", "import time; time.sleep(60)"])
 
 
 def test_help_that_fails_is_told_of():
     with pytest.raises(errors.FailedError, match=r"no\.such --help: exit code 1"):
-        startup.help_s("no.such")
+        startup_times.help_s("no.such")
 
 
 def test_binary_measures_each_kind(tmp_path):
@@ -59,7 +59,7 @@ def test_binary_measures_each_kind(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     seconds = {row["name"]: row["median"] for row in json.loads(out.read_text())["rows"]}
-    assert set(seconds) == {f"ours/help/{name}" for name in startup.BINARIES} | {
+    assert set(seconds) == {f"ours/help/{name}" for name in startup_times.BINARIES} | {
         "ours/linear/first_step",
         "ours/linear/first_result",
     }
