@@ -105,7 +105,7 @@ def test_matrices_are_not_made_orthogonal():
     assert multiply_adds((256, 100), 3) == 0
 
 
-@pytest.mark.parametrize(("num_iterations", "spread"), [(3, 30.0), (5, 30.0), (3, 200.0)])
+@pytest.mark.parametrize(("num_iterations", "spread"), [(3, 30.0), (3, 200.0), (5, 200.0)])
 def test_bfloat16_turns_small_singular_values_too(num_iterations, spread):
     left, _, right = np.linalg.svd(np.random.default_rng(4).normal(size=(48, 300)), full_matrices=False)
     matrix = (left * np.geomspace(1.0, 1.0 / spread, 48) @ right).astype(np.float32)
