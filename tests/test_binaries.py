@@ -98,7 +98,7 @@ def test_damaged_model_is_one_line(finished, tiny_data_dir, tmp_path):
     (copy / "model.keras").write_bytes(b"PK")
     done = call("models.evaluate", f"--run_dir={copy}", f"--data_dir={tiny_data_dir}")
     assert done.returncode == 1
-    assert "model.keras is missing or damaged" in done.stderr.splitlines()[-1]
+    assert "model.keras is missing, damaged or of another version" in done.stderr.splitlines()[-1]
 
 
 def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_dir):
