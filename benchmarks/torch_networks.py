@@ -129,7 +129,7 @@ def _residual(config: NetworkConfig) -> Trunk:
     def activated(channels: int) -> list[nn.Module]:
         return [_normalised(channels, 0.6), nn.ReLU(inplace=True)]
 
-    channels = 24
+    channels = 32
     layers = [_convolution(3, channels, 3), *activated(channels)]
     for number, filters in enumerate((32, 96, 256)):
         layers += [_convolution(channels, filters, 3), nn.MaxPool2d(2), *activated(filters)]

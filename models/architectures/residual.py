@@ -11,7 +11,7 @@ from models.convolution import Convolution
 from models.layers import FusedBatchNormalization
 from models.network_config import NetworkConfig
 
-STEM_FILTERS = 24
+STEM_FILTERS = 32  # a multiple of 16: oneDNN has no fast batch normalisation for 24 channels
 GROUP_FILTERS = (32, 96, 256)
 
 

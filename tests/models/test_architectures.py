@@ -96,7 +96,7 @@ def test_multiply_adds_of_a_known_network():
 
 def test_multiply_adds_follow_the_resolution():
     model = built(heads="fine")
-    convolutions = [3 * 24, 24 * 32, 32 * 96, 96 * 96, 96 * 256, 256 * 256]
+    convolutions = [3 * 32, 32 * 32, 32 * 96, 96 * 96, 96 * 256, 256 * 256]
 
     def expected(*pixels_a_side: int) -> int:
         return sum(9 * n * side**2 for n, side in zip(convolutions, pixels_a_side, strict=True)) + 256 * 100
