@@ -142,9 +142,8 @@ def _residual(config: NetworkConfig) -> Trunk:
 def _fast(config: NetworkConfig) -> Trunk:
     channels = 24
     stem = nn.Conv2d(3, channels, 2, bias=False)
-    stem.weight.requires_grad_(False)
-    layers: list[nn.Module] = [stem if config.whitening else _convolution(3, channels, 2)]
-    layers.append(ACTIVATIONS[config.activation]())
+    stem.weight.requires_grad_(not config.whitening)
+    layers: list[nn.Module] = [stem, ACTIVATIONS[config.activation]()]
 
     def activated(channels: int) -> list[nn.Module]:
         return [_normalised(channels, config.norm_momentum, config.norm_scale), ACTIVATIONS[config.activation]()]

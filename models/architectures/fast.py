@@ -19,7 +19,7 @@ KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
 
 def fast(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, the last group's filters]: each one's maximum and mean, added."""
-    x = whitening.layer()(images) if config.whitening else _convolved(images, whitening.NUM_FILTERS, 2, config)
+    x = whitening.layer()(images) if config.whitening else _trained_stem(config)(images)
     x = _activation(config)(x)
     for filters, bottleneck, kernels in zip(config.group_widths, config.group_bottlenecks, KERNELS, strict=True):
         x = keras.layers.MaxPooling2D()(_convolved(x, filters, kernels[0], config, even_outputs=True))
@@ -30,11 +30,21 @@ def fast(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
     return keras.layers.Add()([keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)])
 
 
+def _trained_stem(config: NetworkConfig) -> keras.layers.Layer:
+    """As large as the whitening one, so that everything behind it costs the same."""
+    return keras.layers.Conv2D(
+        whitening.NUM_FILTERS, whitening.PATCH, use_bias=False, kernel_initializer=_initializer(config)
+    )
+
+
+def _initializer(config: NetworkConfig) -> keras.initializers.Initializer:
+    return DiracInitializer() if config.dirac else keras.initializers.HeNormal()
+
+
 def _convolved(
     x: keras.KerasTensor, filters: int, kernel_size: int, config: NetworkConfig, even_outputs: bool = False
 ) -> keras.KerasTensor:
-    initializer = DiracInitializer() if config.dirac else "he_normal"
-    return Convolution(filters, kernel_size, initializer, even_outputs)(x)
+    return Convolution(filters, kernel_size, _initializer(config), even_outputs)(x)
 
 
 def _activated(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:

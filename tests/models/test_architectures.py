@@ -192,6 +192,11 @@ def test_dirac_kernels_hand_channels_on():
         assert np.abs(answers[..., 4:]).max() > 0.1
 
 
+def test_trained_stem_costs_what_the_whitening_one_does():
+    costs = {flops.multiply_adds(built(architecture="fast", whitening=whitening)) for whitening in (True, False)}
+    assert len(costs) == 1
+
+
 def test_muons_products_are_counted_apart():
     model = built(architecture="fast", widths="8,8,8", bottlenecks="8,8,8", whitening=False)
     kernels = [variable.shape for variable in model.trainable_variables if len(variable.shape) == 4]
