@@ -11,7 +11,7 @@ from models.convolution import Convolution
 from models.layers import FusedBatchNormalization
 from models.network_config import NetworkConfig
 
-STEM_FILTERS = 32  # a multiple of 16: oneDNN has no fast batch normalisation for 24 channels
+STEM_FILTERS = 32  # with 24, no multiple of 16, batch normalisation was seen to take several times as long on CPUs
 GROUP_FILTERS = (32, 96, 256)
 
 
