@@ -23,8 +23,8 @@ class Convolution(keras.layers.Conv2D):
     """`keras.layers.Conv2D` of "same" padding and no bias, faster to train in bfloat16 on CPUs.
 
     Its outputs are `Conv2D`'s unless they are to be even, its gradients too but for the order of summation. The
-    kernel's gradient is our own in bfloat16 on CPUs, for kernels of more than one pixel on maps of at most 8 pixels
-    each way, batch and map of known size; elsewhere it is computed as `Conv2D` does.
+    kernel's gradient is our own in bfloat16 on CPUs, for kernels of more than one pixel whose stride leaves at most 8
+    pixels each way, batch and map of known size; elsewhere it is computed as `Conv2D` does.
 
     Args:
       filters: output channels.
@@ -47,15 +47,17 @@ class Convolution(keras.layers.Conv2D):
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """[B, H, W, channels], [k, k, channels, filters] -> [B, H, W, filters], or less of H and W."""
-        if max(self.strides) > 1 or max(self.dilation_rate) > 1 or self.groups > 1 or None in inputs.shape[1:3]:
+        stride = self.strides[0]
+        is_plain = self.strides == (stride, stride) and self.dilation_rate == (1, 1) and self.groups == 1
+        if not is_plain or None in inputs.shape[1:3] or (self.even_outputs and stride > 1):
             return self._cropped(super().convolution_op(inputs, kernel))
-        is_small = inputs.shape[0] is not None and max(inputs.shape[1:3]) <= LARGEST_SMALL_MAP
+        is_small = inputs.shape[0] is not None and max(inputs.shape[1:3]) <= LARGEST_SMALL_MAP * stride
         kernel, padding = tf.convert_to_tensor(kernel), "SAME"
         if self.even_outputs and (inputs.shape[1] % 2 or inputs.shape[2] % 2):
             inputs, padding = _padded_for_even_outputs(inputs, self.kernel_size), "VALID"
         if is_small and max(self.kernel_size) > 1 and self.compute_dtype == "bfloat16" and not device.has_gpu():
-            return convolved(inputs, kernel, padding)
-        return tf.nn.conv2d(inputs, kernel, 1, padding)
+            return convolved(inputs, kernel, stride, padding)
+        return tf.nn.conv2d(inputs, kernel, stride, padding)
 
     def _cropped(self, outputs: tf.Tensor) -> tf.Tensor:
         if not self.even_outputs:
@@ -88,8 +90,8 @@ def _padded_for_even_outputs(images: tf.Tensor, kernel_size: tuple[int, int]) ->
     return tf.pad(images, [(0, 0), *paddings, (0, 0)]) if any(map(any, paddings)) else images
 
 
-def convolved(images: tf.Tensor, kernel: tf.Tensor, padding: str) -> tf.Tensor:
-    """`tf.nn.conv2d` of stride 1 with `kernel_gradient` as its kernel's gradient."""
+def convolved(images: tf.Tensor, kernel: tf.Tensor, stride: int, padding: str) -> tf.Tensor:
+    """`tf.nn.conv2d` with `kernel_gradient` as its kernel's gradient."""
 
     @tf.custom_gradient
     def differentiable(
@@ -97,22 +99,29 @@ def convolved(images: tf.Tensor, kernel: tf.Tensor, padding: str) -> tf.Tensor:
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
         def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             of_images = tf.raw_ops.Conv2DBackpropInput(
-                input_sizes=images.shape, filter=kernel, out_backprop=upstream, strides=[1, 1, 1, 1], padding=padding
+                input_sizes=images.shape,
+                filter=kernel,
+                out_backprop=upstream,
+                strides=[1, stride, stride, 1],
+                padding=padding,
             )
-            return of_images, kernel_gradient(images, upstream, tuple(kernel.shape[:2]), padding)
+            return of_images, kernel_gradient(images, upstream, tuple(kernel.shape[:2]), stride, padding)
 
-        return tf.nn.conv2d(images, kernel, 1, padding), gradients
+        return tf.nn.conv2d(images, kernel, stride, padding), gradients
 
     return differentiable(images, kernel)
 
 
-def kernel_gradient(images: tf.Tensor, upstream: tf.Tensor, kernel_size: tuple[int, int], padding: str) -> tf.Tensor:
-    """The gradient of a convolution's kernel: of stride 1, shapes known.
+def kernel_gradient(
+    images: tf.Tensor, upstream: tf.Tensor, kernel_size: tuple[int, int], stride: int, padding: str
+) -> tf.Tensor:
+    """The gradient of a convolution's kernel, shapes known.
 
     Args:
       images: [B, H, W, channels], what was convolved.
       upstream: [B, H', W', filters], the gradient of what came out.
       kernel_size: of the kernel, height and width.
+      stride: pixels each way from one output to the next.
       padding: "SAME" or "VALID".
 
     Returns:
@@ -120,27 +129,51 @@ def kernel_gradient(images: tf.Tensor, upstream: tf.Tensor, kernel_size: tuple[i
     """
     channels, filters = images.shape[-1], upstream.shape[-1]
     rows, columns = (
-        _overlaps(images.shape[axis], upstream.shape[axis], length, (length - 1) // 2 if padding == "SAME" else 0)
+        _overlaps(images.shape[axis], upstream.shape[axis], length, stride, padding)
         for axis, length in zip((1, 2), kernel_size, strict=True)
     )
+    phases = _phases(images, stride)
     products = []
-    for image_rows, upstream_rows in rows:
-        for image_columns, upstream_columns in columns:
-            seen = tf.reshape(images[:, image_rows, image_columns], [-1, channels])
+    for row_phase, image_rows, upstream_rows in rows:
+        for column_phase, image_columns, upstream_columns in columns:
+            phase = phases[row_phase][column_phase]
+            seen = tf.reshape(phase[:, image_rows, image_columns], [-1, channels])
             answered = tf.reshape(upstream[:, upstream_rows, upstream_columns], [-1, filters])
             products.append(tf.matmul(seen, answered, transpose_a=True))
     return tf.reshape(tf.stack(products), [*kernel_size, channels, filters])
 
 
-def _overlaps(num_seen: int, num_outputs: int, kernel_length: int, padding_before: int) -> list[tuple[slice, slice]]:
-    """For each place of the kernel, what it sees of the images along one axis, and the outputs that see it there.
+def _phases(images: tf.Tensor, stride: int) -> list[list[tf.Tensor]]:
+    """By row and column of its first pixel, each stride-th pixel: [B, H / stride, W / stride, channels].
+
+    All are moved at once: slices with steps take longer than the products. Zeros fill up what stride does not divide.
+    """
+    if stride == 1:
+        return [[images]]
+    batch, height, width, channels = images.shape
+    missing = [(0, -length % stride) for length in (height, width)]
+    images = tf.pad(images, [(0, 0), *missing, (0, 0)]) if any(map(any, missing)) else images
+    split = [batch, -(-height // stride), stride, -(-width // stride), stride, channels]
+    phases = tf.transpose(tf.reshape(images, split), [2, 4, 0, 1, 3, 5])
+    return [tf.unstack(of_row) for of_row in tf.unstack(phases)]
+
+
+def _overlaps(
+    num_seen: int, num_outputs: int, kernel_length: int, stride: int, padding: str
+) -> list[tuple[int, slice, slice]]:
+    """For each place of the kernel, along one axis: the phase it sees, what of it, and the outputs that see it there.
 
     Padding is left out: on maps of 3 x 3 pixels it is two fifths of what a kernel of 3 x 3 looks at. A place that sees
     padding alone has empty slices, whose product is zeros.
     """
+    padding_before = 0
+    if padding == "SAME":
+        padding_before = max((num_outputs - 1) * stride + kernel_length - num_seen, 0) // 2
     overlaps = []
-    for reach in range(-padding_before, kernel_length - padding_before):
+    for place in range(kernel_length):
+        reach, phase = divmod(place - padding_before, stride)
+        num_in_phase = len(range(phase, num_seen, stride))
         begin = min(max(-reach, 0), num_outputs)
-        end = max(begin, min(num_outputs, num_seen - reach))
-        overlaps.append((slice(max(begin + reach, 0), max(end + reach, 0)), slice(begin, end)))
+        end = max(begin, min(num_outputs, num_in_phase - reach))
+        overlaps.append((phase, slice(max(begin + reach, 0), max(end + reach, 0)), slice(begin, end)))
     return overlaps

@@ -17,18 +17,23 @@ def images_and_upstream(size, channels, filters):
 
 
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
+@pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("kernel_size", [(1, 1), (2, 2), (3, 3), (5, 5), (3, 1)])
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
-def test_kernel_gradient_is_tensorflows(size, kernel_size, padding):
+def test_kernel_gradient_is_tensorflows(size, kernel_size, stride, padding):
     if padding == "VALID" and size < max(kernel_size):
         pytest.skip("there is no such convolution")
     images, upstream = images_and_upstream(size, 4, 7)
-    if padding == "VALID":
-        upstream = upstream[:, : size - kernel_size[0] + 1, : size - kernel_size[1] + 1]
+    num_outputs = tf.nn.conv2d(images, tf.zeros([*kernel_size, 4, 7]), stride, padding).shape[1:3]
+    upstream = upstream[:, : num_outputs[0], : num_outputs[1]]
     expected = tf.raw_ops.Conv2DBackpropFilter(
-        input=images, filter_sizes=[*kernel_size, 4, 7], out_backprop=upstream, strides=[1, 1, 1, 1], padding=padding
+        input=images,
+        filter_sizes=[*kernel_size, 4, 7],
+        out_backprop=upstream,
+        strides=[1, stride, stride, 1],
+        padding=padding,
     )
-    gradient = convolution.kernel_gradient(images, upstream, kernel_size, padding)
+    gradient = convolution.kernel_gradient(images, upstream, kernel_size, stride, padding)
     np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -67,17 +72,19 @@ def test_even_outputs_of_images_of_unknown_size():
     assert answer.shape == (2, 6, 8, 5)
 
 
-def test_even_outputs_of_what_keras_alone_convolves():
-    layer = Convolution(5, 3, even_outputs=True, dilation_rate=2)
-    assert layer(tf.ones([2, 7, 9, 3])).shape == (2, 6, 8, 5) == layer.compute_output_shape((2, 7, 9, 3))
+@pytest.mark.parametrize(("of_keras", "shape"), [({"dilation_rate": 2}, (2, 6, 8, 5)), ({"strides": 2}, (2, 4, 4, 5))])
+def test_even_outputs_of_what_keras_alone_convolves(of_keras, shape):
+    layer = Convolution(5, 3, even_outputs=True, **of_keras)
+    assert layer(tf.ones([2, 7, 9, 3])).shape == shape == layer.compute_output_shape((2, 7, 9, 3))
 
 
-@pytest.mark.parametrize(("size", "kernel_size"), [(3, 3), (7, 2)])
-def test_layer_trains_as_conv2d_does(size, kernel_size):
+@pytest.mark.parametrize(("size", "kernel_size", "stride"), [(3, 3, 1), (7, 2, 1), (8, 3, 2), (15, 3, 2)])
+def test_layer_trains_as_conv2d_does(size, kernel_size, stride):
     images, upstream = images_and_upstream(size, 8, 16)
+    upstream = upstream[:, ::stride, ::stride]
     with precision.scope("mixed_bfloat16"):
-        ours = Convolution(16, kernel_size)
-        stock = keras.layers.Conv2D(16, kernel_size, padding="same", use_bias=False)
+        ours = Convolution(16, kernel_size, strides=stride)
+        stock = keras.layers.Conv2D(16, kernel_size, strides=stride, padding="same", use_bias=False)
     ours.build(images.shape)
     stock.build(images.shape)
     stock.kernel.assign(ours.kernel)
@@ -93,22 +100,26 @@ def test_layer_trains_as_conv2d_does(size, kernel_size):
 
 
 @pytest.mark.parametrize(
-    ("policy", "size", "kernel_size", "batch_size", "is_used"),
+    ("policy", "size", "kernel_size", "stride", "batch_size", "is_used"),
     [
-        ("mixed_bfloat16", 8, 3, 4, True),
-        ("mixed_bfloat16", 8, 1, 4, False),
-        ("mixed_bfloat16", 9, 3, 4, False),
-        ("mixed_bfloat16", 8, 3, None, False),
-        ("mixed_float16", 8, 3, 4, False),
-        ("float32", 8, 3, 4, False),
+        ("mixed_bfloat16", 8, 3, 1, 4, True),
+        ("mixed_bfloat16", 8, 1, 1, 4, False),
+        ("mixed_bfloat16", 9, 3, 1, 4, False),
+        ("mixed_bfloat16", 16, 3, 2, 4, True),
+        ("mixed_bfloat16", 16, 1, 2, 4, False),
+        ("mixed_bfloat16", 17, 3, 2, 4, False),
+        ("mixed_bfloat16", 16, 3, (2, 1), 4, False),
+        ("mixed_bfloat16", 8, 3, 1, None, False),
+        ("mixed_float16", 8, 3, 1, 4, False),
+        ("float32", 8, 3, 1, 4, False),
     ],
 )
-def test_own_gradient_is_used_where_it_pays(monkeypatch, policy, size, kernel_size, batch_size, is_used):
+def test_own_gradient_is_used_where_it_pays(monkeypatch, policy, size, kernel_size, stride, batch_size, is_used):
     calls = []
     used = convolution.convolved
     monkeypatch.setattr(convolution, "convolved", lambda *given: calls.append(given) or used(*given))
     with precision.scope(policy):
-        layer = Convolution(2, kernel_size)
+        layer = Convolution(2, kernel_size, strides=stride)
     signature = tf.TensorSpec([batch_size, size, size, 3], tf.float32)
     tf.function(lambda images: layer(images)).get_concrete_function(signature)
     assert bool(calls) == is_used
