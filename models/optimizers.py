@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import keras
 
+from models.fused_sgd import FusedSGD
 from models.muon import Muon
 from models.train_config import TrainConfig
 
@@ -32,7 +33,7 @@ def _of_rate_alone(kind: type[keras.optimizers.Optimizer]) -> _Maker:
 
 
 def _sgd(config: TrainConfig, weight_decay: float | None) -> keras.optimizers.Optimizer:
-    return keras.optimizers.SGD(
+    return FusedSGD(
         config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, weight_decay=weight_decay
     )
 
