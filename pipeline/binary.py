@@ -44,9 +44,10 @@ def run(main: Callable[[], None]) -> None:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow without its start-up notes, which it prints before anything in Python can silence them.
+    """Import TensorFlow, and have it look for devices, without its start-up notes.
 
-    They are shown with `--verbosity=1`, and where the import fails.
+    It prints them before anything in Python can silence them. They are shown with `--verbosity=1`, and where the import
+    fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     shows_notes = logging.get_verbosity() >= logging.DEBUG
@@ -54,7 +55,9 @@ def load_tensorflow() -> None:
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            import tensorflow  # noqa: F401
+            import tensorflow
+
+            tensorflow.config.list_physical_devices()  # where there is no GPU it takes that for an error
         except Exception:
             shows_notes = True
             raise

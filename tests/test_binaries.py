@@ -248,3 +248,12 @@ def test_fifteen_times_the_views_stay_within_two_gib(real_data_dir, tmp_path):
     done = call("models.train", *flags)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "run" / "report.json").read_text())["peak_rss_mib"] < 2048
+
+
+def test_tensorflow_starts_and_finds_its_devices_without_a_word():
+    program = (
+        "from pipeline import binary; binary.load_tensorflow(); import tensorflow; "
+        "tensorflow.config.list_physical_devices('GPU')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
