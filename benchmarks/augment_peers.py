@@ -126,8 +126,8 @@ def _flip() -> Layers:
     return [layers.RandomFlip("horizontal", dtype="float32")]
 
 
-def _shift() -> Layers:
-    return [layers.RandomTranslation(2 / 32, 2 / 32, fill_mode="reflect", **_WHOLE)]
+def _shift(max_pixels: int = 2) -> Layers:
+    return [layers.RandomTranslation(max_pixels / 32, max_pixels / 32, fill_mode="reflect", **_WHOLE)]
 
 
 def _crop() -> Layers:
@@ -168,6 +168,7 @@ _NEAREST: dict[str, Callable[[], Layers]] = {
     "AugMix": lambda: [layers.AugMix(dtype="float32")],
     "flip_shift": lambda: [*_flip(), *_shift()],
     "alternating_flip_shift": lambda: [*_flip(), *_shift()],
+    "alternating_flip_shift_cutout": lambda: [*_flip(), *_shift(4), *_cutout()],
     "flip_crop": lambda: [*_flip(), *_crop()],
     "flip_crop_cutout": lambda: [*_flip(), *_crop(), *_cutout()],
     "color": lambda: [

@@ -15,6 +15,7 @@ AUGMENTATIONS = (
     "none",
     "flip_shift",
     "alternating_flip_shift",
+    "alternating_flip_shift_cutout",
     "flip_crop",
     "flip_crop_cutout",
     "color",

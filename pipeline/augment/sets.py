@@ -46,6 +46,8 @@ _SETS = {
     # Of the fast recipes.
     "flip_shift": lambda: (HorizontalFlip(), Shift(max_pixels=2)),
     "alternating_flip_shift": lambda: (AlternatingFlip(), Shift(max_pixels=2)),
+    # ... and of those that train for longer (airbench96).
+    "alternating_flip_shift_cutout": lambda: (AlternatingFlip(), Shift(max_pixels=4), Cutout(pixels=8)),
     # The standard of the papers on CIFAR (He et al. 2015), and with cutout.
     "flip_crop": _flip_crop,
     "flip_crop_cutout": lambda: (*_flip_crop(), Cutout(pixels=8)),
