@@ -59,7 +59,10 @@ def build(config: TrainConfig) -> keras.Model:
         size = None if takes_any_size(config.architecture) else FULL_SIZE
         images = keras.Input((size, size, 3), dtype="float32", name="image")
         features = TRUNKS[config.architecture](PixelScaling(config.pixel_scaling)(images), config)
-        outputs = {name: heads.head(features, name, config.logit_scale) for name in heads.names(config.heads)}
+        outputs = {
+            name: heads.head(features[name] if isinstance(features, dict) else features, name, config)
+            for name in heads.names(config.heads)
+        }
         return keras.Model(images, outputs, name=config.architecture)
 
 

@@ -1,10 +1,15 @@
 """What a model answers: float32 logits from a trunk's features, one head a label."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import keras
 
+from models.head_config import Head, HeadConfig
 from pipeline.labels import NUM_COARSE, NUM_FINE
 
 NUM_CLASSES = {"fine": NUM_FINE, "coarse": NUM_COARSE}
+Features: TypeAlias = keras.KerasTensor | dict[str, keras.KerasTensor]  # [B, F], for all heads or for each head its own
 
 
 def names(heads: str) -> tuple[str, ...]:
@@ -12,13 +17,47 @@ def names(heads: str) -> tuple[str, ...]:
     return tuple(NUM_CLASSES) if heads == "both" else (heads,)
 
 
-def head(features: keras.KerasTensor, name: str, logit_scale: float) -> keras.KerasTensor:
-    """Features [B, F] of any dtype -> float32 logits [B, classes].
+def last_block(make: Callable[[], keras.KerasTensor], heads: str, separate_blocks: bool) -> Features:
+    """What a trunk's last block makes: one for all heads, or for each head one of its own.
 
-    Logits stay out of half precision: rounding them moves the softmax of 100 classes. `logit_scale` keeps a network
-    without a last normalisation from starting overconfident (1/9 to 1/8 in the fast CIFAR recipes).
+    Args:
+      make: builds the block, with layers of its own at each call.
+      heads: of the model: "both", "fine" or "coarse".
+      separate_blocks: whether each of them has its own.
     """
-    logits = keras.layers.Dense(NUM_CLASSES[name], dtype="float32", name=f"{name}_logits")(features)
-    if logit_scale == 1.0:
+    return {name: make() for name in names(heads)} if separate_blocks else make()
+
+
+def head(features: keras.KerasTensor, name: str, config: HeadConfig) -> keras.KerasTensor:
+    """Features [B, F] of any dtype -> float32 logits [B, classes], through the head's hidden layers if it has any.
+
+    Hidden layers compute in the policy, logits never in half precision: rounding them moves the softmax of 100 classes.
+    The logit scale keeps a network without a last normalisation from starting overconfident (1/9 to 1/8 in the fast
+    CIFAR recipes).
+    """
+    shape = config.head(name)
+    x = features
+    for number in range(1, shape.hidden_layers + 1):
+        x = _dropped(x, shape, f"{name}_dropout_{number}")
+        x = keras.layers.Dense(
+            shape.hidden_units,
+            activation="relu",
+            kernel_initializer="he_normal",
+            kernel_regularizer=_penalty(shape),
+            name=f"{name}_hidden_{number}",
+        )(x)
+    x = _dropped(x, shape, f"{name}_dropout")
+    logits = keras.layers.Dense(
+        NUM_CLASSES[name], kernel_regularizer=_penalty(shape), dtype="float32", name=f"{name}_logits"
+    )(x)
+    if config.logit_scale == 1.0:
         return logits
-    return keras.layers.Rescaling(logit_scale, dtype="float32", name=f"{name}_scaled")(logits)
+    return keras.layers.Rescaling(config.logit_scale, dtype="float32", name=f"{name}_scaled")(logits)
+
+
+def _dropped(x: keras.KerasTensor, shape: Head, name: str) -> keras.KerasTensor:
+    return keras.layers.Dropout(shape.dropout, name=name)(x) if shape.dropout else x
+
+
+def _penalty(shape: Head) -> keras.regularizers.Regularizer | None:
+    return keras.regularizers.L2(shape.l2) if shape.l2 else None

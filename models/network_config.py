@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from models.head_config import HeadConfig
 from pipeline import errors
-from pipeline.config import Config, setting
+from pipeline.config import setting
 from pipeline.resolution import FULL_SIZE
 
 ARCHITECTURES = (
@@ -29,8 +30,6 @@ PADDINGS = ("same", "valid")
 INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal", "random_normal")
 STUDY_CNN_KERNEL = 3  # pixels each way, of its convolutions
 STUDY_CNN_POOL = 2
-HEADS = ("both", "fine", "coarse")
-
 
 _EFFICIENTNETS = ("efficientnet_b0", "efficientnet_v2_s")
 # The architectures that read a field; fields that are not here are read by all.
@@ -43,12 +42,13 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "dropout": ("wide_resnet", "study_cnn", "study_net"),
     "head_dropout": ("study_net", *_EFFICIENTNETS),
     "convolutions": ("study_net",),
+    "separate_blocks": ("fast", "residual"),
     "pretrained": _EFFICIENTNETS,
 }
 
 
 @dataclasses.dataclass(frozen=True)
-class NetworkConfig(Config):
+class NetworkConfig(HeadConfig):
     """A network and its heads. Which architecture reads which field stands in the field's help."""
 
     architecture: str = setting("residual", "network", choices=ARCHITECTURES)
@@ -85,14 +85,15 @@ class NetworkConfig(Config):
     convolutions: int = setting(
         8, "of study_net: 8 is the study's Model 1, 6 its final fine model, 4 its final coarse one", low=4, high=8
     )
+    separate_blocks: bool = setting(
+        False, "each head of fast or residual has a last group of its own, where the network has most of its weights"
+    )
     pretrained: bool = setting(False, "the efficientnets begin with ImageNet's weights, downloaded once")
     jit_compile: str = setting(
         "auto",
         "XLA for the network; auto is on GPUs. Augmentation and fast's gradients of silu are compiled unless it is off",
         choices=("auto", "on", "off"),
     )
-    heads: str = setting("both", "labels that the model answers", choices=HEADS)
-    logit_scale: float = setting(0.125, "the heads' logits are multiplied by it", low=0.001)
     pixel_scaling: str = setting(
         "standardise",
         "standardise: zero mean, unit deviation a channel; unit: pixels / 255",

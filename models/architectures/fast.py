@@ -7,7 +7,7 @@ sits before normalisation, so that everything behind it works on a quarter of th
 
 import keras
 
-from models import whitening
+from models import heads, whitening
 from models.activation import Activation
 from models.convolution import Convolution
 from models.layers import DiracInitializer, FusedBatchNormalization
@@ -17,16 +17,27 @@ from models.network_config import NetworkConfig
 KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
 
 
-def fast(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+def fast(images: keras.KerasTensor, config: NetworkConfig) -> heads.Features:
     """Scaled images [B, H, W, 3] -> features [B, the last group's filters]: each one's maximum and mean, added."""
     x = whitening.layer()(images) if config.whitening else _trained_stem(config)(images)
     x = _activation(config)(x)
-    for filters, bottleneck, kernels in zip(config.group_widths, config.group_bottlenecks, KERNELS, strict=True):
-        x = keras.layers.MaxPooling2D()(_convolved(x, filters, kernels[0], config, even_outputs=True))
-        x = _activated(x, config)
-        pair = _activated(_convolved(x, bottleneck, kernels[1], config), config)
-        pair = _activated(_convolved(pair, filters, kernels[2], config), config)
-        x = keras.layers.Add()([x, pair])
+    *shared, last = zip(config.group_widths, config.group_bottlenecks, KERNELS, strict=True)
+    for group in shared:
+        x = _grouped(x, *group, config)
+    return heads.last_block(lambda: _pooled(_grouped(x, *last, config)), config.heads, config.separate_blocks)
+
+
+def _grouped(
+    x: keras.KerasTensor, filters: int, bottleneck: int, kernels: tuple[int, int, int], config: NetworkConfig
+) -> keras.KerasTensor:
+    x = keras.layers.MaxPooling2D()(_convolved(x, filters, kernels[0], config, even_outputs=True))
+    x = _activated(x, config)
+    pair = _activated(_convolved(x, bottleneck, kernels[1], config), config)
+    pair = _activated(_convolved(pair, filters, kernels[2], config), config)
+    return keras.layers.Add()([x, pair])
+
+
+def _pooled(x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Add()([keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)])
 
 

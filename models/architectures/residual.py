@@ -7,6 +7,7 @@ and activation, so both work on a quarter of the pixels. No bias: normalisation 
 
 import keras
 
+from models import heads
 from models.convolution import Convolution
 from models.layers import FusedBatchNormalization
 from models.network_config import NetworkConfig
@@ -15,14 +16,22 @@ STEM_FILTERS = 32  # with 24, no multiple of 16, batch normalisation was seen to
 GROUP_FILTERS = (32, 96, 256)
 
 
-def residual(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+def residual(images: keras.KerasTensor, config: NetworkConfig) -> heads.Features:
     """Scaled images [B, 32, 32, 3] -> features [B, 256]."""
     x = _activated(_convolved(images, STEM_FILTERS))
-    for number, filters in enumerate(GROUP_FILTERS):
-        x = _activated(keras.layers.MaxPooling2D()(_convolved(x, filters)))
-        if number > 0:
-            x = keras.layers.Add()([x, _activated(_convolved(x, filters))])
-    return keras.layers.GlobalMaxPooling2D()(x)
+    *shared, last = GROUP_FILTERS
+    for number, filters in enumerate(shared):
+        x = _grouped(x, filters, is_residual=number > 0)
+    return heads.last_block(
+        lambda: keras.layers.GlobalMaxPooling2D()(_grouped(x, last, is_residual=True)),
+        config.heads,
+        config.separate_blocks,
+    )
+
+
+def _grouped(x: keras.KerasTensor, filters: int, is_residual: bool) -> keras.KerasTensor:
+    x = _activated(keras.layers.MaxPooling2D()(_convolved(x, filters)))
+    return keras.layers.Add()([x, _activated(_convolved(x, filters))]) if is_residual else x
 
 
 def _convolved(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:

@@ -5,12 +5,15 @@ import re
 
 import pytest
 
+from models.head_config import HeadConfig
 from models.network_config import ARCHITECTURES, READ_BY, NetworkConfig, refuse_unread
 from pipeline import errors
 from tests.conftest import ROOT
 
 FILES = {"vgg11": "vgg", "vgg16": "vgg", "efficientnet_b0": "efficientnet", "efficientnet_v2_s": "efficientnet"}
-OF_EVERY_NETWORK = {"architecture", "heads", "logit_scale", "pixel_scaling", "jit_compile"}
+OF_EVERY_NETWORK = {"architecture", "pixel_scaling", "jit_compile"} | {
+    field.name for field in dataclasses.fields(HeadConfig)
+}
 FIELD_OF = {"group_widths": "widths", "group_bottlenecks": "bottlenecks"}
 
 
