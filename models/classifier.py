@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import keras
 
-from models import heads, precision
+from models import heads, precision, trunk
 from models.architectures.alexnet import alexnet
 from models.architectures.baseline import baseline
 from models.architectures.efficientnet import efficientnet_b0, efficientnet_v2_s
@@ -63,7 +63,10 @@ def build(config: TrainConfig) -> keras.Model:
             name: heads.head(features[name] if isinstance(features, dict) else features, name, config)
             for name in heads.names(config.heads)
         }
-        return keras.Model(images, outputs, name=config.architecture)
+        model = keras.Model(images, outputs, name=config.architecture)
+    if config.freeze_trunk:
+        trunk.freeze(model)
+    return model
 
 
 @contextlib.contextmanager

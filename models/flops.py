@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
-from models import newton_schulz
+from models import newton_schulz, trunk
 from models.train_config import TrainConfig
 from pipeline.resolution import FULL_SIZE
 
@@ -26,10 +26,19 @@ def multiply_adds(model: keras.Model, size: int = FULL_SIZE) -> int:
 
 
 def train_petaflop(model: keras.Model, config: TrainConfig, images_by_size: Mapping[int, int]) -> float:
-    """Of training on so many images of each size (pixels each way), forward and backward; SAM does both twice."""
+    """Of training on so many images of each size (pixels each way), forward and backward; SAM does both twice.
+
+    A frozen trunk has no backward pass.
+    """
     passes = 2 if config.sam_radius else 1
-    operations = sum(6 * multiply_adds(model, size) * num_images for size, num_images in images_by_size.items())
+    operations = sum(_operations(model, config, size) * num_images for size, num_images in images_by_size.items())
     return passes * operations / 1e15
+
+
+def _operations(model: keras.Model, config: TrainConfig, size: int) -> int:
+    """Of one image's way forward and backward."""
+    frozen = multiply_adds(trunk.of(model), size) if config.freeze_trunk else 0
+    return 6 * multiply_adds(model, size) - 4 * frozen
 
 
 def optimizer_petaflop(model: keras.Model, config: TrainConfig, num_steps: int) -> float:

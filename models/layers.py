@@ -78,8 +78,11 @@ class FusedBatchNormalization(keras.layers.Layer):
         self.moving_variance = weight("moving_variance", "ones", False)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[B, H, W, C] -> the same shape and dtype; in training the batch's own statistics, and they are remembered."""
-        if not training:
+        """[B, H, W, C] -> the same shape and dtype; in training the batch's own statistics, and they are remembered.
+
+        A frozen layer (`trainable = False`) answers in training as it always does.
+        """
+        if not training or not self.trainable:
             outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
                 inputs,
                 self.gamma.value,

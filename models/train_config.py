@@ -5,6 +5,7 @@ import dataclasses
 from models.network_config import NetworkConfig
 from models.optimization_config import OptimizationConfig
 from models.presets import PRESETS
+from pipeline import errors
 from pipeline.config import setting
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
@@ -25,8 +26,15 @@ class TrainConfig(NetworkConfig, OptimizationConfig):
     coarse_source: str = setting(
         "summed", "of two heads: which coarse answer is the model's own", choices=("head", "summed")
     )
+    trunk_run_dir: str = setting("", "begin with the trunk of this finished run of the same network and split")
+    freeze_trunk: bool = setting(False, "the trunk of --trunk_run_dir stays as it is, and the heads alone learn")
     precision: str = setting("auto", "auto is the fastest that this machine computes well", choices=PRECISIONS)
     steps_per_call: int = setting(
         1, "steps that one call of the device's graph makes; more spare GPUs waiting for Python", low=1, identity=False
     )
     seed: int = setting(0, "of initial weights, order and augmentation", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.freeze_trunk and not self.trunk_run_dir:
+            raise errors.BadArgumentError("freeze_trunk=True: expected --trunk_run_dir=FOLDER, whose trunk is frozen")

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import keras
 import tensorflow as tf
 
-from models import checkpoints, classifier, device, metrics, optimizers, precision, stopping, whitening
+from models import checkpoints, classifier, device, metrics, optimizers, precision, stopping, trunk, whitening
 from models.evaluation import Evaluator
 from models.progress_bar import ProgressBar
 from models.reporting import report
@@ -81,6 +81,7 @@ def check(data: DataConfig, config: TrainConfig) -> None:
     batches.Epochs.of(data, part.size, config.epochs, config.max_steps)
     batches.train_stages(data, part, config.seed, start_step=0)
     _refuse_sizes(data, config)
+    trunk.check(data, config)
 
 
 def _refuse_sizes(data: DataConfig, config: TrainConfig) -> None:
@@ -277,7 +278,7 @@ class _Loop:
     def _restored(self) -> checkpoints.Progress:
         saved = checkpoints.restore(self.folder.checkpoint, self._variables()) if self.folder is not None else None
         if self.folder is None or saved is None:
-            self._whiten()
+            self._set_first_weights()
             if self.step.slow_weights is not None:
                 self.step.slow_weights.reset()
             return checkpoints.Progress()
@@ -285,9 +286,11 @@ class _Loop:
         self.folder.write_metrics(saved.rows)  # a kill may have come between the checkpoint and the rows
         return saved
 
-    def _whiten(self) -> None:
-        """Compute what a new run's network computes from the training images, if it does."""
-        if whitening.has_stem(self.model):
+    def _set_first_weights(self) -> None:
+        """Those of a new run's network that are not drawn: another run's trunk, or filters of the training images."""
+        if self.config.trunk_run_dir:
+            trunk.adopt(self.model, self.data, self.config)
+        elif whitening.has_stem(self.model):
             part = split.keep("train", self.data, self.builder)
             examples = stages.chain(source.read(self.builder, "train"), (part, stages.Decode()))
             whitening.fit(self.model, stages.in_memory(examples.take(whitening.NUM_IMAGES))["image"].numpy())

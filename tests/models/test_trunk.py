@@ -1,0 +1,120 @@
+"""A trunk comes over whole from the run that trained it, stays as it is where it is frozen, and must fit."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+
+from models import classifier, flops, training, trunk
+from models.run_folder import RunFolder, claim
+from models.train_config import TrainConfig
+from pipeline import errors
+from pipeline.data_config import DataConfig
+
+NETWORK = {"architecture": "fast", "widths": "8,8,16", "bottlenecks": "8,8,16", "precision": "float32"}
+CONFIG = TrainConfig(**NETWORK, learning_rate=0.2, max_steps=3)
+
+
+@pytest.fixture(scope="module")
+def data(tiny_data_dir) -> DataConfig:
+    return DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=500, batch_size=100)
+
+
+@pytest.fixture(scope="module")
+def trunk_run(data, tmp_path_factory) -> RunFolder:
+    path = tmp_path_factory.mktemp("runs") / "trunk"
+    with claim(str(path), {**data.as_dict(), **CONFIG.as_dict()}, {}) as run:
+        training.train(data, CONFIG, run=run, verbose=0)
+    return run
+
+
+def begun(run: RunFolder, **values) -> TrainConfig:
+    return dataclasses.replace(CONFIG, trunk_run_dir=str(run.path), **values)
+
+
+def trunk_weights(model: keras.Model) -> list[np.ndarray]:
+    return trunk.of(model).get_weights()
+
+
+def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
+    assert len(first) == len(second)
+    for one, two in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    "heads", [{}, {"fine_hidden_layers": 3, "fine_dropout": 0.3}, {"coarse_hidden_layers": 1}, {"heads": "coarse"}]
+)
+def test_trunk_is_the_same_part_whatever_the_heads(heads):
+    shapes = [weight.shape for weight in trunk_weights(classifier.build(CONFIG))]
+    assert shapes == [weight.shape for weight in trunk_weights(classifier.build(TrainConfig(**NETWORK, **heads)))]
+    assert (100, 16) not in shapes
+
+
+def test_trunk_of_separate_blocks_keeps_each_to_its_head():
+    """Heads of different depth; the blocks, alike in shape, must not change places."""
+    deep = {"separate_blocks": True, "fine_hidden_layers": 2}
+    plain, other = (classifier.build(TrainConfig(**NETWORK, **more)) for more in ({"separate_blocks": True}, deep))
+    trunk.of(other).set_weights(trunk_weights(plain))
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    features = [
+        {name: keras.Model(model.input, model.get_layer(layer).input)(images) for name, layer in layers.items()}
+        for model, layers in (
+            (plain, {"fine": "fine_logits", "coarse": "coarse_logits"}),
+            (other, {"fine": "fine_hidden_1", "coarse": "coarse_logits"}),
+        )
+    ]
+    for name in ("fine", "coarse"):
+        np.testing.assert_array_equal(features[0][name], features[1][name])
+
+
+def test_frozen_trunk_is_the_other_runs_to_the_last_bit_and_heads_learn(data, trunk_run):
+    trained = training.train(data, begun(trunk_run, freeze_trunk=True, fine_hidden_layers=1), verbose=0)
+    assert_same(trunk_weights(trained.model), trunk_weights(trunk_run.load_model()))
+    begins = classifier.build(begun(trunk_run, fine_hidden_layers=1)).get_layer("fine_hidden_1").kernel
+    assert np.abs(trained.model.get_layer("fine_hidden_1").kernel - begins).max() > 0.0
+    assert len(trained.model.trainable_variables) == 6  # three dense layers
+
+
+def test_trunk_that_is_not_frozen_begins_there_and_learns(data, trunk_run):
+    before = trunk_weights(trunk_run.load_model())
+    still = training.train(data, begun(trunk_run, learning_rate=0.0, weight_decay=0.0, max_steps=1), verbose=0)
+    moved = training.train(data, begun(trunk_run, max_steps=1, warmup_fraction=0.0), verbose=0)
+    kernels = [place for place, weight in enumerate(before) if weight.ndim == 4]
+    assert len(kernels) == 10
+    for place in kernels:
+        # Muon brings kernels back to their norm, so that a rate of zero leaves them as they are but for rounding.
+        np.testing.assert_allclose(trunk_weights(still.model)[place], before[place], rtol=1e-5, atol=1e-6)
+    assert any(np.abs(trunk_weights(moved.model)[place] - before[place]).max() > 1e-3 for place in kernels)
+
+
+def test_frozen_trunk_costs_its_forward_pass(trunk_run):
+    model = classifier.build(begun(trunk_run, freeze_trunk=True))
+    everything, heads = flops.multiply_adds(model), 16 * 120
+    cost = flops.train_petaflop(model, begun(trunk_run, freeze_trunk=True), {32: 1000})
+    assert cost == pytest.approx((2 * (everything - heads) + 6 * heads) * 1000 / 1e15)
+
+
+@pytest.mark.parametrize(
+    ("network", "split", "message"),
+    [
+        ({"widths": "8,8,32"}, {}, "widths='8,8,16' there, '8,8,32' here"),
+        ({"separate_blocks": True}, {}, "separate_blocks=False there, True here"),
+        ({}, {"num_validation": 0}, "num_validation=500 there, 0 here"),
+        ({}, {"split_seed": 1}, "split_seed=0 there, 1 here"),
+    ],
+)
+def test_trunk_of_another_network_or_split_is_refused(data, trunk_run, network, split, message):
+    with pytest.raises(errors.BadArgumentError, match=f"trunk_run_dir=.*: {message}; expected a run of this network"):
+        training.check(dataclasses.replace(data, **split), begun(trunk_run, **network))
+
+
+def test_folder_without_a_finished_run_is_refused(data, tmp_path):
+    with pytest.raises(errors.BadArgumentError, match=r"trunk_run_dir=.*: expected a folder that models.train wrote"):
+        training.check(data, dataclasses.replace(CONFIG, trunk_run_dir=str(tmp_path)))
+
+
+def test_nothing_to_freeze_is_refused():
+    with pytest.raises(errors.BadArgumentError, match="freeze_trunk=True: expected --trunk_run_dir"):
+        TrainConfig(freeze_trunk=True)
