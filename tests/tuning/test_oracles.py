@@ -1,0 +1,131 @@
+"""Searches that are cut off anywhere go on as if they had not been; Keras Tuner's own files play no part in it."""
+
+import json
+
+import keras_tuner
+import pytest
+from keras_tuner.oracles import RandomSearchOracle
+
+from pipeline import errors
+from tuning import oracles
+from tuning.oracles import COMPLETED, FAILED, OBJECTIVE, RUNNING, TUNERS, Journal
+
+
+def space() -> keras_tuner.HyperParameters:
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("units", [1, 2, 3])
+    hp.Float("rate", 0.0, 1.0, step=0.25)
+    return hp
+
+
+def score(values) -> float:
+    return -abs(values["units"] - 2) - (values["rate"] - 0.5) ** 2 + 0.001 * values.get("tuner/epochs", 0)
+
+
+def begun(tuner, path, max_trials=8):
+    return oracles.build(tuner, space(), Journal(path), max_trials=max_trials, max_epochs=4, seed=0)
+
+
+def end(oracle, trial, status=COMPLETED):
+    if status == COMPLETED:
+        oracle.update_trial(trial.trial_id, {OBJECTIVE: score(trial.hyperparameters.values)})
+    trial.status = status
+    oracle.end_trial(trial)
+
+
+def searched(tuner, path, cut=lambda number: False):
+    """The whole search; after each event the oracle is thrown away and made again where `cut` says so."""
+    oracle, number = begun(tuner, path), 0
+    while True:
+        trial = oracle.create_trial("worker")
+        if trial.status != RUNNING:
+            assert trial.status == "STOPPED"
+            break
+        if cut(number := number + 1):
+            oracle = begun(tuner, path)
+            trial = oracle.create_trial("worker")
+        end(oracle, trial, FAILED if trial.trial_id.endswith("2") else COMPLETED)
+        if cut(number := number + 1):
+            oracle = begun(tuner, path)
+    return [
+        (trial.trial_id, trial.status, trial.hyperparameters.values, trial.score)
+        for _, trial in sorted(oracle.trials.items())
+    ]
+
+
+@pytest.mark.parametrize("tuner", TUNERS)
+@pytest.mark.parametrize("every", [1, 3])
+def test_search_that_is_cut_off_again_and_again_ends_as_the_undisturbed_one(tuner, every, tmp_path):
+    undisturbed = searched(tuner, tmp_path / "whole")
+    assert searched(tuner, tmp_path / "cut", cut=lambda number: number % every == 0) == undisturbed
+    assert len({trial_id for trial_id, *_ in undisturbed}) == len(undisturbed) >= 8
+    assert {status for _, status, *_ in undisturbed} == {COMPLETED, FAILED}
+    assert {path.name for path in tmp_path.iterdir()} == {"whole", "cut"}  # nothing of Keras Tuner's own
+
+
+def test_line_that_was_cut_off_never_happened(tmp_path):
+    path = tmp_path / "journal"
+    oracle = begun("random", path)
+    end(oracle, oracle.create_trial("worker"))
+    text = path.read_text()
+    path.write_text(text + '{"event": "begin", "wor')
+    again = begun("random", path)
+    assert path.read_text() == text
+    assert [trial.score for trial in again.trials.values()] == [trial.score for trial in oracle.trials.values()]
+
+
+def test_trial_of_a_worker_that_is_gone_goes_to_the_next_that_asks(tmp_path):
+    oracle = begun("random", tmp_path / "journal")
+    lost = oracle.create_trial("one")
+    oracle = begun("random", tmp_path / "journal")
+    oracle.requeue()
+    assert oracle.create_trial("two").trial_id == lost.trial_id
+    assert oracle.create_trial("three").trial_id != lost.trial_id
+    again = begun("random", tmp_path / "journal")
+    assert {name: trial.trial_id for name, trial in again.ongoing_trials.items()} == {
+        name: trial.trial_id for name, trial in oracle.ongoing_trials.items()
+    }
+
+
+def test_many_failures_in_a_row_leave_the_oracle_usable(tmp_path):
+    """Keras Tuner raises at three, its lock held for ever."""
+    oracle = begun("random", tmp_path / "journal")
+    for _ in range(5):
+        end(oracle, oracle.create_trial("worker"), FAILED)
+    trial = oracle.create_trial("worker")
+    end(oracle, trial)
+    assert oracle.get_best_trials(1)[0].trial_id == trial.trial_id
+
+
+def test_journal_of_another_session_is_refused(tmp_path):
+    path = tmp_path / "journal"
+    oracle = begun("random", path)
+    oracle.create_trial("worker")
+    event = json.loads(path.read_text())
+    event["values"]["units"] = event["values"]["units"] % 3 + 1
+    path.write_text(json.dumps(event) + "\n")
+    with pytest.raises(errors.FailedError, match="line 1 of the session's journal does not follow"):
+        begun("random", path)
+
+
+def test_damaged_journal_is_one_clear_line(tmp_path):
+    path = tmp_path / "journal"
+    path.write_text("no JSON\n")
+    with pytest.raises(errors.FailedError, match="journal: damaged"):
+        begun("random", path)
+
+
+def test_keras_tuners_own_files_do_not_survive_a_kill(tmp_path):
+    """What is mended here: its JSON is written in place, and half a file ends the session."""
+
+    def stock():
+        oracle = RandomSearchOracle(keras_tuner.Objective("score", "max"), 3, seed=1, hyperparameters=space())
+        oracle._set_project_dir(tmp_path, "stock")
+        oracle.verbose = 0
+        return oracle
+
+    stock().create_trial("tuner0")
+    file = tmp_path / "stock" / "oracle.json"
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+        stock().reload()

@@ -1,0 +1,183 @@
+"""Keras Tuner's search algorithms, made to survive: what they propose next follows from a journal of what happened.
+
+Keras Tuner writes its state as JSON in place, in several files that a kill leaves torn or at odds; here nothing of it
+reaches the disk. The journal gets one line for a trial that begins and one for a trial that ends, each made durable
+before anything else happens; a session that goes on replays them to an oracle made anew with the same seed, which then
+is where the other one was, to the state of its random generators.
+"""
+
+import json
+import os
+import pathlib
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, HyperbandOracle, RandomSearchOracle
+from sklearn.exceptions import ConvergenceWarning
+
+from pipeline import errors
+
+OBJECTIVE = "objective"
+TUNERS = ("hyperband", "bayesian", "random", "grid")
+RUNNING, COMPLETED, FAILED = TrialStatus.RUNNING, TrialStatus.COMPLETED, TrialStatus.FAILED
+_BAYESIAN_STARTS = 50  # points from which Keras Tuner looks for the best of its model's answers
+_NO_LIMIT = 10**9  # Keras Tuner counts failures in a row and raises with its lock held; the session counts its own
+
+
+class Journal:
+    """The events of a session, in order, one JSON object a line."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+
+    def events(self) -> list[dict[str, Any]]:
+        """All of them. A last line that a kill has cut off never happened, and is removed."""
+        if not self._path.exists():
+            return []
+        data = self._path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            with open(self._path, "r+b") as file:
+                file.truncate(len(whole))
+        try:
+            return [json.loads(line) for line in whole.splitlines()]
+        except ValueError as error:
+            raise errors.FailedError(f"{self._path}: damaged ({error}); choose another --session_dir") from error
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Add one and make it durable."""
+        with open(self._path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(event, allow_nan=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+class _Journaled(keras_tuner.Oracle):
+    """What each of Keras Tuner's oracles gets: no files of its own, the journal, and replay."""
+
+    journal: Journal
+    ongoing_trials: dict[str, Trial]
+    _replayed: Mapping[str, Any] | None = None  # the event under replay
+
+    def save(self) -> None:
+        """Nothing: the journal is the state."""
+
+    def _save_trial(self, trial: Trial) -> None:
+        """Nothing: the journal is the state."""
+
+    @keras_tuner.synchronized
+    def create_trial(self, tuner_id: str) -> Trial:
+        """The trial that a worker is to run; one that it has not ended yet is given to it again."""
+        is_known = tuner_id in self.ongoing_trials
+        trial = super().create_trial(tuner_id)
+        if trial.status == RUNNING and not is_known:
+            values = trial.hyperparameters.values
+            self._keep({"event": "begin", "worker": tuner_id, "trial": trial.trial_id, "values": values})
+        return trial
+
+    @keras_tuner.synchronized
+    def end_trial(self, trial: Trial) -> None:
+        """Take a trial back, COMPLETED with its objective reported by `update_trial`, or FAILED."""
+        own = self.trials[trial.trial_id]
+        objective = own.metrics.get_best_value(OBJECTIVE) if trial.status == COMPLETED else None
+        self._keep({"event": "end", "trial": trial.trial_id, "status": trial.status, "objective": objective})
+        super().end_trial(trial)
+
+    @keras_tuner.synchronized
+    def requeue(self) -> None:
+        """Let trials that nobody runs any more be run by whoever asks next."""
+        if not self.ongoing_trials:
+            return
+        self._keep({"event": "requeue"})
+        self._retry_queue += [trial.trial_id for trial in self.ongoing_trials.values()]
+        self.ongoing_trials = {}
+
+    def replay(self) -> None:
+        """Live through the journal's events, which an oracle of the same arguments has left there.
+
+        Raises:
+          errors.FailedError: it would have proposed other trials: it is of another session or version.
+        """
+        for number, event in enumerate(self.journal.events(), start=1):
+            self._replayed = event
+            if event["event"] == "begin":
+                trial = self.create_trial(event["worker"])
+                if (trial.trial_id, trial.hyperparameters.values) != (event["trial"], event["values"]):
+                    raise errors.FailedError(
+                        f"line {number} of the session's journal does not follow from the lines before: it is of "
+                        "another version of Keras Tuner or of another space; choose another --session_dir"
+                    )
+            elif event["event"] == "end":
+                trial = self.trials[event["trial"]]
+                if event["objective"] is not None:
+                    self.update_trial(trial.trial_id, {OBJECTIVE: event["objective"]})
+                trial.status = event["status"]
+                self.end_trial(trial)
+            else:
+                self.requeue()
+        self._replayed = None
+
+    def _keep(self, event: dict[str, Any]) -> None:
+        if self._replayed is None:
+            self.journal.append(event)
+
+
+class _Random(_Journaled, RandomSearchOracle):
+    pass
+
+
+class _Grid(_Journaled, GridSearchOracle):
+    pass
+
+
+class _Hyperband(_Journaled, HyperbandOracle):
+    pass
+
+
+class _Bayesian(_Journaled, BayesianOptimizationOracle):
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """As Keras Tuner's, but for the model of the objective: under replay its answer stands in the journal."""
+        num_completed = sum(trial.status == COMPLETED for trial in self.trials.values())
+        if self._replayed is None or num_completed < self.num_initial_points:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # of few points; it says nothing of the proposal
+                return super().populate_space(trial_id)
+        self._random_state.uniform(size=(_BAYESIAN_STARTS, len(self._nonfixed_space())))  # what it would have drawn
+        return {"status": RUNNING, "values": dict(self._replayed["values"])}
+
+
+def build(
+    tuner: str, space: keras_tuner.HyperParameters, journal: Journal, max_trials: int, max_epochs: int, seed: int
+) -> _Journaled:
+    """An oracle that maximises the objective, where the journal says it is.
+
+    Args:
+      tuner: one of TUNERS.
+      space: with every hyperparameter in it.
+      journal: of a session of these very arguments, or an empty one.
+      max_trials: so many at most; Hyperband's number follows from `max_epochs`.
+      max_epochs: of a trial; only Hyperband reads it.
+      seed: of what it proposes.
+    """
+    common = {
+        "objective": keras_tuner.Objective(OBJECTIVE, "max"),
+        "hyperparameters": space.copy(),
+        "allow_new_entries": False,
+        "seed": seed + 1,  # Keras Tuner takes 0 for none
+        "max_consecutive_failed_trials": _NO_LIMIT,
+    }
+    oracle: _Journaled
+    if tuner == "hyperband":
+        oracle = _Hyperband(max_epochs=max_epochs, **common)
+    elif tuner == "bayesian":
+        num_random = min(max(3, max_trials // 3), 3 * len(space.space))
+        oracle = _Bayesian(max_trials=max_trials, num_initial_points=num_random, **common)
+    else:
+        oracle = {"random": _Random, "grid": _Grid}[tuner](max_trials=max_trials, **common)
+    oracle.verbose = 0
+    oracle.journal = journal
+    oracle.replay()
+    return oracle
