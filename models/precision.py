@@ -50,3 +50,10 @@ def scope(name: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def of(model: keras.Model) -> str:
+    """The policy that a built classifier computes in, read from its layers: "float32", or the mixed one of its trunk."""
+    dtypes = {layer.compute_dtype for layer in model.layers if layer.trainable_weights or layer.non_trainable_weights}
+    halves = dtypes & {"bfloat16", "float16"}
+    return f"mixed_{halves.pop()}" if len(halves) == 1 else "float32"
