@@ -53,7 +53,7 @@ def scope(name: str) -> Iterator[None]:
 
 
 def of(model: keras.Model) -> str:
-    """The policy that a built classifier computes in, read from its layers: "float32", or the mixed one of its trunk."""
+    """The policy that a built classifier computes in, read from its layers: its trunk's mixed one, or "float32"."""
     dtypes = {layer.compute_dtype for layer in model.layers if layer.trainable_weights or layer.non_trainable_weights}
     halves = dtypes & {"bfloat16", "float16"}
     return f"mixed_{halves.pop()}" if len(halves) == 1 else "float32"

@@ -1,10 +1,5 @@
-"""The cells of a study, one after the other, each trained in a worker's process; what fails is noted and passed over.
+"""The cells of a study, one after the other, each trained in a worker's process; what fails is noted and passed by."""
 
-A worker is replaced once it has worked a minute, or on eight cells: importing TensorFlow anew (about 6 s) then costs
-little however short cells are, and memory holds what a few cells leave (some 60 MB each), never what a study would.
-"""
-
-import contextlib
 import pathlib
 import time
 from collections.abc import Callable, Sequence
@@ -17,9 +12,8 @@ from tuning import cell_training
 from tuning.study_design import Cell
 from tuning.study_folder import StudyFolder
 from tuning.study_progress import StudyProgress
-from tuning.worker import CallError, DiedError, Worker
+from tuning.worker import CallError, DiedError, RecycledWorker
 
-WORKER_SECONDS, WORKER_CELLS = 60.0, 8
 POLL_SECONDS = 0.2
 
 Train = Callable[[Cell, pathlib.Path], dict[str, Any]]
@@ -61,8 +55,7 @@ class _Runner:
     ) -> None:
         self._folder, self._train, self._resolve = folder, train, resolve
         self._progress, self._requests = progress, requests
-        self._worker: Worker | None = None
-        self._worked_seconds, self._worked_cells = 0.0, 0
+        self._worker = RecycledWorker()
 
     def run(self, cells: Sequence[Cell]) -> None:
         try:
@@ -73,11 +66,11 @@ class _Runner:
                     raise errors.InterruptedRunError("interrupted")
                 self._run_cell(cell)
         finally:
-            self._end_worker()
+            self._worker.stop()
 
     def _settle_precision(self) -> None:
         try:
-            self._call(self._resolve, AUTO)
+            self._worker.call(self._resolve, AUTO)
             self._folder.settle_precision(self._answer(lambda: None))
         except (CallError, DiedError) as error:
             raise errors.FailedError(f"precision={AUTO}: {error}") from error
@@ -92,48 +85,21 @@ class _Runner:
             if error.kind == errors.FailedError.__name__:
                 self._folder.remove_run(cell)  # weights that are not numbers must not be gone on with
         except DiedError as error:
-            self._end_worker()
             self._folder.write_failed(cell, str(error), "", time.perf_counter() - began)
         else:
             self._folder.write_finished(cell, outcome, time.perf_counter() - began)
         self._progress.end(cell)
-        self._worked_seconds += time.perf_counter() - began
-        self._worked_cells += 1
-        if self._worked_seconds > WORKER_SECONDS or self._worked_cells >= WORKER_CELLS:
-            self._end_worker()
 
     def _outcome(self, cell: Cell) -> dict[str, Any]:
-        self._call(self._train, cell, self._folder.run_dir(cell))
+        self._worker.call(self._train, cell, self._folder.run_dir(cell))
         return self._answer(lambda: self._progress.advance(cell))
 
-    def _call(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Begin a call, in a new process where the one before has gone since its last answer."""
-        if self._worker is not None:
-            try:
-                self._worker.call(function, *arguments)
-            except DiedError:
-                self._end_worker()
-            else:
-                return
-        self._worker, self._worked_seconds, self._worked_cells = Worker(), 0.0, 0
-        self._worker.call(function, *arguments)
-
     def _answer(self, advance: Callable[[], None]) -> Any:
-        assert self._worker is not None
         while not self._worker.answers_within(POLL_SECONDS):
             if self._requests.received:
-                self._interrupt(self._worker)
+                # A second signal meanwhile ends this process, and with it the worker. What the cell may have just ended
+                # lies in its run folder, and is taken from there next time.
+                self._worker.interrupt()
+                raise errors.InterruptedRunError("interrupted")
             advance()
         return self._worker.answer()
-
-    def _interrupt(self, worker: Worker) -> None:
-        """Let the cell save its state, and end; a second signal meanwhile ends this process, and with it the worker."""
-        worker.interrupt()
-        with contextlib.suppress(CallError, DiedError):
-            worker.answer()  # what it may have just ended lies in its run folder, and is taken from there next time
-        raise errors.InterruptedRunError("interrupted")
-
-    def _end_worker(self) -> None:
-        if self._worker is not None:
-            self._worker.stop()
-        self._worker = None

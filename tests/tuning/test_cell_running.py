@@ -12,7 +12,6 @@ from pipeline import errors
 from tests.tuning import stub_training
 from tuning import cell_running, study_folder
 from tuning.study_folder import FAILED, StudyFolder
-from tuning.worker import Worker
 
 
 @pytest.fixture
@@ -118,14 +117,3 @@ def test_signal_lets_the_cell_save_and_ends_the_study(folder, cells):
     assert (folder.run_dir(cells[1]) / "saved").exists()
     assert [folder.is_finished(cell) for cell in cells] == [True, False, False, False]
     assert folder.result(cells[1]) is None  # not failed
-
-
-@pytest.mark.parametrize("limit", ["WORKER_SECONDS", "WORKER_CELLS"])
-def test_worker_is_replaced_when_it_has_worked_its_time(folder, cells, monkeypatch, limit):
-    processes = []
-    monkeypatch.setattr(cell_running, "Worker", lambda: processes.append(None) or Worker())
-    run(folder, cells[:2], stub_training.train)
-    assert len(processes) == 1
-    monkeypatch.setattr(cell_running, limit, 0)
-    run(folder, cells, stub_training.train)
-    assert len(processes) == 3

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline import errors
 from tests.conftest import ROOT
-from tuning.worker import CallError, DiedError, Worker
+from tuning.worker import CallError, DiedError, RecycledWorker, Worker
 
 
 @pytest.fixture
@@ -91,3 +91,44 @@ def test_worker_ends_when_its_parent_is_killed():
     with contextlib.suppress(psutil.NoSuchProcess):
         child.wait(30)
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def recycled():
+    worker = RecycledWorker()
+    yield worker
+    worker.stop()
+
+
+def processes_of_three_calls(recycled) -> list[int]:
+    found = []
+    for _ in range(3):
+        recycled.call(os.getpid)
+        found.append(recycled.answer())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("limits", "num_processes"), [({}, 1), ({"SECONDS": 0.0}, 3), ({"CALLS": 1}, 3), ({"CALLS": 2}, 2)]
+)
+def test_recycled_worker_is_begun_anew_when_it_has_worked_its_time(recycled, monkeypatch, limits, num_processes):
+    for name, value in limits.items():
+        monkeypatch.setattr(RecycledWorker, name, value)
+    assert len(set(processes_of_three_calls(recycled))) == num_processes
+
+
+def test_recycled_worker_that_died_is_begun_anew(recycled):
+    recycled.call(os._exit, 7)
+    with pytest.raises(DiedError, match="exit code 7"):
+        recycled.answer()
+    recycled.call(int, "5")
+    assert recycled.answer() == 5
+
+
+def test_interrupted_worker_is_gone_and_can_be_called_again(recycled):
+    recycled.call(time.sleep, 60)
+    began = time.perf_counter()
+    recycled.interrupt()
+    assert time.perf_counter() - began < 30
+    recycled.call(int, "5")
+    assert recycled.answer() == 5
