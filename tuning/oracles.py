@@ -10,7 +10,7 @@ import json
 import os
 import pathlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras_tuner
@@ -21,7 +21,6 @@ from sklearn.exceptions import ConvergenceWarning
 from pipeline import errors
 
 OBJECTIVE = "objective"
-TUNERS = ("hyperband", "bayesian", "random", "grid")
 RUNNING, COMPLETED, FAILED = TrialStatus.RUNNING, TrialStatus.COMPLETED, TrialStatus.FAILED
 _BAYESIAN_STARTS = 50  # points from which Keras Tuner looks for the best of its model's answers
 _NO_LIMIT = 10**9  # Keras Tuner counts failures in a row and raises with its lock held; the session counts its own
@@ -60,6 +59,7 @@ class _Journaled(keras_tuner.Oracle):
 
     journal: Journal
     ongoing_trials: dict[str, Trial]
+    spent_s: Callable[[], float] = staticmethod(lambda: 0.0)  # seconds that the session has taken so far
     _replayed: Mapping[str, Any] | None = None  # the event under replay
 
     def save(self) -> None:
@@ -122,7 +122,7 @@ class _Journaled(keras_tuner.Oracle):
 
     def _keep(self, event: dict[str, Any]) -> None:
         if self._replayed is None:
-            self.journal.append(event)
+            self.journal.append({**event, "spent_s": round(self.spent_s(), 1)})
 
 
 class _Random(_Journaled, RandomSearchOracle):
@@ -155,7 +155,7 @@ def build(
     """An oracle that maximises the objective, where the journal says it is.
 
     Args:
-      tuner: one of TUNERS.
+      tuner: one of `session.TUNERS`.
       space: with every hyperparameter in it.
       journal: of a session of these very arguments, or an empty one.
       max_trials: so many at most; Hyperband's number follows from `max_epochs`.

@@ -94,10 +94,11 @@ def time_left(pending: Sequence[Cell], results: Sequence[dict[str, Any]], cells:
     for cell in pending:
         own = [result["wall_seconds"] for result in finished if result["variant"] == cell.variant]
         seconds += sum(own) / len(own) if own else cell.num_steps * seconds_a_step
-    return f"about {_in_words(seconds)} left"
+    return f"about {in_words(seconds)} left"
 
 
-def _in_words(seconds: float) -> str:
+def in_words(seconds: float) -> str:
+    """`40 s`, `12 min`, `2 h 5 min`."""
     minutes = round(seconds / 60)
     if minutes < 2:
         return f"{seconds:.0f} s"

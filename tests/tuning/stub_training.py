@@ -98,3 +98,28 @@ def _count(cell: Cell, run_dir: pathlib.Path) -> None:
     run_dir.mkdir(parents=True, exist_ok=True)
     with open(run_dir.parent.parent / "calls.txt", "a", encoding="ascii") as calls:
         calls.write(f"{cell.name}\n")
+
+
+def train_as_well_as_the_rate(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+    """A trial: the better, the nearer its learning rate is to 0.3; each call is counted beside the runs."""
+    _count(cell, run_dir)
+    return outcome(cell, accuracy=0.5 - abs(cell.train.learning_rate - 0.3), epochs=cell.train.epochs)
+
+
+def train_slowly(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+    time.sleep(0.3)
+    return train_as_well_as_the_rate(cell, run_dir)
+
+
+def train_but_fail_every_other(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+    if int(cell.variant) % 2:
+        raise MemoryError("no room for the network")
+    return train_as_well_as_the_rate(cell, run_dir)
+
+
+def train_and_fail(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+    raise errors.FailedError("fine_loss is nan, expected a number")
+
+
+def train_to_no_number(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+    return outcome(cell, accuracy=float("nan"), epochs=cell.train.epochs)

@@ -8,7 +8,8 @@ from keras_tuner.oracles import RandomSearchOracle
 
 from pipeline import errors
 from tuning import oracles
-from tuning.oracles import COMPLETED, FAILED, OBJECTIVE, RUNNING, TUNERS, Journal
+from tuning.oracles import COMPLETED, FAILED, OBJECTIVE, RUNNING, Journal
+from tuning.session import TUNERS
 
 
 def space() -> keras_tuner.HyperParameters:

@@ -1,0 +1,239 @@
+"""A tuner session: what is searched and how, and the folder that holds what came of it. Every file appears whole.
+
+session.json   journal.jsonl   trials/ID.json   runs/ID/ (under way)   trunk/   best.json   report.json   *.png
+"""
+
+import contextlib
+import dataclasses
+import json
+import math
+import pathlib
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from models import presets
+from models.run_folder import RunFolder, write_text
+from models.train_config import TrainConfig
+from pipeline import errors
+from pipeline.config import Config, build, nearest, setting
+from pipeline.data_config import DataConfig, SourceConfig
+from tuning.space import Space
+from tuning.study_design import Cell
+
+if TYPE_CHECKING:  # it costs seconds to import
+    from keras_tuner import HyperParameters
+
+TUNERS = ("hyperband", "bayesian", "random", "grid")
+OBJECTIVES = ("both", "fine", "coarse")
+COMPLETED, FAILED = "COMPLETED", "FAILED"
+TRUNK = "trunk"
+
+
+@dataclasses.dataclass(frozen=True)
+class SessionConfig(Config):
+    """What a session searches, and for how long."""
+
+    space: str = setting("heads", "what may be chosen: heads, study, full, or a Python file of your own")
+    tuner: str = setting("hyperband", "search algorithm of Keras Tuner", choices=TUNERS)
+    objective: str = setting(
+        "both", "validation accuracy to raise, at a trial's end; both is their mean", choices=OBJECTIVES
+    )
+    fine_weight: float = setting(
+        0.5, "of the fine accuracy in --objective=both; the coarse one has the rest", low=0.0, high=1.0
+    )
+    max_trials: int = setting(30, "so many at most; hyperband's number follows from --max_epochs", low=1)
+    max_epochs: int = setting(6, "epochs of a trial; hyperband's first rungs have fewer", low=1)
+    trunk_run_dir: str = setting(
+        "", "of --space=heads: the run whose trunk is frozen; trained first where none is given"
+    )
+    seed: int = setting(0, "of what is proposed, and of every trial's training", low=0)
+    precision: str = setting(
+        "auto",
+        "auto is the fastest that this machine computes well",
+        choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    max_minutes: float = setting(
+        0.0, "end after so many minutes, earlier calls included; 0 is no limit", low=0.0, identity=False
+    )
+    workers: int = setting(1, "trials at a time, each in a process of its own", low=1, identity=False)
+
+
+def objective(config: SessionConfig, report: Mapping[str, Any]) -> float:
+    """What the session raises, 0 to 1, of a run's report on validation.
+
+    Raises:
+      errors.FailedError: the run does not answer what is asked, or was not measured on validation.
+    """
+    if report["split"] != "validation":
+        raise errors.FailedError(f"measured on {report['split']}, expected validation")
+    weights = {"fine": {"fine": 1.0}, "coarse": {"coarse": 1.0}}.get(
+        config.objective, {"fine": config.fine_weight, "coarse": 1.0 - config.fine_weight}
+    )
+    found = {name: value for name, value in accuracies(report).items() if value is not None}
+    if not weights.keys() <= found.keys():
+        raise errors.FailedError(f"objective={config.objective}: the network answers {' and '.join(found)} alone")
+    return math.fsum(weight * found[name] for name, weight in weights.items())
+
+
+def accuracies(report: Mapping[str, Any]) -> dict[str, float | None]:
+    """The fine accuracy of a run and its own coarse one, 0 to 1."""
+    coarse = {"head": "coarse_accuracy", "summed": "coarse_from_fine_accuracy"}[report["coarse_source"]]
+    return {"fine": report["fine_accuracy"], "coarse": report[coarse]}
+
+
+class Session:
+    """The files of one session, and how its trials become cells. Made by `claim`."""
+
+    def __init__(self, path: pathlib.Path, config: SessionConfig, space: Space, source: SourceConfig) -> None:
+        self.path, self.config, self.space, self.source = path, config, space, source
+        self.journal = path / "journal.jsonl"
+
+    def declared(self) -> "HyperParameters":
+        """Every hyperparameter of the space, and a check that its defaults make a configuration.
+
+        Raises:
+          errors.BadArgumentError: the space raises, has none, or makes something else.
+        """
+        import keras_tuner
+
+        hyperparameters = keras_tuner.HyperParameters()
+        self.cell("0", hyperparameters)
+        if not hyperparameters.space:
+            raise errors.BadArgumentError(f"space={self.config.space}: expected hyperparameters, found none")
+        return hyperparameters
+
+    def cell(self, trial_id: str, hyperparameters: "HyperParameters") -> Cell:
+        """A trial's training: preset < the space's base < what it chooses < the session's own.
+
+        Raises:
+          errors.BadArgumentError: the space raises, or makes no configuration.
+        """
+        try:
+            chosen = self.space.choose(hyperparameters)
+        except Exception as error:  # whatever somebody's function does
+            raise errors.BadArgumentError(f"space={self.config.space}: {type(error).__name__}: {error}") from error
+        known = {field.name for kind in (DataConfig, TrainConfig) for field in dataclasses.fields(kind)}
+        for name in {**self.space.base, **chosen}:
+            if name not in known:
+                hint = nearest(name, known)
+                raise errors.BadArgumentError(f"space={self.config.space}: unknown field {name!r}{hint}")
+        return self._cell(trial_id, {**chosen, **self._epochs(hyperparameters), **self._trunk()})
+
+    def trunk_cell(self) -> Cell:
+        """The training of the trunk whose heads are searched: the preset's own."""
+        base = {name: value for name, value in self.space.base.items() if name in ("preset", "num_validation")}
+        return self._cell(TRUNK, {}, base)
+
+    @property
+    def trunk_dir(self) -> pathlib.Path:
+        """Where the session's own trunk is trained."""
+        return self.path / TRUNK
+
+    def run_dir(self, trial_id: str) -> pathlib.Path:
+        """Where a trial that is under way has its run folder."""
+        return self.path / "runs" / trial_id
+
+    def record(self, trial_id: str) -> dict[str, Any] | None:
+        """What `write_record` kept of a trial; None where there is nothing, or nothing whole."""
+        try:
+            return json.loads((self.path / "trials" / f"{trial_id}.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def records(self) -> list[dict[str, Any]]:
+        """Of all trials that have ended, by number."""
+        found = (self.record(path.stem) for path in sorted(self.path.glob("trials/*.json")))
+        return [record for record in found if record is not None]
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Keep what came of a trial."""
+        path = self.path / "trials" / f"{record['id']}.json"
+        path.parent.mkdir(exist_ok=True)
+        write_text(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+    def remove_run(self, trial_id: str) -> None:
+        """Let go of a trial's run folder: its networks would fill the disk."""
+        shutil.rmtree(self.run_dir(trial_id), ignore_errors=True)
+
+    def _cell(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Cell:
+        base = self.space.base if base is None else base
+        own: dict[str, Any] = {"seed": self.config.seed}
+        if "precision" not in values:
+            own["precision"] = self.config.precision
+        layers = (presets.preset(base["preset"]), base, values, own)
+        data = build(DataConfig, *layers, self.source.as_dict(), {"archive": ""})
+        return Cell(name, data, build(TrainConfig, *layers))
+
+    def _epochs(self, hyperparameters: "HyperParameters") -> dict[str, float]:
+        return {"epochs": float(hyperparameters.values.get("tuner/epochs", self.config.max_epochs))}
+
+    def _trunk(self) -> dict[str, str]:
+        if not self.space.has_frozen_trunk:
+            return {}
+        return {"trunk_run_dir": self.config.trunk_run_dir or str(self.trunk_dir)}
+
+
+@contextlib.contextmanager
+def claim(path: pathlib.Path, config: SessionConfig, space: Space, source: SourceConfig) -> Iterator[Session]:
+    """Open a session's folder, a new one or one to go on with, and keep other processes out until the context ends.
+
+    Raises:
+      errors.BadArgumentError: the folder holds something else, or a session of another configuration or space.
+      errors.FailedError: it cannot be made, or another process is working in it.
+    """
+    _refuse_other_content(path)
+    with contextlib.ExitStack() as stack:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(RunFolder(path).locked())
+        except OSError as error:
+            raise errors.FailedError(
+                f"session_dir={path}: cannot be written ({error.strerror}); choose another --session_dir"
+            ) from error
+        except errors.FailedError as error:
+            raise errors.FailedError(f"session_dir={path}: another process is working there") from error
+        session = Session(path, config, space, source)
+        _refuse_other(session, _identity(session))
+        yield session
+
+
+def _identity(session: Session) -> dict[str, Any]:
+    """What makes the session what it is; the space by its hyperparameters and what their defaults make."""
+    hyperparameters = session.declared()
+    cell = session.cell("0", hyperparameters)
+    return {
+        **session.config.as_dict(identity_only=True),
+        "hyperparameters": hyperparameters.get_config()["space"],
+        "trial": {name: value for name, value in cell.identity.items() if name != "trunk_run_dir"},
+    }
+
+
+def _refuse_other_content(path: pathlib.Path) -> None:
+    if not path.is_dir() or (path / "session.json").exists():
+        return
+    for entry in path.iterdir():
+        if entry.name not in (".lock", ".session.json.partial"):
+            raise errors.BadArgumentError(
+                f"session_dir={path}: expected a new folder or a session's, found {entry.name!r}; "
+                "choose another --session_dir"
+            )
+
+
+def _refuse_other(session: Session, identity: dict[str, Any]) -> None:
+    file = session.path / "session.json"
+    identity = json.loads(json.dumps(identity))
+    if not file.exists():
+        write_text(file, json.dumps(identity, indent=1) + "\n")
+        return
+    found = json.loads(file.read_text(encoding="utf-8"))
+    for name, value in identity.items():
+        if found.get(name) != value:
+            there, given = (
+                f"{name}={part!r}" if isinstance(value, str | int | float) else f"another {name}"
+                for part in (found.get(name), value)
+            )
+            raise errors.BadArgumentError(
+                f"session_dir={session.path} belongs to another session: {there} there, {given} given; "
+                "choose another --session_dir"
+            )
