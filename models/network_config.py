@@ -124,6 +124,15 @@ class NetworkConfig(HeadConfig):
         return _three_numbers("bottlenecks", self.bottlenecks)
 
 
+# What two trunks must have in common to hold the same weights.
+_FREE = {"jit_compile", "pretrained", "initializer", "l2", "dropout", "head_dropout", "norm_momentum"}
+TRUNK_FIELDS = tuple(
+    field.name
+    for field in dataclasses.fields(NetworkConfig)
+    if field.name not in _FREE | {field.name for field in dataclasses.fields(HeadConfig)}
+)
+
+
 def refuse_unread(architecture: str, given: Mapping[str, Any]) -> None:
     """See that no field was given which the network would pass over in silence.
 

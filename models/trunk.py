@@ -3,28 +3,17 @@
 Features are then learned once, and heads for them are tried at the cost of a forward pass.
 """
 
-import dataclasses
 import pathlib
 from typing import Any
 
 import keras
 
-from models.head_config import HeadConfig
 from models.heads import NUM_CLASSES
-from models.network_config import NetworkConfig
+from models.network_config import TRUNK_FIELDS
 from models.run_folder import RunFolder
 from models.train_config import TrainConfig
 from pipeline import errors
-from pipeline.data_config import DataConfig
-
-# What a trunk may have otherwise than the run that it is from: none of it makes other weights.
-_FREE = {"jit_compile", "pretrained", "initializer", "l2", "dropout", "head_dropout", "norm_momentum"}
-_FIELDS = tuple(
-    field.name
-    for field in dataclasses.fields(NetworkConfig)
-    if field.name not in _FREE | {field.name for field in dataclasses.fields(HeadConfig)}
-)
-_DATA_FIELDS = ("dataset", "num_validation", "split_seed")  # else it may have been trained on what is held out now
+from pipeline.data_config import SPLIT_FIELDS, DataConfig
 
 
 def of(model: keras.Model) -> keras.Model:
@@ -72,7 +61,9 @@ def _fitting_run(data: DataConfig, config: TrainConfig) -> RunFolder:
     except (errors.BadArgumentError, errors.FailedError) as error:
         raise type(error)(f"trunk_{error}") from error  # it begins with the name of the flag, run_dir=
     found = run.config()
-    given = {name: getattr(config, name) for name in _FIELDS} | {name: getattr(data, name) for name in _DATA_FIELDS}
+    given = {name: getattr(config, name) for name in TRUNK_FIELDS} | {
+        name: getattr(data, name) for name in SPLIT_FIELDS
+    }
     if config.separate_blocks:
         given["heads"] = config.heads
     differences = _differences(found, given)

@@ -27,6 +27,7 @@ AUGMENTATIONS = (
     "study_sheared",
     "study_coarse",
 )
+SPLIT_FIELDS = ("dataset", "num_validation", "split_seed")  # of which examples a model has been kept from
 
 
 def default_data_dir() -> str:

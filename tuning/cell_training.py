@@ -38,6 +38,20 @@ def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
         return {"report": run.report(), "rows": run.rows()}
 
 
+def evaluate(run_dir: pathlib.Path, split: str) -> dict[str, Any]:
+    """Evaluate a finished run on a split: its report, with the new figures.
+
+    Raises:
+      errors.FailedError: the run has not ended, or its data set is not prepared.
+    """
+    _start()
+    from models import evaluation
+
+    run = run_folder.RunFolder(run_dir)
+    evaluation.evaluate_run(run, split)
+    return run.report()
+
+
 def resolve(precision_name: str) -> str:
     """The precision `auto` -> this machine's; any other as it is."""
     _start()

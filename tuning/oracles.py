@@ -6,9 +6,6 @@ before anything else happens; a session that goes on replays them to an oracle m
 is where the other one was, to the state of its random generators.
 """
 
-import json
-import os
-import pathlib
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,39 +16,12 @@ from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, Hy
 from sklearn.exceptions import ConvergenceWarning
 
 from pipeline import errors
+from tuning.journal import Journal
 
 OBJECTIVE = "objective"
 RUNNING, COMPLETED, FAILED = TrialStatus.RUNNING, TrialStatus.COMPLETED, TrialStatus.FAILED
 _BAYESIAN_STARTS = 50  # points from which Keras Tuner looks for the best of its model's answers
 _NO_LIMIT = 10**9  # Keras Tuner counts failures in a row and raises with its lock held; the session counts its own
-
-
-class Journal:
-    """The events of a session, in order, one JSON object a line."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        self._path = path
-
-    def events(self) -> list[dict[str, Any]]:
-        """All of them. A last line that a kill has cut off never happened, and is removed."""
-        if not self._path.exists():
-            return []
-        data = self._path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if whole != data:
-            with open(self._path, "r+b") as file:
-                file.truncate(len(whole))
-        try:
-            return [json.loads(line) for line in whole.splitlines()]
-        except ValueError as error:
-            raise errors.FailedError(f"{self._path}: damaged ({error}); choose another --session_dir") from error
-
-    def append(self, event: Mapping[str, Any]) -> None:
-        """Add one and make it durable."""
-        with open(self._path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(event, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
 
 
 class _Journaled(keras_tuner.Oracle):

@@ -16,7 +16,8 @@ from models import stopping
 from models.run_folder import RunFolder
 from pipeline import errors
 from tuning import cell_training, oracles, session
-from tuning.session import COMPLETED, FAILED, Session
+from tuning.journal import Journal
+from tuning.session import COMPLETED, FAILED, Session, ranked
 from tuning.session_progress import SessionProgress
 from tuning.study_design import Cell
 from tuning.worker import CallError, DiedError, RecycledWorker
@@ -28,11 +29,12 @@ MARGIN = 1.15  # of the seconds that a trial may take beyond what others took
 Train = Callable[[Cell, pathlib.Path], dict[str, Any]]
 
 
-def run(found: Session, train: Train = cell_training.train) -> None:
+def run(found: Session, train: Train = cell_training.train, num_retrained: int = 0) -> None:
     """Search until the session's trials, minutes or proposals are used up.
 
     Args:
       found: a session; what it has done already is not done again.
+      num_retrained: seeds that the best trial is to be trained with afterwards, within the session's minutes.
       train: what trains a cell in a worker's process; importable by name.
 
     Raises:
@@ -41,7 +43,7 @@ def run(found: Session, train: Train = cell_training.train) -> None:
     """
     try:
         with SessionProgress(found) as progress, stopping.Requests(listen=True) as requests:
-            _Search(found, train, progress, requests).run()
+            _Search(found, train, num_retrained, progress, requests).run()
     except OSError as error:
         raise errors.FailedError(
             f"session_dir={found.path}: cannot be written ({error.strerror}); make room, then give the same command"
@@ -60,8 +62,16 @@ class _Slot:
 
 
 class _Search:
-    def __init__(self, found: Session, train: Train, progress: SessionProgress, requests: stopping.Requests) -> None:
+    def __init__(
+        self,
+        found: Session,
+        train: Train,
+        num_retrained: int,
+        progress: SessionProgress,
+        requests: stopping.Requests,
+    ) -> None:
         self._session, self._train, self._progress, self._requests = found, train, progress, requests
+        self._num_retrained = num_retrained
         self._slots = [_Slot(f"worker{number}") for number in range(found.config.workers)]
         self._began = time.perf_counter()
         self._spent_before = 0.0
@@ -70,8 +80,8 @@ class _Search:
 
     def run(self) -> None:
         config = self._session.config
-        journal = oracles.Journal(self._session.journal)
-        self._spent_before = max((event.get("spent_s", 0.0) for event in journal.events()), default=0.0)
+        journal = Journal(self._session.journal)
+        self._spent_before = self._session.spent_s()
         try:
             if self._session.space.has_frozen_trunk and not config.trunk_run_dir:
                 self._train_trunk()
@@ -100,7 +110,7 @@ class _Search:
             return
         self._progress.tell("training the trunk")
         slot = self._slots[0]
-        slot.cell = self._session.trunk_cell()
+        slot.cell = self._session.trunk_cell(self._session.config.seed)
         try:
             slot.worker.call(self._train, slot.cell, folder.path)
             while not slot.worker.answers_within(POLL_SECONDS):
@@ -197,8 +207,21 @@ class _Search:
             )
 
     def _has_time_for_another(self) -> bool:
-        """Whether a trial of average length would end within the session's minutes."""
+        """Whether a trial of average length, and what comes after the search, would end within the minutes."""
         limit = 60.0 * self._session.config.max_minutes
-        lengths = [record["seconds"] for record in self._session.records() if record["status"] == COMPLETED]
-        expected = MARGIN * sum(lengths) / len(lengths) if lengths else 0.0
-        return not limit or self._spent() + expected <= limit
+        return not limit or self._spent() + MARGIN * self._expected_seconds() <= limit
+
+    def _expected_seconds(self) -> float:
+        """Of another trial and of training the best one again; 0 where no trial has told yet."""
+        completed = ranked(self._session.records())
+        if not completed:
+            return 0.0
+        seconds = sum(record["seconds"] for record in completed)
+        if self._session.space.has_frozen_trunk:
+            untuned = RunFolder(self._session.trunk_dir)
+            untuned_seconds = untuned.report()["train_seconds"] if untuned.is_finished else 0.0
+            retrained = untuned_seconds + max(record["seconds"] for record in completed)
+        else:
+            epochs = self._session.trunk_cell(0).train.epochs
+            retrained = 2 * epochs * seconds / sum(record["epochs"] for record in completed)
+        return seconds / len(completed) + self._num_retrained * retrained

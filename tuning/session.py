@@ -9,15 +9,17 @@ import json
 import math
 import pathlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models import presets
+from models.network_config import TRUNK_FIELDS
 from models.run_folder import RunFolder, write_text
 from models.train_config import TrainConfig
 from pipeline import errors
 from pipeline.config import Config, build, nearest, setting
-from pipeline.data_config import DataConfig, SourceConfig
+from pipeline.data_config import SPLIT_FIELDS, DataConfig, SourceConfig
+from tuning.journal import Journal
 from tuning.space import Space
 from tuning.study_design import Cell
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:  # it costs seconds to import
 TUNERS = ("hyperband", "bayesian", "random", "grid")
 OBJECTIVES = ("both", "fine", "coarse")
 COMPLETED, FAILED = "COMPLETED", "FAILED"
-TRUNK = "trunk"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Session:
         return hyperparameters
 
     def cell(self, trial_id: str, hyperparameters: "HyperParameters") -> Cell:
-        """A trial's training: preset < the space's base < what it chooses < the session's own.
+        """A trial's training: preset < the space's base < the session's own < what the space chooses.
 
         Raises:
           errors.BadArgumentError: the space raises, or makes no configuration.
@@ -120,19 +121,24 @@ class Session:
                 raise errors.BadArgumentError(f"space={self.config.space}: unknown field {name!r}{hint}")
         return self._cell(trial_id, {**chosen, **self._epochs(hyperparameters), **self._trunk()})
 
-    def trunk_cell(self) -> Cell:
-        """The training of the trunk whose heads are searched: the preset's own."""
-        base = {name: value for name, value in self.space.base.items() if name in ("preset", "num_validation")}
-        return self._cell(TRUNK, {}, base)
+    def trunk_cell(self, seed: int) -> Cell:
+        """The training of the trunk whose heads are searched: the preset, untuned, on the same images."""
+        names = ("preset", "heads", *TRUNK_FIELDS, *SPLIT_FIELDS)
+        base = {name: value for name, value in self.space.base.items() if name in names}
+        return self._cell("untuned", {"seed": seed}, base)
 
     @property
     def trunk_dir(self) -> pathlib.Path:
         """Where the session's own trunk is trained."""
-        return self.path / TRUNK
+        return self.path / "trunk"
 
     def run_dir(self, trial_id: str) -> pathlib.Path:
         """Where a trial that is under way has its run folder."""
         return self.path / "runs" / trial_id
+
+    def retrained_dir(self, cell: Cell) -> pathlib.Path:
+        """Where what is trained again after the search has its run folder."""
+        return self.path / "retrained" / cell.name
 
     def record(self, trial_id: str) -> dict[str, Any] | None:
         """What `write_record` kept of a trial; None where there is nothing, or nothing whole."""
@@ -146,6 +152,10 @@ class Session:
         found = (self.record(path.stem) for path in sorted(self.path.glob("trials/*.json")))
         return [record for record in found if record is not None]
 
+    def spent_s(self) -> float:
+        """Seconds that the search has taken, all calls together."""
+        return max((event["spent_s"] for event in Journal(self.journal).events()), default=0.0)
+
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Keep what came of a trial."""
         path = self.path / "trials" / f"{record['id']}.json"
@@ -158,10 +168,8 @@ class Session:
 
     def _cell(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Cell:
         base = self.space.base if base is None else base
-        own: dict[str, Any] = {"seed": self.config.seed}
-        if "precision" not in values:
-            own["precision"] = self.config.precision
-        layers = (presets.preset(base["preset"]), base, values, own)
+        own = {"seed": self.config.seed, "precision": self.config.precision}
+        layers = (presets.preset(base["preset"]), base, own, values)
         data = build(DataConfig, *layers, self.source.as_dict(), {"archive": ""})
         return Cell(name, data, build(TrainConfig, *layers))
 
@@ -172,6 +180,12 @@ class Session:
         if not self.space.has_frozen_trunk:
             return {}
         return {"trunk_run_dir": self.config.trunk_run_dir or str(self.trunk_dir)}
+
+
+def ranked(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The trials that completed, the best first; of equal ones the earlier."""
+    completed = [dict(record) for record in records if record["status"] == COMPLETED]
+    return sorted(completed, key=lambda record: (-record["objective"], record["id"]))
 
 
 @contextlib.contextmanager

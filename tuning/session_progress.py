@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from models.reporting import figures
-from tuning.session import COMPLETED, Session
+from tuning.session import COMPLETED, Session, ranked
+from tuning.session_report import told
 from tuning.study_progress import in_words
 
 REFRESH_SECONDS = 1.0
@@ -80,19 +81,13 @@ class SessionProgress:
                 *(figures.percent(record[name]) for name in ("objective", "fine", "coarse")),
                 f"{record['epochs']:g}",
                 f"{record['seconds']:.0f}",
-                told(record["hyperparameters"]),
+                told(record),
             )
         for trial_id, hyperparameters in self._running.items():
-            table.add_row("", trial_id, *["running", "", "", "", ""], told(hyperparameters))
+            table.add_row("", trial_id, *["running", "", "", "", ""], told({"hyperparameters": hyperparameters}))
         num_failed = len(records) - len(best)
         words = f"{len(best)} trials completed, {num_failed} failed, {len(self._running)} running; "
         return Group(table, Text(words + f"this call has taken {in_words(time.perf_counter() - self._began)}"))
-
-
-def ranked(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The trials that completed, the best first; of equal ones the earlier."""
-    completed = [record for record in records if record["status"] == COMPLETED]
-    return sorted(completed, key=lambda record: (-record["objective"], record["id"]))
 
 
 def outcome(record: dict[str, Any]) -> str:
@@ -102,12 +97,4 @@ def outcome(record: dict[str, Any]) -> str:
     return (
         f"{figures.percent(record['objective'])} % (fine {figures.percent(record['fine'])} %, "
         f"coarse {figures.percent(record['coarse'])} %), {record['epochs']:g} epochs, {record['seconds']:.0f} s"
-    )
-
-
-def told(hyperparameters: dict[str, Any]) -> str:
-    """A trial's own choices; what Hyperband keeps there for itself is left out."""
-    own = {name: value for name, value in hyperparameters.items() if not name.startswith("tuner/")}
-    return ", ".join(
-        f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}" for name, value in own.items()
     )

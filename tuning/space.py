@@ -15,9 +15,12 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from models.network_config import TRUNK_FIELDS
 from models.optimization_config import OPTIMIZERS
+from models.run_folder import RunFolder
 from pipeline import errors
 from pipeline.config import nearest
+from pipeline.data_config import SPLIT_FIELDS
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -114,6 +117,27 @@ SPACES = {
         Space("full", full, {"preset": "tiny"}),
     )
 }
+
+
+def on_trunk(space: Space, run_dir: str) -> Space:
+    """The space on the trunk of a finished run: its network, and the images that it was kept from.
+
+    Raises:
+      errors.BadArgumentError: the space trains whole networks, or the folder is no run's.
+      errors.FailedError: the run has not ended.
+    """
+    if not space.has_frozen_trunk:
+        raise errors.BadArgumentError(
+            f"trunk_run_dir={run_dir}: space {space.name} trains whole networks; leave it out"
+        )
+    run = RunFolder(pathlib.Path(run_dir))
+    try:
+        run.refuse_unfinished()
+    except (errors.BadArgumentError, errors.FailedError) as error:
+        raise type(error)(f"trunk_{error}") from error  # it begins with the name of the flag, run_dir=
+    config = run.config()
+    own = {name: config[name] for name in ("preset", "heads", *TRUNK_FIELDS, *SPLIT_FIELDS)}
+    return dataclasses.replace(space, base={**space.base, **own})
 
 
 def find(name: str) -> Space:

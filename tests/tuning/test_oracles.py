@@ -8,7 +8,8 @@ from keras_tuner.oracles import RandomSearchOracle
 
 from pipeline import errors
 from tuning import oracles
-from tuning.oracles import COMPLETED, FAILED, OBJECTIVE, RUNNING, Journal
+from tuning.journal import Journal
+from tuning.oracles import COMPLETED, FAILED, OBJECTIVE, RUNNING
 from tuning.session import TUNERS
 
 

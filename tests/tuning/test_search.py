@@ -12,7 +12,7 @@ from pipeline import errors
 from pipeline.data_config import SourceConfig
 from tests.conftest import ROOT
 from tests.tuning import stub_training
-from tuning import search, session, session_progress
+from tuning import search, session
 from tuning.session import COMPLETED, FAILED, TUNERS, SessionConfig
 from tuning.space import Space
 
@@ -53,7 +53,7 @@ def test_each_trial_is_trained_once_and_never_again(tuner, tmp_path):
     assert sorted(calls(tmp_path / "session")) == sorted(f"{record['id']}-seed-0" for record in found.records())
     assert {record["status"] for record in found.records()} == {COMPLETED}
     assert not list((tmp_path / "session" / "runs").iterdir())
-    best = session_progress.ranked(found.records())[0]
+    best = session.ranked(found.records())[0]
     assert best["objective"] == pytest.approx(0.5 + 0.1 - abs(best["hyperparameters"]["learning_rate"] - 0.3))
 
 
@@ -87,7 +87,7 @@ def test_trials_that_fail_are_told_and_passed_over(tmp_path):
     failed = [record for record in found.records() if record["status"] == FAILED]
     assert [record["id"] for record in failed] == ["1", "3", "5"]
     assert {record["reason"] for record in failed} == {"MemoryError: no room for the network"}
-    assert len(session_progress.ranked(found.records())) == 3
+    assert len(session.ranked(found.records())) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,104 @@
+"""The best trial of a session, trained again beside the untuned preset, with the same seeds; then, once, on test.
+
+Where trials had a frozen trunk, each seed's preset is the trunk of that seed's heads: trained once, it is both.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from models import stopping
+from models.train_config import TrainConfig
+from pipeline import errors
+from pipeline.config import build
+from pipeline.data_config import DataConfig
+from tuning import cell_training
+from tuning.session import Session, accuracies, objective
+from tuning.study_design import Cell
+from tuning.worker import CallError, DiedError, RecycledWorker
+
+POLL_SECONDS = 0.2
+ACCURACIES = ("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy")
+Train = Callable[[Cell, pathlib.Path], dict[str, Any]]
+Evaluate = Callable[[pathlib.Path, str], dict[str, Any]]
+
+
+def run(
+    session: Session,
+    best: Mapping[str, Any],
+    seeds: Sequence[int],
+    train: Train = cell_training.train,
+    evaluate: Evaluate = cell_training.evaluate,
+) -> dict[str, Any]:
+    """Train both with each seed, what is finished passed over, and evaluate the tuned ones on test.
+
+    Args:
+      session: whose folder takes the runs.
+      best: the record of a trial.
+      seeds: of the trainings.
+      train: what trains a cell in a worker's process; importable by name.
+      evaluate: what evaluates its run there, on a split.
+
+    Returns:
+      {"untuned": objective on validation by seed, "tuned": the same, "test": mean accuracies by name, 0 to 1}.
+
+    Raises:
+      errors.FailedError: a training or an evaluation failed.
+      errors.InterruptedRunError: SIGINT or SIGTERM came; the same call goes on.
+    """
+    found: dict[str, dict[str, float]] = {"untuned": {}, "tuned": {}}
+    tests: list[dict[str, float | None]] = []
+    worker = RecycledWorker()
+    try:
+        with stopping.Requests(listen=True) as requests:
+            for seed in seeds:
+                untuned = session.trunk_cell(seed)
+                path = session.retrained_dir(untuned)
+                outcome = _answer(worker, requests, train, untuned, path)
+                found["untuned"][str(seed)] = objective(session.config, _on_validation(outcome))
+                tuned = _tuned(session, best, seed, untuned, path)
+                path = session.retrained_dir(tuned)
+                outcome = _answer(worker, requests, train, tuned, path)
+                found["tuned"][str(seed)] = objective(session.config, _on_validation(outcome))
+                if outcome["report"]["split"] != "test":  # else an earlier call has read it
+                    outcome["report"] = _answer(worker, requests, evaluate, path, "test")
+                tests.append(accuracies(outcome["report"]))
+    except (CallError, DiedError) as error:
+        raise errors.FailedError(f"training the best trial again: {error}") from error
+    finally:
+        worker.interrupt()
+    return {**found, "test": {name: _mean([test[name] for test in tests]) for name in ("fine", "coarse")}}
+
+
+def _tuned(session: Session, best: Mapping[str, Any], seed: int, untuned: Cell, untuned_path: pathlib.Path) -> Cell:
+    """The best trial's configuration with another seed, on this seed's trunk or as long as the preset."""
+    own: dict[str, Any] = {"seed": seed}
+    if session.space.has_frozen_trunk:
+        own["trunk_run_dir"] = str(untuned_path)
+    else:
+        own["epochs"] = untuned.train.epochs
+    data = dataclasses.replace(build(DataConfig, best["config"]), data_dir=untuned.data.data_dir)
+    return Cell("tuned", data, build(TrainConfig, best["config"], own))
+
+
+def _on_validation(outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """The report as the training left it; an evaluation on test may have come since."""
+    last, report = outcome["rows"][-1], outcome["report"]
+    return {**report, "split": "validation", **{name: last[f"validation_{name}"] for name in ACCURACIES}}
+
+
+def _answer(
+    worker: RecycledWorker, requests: stopping.Requests, function: Callable[..., Any], *arguments: Any
+) -> dict[str, Any]:
+    worker.call(function, *arguments)
+    while not worker.answers_within(POLL_SECONDS):
+        if requests.received:
+            worker.interrupt()
+            raise errors.InterruptedRunError("interrupted; the same command goes on from there")
+    return worker.answer()
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if len(known) == len(values) else None

@@ -1,0 +1,175 @@
+"""What a session found: its records -> one document, and that as a table for people.
+
+Session.records() ──document──▶ report.json ──▶ markdown, rich table, tuning.session_plots
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import rich.box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.inspection import permutation_importance
+
+from models.reporting import figures, report
+from tuning import statistics
+from tuning.session import COMPLETED, Session, ranked
+
+SHOWN_TRIALS = 20
+LEAST_TRIALS = 8  # that must have completed before it is said what mattered
+NUM_TREES, NUM_SHUFFLES = 200, 20
+
+Record = Mapping[str, Any]
+
+
+def document(session: Session, command: str, retrained: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The whole of `report.json`.
+
+    Args:
+      session: what was searched.
+      command: what was typed.
+      retrained: of `retraining.run`, if the best trial was trained again.
+    """
+    records = session.records()
+    best = ranked(records)
+    return {
+        "space": session.config.space,
+        "tuner": session.config.tuner,
+        "objective": session.config.objective,
+        "fine_weight": session.config.fine_weight,
+        "dataset": session.source.dataset,
+        "split": "validation",
+        "trials": [_trial(record) for record in records],
+        "best": best[0] if best else None,
+        "importance": importance(best),
+        "retrained": dict(retrained) if retrained else None,
+        "spent_s": session.spent_s(),
+        "command": command,
+        "versions": report.versions(),
+        "git_commit": report.git_commit(),
+    }
+
+
+def importance(completed: Sequence[Record]) -> dict[str, float] | None:
+    """How much of the objective each hyperparameter explains, 0 to 1; the names of the most important first.
+
+    By how much worse a random forest (Breiman 2001) predicts the objective where the hyperparameter's values are
+    shuffled among the trials; None where fewer than LEAST_TRIALS are there to learn from.
+    """
+    names = [name for name in completed[0]["hyperparameters"] if not name.startswith("tuner/")] if completed else []
+    if len(completed) < LEAST_TRIALS:
+        return None
+    values = np.array([[_number(record, name, completed) for name in names] for record in completed])
+    objective = np.array([record["objective"] for record in completed])
+    if np.ptp(objective) == 0.0:
+        return dict.fromkeys(names, 0.0)
+    forest = RandomForestRegressor(NUM_TREES, random_state=0).fit(values, objective)
+    found = permutation_importance(forest, values, objective, n_repeats=NUM_SHUFFLES, random_state=0)
+    losses = np.maximum(found.importances_mean, 0.0)
+    shares = losses / losses.sum() if losses.sum() else losses
+    return {names[place]: round(float(shares[place]), 4) for place in np.argsort(-shares)}
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """The document as a page."""
+    warning = figures.stand_in_warning(found["dataset"])
+    lines = [f"# Tuner session: space {found['space']}, {found['tuner']}", ""]
+    lines += [f"**{warning}.**", ""] if warning else []
+    lines += [_summary(found), ""]
+    heading, *rows = _table(found, SHOWN_TRIALS)
+    lines += [_line(heading), _line(["---"] * len(heading)), *(_line(row) for row in rows), ""]
+    if found["importance"]:
+        lines += ["## What mattered", "", "| hyperparameter | share |", "| --- | --- |"]
+        lines += [f"| {name} | {100 * share:.0f} % |" for name, share in found["importance"].items()] + [""]
+    if found["retrained"]:
+        lines += ["## The best trial, trained again", "", *_retrained_lines(found["retrained"]), ""]
+    failed = [trial for trial in found["trials"] if trial["status"] != COMPLETED]
+    lines += ["## Failed", "", *(f"- {trial['id']}: {trial['reason']}" for trial in failed), ""] if failed else []
+    lines.append(f"Run: `{found['command']}`, {found['git_commit']}")
+    return "\n".join(lines) + "\n"
+
+
+def show(found: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the best trials, and what the session as a whole says."""
+    console = console or Console()
+    warning = figures.stand_in_warning(found["dataset"])
+    if warning:
+        console.print(Text(warning, style="bold red"))
+    heading, *rows = _table(found, SHOWN_TRIALS)
+    table = Table(box=rich.box.SIMPLE)
+    for title in heading:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+    console.print(Text(_summary(found)), soft_wrap=True)
+    for line in _retrained_lines(found["retrained"]) if found["retrained"] else ():
+        console.print(Text(line), soft_wrap=True)
+    if warning:
+        console.print(Text(warning, style="bold red"))
+
+
+def _trial(record: Record) -> dict[str, Any]:
+    """A row of `trials`; the whole configuration stands in the trial's own file."""
+    return {name: value for name, value in record.items() if name != "config"}
+
+
+def _number(record: Record, name: str, completed: Sequence[Record]) -> float:
+    """A hyperparameter as something to split at: numbers as they are, words by the order of their appearance."""
+    value = record["hyperparameters"][name]
+    if isinstance(value, int | float):
+        return float(value)
+    return float(list(dict.fromkeys(other["hyperparameters"][name] for other in completed)).index(value))
+
+
+def _summary(found: Mapping[str, Any]) -> str:
+    completed = [trial for trial in found["trials"] if trial["status"] == COMPLETED]
+    aim = {"both": "the mean of fine and coarse", "fine": "fine", "coarse": "coarse"}[found["objective"]]
+    if found["objective"] == "both" and found["fine_weight"] != 0.5:
+        aim = f"{found['fine_weight']:g} x fine + {1 - found['fine_weight']:g} x coarse"
+    precisions = ", ".join(dict.fromkeys(trial["precision"] for trial in completed)) or "none"
+    return (
+        f"{figures.dataset_name(found['dataset'])}: {len(completed)} of {len(found['trials'])} trials completed, in "
+        f"{found['spent_s'] / 60:.0f} min; the objective is {aim} accuracy on validation at a trial's end. "
+        f"Precision of the layers: {precisions}."
+    )
+
+
+def _table(found: Mapping[str, Any], most: int) -> list[list[str]]:
+    rows = [["rank", "trial", "objective (%)", "fine (%)", "coarse (%)", "epochs", "seconds", "hyperparameters"]]
+    for rank, trial in enumerate(ranked(found["trials"])[:most], start=1):
+        accuracies = [figures.percent(trial[name]) for name in ("objective", "fine", "coarse")]
+        rows.append(
+            [str(rank), trial["id"], *accuracies, f"{trial['epochs']:g}", f"{trial['seconds']:.0f}", told(trial)]
+        )
+    return rows
+
+
+def told(trial: Record) -> str:
+    """A trial's own choices; what Hyperband keeps there for itself is left out."""
+    own = {name: value for name, value in trial["hyperparameters"].items() if not name.startswith("tuner/")}
+    return ", ".join(f"{name}={_brief(value)}" for name, value in own.items())
+
+
+def _brief(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _retrained_lines(retrained: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name, words in (("untuned", "the preset as it is"), ("tuned", "with what was found")):
+        summary = statistics.summarise(list(retrained[name].values()))
+        spread = "" if summary.std is None else f" ± {figures.percent(summary.std)}"
+        lines.append(
+            f"{words}: {figures.percent(summary.mean)}{spread} % on validation, seeds {', '.join(retrained[name])}"
+        )
+    for name, value in retrained["test"].items():
+        lines.append(f"test, read once: {name} {figures.percent(value)} %, mean over the seeds")
+    return lines
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

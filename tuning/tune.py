@@ -1,0 +1,96 @@
+"""Tune: Keras Tuner searches the heads of a network, or all of it, on validation; what was best is a --config.
+
+    python -m tuning.tune --space=heads --tuner=hyperband --objective=both --max_minutes=30
+
+shows the best trials as they come, and leaves report.json, report.md, plots and best.json in the session's folder. The
+same command goes on where it was cut off, by whatever; on a finished session it draws the report again. Then
+
+    python -m models.train --config=SESSION/best.json --run_dir=runs/tuned
+
+trains the best trial again, to the same figures on the same machine; `--retrain_best` does that at once.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shlex
+import sys
+from typing import Any, NoReturn
+
+from absl import flags
+
+from models import run_folder
+from pipeline import binary, config, errors, prepared
+from pipeline.data_config import SourceConfig
+from tuning import space
+from tuning.session import Session, SessionConfig, ranked
+
+config.define_flags(SourceConfig, SessionConfig)
+SESSION_DIR = flags.DEFINE_string("session_dir", "", "folder of the session; default runs/sessions/SPACE-TUNER-DATASET")
+RETRAIN_BEST = flags.DEFINE_bool(
+    "retrain_best", False, "train the best trial again beside the untuned preset, --retrain_seeds times; then read test"
+)
+RETRAIN_SEEDS = flags.DEFINE_integer("retrain_seeds", 3, "seeds of --retrain_best", lower_bound=1)
+
+
+def main() -> None:
+    """Search what is not searched yet, then report."""
+    given = config.given_flags()
+    plan = config.build(SessionConfig, given)
+    found = space.find(plan.space)
+    if plan.trunk_run_dir:
+        found = space.on_trunk(found, plan.trunk_run_dir)
+    from pipeline import prepare
+
+    source = config.build(SourceConfig, given)
+    dataset = prepare.prepare(source)
+    source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)), dataset=dataset)
+    path = pathlib.Path(SESSION_DIR.value or os.path.join("runs", "sessions", f"{found.name}-{plan.tuner}-{dataset}"))
+    binary.load_tensorflow()
+    from models import device, precision
+    from tuning import retraining, search, session
+
+    device.claim_gpus_politely()
+    plan = dataclasses.replace(plan, precision=precision.resolve(plan.precision))
+    with session.claim(path, plan, found, source) as tuned:
+        num_retrained = RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0
+        try:
+            search.run(tuned, num_retrained=num_retrained)
+        finally:
+            if not num_retrained:
+                _report(tuned)
+        best = ranked(tuned.records())
+        if not best:
+            _refuse_nothing(tuned)
+        if num_retrained:
+            _report(tuned, retraining.run(tuned, best[0], range(plan.seed, plan.seed + num_retrained)))
+
+
+def _report(tuned: Session, retrained: dict[str, Any] | None = None) -> None:
+    from tuning import session_plots, session_report
+
+    command = shlex.join(["python", "-m", "tuning.tune", *sys.argv[1:]])
+    report = session_report.document(tuned, command, retrained)
+    run_folder.write_text(tuned.path / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
+    run_folder.write_text(tuned.path / "report.md", session_report.markdown(report))
+    if report["best"] is not None:
+        run_folder.write_text(tuned.path / "best.json", json.dumps(report["best"]["config"], indent=1) + "\n")
+    session_report.show(report)
+    for written in (tuned.path / "report.md", *session_plots.draw(report, tuned.path)):
+        print(f"written: {written}")
+
+
+def _refuse_nothing(tuned: Session) -> NoReturn:
+    records = tuned.records()
+    reason = records[-1]["reason"] if records else "none began within --max_minutes"
+    raise errors.FailedError(f"no trial of {len(records)} completed: {reason}")
+
+
+def run() -> None:
+    """The console script `cifar-tune`."""
+    binary.run(main)
+
+
+if __name__ == "__main__":
+    run()
