@@ -46,6 +46,7 @@ setup(
             "cifar-train=models.train:run",
             "cifar-evaluate=models.evaluate:run",
             "cifar-study=tuning.study:run",
+            "cifar-tune=tuning.tune:run",
         ]
     },
     classifiers=[

@@ -22,6 +22,7 @@ BINARIES = (
     "models.train",
     "models.evaluate",
     "tuning.study",
+    "tuning.tune",
     "benchmarks.accuracy",
     "benchmarks.augment",
     "benchmarks.train_step",

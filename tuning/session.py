@@ -105,7 +105,7 @@ class Session:
         return hyperparameters
 
     def cell(self, trial_id: str, hyperparameters: "HyperParameters") -> Cell:
-        """A trial's training: preset < the space's base < the session's own < what the space chooses.
+        """A trial's training: preset < the session's own < the space's base < what it chooses.
 
         Raises:
           errors.BadArgumentError: the space raises, or makes no configuration.
@@ -169,7 +169,7 @@ class Session:
     def _cell(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Cell:
         base = self.space.base if base is None else base
         own = {"seed": self.config.seed, "precision": self.config.precision}
-        layers = (presets.preset(base["preset"]), base, own, values)
+        layers = (presets.preset(base["preset"]), own, base, values)
         data = build(DataConfig, *layers, self.source.as_dict(), {"archive": ""})
         return Cell(name, data, build(TrainConfig, *layers))
 

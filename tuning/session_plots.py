@@ -61,7 +61,7 @@ def _objective(report: Report) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="#d9dee5")
     axes.legend(loc="lower right")
-    figure.suptitle(_heading(report, "Objective over the trials"), x=0.01, ha="left")
+    figure.suptitle(_heading(report, "Objective over the trials"), x=0.01, ha="left", fontsize=10.5)
     return figure
 
 
@@ -91,7 +91,7 @@ def _parallel(report: Report, completed: Sequence[Mapping[str, Any]]) -> Figure:
     axes.set_xlim(-0.4, len(names) - 0.4)
     axes.tick_params(length=0)
     figure.colorbar(shade, ax=axes, label="objective (%)", pad=0.01)
-    figure.suptitle(_heading(report, "Hyperparameters, the best trial in orange"), x=0.01, ha="left")
+    figure.suptitle(_heading(report, "Hyperparameters, the best trial in orange"), x=0.01, ha="left", fontsize=10.5)
     return figure
 
 
@@ -121,7 +121,7 @@ def _importance(report: Report) -> Figure:
     axes.barh(list(shares), [100 * share for share in shares.values()], color=BLUE, height=0.62)
     axes.grid(axis="x", color="#d9dee5")
     axes.tick_params(axis="y", length=0)
-    figure.suptitle(_heading(report, "What mattered"), x=0.01, ha="left")
+    figure.suptitle(_heading(report, "What mattered"), x=0.01, ha="left", fontsize=10.5)
     return figure
 
 
@@ -143,8 +143,10 @@ def _brackets(report: Report) -> Figure:
                 axes.plot(ends, (100 * past["objective"], 100 * trial["objective"]), color=GREY, linewidth=1)
         axes.set_title(f"bracket {bracket}", loc="left", fontsize=10)
         axes.set_xlabel("epochs of the rung")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        rungs = {trial["hyperparameters"]["tuner/epochs"] for trial in found}
+        axes.set_xticks(sorted(rungs))
+        axes.set_xlim(min(rungs) - 0.5, max(rungs) + 0.5)
         axes.grid(color="#d9dee5")
     figure.axes[0].set_ylabel("objective on validation (%)")
-    figure.suptitle(_heading(report, "Hyperband's brackets"), x=0.01, ha="left")
+    figure.suptitle(_heading(report, "Hyperband's brackets"), x=0.01, ha="left", fontsize=10.5)
     return figure

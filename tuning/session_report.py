@@ -15,6 +15,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
 from models.reporting import figures, report
+from models.reporting.table import wide_console
 from tuning import statistics
 from tuning.session import COMPLETED, Session, ranked
 
@@ -36,7 +37,7 @@ def document(session: Session, command: str, retrained: Mapping[str, Any] | None
     records = session.records()
     best = ranked(records)
     return {
-        "space": session.config.space,
+        "space": session.space.name,
         "tuner": session.config.tuner,
         "objective": session.config.objective,
         "fine_weight": session.config.fine_weight,
@@ -94,7 +95,7 @@ def markdown(found: Mapping[str, Any]) -> str:
 
 def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the best trials, and what the session as a whole says."""
-    console = console or Console()
+    console = console or wide_console()
     warning = figures.stand_in_warning(found["dataset"])
     if warning:
         console.print(Text(warning, style="bold red"))

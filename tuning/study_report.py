@@ -16,6 +16,7 @@ from rich.text import Text
 
 from models import presets
 from models.reporting import figures
+from models.reporting.table import wide_console
 from models.train_config import TrainConfig
 from pipeline import errors
 from pipeline.config import build
@@ -103,7 +104,7 @@ def markdown(report: Mapping[str, Any]) -> str:
 
 def show(report: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the document's tables; what is not CIFAR-100 says so before and after."""
-    console = console or Console()
+    console = console or wide_console()
     warning = figures.stand_in_warning(report["dataset"])
     console.print(
         *([Text(warning, style="bold red")] if warning else []), Text(report["question"], style="bold"), sep="\n"

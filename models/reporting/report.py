@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models import device, flops, presets
+from models import device, flops, precision, presets
 from models.checkpoints import Progress
 from models.metrics import MEANS, coarse_source
 from models.train_config import TrainConfig
@@ -50,7 +50,7 @@ def of_training(
         "num_test": counts.num_test,
         "preset": config.preset,
         "preset_changes": _preset_changes(data, config),
-        "precision": config.precision,
+        "precision": precision.of(model),
         "seed": config.seed,
         "epochs": round(trained_epochs, 4),
         "steps": progress.step,

@@ -8,6 +8,14 @@ from rich.text import Text
 from models.reporting import figures
 from models.run_folder import RunFolder
 
+WIDTH = 160  # columns of a table that goes into a file or a pipe; a terminal has its own
+
+
+def wide_console() -> Console:
+    """Standard output, wide enough for a table where it is no terminal."""
+    found = Console()
+    return found if found.is_terminal else Console(width=WIDTH)
+
 
 def show(run: RunFolder, console: Console | None = None) -> None:
     """Print a finished run's report; what is not CIFAR-100 says so on the first and on the last line.
