@@ -8,7 +8,7 @@ ARCHIVE ?=
 RUN_DIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint format bench gallery chart clean
+.PHONY: help setup train test lint format bench gallery chart tables clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ gallery: $(INSTALLED) ## Draw every augmentation set into docs/gallery/.
 
 chart: $(INSTALLED) ## Draw docs/accuracy_cost.png from benchmarks/results.
 	$(PYTHON) -m benchmarks.accuracy_cost --out=docs/accuracy_cost.png
+
+tables: $(INSTALLED) ## Draw the studies' pages, plots and README tables again from docs/studies.
+	@set -e; for report in docs/studies/*/report.json; do $(PYTHON) -m tuning.study --redraw=$$report; done
+	$(PYTHON) -m benchmarks.readme_tables
 
 clean: ## Remove .venv and caches; data/ and runs/ stay.
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

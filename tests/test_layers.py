@@ -30,6 +30,7 @@ BINARIES = (
     "benchmarks.accuracy_cost",
     "benchmarks.startup",
     "benchmarks.show",
+    "benchmarks.readme_tables",
 )
 
 

@@ -90,16 +90,20 @@ def markdown(report: Mapping[str, Any]) -> str:
     lines += [f"**{warning}.**", ""] if warning else []
     lines += [_conditions(report), ""]
     for name in report["metrics"]:
-        heading, *rows = _table(report, name)
-        lines += [f"## {METRICS[name].capitalize()} accuracy (%)", "", _line(heading), _line(["---"] * len(heading))]
-        lines += [*(_line(row) for row in rows), ""]
+        lines += [f"## {METRICS[name].capitalize()} accuracy (%)", "", *markdown_table(report, name), ""]
     lines += ["## Rows", ""]
     lines += [f"- **{row['name']}**{_explained(row)}" for row in report["variants"]]
     failed = [cell for cell in report["cells"] if cell["status"] != FINISHED]
     lines += ["", "## Failed", ""] if failed else []
     lines += [f"- {cell['variant']}, seed {cell['seed']}: {cell['reason']}" for cell in failed]
-    lines += ["", f"Run: `{report['command']}`, {_origin(report)}"]
+    lines += ["", origin(report)]
     return "\n".join(lines) + "\n"
+
+
+def markdown_table(report: Mapping[str, Any], name: str) -> list[str]:
+    """Lines: one metric's table, a row a variant."""
+    heading, *rows = _table(report, name)
+    return [_line(heading), _line(["---"] * len(heading)), *(_line(row) for row in rows)]
 
 
 def show(report: Mapping[str, Any], console: Console | None = None) -> None:
@@ -355,6 +359,8 @@ def _conditions(report: Mapping[str, Any]) -> str:
     )
 
 
-def _origin(report: Mapping[str, Any]) -> str:
+def origin(report: Mapping[str, Any]) -> str:
+    """One line: the command, and the commits, machines and precisions of what it found."""
     parts = (report["git_commit"], report["device"], report["precision"])
-    return "; ".join(" and ".join(str(value) for value in part) or "nothing finished" for part in parts)
+    found = "; ".join(" and ".join(str(value) for value in part) or "nothing finished" for part in parts)
+    return f"Run: `{report['command']}`, {found}"
