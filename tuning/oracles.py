@@ -6,25 +6,45 @@ before anything else happens; a session that goes on replays them to an oracle m
 is where the other one was, to the state of its random generators.
 """
 
+import functools
+import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, HyperbandOracle, RandomSearchOracle
+from keras_tuner.src.engine import oracle as oracle_module
 from sklearn.exceptions import ConvergenceWarning
 
 from pipeline import errors
 from tuning.journal import Journal
 
 OBJECTIVE = "objective"
-RUNNING, COMPLETED, FAILED = TrialStatus.RUNNING, TrialStatus.COMPLETED, TrialStatus.FAILED
+RUNNING, IDLE, STOPPED = TrialStatus.RUNNING, TrialStatus.IDLE, TrialStatus.STOPPED
+COMPLETED, FAILED = TrialStatus.COMPLETED, TrialStatus.FAILED
 _BAYESIAN_STARTS = 50  # points from which Keras Tuner looks for the best of its model's answers
 _NO_LIMIT = 10**9  # Keras Tuner counts failures in a row and raises with its lock held; the session counts its own
 
 
-class _Journaled(keras_tuner.Oracle):
+def _alone(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let one thread at a time into the oracle, and leave it usable whatever the method raises."""
+
+    @functools.wraps(method)
+    def guarded(self: "Oracle", *arguments: Any) -> Any:
+        with self._lock:
+            try:
+                return method(self, *arguments)
+            finally:
+                if oracle_module.LOCKS[self].locked():  # by this thread: the others wait before
+                    oracle_module.THREADS[self] = None
+                    oracle_module.LOCKS[self].release()
+
+    return guarded
+
+
+class Oracle(keras_tuner.Oracle):
     """What each of Keras Tuner's oracles gets: no files of its own, the journal, and replay."""
 
     journal: Journal
@@ -38,7 +58,11 @@ class _Journaled(keras_tuner.Oracle):
     def _save_trial(self, trial: Trial) -> None:
         """Nothing: the journal is the state."""
 
-    @keras_tuner.synchronized
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._lock = threading.RLock()  # Keras Tuner's own lock stays held where something raises
+
+    @_alone
     def create_trial(self, tuner_id: str) -> Trial:
         """The trial that a worker is to run; one that it has not ended yet is given to it again."""
         is_known = tuner_id in self.ongoing_trials
@@ -48,7 +72,7 @@ class _Journaled(keras_tuner.Oracle):
             self._keep({"event": "begin", "worker": tuner_id, "trial": trial.trial_id, "values": values})
         return trial
 
-    @keras_tuner.synchronized
+    @_alone
     def end_trial(self, trial: Trial) -> None:
         """Take a trial back, COMPLETED with its objective reported by `update_trial`, or FAILED."""
         own = self.trials[trial.trial_id]
@@ -56,14 +80,24 @@ class _Journaled(keras_tuner.Oracle):
         self._keep({"event": "end", "trial": trial.trial_id, "status": trial.status, "objective": objective})
         super().end_trial(trial)
 
-    @keras_tuner.synchronized
-    def requeue(self) -> None:
-        """Let trials that nobody runs any more be run by whoever asks next."""
-        if not self.ongoing_trials:
+    @_alone
+    def finish(self, trial: Trial, record: Mapping[str, Any]) -> None:
+        """Take a trial back with its record: `status`, and `objective` where it completed."""
+        if record["status"] == COMPLETED:
+            self.update_trial(trial.trial_id, {OBJECTIVE: record["objective"]})
+        trial.status = record["status"]
+        self.end_trial(trial)
+
+    @_alone
+    def requeue(self, workers: Sequence[str] | None = None) -> None:
+        """Let trials that nobody runs any more be run by whoever asks next: those of some workers, or all."""
+        gone = sorted(self.ongoing_trials) if workers is None else sorted(workers)
+        if not gone:
             return
-        self._keep({"event": "requeue"})
-        self._retry_queue += [trial.trial_id for trial in self.ongoing_trials.values()]
-        self.ongoing_trials = {}
+        self._keep({"event": "requeue", "workers": gone})
+        for name in gone:
+            self._retry_queue.append(self.ongoing_trials.pop(name).trial_id)
+            self.tuner_ids.discard(name)
 
     def replay(self) -> None:
         """Live through the journal's events, which an oracle of the same arguments has left there.
@@ -81,13 +115,9 @@ class _Journaled(keras_tuner.Oracle):
                         "another version of Keras Tuner or of another space; choose another --session_dir"
                     )
             elif event["event"] == "end":
-                trial = self.trials[event["trial"]]
-                if event["objective"] is not None:
-                    self.update_trial(trial.trial_id, {OBJECTIVE: event["objective"]})
-                trial.status = event["status"]
-                self.end_trial(trial)
+                self.finish(self.trials[event["trial"]], event)
             else:
-                self.requeue()
+                self.requeue(event["workers"])
         self._replayed = None
 
     def _keep(self, event: dict[str, Any]) -> None:
@@ -95,19 +125,19 @@ class _Journaled(keras_tuner.Oracle):
             self.journal.append({**event, "spent_s": round(self.spent_s(), 1)})
 
 
-class _Random(_Journaled, RandomSearchOracle):
+class _Random(Oracle, RandomSearchOracle):
     pass
 
 
-class _Grid(_Journaled, GridSearchOracle):
+class _Grid(Oracle, GridSearchOracle):
     pass
 
 
-class _Hyperband(_Journaled, HyperbandOracle):
+class _Hyperband(Oracle, HyperbandOracle):
     pass
 
 
-class _Bayesian(_Journaled, BayesianOptimizationOracle):
+class _Bayesian(Oracle, BayesianOptimizationOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """As Keras Tuner's, but for the model of the objective: under replay its answer stands in the journal."""
         num_completed = sum(trial.status == COMPLETED for trial in self.trials.values())
@@ -121,7 +151,7 @@ class _Bayesian(_Journaled, BayesianOptimizationOracle):
 
 def build(
     tuner: str, space: keras_tuner.HyperParameters, journal: Journal, max_trials: int, max_epochs: int, seed: int
-) -> _Journaled:
+) -> Oracle:
     """An oracle that maximises the objective, where the journal says it is.
 
     Args:
@@ -139,7 +169,7 @@ def build(
         "seed": seed + 1,  # Keras Tuner takes 0 for none
         "max_consecutive_failed_trials": _NO_LIMIT,
     }
-    oracle: _Journaled
+    oracle: Oracle
     if tuner == "hyperband":
         oracle = _Hyperband(max_epochs=max_epochs, **common)
     elif tuner == "bayesian":

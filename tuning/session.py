@@ -212,6 +212,19 @@ def claim(path: pathlib.Path, config: SessionConfig, space: Space, source: Sourc
         yield session
 
 
+def joined(path: pathlib.Path, config: SessionConfig, space: Space, source: SourceConfig) -> Session:
+    """The session that another process has claimed, for a worker of it.
+
+    Raises:
+      errors.BadArgumentError: the folder holds no session, or one of another configuration or space.
+    """
+    if not (path / "session.json").exists():
+        raise errors.BadArgumentError(f"session_dir={path}: expected a session's folder; start its chief first")
+    session = Session(path, config, space, source)
+    _refuse_other(session, _identity(session))
+    return session
+
+
 def _identity(session: Session) -> dict[str, Any]:
     """What makes the session what it is; the space by its hyperparameters and what their defaults make."""
     hyperparameters = session.declared()

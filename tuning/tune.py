@@ -7,9 +7,11 @@ same command goes on where it was cut off, by whatever; on a finished session it
 
     python -m models.train --config=SESSION/best.json --run_dir=runs/tuned
 
-trains the best trial again, to the same figures on the same machine; `--retrain_best` does that at once.
+trains the best trial again, to the same figures on the same machine; `--retrain_best` does that at once. Several
+machines work on one session through `--serve` and `--join` (tuning/service.py).
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -31,12 +33,20 @@ SESSION_DIR = flags.DEFINE_string("session_dir", "", "folder of the session; def
 RETRAIN_BEST = flags.DEFINE_bool(
     "retrain_best", False, "train the best trial again beside the untuned preset, --retrain_seeds times; then read test"
 )
+SERVE = flags.DEFINE_string(
+    "serve",
+    "",
+    "HOST:PORT, such as 127.0.0.1:8700: propose trials to workers there, and train none; it has no password",
+)
+JOIN = flags.DEFINE_string("join", "", "HOST:PORT of a --serve: train trials for it; same flags, same --session_dir")
 RETRAIN_SEEDS = flags.DEFINE_integer("retrain_seeds", 3, "seeds of --retrain_best", lower_bound=1)
 
 
 def main() -> None:
     """Search what is not searched yet, then report."""
     given = config.given_flags()
+    if SERVE.value and JOIN.value:
+        raise errors.BadArgumentError(f"serve={SERVE.value} and join={JOIN.value}: give one of the two")
     plan = config.build(SessionConfig, given)
     found = space.find(plan.space)
     if plan.trunk_run_dir:
@@ -46,21 +56,32 @@ def main() -> None:
     source = config.build(SourceConfig, given)
     dataset = prepare.prepare(source)
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)), dataset=dataset)
-    path = pathlib.Path(SESSION_DIR.value or os.path.join("runs", "sessions", f"{found.name}-{plan.tuner}-{dataset}"))
+    path = pathlib.Path(
+        SESSION_DIR.value or os.path.join("runs", "sessions", f"{found.name}-{plan.tuner}-{dataset}")
+    ).absolute()
     binary.load_tensorflow()
     from models import device, precision
     from tuning import retraining, search, session
 
     device.claim_gpus_politely()
     plan = dataclasses.replace(plan, precision=precision.resolve(plan.precision))
+    if JOIN.value:
+        search.join(session.joined(path, plan, found, source), JOIN.value)
+        return
+    num_retrained = RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0
     with session.claim(path, plan, found, source) as tuned:
-        num_retrained = RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0
         try:
-            search.run(tuned, num_retrained=num_retrained)
-        finally:
-            if not num_retrained:
+            if SERVE.value:
+                search.serve(tuned, SERVE.value, num_retrained=num_retrained)
+            else:
+                search.run(tuned, num_retrained=num_retrained)
+        except (errors.FailedError, errors.InterruptedRunError):
+            with contextlib.suppress(OSError):  # of a full disk, which may be why
                 _report(tuned)
+            raise
         best = ranked(tuned.records())
+        if not best or not num_retrained:
+            _report(tuned)
         if not best:
             _refuse_nothing(tuned)
         if num_retrained:

@@ -1,9 +1,11 @@
 """Searches that are cut off anywhere go on as if they had not been; Keras Tuner's own files play no part in it."""
 
 import json
+from concurrent import futures
 
 import keras_tuner
 import pytest
+from keras_tuner.engine.trial import Trial
 from keras_tuner.oracles import RandomSearchOracle
 
 from pipeline import errors
@@ -97,6 +99,17 @@ def test_many_failures_in_a_row_leave_the_oracle_usable(tmp_path):
     trial = oracle.create_trial("worker")
     end(oracle, trial)
     assert oracle.get_best_trials(1)[0].trial_id == trial.trial_id
+
+
+def test_oracle_is_usable_after_it_raised(tmp_path):
+    """Keras Tuner's own holds its lock then, and a chief hangs for ever."""
+    oracle = begun("random", tmp_path / "journal")
+    trial = oracle.create_trial("worker")
+    with pytest.raises(KeyError):
+        oracle.end_trial(Trial(space(), "no such trial", COMPLETED))
+    with futures.ThreadPoolExecutor(1) as other:
+        other.submit(end, oracle, trial).result(timeout=30)
+    assert oracle.trials[trial.trial_id].status == COMPLETED
 
 
 def test_journal_of_another_session_is_refused(tmp_path):

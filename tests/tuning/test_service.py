@@ -1,0 +1,124 @@
+"""Workers on a chief's trials: each once, a killed worker's given to another, and the chief ends by itself."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline import errors
+from tests.conftest import ROOT
+from tests.tuning import stub_training
+from tests.tuning.test_search import BASE, SOURCE, calls, choose, searched, told
+from tuning import search, service, session
+from tuning.session import COMPLETED, SessionConfig
+from tuning.space import Space
+
+CONFIG = SessionConfig(space="mine", tuner="grid", max_trials=8, max_epochs=3)
+PROGRAM = """
+import pathlib, sys
+from tests.tuning import stub_training
+from tests.tuning.test_search import BASE, SOURCE, choose
+from tests.tuning.test_service import CONFIG
+from tuning import search, service, session
+from tuning.space import Space
+
+service.SILENT_SECONDS, service.LIFE_SIGN_SECONDS = 4.0, 0.5
+role, path, address, train = sys.argv[1:]
+space, path, train = Space("mine", choose, BASE), pathlib.Path(path), getattr(stub_training, train)
+if role == "serve":
+    with session.claim(path, CONFIG, space, SOURCE) as found:
+        search.serve(found, address, train)
+else:
+    search.join(session.joined(path, CONFIG, space, SOURCE), address, train)
+"""
+
+
+@pytest.fixture
+def address():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.fixture
+def start(tmp_path, address):
+    running = []
+
+    def started(role, train="train_slowly"):
+        command = [sys.executable, "-c", PROGRAM, role, str(tmp_path / "session"), address, train]
+        running.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield started
+    for process in running:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def wait_for(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def records(tmp_path):
+    with session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
+        return told(found)
+
+
+def test_two_workers_share_the_trials_and_find_what_one_process_does(start, tmp_path):
+    chief = start("serve")
+    wait_for((tmp_path / "session" / "session.json").exists)
+    workers = [start("join") for _ in range(2)]
+    for process in [*workers, chief]:
+        assert process.wait(timeout=90) == 0, process.stderr.read()
+    alone = searched(tmp_path / "alone", tuner="grid", max_trials=8)
+    assert sorted(str(one[2:]) for one in records(tmp_path)) == sorted(str(one[2:]) for one in told(alone))
+    assert len(calls(tmp_path / "session")) == 8
+    assert len(list((tmp_path / "session" / "workers").iterdir())) == 2
+
+
+def test_trial_of_a_killed_worker_goes_to_the_next_and_failing_trials_end_no_chief(start, tmp_path):
+    chief = start("serve")
+    wait_for((tmp_path / "session" / "session.json").exists)
+    lost = start("join", "train_for_ever")
+    wait_for((tmp_path / "session" / "calls.txt").exists)
+    lost.send_signal(signal.SIGKILL)
+    worker = start("join", "train_but_fail_every_other")
+    for process in (worker, chief):
+        assert process.wait(timeout=90) == 0, process.stderr.read()
+    found = records(tmp_path)
+    assert len(found) == 8
+    assert [status for _, status, *_ in found].count(COMPLETED) == 4
+    assert calls(tmp_path / "session").count("0-seed-0") == 2
+
+
+def test_worker_without_a_chief_says_so(tmp_path, address, monkeypatch):
+    monkeypatch.setattr(service, "ANSWER_SECONDS", 0.5)
+    with (
+        session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found,
+        pytest.raises(errors.FailedError, match=f"join={address}: the chief does not answer"),
+    ):
+        search.join(found, address, stub_training.train)
+
+
+def test_worker_without_a_session_says_so(tmp_path):
+    with pytest.raises(errors.BadArgumentError, match="expected a session's folder; start its chief first"):
+        session.joined(tmp_path, CONFIG, Space("mine", choose, BASE), SOURCE)
+
+
+def test_address_that_is_taken_is_one_clear_line(tmp_path, address):
+    with (
+        session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found,
+        socket.socket() as taken,
+    ):
+        host, port = address.split(":")
+        taken.bind((host, int(port)))
+        taken.listen()
+        with pytest.raises(errors.FailedError, match=f"serve={address}: cannot be had; choose another port"):
+            search.serve(found, address, stub_training.train)

@@ -1,0 +1,164 @@
+"""One search over several machines: a chief that proposes trials, workers that train them, a folder that all can write.
+
+    python -m tuning.tune --session_dir=SHARED --serve=127.0.0.1:8700      # the chief; trains nothing
+    python -m tuning.tune --session_dir=SHARED --join=127.0.0.1:8700       # a worker; as many as one likes
+
+Keras Tuner's own service (gRPC) carries proposals; outcomes lie in the folder. Its chief waits for ever for a worker
+that has died, or after failures; this one gives the trial of a worker that shows no sign of life to the next that asks,
+and ends when the search does. The service knows no passwords: an address beyond this machine is for private networks.
+"""
+
+import contextlib
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent import futures
+from typing import Any
+
+import grpc
+from keras_tuner.engine.trial import Trial
+from keras_tuner.src import protos
+from keras_tuner.src.distribute.oracle_chief import OracleServicer
+
+from pipeline import errors
+from tuning import oracles
+from tuning.session import Session
+
+POLL_SECONDS = 0.5
+LIFE_SIGN_SECONDS = 5.0  # between two signs of a worker's life
+SILENT_SECONDS = 60.0  # after which its trial is given to another
+ANSWER_SECONDS = 60.0  # that a chief may take
+
+
+class Servicer(OracleServicer):
+    """Keras Tuner's, but that outcomes are read from the session's folder, where they are exact."""
+
+    def __init__(self, oracle: oracles.Oracle, session: Session, allows_another: Callable[[], bool]) -> None:
+        super().__init__(oracle)
+        self._session, self._allows_another = session, allows_another
+
+    def CreateTrial(self, request: Any, context: Any) -> Any:  # noqa: N802  # the service's name
+        """The oracle's proposal. A worker for whom there is none waits while others work: theirs may be given up."""
+        trial = Trial(self.oracle.get_space(), "", oracles.STOPPED)
+        if self._allows_another():
+            trial = self.oracle.create_trial(request.tuner_id)
+        if trial.status == oracles.STOPPED:
+            if self.oracle.ongoing_trials:
+                trial.status = oracles.IDLE
+            else:
+                self.stop_triggered = True
+        return protos.get_service().CreateTrialResponse(trial=trial.to_proto())
+
+    def UpdateTrial(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Nothing yet: the objective comes with the trial's end."""
+        return protos.get_service().UpdateTrialResponse(trial=self.oracle.get_trial(request.trial_id).to_proto())
+
+    def EndTrial(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Take a trial back, as its record in the folder has it."""
+        record = self._session.record(request.trial.trial_id)
+        if record is None:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"trial {request.trial.trial_id} has no record")
+        self.oracle.finish(self.oracle.get_trial(request.trial.trial_id), record)
+        return protos.get_service().EndTrialResponse()
+
+
+@contextlib.contextmanager
+def serving(
+    oracle: oracles.Oracle, session: Session, address: str, allows_another: Callable[[], bool]
+) -> Iterator[Servicer]:
+    """Answer workers at `address` (HOST:PORT) while the context lasts.
+
+    Args:
+      oracle: what proposes.
+      session: whose folder has the outcomes.
+      address: where to listen.
+      allows_another: whether there is time for one more trial.
+
+    Raises:
+      errors.FailedError: the address cannot be had.
+    """
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=1), options=(("grpc.so_reuseport", 0),))
+    servicer = Servicer(oracle, session, allows_another)
+    protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise errors.FailedError(f"serve={address}: cannot be had; choose another port") from error
+    if not port:
+        raise errors.FailedError(f"serve={address}: cannot be had; choose another port")
+    server.start()
+    try:
+        yield servicer
+    finally:
+        server.stop(grace=2.0).wait()
+
+
+def requeue_silent(oracle: oracles.Oracle, session: Session, now: float, begun: dict[str, float]) -> list[str]:
+    """Give up workers that have shown no sign of life for SILENT_SECONDS; their names.
+
+    Args:
+      oracle: that has given them trials.
+      session: whose folder has their signs of life.
+      now: seconds of the folder's own clock.
+      begun: when each worker was first seen to have a trial; it is kept up to date here.
+    """
+    for name in oracle.ongoing_trials:
+        begun.setdefault(name, now)
+    silent = [
+        name
+        for name in list(oracle.ongoing_trials)
+        if now - max(begun[name], _last_sign(session, name)) > SILENT_SECONDS
+    ]
+    if silent:
+        oracle.requeue(silent)
+    for name in silent:
+        del begun[name]
+    return silent
+
+
+def show_life(session: Session, name: str) -> None:
+    """Leave a sign of a worker's life in the session's folder."""
+    path = _sign(session, name)
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+
+
+def _last_sign(session: Session, name: str) -> float:
+    try:
+        return _sign(session, name).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _sign(session: Session, name: str) -> pathlib.Path:
+    return session.path / "workers" / name
+
+
+class RemoteOracle:
+    """A chief's oracle, as a worker sees it."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._channel = grpc.insecure_channel(address)
+        self._stub = protos.get_service_grpc().OracleStub(self._channel)
+
+    def create_trial(self, tuner_id: str) -> Trial:
+        """The trial that the worker is to run."""
+        request = protos.get_service().CreateTrialRequest(tuner_id=tuner_id)
+        return Trial.from_proto(self._asked(self._stub.CreateTrial, request).trial)
+
+    def finish(self, trial: Trial, record: Mapping[str, Any]) -> None:
+        """Give back a trial whose record is written."""
+        trial.status = record["status"]
+        self._asked(self._stub.EndTrial, protos.get_service().EndTrialRequest(trial=trial.to_proto()))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._channel.close()
+
+    def _asked(self, method: Callable[..., Any], request: Any) -> Any:
+        try:
+            return method(request, wait_for_ready=True, timeout=ANSWER_SECONDS)
+        except grpc.RpcError as error:
+            raise errors.FailedError(
+                f"join={self._address}: the chief does not answer ({error.code().name}: {error.details()})"
+            ) from error
