@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import gc
 import pathlib
+import time
 from typing import Any
 
 from models import run_folder
@@ -15,7 +16,8 @@ def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
     """Train a cell, or what an earlier process left of it.
 
     Returns:
-      {"report": as a run's report.json, "rows": as its metrics.jsonl}.
+      {"report": as a run's report.json, "rows": as its metrics.jsonl, "cell_seconds": of building, tracing, training
+      and validating, which is all but what a worker adds}.
 
     Raises:
       errors.BadArgumentError: the configuration does not fit the data.
@@ -33,9 +35,10 @@ def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
     cell = dataclasses.replace(cell, train=resolved)
     training.check(cell.data, cell.train)
     with run_folder.claim(str(run_dir), cell.config, cell.identity) as run:
+        began = time.perf_counter()
         if not run.is_finished:
             training.train(cell.data, cell.train, run=run, verbose=0)
-        return {"report": run.report(), "rows": run.rows()}
+        return {"report": run.report(), "rows": run.rows(), "cell_seconds": round(time.perf_counter() - began, 3)}
 
 
 def evaluate(run_dir: pathlib.Path, split: str) -> dict[str, Any]:

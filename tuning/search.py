@@ -272,7 +272,8 @@ class _Trials:
 
     def _finish(self, slot: _Slot, cell: Cell) -> None:
         try:
-            report = slot.worker.answer()["report"]
+            outcome = slot.worker.answer()
+            report = outcome["report"]
             value = session.objective(self._session.config, report)
             if not math.isfinite(value):
                 raise errors.FailedError(f"its objective is {value}")
@@ -288,6 +289,7 @@ class _Trials:
             "epochs": report["epochs"],
             "train_petaflop": report["train_petaflop"],
             "train_seconds": report["train_seconds"],
+            "overhead_seconds": round(time.perf_counter() - slot.began - outcome["cell_seconds"], 3),
             "config": cell.config,
         }
         self._keep(slot, record)

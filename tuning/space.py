@@ -151,7 +151,7 @@ def find(name: str) -> Space:
     if not name.endswith(".py"):
         if name not in SPACES:
             raise errors.BadArgumentError(
-                f"space={name!r}: expected one of {', '.join(SPACES)}{nearest(name, set(SPACES))}, or a FILE.py"
+                f"space={name!r}: expected FILE.py or one of {', '.join(SPACES)}{nearest(name, set(SPACES))}"
             )
         return SPACES[name]
     path = pathlib.Path(name)
