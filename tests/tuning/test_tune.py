@@ -1,0 +1,100 @@
+"""The binary as a person meets it: a session on shapes100_tiny, its report, its best trial trained again."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+SPACE = """
+BASE = {
+    "preset": "quick", "architecture": "fast", "widths": "8,8,16", "bottlenecks": "8,8,16", "num_validation": 500,
+    "batch_size": 100, "optimizer": "adam", "schedule": "constant", "freeze_trunk": True, "precision": "float32",
+}
+
+
+def space(hp):
+    return {
+        "learning_rate": hp.Choice("learning_rate", [1e-3, 1e-2]),
+        "fine_hidden_layers": hp.Int("fine_hidden_layers", 0, 1),
+        "fine_hidden_units": hp.Choice("fine_hidden_units", [32]),
+    }
+"""
+
+
+def call(module, *flags) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", module, *flags]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def tuned(tiny_data_dir, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tune")
+    (folder / "mine.py").write_text(SPACE)
+    flags = [
+        *(f"--space={folder / 'mine.py'}", "--tuner=grid", "--max_trials=3", "--max_epochs=2"),
+        *("--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}", f"--session_dir={folder / 'session'}"),
+    ]
+    done = call("tuning.tune", *flags)
+    assert done.returncode == 0, done.stderr
+    return folder, flags, done.stdout
+
+
+def test_session_leaves_a_report_and_pictures(tuned):
+    folder, _, told = tuned
+    names = {path.name for path in (folder / "session").iterdir()}
+    assert {"report.json", "report.md", "best.json", "objective.png", "parallel_coordinates.png", "trunk"} <= names
+    report = json.loads((folder / "session" / "report.json").read_text())
+    assert [trial["status"] for trial in report["trials"]] == ["COMPLETED"] * 3
+    assert {trial["precision"] for trial in report["trials"]} == {"float32"}
+    assert report["command"].startswith("python -m tuning.tune --space=")
+    assert "3 of 3 trials completed" in told
+    assert "NOT CIFAR-100" in told
+
+
+def test_best_trial_is_reproduced_exactly_by_its_configuration(tuned, tmp_path):
+    folder, _, _ = tuned
+    done = call("models.train", f"--config={folder / 'session' / 'best.json'}", f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
+    best = json.loads((folder / "session" / "report.json").read_text())["best"]
+    found = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert (found["fine_accuracy"], found["coarse_from_fine_accuracy"]) == (best["fine"], best["coarse"])
+    assert found["split"] == "validation"
+
+
+def test_finished_session_only_reports_again_and_goes_on_where_more_is_asked(tuned):
+    folder, flags, _ = tuned
+    before = (folder / "session" / "journal.jsonl").read_bytes()
+    done = call("tuning.tune", *flags)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "session" / "journal.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (["--space=head"], 2, "space='head': expected FILE.py or one of heads, study, full; did you mean 'heads'?"),
+        (["--tuner=grit"], 2, "tuner='grit': expected one of hyperband, bayesian, random, grid; did you mean 'grid'?"),
+        (["--trunk_run_dir=/none"], 2, "trunk_run_dir=/none: expected a folder that models.train wrote"),
+        (["--space=full", "--trunk_run_dir=/none"], 2, "space full trains whole networks; leave it out"),
+        (["--serve=127.0.0.1:1", "--join=127.0.0.1:1"], 2, "give one of the two"),
+    ],
+)
+def test_wrong_flags_are_one_line_before_any_work(flags, code, message):
+    done = call("tuning.tune", *flags)
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert (done.returncode, len(lines)) == (code, 1), done.stderr
+    assert message in lines[0]
+
+
+def test_session_of_other_trials_and_folder_that_cannot_be_written_are_one_line(tuned):
+    folder, flags, _ = tuned
+    other = call("tuning.tune", *flags, "--tuner=random")
+    assert other.returncode == 2
+    assert "belongs to another session: tuner='grid' there, tuner='random' given" in other.stderr.splitlines()[-1]
+    file = call("tuning.tune", *flags, f"--session_dir={folder / 'mine.py'}")
+    assert file.returncode in (1, 2)
+    assert "session_dir=" in file.stderr.splitlines()[-1]
+    assert "Traceback" not in file.stderr
