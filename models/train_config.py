@@ -20,6 +20,9 @@ class TrainConfig(NetworkConfig, OptimizationConfig):
     )
     epochs: float = setting(5.0, "epochs; a fraction ends within one", low=0.001)
     max_steps: int = setting(0, "end after so many steps at the latest; 0 is no limit", low=0)
+    patience: int = setting(
+        0, "end after so many epochs without a better validation accuracy (fine, if there is one); 0 is never", low=0
+    )
     fine_label_smoothing: float = setting(0.1, "of the fine loss", low=0.0, high=0.9)
     coarse_label_smoothing: float = setting(0.05, "of the coarse loss", low=0.0, high=0.9)
     coarse_loss_weight: float = setting(0.5, "the coarse loss counts so much, the fine one 1", low=0.0)

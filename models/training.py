@@ -65,6 +65,7 @@ def train(
     """
     _refuse_two_rates(config, callbacks)
     _refuse_sizes(data, config)
+    _refuse_blind_patience(data, config)
     config = dataclasses.replace(config, precision=precision.resolve(config.precision))
     return _Loop(data, config, run, callbacks, verbose).run()
 
@@ -81,6 +82,7 @@ def check(data: DataConfig, config: TrainConfig) -> None:
     batches.Epochs.of(data, part.size, config.epochs, config.max_steps)
     batches.train_stages(data, part, config.seed, start_step=0)
     _refuse_sizes(data, config)
+    _refuse_blind_patience(data, config)
     trunk.check(data, config)
 
 
@@ -90,6 +92,13 @@ def _refuse_sizes(data: DataConfig, config: TrainConfig) -> None:
         raise errors.BadArgumentError(
             f"resolutions={data.resolutions!r}: architecture {config.architecture!r} takes {FULL_SIZE} x {FULL_SIZE} "
             "pixels alone; leave --resolutions out"
+        )
+
+
+def _refuse_blind_patience(data: DataConfig, config: TrainConfig) -> None:
+    if config.patience and not data.num_validation:
+        raise errors.BadArgumentError(
+            f"patience={config.patience} and num_validation=0: nothing is held out to look at; leave --patience out"
         )
 
 
@@ -160,7 +169,7 @@ class _Loop:
         self.model.stop_training = False
         self.callbacks.on_train_begin()
         logs: dict[str, float] = {}
-        while progress.epoch < self.epochs.count and not self.model.stop_training:
+        while progress.epoch < self.epochs.count and not self.model.stop_training and not self._has_stalled():
             logs = self._train_epoch(stream)
         if self.step.slow_weights is not None:
             self.step.slow_weights.hand_over()
@@ -169,6 +178,14 @@ class _Loop:
         progress.final = self._validation_means() if self.given_callbacks else report.validation_of(progress.rows[-1])
         progress.finished = True
         self._checkpoint()
+
+    def _has_stalled(self) -> bool:
+        """Whether validation has not improved for `patience` epochs; of the rows, so that a continued run agrees."""
+        name = "validation_coarse_accuracy" if self.config.heads == "coarse" else "validation_fine_accuracy"
+        accuracies = [row[name] for row in self.progress.rows]
+        if not self.config.patience or len(accuracies) <= self.config.patience:
+            return False
+        return max(accuracies[-self.config.patience :]) <= max(accuracies[: -self.config.patience])
 
     def _describe(self) -> None:
         """Say what is about to happen: the way of the data, stage by stage, and the size of the work."""

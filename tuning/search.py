@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from models import stopping
 from models.run_folder import RunFolder
 from pipeline import errors
-from tuning import cell_training, oracles, service, session
+from tuning import cell_training, oracles, service, session, tensorboard_log
 from tuning.journal import Journal
 from tuning.session import COMPLETED, FAILED, Session, ranked
 from tuning.session_progress import SessionProgress
@@ -306,6 +306,8 @@ class _Trials:
 
     def _keep(self, slot: _Slot, record: dict[str, Any]) -> None:
         self._session.write_record(record)
+        if record["status"] == COMPLETED:
+            tensorboard_log.write(self._session.path / "tensorboard", record)
         slot.cell = None
         self._session.remove_run(slot.trial.trial_id)
         self._oracle.finish(slot.trial, record)

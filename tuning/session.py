@@ -45,6 +45,7 @@ class SessionConfig(Config):
     )
     max_trials: int = setting(30, "so many at most; hyperband's number follows from --max_epochs", low=1)
     max_epochs: int = setting(6, "epochs of a trial; hyperband's first rungs have fewer", low=1)
+    patience: int = setting(0, "epochs without a better validation accuracy that end a trial; 0 is never", low=0)
     trunk_run_dir: str = setting(
         "", "of --space=heads: the run whose trunk is frozen; trained first where none is given"
     )
@@ -119,7 +120,8 @@ class Session:
             if name not in known:
                 hint = nearest(name, known)
                 raise errors.BadArgumentError(f"space={self.config.space}: unknown field {name!r}{hint}")
-        return self._cell(trial_id, {**chosen, **self._epochs(hyperparameters), **self._trunk()})
+        own = {"patience": self.config.patience, **self._epochs(hyperparameters), **self._trunk()}
+        return self._cell(trial_id, {**chosen, **own})
 
     def trunk_cell(self, seed: int) -> Cell:
         """The training of the trunk whose heads are searched: the preset, untuned, on the same images."""

@@ -387,3 +387,35 @@ def test_whitening_is_computed_from_the_training_images_and_kept_when_a_run_goes
     assert_same(weights(resumed), weights(whole))
     assert np.abs(stem(whole)).max() > 1.0  # faint components are amplified, as no initialiser does
     np.testing.assert_array_equal(stem(whole)[..., :12], -stem(whole)[..., 12:])
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_patience_ends_a_run_whose_validation_stalls_after_a_cut_too(data, tmp_path, monkeypatch, cut):
+    """At a rate of 0 nothing improves on the first epoch: two more, and it ends."""
+    config = linear(learning_rate=0.0, patience=2, epochs=9.0)
+    with claim(str(tmp_path / "run"), {}, {}) as run:
+        if cut:
+            validate = training._Loop._validate
+            monkeypatch.setattr(training._Loop, "_validate", lambda loop: _cut_in_second(loop, validate))
+            with pytest.raises(KeyboardInterrupt):
+                training.train(data, config, run=run, verbose=0)
+            monkeypatch.setattr(training._Loop, "_validate", validate)
+        trained = training.train(data, config, run=run, verbose=0)
+    assert len(trained.rows) == 3
+    assert trained.report["epochs"] == 3.0
+
+
+def _cut_in_second(loop, validate):
+    if loop.progress.epoch == 1:
+        raise KeyboardInterrupt
+    return validate(loop)
+
+
+def test_patience_lets_a_run_that_improves_go_on(data):
+    assert len(training.train(data, linear(patience=1, learning_rate=3e-3), verbose=0).rows) >= 2
+    assert len(training.train(data, linear(patience=3, learning_rate=0.0), verbose=0).rows) == 3
+
+
+def test_patience_without_validation_is_refused(data):
+    with pytest.raises(errors.BadArgumentError, match="patience=2 and num_validation=0: nothing is held out"):
+        training.check(dataclasses.replace(data, num_validation=0), linear(patience=2))

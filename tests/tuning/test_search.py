@@ -7,6 +7,8 @@ import sys
 import time
 
 import pytest
+import tensorflow as tf
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 from pipeline import errors
 from pipeline.data_config import SourceConfig
@@ -55,6 +57,24 @@ def test_each_trial_is_trained_once_and_never_again(tuner, tmp_path):
     assert not list((tmp_path / "session" / "runs").iterdir())
     best = session.ranked(found.records())[0]
     assert best["objective"] == pytest.approx(0.5 + 0.1 - abs(best["hyperparameters"]["learning_rate"] - 0.3))
+
+
+def test_trials_are_logged_for_tensorboards_hparams_page(tmp_path):
+    found = searched(tmp_path / "session", stub_training.train_but_fail_every_other)
+    logged = {}
+    for path in (tmp_path / "session" / "tensorboard").glob("*/*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                logged.setdefault(path.parent.name, {})[value.tag] = value
+    completed = session.ranked(found.records())
+    assert set(logged) == {record["id"] for record in completed}
+    for record in completed:
+        values = logged[record["id"]]
+        assert float(tf.make_ndarray(values["objective"].tensor)) == pytest.approx(record["objective"])
+        start = plugin_data_pb2.HParamsPluginData.FromString(
+            values["_hparams_/session_start_info"].metadata.plugin_data.content
+        ).session_start_info
+        assert start.hparams["learning_rate"].number_value == record["hyperparameters"]["learning_rate"]
 
 
 def test_hyperbands_rungs_are_whole_trainings_of_their_epochs(tmp_path):
