@@ -1,0 +1,177 @@
+"""Trials side by side: each trained in a worker's process, its outcome kept before the oracle hears of it."""
+
+import math
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from models import stopping
+from pipeline import errors
+from tuning import oracles, service, session, tensorboard_log
+from tuning.session import COMPLETED, FAILED, Session
+from tuning.session_progress import SessionProgress
+from tuning.study_design import Cell
+from tuning.worker import CallError, DiedError, RecycledWorker
+
+POLL_SECONDS = 0.1
+MOST_FAILURES = 5  # in a row; a session in which nothing works must not go on for hours
+
+Train = Callable[[Cell, pathlib.Path], dict[str, Any]]
+
+
+def refuse_failures(found: Session) -> None:
+    """See that not every trial fails, one after the other.
+
+    Raises:
+      errors.FailedError: the last MOST_FAILURES did.
+    """
+    last = found.records()[-MOST_FAILURES:]
+    if len(last) == MOST_FAILURES and all(record["status"] == FAILED for record in last):
+        raise errors.FailedError(f"{MOST_FAILURES} trials in a row failed, the last one: {last[-1]['reason']}")
+
+
+class AnOracle(Protocol):
+    """What trials come from: an oracle of this process, or the chief's."""
+
+    def create_trial(self, tuner_id: str) -> Any:
+        """The trial that a worker is to run, or one that says to wait or to end."""
+
+    def finish(self, trial: Any, record: dict[str, Any]) -> None:
+        """Take a trial back with its record."""
+
+
+class _Slot:
+    """One place where a trial can run."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.worker = RecycledWorker()
+        self.trial: Any = None
+        self.cell: Cell | None = None
+        self.began = 0.0
+
+
+class Trials:
+    """As many trials at a time as the session has workers.
+
+    Args:
+      found: whose folder takes the outcomes.
+      oracle: what proposes.
+      train: what trains a cell in a worker's process; importable by name.
+      progress: what is told of it.
+      requests: to end.
+      name: what the oracle knows each worker by, a number behind it.
+      shows_life: whether they leave signs of life in the session's folder.
+    """
+
+    def __init__(
+        self,
+        found: Session,
+        oracle: AnOracle,
+        train: Train,
+        progress: SessionProgress,
+        requests: stopping.Requests,
+        name: str,
+        shows_life: bool = False,
+    ) -> None:
+        self._session, self._oracle, self._train = found, oracle, train
+        self._progress, self._requests, self._shows_life = progress, requests, shows_life
+        self._slots = [_Slot(f"{name}{number}") for number in range(found.config.workers)]
+        self._is_over = False
+        self._shown_life = -math.inf
+
+    def run(self, allows_another: Callable[[], bool]) -> None:
+        """Train what the oracle proposes until it has no more, or `allows_another` says that it is enough."""
+        try:
+            while not self._is_over or any(slot.cell for slot in self._slots):
+                for slot in self._slots:
+                    self._advance(slot, allows_another)
+                self._show_life()
+                if self._requests.received:
+                    raise errors.InterruptedRunError("interrupted")
+        finally:
+            for slot in self._slots:
+                slot.worker.interrupt() if slot.cell else slot.worker.stop()
+
+    def _show_life(self) -> None:
+        if self._shows_life and time.perf_counter() - self._shown_life > service.LIFE_SIGN_SECONDS:
+            self._shown_life = time.perf_counter()
+            for slot in self._slots:
+                service.show_life(self._session, slot.name)
+
+    def _advance(self, slot: _Slot, allows_another: Callable[[], bool]) -> None:
+        """Take what a slot has finished; give it a trial if it has none."""
+        if slot.cell is not None:
+            if slot.worker.answers_within(POLL_SECONDS / len(self._slots)):
+                self._finish(slot, slot.cell)
+            self._progress.advance()
+            return
+        if self._is_over or not allows_another():
+            self._is_over = True
+            return
+        trial = self._oracle.create_trial(slot.name)
+        if trial.status == oracles.RUNNING:
+            self._begin(slot, trial)
+        elif trial.status == oracles.STOPPED:
+            self._is_over = True
+        else:
+            time.sleep(POLL_SECONDS)  # it waits for other slots' trials
+
+    def _begin(self, slot: _Slot, trial: Any) -> None:
+        slot.trial, slot.began = trial, time.perf_counter()
+        record = self._session.record(trial.trial_id)
+        if record is not None:  # a kill came between its end and the oracle's hearing of it
+            self._oracle.finish(trial, record)
+            return
+        try:
+            slot.cell = self._session.cell(trial.trial_id, trial.hyperparameters.copy())
+        except errors.BadArgumentError as error:
+            self._fail(slot, str(error))
+            return
+        self._progress.begin(trial.trial_id, trial.hyperparameters.values)
+        slot.worker.call(self._train, slot.cell, self._session.run_dir(trial.trial_id))
+
+    def _finish(self, slot: _Slot, cell: Cell) -> None:
+        try:
+            outcome = slot.worker.answer()
+            report = outcome["report"]
+            value = session.objective(self._session.config, report)
+            if not math.isfinite(value):
+                raise errors.FailedError(f"its objective is {value}")
+        except (CallError, DiedError, errors.FailedError) as error:
+            self._fail(slot, str(error))
+            return
+        record = {
+            **self._about(slot),
+            "status": COMPLETED,
+            "precision": report["precision"],
+            "objective": value,
+            **session.accuracies(report),
+            "epochs": report["epochs"],
+            "train_petaflop": report["train_petaflop"],
+            "train_seconds": report["train_seconds"],
+            "overhead_seconds": round(time.perf_counter() - slot.began - outcome["cell_seconds"], 3),
+            "config": cell.config,
+        }
+        self._keep(slot, record)
+
+    def _fail(self, slot: _Slot, reason: str) -> None:
+        self._keep(slot, {**self._about(slot), "status": FAILED, "reason": reason})
+
+    def _about(self, slot: _Slot) -> dict[str, Any]:
+        return {
+            "id": slot.trial.trial_id,
+            "hyperparameters": slot.trial.hyperparameters.values,
+            "seconds": round(time.perf_counter() - slot.began, 3),
+        }
+
+    def _keep(self, slot: _Slot, record: dict[str, Any]) -> None:
+        self._session.write_record(record)
+        if record["status"] == COMPLETED:
+            tensorboard_log.write(self._session.path / "tensorboard", record)
+        slot.cell = None
+        self._session.remove_run(slot.trial.trial_id)
+        self._oracle.finish(slot.trial, record)
+        self._progress.end(record)
+        refuse_failures(self._session)
