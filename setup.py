@@ -25,6 +25,7 @@ setup(
         "absl-py>=2.1",
         "importlib_resources>=6.0",  # tensorflow-datasets imports it when it prepares, and does not declare it
         "tensorboard>=2.19",  # keras-tuner imports it for every trial, and does not declare it
+        "grpcio>=1.60",  # what tuner sessions across machines talk through, as in keras-tuner
         "scipy>=1.14",  # keras-tuner's Bayesian search and Keras's ImageDataGenerator need it undeclared
         "scikit-learn>=1.5",  # keras-tuner's Bayesian search needs it undeclared
         "matplotlib>=3.9",

@@ -13,12 +13,12 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks import results
+from benchmarks import output, results
 from models.run_folder import RunFolder
 from pipeline import binary, errors
 
 RUN_DIRS = flags.DEFINE_list("run_dirs", [], "folders of runs that differ in their seed alone")
-OUT = flags.DEFINE_string("out", "", "JSON file to write")
+output.define_flags()
 
 SAME = ("dataset", "preset", "preset_changes", "precision", "num_train", "split", "epochs", "git_commit")
 COSTS = ("train_petaflop", "optimizer_petaflop", "num_parameters")
@@ -26,6 +26,7 @@ COSTS = ("train_petaflop", "optimizer_petaflop", "num_parameters")
 
 def main() -> None:
     """Collect the runs and publish their rows."""
+    output.check("accuracy")
     runs = [_run(RunFolder(pathlib.Path(path))) for path in RUN_DIRS.value]
     if not runs:
         raise errors.BadArgumentError("run_dirs is missing: expected --run_dirs=FOLDER,FOLDER of evaluated runs")
@@ -34,7 +35,7 @@ def main() -> None:
     binary.load_tensorflow()
     rows = [_row(key, reports) for key in reports[0] if key.endswith("accuracy") and reports[0][key] is not None]
     rows += [results.single(f"ours/{reports[0]['preset']}/{key}", "", reports[0][key]) for key in COSTS]
-    results.publish("accuracy", rows, OUT.value, runs=runs)
+    output.finish("accuracy", rows, runs=runs)
 
 
 def _run(folder: RunFolder) -> dict[str, Any]:

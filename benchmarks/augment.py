@@ -26,7 +26,7 @@ import dataclasses
 
 from absl import flags
 
-from benchmarks import results
+from benchmarks import output
 from models import presets
 from pipeline import binary, config
 from pipeline.data_config import DataConfig, SourceConfig
@@ -37,13 +37,14 @@ REPEATS = flags.DEFINE_integer("repeats", 0, "rounds; 0 is 7, or 3 with --quick"
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "images a batch", lower_bound=2)
 STEP = flags.DEFINE_bool("step", True, "measure the training step of the preset quick too")
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: few sets, few rounds, and a figure to match")
-OUT = flags.DEFINE_string("out", "", "JSON file to write")
+output.define_flags()
 
 QUICK_SETS = ("study", "flip_shift", "flip_crop", "HorizontalFlip", "CutMix")
 
 
 def main() -> None:
     """Measure name after name, and publish the rows."""
+    output.check("augment")
     binary.load_tensorflow()
     from benchmarks import augment_sides
     from models import device
@@ -65,7 +66,7 @@ def main() -> None:
     if STEP.value:
         print("and a training step of the preset quick", flush=True)
         rows += augment_sides.share_of_quick_step(data, repeats, round_s, num_steps)
-    results.publish("augment", rows, OUT.value)
+    output.finish("augment", rows)
 
 
 def run() -> None:

@@ -27,7 +27,7 @@ def main() -> None:
     documents = {path: _document(path) for path in given or sorted(RESULTS.glob("*.json"))}
     for path, document in documents.items():
         if "benchmark" not in document and not given:
-            continue  # a run's report
+            continue  # a run's report, or the schema
         print(path)
         for key in SHOWN:
             print(f"  {key}: {document[key]}")

@@ -17,7 +17,7 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks import results
+from benchmarks import output, results
 from benchmarks.startup_times import BINARIES, first_step_s, help_s
 from models import presets
 from pipeline import binary, config
@@ -26,11 +26,12 @@ from pipeline.data_config import SourceConfig
 config.define_flags(SourceConfig)
 PRESETS = flags.DEFINE_list("presets", ["quick", "tiny"], f"some of {', '.join(presets.PRESETS)}")
 REPEATS = flags.DEFINE_integer("repeats", 3, "processes of each kind, in turns", lower_bound=1)
-OUT = flags.DEFINE_string("out", "", "JSON file to write")
+output.define_flags()
 
 
 def main() -> None:
     """Prepare, measure in turns, publish."""
+    output.check("startup")
     for name in dict.fromkeys(PRESETS.value):
         presets.preset(name)
     from pipeline import prepare, prepared
@@ -46,7 +47,7 @@ def main() -> None:
             seconds.setdefault(f"ours/{name}/first_step", []).append(begun)
             seconds.setdefault(f"ours/{name}/first_result", []).append(ended)
     binary.load_tensorflow()
-    results.publish("startup", [_row(name, values) for name, values in seconds.items()], OUT.value)
+    output.finish("startup", [_row(name, values) for name, values in seconds.items()])
 
 
 def _row(name: str, seconds: Sequence[float]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from benchmarks import results, train_step_torch, training_steps
+from benchmarks import output, results, train_step_torch, training_steps
 from models.train_config import TrainConfig
 from pipeline import binary, config, errors
 from pipeline.data_config import SourceConfig
@@ -51,11 +51,12 @@ COMPILE_S = flags.DEFINE_float(
     lower_bound=0.0,
 )
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: a step a round, PyTorch eager at the last precision alone")
-OUT = flags.DEFINE_string("out", "", "JSON file to write")
+output.define_flags()
 
 
 def main() -> None:
     """Measure recipe after recipe, and publish the rows."""
+    output.check("train_step")
     recipes, precisions = _each_once("recipes", RECIPES.value), _each_once("precisions", PRECISIONS.value)
     for name in recipes:
         for precision_name in precisions:
@@ -79,7 +80,7 @@ def main() -> None:
         for number, name in enumerate(recipes, start=1):
             print(f"{number} of {len(recipes)}: {name}", flush=True)  # it takes minutes
             rows += train_step_sides.Recipe(name, values, precisions, effort).rows(ceilings, peer)
-    results.publish("train_step", rows, OUT.value)
+    output.finish("train_step", rows)
     print(*train_step_sides.told(rows), sep="\n")
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from absl import flags
 
-from benchmarks import results
+from benchmarks import output, results
 from pipeline import binary
 from pipeline.data_config import SourceConfig
 from tuning.session import SessionConfig
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 TRIALS = flags.DEFINE_integer("trials", 40, "of each session", lower_bound=8)
 WORKERS = flags.DEFINE_list("workers", ["1", "2"], "numbers of workers to compare, the first one the reference")
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: eight trials, one worker")
-OUT = flags.DEFINE_string("out", "", "JSON file to write")
+output.define_flags()
 
 SAMPLE_SECONDS = 0.2
 FEW = 4  # trials at either end whose memory is compared
@@ -43,6 +43,7 @@ BASE = {"preset": "linear", "num_validation": 500, "batch_size": 100, "precision
 
 def main() -> None:
     """Run a session for each number of workers, and publish what it took."""
+    output.check("tuner")
     os.environ.update(dict.fromkeys(THREADS, "1"))  # workers inherit it
     binary.load_tensorflow()
     trials, workers = (8, [1]) if QUICK.value else (TRIALS.value, [int(number) for number in WORKERS.value])
@@ -52,7 +53,7 @@ def main() -> None:
         for number in workers:
             measured = _session(pathlib.Path(folder) / f"workers_{number}", source, trials, number)
             rows += _rows(measured, number, rows)
-    results.publish("tuner", rows, OUT.value)
+    output.finish("tuner", rows)
 
 
 def _prepared(folder: pathlib.Path) -> SourceConfig:

@@ -1,7 +1,5 @@
 """The benchmark of shapes100, on its tiny form."""
 
-import json
-
 import pytest
 
 from benchmarks import shapes100
@@ -14,11 +12,24 @@ def test_preset_is_trained_and_evaluated_on_test(tiny_data_dir):
     assert (report["preset"], report["split"], report["examples_evaluated"]) == ("linear", "test", 500)
 
 
-def test_figure_out_of_bounds_fails_after_it_is_published(tmp_path, monkeypatch):
-    report = {"fine_accuracy": 0.5, "coarse_accuracy": 0.6, "train_seconds": 1.0}
-    monkeypatch.setattr(shapes100, "tested", lambda preset, folder: report)
+@pytest.mark.parametrize(
+    ("linear", "quick", "row"), [(0.3, 0.9, ""), (0.5, 0.9, "ours/linear/fine_accuracy"), (0.3, 0.5, "ours/quick")]
+)
+def test_figure_out_of_bounds_fails(monkeypatch, linear, quick, row):
+    accuracies = {"linear": linear, "quick": quick}
+    monkeypatch.setattr(
+        shapes100,
+        "tested",
+        lambda preset, folder: {
+            "fine_accuracy": accuracies[preset],
+            "coarse_accuracy": 0.6,
+            "train_seconds": 1.0,
+        },
+    )
     monkeypatch.setattr(shapes100, "_prepare_s", lambda folder: 1.0)
-    out = tmp_path / "result.json"
-    with pytest.raises(errors.FailedError, match="out of its bounds"):
-        shapes100.measure(str(out))
-    assert json.loads(out.read_text())["rows"][0]["median"] == 1.0
+    rows = shapes100.measure()
+    if not row:
+        shapes100.judge(rows)
+        return
+    with pytest.raises(errors.FailedError, match=f"out of its bounds: {row}"):
+        shapes100.judge(rows)

@@ -1,0 +1,94 @@
+"""Where a benchmark's rows go: a table, JSON, and beside an earlier run's. The flags and the end of every benchmark.
+
+output.define_flags()                 # when the binary is imported: --out, --compare, --tolerance
+output.finish("augment", rows)        # at its end; exit code 1 where a row is worse than --tolerance allows
+"""
+
+import json
+import pathlib
+from typing import Any
+
+import rich.box
+import rich.table
+from absl import flags
+
+from benchmarks import comparison, results
+from benchmarks.comparison import WORSE
+from models.reporting.table import wide_console
+from pipeline import errors
+
+
+def define_flags() -> None:
+    """Define --out, --compare and --tolerance. Called by binaries alone, when they are imported."""
+    if "compare" in flags.FLAGS:  # another benchmark is imported beside, as tests do
+        return
+    flags.disclaim_key_flags()
+    flags.DEFINE_string("out", "", "JSON file to write")
+    flags.DEFINE_string("compare", "", "JSON of an earlier run: print how many times as good each row is now")
+    flags.DEFINE_float(
+        "tolerance", 0.1, "of --compare: a row may be worse by this part; beyond it the exit code is 1", lower_bound=0.0
+    )
+
+
+def check(benchmark: str) -> None:
+    """See, before hours of measuring, that what --compare names can be compared with.
+
+    Raises:
+      errors.BadArgumentError: it is no result of this benchmark.
+    """
+    if flags.FLAGS.compare:
+        _earlier(pathlib.Path(flags.FLAGS.compare), benchmark)
+
+
+def finish(benchmark: str, rows: list[dict[str, Any]], **more: Any) -> None:
+    """Print the rows, write them where --out says, and compare them where --compare says.
+
+    Args:
+      benchmark: its name.
+      rows: what was measured.
+      more: what stands in the JSON beside the rows.
+
+    Raises:
+      errors.FailedError: a row is worse than --tolerance allows.
+    """
+    results.publish(benchmark, rows, flags.FLAGS.out, **more)
+    if not flags.FLAGS.compare:
+        return
+    from models import device
+
+    old = _earlier(pathlib.Path(flags.FLAGS.compare), benchmark)
+    changes = comparison.compare(old["rows"], rows, flags.FLAGS.tolerance)
+    show(changes)
+    if old["device"] != device.describe():
+        print(f"the earlier run was on another machine: {old['device']}")
+    worse = [change.name for change in changes if change.verdict == WORSE]
+    if worse:
+        raise errors.FailedError(
+            f"{len(worse)} of {len(changes)} rows are worse than {flags.FLAGS.compare} by more than "
+            f"{flags.FLAGS.tolerance:.0%}: {', '.join(worse)}"
+        )
+
+
+def show(changes: list[comparison.Change]) -> None:
+    """Print the changes as a table."""
+    table = rich.table.Table(title="beside the earlier run", title_justify="left", box=rich.box.SIMPLE)
+    table.add_column("row", overflow="fold")
+    for heading in ("before", "now", "unit", "times as good", "spread", "verdict"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for change in changes:
+        figures = [f"{value:,.4g}" for value in (change.old, change.new)]
+        spread = f"{change.low:.2f} to {change.high:.2f}"
+        table.add_row(change.name, *figures, change.unit, f"{change.ratio:.2f}", spread, change.verdict)
+    wide_console().print(table)
+
+
+def _earlier(path: pathlib.Path, benchmark: str) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise errors.BadArgumentError(f"compare={path}: {error.strerror}") from error
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or document.get("benchmark") != benchmark:
+        raise errors.BadArgumentError(f"compare={path}: expected what benchmarks.{benchmark} wrote with --out")
+    return document

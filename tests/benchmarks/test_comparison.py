@@ -1,0 +1,131 @@
+"""An earlier run's rows beside a new one's: what is worse is found, whatever the unit, and ends with exit code 1."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+import jsonschema
+import pytest
+
+from benchmarks import comparison, results, timing
+from benchmarks.comparison import BETTER, NOT_JUDGED, SAME, WORSE
+from tests.conftest import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def row(name, unit, median, spread=0.02):
+    return {"name": name, "unit": unit, "median": median, "min": median * (1 - spread), "max": median * (1 + spread)}
+
+
+@pytest.mark.parametrize(
+    ("unit", "old", "new", "ratio", "verdict"),
+    [
+        ("images/s", 100.0, 80.0, 0.8, WORSE),
+        ("images/s", 100.0, 95.0, 0.95, SAME),
+        ("images/s", 100.0, 130.0, 1.3, BETTER),
+        ("s", 10.0, 12.5, 0.8, WORSE),
+        ("s", 10.0, 8.0, 1.25, BETTER),
+        ("MiB", 100.0, 104.0, 100 / 104, SAME),
+        ("%", 60.0, 30.0, 0.5, NOT_JUDGED),
+    ],
+)
+def test_ratio_says_how_many_times_as_good(unit, old, new, ratio, verdict):
+    (change,) = comparison.compare([row("ours/x", unit, old)], [row("ours/x", unit, new)], 0.1)
+    assert change.ratio == pytest.approx(ratio)
+    assert change.low == pytest.approx(ratio * 0.98 / 1.02)
+    assert change.high == pytest.approx(ratio * 1.02 / 0.98)
+    assert change.verdict == verdict
+
+
+def test_rows_of_one_run_alone_and_of_another_unit_are_left_out():
+    old = [row("ours/gone", "s", 1.0), row("ours/other", "s", 1.0), row("ours/x", "s", 1.0), row("ours/zero", "s", 0.0)]
+    new = [row("ours/x", "s", 1.0), row("ours/new", "s", 1.0), row("ours/other", "ms", 1.0), row("ours/zero", "s", 1.0)]
+    assert [change.name for change in comparison.compare(old, new, 0.1)] == ["ours/x"]
+
+
+def measured(seconds: float) -> list[dict]:
+    side = timing.Side("ours/pipeline", lambda: time.sleep(seconds), 100)
+    return [results.row(timing.interleave([side], repeats=3)["ours/pipeline"], "images/s")]
+
+
+def test_slowed_pipeline_is_caught():
+    (change,) = comparison.compare(measured(0.01), measured(0.02), 0.2)
+    assert change.verdict == WORSE
+    (change,) = comparison.compare(measured(0.01), measured(0.01), 0.5)
+    assert change.verdict == SAME
+
+
+def accuracy(run_dir: pathlib.Path, *flags: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "benchmarks.accuracy", f"--run_dirs={run_dir}", *flags]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    """As a training and an evaluation leave it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    report = json.loads((RESULTS / "tiny-cifar100.json").read_text())["runs"][0]["report"]
+    (folder / "config.json").write_text("{}")
+    (folder / "report.json").write_text(json.dumps(report))
+    return folder
+
+
+def test_binary_compares_with_what_it_wrote(run_dir, tmp_path):
+    out = tmp_path / "old.json"
+    first = accuracy(run_dir, f"--out={out}")
+    assert first.returncode == 0, first.stderr
+    same = accuracy(run_dir, f"--compare={out}")
+    assert same.returncode == 0, same.stderr
+    assert "beside the earlier run" in same.stdout
+
+
+@pytest.mark.parametrize(("now", "tolerance", "is_worse"), [(80.0, 0.1, True), (80.0, 0.3, False), (99.0, 0.1, False)])
+def test_benchmark_whose_row_is_worse_ends_with_exit_code_one(tmp_path, now, tolerance, is_worse):
+    old = json.loads((RESULTS / "train_step.json").read_text()) | {"rows": [row("ours/x", "images/s", 100.0)]}
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    program = (
+        "from absl import flags\nfrom benchmarks import output\nfrom pipeline import binary\noutput.define_flags()\n"
+        f"def main(): output.finish('train_step', [{row('ours/x', 'images/s', now)}])\nbinary.run(main)"
+    )
+    flags = [f"--compare={tmp_path / 'old.json'}", f"--tolerance={tolerance}"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *flags], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == int(is_worse), done.stderr
+    assert ("1 of 1 rows are worse than" in done.stderr) == is_worse
+    assert f"{now / 100:.2f}" in done.stdout
+
+
+@pytest.mark.parametrize("content", [None, "{", '{"benchmark": "augment", "rows": []}'])
+def test_what_cannot_be_compared_with_is_one_line_before_any_measuring(run_dir, tmp_path, content):
+    path = tmp_path / "old.json"
+    if content is not None:
+        path.write_text(content)
+    done = accuracy(run_dir, f"--compare={path}")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: compare={path}: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_every_committed_result_keeps_the_schema():
+    schema = json.loads((RESULTS / "schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    documents = {path.name: json.loads(path.read_text()) for path in RESULTS.glob("*.json")}
+    measured = {name: document for name, document in documents.items() if "benchmark" in document}
+    assert len(measured) >= 5
+    for document in measured.values():
+        jsonschema.validate(document, schema)
+
+
+@pytest.mark.parametrize(
+    "change", [{"rows": []}, {"command": "bench"}, {"rows": [{"name": "x", "unit": "s", "repeats": 1}]}]
+)
+def test_schema_refuses_what_is_no_result(change):
+    document = json.loads((RESULTS / "startup.json").read_text())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**document, **change}, json.loads((RESULTS / "schema.json").read_text()))
