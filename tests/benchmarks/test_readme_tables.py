@@ -29,8 +29,9 @@ def folder(tmp_path):
         for cell in cells
     ]
     report = study_report.document(study, "smoke", "shapes100_tiny", results, "python -m tuning.study --study=X")
-    (tmp_path / "normalisation").mkdir()
-    (tmp_path / "normalisation" / "report.json").write_text(json.dumps(report))
+    folder = tmp_path / readme_tables.STUDIES / "normalisation"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps(report))
     return tmp_path
 
 
@@ -50,12 +51,35 @@ def test_table_is_put_in_the_place_of_the_old_one_and_nothing_else_changes(folde
 @pytest.mark.parametrize("content", [None, "no JSON", "{}"])
 def test_table_without_its_report_is_refused(tmp_path, content):
     if content is not None:
-        (tmp_path / "normalisation").mkdir()
-        (tmp_path / "normalisation" / "report.json").write_text(content)
+        (tmp_path / readme_tables.STUDIES / "normalisation").mkdir(parents=True)
+        (tmp_path / readme_tables.STUDIES / "normalisation" / "report.json").write_text(content)
     with pytest.raises(errors.FailedError, match=r"report\.json: expected a report\.json that tuning\.study wrote"):
         readme_tables.with_tables(PAGE, tmp_path)
 
 
 def test_committed_readme_says_what_the_committed_reports_say():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme_tables.with_tables(text, ROOT / readme_tables.STUDIES) == text
+    assert readme_tables.with_tables(text, ROOT) == text
+    assert "<!-- rows of the study -->" in text
+
+
+def test_every_row_of_the_study_is_there_and_says_whether_it_has_been_run(folder):
+    results = folder / readme_tables.RESULTS
+    results.mkdir(parents=True)
+    runs = [{"report": {"split": "test", "fine_accuracy": accuracy}} for accuracy in (0.61, 0.63)]
+    (results / "study_fine-cifar100.json").write_text(json.dumps({"runs": runs}))
+    page = readme_tables.with_tables("<!-- rows of the study -->\n<!-- end -->\n", folder)
+    rows = [line.split(" | ") for line in page.splitlines()[3:-1]]
+    names = [row[0].removeprefix("| ") for row in rows]
+    assert len(set(names)) == len(names)
+    for figure in ("29.65 ± 1.54", "33.97 ± 1.06", "32.52 ± 1.01", "32.52 ± 1.09", "32.19 ± 0.48", "41.80 ± 0.87"):
+        assert figure in page
+    for figure in ("55.63 ± 0.88", "60.75 ± 1.39", "11.39", "54.76", "61.88", "70.6", "72.49", "selu 39.73"[-5:]):
+        assert figure in page
+    by_name = dict(zip(names, rows, strict=True))
+    assert by_name["final model, fine"][3] == "test 62.00, mean of 2 seeds"
+    assert by_name["Model 1, fine"][3] == "not run yet"
+    assert by_name["activation relu"][2].startswith("adam 36.99, sgd 29.10, rmsprop 38.12")
+    claim = by_name["\N{LEFT DOUBLE QUOTATION MARK}dividing by 255 is enough\N{RIGHT DOUBLE QUOTATION MARK}"]
+    assert claim[1] == "`python -m tuning.study --study=X`"
+    assert claim[3].startswith("unit 50.00 ± 0.00 (reference); standardise 50.00")

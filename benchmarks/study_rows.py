@@ -1,0 +1,149 @@
+"""Every row of the study that this project replaces, beside ours: one table, drawn from committed results alone.
+
+    reports of docs/studies, runs of benchmarks/results ──▶ rows ──▶ benchmarks.readme_tables ──▶ README.md
+
+What has not been run says so.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models.reporting import figures
+from tuning import studies
+from tuning.study_design import METRICS, Study, Variant
+
+NOT_RUN = "not run yet"
+HEADING = ("the study's row", "command", "the study (%)", "ours (%)", "is the difference real?")
+# The study's claims without a figure, and the study of ours that answers each.
+CLAIMS = {
+    "augmented_images": "more augmented images help",
+    "normalisation": "dividing by 255 is enough",
+    "dropout": "dropout of 0.3 or 0.4",
+    "l2": "L2 of 0.1 or 0.2 (two strengths gave it about 49 and 55)",
+    "initialisation": "initial weights move the result",
+    "augmentation": "its augmentation helps",
+    "single_vs_joint": "a model for each kind of label",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelRow:
+    """One of the study's models: a preset of ours, its result in benchmarks/results."""
+
+    name: str
+    preset: str
+    study: str
+    metric: str
+
+
+MODELS = (
+    ModelRow("baseline CNN, fine", "baseline", "train 91.7, test 11.39", "fine_accuracy"),
+    ModelRow("Model 1, fine", "study_model_1", "validation 54.76", "fine_accuracy"),
+    ModelRow("final model, fine", "study_fine", "validation 61.98, test 61.88", "fine_accuracy"),
+    ModelRow("coarse, the fine architecture", "study_coarse_transferred", "validation 70.6", "coarse_accuracy"),
+    ModelRow("final model, coarse", "study_coarse", "validation 70.47, test 72.49", "coarse_accuracy"),
+)
+
+
+def table(results: pathlib.Path, reports: pathlib.Path) -> list[str]:
+    """The table's lines, in Markdown.
+
+    Args:
+      results: folder of PRESET-cifar100.json, as benchmarks.accuracy or a run leave them.
+      reports: folder of STUDY/report.json, as tuning.study leaves them.
+    """
+    rows = [_model(row, results) for row in MODELS]
+    for study in studies.STUDIES.values():
+        rows += _study(study, _read(reports / study.name / "report.json"))
+    return [_line(HEADING), _line(["---"] * len(HEADING)), *(_line(row) for row in rows)]
+
+
+def _model(row: ModelRow, results: pathlib.Path) -> list[str]:
+    command = f"`python -m models.train --preset={row.preset}`"
+    document = _read(results / f"{row.preset}-cifar100.json")
+    if document is None:
+        return [row.name, command, row.study, NOT_RUN, ""]
+    reports = [run["report"] for run in document["runs"]] if "runs" in document else [document["report"]]
+    values = [report[row.metric] for report in reports]
+    mean = figures.percent(sum(values) / len(values))
+    seeds = f", mean of {len(values)} seeds" if len(values) > 1 else ""
+    return [row.name, command, row.study, f"{reports[0]['split']} {mean}{seeds}", ""]
+
+
+def _study(study: Study, report: Mapping[str, Any] | None) -> list[list[str]]:
+    """A row a variant that the study measured, one a level where it measured a table, one for a claim."""
+    found = {row["name"]: row for row in report["variants"]} if report else {}
+    command = f"`{report['command'] if report else f'python -m tuning.study --study={study.name}'}`"
+    if study.factors:
+        levels = dict.fromkeys(variant.levels[0] for variant in study.variants)
+        return [_level(study, level, found, command) for level in levels]
+    rows = [
+        [f"{study.name}: {_words(variant.name)}", command, *_measured(study, variant, found.get(variant.name))]
+        for variant in study.variants
+        if variant.study_mean is not None
+    ]
+    if study.name in CLAIMS:
+        told = [_told(study, variant, found[variant.name]) for variant in study.variants if variant.name in found]
+        rows.append([f"“{CLAIMS[study.name]}”", command, figures.MISSING, "; ".join(told) or NOT_RUN, ""])
+    return rows
+
+
+def _level(study: Study, level: str, found: Mapping[str, Any], command: str) -> list[str]:
+    """A row of a table of two factors: the other factor's levels side by side."""
+    of_level = [variant for variant in study.variants if variant.levels[0] == level]
+    theirs = [
+        f"{variant.levels[1]} {figures.percent(variant.study_mean)}" for variant in of_level if variant.study_mean
+    ]
+    ours = [
+        f"{variant.levels[1]} {figures.percent(_figure(study, variant, found[variant.name])['mean'])}"
+        for variant in of_level
+        if variant.name in found
+    ]
+    return [f"{study.factors[0]} {_words(level)}", command, ", ".join(theirs), ", ".join(ours) or NOT_RUN, ""]
+
+
+def _measured(study: Study, variant: Variant, row: Mapping[str, Any] | None) -> list[str]:
+    theirs = _spread(variant.study_mean, variant.study_std)
+    if row is None:
+        return [theirs, NOT_RUN, ""]
+    figure = _figure(study, variant, row)
+    return [theirs, _spread(figure["mean"], figure["std"]), _verdict(study, variant, figure)]
+
+
+def _told(study: Study, variant: Variant, row: Mapping[str, Any]) -> str:
+    figure = _figure(study, variant, row)
+    verdict = _verdict(study, variant, figure)
+    return f"{_words(variant.name)} {_spread(figure['mean'], figure['std'])}" + (f" ({verdict})" if verdict else "")
+
+
+def _figure(study: Study, variant: Variant, row: Mapping[str, Any]) -> Mapping[str, Any]:
+    metrics = (variant.study_metric, *study.metrics, *METRICS)
+    return next(row["measured"][name] for name in metrics if row["measured"].get(name, {}).get("values"))
+
+
+def _verdict(study: Study, variant: Variant, figure: Mapping[str, Any]) -> str:
+    if variant.name == study.reference:
+        return "reference"
+    comparison = figure["comparison"]
+    if comparison is None or comparison["difference"] is None:
+        return ""
+    return f"{100 * comparison['difference']:+.2f}, {comparison['verdict']}"
+
+
+def _spread(mean: float | None, std: float | None) -> str:
+    return figures.percent(mean) + (f" ± {figures.percent(std)}" if std is not None else "")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _read(path: pathlib.Path) -> dict[str, Any] | None:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
