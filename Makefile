@@ -60,7 +60,7 @@ chart: $(INSTALLED) ## Draw docs/accuracy_cost.png from benchmarks/results.
 	$(PYTHON) -m benchmarks.accuracy_cost --out=docs/accuracy_cost.png
 
 tables: $(INSTALLED) ## Draw the studies' pages, plots and README tables again from docs/studies.
-	@set -e; for report in docs/studies/*/report.json; do $(PYTHON) -m tuning.study --redraw=$$report; done
+	@set -e; for report in docs/studies/*/report.json; do [ -e $$report ] || continue; $(PYTHON) -m tuning.study --redraw=$$report; done
 	$(PYTHON) -m benchmarks.readme_tables
 
 clean: ## Remove .venv and caches; data/ and runs/ stay.

@@ -183,3 +183,12 @@ def write_text(path: pathlib.Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.partial")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
+
+
+def reach_disk(path: pathlib.Path) -> None:
+    """Make a file, or a folder's list of names, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

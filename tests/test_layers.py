@@ -29,6 +29,8 @@ BINARIES = (
     "benchmarks.shapes100",
     "benchmarks.accuracy_cost",
     "benchmarks.startup",
+    "benchmarks.memory",
+    "benchmarks.tuner",
     "benchmarks.show",
     "benchmarks.readme_tables",
 )

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ class Journal:
 
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
 
     def events(self) -> list[dict[str, Any]]:
         """All of them. A last line that a kill has cut off never happened, and is removed."""
@@ -30,8 +32,13 @@ class Journal:
             raise errors.FailedError(f"{self._path}: damaged ({error}); choose another --session_dir") from error
 
     def append(self, event: Mapping[str, Any]) -> None:
-        """Add one and make it durable."""
-        with open(self._path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(event, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        """Add one and make it durable; where that fails, the journal is as it was."""
+        with self._lock, open(self._path, "ab") as file:
+            length = file.tell()
+            try:
+                file.write((json.dumps(event, allow_nan=False) + "\n").encode())
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                os.truncate(self._path, length)
+                raise

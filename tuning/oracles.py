@@ -24,6 +24,7 @@ from tuning.journal import Journal
 OBJECTIVE = "objective"
 RUNNING, IDLE, STOPPED = TrialStatus.RUNNING, TrialStatus.IDLE, TrialStatus.STOPPED
 COMPLETED, FAILED = TrialStatus.COMPLETED, TrialStatus.FAILED
+NOBODY = "nobody"  # asks whether there is anything left, and gives it back
 _BAYESIAN_STARTS = 50  # points from which Keras Tuner looks for the best of its model's answers
 _NO_LIMIT = 10**9  # Keras Tuner counts failures in a row and raises with its lock held; the session counts its own
 
@@ -49,6 +50,8 @@ class Oracle(keras_tuner.Oracle):
 
     journal: Journal
     ongoing_trials: dict[str, Trial]
+    _retry_queue: list[str]
+    _seed_state: int
     spent_s: Callable[[], float] = staticmethod(lambda: 0.0)  # seconds that the session has taken so far
     _replayed: Mapping[str, Any] | None = None  # the event under replay
 
@@ -65,9 +68,11 @@ class Oracle(keras_tuner.Oracle):
     @_alone
     def create_trial(self, tuner_id: str) -> Trial:
         """The trial that a worker is to run; one that it has not ended yet is given to it again."""
-        is_known = tuner_id in self.ongoing_trials
+        is_known, seed_state = tuner_id in self.ongoing_trials, self._seed_state
         trial = super().create_trial(tuner_id)
-        if trial.status == RUNNING and not is_known:
+        if trial.status != RUNNING:
+            self._seed_state = seed_state  # the journal knows nothing of a question that led to no trial
+        elif not is_known:
             values = trial.hyperparameters.values
             self._keep({"event": "begin", "worker": tuner_id, "trial": trial.trial_id, "values": values})
         return trial
@@ -82,7 +87,13 @@ class Oracle(keras_tuner.Oracle):
 
     @_alone
     def finish(self, trial: Trial, record: Mapping[str, Any]) -> None:
-        """Take a trial back with its record: `status`, and `objective` where it completed."""
+        """Take a trial back with its record: `status`, and `objective` where it completed.
+
+        One that has ended already, by a worker that was given up and yet lived, is only taken from whoever has it.
+        """
+        if self.trials[trial.trial_id].status in (COMPLETED, FAILED):
+            self.forget(trial.trial_id)
+            return
         if record["status"] == COMPLETED:
             self.update_trial(trial.trial_id, {OBJECTIVE: record["objective"]})
         trial.status = record["status"]
@@ -91,13 +102,32 @@ class Oracle(keras_tuner.Oracle):
     @_alone
     def requeue(self, workers: Sequence[str] | None = None) -> None:
         """Let trials that nobody runs any more be run by whoever asks next: those of some workers, or all."""
-        gone = sorted(self.ongoing_trials) if workers is None else sorted(workers)
+        gone = sorted(self.ongoing_trials.keys() & (self.ongoing_trials if workers is None else set(workers)))
         if not gone:
             return
         self._keep({"event": "requeue", "workers": gone})
         for name in gone:
             self._retry_queue.append(self.ongoing_trials.pop(name).trial_id)
             self.tuner_ids.discard(name)
+
+    @_alone
+    def forget(self, trial_id: str) -> None:
+        """Take a trial that has ended from the workers and the queue that still have it."""
+        have = sorted(name for name, trial in self.ongoing_trials.items() if trial.trial_id == trial_id)
+        if not have and trial_id not in self._retry_queue:
+            return
+        self._keep({"event": "forget", "trial": trial_id})
+        for name in have:
+            del self.ongoing_trials[name]
+        self._retry_queue = [other for other in self._retry_queue if other != trial_id]
+
+    @_alone
+    def has_more(self) -> bool:
+        """Whether it would propose another trial, if somebody asked."""
+        trial = self.create_trial(NOBODY)
+        if trial.status == RUNNING:
+            self.requeue([NOBODY])
+        return trial.status != STOPPED
 
     def replay(self) -> None:
         """Live through the journal's events, which an oracle of the same arguments has left there.
@@ -116,7 +146,9 @@ class Oracle(keras_tuner.Oracle):
                     )
             elif event["event"] == "end":
                 self.finish(self.trials[event["trial"]], event)
-            else:
+            elif event["event"] == "forget":
+                self.forget(event["trial"])
+            elif event["event"] == "requeue":
                 self.requeue(event["workers"])
         self._replayed = None
 
@@ -150,7 +182,13 @@ class _Bayesian(Oracle, BayesianOptimizationOracle):
 
 
 def build(
-    tuner: str, space: keras_tuner.HyperParameters, journal: Journal, max_trials: int, max_epochs: int, seed: int
+    tuner: str,
+    space: keras_tuner.HyperParameters,
+    journal: Journal,
+    max_trials: int,
+    max_epochs: int,
+    seed: int,
+    spent_s: Callable[[], float] = lambda: 0.0,
 ) -> Oracle:
     """An oracle that maximises the objective, where the journal says it is.
 
@@ -161,6 +199,7 @@ def build(
       max_trials: so many at most; Hyperband's number follows from `max_epochs`.
       max_epochs: of a trial; only Hyperband reads it.
       seed: of what it proposes.
+      spent_s: seconds that the session has taken so far, for the journal.
     """
     common = {
         "objective": keras_tuner.Objective(OBJECTIVE, "max"),
@@ -179,5 +218,6 @@ def build(
         oracle = {"random": _Random, "grid": _Grid}[tuner](max_trials=max_trials, **common)
     oracle.verbose = 0
     oracle.journal = journal
+    oracle.spent_s = spent_s
     oracle.replay()
     return oracle

@@ -41,7 +41,8 @@ def run(
       evaluate: what evaluates its run there, on a split.
 
     Returns:
-      {"untuned": objective on validation by seed, "tuned": the same, "test": mean accuracies by name, 0 to 1}.
+      {"trial": the best one's id, "untuned": objective on validation by seed, "tuned": the same, "test": mean
+      accuracies by name, 0 to 1}; the session's folder keeps it.
 
     Raises:
       errors.FailedError: a training or an evaluation failed.
@@ -68,7 +69,10 @@ def run(
         raise errors.FailedError(f"training the best trial again: {error}") from error
     finally:
         worker.interrupt()
-    return {**found, "test": {name: _mean([test[name] for test in tests]) for name in ("fine", "coarse")}}
+    tested = {name: _mean([test[name] for test in tests]) for name in ("fine", "coarse")}
+    outcome = {"trial": best["id"], **found, "test": tested}
+    session.write_retrained(outcome)
+    return outcome
 
 
 def _tuned(session: Session, best: Mapping[str, Any], seed: int, untuned: Cell, untuned_path: pathlib.Path) -> Cell:
@@ -79,7 +83,7 @@ def _tuned(session: Session, best: Mapping[str, Any], seed: int, untuned: Cell, 
     else:
         own["epochs"] = untuned.train.epochs
     data = dataclasses.replace(build(DataConfig, best["config"]), data_dir=untuned.data.data_dir)
-    return Cell("tuned", data, build(TrainConfig, best["config"], own))
+    return Cell(f"tuned-{best['id']}", data, build(TrainConfig, best["config"], own))
 
 
 def _on_validation(outcome: Mapping[str, Any]) -> dict[str, Any]:

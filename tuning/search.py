@@ -17,10 +17,9 @@ from models.run_folder import RunFolder
 from pipeline import errors
 from tuning import cell_training, oracles, service
 from tuning.budget import Budget
-from tuning.journal import Journal
 from tuning.session import Session
 from tuning.session_progress import SessionProgress
-from tuning.trials import POLL_SECONDS, Train, Trials, refuse_failures
+from tuning.trials import POLL_SECONDS, Failures, Train, Trials
 from tuning.worker import CallError, DiedError, RecycledWorker
 
 FAREWELL_SECONDS = 20.0  # that a chief waits for its workers to hear that the search is over
@@ -38,14 +37,14 @@ def run(found: Session, train: Train = cell_training.train, num_retrained: int =
       errors.FailedError: trials fail one after the other, or the folder cannot be written.
       errors.InterruptedRunError: SIGINT or SIGTERM came; everything is kept.
     """
-    with _watched(found) as (progress, requests):
-        budget = Budget(found, num_retrained)
+    with _watched(found, num_retrained) as (progress, requests, budget):
         oracle = _begun(found, budget, train, progress, requests)
-        Trials(found, oracle, train, progress, requests, "worker").run(budget.allows_another)
+        oracle.requeue()  # nobody else can be at them: the folder is locked
+        Trials(found, oracle, train, progress, requests, "worker").run(budget.allows_another, budget.keep)
 
 
 def serve(found: Session, address: str, train: Train = cell_training.train, num_retrained: int = 0) -> None:
-    """Be the chief of a search: propose trials to workers at `address`, and train none, until all are ended.
+    """Be the chief of a search: propose trials to workers at `address` until all are ended; train the trunk alone.
 
     Args:
       found: a session whose folder the workers can write.
@@ -57,27 +56,41 @@ def serve(found: Session, address: str, train: Train = cell_training.train, num_
       errors.FailedError: as of `run`, or the address cannot be had.
       errors.InterruptedRunError: as of `run`.
     """
-    with _watched(found) as (progress, requests):
-        budget = Budget(found, num_retrained)
+    with (
+        _watched(found, num_retrained) as (progress, requests, budget),
+        service.serving(found, address, budget.allows_another) as servicer,
+    ):
+        progress.tell(f"listening for workers at {address}")
         oracle = _begun(found, budget, train, progress, requests)
-        with service.serving(oracle, found, address, budget.allows_another) as servicer:
-            progress.tell(f"waiting for workers at {address}")
-            begun: dict[str, float] = {}
-            told: set[str] = {record["id"] for record in found.records()}
-            while not servicer.stop_triggered or oracle.ongoing_trials:
-                if requests.received:
-                    raise errors.InterruptedRunError("interrupted")
-                for name in service.requeue_silent(oracle, found, time.time(), begun):
-                    progress.tell(f"{name} shows no sign of life; its trial goes to the next that asks")
-                for record in found.records():
-                    if record["id"] not in told:
-                        told.add(record["id"])
-                        progress.end(record)
-                refuse_failures(found)
-                time.sleep(service.POLL_SECONDS)
-            farewell = time.perf_counter() + FAREWELL_SECONDS
-            while oracle.tuner_ids and time.perf_counter() < farewell:
-                time.sleep(POLL_SECONDS)
+        signs, failures = service.LifeSigns(found), Failures()
+        told = {record["id"] for record in found.records()}
+        servicer.oracle = oracle
+        while not _is_over(servicer, oracle, budget, signs):
+            if requests.received:
+                raise errors.InterruptedRunError("interrupted")
+            for name in signs.give_up_silent(oracle):
+                progress.tell(f"{name} shows no sign of life; its trial goes to the next that asks")
+            for record in found.records():
+                if record["id"] not in told:
+                    told.add(record["id"])
+                    progress.end(record)
+                    failures.see(record)
+            budget.keep()
+            time.sleep(service.POLL_SECONDS)
+        farewell = time.perf_counter() + FAREWELL_SECONDS
+        while oracle.tuner_ids and time.perf_counter() < farewell:
+            time.sleep(POLL_SECONDS)
+
+
+def _is_over(servicer: service.Servicer, oracle: oracles.Oracle, budget: Budget, signs: service.LifeSigns) -> bool:
+    """Whether nobody works, and nobody will: of a chief whose last worker has died, too."""
+    if servicer.error is not None:
+        raise servicer.error
+    if oracle.ongoing_trials:
+        return False
+    if servicer.stop_triggered or not budget.allows_another():
+        return True
+    return signs.is_long_idle() and not oracle.has_more()
 
 
 def join(found: Session, address: str, train: Train = cell_training.train) -> None:
@@ -87,16 +100,17 @@ def join(found: Session, address: str, train: Train = cell_training.train) -> No
       errors.FailedError: the chief does not answer, or the folder cannot be written.
       errors.InterruptedRunError: SIGINT or SIGTERM came; another worker goes on with the trial.
     """
-    with _watched(found) as (progress, requests), contextlib.closing(service.RemoteOracle(address)) as oracle:
+    with _watched(found) as (progress, requests, _), contextlib.closing(service.RemoteOracle(address)) as oracle:
         name = f"{socket.gethostname()}-{os.getpid()}-"
-        Trials(found, oracle, train, progress, requests, name, shows_life=True).run(lambda: True)
+        Trials(found, oracle, train, progress, requests, name, shows_life=True).run(lambda: True, lambda: None)
 
 
 @contextlib.contextmanager
-def _watched(found: Session) -> Iterator[tuple[SessionProgress, stopping.Requests]]:
+def _watched(found: Session, num_retrained: int = 0) -> Iterator[tuple[SessionProgress, stopping.Requests, Budget]]:
+    budget = Budget(found, num_retrained)
     try:
         with SessionProgress(found) as progress, stopping.Requests(listen=True) as requests:
-            yield progress, requests
+            yield progress, requests, budget
     except OSError as error:
         raise errors.FailedError(
             f"session_dir={found.path}: cannot be written ({error.strerror}); make room, then give the same command"
@@ -104,21 +118,20 @@ def _watched(found: Session) -> Iterator[tuple[SessionProgress, stopping.Request
 
 
 def _begun(
-    found: Session, budget: "Budget", train: Train, progress: SessionProgress, requests: stopping.Requests
+    found: Session, budget: Budget, train: Train, progress: SessionProgress, requests: stopping.Requests
 ) -> oracles.Oracle:
     """The session's oracle, where the journal says it is; its trunk, if it needs one, is trained."""
     if found.space.has_frozen_trunk and not found.config.trunk_run_dir:
-        _train_trunk(found, train, progress, requests)
-    config = found.config
-    oracle = oracles.build(
-        *(config.tuner, found.declared(), Journal(found.journal)), config.max_trials, config.max_epochs, config.seed
+        _train_trunk(found, budget, train, progress, requests)
+    config, space = found.config, found.declared()
+    return oracles.build(
+        config.tuner, space, found.journal, config.max_trials, config.max_epochs, config.seed, budget.spent
     )
-    oracle.spent_s = budget.spent
-    oracle.requeue()
-    return oracle
 
 
-def _train_trunk(found: Session, train: Train, progress: SessionProgress, requests: stopping.Requests) -> None:
+def _train_trunk(
+    found: Session, budget: Budget, train: Train, progress: SessionProgress, requests: stopping.Requests
+) -> None:
     """Train the trunk whose heads are searched, unless an earlier call has."""
     folder = RunFolder(found.trunk_dir)
     if folder.is_finished:
@@ -130,8 +143,10 @@ def _train_trunk(found: Session, train: Train, progress: SessionProgress, reques
         while not worker.answers_within(POLL_SECONDS):
             if requests.received:
                 raise errors.InterruptedRunError("interrupted")
+            budget.keep()
         worker.answer()
     except (CallError, DiedError) as error:
         raise errors.FailedError(f"the trunk: {error}") from error
     finally:
         worker.interrupt()
+        budget.keep(at_once=True)

@@ -1,6 +1,9 @@
-"""A tuner session: what is searched and how, and the folder that holds what came of it. Every file appears whole.
+"""A tuner session: what is searched and how, and the folder that holds what came of it.
 
-session.json   journal.jsonl   trials/ID.json   runs/ID/ (under way)   trunk/   best.json   report.json   *.png
+session.json   journal.jsonl   trials/ID.json   runs/ID/ (under way)   trunk/   tensorboard/   workers/
+report.json   report.md   best.json   *.png   retrained/   retrained.json
+
+Every JSON appears whole, by a rename; the journal grows by whole lines.
 """
 
 import contextlib
@@ -13,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models import presets
-from models.network_config import TRUNK_FIELDS
-from models.run_folder import RunFolder, write_text
+from models.network_config import TRUNK_FIELDS, refuse_unread
+from models.run_folder import RunFolder, reach_disk, write_text
 from models.train_config import TrainConfig
 from pipeline import errors
 from pipeline.config import Config, build, nearest, setting
@@ -29,6 +32,8 @@ if TYPE_CHECKING:  # it costs seconds to import
 TUNERS = ("hyperband", "bayesian", "random", "grid")
 OBJECTIVES = ("both", "fine", "coarse")
 COMPLETED, FAILED = "COMPLETED", "FAILED"
+# What a session decides for all of its trials, whatever a space says.
+OF_THE_SESSION = ("epochs", "patience", "seed", "trunk_run_dir", "dataset", "data_dir", "archive", "max_steps")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Session:
 
     def __init__(self, path: pathlib.Path, config: SessionConfig, space: Space, source: SourceConfig) -> None:
         self.path, self.config, self.space, self.source = path, config, space, source
-        self.journal = path / "journal.jsonl"
+        self.journal = Journal(path / "journal.jsonl")
 
     def declared(self) -> "HyperParameters":
         """Every hyperparameter of the space, and a check that its defaults make a configuration.
@@ -100,16 +105,31 @@ class Session:
         import keras_tuner
 
         hyperparameters = keras_tuner.HyperParameters()
-        self.cell("0", hyperparameters)
+        cell = self.cell("0", hyperparameters)
         if not hyperparameters.space:
             raise errors.BadArgumentError(f"space={self.config.space}: expected hyperparameters, found none")
+        conditional = [one.name for one in hyperparameters.space if one.conditions]
+        if conditional:
+            raise errors.BadArgumentError(
+                f"space={self.config.space}: {conditional[0]!r} is asked for under a condition; ask for each "
+                "hyperparameter at every call, so that all trials have the same ones"
+            )
+        if not cell.data.num_validation:
+            raise errors.BadArgumentError(
+                f"space={self.config.space}: num_validation=0; a search chooses on validation, so hold images out"
+            )
+        if cell.train.heads == "coarse" and self.config.objective != "coarse":
+            raise errors.BadArgumentError(
+                f"objective={self.config.objective}: the space's networks answer coarse labels alone; expected coarse"
+            )
         return hyperparameters
 
     def cell(self, trial_id: str, hyperparameters: "HyperParameters") -> Cell:
-        """A trial's training: preset < the session's own < the space's base < what it chooses.
+        """A trial's training: preset < the session's precision < the space's base < what it chooses < OF_THE_SESSION.
 
         Raises:
-          errors.BadArgumentError: the space raises, or makes no configuration.
+          errors.BadArgumentError: the space raises, makes no configuration, or sets what is the session's or what its
+            network does not read.
         """
         try:
             chosen = self.space.choose(hyperparameters)
@@ -120,14 +140,28 @@ class Session:
             if name not in known:
                 hint = nearest(name, known)
                 raise errors.BadArgumentError(f"space={self.config.space}: unknown field {name!r}{hint}")
+            if name in OF_THE_SESSION and name not in SPLIT_FIELDS:
+                raise errors.BadArgumentError(
+                    f"space={self.config.space}: sets {name!r}, which is the session's own; leave it out"
+                )
         own = {"patience": self.config.patience, **self._epochs(hyperparameters), **self._trunk()}
-        return self._cell(trial_id, {**chosen, **own})
+        cell = self._cell(trial_id, {**chosen, **own})
+        standard = TrainConfig().as_dict()
+        set_by_base = {name: value for name, value in self.space.base.items() if standard.get(name) != value}
+        refuse_unread(cell.train.architecture, {**set_by_base, **chosen})
+        return cell
 
     def trunk_cell(self, seed: int) -> Cell:
         """The training of the trunk whose heads are searched: the preset, untuned, on the same images."""
         names = ("preset", "heads", *TRUNK_FIELDS, *SPLIT_FIELDS)
         base = {name: value for name, value in self.space.base.items() if name in names}
         return self._cell("untuned", {"seed": seed}, base)
+
+    def first_cell(self) -> Cell:
+        """What is trained first: the trunk, where the session needs one of its own, or else a trial."""
+        if self.space.has_frozen_trunk and not self.config.trunk_run_dir:
+            return self.trunk_cell(self.config.seed)
+        return self.cell("0", self.declared())
 
     @property
     def trunk_dir(self) -> pathlib.Path:
@@ -139,7 +173,9 @@ class Session:
         return self.path / "runs" / trial_id
 
     def retrained_dir(self, cell: Cell) -> pathlib.Path:
-        """Where what is trained again after the search has its run folder."""
+        """Where what is trained again after the search has its run folder; the session's own trunk is there already."""
+        if cell == self.trunk_cell(self.config.seed) and self.trunk_dir.exists():
+            return self.trunk_dir
         return self.path / "retrained" / cell.name
 
     def record(self, trial_id: str) -> dict[str, Any] | None:
@@ -156,13 +192,26 @@ class Session:
 
     def spent_s(self) -> float:
         """Seconds that the search has taken, all calls together."""
-        return max((event["spent_s"] for event in Journal(self.journal).events()), default=0.0)
+        return max((event["spent_s"] for event in self.journal.events()), default=0.0)
+
+    def retrained(self) -> dict[str, Any] | None:
+        """What `write_retrained` kept."""
+        try:
+            return json.loads((self.path / "retrained.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def write_retrained(self, outcome: Mapping[str, Any]) -> None:
+        """Keep what came of training the best trial again."""
+        write_text(self.path / "retrained.json", json.dumps(outcome, indent=1, allow_nan=False) + "\n")
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Keep what came of a trial."""
         path = self.path / "trials" / f"{record['id']}.json"
         path.parent.mkdir(exist_ok=True)
         write_text(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+        for part in (path, path.parent):
+            reach_disk(part)  # the journal's line is durable, and would speak of a record that is not there
 
     def remove_run(self, trial_id: str) -> None:
         """Let go of a trial's run folder: its networks would fill the disk."""
@@ -170,6 +219,11 @@ class Session:
 
     def _cell(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Cell:
         base = self.space.base if base is None else base
+        if base.get("dataset", self.source.dataset) != self.source.dataset:
+            raise errors.BadArgumentError(
+                f"trunk_run_dir={self.config.trunk_run_dir}: trained on {base['dataset']}, not on "
+                f"{self.source.dataset}; give --dataset={base['dataset']}"
+            )
         own = {"seed": self.config.seed, "precision": self.config.precision}
         layers = (presets.preset(base["preset"]), own, base, values)
         data = build(DataConfig, *layers, self.source.as_dict(), {"archive": ""})
@@ -198,6 +252,8 @@ def claim(path: pathlib.Path, config: SessionConfig, space: Space, source: Sourc
       errors.BadArgumentError: the folder holds something else, or a session of another configuration or space.
       errors.FailedError: it cannot be made, or another process is working in it.
     """
+    if path.exists() and not path.is_dir():
+        raise errors.BadArgumentError(f"session_dir={path}: expected a folder, found a file")
     _refuse_other_content(path)
     with contextlib.ExitStack() as stack:
         try:
@@ -262,7 +318,8 @@ def _refuse_other(session: Session, identity: dict[str, Any]) -> None:
                 f"{name}={part!r}" if isinstance(value, str | int | float) else f"another {name}"
                 for part in (found.get(name), value)
             )
+            hint = f"give --precision={found.get('precision')}, or " if name == "precision" else ""
             raise errors.BadArgumentError(
                 f"session_dir={session.path} belongs to another session: {there} there, {given} given; "
-                "choose another --session_dir"
+                f"{hint}choose another --session_dir"
             )

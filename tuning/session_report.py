@@ -26,13 +26,12 @@ NUM_TREES, NUM_SHUFFLES = 200, 20
 Record = Mapping[str, Any]
 
 
-def document(session: Session, command: str, retrained: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def document(session: Session, command: str) -> dict[str, Any]:
     """The whole of `report.json`.
 
     Args:
       session: what was searched.
       command: what was typed.
-      retrained: of `retraining.run`, if the best trial was trained again.
     """
     records = session.records()
     best = ranked(records)
@@ -46,7 +45,7 @@ def document(session: Session, command: str, retrained: Mapping[str, Any] | None
         "trials": [_trial(record) for record in records],
         "best": best[0] if best else None,
         "importance": importance(best),
-        "retrained": dict(retrained) if retrained else None,
+        "retrained": session.retrained(),
         "spent_s": session.spent_s(),
         "command": command,
         "versions": report.versions(),
@@ -160,7 +159,7 @@ def _brief(value: Any) -> str:
 
 
 def _retrained_lines(retrained: Mapping[str, Any]) -> list[str]:
-    lines = []
+    lines = [f"trial {retrained['trial']}, trained again:"]
     for name, words in (("untuned", "the preset as it is"), ("tuned", "with what was found")):
         summary = statistics.summarise(list(retrained[name].values()))
         spread = "" if summary.std is None else f" ± {figures.percent(summary.std)}"

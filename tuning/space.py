@@ -136,7 +136,8 @@ def on_trunk(space: Space, run_dir: str) -> Space:
     except (errors.BadArgumentError, errors.FailedError) as error:
         raise type(error)(f"trunk_{error}") from error  # it begins with the name of the flag, run_dir=
     config = run.config()
-    own = {name: config[name] for name in ("preset", "heads", *TRUNK_FIELDS, *SPLIT_FIELDS)}
+    names = ("preset", "heads", *TRUNK_FIELDS, *SPLIT_FIELDS)
+    own = {name: config[name] for name in names if name in config}  # runs of earlier versions have fewer fields
     return dataclasses.replace(space, base={**space.base, **own})
 
 

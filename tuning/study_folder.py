@@ -5,13 +5,12 @@ study.json   cells/VARIANT-seed-S.json   runs/VARIANT-seed-S/ (of cells under wa
 
 import contextlib
 import json
-import os
 import pathlib
 import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from models.run_folder import RunFolder, write_text
+from models.run_folder import RunFolder, reach_disk, write_text
 from pipeline import errors
 from tuning.study_design import Cell
 
@@ -90,7 +89,7 @@ class StudyFolder:
         self._cell_file(cell).parent.mkdir(exist_ok=True)
         write_text(self._cell_file(cell), json.dumps(values, indent=1, allow_nan=False) + "\n")
         for path in (self._cell_file(cell), self._cell_file(cell).parent):
-            _reach_disk(path)  # the run folder goes next, and would be gone after a power cut that the file did not see
+            reach_disk(path)  # the run folder goes next, and would be gone after a power cut that the file did not see
 
     def _cell_file(self, cell: Cell) -> pathlib.Path:
         return self.path / "cells" / f"{cell.name}.json"
@@ -134,14 +133,6 @@ def _result(path: pathlib.Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return found if isinstance(found, dict) and "status" in found else None
-
-
-def _reach_disk(path: pathlib.Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refuse_other_content(path: pathlib.Path) -> None:

@@ -16,11 +16,17 @@ def write(folder: pathlib.Path, record: Mapping[str, Any]) -> None:
     Args:
       folder: of the session's log; the trial gets one in it.
       record: of the trial.
+
+    Raises:
+      OSError: the log cannot be written.
     """
-    writer = tf.summary.create_file_writer(str(folder / record["id"]))
-    with writer.as_default():
-        api.hparams(dict(record["hyperparameters"]), trial_id=record["id"])
-        for name in FIGURES:
-            if record[name] is not None:
-                tf.summary.scalar(name, record[name], step=round(record["epochs"]))
-    writer.close()
+    try:
+        writer = tf.summary.create_file_writer(str(folder / record["id"]))
+        with writer.as_default():
+            api.hparams(dict(record["hyperparameters"]), trial_id=record["id"])
+            for name in FIGURES:
+                if record[name] is not None:
+                    tf.summary.scalar(name, record[name], step=round(record["epochs"]))
+        writer.close()
+    except tf.errors.OpError as error:
+        raise OSError(0, error.message) from error

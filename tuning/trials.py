@@ -16,19 +16,26 @@ from tuning.worker import CallError, DiedError, RecycledWorker
 
 POLL_SECONDS = 0.1
 MOST_FAILURES = 5  # in a row; a session in which nothing works must not go on for hours
+ANOTHER_PROCESS = "another process is working there"  # as models.run_folder says it
 
 Train = Callable[[Cell, pathlib.Path], dict[str, Any]]
 
 
-def refuse_failures(found: Session) -> None:
-    """See that not every trial fails, one after the other.
+class Failures:
+    """Counts the trials that fail one after the other, in this call of the session."""
 
-    Raises:
-      errors.FailedError: the last MOST_FAILURES did.
-    """
-    last = found.records()[-MOST_FAILURES:]
-    if len(last) == MOST_FAILURES and all(record["status"] == FAILED for record in last):
-        raise errors.FailedError(f"{MOST_FAILURES} trials in a row failed, the last one: {last[-1]['reason']}")
+    def __init__(self) -> None:
+        self._num_in_a_row = 0
+
+    def see(self, record: dict[str, Any]) -> None:
+        """Count a trial.
+
+        Raises:
+          errors.FailedError: it is the last of MOST_FAILURES that failed in a row.
+        """
+        self._num_in_a_row = 0 if record["status"] == COMPLETED else self._num_in_a_row + 1
+        if self._num_in_a_row >= MOST_FAILURES:
+            raise errors.FailedError(f"{MOST_FAILURES} trials in a row failed, the last one: {record['reason']}")
 
 
 class AnOracle(Protocol):
@@ -80,14 +87,19 @@ class Trials:
         self._slots = [_Slot(f"{name}{number}") for number in range(found.config.workers)]
         self._is_over = False
         self._shown_life = -math.inf
+        self._failures = Failures()
 
-    def run(self, allows_another: Callable[[], bool]) -> None:
-        """Train what the oracle proposes until it has no more, or `allows_another` says that it is enough."""
+    def run(self, allows_another: Callable[[], bool], tick: Callable[[], None]) -> None:
+        """Train what the oracle proposes until it has no more, or `allows_another` says that it is enough.
+
+        `tick` is called again and again meanwhile.
+        """
         try:
             while not self._is_over or any(slot.cell for slot in self._slots):
                 for slot in self._slots:
                     self._advance(slot, allows_another)
                 self._show_life()
+                tick()
                 if self._requests.received:
                     raise errors.InterruptedRunError("interrupted")
         finally:
@@ -122,7 +134,7 @@ class Trials:
         slot.trial, slot.began = trial, time.perf_counter()
         record = self._session.record(trial.trial_id)
         if record is not None:  # a kill came between its end and the oracle's hearing of it
-            self._oracle.finish(trial, record)
+            self._tell(slot, record)
             return
         try:
             slot.cell = self._session.cell(trial.trial_id, trial.hyperparameters.copy())
@@ -130,7 +142,10 @@ class Trials:
             self._fail(slot, str(error))
             return
         self._progress.begin(trial.trial_id, trial.hyperparameters.values)
-        slot.worker.call(self._train, slot.cell, self._session.run_dir(trial.trial_id))
+        try:
+            slot.worker.call(self._train, slot.cell, self._session.run_dir(trial.trial_id))
+        except DiedError as error:
+            self._fail(slot, str(error))
 
     def _finish(self, slot: _Slot, cell: Cell) -> None:
         try:
@@ -140,6 +155,11 @@ class Trials:
             if not math.isfinite(value):
                 raise errors.FailedError(f"its objective is {value}")
         except (CallError, DiedError, errors.FailedError) as error:
+            self._refuse_full_disk(error)
+            if ANOTHER_PROCESS in str(error):  # a worker that was given up, and lives: its outcome is the trial's
+                slot.cell = None
+                time.sleep(POLL_SECONDS)
+                return
             self._fail(slot, str(error))
             return
         record = {
@@ -166,12 +186,24 @@ class Trials:
             "seconds": round(time.perf_counter() - slot.began, 3),
         }
 
+    def _refuse_full_disk(self, error: Exception) -> None:
+        """End the session, and keep the trial with its checkpoint, where the world is at fault and not the trial."""
+        if isinstance(error, CallError) and error.kind == "OSError":
+            raise errors.FailedError(
+                f"session_dir={self._session.path}: {error}; make room, then give the same command"
+            ) from error
+
     def _keep(self, slot: _Slot, record: dict[str, Any]) -> None:
+        """Write down what came of a trial, before anybody hears of it."""
         self._session.write_record(record)
+        self._tell(slot, record)
+
+    def _tell(self, slot: _Slot, record: dict[str, Any]) -> None:
+        """Let the others hear of a trial whose record is written; the oracle last, since it is what is asked after."""
+        slot.cell = None
         if record["status"] == COMPLETED:
             tensorboard_log.write(self._session.path / "tensorboard", record)
-        slot.cell = None
         self._session.remove_run(slot.trial.trial_id)
         self._oracle.finish(slot.trial, record)
         self._progress.end(record)
-        refuse_failures(self._session)
+        self._failures.see(record)

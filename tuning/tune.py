@@ -18,7 +18,7 @@ import os
 import pathlib
 import shlex
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from absl import flags
 
@@ -45,12 +45,22 @@ RETRAIN_SEEDS = flags.DEFINE_integer("retrain_seeds", 3, "seeds of --retrain_bes
 def main() -> None:
     """Search what is not searched yet, then report."""
     given = config.given_flags()
-    if SERVE.value and JOIN.value:
-        raise errors.BadArgumentError(f"serve={SERVE.value} and join={JOIN.value}: give one of the two")
     plan = config.build(SessionConfig, given)
     found = space.find(plan.space)
     if plan.trunk_run_dir:
         found = space.on_trunk(found, plan.trunk_run_dir)
+    if SERVE.value and JOIN.value:
+        raise errors.BadArgumentError(f"serve={SERVE.value} and join={JOIN.value}: give one of the two")
+    for name in ("serve", "join"):
+        _refuse_address(name, given.get(name, ""))
+    if "max_trials" in given and plan.tuner == "hyperband":
+        raise errors.BadArgumentError(
+            f"max_trials={plan.max_trials}: hyperband's number of trials follows from --max_epochs; leave it out"
+        )
+    if "precision" in given and "precision" in found.base:
+        raise errors.BadArgumentError(
+            f"precision={plan.precision}: the space has {found.base['precision']} for all of its trials; leave it out"
+        )
     from pipeline import prepare
 
     source = config.build(SourceConfig, given)
@@ -60,7 +70,7 @@ def main() -> None:
         SESSION_DIR.value or os.path.join("runs", "sessions", f"{found.name}-{plan.tuner}-{dataset}")
     ).absolute()
     binary.load_tensorflow()
-    from models import device, precision
+    from models import device, precision, training
     from tuning import retraining, search, session
 
     device.claim_gpus_politely()
@@ -70,6 +80,8 @@ def main() -> None:
         return
     num_retrained = RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0
     with session.claim(path, plan, found, source) as tuned:
+        first = tuned.first_cell()
+        training.check(first.data, first.train)  # before hours of trials that could not but fail
         try:
             if SERVE.value:
                 search.serve(tuned, SERVE.value, num_retrained=num_retrained)
@@ -79,20 +91,26 @@ def main() -> None:
             with contextlib.suppress(OSError):  # of a full disk, which may be why
                 _report(tuned)
             raise
+        _report(tuned)
         best = ranked(tuned.records())
-        if not best or not num_retrained:
-            _report(tuned)
         if not best:
             _refuse_nothing(tuned)
         if num_retrained:
-            _report(tuned, retraining.run(tuned, best[0], range(plan.seed, plan.seed + num_retrained)))
+            retraining.run(tuned, best[0], range(plan.seed, plan.seed + num_retrained))
+            _report(tuned)
 
 
-def _report(tuned: Session, retrained: dict[str, Any] | None = None) -> None:
+def _refuse_address(flag: str, address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if address and not (host and port.isdecimal() and 0 < int(port) < 2**16):
+        raise errors.BadArgumentError(f"{flag}={address}: expected HOST:PORT, such as 127.0.0.1:8700")
+
+
+def _report(tuned: Session) -> None:
     from tuning import session_plots, session_report
 
     command = shlex.join(["python", "-m", "tuning.tune", *sys.argv[1:]])
-    report = session_report.document(tuned, command, retrained)
+    report = session_report.document(tuned, command)
     run_folder.write_text(tuned.path / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
     run_folder.write_text(tuned.path / "report.md", session_report.markdown(report))
     if report["best"] is not None:

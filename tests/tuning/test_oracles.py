@@ -91,6 +91,52 @@ def test_trial_of_a_worker_that_is_gone_goes_to_the_next_that_asks(tmp_path):
     }
 
 
+@pytest.mark.parametrize("tuner", ["random", "hyperband", "grid"])
+def test_questions_that_led_to_nothing_leave_no_mark_on_what_comes(tuner, tmp_path):
+    """Two workers until the space is used up: one often asks in vain while the other works."""
+    oracle, waiting = begun(tuner, tmp_path / "journal", max_trials=40), []
+    for _ in range(200):
+        trials = [oracle.create_trial(worker) for worker in ("one", "two")]
+        running = {trial.trial_id: trial for trial in trials if trial.status == RUNNING}
+        if not running:
+            break
+        waiting += [trial for trial in trials if trial.status != RUNNING]
+        end(oracle, next(iter(running.values())))
+    again = begun(tuner, tmp_path / "journal", max_trials=40)
+    assert [trial.hyperparameters.values for trial in again.trials.values()] == [
+        trial.hyperparameters.values for trial in oracle.trials.values()
+    ]
+
+
+def test_trial_that_has_ended_ends_once(tmp_path):
+    oracle = begun("random", tmp_path / "journal")
+    trial = oracle.create_trial("one")
+    oracle.requeue(["one"])
+    assert oracle.create_trial("two").trial_id == trial.trial_id
+    for _ in range(2):  # by the one that was given up, and by the other
+        oracle.finish(trial, {"status": COMPLETED, "objective": 0.5})
+    assert not oracle.ongoing_trials
+    again = begun("random", tmp_path / "journal")
+    assert again.end_order == oracle.end_order == [trial.trial_id]
+    assert not again.ongoing_trials
+
+
+def test_requeue_of_a_worker_that_has_nothing_is_nothing(tmp_path):
+    oracle = begun("random", tmp_path / "journal")
+    oracle.requeue(["gone"])
+    assert Journal(tmp_path / "journal").events() == []
+
+
+def test_oracle_says_whether_it_has_more_and_keeps_the_trial(tmp_path):
+    oracle = begun("random", tmp_path / "journal", max_trials=1)
+    assert oracle.has_more()
+    trial = oracle.create_trial("worker")
+    assert trial.trial_id == "0"
+    end(oracle, trial)
+    assert not oracle.has_more()
+    assert len(begun("random", tmp_path / "journal", max_trials=1).trials) == 1
+
+
 def test_many_failures_in_a_row_leave_the_oracle_usable(tmp_path):
     """Keras Tuner raises at three, its lock held for ever."""
     oracle = begun("random", tmp_path / "journal")

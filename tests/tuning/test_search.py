@@ -15,6 +15,7 @@ from pipeline.data_config import SourceConfig
 from tests.conftest import ROOT
 from tests.tuning import stub_training
 from tuning import search, session
+from tuning.budget import Budget
 from tuning.session import COMPLETED, FAILED, TUNERS, SessionConfig
 from tuning.space import Space
 
@@ -123,6 +124,52 @@ def test_session_in_which_nothing_works_ends_early(train, reason, tmp_path):
     assert len(list((tmp_path / "session" / "trials").iterdir())) == 5
 
 
+def test_full_disk_ends_the_session_and_keeps_the_trial(tmp_path):
+    path = tmp_path / "session"
+    with pytest.raises(errors.FailedError, match=r"OSError: No space left on device; make room, then give the same"):
+        searched(path, stub_training.train_but_fill_the_disk)
+    assert not (path / "trials").exists()
+    assert (path / "runs" / "0").exists()
+    assert [record["status"] for record in searched(path).records()] == [COMPLETED] * 6
+    assert calls(path).count("0-seed-0") == 2
+
+
+def test_journal_that_cannot_be_written_is_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "session"
+    found = searched(path, max_trials=2)
+    before = (path / "journal.jsonl").read_bytes()
+    with monkeypatch.context() as full:
+        full.setattr("os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="No space"):
+            found.journal.append({"event": "time", "spent_s": 1.0})
+    assert (path / "journal.jsonl").read_bytes() == before
+
+
+def test_budget_expects_a_full_trial_and_what_comes_after(tmp_path):
+    found = searched(tmp_path / "session", max_minutes=10.0)
+    for record in found.records():
+        found.write_record({**record, "seconds": 4.0, "epochs": 2.0})
+    trial = 3 * 2.0  # epochs of a trial, seconds of an epoch
+    assert Budget(found, 0).expected_seconds() == pytest.approx(trial)
+    again = 2 * 2.0 * 10.0  # linear's own ten epochs, tuned and untuned
+    assert Budget(found, 3).expected_seconds() == pytest.approx(trial + 3 * again)
+    assert Budget(found, 3).allows_another()
+    for record in found.records():
+        found.write_record({**record, "seconds": 400.0, "epochs": 2.0})
+    assert not Budget(found, 0).allows_another()
+
+
+def test_time_of_a_call_that_was_cut_off_counts(tmp_path):
+    found = searched(tmp_path / "session", max_trials=1)
+    budget = Budget(found, 0)
+    spent = budget.spent()
+    budget.keep(at_once=True)
+    assert found.spent_s() == pytest.approx(spent, abs=0.2)
+    before = len(found.journal.events())
+    budget.keep()
+    assert len(found.journal.events()) == before
+
+
 def test_session_ends_when_its_minutes_are_used_up(tmp_path):
     found = searched(tmp_path / "session", stub_training.train_slowly, max_minutes=1 / 60, max_trials=100)
     assert 1 <= len(found.records()) < 5
@@ -143,6 +190,13 @@ def broken(hp):
     raise KeyError("units")
 
 
+def conditional(hp):
+    kind = hp.Choice("kind", ["a", "b"])
+    with hp.conditional_scope("kind", ["a"]):
+        units = hp.Choice("units", [1, 2])
+    return {"coarse_loss_weight": 1.0 if kind == "a" else 0.5, "fine_hidden_units": units or 1}
+
+
 @pytest.mark.parametrize(
     ("choose", "base", "message"),
     [
@@ -151,6 +205,12 @@ def broken(hp):
         (lambda hp: {"learning_rat": hp.Choice("a", [0.1])}, BASE, "unknown field 'learning_rat'; did you mean"),
         (lambda hp: {"learning_rate": hp.Choice("a", [-1.0])}, BASE, "learning_rate=-1.0: expected"),
         (choose, {**BASE, "preset": "quik"}, "preset='quik': expected one of"),
+        (conditional, BASE, "'units' is asked for under a condition"),
+        (choose, {**BASE, "num_validation": 0}, "num_validation=0; a search chooses on validation"),
+        (choose, {**BASE, "heads": "coarse"}, "objective=both: the space's networks answer coarse labels alone"),
+        (choose, {**BASE, "epochs": 3.0}, "sets 'epochs', which is the session's own"),
+        (lambda hp: {"seed": hp.Choice("seed", [1, 2])}, BASE, "sets 'seed', which is the session's own"),
+        (lambda hp: {"dropout": hp.Choice("dropout", [0.1])}, BASE, "architecture 'linear' does not read it"),
     ],
 )
 def test_wrong_space_is_one_clear_line_before_any_work(choose, base, message, tmp_path):
@@ -208,3 +268,6 @@ def test_killed_session_goes_on_to_the_same_end(tmp_path):
         SOURCE,
     ) as killed:
         assert told(killed) == told(undisturbed)
+    ended = [f"{trial_id}-seed-0" for trial_id, *_ in told(undisturbed)]
+    assert set(calls(tmp_path / "killed")) == set(ended)
+    assert len(calls(tmp_path / "killed")) <= len(ended) + 2  # the two that were under way

@@ -1,5 +1,6 @@
 """Workers on a chief's trials: each once, a killed worker's given to another, and the chief ends by itself."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from pipeline import errors
 from tests.conftest import ROOT
 from tests.tuning import stub_training
 from tests.tuning.test_search import BASE, SOURCE, calls, choose, searched, told
-from tuning import search, service, session
+from tuning import oracles, search, service, session
 from tuning.session import COMPLETED, SessionConfig
 from tuning.space import Space
 
@@ -96,6 +97,43 @@ def test_trial_of_a_killed_worker_goes_to_the_next_and_failing_trials_end_no_chi
     assert len(found) == 8
     assert [status for _, status, *_ in found].count(COMPLETED) == 4
     assert calls(tmp_path / "session").count("0-seed-0") == 2
+
+
+def test_chief_that_is_killed_goes_on_with_workers_that_live(start, tmp_path):
+    chief = start("serve")
+    wait_for((tmp_path / "session" / "session.json").exists)
+    workers = [start("join", "train_a_while") for _ in range(2)]
+    wait_for(lambda: (tmp_path / "session" / "calls.txt").exists() and len(calls(tmp_path / "session")) >= 2)
+    chief.send_signal(signal.SIGKILL)
+    chief.wait()
+    again = start("serve")
+    for process in [*workers, again]:
+        assert process.wait(timeout=120) == 0, process.stderr.read()
+    assert [status for _, status, *_ in records(tmp_path)] == [COMPLETED] * 8
+    assert len(calls(tmp_path / "session")) == 8  # none was taken from a worker that was at it
+
+
+def test_chief_of_a_finished_session_ends_without_workers(start, tmp_path):
+    searched(tmp_path / "session", tuner="grid", max_trials=8)
+    chief = start("serve")
+    assert chief.wait(timeout=60) == 0, chief.stderr.read()
+
+
+def test_signs_of_life_are_seen_by_the_chiefs_own_clock(tmp_path):
+    """A folder whose clock is an hour off: what counts is that signs change."""
+    now = [100.0]
+    with session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
+        oracle = oracles.build("grid", found.declared(), found.journal, 8, 3, 0)
+        signs = service.LifeSigns(found, lambda: now[0])
+        trial = oracle.create_trial("worker")
+        for number in range(5):
+            service.show_life(found, "worker")
+            os.utime(tmp_path / "session" / "workers" / "worker", (1e6 + number, 1e6 + number))
+            now[0] += 0.9 * service.SILENT_SECONDS
+            assert signs.give_up_silent(oracle) == []
+        now[0] += 1.1 * service.SILENT_SECONDS
+        assert signs.give_up_silent(oracle) == ["worker"]
+        assert oracle.create_trial("other").trial_id == trial.trial_id
 
 
 def test_worker_without_a_chief_says_so(tmp_path, address, monkeypatch):
