@@ -2,26 +2,27 @@
 
     python -m benchmarks.tuner_kills --kills=20 --trials=12 --tuner=random
 
-Two sessions with the same seed on shapes100_tiny, of a linear model: one in peace; one whose whole process group gets
-SIGKILL at random moments, `--kills` times, and is called again each time. Both must have the same trials with the same
-hyperparameters and figures, each trained to its end once. Exit code 1 if not.
+Two sessions with the same seed on shapes100_tiny, of a linear model: one in peace; one whose process gets SIGKILL at a
+random moment of its life, again and again, until it has been killed `--kills` times before its end (its workers end
+with it). Both must have the same trials with the same hyperparameters and figures, and the killed one's journal an end
+for each trial once. Exit code 1 if not. Where a session is done before all kills, another one begins.
 """
 
 import json
-import os
 import pathlib
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 from absl import flags
-from rich.progress import track
+from rich.progress import Progress
 
 from pipeline import binary, errors
+from tuning.journal import Journal
 from tuning.session import TUNERS
 
 KILLS = flags.DEFINE_integer("kills", 20, "times that the session is killed", lower_bound=0)
@@ -51,23 +52,51 @@ def main() -> None:
         _finish(_command(home, "undisturbed"))
         seconds = time.perf_counter() - began
         moments = random.Random(SEED.value)
-        killed = _command(home, "killed")
-        for _ in track(range(KILLS.value), description="kills"):
-            _killed_after(moments.uniform(0.0, 0.6 * seconds), killed)
-        _finish(killed)
-        expected, found = (_trials(home / name) for name in ("undisturbed", "killed"))
-    for name, trials in (("undisturbed", expected), ("killed", found)):
-        print(f"{name}: {len(trials)} trials, best {max(trial['objective'] for trial in trials):.4f}")
+        expected = _trials(home / "undisturbed")
+        with Progress() as progress:
+            task, number, left = progress.add_task("kills", total=KILLS.value), 0, KILLS.value
+            while left:
+                name = f"killed_{number}"
+                left = _disturbed(home, name, moments, 0.5 * seconds, left, lambda: progress.advance(task))
+                _compare(expected, home / name)
+                number += 1
+    print(f"undisturbed: {len(expected)} trials, best {max(trial['objective'] for trial in expected):.4f}")
+    print(f"the same after {KILLS.value} kills, of {number} sessions")
+
+
+def _disturbed(
+    home: pathlib.Path, name: str, moments: random.Random, most_seconds: float, left: int, count: Callable[[], None]
+) -> int:
+    """A session that is killed until it ends, or there are no kills left; how many there are then."""
+    command = _command(home, name)
+    while left and not _has_ended(home / name):
+        if _was_killed_after(moments.uniform(0.0, most_seconds), command):
+            left -= 1
+            count()
+    _finish(command)
+    return left
+
+
+def _compare(expected: list[dict[str, Any]], session: pathlib.Path) -> None:
+    found = _trials(session)
     if found != expected:
         raise errors.FailedError("the sessions differ: " + _first_difference(expected, found))
-    print(f"the same after {KILLS.value} kills")
+    events = Journal(session / "journal.jsonl").events()
+    ended = sorted(event["trial"] for event in events if event["event"] == "end")
+    if ended != sorted(trial["id"] for trial in expected):
+        raise errors.FailedError(f"the trials' ends: {', '.join(ended)}; expected each once")
+
+
+def _has_ended(session: pathlib.Path) -> bool:
+    return (session / "report.json").exists()
 
 
 def _command(home: pathlib.Path, name: str) -> list[str]:
     return [
         *(sys.executable, "-m", "tuning.tune", f"--space={home / 'kills_space.py'}", f"--tuner={TUNER.value}"),
         *("--dataset=shapes100_tiny", f"--data_dir={home / 'data'}", f"--session_dir={home / name}"),
-        *(f"--max_trials={TRIALS.value}", "--max_epochs=4"),
+        *([] if TUNER.value == "hyperband" else [f"--max_trials={TRIALS.value}"]),
+        "--max_epochs=4",
     ]
 
 
@@ -77,14 +106,18 @@ def _finish(command: list[str]) -> None:
         raise errors.FailedError(f"the session ended with {done.returncode}: {done.stderr.strip().splitlines()[-1]}")
 
 
-def _killed_after(seconds: float, command: list[str]) -> None:
-    """Start the session, and after so many seconds kill it and every process that it has started."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+def _was_killed_after(seconds: float, command: list[str]) -> bool:
+    """Start the session, and after so many seconds kill it; whether it had not ended by then."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        process.wait(timeout=seconds)
+        code = process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
+        return True
+    if code:
+        raise errors.FailedError(f"the session ended with {code}")
+    return False
 
 
 def _trials(session: pathlib.Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("streaming_cifar100")
 class FusedSGD(keras.optimizers.SGD):
-    """`keras.optimizers.SGD`: the same arguments, slots and updates, but for the rounding of sums."""
+    """`keras.optimizers.SGD`: the same arguments, slots and updates, to the last bit where XLA compiles neither."""
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Move one variable, and its momentum if there is any."""

@@ -1,4 +1,4 @@
-"""The fused step is Keras's own to the last bit, with weight decay, loss scaling and XLA too."""
+"""The fused step is Keras's own to the last bit, with weight decay too; under loss scaling and XLA but for rounding."""
 
 import keras
 import numpy as np

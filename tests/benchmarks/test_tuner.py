@@ -1,0 +1,75 @@
+"""The rows that the tuner's benchmark makes of a session, and what the kills compare."""
+
+import json
+import random
+
+import pytest
+
+from benchmarks import tuner, tuner_kills
+from pipeline import errors
+
+
+def measured(num_trials: int, seconds: float, mib_at_the_end: float = 110.0) -> dict:
+    records = [{"overhead_seconds": 0.5 + 0.1 * (number % 3)} for number in range(num_trials)]
+    samples = [(ended, 100.0) for ended in range(4)] + [(num_trials - 2, mib_at_the_end), (num_trials, 900.0)]
+    return {"seconds": seconds, "records": records, "samples": samples}
+
+
+def test_rows_of_one_worker_and_of_two():
+    rows = tuner._rows(measured(20, 60.0), 1, [])
+    by_name = {row["name"]: row for row in rows}
+    assert by_name["ours/tuner/workers_1"]["median"] == 1200.0
+    assert by_name["ours/tuner/overhead"]["median"] == pytest.approx(0.6)
+    assert (by_name["ours/tuner/overhead"]["min"], by_name["ours/tuner/overhead"]["max"]) == (0.5, 0.7)
+    assert by_name["ours/tuner/memory/end"]["ratio"] == pytest.approx(1.1)
+    (row,) = tuner._rows(measured(20, 30.0), 2, rows)
+    assert (row["median"], row["ratio"]) == (2400.0, 2.0)
+    assert row["ratio_of"] == ["ours/tuner/workers_2", "ours/tuner/workers_1"]
+
+
+TRIALS = [{"id": str(number), "objective": 0.1 * number} for number in range(3)]
+
+
+def session(path, trials=TRIALS, ends=("0", "1", "2")):
+    path.mkdir()
+    names = ("status", "hyperparameters", "fine", "coarse", "epochs")
+    (path / "report.json").write_text(json.dumps({"trials": [dict.fromkeys(names) | trial for trial in trials]}))
+    events = [{"event": "end", "trial": trial, "spent_s": 1.0} for trial in ends]
+    (path / "journal.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    return path
+
+
+def test_same_sessions_are_the_same(tmp_path):
+    expected = tuner_kills._trials(session(tmp_path / "one"))
+    tuner_kills._compare(expected, session(tmp_path / "two", ends=("2", "0", "1")))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trials": TRIALS[:2]}, "3 trials and 2"),
+        ({"trials": [*TRIALS[:2], {"id": "2", "objective": 0.5}]}, r"0\.2.* and .*0\.5"),
+        ({"ends": ("0", "1", "1", "2")}, "the trials' ends: 0, 1, 1, 2; expected each once"),
+    ],
+)
+def test_lost_changed_and_repeated_trials_are_found(tmp_path, changes, message):
+    expected = tuner_kills._trials(session(tmp_path / "one"))
+    with pytest.raises(errors.FailedError, match=message):
+        tuner_kills._compare(expected, session(tmp_path / "two", **changes))
+
+
+def test_only_kills_before_the_end_count(tmp_path, monkeypatch):
+    """Sessions of three calls: the first two are killed, the third one ends first."""
+    outcomes, counted = iter([True, True, False, True]), []
+
+    def killed_after(seconds, command):
+        was_killed = next(outcomes)
+        if not was_killed:
+            session(tmp_path / "one")
+        return was_killed
+
+    monkeypatch.setattr(tuner_kills, "_command", lambda home, name: [])
+    monkeypatch.setattr(tuner_kills, "_was_killed_after", killed_after)
+    monkeypatch.setattr(tuner_kills, "_finish", lambda command: None)
+    left = tuner_kills._disturbed(tmp_path, "one", random.Random(0), 1.0, 5, lambda: counted.append(1))
+    assert (left, len(counted)) == (3, 2)
