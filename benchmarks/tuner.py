@@ -1,6 +1,6 @@
 """What a tuner session costs beyond its trainings: trials an hour, overhead, memory, and what a second worker brings.
 
-    python -m benchmarks.tuner --trials=40 --out=FILE.json
+    python -m benchmarks.tuner --num_trials=40 --out=FILE.json
 
 Sessions of a linear model on shapes100_tiny, whose trials train for about a second: what is left is the tuner's own.
 Each worker's TensorFlow has one thread, so that a second worker has a core of its own where there are two. Rows:
@@ -30,7 +30,7 @@ from tuning.space import Space
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
-TRIALS = flags.DEFINE_integer("trials", 40, "of each session", lower_bound=8)
+TRIALS = flags.DEFINE_integer("num_trials", 40, "of each session", lower_bound=8)
 WORKERS = flags.DEFINE_list("workers", ["1", "2"], "numbers of workers to compare, the first one the reference")
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: eight trials, one worker")
 output.define_flags()
