@@ -37,7 +37,11 @@ setup(
     extras_require={
         "test": TEST,
         "dev": [*TEST, "ruff>=0.14", "mypy>=1.18"],
-        "peers": ["torch>=2.9", "torchvision>=0.24"],  # what benchmarks compare with; all else does without
+        "peers": [
+            "torch>=2.9",
+            "torchvision>=0.24",
+            "grain>=0.2.12",
+        ],  # what benchmarks compare with; all else does without
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     },
     entry_points={

@@ -13,16 +13,12 @@ The study's array was made once at its full size here, which takes half of what 
 fit into this machine is not begun: its row says `predicted`.
 """
 
-import dataclasses
-import statistics
 from typing import Any
 
-import numpy as np
-import psutil
 from absl import flags
 from rich.progress import track
 
-from benchmarks import memory_sides, output, results
+from benchmarks import memory_rows, output
 from pipeline import binary, config, errors
 from pipeline.data_config import SourceConfig
 
@@ -37,22 +33,6 @@ EPOCHS = flags.DEFINE_integer(
 PEERS = flags.DEFINE_bool("peers", True, "measure the study's way too")
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: two counts, ten steps, no limits, few epochs")
 
-LEAK_VIEWS = 4_000
-SETTLING = 0.2  # part of the epochs in which buffers and caches still fill
-BYTES_A_VIEW = 32 * 32 * 3 * 4
-SHARE_OF_MEMORY = 0.7  # of the machine's, that a peer may take
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """What is measured."""
-
-    views: tuple[int, ...]
-    limits_gib: tuple[float, ...]
-    max_steps: int
-    epochs: int
-    data: dict[str, Any]
-
 
 def main() -> None:
     """Measure process after process, and publish the rows."""
@@ -64,10 +44,12 @@ def main() -> None:
     dataset = prepare.prepare(source)
     held_out = {"shapes100_tiny": 500}.get(dataset, 10_000)
     data = {"data_dir": str(prepared.root(source.data_dir)), "dataset": dataset, "num_validation": held_out}
-    plan = Plan(views, limits, MAX_STEPS.value, EPOCHS.value, data)
+    plan = memory_rows.Plan(views, limits, MAX_STEPS.value, EPOCHS.value, data)
     if QUICK.value:
-        plan = Plan(plan.views[:2], (), 10, min(plan.epochs, 10), data)
-    rows = [row for measure in track(_measures(plan), description="memory") for row in measure()]
+        plan = memory_rows.Plan(plan.views[:2], (), 10, min(plan.epochs, 10), data)
+    rows = [
+        row for measure in track(memory_rows.measures(plan, PEERS.value), description="memory") for row in measure()
+    ]
     output.finish("memory", rows)
 
 
@@ -79,61 +61,6 @@ def _numbers(flag: str, texts: list[str], kind: type) -> tuple[Any, ...]:
     if any(number <= 0 for number in found):
         raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected numbers above 0")
     return found
-
-
-def _measures(plan: Plan) -> list[Any]:
-    """What is to be called, one after the other, each for its rows."""
-    found: list[Any] = [lambda views=views: _ours(plan, views) for views in plan.views]
-    if PEERS.value:
-        found += [lambda views=views: _study(plan, views) for views in plan.views]
-    for limit in plan.limits_gib:
-        found.append(lambda limit=limit: _ours_limited(plan, limit))
-        if PEERS.value:
-            found.append(lambda limit=limit: _study_limited(plan, limit))
-    return [*found, lambda: _leak(plan)] if plan.epochs else found
-
-
-def _ours(plan: Plan, views: int) -> list[dict[str, Any]]:
-    said = memory_sides.run("ours", {**plan.data, "views": views, "max_steps": plan.max_steps})
-    assert said is not None
-    return [results.single(f"ours/{key}/{views}", "MiB", round(said[f"{key}_mib"], 1)) for key in ("peak", "steady")]
-
-
-def _study(plan: Plan, views: int) -> list[dict[str, Any]]:
-    predicted = views * BYTES_A_VIEW
-    if predicted > SHARE_OF_MEMORY * psutil.virtual_memory().total:
-        return [results.single(f"peer/study/peak/{views}", "MiB", round(predicted / 2**20, 1), predicted=True)]
-    said = memory_sides.run("study", {**plan.data, "views": views})
-    assert said is not None
-    return [results.single(f"peer/study/peak/{views}", "MiB", round(said["peak_mib"], 1), predicted=False)]
-
-
-def _ours_limited(plan: Plan, limit: float) -> list[dict[str, Any]]:
-    views = plan.views[-1]
-    said = memory_sides.run("ours", {**plan.data, "views": views, "max_steps": plan.max_steps}, limit)
-    return [results.single(f"ours/limit_{limit:g}GiB/{views}", "images", said["images"] if said else 0)]
-
-
-def _study_limited(plan: Plan, limit: float) -> list[dict[str, Any]]:
-    """The study's way with each number of images in turn, until it dies."""
-    rows = []
-    for views in plan.views:
-        said = memory_sides.run("study", {**plan.data, "views": views}, limit)
-        images = said["images"] if said else 0
-        rows.append(results.single(f"peer/study/limit_{limit:g}GiB/{views}", "images", images))
-        if not images:
-            break
-    return rows
-
-
-def _leak(plan: Plan) -> list[dict[str, Any]]:
-    views = min(LEAK_VIEWS, plan.views[0])
-    said = memory_sides.run("epochs", {**plan.data, "views": views, "count": plan.epochs})
-    assert said is not None
-    held = said["mib"][int(SETTLING * len(said["mib"])) :]
-    slope, _ = np.polyfit(range(len(held)), held, 1)
-    kib = round(1024 * float(slope), 2)
-    return [results.single("ours/leak", "KiB/epoch", kib, epochs=plan.epochs, median_mib=statistics.median(held))]
 
 
 def run() -> None:

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from benchmarks import tuner, tuner_kills
+from benchmarks import tuner_kills, tuner_sessions
 from pipeline import errors
 
 
@@ -16,13 +16,13 @@ def measured(num_trials: int, seconds: float, mib_at_the_end: float = 110.0) -> 
 
 
 def test_rows_of_one_worker_and_of_two():
-    rows = tuner._rows(measured(20, 60.0), 1, [])
+    rows = tuner_sessions.rows(measured(20, 60.0), 1, [])
     by_name = {row["name"]: row for row in rows}
     assert by_name["ours/tuner/workers_1"]["median"] == 1200.0
     assert by_name["ours/tuner/overhead"]["median"] == pytest.approx(0.6)
     assert (by_name["ours/tuner/overhead"]["min"], by_name["ours/tuner/overhead"]["max"]) == (0.5, 0.7)
     assert by_name["ours/tuner/memory/end"]["ratio"] == pytest.approx(1.1)
-    (row,) = tuner._rows(measured(20, 30.0), 2, rows)
+    (row,) = tuner_sessions.rows(measured(20, 30.0), 2, rows)
     assert (row["median"], row["ratio"]) == (2400.0, 2.0)
     assert row["ratio_of"] == ["ours/tuner/workers_2", "ours/tuner/workers_1"]
 

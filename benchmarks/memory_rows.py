@@ -1,0 +1,85 @@
+"""The rows of `benchmarks.memory`: what each process said, what would not fit, what died."""
+
+import dataclasses
+import functools
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import psutil
+
+from benchmarks import memory_sides, results
+
+Measure = Callable[[], list[dict[str, Any]]]
+
+LEAK_VIEWS = 4_000
+SETTLING = 0.2  # part of the epochs in which buffers and caches still fill
+BYTES_A_VIEW = 32 * 32 * 3 * 4
+SHARE_OF_MEMORY = 0.7  # of the machine's, that a peer may take
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is measured."""
+
+    views: tuple[int, ...]
+    limits_gib: tuple[float, ...]
+    max_steps: int
+    epochs: int
+    data: dict[str, Any]
+
+
+def measures(plan: Plan, with_peers: bool) -> list[Measure]:
+    """What is to be called, one after the other, each for its rows."""
+    found: list[Measure] = [functools.partial(_ours, plan, views) for views in plan.views]
+    if with_peers:
+        found += [functools.partial(_study, plan, views) for views in plan.views]
+    for limit in plan.limits_gib:
+        found.append(functools.partial(_ours_limited, plan, limit))
+        if with_peers:
+            found.append(functools.partial(_study_limited, plan, limit))
+    return [*found, functools.partial(_leak, plan)] if plan.epochs else found
+
+
+def _ours(plan: Plan, views: int) -> list[dict[str, Any]]:
+    said = memory_sides.run("ours", {**plan.data, "views": views, "max_steps": plan.max_steps})
+    assert said is not None
+    return [results.single(f"ours/{key}/{views}", "MiB", round(said[f"{key}_mib"], 1)) for key in ("peak", "steady")]
+
+
+def _study(plan: Plan, views: int) -> list[dict[str, Any]]:
+    predicted = views * BYTES_A_VIEW
+    if predicted > SHARE_OF_MEMORY * psutil.virtual_memory().total:
+        return [results.single(f"peer/study/peak/{views}", "MiB", round(predicted / 2**20, 1), predicted=True)]
+    said = memory_sides.run("study", {**plan.data, "views": views})
+    assert said is not None
+    return [results.single(f"peer/study/peak/{views}", "MiB", round(said["peak_mib"], 1), predicted=False)]
+
+
+def _ours_limited(plan: Plan, limit: float) -> list[dict[str, Any]]:
+    views = plan.views[-1]
+    said = memory_sides.run("ours", {**plan.data, "views": views, "max_steps": plan.max_steps}, limit)
+    return [results.single(f"ours/limit_{limit:g}GiB/{views}", "images", said["images"] if said else 0)]
+
+
+def _study_limited(plan: Plan, limit: float) -> list[dict[str, Any]]:
+    """The study's way with each number of images in turn, until it dies."""
+    rows = []
+    for views in plan.views:
+        said = memory_sides.run("study", {**plan.data, "views": views}, limit)
+        images = said["images"] if said else 0
+        rows.append(results.single(f"peer/study/limit_{limit:g}GiB/{views}", "images", images))
+        if not images:
+            break
+    return rows
+
+
+def _leak(plan: Plan) -> list[dict[str, Any]]:
+    views = min(LEAK_VIEWS, plan.views[0])
+    said = memory_sides.run("epochs", {**plan.data, "views": views, "count": plan.epochs})
+    assert said is not None
+    held = said["mib"][int(SETTLING * len(said["mib"])) :]
+    slope, _ = np.polyfit(range(len(held)), held, 1)
+    kib = round(1024 * float(slope), 2)
+    return [results.single("ours/leak", "KiB/epoch", kib, epochs=plan.epochs, median_mib=statistics.median(held))]

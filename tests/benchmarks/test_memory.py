@@ -1,0 +1,50 @@
+"""What fits is measured in a process of its own, what does not is predicted, and what dies says so."""
+
+import pytest
+
+from benchmarks import memory_rows, memory_sides
+from pipeline import errors
+
+PLAN = memory_rows.Plan(views=(40_000, 60_000_000), limits_gib=(2.0,), max_steps=10, epochs=20, data={"dataset": "x"})
+
+
+def test_study_that_would_not_fit_is_predicted_and_not_begun(monkeypatch):
+    monkeypatch.setattr(memory_sides, "run", lambda *given: pytest.fail("begun"))
+    (row,) = memory_rows._study(PLAN, 60_000_000)
+    assert row["predicted"]
+    assert row["median"] == pytest.approx(60_000_000 * 12_288 / 2**20)
+
+
+def test_study_under_a_limit_is_tried_until_it_dies(monkeypatch):
+    def run(name, given, limit):
+        assert (name, limit) == ("study", 2.0)
+        return {"images": given["views"]} if given["views"] == 40_000 else None
+
+    monkeypatch.setattr(memory_sides, "run", run)
+    rows = memory_rows._study_limited(PLAN, 2.0)
+    assert [(row["name"], row["median"]) for row in rows] == [
+        ("peer/study/limit_2GiB/40000", 40_000),
+        ("peer/study/limit_2GiB/60000000", 0),
+    ]
+
+
+def test_leak_is_the_slope_behind_the_first_epochs(monkeypatch):
+    held = [500.0, 900.0, 950.0, 990.0, *(1000.0 + number / 1024 * 8 for number in range(16))]
+    monkeypatch.setattr(memory_sides, "run", lambda name, given: {"mib": held})
+    (row,) = memory_rows._leak(PLAN)
+    assert row["median"] == pytest.approx(8.0)
+    assert row["unit"] == "KiB/epoch"
+
+
+def test_side_reports_from_its_own_process(tiny_data_dir):
+    given = {"data_dir": tiny_data_dir, "dataset": "shapes100_tiny", "num_validation": 500}
+    said = memory_sides.run("study", {**given, "views": 3000})
+    assert said["images"] == 3000
+    assert said["peak_mib"] > said["steady_mib"] / 2 > 100
+
+
+def test_side_that_dies_of_its_limit_says_nothing_and_of_anything_else_fails(tiny_data_dir):
+    given = {"data_dir": tiny_data_dir, "dataset": "shapes100_tiny", "num_validation": 500}
+    assert memory_sides.run("study", {**given, "views": 400_000}, limit_gib=2.0) is None
+    with pytest.raises(errors.FailedError, match="study: "):
+        memory_sides.run("study", {**given, "data_dir": "/none", "views": 10})
