@@ -45,10 +45,11 @@ format: $(INSTALLED) ## Mend style and format.
 	$(PYTHON) -m ruff format .
 
 bench: $(INSTALLED) ## Run the benchmarks quickly; results go to benchmarks/results/quick/.
-	$(PYTHON) -m benchmarks.train_step --quick --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
-	    --out=benchmarks/results/quick/train_step.json
-	$(PYTHON) -m benchmarks.augment --quick --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
-	    --out=benchmarks/results/quick/augment.json
+	@set -e; for name in train_step augment input memory; do \
+	    $(PYTHON) -m benchmarks.$$name --quick --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
+	        --out=benchmarks/results/quick/$$name.json; \
+	done
+	$(PYTHON) -m benchmarks.tuner --quick --out=benchmarks/results/quick/tuner.json
 
 gallery: $(INSTALLED) ## Draw every augmentation set into docs/gallery/.
 	@set -e; for name in $$($(PYTHON) -c 'from pipeline.data_config import AUGMENTATIONS; print(*AUGMENTATIONS)'); do \

@@ -52,6 +52,7 @@ setup(
             "cifar-evaluate=models.evaluate:run",
             "cifar-study=tuning.study:run",
             "cifar-tune=tuning.tune:run",
+            "cifar-bench=benchmarks.bench:run",
         ]
     },
     classifiers=[

@@ -29,6 +29,7 @@ BINARIES = (
     "benchmarks.shapes100",
     "benchmarks.accuracy_cost",
     "benchmarks.startup",
+    "benchmarks.bench",
     "benchmarks.input",
     "benchmarks.memory",
     "benchmarks.tuner",

@@ -1,0 +1,40 @@
+"""List the benchmarks: what each one measures, and the command that runs it.
+
+    python -m benchmarks.bench
+
+Each is a binary of its own with --help; `make bench` runs the quick form of all.
+"""
+
+import ast
+import pathlib
+
+from rich.table import Table
+
+from models.reporting.table import wide_console
+from pipeline import binary
+
+BENCHMARKS = ("train_step", "input", "memory", "augment", "startup", "tuner", "tuner_kills", "shapes100", "accuracy")
+
+
+def main() -> None:
+    """Print a line each."""
+    table = Table("command", "what it measures", box=None, padding=(0, 3, 0, 0), header_style="bold")
+    for name in BENCHMARKS:
+        table.add_row(f"python -m benchmarks.{name}", summary(name))
+    wide_console().print(table)
+
+
+def summary(name: str) -> str:
+    """The first line of a benchmark's docstring, read without importing it."""
+    path = pathlib.Path(__file__).parent / f"{name}.py"
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return text.splitlines()[0]
+
+
+def run() -> None:
+    """The console script `cifar-bench`."""
+    binary.run(main)
+
+
+if __name__ == "__main__":
+    run()
