@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 from models import presets
 from models.network_config import TRUNK_FIELDS, refuse_unread
-from models.run_folder import RunFolder, reach_disk, write_text
+from models.run_folder import reach_disk, write_text
 from models.train_config import TrainConfig
 from pipeline import errors
 from pipeline.config import Config, build, nearest, setting
 from pipeline.data_config import SPLIT_FIELDS, DataConfig, SourceConfig
+from tuning.claimed_folder import claimed
 from tuning.journal import Journal
 from tuning.space import Space
 from tuning.study_design import Cell
@@ -252,19 +253,7 @@ def claim(path: pathlib.Path, config: SessionConfig, space: Space, source: Sourc
       errors.BadArgumentError: the folder holds something else, or a session of another configuration or space.
       errors.FailedError: it cannot be made, or another process is working in it.
     """
-    if path.exists() and not path.is_dir():
-        raise errors.BadArgumentError(f"session_dir={path}: expected a folder, found a file")
-    _refuse_other_content(path)
-    with contextlib.ExitStack() as stack:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(RunFolder(path).locked())
-        except OSError as error:
-            raise errors.FailedError(
-                f"session_dir={path}: cannot be written ({error.strerror}); choose another --session_dir"
-            ) from error
-        except errors.FailedError as error:
-            raise errors.FailedError(f"session_dir={path}: another process is working there") from error
+    with claimed(path, "session"):
         session = Session(path, config, space, source)
         _refuse_other(session, _identity(session))
         yield session
@@ -292,17 +281,6 @@ def _identity(session: Session) -> dict[str, Any]:
         "hyperparameters": hyperparameters.get_config()["space"],
         "trial": {name: value for name, value in cell.identity.items() if name != "trunk_run_dir"},
     }
-
-
-def _refuse_other_content(path: pathlib.Path) -> None:
-    if not path.is_dir() or (path / "session.json").exists():
-        return
-    for entry in path.iterdir():
-        if entry.name not in (".lock", ".session.json.partial"):
-            raise errors.BadArgumentError(
-                f"session_dir={path}: expected a new folder or a session's, found {entry.name!r}; "
-                "choose another --session_dir"
-            )
 
 
 def _refuse_other(session: Session, identity: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from models.run_folder import RunFolder, reach_disk, write_text
 from pipeline import errors
+from tuning.claimed_folder import claimed
 from tuning.study_design import Cell
 
 FINISHED, FAILED = "finished", "failed"
@@ -105,17 +106,7 @@ def claim(path: pathlib.Path, study: str, budget: str, cells: Sequence[Cell]) ->
       errors.BadArgumentError: the folder holds something else, or variants of another configuration.
       errors.FailedError: it cannot be made, or another process is working in it.
     """
-    _refuse_other_content(path)
-    with contextlib.ExitStack() as stack:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(RunFolder(path).locked())
-        except OSError as error:
-            raise errors.FailedError(
-                f"study_dir={path}: cannot be written ({error.strerror}); choose another --study_dir"
-            ) from error
-        except errors.FailedError as error:
-            raise errors.FailedError(f"study_dir={path}: another process is working there") from error
+    with claimed(path, "study"):
         identity, found = _identity(study, budget, cells), _found(path)
         _refuse_other(path, found, identity)
         identity = {**found, **identity, "variants": {**found.get("variants", {}), **identity["variants"]}}
@@ -133,17 +124,6 @@ def _result(path: pathlib.Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return found if isinstance(found, dict) and "status" in found else None
-
-
-def _refuse_other_content(path: pathlib.Path) -> None:
-    if not path.is_dir() or (path / "study.json").exists():
-        return
-    for entry in path.iterdir():
-        if entry.name not in (".lock", ".study.json.partial"):
-            raise errors.BadArgumentError(
-                f"study_dir={path}: expected a new folder or a study's, found {entry.name!r}; "
-                "choose another --study_dir"
-            )
 
 
 def _identity(study: str, budget: str, cells: Sequence[Cell]) -> dict[str, Any]:
