@@ -30,6 +30,7 @@ BINARIES = (
     "benchmarks.accuracy_cost",
     "benchmarks.startup",
     "benchmarks.bench",
+    "benchmarks.results_page",
     "benchmarks.input",
     "benchmarks.memory",
     "benchmarks.tuner",

@@ -1,0 +1,93 @@
+"""Committed measurements as pictures: bars of rates beside peers', and memory against augmented images."""
+
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib.style
+from matplotlib.figure import Figure
+
+from tuning.study_plots import BLUE, DOTS_PER_INCH, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION
+
+COLOUR_OF = {"ours": BLUE, "peer": ORANGE}
+Document = Mapping[str, Any]
+Rows = Sequence[Mapping[str, Any]]
+
+
+def draw(documents: Mapping[str, Document], folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Write a picture of every document that has one, as PNG; their paths by the document's name."""
+    paths = {}
+    with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
+        for name, document in documents.items():
+            figure = _figure(document)
+            if figure is not None:
+                paths[name] = folder / f"{name}.png"
+                figure.savefig(paths[name], dpi=DOTS_PER_INCH)
+    return paths
+
+
+def _figure(document: Document) -> Figure | None:
+    drawings: dict[str, Callable[[Rows], Figure | None]] = {
+        "train_step": _train_step,
+        "input": _input,
+        "memory": _memory,
+    }
+    drawing = drawings.get(document["benchmark"])
+    return drawing(document["rows"]) if drawing else None
+
+
+def _train_step(rows: Rows) -> Figure | None:
+    """How many times as fast as PyTorch each recipe's bare step is, by precision."""
+    compared = [row for row in rows if "ratio" in row and row["ratio_of"][1].startswith("peer/pytorch/")]
+    if not compared:
+        return None
+    names = ["/".join(row["ratio_of"][1].split("/")[2:]) for row in compared]
+    colours = [BLUE if "bfloat16" in name else SKY for name in names]
+    figure = _bars(names, [row["ratio"] for row in compared], colours, "times as fast as PyTorch, bare training step")
+    figure.axes[0].axvline(1.0, color=VERMILION, linewidth=1.2)
+    return figure
+
+
+def _input(rows: Rows) -> Figure | None:
+    """Images a second of every feed but the stages', on a logarithmic scale: memory's own speed is far above."""
+    shown = [row for row in rows if "/stage/" not in row["name"]]
+    colours = [
+        ORANGE if row["name"].startswith("peer/") else GREY if "/ceiling/" in row["name"] else BLUE for row in shown
+    ]
+    figure = _bars([row["name"] for row in shown], [row["median"] for row in shown], colours, "images a second")
+    figure.axes[0].set_xscale("log")
+    return figure
+
+
+def _memory(rows: Rows) -> Figure | None:
+    """Peak memory against augmented images: ours, and the study's array, measured or predicted."""
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axes = figure.add_subplot(xlabel="augmented images an epoch", ylabel="memory at the peak (MiB)")
+    for prefix, words, colour in (("ours/peak/", "streamed (ours)", BLUE), ("peer/study/peak/", "the study's", ORANGE)):
+        points = [(int(row["name"].rsplit("/", 1)[1]), row) for row in rows if row["name"].startswith(prefix)]
+        if not points:
+            continue
+        axes.plot([views for views, _ in points], [row["median"] for _, row in points], color=colour, label=words)
+        for views, row in points:
+            filled = colour if not row.get("predicted") else "white"
+            axes.plot(views, row["median"], "o", color=colour, markerfacecolor=filled, markersize=7)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.grid(color="#d9dee5")
+    axes.legend(title="hollow: would not fit, predicted", loc="upper left")
+    figure.suptitle("Memory against the number of augmented images", x=0.01, ha="left")
+    return figure
+
+
+def _bars(names: Sequence[str], values: Sequence[float], colours: Sequence[str], label: str) -> Figure:
+    figure = Figure(figsize=(9, 1.2 + ROW_INCHES * len(names)), layout="constrained")
+    axes = figure.add_subplot(xlabel=label)
+    axes.barh(range(len(names)), values, color=colours, height=0.66)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#d9dee5")
+    for place, value in enumerate(values):
+        words = f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+        axes.text(value, place, f" {words}", va="center", fontsize=8.5)
+    return figure
