@@ -37,7 +37,10 @@ QUICK = flags.DEFINE_bool("quick", False, "under a minute: two counts, ten steps
 def main() -> None:
     """Measure process after process, and publish the rows."""
     output.check("memory")
-    views, limits = _numbers("views", VIEWS.value, int), _numbers("limits_gib", LIMITS_GIB.value, float)
+    views, limits = (
+        _numbers("views", VIEWS.value, int, "40000,600000"),
+        _numbers("limits_gib", LIMITS_GIB.value, float, "2,8"),
+    )
     from pipeline import prepare, prepared
 
     source = config.build(SourceConfig, config.given_flags())
@@ -53,13 +56,13 @@ def main() -> None:
     output.finish("memory", rows)
 
 
-def _numbers(flag: str, texts: list[str], kind: type) -> tuple[Any, ...]:
+def _numbers(flag: str, texts: list[str], kind: type, example: str) -> tuple[Any, ...]:
     try:
         found = tuple(kind(text) for text in texts)
     except ValueError as error:
-        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected numbers") from error
+        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected numbers, such as {example}") from error
     if any(number <= 0 for number in found):
-        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected numbers above 0")
+        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected numbers above 0, such as {example}")
     return found
 
 

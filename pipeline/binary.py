@@ -72,9 +72,10 @@ def load_tensorflow() -> None:
 def _print_help(module: str) -> None:
     """The binary's docstring and flags; absl's own help knows them only under `python -m`, not as a console script."""
     described = flags.FLAGS.main_module_help() if module == "__main__" else flags.FLAGS.module_help(module)
-    _, *lines = described.strip("\n").splitlines()  # the first one names the file
+    lines = described.strip("\n").splitlines()[1:]  # the first one names the file
     about = inspect.cleandoc(sys.modules[module].__doc__ or "")
-    print(about, "", "Flags:", *lines, "", "--helpfull shows absl's own too; --verbosity=1 tells more.", sep="\n")
+    told = ["", "Flags:", *lines] if lines else []
+    print(about, *told, "", "--helpfull shows absl's own too; --verbosity=1 tells more.", sep="\n")
 
 
 def _report_errors(main: Callable[[list[str]], None], argv: list[str]) -> None:

@@ -165,6 +165,13 @@ def test_wrong_arguments_are_one_line_and_exit_two(binary, flags, message):
     assert message in lines[0]
 
 
+def test_help_of_a_binary_without_flags_is_its_own_words():
+    done = call("benchmarks.bench", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("List the benchmarks: what each one measures")
+    assert "Flags:" not in done.stdout
+
+
 @pytest.mark.parametrize("binary", ["pipeline.prepare", "models.train", "models.evaluate", "benchmarks.train_step"])
 def test_help_is_the_same_as_module_and_as_console_script(binary):
     as_module = call(binary, "--help")

@@ -60,7 +60,7 @@ def _objective(report: Report) -> Figure:
         axes.plot(failed, [lowest] * len(failed), "x", color=VERMILION, label="failed")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="#d9dee5")
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=3)  # no corner is free of trials for sure
     figure.suptitle(_heading(report, "Objective over the trials"), x=0.01, ha="left", fontsize=10.5)
     return figure
 
