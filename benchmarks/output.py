@@ -20,8 +20,6 @@ from pipeline import errors
 
 def define_flags() -> None:
     """Define --out, --compare and --tolerance. Called by binaries alone, when they are imported."""
-    if "compare" in flags.FLAGS:  # another benchmark is imported beside, as tests do
-        return
     flags.disclaim_key_flags()
     flags.DEFINE_string("out", "", "JSON file to write")
     flags.DEFINE_string("compare", "", "JSON of an earlier run: print how many times as good each row is now")

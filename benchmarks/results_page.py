@@ -6,87 +6,30 @@ Tables of all rows, and pictures where one says more: training steps beside PyTo
 memory against the number of augmented images.
 """
 
-import json
 import pathlib
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from absl import flags
 
-from benchmarks import results_plots
+from benchmarks import results_document, results_plots
 from models import run_folder
 from pipeline import binary, errors
 
-RESULTS = pathlib.Path(__file__).parent / "results"
 OUT = flags.DEFINE_string("out", "docs/results.md", "Markdown file to write; pictures go beside it, into results/")
-COLUMNS = ("median", "min", "max", "repeats")
-SHOWN = ("ceiling_share", "cpu_s_per_million", "tflops", "batch_size", "limit", "trials", "epochs", "predicted", "mode")
 
 
 def main() -> None:
     """Write the page and its pictures."""
     out = pathlib.Path(OUT.value)
-    documents = read(RESULTS)
+    documents = results_document.read(results_document.RESULTS)
     folder = out.parent / "results"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         pictures = results_plots.draw(documents, folder)
-        run_folder.write_text(out, page(documents, {name: path.name for name, path in pictures.items()}))
+        names = {name: path.name for name, path in pictures.items()}
+        run_folder.write_text(out, results_document.page(documents, names))
     except OSError as error:
         raise errors.BadArgumentError(f"out={out}: cannot be written ({error.strerror})") from error
     print(f"written: {out}", *(f"written: {path}" for path in pictures.values()), sep="\n")
-
-
-def read(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
-    """Every result of a benchmark in a folder, by its file's name without the ending."""
-    documents = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
-    return {name: document for name, document in documents.items() if "benchmark" in document}
-
-
-def page(documents: Mapping[str, Mapping[str, Any]], pictures: Mapping[str, str]) -> str:
-    """The whole page.
-
-    Args:
-      documents: of `read`.
-      pictures: by the document's name, the file in results/ that shows it.
-    """
-    lines = ["# Results", "", "Drawn by `python -m benchmarks.results_page` from `benchmarks/results`; each section is"]
-    lines += ["one command on one machine. Spreads are the least and the most of the rounds.", ""]
-    for name, document in documents.items():
-        lines += [f"## {name}", "", *_origin(document), ""]
-        if name in pictures:
-            lines += [f"![{name}](results/{pictures[name]})", ""]
-        lines += [*_table(document["rows"]), ""]
-        ratios = [row for row in document["rows"] if "ratio" in row]
-        lines += [f"- {row['ratio']:.2f} = {' / '.join(row['ratio_of'])}" for row in ratios] + ([""] if ratios else [])
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _origin(document: Mapping[str, Any]) -> list[str]:
-    versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
-    return [f"`{document['command']}`", "", f"{document['device']}; {versions}; commit {document['git_commit']}"]
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    more = [name for name in SHOWN if any(name in row for row in rows)]
-    has_means = any("mean" in row for row in rows)
-    heading = ["row", "unit", *(("mean", "standard deviation") if has_means else ()), *COLUMNS, *more]
-    table = [heading, ["---"] * len(heading)]
-    for row in rows:
-        means = (_number(row.get("mean")), _number(row.get("standard_deviation"))) if has_means else ()
-        table.append(
-            [row["name"], row["unit"], *means, *(_number(row.get(name)) for name in COLUMNS)]
-            + [_number(row.get(name)) for name in more]
-        )
-    return [f"| {' | '.join(cells)} |" for cells in table]
-
-
-def _number(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def run() -> None:

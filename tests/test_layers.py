@@ -34,19 +34,33 @@ BINARIES = (
     "benchmarks.input",
     "benchmarks.memory",
     "benchmarks.tuner",
+    "benchmarks.tuner_kills",
     "benchmarks.show",
     "benchmarks.readme_tables",
 )
 
 
-def imported_layers(path: pathlib.Path) -> set[str]:
+def imported(path: pathlib.Path) -> set[str]:
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return {name.split(".")[0] for name in names} & (ALLOWED.keys() | {"tests"})
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def imported_layers(path: pathlib.Path) -> set[str]:
+    return {name.split(".")[0] for name in imported(path)} & (ALLOWED.keys() | {"tests"})
+
+
+def defines_flags(path: pathlib.Path) -> bool:
+    return any(
+        isinstance(node, ast.Call) and "flags" in ast.unparse(node.func) and "define" in ast.unparse(node.func).lower()
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body
+        if not isinstance(statement, ast.FunctionDef)
+        for node in ast.walk(statement)
+    )
 
 
 @pytest.mark.parametrize("layer", ALLOWED)
@@ -67,3 +81,12 @@ def test_import_against_the_flow_is_seen(tmp_path):
 def test_importing_a_binary_loads_no_tensorflow(binary):
     code = f"import sys, {binary}; sys.exit(bool({{'tensorflow', 'keras'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_no_two_tests_can_quarrel_over_a_flag():
+    """Flags are of the whole process: a binary that defines some is only ever started, never imported by tests."""
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.glob("*/*.py")}
+    with_flags = {name for name, path in modules.items() if name.split(".")[0] in ALLOWED and defines_flags(path)}
+    assert {"models.train", "benchmarks.input", "benchmarks.results_page"} <= with_flags
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        assert not imported(path) & with_flags, path

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from benchmarks import tuner_kills, tuner_sessions
+from benchmarks import killed_sessions, tuner_sessions
 from pipeline import errors
 
 
@@ -40,8 +40,8 @@ def session(path, trials=TRIALS, ends=("0", "1", "2")):
 
 
 def test_same_sessions_are_the_same(tmp_path):
-    expected = tuner_kills._trials(session(tmp_path / "one"))
-    tuner_kills._compare(expected, session(tmp_path / "two", ends=("2", "0", "1")))
+    expected = killed_sessions.trials(session(tmp_path / "one"))
+    killed_sessions.compare(expected, session(tmp_path / "two", ends=("2", "0", "1")))
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_same_sessions_are_the_same(tmp_path):
     ],
 )
 def test_lost_changed_and_repeated_trials_are_found(tmp_path, changes, message):
-    expected = tuner_kills._trials(session(tmp_path / "one"))
+    expected = killed_sessions.trials(session(tmp_path / "one"))
     with pytest.raises(errors.FailedError, match=message):
-        tuner_kills._compare(expected, session(tmp_path / "two", **changes))
+        killed_sessions.compare(expected, session(tmp_path / "two", **changes))
 
 
 def test_only_kills_before_the_end_count(tmp_path, monkeypatch):
@@ -68,8 +68,8 @@ def test_only_kills_before_the_end_count(tmp_path, monkeypatch):
             session(tmp_path / "one")
         return was_killed
 
-    monkeypatch.setattr(tuner_kills, "_command", lambda home, name: [])
-    monkeypatch.setattr(tuner_kills, "_was_killed_after", killed_after)
-    monkeypatch.setattr(tuner_kills, "_finish", lambda command: None)
-    left = tuner_kills._disturbed(tmp_path, "one", random.Random(0), 1.0, 5, lambda: counted.append(1))
+    monkeypatch.setattr(killed_sessions, "was_killed_after", killed_after)
+    monkeypatch.setattr(killed_sessions, "finish", lambda command: None)
+    sessions = killed_sessions.Sessions(tmp_path, "random", 3)
+    left = sessions.disturb("one", random.Random(0), 1.0, 5, lambda: counted.append(1))
     assert (left, len(counted)) == (3, 2)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from benchmarks import shapes100
+from benchmarks import shapes100_bounds
 from pipeline import errors
 
 
 def test_preset_is_trained_and_evaluated_on_test(tiny_data_dir):
     small = {"dataset": "shapes100_tiny", "num_validation": 500, "max_steps": 2}
-    report = shapes100.tested("linear", tiny_data_dir, **small)
+    report = shapes100_bounds.tested("linear", tiny_data_dir, **small)
     assert (report["preset"], report["split"], report["examples_evaluated"]) == ("linear", "test", 500)
 
 
@@ -18,7 +18,7 @@ def test_preset_is_trained_and_evaluated_on_test(tiny_data_dir):
 def test_figure_out_of_bounds_fails(monkeypatch, linear, quick, row):
     accuracies = {"linear": linear, "quick": quick}
     monkeypatch.setattr(
-        shapes100,
+        shapes100_bounds,
         "tested",
         lambda preset, folder: {
             "fine_accuracy": accuracies[preset],
@@ -26,10 +26,10 @@ def test_figure_out_of_bounds_fails(monkeypatch, linear, quick, row):
             "train_seconds": 1.0,
         },
     )
-    monkeypatch.setattr(shapes100, "_prepare_s", lambda folder: 1.0)
-    rows = shapes100.measure()
+    monkeypatch.setattr(shapes100_bounds, "_prepare_s", lambda folder: 1.0)
+    rows = shapes100_bounds.measure()
     if not row:
-        shapes100.judge(rows)
+        shapes100_bounds.judge(rows)
         return
     with pytest.raises(errors.FailedError, match=f"out of its bounds: {row}"):
-        shapes100.judge(rows)
+        shapes100_bounds.judge(rows)

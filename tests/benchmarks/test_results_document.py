@@ -4,21 +4,21 @@ import json
 
 from matplotlib.image import imread
 
-from benchmarks import results_page, results_plots
+from benchmarks import results_document, results_plots
 from tests.conftest import ROOT
 
 
 def test_committed_page_says_what_the_committed_results_say():
-    documents = results_page.read(results_page.RESULTS)
+    documents = results_document.read(results_document.RESULTS)
     pictures = {path.stem: path.name for path in (ROOT / "docs" / "results").glob("*.png")}
     text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    assert text == results_page.page(documents, pictures)
+    assert text == results_document.page(documents, pictures)
     assert set(pictures) <= set(documents)
 
 
 def test_every_row_is_there_with_its_command():
-    documents = results_page.read(results_page.RESULTS)
-    text = results_page.page(documents, {})
+    documents = results_document.read(results_document.RESULTS)
+    text = results_document.page(documents, {})
     for document in documents.values():
         assert f"`{document['command']}`" in text
         assert all(f"| {row['name']} | {row['unit']} |" in text for row in document["rows"])
@@ -36,7 +36,7 @@ def test_pictures_are_drawn_of_what_has_one(tmp_path):
     ]
     feeds = [row("ours/train/memory/512", 1e6), row("peer/x", 1e5), row("ours/ceiling/copy", 7e6)]
     documents = {
-        **results_page.read(results_page.RESULTS),
+        **results_document.read(results_document.RESULTS),
         "memory": {"benchmark": "memory", "rows": memory},
         "input": {"benchmark": "input", "rows": feeds},
     }
@@ -48,7 +48,7 @@ def test_pictures_are_drawn_of_what_has_one(tmp_path):
 
 
 def test_folder_of_results_leaves_runs_and_the_schema_out():
-    names = set(results_page.read(results_page.RESULTS))
+    names = set(results_document.read(results_document.RESULTS))
     assert {"train_step", "startup"} <= names
     assert not {"schema", "quick-cifar100"} & names
-    assert json.loads((results_page.RESULTS / "quick-cifar100.json").read_text())
+    assert json.loads((results_document.RESULTS / "quick-cifar100.json").read_text())

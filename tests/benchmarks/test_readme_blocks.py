@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmarks import readme_tables
+from benchmarks import readme_blocks
 from pipeline import errors
 from pipeline.data_config import SourceConfig
 from tests.conftest import ROOT
@@ -29,14 +29,14 @@ def folder(tmp_path):
         for cell in cells
     ]
     report = study_report.document(study, "smoke", "shapes100_tiny", results, "python -m tuning.study --study=X")
-    folder = tmp_path / readme_tables.STUDIES / "normalisation"
+    folder = tmp_path / readme_blocks.STUDIES / "normalisation"
     folder.mkdir(parents=True)
     (folder / "report.json").write_text(json.dumps(report))
     return tmp_path
 
 
 def test_table_is_put_in_the_place_of_the_old_one_and_nothing_else_changes(folder):
-    page = readme_tables.with_tables(PAGE, folder)
+    page = readme_blocks.with_tables(PAGE, folder)
     begin, *table, end, after = page.splitlines()[1:]
     assert page.startswith("before\n")
     assert (begin, end, after) == ("<!-- study normalisation -->", "<!-- end -->", "after")
@@ -45,30 +45,30 @@ def test_table_is_put_in_the_place_of_the_old_one_and_nothing_else_changes(folde
     assert "an old table" not in page
     assert "Run: `python -m tuning.study --study=X`, abc" in page
     assert "(docs/studies/normalisation/report.md)" in page
-    assert readme_tables.with_tables(page, folder) == page
+    assert readme_blocks.with_tables(page, folder) == page
 
 
 @pytest.mark.parametrize("content", [None, "no JSON", "{}"])
 def test_table_without_its_report_is_refused(tmp_path, content):
     if content is not None:
-        (tmp_path / readme_tables.STUDIES / "normalisation").mkdir(parents=True)
-        (tmp_path / readme_tables.STUDIES / "normalisation" / "report.json").write_text(content)
+        (tmp_path / readme_blocks.STUDIES / "normalisation").mkdir(parents=True)
+        (tmp_path / readme_blocks.STUDIES / "normalisation" / "report.json").write_text(content)
     with pytest.raises(errors.FailedError, match=r"report\.json: expected a report\.json that tuning\.study wrote"):
-        readme_tables.with_tables(PAGE, tmp_path)
+        readme_blocks.with_tables(PAGE, tmp_path)
 
 
 def test_committed_readme_says_what_the_committed_reports_say():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme_tables.with_tables(text, ROOT) == text
+    assert readme_blocks.with_tables(text, ROOT) == text
     assert "<!-- rows of the study -->" in text
 
 
 def test_every_row_of_the_study_is_there_and_says_whether_it_has_been_run(folder):
-    results = folder / readme_tables.RESULTS
+    results = folder / readme_blocks.RESULTS
     results.mkdir(parents=True)
     runs = [{"report": {"split": "test", "fine_accuracy": accuracy}} for accuracy in (0.61, 0.63)]
     (results / "study_fine-cifar100.json").write_text(json.dumps({"runs": runs}))
-    page = readme_tables.with_tables("<!-- rows of the study -->\n<!-- end -->\n", folder)
+    page = readme_blocks.with_tables("<!-- rows of the study -->\n<!-- end -->\n", folder)
     rows = [line.split(" | ") for line in page.splitlines()[3:-1]]
     names = [row[0].removeprefix("| ") for row in rows]
     assert len(set(names)) == len(names)

@@ -1,0 +1,38 @@
+"""The tables that stand in a Markdown page between two comments, each drawn from the results that are committed."""
+
+import json
+import pathlib
+import re
+from typing import Any
+
+from benchmarks import study_rows
+from pipeline import errors
+from tuning import study_report
+
+STUDIES = pathlib.Path("docs", "studies")
+RESULTS = pathlib.Path("benchmarks", "results")
+_STUDY = re.compile(r"(?P<begin><!-- study (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+_ROWS = re.compile(r"(?P<begin><!-- rows of the study -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+
+
+def with_tables(text: str, checkout: pathlib.Path) -> str:
+    """The page with each of its tables as the results in a checkout have it.
+
+    Raises:
+      errors.FailedError: a table's report is not there, or is none.
+    """
+    studies = checkout / STUDIES
+    text = _STUDY.sub(lambda block: block["begin"] + _table(studies, block["name"]) + block["end"], text)
+    rows = "\n".join(study_rows.table(checkout / RESULTS, studies)) + "\n"
+    return _ROWS.sub(lambda block: block["begin"] + rows + block["end"], text)
+
+
+def _table(studies: pathlib.Path, name: str) -> str:
+    path = studies / name / "report.json"
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        lines = study_report.markdown_table(report, report["metrics"][0])
+        origin = study_report.origin(report)
+    except (OSError, ValueError, KeyError) as error:
+        raise errors.FailedError(f"{path}: expected a report.json that tuning.study wrote ({error})") from error
+    return "\n".join([*lines, "", f"{origin}. [All of it]({STUDIES.as_posix()}/{name}/report.md)", ""])
