@@ -49,7 +49,9 @@ bench: $(INSTALLED) ## Run the benchmarks quickly; results go to benchmarks/resu
 	    $(PYTHON) -m benchmarks.$$name --quick --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
 	        --out=benchmarks/results/quick/$$name.json; \
 	done
-	$(PYTHON) -m benchmarks.tuner --quick --out=benchmarks/results/quick/tuner.json
+	@set -e; for name in scaling tuner; do \
+	    $(PYTHON) -m benchmarks.$$name --quick --out=benchmarks/results/quick/$$name.json; \
+	done
 
 gallery: $(INSTALLED) ## Draw every augmentation set into docs/gallery/.
 	@set -e; for name in $$($(PYTHON) -c 'from pipeline.data_config import AUGMENTATIONS; print(*AUGMENTATIONS)'); do \

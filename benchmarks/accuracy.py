@@ -47,6 +47,8 @@ def _run(folder: RunFolder) -> dict[str, Any]:
             f"{folder.path}: evaluated on {report['split']}; run models.evaluate --split=test first"
         )
     changes = [f"--{name}={value}" for name, value in report["preset_changes"].items()]
+    changes += [f"--precision={report['precision']}"]  # what `auto` was there
+    changes += [f"--dataset={report['dataset']}"] if report["dataset"] != "cifar100" else []
     run_dir = f"--run_dir=runs/{report['preset']}-{report['seed']}"
     train = [
         "python",

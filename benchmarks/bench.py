@@ -2,7 +2,7 @@
 
     python -m benchmarks.bench
 
-Each is a binary of its own with --help; `make bench` runs the quick form of all.
+Each is a binary of its own with --help; `make bench` runs those that have a quick form.
 """
 
 import ast
@@ -13,7 +13,18 @@ from rich.table import Table
 from models.reporting.table import wide_console
 from pipeline import binary
 
-BENCHMARKS = ("train_step", "input", "memory", "augment", "startup", "tuner", "tuner_kills", "shapes100", "accuracy")
+BENCHMARKS = (
+    "train_step",
+    "input",
+    "memory",
+    "scaling",
+    "augment",
+    "startup",
+    "tuner",
+    "tuner_kills",
+    "shapes100",
+    "accuracy",
+)
 
 
 def main() -> None:

@@ -58,7 +58,7 @@ def settings(data: DataConfig, batch_sizes: tuple[int, ...]) -> list[Feed]:
 
     def of(name: str, threads: int = 0, **changes: Any) -> Feed:
         changed = dataclasses.replace(data, **changes)
-        make = functools.partial(_train, changed, builder, threads)
+        make = functools.partial(train_batches, changed, builder, threads)
         return Feed(name, make, changed.batch_size)
 
     feeds = [of(f"ours/train/memory/{size}", batch_size=size) for size in batch_sizes]
@@ -125,7 +125,8 @@ def examples(data: DataConfig) -> tuple[np.ndarray, np.ndarray]:
     return found["image"].numpy(), found["fine"].numpy().astype(np.int32)
 
 
-def _train(data: DataConfig, builder: source.Builder, threads: int) -> Iterator[Any]:
+def train_batches(data: DataConfig, builder: source.Builder, threads: int) -> Iterator[Any]:
+    """Endless training batches of a prepared data set, by so many threads of tf.data's; 0 leaves their number to it."""
     dataset = batches.train_batches(data, builder, seed=0)
     if threads:
         options = tf.data.Options()

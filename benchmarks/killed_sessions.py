@@ -94,7 +94,8 @@ def finish(command: list[str]) -> None:
     """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise errors.FailedError(f"the session ended with {done.returncode}: {done.stderr.strip().splitlines()[-1]}")
+        last_words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise errors.FailedError(f"the session ended with {done.returncode}: {last_words}")
 
 
 def was_killed_after(seconds: float, command: list[str]) -> bool:

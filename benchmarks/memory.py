@@ -28,10 +28,10 @@ VIEWS = flags.DEFINE_list("views", ["40000", "400000", "600000", "6000000", "600
 LIMITS_GIB = flags.DEFINE_list("limits_gib", ["2", "4", "8"], "GiB of a process's data")
 MAX_STEPS = flags.DEFINE_integer("max_steps", 200, "of each of our trainings", lower_bound=1)
 EPOCHS = flags.DEFINE_integer(
-    "epochs", 100, "of 4,000 views, whose memory is compared; 0 leaves that out", lower_bound=0
+    "epochs", 100, "of 4,000 views, whose memory is compared, 10 at least; 0 leaves that out", lower_bound=0
 )
 PEERS = flags.DEFINE_bool("peers", True, "measure the study's way too")
-QUICK = flags.DEFINE_bool("quick", False, "under a minute: two counts, ten steps, no limits, few epochs")
+QUICK = flags.DEFINE_bool("quick", False, "a minute or two: two small counts, ten steps, no limits, few epochs")
 
 
 def main() -> None:
@@ -41,6 +41,8 @@ def main() -> None:
         _numbers("views", VIEWS.value, int, "40000,600000"),
         _numbers("limits_gib", LIMITS_GIB.value, float, "2,8"),
     )
+    if 0 < EPOCHS.value < 10:
+        raise errors.BadArgumentError(f"epochs={EPOCHS.value}: expected 10 or more, to draw a line through, or 0")
     from pipeline import prepare, prepared
 
     source = config.build(SourceConfig, config.given_flags())
@@ -49,7 +51,7 @@ def main() -> None:
     data = {"data_dir": str(prepared.root(source.data_dir)), "dataset": dataset, "num_validation": held_out}
     plan = memory_rows.Plan(views, limits, MAX_STEPS.value, EPOCHS.value, data)
     if QUICK.value:
-        plan = memory_rows.Plan(plan.views[:2], (), 10, min(plan.epochs, 10), data)
+        plan = memory_rows.Plan((10_000, 40_000), (), 10, min(plan.epochs, 10), data)
     rows = [
         row for measure in track(memory_rows.measures(plan, PEERS.value), description="memory") for row in measure()
     ]

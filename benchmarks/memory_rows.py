@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from benchmarks import memory_sides, results
+from benchmarks import own_process, results
 
 Measure = Callable[[], list[dict[str, Any]]]
 
@@ -43,8 +43,7 @@ def measures(plan: Plan, with_peers: bool) -> list[Measure]:
 
 
 def _ours(plan: Plan, views: int) -> list[dict[str, Any]]:
-    said = memory_sides.run("ours", {**plan.data, "views": views, "max_steps": plan.max_steps})
-    assert said is not None
+    said = own_process.call("memory_sides.ours", {**plan.data, "views": views, "max_steps": plan.max_steps})
     return [results.single(f"ours/{key}/{views}", "MiB", round(said[f"{key}_mib"], 1)) for key in ("peak", "steady")]
 
 
@@ -52,14 +51,14 @@ def _study(plan: Plan, views: int) -> list[dict[str, Any]]:
     predicted = views * BYTES_A_VIEW
     if predicted > SHARE_OF_MEMORY * psutil.virtual_memory().total:
         return [results.single(f"peer/study/peak/{views}", "MiB", round(predicted / 2**20, 1), predicted=True)]
-    said = memory_sides.run("study", {**plan.data, "views": views})
-    assert said is not None
+    said = own_process.call("memory_sides.study", {**plan.data, "views": views})
     return [results.single(f"peer/study/peak/{views}", "MiB", round(said["peak_mib"], 1), predicted=False)]
 
 
 def _ours_limited(plan: Plan, limit: float) -> list[dict[str, Any]]:
     views = plan.views[-1]
-    said = memory_sides.run("ours", {**plan.data, "views": views, "max_steps": plan.max_steps}, limit)
+    given = {**plan.data, "views": views, "max_steps": plan.max_steps}
+    said = own_process.call_within(limit, "memory_sides.ours", given)
     return [results.single(f"ours/limit_{limit:g}GiB/{views}", "images", said["images"] if said else 0)]
 
 
@@ -67,7 +66,7 @@ def _study_limited(plan: Plan, limit: float) -> list[dict[str, Any]]:
     """The study's way with each number of images in turn, until it dies."""
     rows = []
     for views in plan.views:
-        said = memory_sides.run("study", {**plan.data, "views": views}, limit)
+        said = own_process.call_within(limit, "memory_sides.study", {**plan.data, "views": views})
         images = said["images"] if said else 0
         rows.append(results.single(f"peer/study/limit_{limit:g}GiB/{views}", "images", images))
         if not images:
@@ -77,8 +76,7 @@ def _study_limited(plan: Plan, limit: float) -> list[dict[str, Any]]:
 
 def _leak(plan: Plan) -> list[dict[str, Any]]:
     views = min(LEAK_VIEWS, plan.views[0])
-    said = memory_sides.run("epochs", {**plan.data, "views": views, "count": plan.epochs})
-    assert said is not None
+    said = own_process.call("memory_sides.epochs", {**plan.data, "views": views, "count": plan.epochs})
     held = said["mib"][int(SETTLING * len(said["mib"])) :]
     slope, _ = np.polyfit(range(len(held)), held, 1)
     kib = round(1024 * float(slope), 2)

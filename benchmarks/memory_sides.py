@@ -1,66 +1,13 @@
-"""What `benchmarks.memory` measures, each in a process of its own: our training, and the study's way of augmenting.
+"""What `benchmarks.memory` measures, each in a process of its own: our training, and the study's way of augmenting."""
 
-    said = run("ours", {"views": 60_000_000, "max_steps": 200, ...}, limit_gib=2.0)
-
-A process says in its last line what came of it, as JSON, or nothing where memory ended it.
-"""
-
-import json
 import os
-import resource
-import subprocess
-import sys
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from pipeline import errors
-
-GIB = 2**30
 SAMPLE_SECONDS = 0.05
 STUDY_BATCH = 1000  # images that the generator makes at a time
-PROGRAM = "import sys; from benchmarks import memory_sides; memory_sides.side(sys.argv[1], sys.argv[2])"
-
-
-def run(name: str, given: dict[str, Any], limit_gib: float = 0.0) -> dict[str, Any] | None:
-    """Run a side in a process of its own.
-
-    Args:
-      name: "ours", "study" or "epochs".
-      given: its arguments.
-      limit_gib: of the process's data (RLIMIT_DATA); 0 is no limit. One of its addresses would end TensorFlow itself.
-
-    Returns:
-      What the side found; None where it died of the limit.
-
-    Raises:
-      errors.FailedError: it died without a limit.
-    """
-
-    def limited() -> None:
-        if limit_gib:
-            resource.setrlimit(resource.RLIMIT_DATA, (int(limit_gib * GIB), int(limit_gib * GIB)))
-
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, name, json.dumps(given)],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=limited,  # nothing else runs here beside it
-    )
-    if done.returncode == 0:
-        return json.loads(done.stdout.splitlines()[-1])
-    if not limit_gib:
-        raise errors.FailedError(f"{name}: {done.stderr.strip().splitlines()[-1]}")
-    return None
-
-
-def side(name: str, given: str) -> None:
-    """Be the side's process: do it, and say what came of it."""
-    sides: dict[str, Callable[..., dict[str, Any]]] = {"ours": ours, "study": study, "epochs": epochs}
-    print(json.dumps(sides[name](**json.loads(given))))
 
 
 def ours(data_dir: str, dataset: str, num_validation: int, views: int, max_steps: int) -> dict[str, float]:
@@ -82,12 +29,12 @@ def ours(data_dir: str, dataset: str, num_validation: int, views: int, max_steps
 
 
 def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[str, float]:
-    """Augment ahead of time into one float32 array, with the study's own generator; then train on it for one step.
+    """Augment ahead of time into one float32 array, with the study's own generator; then answer one batch of it.
 
     The array is made once at its full size and filled: the study's own concatenations took twice as much.
 
     Returns:
-      As `ours`.
+      {"images": in the array, "peak_mib": as of `ours`, "steady_mib": what the process held with the array full}.
     """
     from pipeline import binary
 

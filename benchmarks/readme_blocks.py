@@ -5,13 +5,14 @@ import pathlib
 import re
 from typing import Any
 
-from benchmarks import study_rows
+from benchmarks import step_table, study_rows
 from pipeline import errors
 from tuning import study_report
 
 STUDIES = pathlib.Path("docs", "studies")
 RESULTS = pathlib.Path("benchmarks", "results")
 _STUDY = re.compile(r"(?P<begin><!-- study (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+_STEPS = re.compile(r"(?P<begin><!-- training steps -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 _ROWS = re.compile(r"(?P<begin><!-- rows of the study -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
@@ -24,14 +25,20 @@ def with_tables(text: str, checkout: pathlib.Path) -> str:
     studies = checkout / STUDIES
     text = _STUDY.sub(lambda block: block["begin"] + _table(studies, block["name"]) + block["end"], text)
     rows = "\n".join(study_rows.table(checkout / RESULTS, studies)) + "\n"
-    return _ROWS.sub(lambda block: block["begin"] + rows + block["end"], text)
+    text = _ROWS.sub(lambda block: block["begin"] + rows + block["end"], text)
+    return _STEPS.sub(lambda block: block["begin"] + _steps(checkout) + block["end"], text)
+
+
+def _steps(checkout: pathlib.Path) -> str:
+    document = json.loads((checkout / RESULTS / "train_step.json").read_text(encoding="utf-8"))
+    return "\n".join(step_table.table(document)) + "\n"
 
 
 def _table(studies: pathlib.Path, name: str) -> str:
     path = studies / name / "report.json"
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        lines = study_report.markdown_table(report, report["metrics"][0])
+        lines = study_report.markdown_table(report, report["metrics"][0], with_commands=True)
         origin = study_report.origin(report)
     except (OSError, ValueError, KeyError) as error:
         raise errors.FailedError(f"{path}: expected a report.json that tuning.study wrote ({error})") from error

@@ -2,10 +2,11 @@
 
     python -m benchmarks.readme_tables
 
-Between `<!-- study NAME -->` and `<!-- end -->` stands the table of docs/studies/NAME/report.json, between
-`<!-- rows of the study -->` and `<!-- end -->` every row of the study that this project replaces
-(benchmarks/study_rows.py). A report's own page and plots are drawn again by
-`python -m tuning.study --redraw=docs/studies/NAME/report.json`.
+Each stands between a comment and `<!-- end -->`:
+  <!-- study NAME -->             the table of docs/studies/NAME/report.json
+  <!-- rows of the study -->      every row of the study that this project replaces (benchmarks/study_rows.py)
+  <!-- training steps -->         what benchmarks.train_step found (benchmarks/step_table.py)
+A report's own page and plots are drawn again by `python -m tuning.study --redraw=docs/studies/NAME/report.json`.
 """
 
 import pathlib

@@ -7,7 +7,18 @@ from typing import Any
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 COLUMNS = ("median", "min", "max", "repeats")
-SHOWN = ("ceiling_share", "cpu_s_per_million", "tflops", "batch_size", "limit", "trials", "epochs", "predicted", "mode")
+SHOWN = (
+    "peak_mib",
+    "ceiling_share",
+    "cpu_s_per_million",
+    "tflops",
+    "batch_size",
+    "limit",
+    "trials",
+    "epochs",
+    "predicted",
+    "mode",
+)
 
 
 def read(folder: pathlib.Path) -> dict[str, dict[str, Any]]:

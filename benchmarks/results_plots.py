@@ -31,6 +31,7 @@ def _figure(document: Document) -> Figure | None:
         "train_step": _train_step,
         "input": _input,
         "memory": _memory,
+        "scaling": _scaling,
     }
     drawing = drawings.get(document["benchmark"])
     return drawing(document["rows"]) if drawing else None
@@ -76,6 +77,27 @@ def _memory(rows: Rows) -> Figure | None:
     axes.grid(color="#d9dee5")
     axes.legend(title="hollow: would not fit, predicted", loc="upper left")
     figure.suptitle("Memory against the number of augmented images", x=0.01, ha="left")
+    return figure
+
+
+def _scaling(rows: Rows) -> Figure | None:
+    """Images a second and peak memory, against what is varied."""
+    panels = (("images in the data set", "ours/size/memory/", "ours/size/none/"), ("images a batch", "ours/batch/", ""))
+    figure = Figure(figsize=(9, 6.4), layout="constrained")
+    grid = figure.subplots(2, 2, sharey="row", sharex="col")
+    for column, (label, *prefixes) in enumerate(panels):
+        for prefix, words, colour in zip(prefixes, ("cache in memory", "no cache"), (BLUE, ORANGE), strict=True):
+            found = [row for row in rows if prefix and row["name"].startswith(prefix)]
+            sizes = [int(row["name"].rsplit("/", 1)[1]) for row in found]
+            for axes, key in zip(grid[:, column], ("median", "peak_mib"), strict=True):
+                axes.plot(sizes, [row[key] for row in found], "o-", color=colour, label=words if found else None)
+        grid[1, column].set(xlabel=label, xscale="log")
+    for axes, label in zip(grid[:, 0], ("images a second", "memory at the peak (MiB)"), strict=True):
+        axes.set(ylabel=label, yscale="log")
+    for axes in grid.flat:
+        axes.grid(color="#d9dee5")
+    grid[0, 0].legend(loc="best")
+    figure.suptitle("How the host's feed grows", x=0.01, ha="left")
     return figure
 
 

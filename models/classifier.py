@@ -65,7 +65,7 @@ def build(config: TrainConfig) -> keras.Model:
         }
         model = keras.Model(images, outputs, name=config.architecture)
     if config.freeze_trunk:
-        trunk.freeze(model)
+        trunk.freeze(model, config)
     return model
 
 

@@ -28,7 +28,7 @@ def multiply_adds(model: keras.Model, size: int = FULL_SIZE) -> int:
 def train_petaflop(model: keras.Model, config: TrainConfig, images_by_size: Mapping[int, int]) -> float:
     """Of training on so many images of each size (pixels each way), forward and backward; SAM does both twice.
 
-    A frozen trunk has no backward pass.
+    What is frozen of a trunk has no backward pass.
     """
     passes = 2 if config.sam_radius else 1
     operations = sum(_operations(model, config, size) * num_images for size, num_images in images_by_size.items())
@@ -37,7 +37,7 @@ def train_petaflop(model: keras.Model, config: TrainConfig, images_by_size: Mapp
 
 def _operations(model: keras.Model, config: TrainConfig, size: int) -> int:
     """Of one image's way forward and backward."""
-    frozen = multiply_adds(trunk.of(model), size) if config.freeze_trunk else 0
+    frozen = multiply_adds(trunk.frozen_part(model, config), size) if config.freeze_trunk else 0
     return 6 * multiply_adds(model, size) - 4 * frozen
 
 

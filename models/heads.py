@@ -8,6 +8,7 @@ import keras
 from models.head_config import Head, HeadConfig
 from pipeline.labels import NUM_COARSE, NUM_FINE
 
+BEFORE_LAST_BLOCK = "before_last_block"
 NUM_CLASSES = {"fine": NUM_FINE, "coarse": NUM_COARSE}
 Features: TypeAlias = keras.KerasTensor | dict[str, keras.KerasTensor]  # [B, F], for all heads or for each head its own
 
@@ -17,15 +18,19 @@ def names(heads: str) -> tuple[str, ...]:
     return tuple(NUM_CLASSES) if heads == "both" else (heads,)
 
 
-def last_block(make: Callable[[], keras.KerasTensor], heads: str, separate_blocks: bool) -> Features:
+def last_block(
+    maps: keras.KerasTensor, make: Callable[[keras.KerasTensor], keras.KerasTensor], heads: str, separate_blocks: bool
+) -> Features:
     """What a trunk's last block makes: one for all heads, or for each head one of its own.
 
     Args:
+      maps: what the block is given; a layer of the name BEFORE_LAST_BLOCK marks the place.
       make: builds the block, with layers of its own at each call.
       heads: of the model: "both", "fine" or "coarse".
       separate_blocks: whether each of them has its own.
     """
-    return {name: make() for name in names(heads)} if separate_blocks else make()
+    maps = keras.layers.Identity(name=BEFORE_LAST_BLOCK)(maps)
+    return {name: make(maps) for name in names(heads)} if separate_blocks else make(maps)
 
 
 def head(features: keras.KerasTensor, name: str, config: HeadConfig) -> keras.KerasTensor:

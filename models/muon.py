@@ -23,7 +23,7 @@ class Muon(keras.optimizers.Optimizer):
       kernel_momentum: of the kernels.
       num_iterations: of Newton-Schulz, a step.
       momentum: of the others.
-      offset_rate_ratio: the rate of variables of one axis (biases and the offsets of normalisation).
+      offset_rate_ratio: of variables of one axis: biases, normalisation's offsets and scales; times `learning_rate`.
       renormalise: whether a kernel is brought back to the norm sqrt(filters) before each step (airbench's Muon); with
         normalisation behind each convolution its scale means nothing but how far a step turns it.
       compute_dtype: of the iteration's products; "bfloat16" is enough.

@@ -31,6 +31,7 @@ INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "l
 STUDY_CNN_KERNEL = 3  # pixels each way, of its convolutions
 STUDY_CNN_POOL = 2
 
+HAVE_LAST_BLOCK = ("fast", "residual")  # their last group can be each head's own, and learn on a frozen trunk
 _EFFICIENTNETS = ("efficientnet_b0", "efficientnet_v2_s")
 # The architectures that read a field; fields that are not here are read by all.
 READ_BY: dict[str, tuple[str, ...]] = {
@@ -42,7 +43,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "dropout": ("wide_resnet", "study_cnn", "study_net"),
     "head_dropout": ("study_net", *_EFFICIENTNETS),
     "convolutions": ("study_net",),
-    "separate_blocks": ("fast", "residual"),
+    **dict.fromkeys(("separate_blocks", "thaw_last_block"), HAVE_LAST_BLOCK),
     "pretrained": _EFFICIENTNETS,
 }
 
@@ -91,7 +92,7 @@ class NetworkConfig(HeadConfig):
     pretrained: bool = setting(False, "the efficientnets begin with ImageNet's weights, downloaded once")
     jit_compile: str = setting(
         "auto",
-        "XLA for the network; auto is on GPUs. Augmentation and fast's gradients of silu are compiled unless it is off",
+        "XLA for the network; auto is on GPUs. Augmentation and fast's silu and gelu are compiled unless it is off",
         choices=("auto", "on", "off"),
     )
     pixel_scaling: str = setting(

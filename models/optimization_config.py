@@ -28,7 +28,7 @@ class OptimizationConfig(Config):
     muon_rate_ratio: float = setting(0.13, "muon: rate of convolutions, in multiples of --learning_rate", low=0.0)
     muon_momentum: float = setting(0.6, "muon: of convolutions", low=0.0, high=0.999)
     muon_iterations: int = setting(3, "muon: Newton-Schulz iterations a step", low=1, high=10)
-    offset_rate_ratio: float = setting(1.0, "muon: rate of offsets, in multiples of --learning_rate", low=0.0)
+    offset_rate_ratio: float = setting(1.0, "muon: rate of biases and normalisation, times --learning_rate", low=0.0)
     weight_decay: float = setting(
         3e-3, "decoupled, times the rate, on kernels alone; those that Muon turns keep their norm", low=0.0
     )

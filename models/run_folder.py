@@ -11,7 +11,9 @@ import pathlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from models.train_config import TrainConfig
 from pipeline import errors
+from pipeline.data_config import DataConfig
 
 if TYPE_CHECKING:  # reading a report must not cost the seconds that importing Keras takes
     import keras
@@ -41,13 +43,13 @@ class RunFolder:
         """Be the only process that works in the folder; the kernel frees it, however the process ends.
 
         Raises:
-          errors.FailedError: another process is.
+          errors.BusyError: another process is.
         """
         with open(self.path / ".lock", "w", encoding="ascii") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise errors.FailedError(f"run_dir={self.path}: another process is working there") from error
+                raise errors.BusyError(f"run_dir={self.path}: another process is working there") from error
             yield
 
     def refuse_unless(self, identity: dict[str, Any]) -> None:
@@ -62,7 +64,7 @@ class RunFolder:
             if self.path.exists():
                 self._refuse_other_content()
             return
-        found = self.config()
+        found = with_defaults(self.config())
         different = [name for name in identity if self.has_begun and found.get(name) != identity[name]]
         if different:
             changes = ", ".join(f"{name}={found.get(name)!r} there, {identity[name]!r} given" for name in different)
@@ -176,6 +178,33 @@ def claim(path: str, config: dict[str, Any], identity: dict[str, Any]) -> Iterat
         if not folder.has_begun:
             write_text(folder.path / "config.json", json.dumps(config, indent=2) + "\n")
         yield folder
+
+
+def finished(path: str, flag: str) -> RunFolder:
+    """The folder of a run that has ended.
+
+    Args:
+      path: of the folder.
+      flag: that named it; errors begin with it.
+
+    Raises:
+      errors.BadArgumentError: the folder is no run's.
+      errors.FailedError: the run has not ended.
+    """
+    run = RunFolder(pathlib.Path(path))
+    try:
+        run.refuse_unfinished()
+    except (errors.BadArgumentError, errors.FailedError) as error:
+        raise type(error)(f"{flag}{str(error).removeprefix('run_dir')}") from error
+    return run
+
+
+def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration that an earlier version may have written: a field that came since then has its default.
+
+    A new field's default is what was done before there was the field; else folders that were begun are refused.
+    """
+    return {**DataConfig().as_dict(), **TrainConfig().as_dict(), **config}
 
 
 def write_text(path: pathlib.Path, text: str) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from models.network_config import NetworkConfig
+from models.network_config import HAVE_LAST_BLOCK, NetworkConfig
 from models.optimization_config import OptimizationConfig
 from models.presets import PRESETS
 from pipeline import errors
@@ -31,6 +31,7 @@ class TrainConfig(NetworkConfig, OptimizationConfig):
     )
     trunk_run_dir: str = setting("", "begin with the trunk of this finished run of the same network and split")
     freeze_trunk: bool = setting(False, "the trunk of --trunk_run_dir stays as it is, and the heads alone learn")
+    thaw_last_block: bool = setting(False, "with --freeze_trunk, the last group of fast or residual learns")
     precision: str = setting("auto", "auto is the fastest that this machine computes well", choices=PRECISIONS)
     steps_per_call: int = setting(
         1, "steps that one call of the device's graph makes; more spare GPUs waiting for Python", low=1, identity=False
@@ -41,3 +42,7 @@ class TrainConfig(NetworkConfig, OptimizationConfig):
         super().__post_init__()
         if self.freeze_trunk and not self.trunk_run_dir:
             raise errors.BadArgumentError("freeze_trunk=True: expected --trunk_run_dir=FOLDER, whose trunk is frozen")
+        if self.thaw_last_block and not (self.freeze_trunk and self.architecture in HAVE_LAST_BLOCK):
+            raise errors.BadArgumentError(
+                f"thaw_last_block=True: expected --freeze_trunk and --architecture={' or '.join(HAVE_LAST_BLOCK)}"
+            )

@@ -9,5 +9,9 @@ class FailedError(RuntimeError):
     """The arguments were fine and the work could not be done; the binaries end with exit code 1."""
 
 
+class BusyError(FailedError):
+    """Another process is working on the very thing."""
+
+
 class InterruptedRunError(RuntimeError):
     """A run was stopped from outside and its state is saved; the binaries end with exit code 3."""

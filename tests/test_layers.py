@@ -33,6 +33,7 @@ BINARIES = (
     "benchmarks.results_page",
     "benchmarks.input",
     "benchmarks.memory",
+    "benchmarks.scaling",
     "benchmarks.tuner",
     "benchmarks.tuner_kills",
     "benchmarks.show",

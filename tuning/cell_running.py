@@ -1,6 +1,5 @@
 """The cells of a study, one after the other, each trained in a worker's process; what fails is noted and passed by."""
 
-import pathlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,14 +8,12 @@ from models import stopping
 from pipeline import errors
 from pipeline.data_config import AUTO
 from tuning import cell_training
+from tuning.cell_training import Train
 from tuning.study_design import Cell
 from tuning.study_folder import StudyFolder
 from tuning.study_progress import StudyProgress
 from tuning.worker import CallError, DiedError, RecycledWorker
 
-POLL_SECONDS = 0.2
-
-Train = Callable[[Cell, pathlib.Path], dict[str, Any]]
 Resolve = Callable[[str], str]
 
 
@@ -71,7 +68,7 @@ class _Runner:
     def _settle_precision(self) -> None:
         try:
             self._worker.call(self._resolve, AUTO)
-            self._folder.settle_precision(self._answer(lambda: None))
+            self._folder.settle_precision(self._worker.answer_unless(self._requests))
         except (CallError, DiedError) as error:
             raise errors.FailedError(f"precision={AUTO}: {error}") from error
 
@@ -92,14 +89,4 @@ class _Runner:
 
     def _outcome(self, cell: Cell) -> dict[str, Any]:
         self._worker.call(self._train, cell, self._folder.run_dir(cell))
-        return self._answer(lambda: self._progress.advance(cell))
-
-    def _answer(self, advance: Callable[[], None]) -> Any:
-        while not self._worker.answers_within(POLL_SECONDS):
-            if self._requests.received:
-                # A second signal meanwhile ends this process, and with it the worker. What the cell may have just ended
-                # lies in its run folder, and is taken from there next time.
-                self._worker.interrupt()
-                raise errors.InterruptedRunError("interrupted")
-            advance()
-        return self._worker.answer()
+        return self._worker.answer_unless(self._requests, lambda: self._progress.advance(cell))

@@ -5,11 +5,14 @@ import functools
 import gc
 import pathlib
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from models import run_folder
 from pipeline import binary
 from tuning.study_design import Cell
+
+Train: TypeAlias = Callable[[Cell, pathlib.Path], dict[str, Any]]  # as `train`; tests put others in its place
 
 
 def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:

@@ -18,7 +18,8 @@ def claimed(path: pathlib.Path, kind: str) -> Iterator[None]:
 
     Raises:
       errors.BadArgumentError: it is a file, or holds something else.
-      errors.FailedError: it cannot be made, or another process is working in it.
+      errors.BusyError: another process is working in it.
+      errors.FailedError: it cannot be made.
     """
     _refuse_other_content(path, kind)
     with contextlib.ExitStack() as stack:
@@ -29,8 +30,8 @@ def claimed(path: pathlib.Path, kind: str) -> Iterator[None]:
             raise errors.FailedError(
                 f"{kind}_dir={path}: cannot be written ({error.strerror}); choose another --{kind}_dir"
             ) from error
-        except errors.FailedError as error:
-            raise errors.FailedError(f"{kind}_dir={path}: another process is working there") from error
+        except errors.BusyError as error:
+            raise errors.BusyError(f"{kind}_dir={path}: another process is working there") from error
         yield
 
 

@@ -14,13 +14,12 @@ from pipeline import errors
 from pipeline.config import build
 from pipeline.data_config import DataConfig
 from tuning import cell_training
+from tuning.cell_training import Train
 from tuning.session import Session, accuracies, objective
 from tuning.study_design import Cell
 from tuning.worker import CallError, DiedError, RecycledWorker
 
-POLL_SECONDS = 0.2
 ACCURACIES = ("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy")
-Train = Callable[[Cell, pathlib.Path], dict[str, Any]]
 Evaluate = Callable[[pathlib.Path, str], dict[str, Any]]
 
 
@@ -81,7 +80,7 @@ def _tuned(session: Session, best: Mapping[str, Any], seed: int, untuned: Cell, 
     if session.space.has_frozen_trunk:
         own["trunk_run_dir"] = str(untuned_path)
     else:
-        own["epochs"] = untuned.train.epochs
+        own |= {"epochs": untuned.train.epochs, "patience": untuned.train.patience}
     data = dataclasses.replace(build(DataConfig, best["config"]), data_dir=untuned.data.data_dir)
     return Cell(f"tuned-{best['id']}", data, build(TrainConfig, best["config"], own))
 
@@ -96,11 +95,7 @@ def _answer(
     worker: RecycledWorker, requests: stopping.Requests, function: Callable[..., Any], *arguments: Any
 ) -> dict[str, Any]:
     worker.call(function, *arguments)
-    while not worker.answers_within(POLL_SECONDS):
-        if requests.received:
-            worker.interrupt()
-            raise errors.InterruptedRunError("interrupted; the same command goes on from there")
-    return worker.answer()
+    return worker.answer_unless(requests)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -17,9 +17,10 @@ from models.run_folder import RunFolder
 from pipeline import errors
 from tuning import cell_training, oracles, service
 from tuning.budget import Budget
+from tuning.cell_training import Train
 from tuning.session import Session
 from tuning.session_progress import SessionProgress
-from tuning.trials import POLL_SECONDS, Failures, Train, Trials
+from tuning.trials import POLL_SECONDS, Failures, Trials
 from tuning.worker import CallError, DiedError, RecycledWorker
 
 FAREWELL_SECONDS = 20.0  # that a chief waits for its workers to hear that the search is over
@@ -140,11 +141,7 @@ def _train_trunk(
     worker = RecycledWorker()
     try:
         worker.call(train, found.trunk_cell(found.config.seed), folder.path)
-        while not worker.answers_within(POLL_SECONDS):
-            if requests.received:
-                raise errors.InterruptedRunError("interrupted")
-            budget.keep()
-        worker.answer()
+        worker.answer_unless(requests, budget.keep)
     except (CallError, DiedError) as error:
         raise errors.FailedError(f"the trunk: {error}") from error
     finally:

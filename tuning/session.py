@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models import presets
-from models.network_config import TRUNK_FIELDS, refuse_unread
+from models.network_config import refuse_unread
 from models.run_folder import reach_disk, write_text
 from models.train_config import TrainConfig
 from pipeline import errors
@@ -24,7 +24,7 @@ from pipeline.config import Config, build, nearest, setting
 from pipeline.data_config import SPLIT_FIELDS, DataConfig, SourceConfig
 from tuning.claimed_folder import claimed
 from tuning.journal import Journal
-from tuning.space import Space
+from tuning.space import OF_A_TRUNK, Space
 from tuning.study_design import Cell
 
 if TYPE_CHECKING:  # it costs seconds to import
@@ -154,8 +154,7 @@ class Session:
 
     def trunk_cell(self, seed: int) -> Cell:
         """The training of the trunk whose heads are searched: the preset, untuned, on the same images."""
-        names = ("preset", "heads", *TRUNK_FIELDS, *SPLIT_FIELDS)
-        base = {name: value for name, value in self.space.base.items() if name in names}
+        base = {name: value for name, value in self.space.base.items() if name in OF_A_TRUNK}
         return self._cell("untuned", {"seed": seed}, base)
 
     def first_cell(self) -> Cell:

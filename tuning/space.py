@@ -15,9 +15,9 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from models.network_config import TRUNK_FIELDS
+from models import run_folder
+from models.network_config import HAVE_LAST_BLOCK, TRUNK_FIELDS
 from models.optimization_config import OPTIMIZERS
-from models.run_folder import RunFolder
 from pipeline import errors
 from pipeline.config import nearest
 from pipeline.data_config import SPLIT_FIELDS
@@ -40,7 +40,12 @@ RATE_OF = {
     "adamax": 2e-3,
     "nadam": 1e-3,
 }
+FULL_RATE_OF = {**RATE_OF, "sgd": 1.0}  # its networks' logits are scaled down, which asks for ten times SGD's rate
 STUDY_OPTIMIZERS = tuple(name for name in OPTIMIZERS if name != "muon")
+
+
+# What a run on the trunk of another one has of it.
+OF_A_TRUNK = ("preset", "heads", *TRUNK_FIELDS, *SPLIT_FIELDS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +66,22 @@ class Space:
 
 
 def heads(hp: "HyperParameters") -> Values:
-    """The shape of both heads and how they learn, on a trunk that stays as it is."""
+    """The shape of both heads and how they learn, on a trunk that stays as it is, or learns on in its last block.
+
+    The last block is the heads' own room where most of the weights are: frozen, shared by both, or one for each.
+    """
+    last_block = hp.Choice("last_block", ["frozen", "shared", "separate"])
+    values = {"thaw_last_block": last_block != "frozen", "separate_blocks": last_block == "separate"}
+    return {**dense_heads(hp), **values}
+
+
+def heads_with_blocks(hp: "HyperParameters") -> Values:
+    """As `heads`, on a trunk that has a last block for each of them already."""
+    return {**dense_heads(hp), "thaw_last_block": hp.Choice("last_block", ["frozen", "separate"]) != "frozen"}
+
+
+def dense_heads(hp: "HyperParameters") -> Values:
+    """The shape of both heads and how they learn, on features that stay as they are."""
     values: Values = {}
     for name in ("fine", "coarse"):
         values[f"{name}_hidden_layers"] = hp.Int(f"{name}_hidden_layers", 0, 2)
@@ -95,11 +115,11 @@ def study(hp: "HyperParameters") -> Values:
 def full(hp: "HyperParameters") -> Values:
     """Heads, their blocks, activation, optimizer, rates, batch, augmentation and precision, trunk and all trained."""
     optimizer = hp.Choice("optimizer", list(OPTIMIZERS))
-    values = heads(hp)
+    values = dense_heads(hp)
     return {
         **values,
         "optimizer": optimizer,
-        "learning_rate": RATE_OF[optimizer] * values["learning_rate"],
+        "learning_rate": FULL_RATE_OF[optimizer] * values["learning_rate"],
         "separate_blocks": hp.Boolean("separate_blocks"),
         "activation": hp.Choice("activation", ["silu", "gelu", "relu"]),
         "batch_size": hp.Choice("batch_size", [256, 384, 512, 1024]),
@@ -130,15 +150,14 @@ def on_trunk(space: Space, run_dir: str) -> Space:
         raise errors.BadArgumentError(
             f"trunk_run_dir={run_dir}: space {space.name} trains whole networks; leave it out"
         )
-    run = RunFolder(pathlib.Path(run_dir))
-    try:
-        run.refuse_unfinished()
-    except (errors.BadArgumentError, errors.FailedError) as error:
-        raise type(error)(f"trunk_{error}") from error  # it begins with the name of the flag, run_dir=
-    config = run.config()
-    names = ("preset", "heads", *TRUNK_FIELDS, *SPLIT_FIELDS)
-    own = {name: config[name] for name in names if name in config}  # runs of earlier versions have fewer fields
-    return dataclasses.replace(space, base={**space.base, **own})
+    config = run_folder.with_defaults(run_folder.finished(run_dir, "trunk_run_dir").config())
+    own = {name: config[name] for name in OF_A_TRUNK}
+    choose = space.choose
+    if choose is heads and config["separate_blocks"]:
+        choose = heads_with_blocks
+    elif choose is heads and config["architecture"] not in HAVE_LAST_BLOCK:
+        choose = dense_heads
+    return dataclasses.replace(space, base={**space.base, **own}, choose=choose)
 
 
 def find(name: str) -> Space:

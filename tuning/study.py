@@ -53,7 +53,11 @@ def main() -> None:
     with study_folder.claim(pathlib.Path(path), study.name, BUDGET.value, cells) as folder:
         if not all(folder.is_finished(cell) for cell in cells):
             _prepared(source)
-            _run(folder, cells)
+            try:
+                _run(folder, cells)
+            except errors.InterruptedRunError:
+                _report(study, source.dataset, folder)
+                raise
         _report(study, source.dataset, folder)
         _refuse_failures(folder, cells)
 

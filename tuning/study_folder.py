@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from models.run_folder import RunFolder, reach_disk, write_text
+from models.run_folder import RunFolder, reach_disk, with_defaults, write_text
 from pipeline import errors
 from tuning.claimed_folder import claimed
 from tuning.study_design import Cell
@@ -147,7 +147,7 @@ def _refuse_other(path: pathlib.Path, found: dict[str, Any], given: dict[str, An
         if found and found[name] != given[name]
     ]
     for name, config in given["variants"].items() if not changes else ():
-        there = found.get("variants", {}).get(name, config)
+        there = with_defaults(found.get("variants", {}).get(name, config))
         changes += [
             f"{name}: {field}={there.get(field)!r} there, {value!r} given"
             for field, value in config.items()

@@ -100,9 +100,13 @@ def markdown(report: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def markdown_table(report: Mapping[str, Any], name: str) -> list[str]:
-    """Lines: one metric's table, a row a variant."""
+def markdown_table(report: Mapping[str, Any], name: str, with_commands: bool = False) -> list[str]:
+    """Lines: one metric's table, a row a variant; if asked for, at its end what trains that variant alone."""
     heading, *rows = _table(report, name)
+    if with_commands:
+        command_of = {row["name"]: row["command"] for row in report["variants"]}
+        heading = [*heading, "command"]
+        rows = [[*row, f"`{command}`" if (command := command_of[row[0]]) else ""] for row in rows]
     return [_line(heading), _line(["---"] * len(heading)), *(_line(row) for row in rows)]
 
 

@@ -1,7 +1,6 @@
 """Trials side by side: each trained in a worker's process, its outcome kept before the oracle hears of it."""
 
 import math
-import pathlib
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -9,6 +8,7 @@ from typing import Any, Protocol
 from models import stopping
 from pipeline import errors
 from tuning import oracles, service, session, tensorboard_log
+from tuning.cell_training import Train
 from tuning.session import COMPLETED, FAILED, Session
 from tuning.session_progress import SessionProgress
 from tuning.study_design import Cell
@@ -16,9 +16,6 @@ from tuning.worker import CallError, DiedError, RecycledWorker
 
 POLL_SECONDS = 0.1
 MOST_FAILURES = 5  # in a row; a session in which nothing works must not go on for hours
-ANOTHER_PROCESS = "another process is working there"  # as models.run_folder says it
-
-Train = Callable[[Cell, pathlib.Path], dict[str, Any]]
 
 
 class Failures:
@@ -156,7 +153,8 @@ class Trials:
                 raise errors.FailedError(f"its objective is {value}")
         except (CallError, DiedError, errors.FailedError) as error:
             self._refuse_full_disk(error)
-            if ANOTHER_PROCESS in str(error):  # a worker that was given up, and lives: its outcome is the trial's
+            if isinstance(error, CallError) and error.kind == errors.BusyError.__name__:
+                # A worker that was given up, and lives: its outcome is the trial's.
                 slot.cell = None
                 time.sleep(POLL_SECONDS)
                 return

@@ -18,7 +18,7 @@ import os
 import pathlib
 import shlex
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import flags
 
@@ -27,6 +27,7 @@ from pipeline import binary, config, errors, prepared
 from pipeline.data_config import SourceConfig
 from tuning import space
 from tuning.session import Session, SessionConfig, ranked
+from tuning.space import Space
 
 config.define_flags(SourceConfig, SessionConfig)
 SESSION_DIR = flags.DEFINE_string("session_dir", "", "folder of the session; default runs/sessions/SPACE-TUNER-DATASET")
@@ -49,6 +50,38 @@ def main() -> None:
     found = space.find(plan.space)
     if plan.trunk_run_dir:
         found = space.on_trunk(found, plan.trunk_run_dir)
+    _refuse_contradictions(given, plan, found)
+    from pipeline import prepare
+
+    source = config.build(SourceConfig, given)
+    dataset = prepare.prepare(source)
+    source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)), dataset=dataset)
+    path = pathlib.Path(
+        SESSION_DIR.value or os.path.join("runs", "sessions", f"{found.name}-{plan.tuner}-{dataset}")
+    ).absolute()
+    binary.load_tensorflow()
+    from models import device, precision
+    from tuning import search, session
+
+    device.claim_gpus_politely()
+    plan = dataclasses.replace(plan, precision=precision.resolve(plan.precision))
+    if JOIN.value:
+        search.join(session.joined(path, plan, found, source), JOIN.value)
+        return
+    with session.claim(path, plan, found, source) as tuned:
+        _search(tuned)
+        _report(tuned)
+        best = ranked(tuned.records())
+        if not best:
+            _refuse_nothing(tuned)
+        if RETRAIN_BEST.value:
+            from tuning import retraining
+
+            retraining.run(tuned, best[0], range(plan.seed, plan.seed + RETRAIN_SEEDS.value))
+            _report(tuned)
+
+
+def _refuse_contradictions(given: dict[str, Any], plan: SessionConfig, found: Space) -> None:
     if SERVE.value and JOIN.value:
         raise errors.BadArgumentError(f"serve={SERVE.value} and join={JOIN.value}: give one of the two")
     for name in ("serve", "join"):
@@ -61,43 +94,25 @@ def main() -> None:
         raise errors.BadArgumentError(
             f"precision={plan.precision}: the space has {found.base['precision']} for all of its trials; leave it out"
         )
-    from pipeline import prepare
 
-    source = config.build(SourceConfig, given)
-    dataset = prepare.prepare(source)
-    source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)), dataset=dataset)
-    path = pathlib.Path(
-        SESSION_DIR.value or os.path.join("runs", "sessions", f"{found.name}-{plan.tuner}-{dataset}")
-    ).absolute()
-    binary.load_tensorflow()
-    from models import device, precision, training
-    from tuning import retraining, search, session
 
-    device.claim_gpus_politely()
-    plan = dataclasses.replace(plan, precision=precision.resolve(plan.precision))
-    if JOIN.value:
-        search.join(session.joined(path, plan, found, source), JOIN.value)
-        return
+def _search(tuned: Session) -> None:
+    """Search here or as the chief; where that ends early, report what there is before the error goes on its way."""
+    from models import training
+    from tuning import search
+
+    first = tuned.first_cell()
+    training.check(first.data, first.train)  # before hours of trials that could not but fail
     num_retrained = RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0
-    with session.claim(path, plan, found, source) as tuned:
-        first = tuned.first_cell()
-        training.check(first.data, first.train)  # before hours of trials that could not but fail
-        try:
-            if SERVE.value:
-                search.serve(tuned, SERVE.value, num_retrained=num_retrained)
-            else:
-                search.run(tuned, num_retrained=num_retrained)
-        except (errors.FailedError, errors.InterruptedRunError):
-            with contextlib.suppress(OSError):  # of a full disk, which may be why
-                _report(tuned)
-            raise
-        _report(tuned)
-        best = ranked(tuned.records())
-        if not best:
-            _refuse_nothing(tuned)
-        if num_retrained:
-            retraining.run(tuned, best[0], range(plan.seed, plan.seed + num_retrained))
+    try:
+        if SERVE.value:
+            search.serve(tuned, SERVE.value, num_retrained=num_retrained)
+        else:
+            search.run(tuned, num_retrained=num_retrained)
+    except (errors.FailedError, errors.InterruptedRunError):
+        with contextlib.suppress(OSError):  # of a full disk, which may be why
             _report(tuned)
+        raise
 
 
 def _refuse_address(flag: str, address: str) -> None:

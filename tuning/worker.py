@@ -20,7 +20,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from models import stopping
 from pipeline import errors
+
+POLL_SECONDS = 0.2
 
 
 class CallError(RuntimeError):
@@ -158,6 +161,22 @@ class RecycledWorker:
             self._worked_calls += 1
             if self._worked_seconds > self.SECONDS or self._worked_calls >= self.CALLS:
                 self.stop()
+
+    def answer_unless(self, requests: stopping.Requests, tick: Callable[[], None] = lambda: None) -> Any:
+        """The answer of the call under way; `tick` is called again and again until it is there.
+
+        Raises:
+          errors.InterruptedRunError: a request to end came before; what the call had begun is saved.
+          CallError, DiedError: as of `answer`.
+        """
+        while not self.answers_within(POLL_SECONDS):
+            if requests.received:
+                # A second signal meanwhile ends this process, and with it the worker. What the call may have just ended
+                # lies in its run folder, and is taken from there next time.
+                self.interrupt()
+                raise errors.InterruptedRunError("interrupted; the same command goes on from there")
+            tick()
+        return self.answer()
 
     def interrupt(self) -> None:
         """Ask a training under way to save its state and end, and wait until it has; the process ends too."""

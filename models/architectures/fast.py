@@ -24,7 +24,9 @@ def fast(images: keras.KerasTensor, config: NetworkConfig) -> heads.Features:
     *shared, last = zip(config.group_widths, config.group_bottlenecks, KERNELS, strict=True)
     for group in shared:
         x = _grouped(x, *group, config)
-    return heads.last_block(lambda: _pooled(_grouped(x, *last, config)), config.heads, config.separate_blocks)
+    return heads.last_block(
+        x, lambda maps: _pooled(_grouped(maps, *last, config)), config.heads, config.separate_blocks
+    )
 
 
 def _grouped(

@@ -23,7 +23,8 @@ def residual(images: keras.KerasTensor, config: NetworkConfig) -> heads.Features
     for number, filters in enumerate(shared):
         x = _grouped(x, filters, is_residual=number > 0)
     return heads.last_block(
-        lambda: keras.layers.GlobalMaxPooling2D()(_grouped(x, last, is_residual=True)),
+        x,
+        lambda maps: keras.layers.GlobalMaxPooling2D()(_grouped(maps, last, is_residual=True)),
         config.heads,
         config.separate_blocks,
     )

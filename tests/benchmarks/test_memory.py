@@ -2,25 +2,25 @@
 
 import pytest
 
-from benchmarks import memory_rows, memory_sides
+from benchmarks import memory_rows, own_process
 from pipeline import errors
 
 PLAN = memory_rows.Plan(views=(40_000, 60_000_000), limits_gib=(2.0,), max_steps=10, epochs=20, data={"dataset": "x"})
 
 
 def test_study_that_would_not_fit_is_predicted_and_not_begun(monkeypatch):
-    monkeypatch.setattr(memory_sides, "run", lambda *given: pytest.fail("begun"))
+    monkeypatch.setattr(own_process, "call", lambda *given: pytest.fail("begun"))
     (row,) = memory_rows._study(PLAN, 60_000_000)
     assert row["predicted"]
     assert row["median"] == pytest.approx(60_000_000 * 12_288 / 2**20)
 
 
 def test_study_under_a_limit_is_tried_until_it_dies(monkeypatch):
-    def run(name, given, limit):
-        assert (name, limit) == ("study", 2.0)
+    def call_within(limit, function, given):
+        assert (limit, function) == (2.0, "memory_sides.study")
         return {"images": given["views"]} if given["views"] == 40_000 else None
 
-    monkeypatch.setattr(memory_sides, "run", run)
+    monkeypatch.setattr(own_process, "call_within", call_within)
     rows = memory_rows._study_limited(PLAN, 2.0)
     assert [(row["name"], row["median"]) for row in rows] == [
         ("peer/study/limit_2GiB/40000", 40_000),
@@ -30,7 +30,7 @@ def test_study_under_a_limit_is_tried_until_it_dies(monkeypatch):
 
 def test_leak_is_the_slope_behind_the_first_epochs(monkeypatch):
     held = [500.0, 900.0, 950.0, 990.0, *(1000.0 + number / 1024 * 8 for number in range(16))]
-    monkeypatch.setattr(memory_sides, "run", lambda name, given: {"mib": held})
+    monkeypatch.setattr(own_process, "call", lambda function, given: {"mib": held})
     (row,) = memory_rows._leak(PLAN)
     assert row["median"] == pytest.approx(8.0)
     assert row["unit"] == "KiB/epoch"
@@ -38,13 +38,15 @@ def test_leak_is_the_slope_behind_the_first_epochs(monkeypatch):
 
 def test_side_reports_from_its_own_process(tiny_data_dir):
     given = {"data_dir": tiny_data_dir, "dataset": "shapes100_tiny", "num_validation": 500}
-    said = memory_sides.run("study", {**given, "views": 3000})
+    said = own_process.call("memory_sides.study", {**given, "views": 3000})
     assert said["images"] == 3000
     assert said["peak_mib"] > said["steady_mib"] / 2 > 100
 
 
 def test_side_that_dies_of_its_limit_says_nothing_and_of_anything_else_fails(tiny_data_dir):
     given = {"data_dir": tiny_data_dir, "dataset": "shapes100_tiny", "num_validation": 500}
-    assert memory_sides.run("study", {**given, "views": 400_000}, limit_gib=2.0) is None
-    with pytest.raises(errors.FailedError, match="study: "):
-        memory_sides.run("study", {**given, "data_dir": "/none", "views": 10})
+    assert own_process.call_within(2.0, "memory_sides.study", {**given, "views": 400_000}) is None
+    with pytest.raises(errors.FailedError, match=r"memory_sides\.study: .*not prepared"):
+        own_process.call_within(2.0, "memory_sides.study", {**given, "data_dir": "/none", "views": 10})
+    with pytest.raises(errors.FailedError, match=r"memory_sides\.study: .*not prepared"):
+        own_process.call("memory_sides.study", {**given, "data_dir": "/none", "views": 10})

@@ -42,10 +42,37 @@ def test_table_is_put_in_the_place_of_the_old_one_and_nothing_else_changes(folde
     assert (begin, end, after) == ("<!-- study normalisation -->", "<!-- end -->", "after")
     assert table[0].startswith("| variant | seeds | mean ± std |")
     assert table[2].startswith("| unit | 2 | 50.00 ± 0.00 |")
+    assert "--pixel_scaling=unit --max_steps=6` |" in table[2]  # what trains the variant alone
     assert "an old table" not in page
     assert "Run: `python -m tuning.study --study=X`, abc" in page
     assert "(docs/studies/normalisation/report.md)" in page
     assert readme_blocks.with_tables(page, folder) == page
+
+
+def test_training_steps_are_a_row_a_recipe(tmp_path):
+    def row(name, median, **more):
+        return {"name": name, "unit": "images/s", "median": median, **more}
+
+    def of(recipe):
+        half = f"{recipe}/mixed_bfloat16"
+        return [
+            row(f"ours/{recipe}/float32", 750.2),
+            row(f"ours/{half}", 101.26, ratio=1.5),
+            row(f"ours/{half}/bare", 110.0, ceiling_share=0.614),
+            row(f"ours/{half}/waits_for_data", 0.24),
+            row(f"peer/keras_batch_normalization/{half}", 90.0, ratio=1.125),
+            row(f"peer/pytorch/{recipe}/float32", 700.0, ratio=1.07),
+            row(f"peer/pytorch/{half}", 95.0, ratio=0.98),
+        ]
+
+    results = tmp_path / readme_blocks.RESULTS
+    results.mkdir(parents=True)
+    (results / "train_step.json").write_text(json.dumps({"rows": [*of("tiny"), *of("resnet18")]}))
+    page = readme_blocks.with_tables("<!-- training steps -->\nold\n<!-- end -->\n", tmp_path)
+    lines = page.splitlines()
+    assert lines[3] == "| `tiny` | 750 | 101.3 (1.50x) | 1.07x | 0.98x | 61% | 1.12x | 0.2 % |"
+    assert lines[4].startswith("| ResNet-18 | ")
+    assert "old" not in page
 
 
 @pytest.mark.parametrize("content", [None, "no JSON", "{}"])

@@ -32,6 +32,19 @@ def test_another_configuration_is_refused_and_nothing_changes(tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_run_of_an_earlier_version_goes_on_where_the_new_field_has_its_default(tmp_path):
+    with claim(str(tmp_path), {"seed": 1}, {"seed": 1}) as run:
+        run.checkpoint.parent.mkdir(exist_ok=True)
+        run.checkpoint.touch()
+    with claim(str(tmp_path), {}, {"seed": 1, "patience": 0}) as run:
+        assert run.has_begun
+    with (
+        pytest.raises(errors.BadArgumentError, match=r"another configuration: patience=0 there, 3 given"),
+        claim(str(tmp_path), {}, {"seed": 1, "patience": 3}),
+    ):
+        pass
+
+
 def test_run_that_left_nothing_may_be_started_otherwise(tmp_path):
     for seed in (1, 2):
         with claim(str(tmp_path), {"seed": seed}, {"seed": seed}) as run:

@@ -81,7 +81,7 @@ def test_cosine_falls_from_the_top_to_nothing():
 
 
 def test_sam_takes_its_gradients_uphill(batch):
-    def trained(sam_radius: float) -> tuple[keras.Model, TrainStep, keras.Model]:
+    def trained(sam_radius: float) -> tuple[list[np.ndarray], list[np.ndarray], TrainStep]:
         plain = {"architecture": "linear", "momentum": 0.0, "weight_decay": 0.0}
         model, _, step = prepared(DataConfig(augmentation="none"), sam_radius=sam_radius, **plain)
         untrained = [value.copy() for value in model.get_weights()]
@@ -191,7 +191,7 @@ def test_overflow_in_the_forward_pass_leaves_no_infinity_in_the_statistics(batch
 
 
 def test_weight_decay_spares_normalisation_and_bias(batch):
-    def after(weight_decay: float) -> dict[str, np.ndarray]:
+    def after(weight_decay: float) -> list[tuple[str, np.ndarray]]:
         model, _, step = prepared(weight_decay=weight_decay)
         step(batch, 0)
         return [(variable.name, variable.numpy()) for variable in model.trainable_variables]

@@ -411,9 +411,16 @@ def _cut_in_second(loop, validate):
     return validate(loop)
 
 
-def test_patience_lets_a_run_that_improves_go_on(data):
-    assert len(training.train(data, linear(patience=1, learning_rate=3e-3), verbose=0).rows) >= 2
-    assert len(training.train(data, linear(patience=3, learning_rate=0.0), verbose=0).rows) == 3
+@pytest.mark.parametrize(
+    ("accuracies", "epochs"), [((0.1, 0.2, 0.3, 0.4), 4), ((0.1, 0.2, 0.1, 0.3), 4), ((0.1, 0.3, 0.2, 0.3, 0.4), 4)]
+)
+def test_patience_lets_a_run_that_improves_go_on(data, monkeypatch, accuracies, epochs):
+    """With a patience of 2: an improvement after one epoch without is enough, an equal is none."""
+    coming = iter(accuracies)
+    validate = training._Loop._validate
+    monkeypatch.setattr(training._Loop, "_validate", lambda loop: {**validate(loop), "fine_accuracy": next(coming)})
+    rows = training.train(data, linear(patience=2, epochs=4.0 if epochs == len(accuracies) else 9.0), verbose=0).rows
+    assert len(rows) == epochs
 
 
 def test_patience_without_validation_is_refused(data):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from models import classifier, flops, training, trunk
+from models.heads import BEFORE_LAST_BLOCK
 from models.run_folder import RunFolder, claim
 from models.train_config import TrainConfig
 from pipeline import errors
@@ -75,6 +76,51 @@ def test_frozen_trunk_is_the_other_runs_to_the_last_bit_and_heads_learn(data, tr
     begins = classifier.build(begun(trunk_run, fine_hidden_layers=1)).get_layer("fine_hidden_1").kernel
     assert np.abs(trained.model.get_layer("fine_hidden_1").kernel - begins).max() > 0.0
     assert len(trained.model.trainable_variables) == 6  # three dense layers
+
+
+def split_at_last_block(model: keras.Model) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The weights before the last block, and its own."""
+    before = keras.Model(model.input, model.get_layer(BEFORE_LAST_BLOCK).output).get_weights()
+    return before, trunk_weights(model)[len(before) :]
+
+
+def test_thawed_last_block_learns_and_what_is_before_it_stays(data, trunk_run):
+    config = begun(trunk_run, freeze_trunk=True, thaw_last_block=True)
+    before, last_block = split_at_last_block(trunk_run.load_model())
+    assert len(before) > 5
+    assert len(last_block) > 5
+    trained_before, trained_block = split_at_last_block(training.train(data, config, verbose=0).model)
+    assert_same(trained_before, before)
+    kernels = [place for place, weight in enumerate(last_block) if weight.ndim == 4]
+    assert all(np.abs(trained_block[place] - last_block[place]).max() > 1e-3 for place in kernels)
+
+
+def test_separate_last_blocks_begin_as_the_one_they_come_from_and_part(data, trunk_run):
+    config = begun(trunk_run, freeze_trunk=True, thaw_last_block=True, separate_blocks=True)
+    model = classifier.build(config)
+    trunk.adopt(model, data, config)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    fine, coarse = trunk.of(model)(images)
+    np.testing.assert_array_equal(fine, coarse)
+    np.testing.assert_allclose(fine, trunk.of(trunk_run.load_model())(images), rtol=1e-5)
+    trained = training.train(data, config, verbose=0).model
+    fine, coarse = trunk.of(trained)(images)
+    assert np.abs(fine - coarse).max() > 1e-3
+
+
+def test_thawed_last_block_costs_its_backward_pass(trunk_run):
+    config = begun(trunk_run, freeze_trunk=True, thaw_last_block=True)
+    model = classifier.build(config)
+    frozen = flops.multiply_adds(keras.Model(model.input, model.get_layer(BEFORE_LAST_BLOCK).output))
+    cost = flops.train_petaflop(model, config, {32: 1000})
+    assert cost == pytest.approx((6 * flops.multiply_adds(model) - 4 * frozen) * 1000 / 1e15)
+
+
+@pytest.mark.parametrize("changes", [{"freeze_trunk": False}, {"architecture": "resnet"}])
+def test_last_block_that_cannot_be_thawed_is_refused(trunk_run, changes):
+    values = {"freeze_trunk": True, "thaw_last_block": True, **changes}
+    with pytest.raises(errors.BadArgumentError, match=r"thaw_last_block=True: expected --freeze_trunk and --arch"):
+        begun(trunk_run, **values)
 
 
 def test_trunk_that_is_not_frozen_begins_there_and_learns(data, trunk_run):

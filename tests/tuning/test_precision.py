@@ -5,11 +5,11 @@ import keras_tuner
 import numpy as np
 import pytest
 
-from models import classifier, precision
+from models import classifier, precision, run_folder
 from models.train_config import TrainConfig
 from pipeline import errors
-from pipeline.data_config import SourceConfig
-from tuning import session
+from pipeline.data_config import DataConfig, SourceConfig
+from tuning import session, space
 from tuning.session import SessionConfig
 from tuning.space import SPACES, Space, find
 
@@ -78,6 +78,30 @@ def test_every_space_makes_configurations_and_asks_for_the_same_each_time(name, 
     assert hyperparameters.values == before
     assert cell.train.epochs == config.max_epochs
     assert cell.train.freeze_trunk == SPACES[name].has_frozen_trunk
+
+
+@pytest.mark.parametrize(
+    ("trunk", "choices"),
+    [
+        ({"architecture": "fast"}, ["frozen", "shared", "separate"]),
+        ({"architecture": "residual", "separate_blocks": True}, ["frozen", "separate"]),
+        ({"architecture": "resnet"}, None),
+    ],
+)
+def test_heads_have_the_choices_of_last_block_that_their_trunk_has(tmp_path, trunk, choices):
+    config = {**DataConfig().as_dict(), **TrainConfig(**trunk).as_dict()}
+    with run_folder.claim(str(tmp_path / "trunk"), config, {}) as run:
+        run.write_report({})
+    own = SessionConfig(space="heads", trunk_run_dir=str(tmp_path / "trunk"))
+    found = session.Session(tmp_path, own, space.on_trunk(find("heads"), own.trunk_run_dir), SourceConfig())
+    hyperparameters = found.declared()
+    offered = {one.name: getattr(one, "values", None) for one in hyperparameters.space}
+    assert offered.get("last_block") == choices
+    for choice in choices or ["frozen"]:
+        hyperparameters.values["last_block"] = choice
+        cell = found.cell("1", hyperparameters)
+        assert cell.train.thaw_last_block == (choice != "frozen")
+        assert cell.train.separate_blocks == (choice == "separate" or "separate_blocks" in trunk)
 
 
 def test_space_of_a_file(tmp_path):

@@ -132,6 +132,14 @@ def evaluate(run_dir, split):
     return stub_training.outcome(None, split=split, fine_accuracy=0.4, coarse_from_fine_accuracy=0.6)["report"]
 
 
+def test_what_is_trained_again_learns_as_long_as_the_preset(tuned, tmp_path):
+    """Whatever patience and epochs the trials had."""
+    untuned = tuned.trunk_cell(0)
+    best = {**record(0, 0.3, "a"), "config": {**tuned.cell("0", tuned.declared()).config, "patience": 3, "epochs": 1.0}}
+    again = retraining._tuned(tuned, best, 1, untuned, tmp_path)
+    assert (again.train.seed, again.train.patience, again.train.epochs) == (1, 0, untuned.train.epochs)
+
+
 def test_best_trial_is_trained_again_beside_the_preset_and_test_is_read_once(tuned):
     best = {**record(0, 0.3, "a"), "config": tuned.cell("0", tuned.declared()).config}
     for _ in range(2):  # the second time all of it is finished

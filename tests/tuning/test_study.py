@@ -1,6 +1,8 @@
 """The binary as a person meets it: killed, gone on with, refused; on shapes100_tiny."""
 
 import json
+import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -18,26 +20,36 @@ def call(*flags: str) -> subprocess.CompletedProcess:
     return subprocess.run(command(*flags), cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
-def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
-    folder = tmp_path / "study"
-    flags = ("--study=padding", "--budget=smoke", "--repeats=1", "--dataset=shapes100_tiny")
-    flags = (*flags, f"--data_dir={tiny_data_dir}", f"--study_dir={folder}")
-    first = folder / "cells" / "same-seed-0.json"
+def signalled(number: int, cell: pathlib.Path, *flags: str) -> int:
+    """Send a study a signal once it has finished a cell; its exit code."""
     with subprocess.Popen(command(*flags), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 240
-        while not first.exists() and time.monotonic() < deadline:
+        while not cell.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
-        process.kill()
+        process.send_signal(number)
+        return process.wait()
+
+
+def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
+    folder = tmp_path / "study"
+    flags = ("--study=padding", "--budget=smoke", "--repeats=2", "--dataset=shapes100_tiny")
+    flags = (*flags, f"--data_dir={tiny_data_dir}", f"--study_dir={folder}")
+    first, second = (folder / "cells" / f"{name}-seed-0.json" for name in ("same", "valid"))
+    assert signalled(signal.SIGKILL, first, *flags) == -signal.SIGKILL
     kept = first.read_bytes()
     assert not (folder / "report.json").exists()
+
+    assert signalled(signal.SIGINT, second, *flags) == 3
+    report = json.loads((folder / "report.json").read_text())
+    assert [row["seeds"] for row in report["variants"]] == [[0], [0]]  # what there was by then
 
     done = call(*flags)
     assert done.returncode == 0, done.stderr
     assert first.read_bytes() == kept
-    assert "[2/2] valid, seed 0: fine " in done.stdout
-    assert "[1/2]" not in done.stdout  # never again
+    assert "[4/4] valid, seed 1: fine " in done.stdout
+    assert "[1/4]" not in done.stdout  # never again
     report = json.loads((folder / "report.json").read_text())
-    assert [row["seeds"] for row in report["variants"]] == [[0], [0]]
+    assert [row["seeds"] for row in report["variants"]] == [[0, 1], [0, 1]]
     assert all(cell["status"] == "finished" and cell["train_petaflop"] > 0 for cell in report["cells"])
     assert (report["num_train"], report["num_validation"], report["split"]) == ([1500], [500], "validation")
     cell = json.loads(first.read_text())

@@ -41,6 +41,20 @@ def test_variant_of_another_configuration_is_refused_in_one_line(cells, tmp_path
     assert (tmp_path / "study.json").read_bytes() == before
 
 
+def test_study_of_an_earlier_version_goes_on_where_the_new_field_has_its_default(cells, tmp_path):
+    with claim(tmp_path, cells):
+        pass
+    identity = json.loads((tmp_path / "study.json").read_text())
+    for config in identity["variants"].values():
+        del config["patience"]
+    (tmp_path / "study.json").write_text(json.dumps(identity))
+    with claim(tmp_path, cells):
+        pass
+    other = [dataclasses.replace(cell, train=dataclasses.replace(cell.train, patience=3)) for cell in cells]
+    with pytest.raises(errors.BadArgumentError, match="patience=0 there, 3 given"), claim(tmp_path, other):
+        pass
+
+
 def test_moved_data_are_the_same_study(cells, tmp_path):
     with claim(tmp_path, cells):
         pass

@@ -1,0 +1,87 @@
+"""A measurement in a process of its own: its memory is its alone, and what ends it ends nothing else.
+
+    said = own_process.call("memory_sides.ours", {"views": 60_000_000, "max_steps": 200, ...})
+    said = own_process.call_within(2.0, "memory_sides.ours", {"views": 60_000_000, "max_steps": 200, ...})
+
+The process says in its last line what its function returned, as JSON, or nothing where memory ended it.
+"""
+
+import importlib
+import json
+import resource
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from pipeline import errors
+
+GIB = 2**30
+PROGRAM = "import sys; from benchmarks import own_process; own_process.serve(*sys.argv[1:])"
+# What a process says of which there is not enough memory, in Python's words, C++'s, the kernel's and TensorFlow's.
+OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate memory", "ResourceExhausted", "RESOURCE_EXHAUSTED", "OOM")
+
+
+def call(function: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Call a function in a process of its own.
+
+    Args:
+      function: MODULE.NAME of this package, with JSON's types as its arguments and a dictionary of them as its result.
+      given: its arguments.
+
+    Returns:
+      What it returned.
+
+    Raises:
+      errors.FailedError: it failed, or its process died.
+    """
+    done = _run(function, given, 0.0)
+    if done.returncode:
+        raise _failed(function, done)
+    return _result(done)
+
+
+def call_within(limit_gib: float, function: str, given: dict[str, Any]) -> dict[str, Any] | None:
+    """As `call`, with a limit of the process's data (RLIMIT_DATA: one of its addresses would end TensorFlow itself).
+
+    Args:
+      limit_gib: of its data.
+      function: as in `call`.
+      given: as in `call`.
+
+    Returns:
+      What it returned; None where it died of the limit.
+
+    Raises:
+      errors.FailedError: it failed of something else.
+    """
+    done = _run(function, given, limit_gib)
+    if not done.returncode:
+        return _result(done)
+    if done.returncode < 0 or any(words in done.stderr for words in OUT_OF_MEMORY):
+        return None
+    raise _failed(function, done)
+
+
+def serve(function: str, given: str, limit_gib: str) -> None:
+    """Be that process: keep to the limit, call the function, and say what it returned."""
+    limit = int(float(limit_gib) * GIB)
+    if limit:
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    module, name = function.split(".")
+    print(json.dumps(getattr(importlib.import_module(f"benchmarks.{module}"), name)(**json.loads(given))))
+
+
+def _run(function: str, given: dict[str, Any], limit_gib: float) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", PROGRAM, function, json.dumps(given), str(limit_gib)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _failed(function: str, done: subprocess.CompletedProcess[str]) -> errors.FailedError:
+    how = f"killed by {signal.Signals(-done.returncode).name}" if done.returncode < 0 else ""
+    last_words = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    return errors.FailedError(f"{function}: {how or last_words}")
+
+
+def _result(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    return json.loads(done.stdout.splitlines()[-1])

@@ -1,0 +1,56 @@
+"""How cost grows: images a second and memory against the size of the data set, the batch size and the threads.
+
+    python -m benchmarks.scaling --out=FILE.json
+
+Data sets are shapes100 with 1,000 to 1,000,000 training images, drawn for this into a temporary folder (some minutes
+and 2.4 GB for the million). Each row is a process of its own, with `peak_mib`, the most that it held, and
+`first_call_s`, what its first batch (or call of steps) took, filling the cache included. Rows, in images/s:
+  ours/size/CACHE/IMAGES      training batches of 512, from a data set of so many images, with --cache=CACHE
+  ours/batch/B                training batches of B, cache in memory, from --batch_images images
+  ours/threads/CACHE/T        batches of 512 by T threads of tf.data
+  ours/train/B                whole training steps of the preset quick with batches of B
+"""
+
+import pathlib
+import tempfile
+
+from absl import flags
+
+from benchmarks import output, scaling_rows
+from pipeline import binary, errors
+
+SIZES = flags.DEFINE_list("sizes", ["1000", "10000", "100000", "1000000"], "training images of the data sets")
+BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["32", "128", "512", "2048"], "images a batch")
+THREADS = flags.DEFINE_list("threads", ["1", "2"], "threads of tf.data's own")
+BATCH_IMAGES = flags.DEFINE_integer(
+    "batch_images", 10_000, "training images under batches and threads; one of --sizes", lower_bound=1
+)
+REPEATS = flags.DEFINE_integer("repeats", 5, "timed calls in each process", lower_bound=1)
+QUICK = flags.DEFINE_bool("quick", False, "about a minute: two sizes, three calls, no training")
+output.define_flags()
+
+
+def main() -> None:
+    """Measure process after process, and publish the rows."""
+    output.check("scaling")
+    sizes, batch_sizes, threads = (_numbers(flag.name, flag.value) for flag in (SIZES, BATCH_SIZES, THREADS))
+    plan = scaling_rows.Plan(sizes, batch_sizes, threads, BATCH_IMAGES.value, REPEATS.value, with_training=True)
+    if QUICK.value:
+        plan = scaling_rows.Plan((1000, 5000), (128,), (2,), 5000, 3, with_training=False)
+    with tempfile.TemporaryDirectory() as folder:
+        output.finish("scaling", scaling_rows.measure(plan, pathlib.Path(folder)))
+
+
+def _numbers(flag: str, texts: list[str]) -> tuple[int, ...]:
+    if not texts or not all(text.isdecimal() and int(text) for text in texts):
+        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected whole numbers above 0, such as 1000,10000")
+    return tuple(int(text) for text in texts)
+
+
+def run() -> None:
+    """Start the binary."""
+    binary.run(main)
+
+
+if __name__ == "__main__":
+    run()

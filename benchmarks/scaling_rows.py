@@ -1,0 +1,109 @@
+"""The rows of `benchmarks.scaling`: which processes are run, and what they say."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from rich.progress import Progress
+
+from benchmarks import own_process, results, scaling_sides
+from benchmarks.timing import Timing
+from pipeline import errors
+
+BATCH_SIZE = 512  # where it is not what is varied
+FEWEST = {"memory": 400_000, "none": 40_000}  # images a call: half a second or so
+TRAINED = 4096  # images a call
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is measured; see benchmarks/scaling.py.
+
+    Raises:
+      errors.BadArgumentError: data sets or batches of these sizes cannot be made.
+    """
+
+    sizes: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    threads: tuple[int, ...]
+    batch_images: int
+    repeats: int
+    with_training: bool
+
+    def __post_init__(self) -> None:
+        wrong = [size for size in self.sizes if size % scaling_sides.CHUNK or size < BATCH_SIZE]
+        if wrong:
+            raise errors.BadArgumentError(
+                f"sizes={wrong[0]}: expected a multiple of {scaling_sides.CHUNK}, from 1000 on"
+            )
+        if self.batch_images not in self.sizes:
+            raise errors.BadArgumentError(
+                f"batch_images={self.batch_images}: expected one of the sizes, {', '.join(map(str, self.sizes))}"
+            )
+        if max(self.batch_sizes) > self.batch_images:
+            raise errors.BadArgumentError(
+                f"batch_sizes={max(self.batch_sizes)}: expected at most the {self.batch_images} images of batch_images"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One process: the row it makes, the function that it calls, on the data set of so many images."""
+
+    name: str
+    function: str
+    num_images: int
+    given: dict[str, Any]
+
+
+def measure(plan: Plan, folder: pathlib.Path) -> list[dict[str, Any]]:
+    """Prepare the data sets in a folder, run every job, and return their rows."""
+    todo = jobs(plan)
+    rows = []
+    with Progress() as progress:
+        task = progress.add_task("scaling", total=len(plan.sizes) + len(todo))
+        for size in plan.sizes:
+            (folder / str(size)).mkdir()
+            own_process.call("scaling_sides.prepare", {"data_dir": str(folder / str(size)), "num_images": size})
+            progress.advance(task)
+        for job in todo:
+            said = own_process.call(job.function, {"data_dir": str(folder / str(job.num_images)), **job.given})
+            rows.append(row(job, said))
+            progress.advance(task)
+    return rows
+
+
+def jobs(plan: Plan) -> list[Job]:
+    """Every process of a plan, in the order of its rows."""
+
+    def fed(name: str, num_images: int, cache: str = "memory", batch_size: int = BATCH_SIZE, threads: int = 0) -> Job:
+        given = {"cache": cache, "batch_size": batch_size, "threads": threads, "repeats": plan.repeats}
+        # Whole passes, and enough of them to be timed: less would be what waits in buffers.
+        count = max(num_images, FEWEST[cache] // num_images * num_images)
+        return Job(name, "scaling_sides.feed", num_images, {**given, "num_images": count})
+
+    found = [fed(f"ours/size/{cache}/{size}", size, cache) for cache in ("memory", "none") for size in plan.sizes]
+    base = plan.batch_images
+    found += [fed(f"ours/batch/{size}", base, batch_size=size) for size in plan.batch_sizes]
+    found += [
+        fed(f"ours/threads/{cache}/{count}", base, cache, threads=count)
+        for cache in ("memory", "none")
+        for count in plan.threads
+    ]
+    if plan.with_training:
+        found += [
+            Job(
+                f"ours/train/{size}",
+                "scaling_sides.train",
+                base,
+                {"batch_size": size, "num_images": max(size, TRAINED), "repeats": plan.repeats},
+            )
+            for size in plan.batch_sizes
+        ]
+    return found
+
+
+def row(job: Job, said: dict[str, Any]) -> dict[str, Any]:
+    """What a job's process said, as a row."""
+    timed = Timing(job.name, said["first_s"], tuple(said["rates"]))
+    return results.row(timed, "images/s", batch_size=job.given["batch_size"], peak_mib=round(said["peak_mib"], 1))

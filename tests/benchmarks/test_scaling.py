@@ -1,0 +1,74 @@
+"""Data sets have the size that is asked for, each job measures whole passes, and what cannot be made is refused."""
+
+import pytest
+
+from benchmarks import own_process, scaling_rows
+from pipeline import errors
+from pipeline.data_config import SourceConfig
+
+PLAN = scaling_rows.Plan((1000, 20_000), (128, 512), (1, 2), 1000, 3, with_training=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scaling") / "1000"
+    folder.mkdir()
+    said = own_process.call("scaling_sides.prepare", {"data_dir": str(folder), "num_images": 1000})
+    assert said["seconds"] > 0
+    return folder
+
+
+def test_data_set_has_the_size_asked_for_and_the_usual_one_stays(folder):
+    from pipeline import shapes, source
+
+    builder = source.open_builder(SourceConfig(dataset="shapes100", data_dir=str(folder)))
+    assert source.num_examples(builder, "train") == 1000
+    assert shapes.Shapes100.TRAIN_PER_CLASS == 500
+
+
+@pytest.mark.parametrize("cache", ["memory", "none"])
+def test_feed_and_training_say_what_their_rows_need(folder, cache):
+    given = {"data_dir": str(folder), "cache": cache, "batch_size": 100, "threads": 1, "num_images": 1000, "repeats": 2}
+    said = own_process.call("scaling_sides.feed", given)
+    row = scaling_rows.row(scaling_rows.Job("ours/x", "", 1000, given), said)
+    assert row["repeats"] == 2
+    assert row["max"] >= row["min"] > 100
+    assert row["peak_mib"] > 100
+    assert row["first_call_s"] > 0
+
+
+def test_training_is_measured(folder):
+    said = own_process.call(
+        "scaling_sides.train", {"data_dir": str(folder), "batch_size": 32, "num_images": 32, "repeats": 1}
+    )
+    assert said["rates"][0] > 1
+    assert said["peak_mib"] > 100
+
+
+def test_jobs_take_whole_passes_and_rows_have_names_of_their_own():
+    jobs = scaling_rows.jobs(PLAN)
+    assert len({job.name for job in jobs}) == len(jobs)
+    for job in jobs:
+        if job.function == "scaling_sides.feed":
+            assert job.given["num_images"] % job.num_images == 0
+            assert job.given["num_images"] >= 40_000
+    assert {job.function for job in jobs} == {"scaling_sides.feed", "scaling_sides.train"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sizes": (1000, 1234)}, "sizes=1234: expected a multiple of 500, from 1000 on"),
+        ({"batch_images": 5000}, "batch_images=5000: expected one of the sizes, 1000, 20000"),
+        ({"batch_sizes": (64, 2048)}, "batch_sizes=2048: expected at most the 1000 images of batch_images"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(changes, message):
+    values = {"sizes": (1000, 20_000), "batch_sizes": (64,), "threads": (1,), "batch_images": 1000}
+    with pytest.raises(errors.BadArgumentError, match=message):
+        scaling_rows.Plan(**{**values, **changes}, repeats=1, with_training=False)
+
+
+def test_process_that_dies_is_told_of():
+    with pytest.raises(errors.FailedError, match=r"scaling_sides\.feed: .*unexpected keyword argument 'nonsense'"):
+        own_process.call("scaling_sides.feed", {"nonsense": 1})
