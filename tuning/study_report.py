@@ -17,6 +17,7 @@ from rich.text import Text
 from models import presets
 from models.reporting import figures
 from models.reporting.table import wide_console
+from models.run_folder import with_defaults
 from models.train_config import TrainConfig
 from pipeline import errors
 from pipeline.config import build
@@ -287,7 +288,7 @@ def _distinct(finished: Sequence[Result], name: str) -> list[Any]:
 
 def _train_command(config: Mapping[str, Any]) -> str:
     """What trains a cell alone."""
-    preset = presets.preset(config["preset"])
+    config, preset = with_defaults(dict(config)), presets.preset(config["preset"])
     given = [f"--preset={config['preset']}"]
     for kind in (DataConfig, TrainConfig):
         standard = build(kind, preset, {"preset": config["preset"]}).as_dict(identity_only=True)

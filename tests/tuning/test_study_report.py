@@ -43,6 +43,9 @@ def test_document_of_every_study_is_json_and_reads_back_to_the_same_page(name):
     report = document(name)
     again = json.loads(json.dumps(report, allow_nan=False))
     assert study_report.markdown(again) == study_report.markdown(report)
+    for result in (found := results(name)):
+        del result["config"]["thaw_last_block"]  # of a version before there was this field
+    assert document(name, found) == report
     assert [row["name"] for row in report["variants"]][: len(studies.find(name).variants)] == [
         variant.name for variant in studies.find(name).variants
     ]
