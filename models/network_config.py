@@ -43,7 +43,7 @@ READ_BY: dict[str, tuple[str, ...]] = {
     "dropout": ("wide_resnet", "study_cnn", "study_net"),
     "head_dropout": ("study_net", *_EFFICIENTNETS),
     "convolutions": ("study_net",),
-    **dict.fromkeys(("separate_blocks", "thaw_last_block"), HAVE_LAST_BLOCK),
+    "separate_blocks": HAVE_LAST_BLOCK,
     "pretrained": _EFFICIENTNETS,
 }
 
