@@ -19,19 +19,18 @@ from absl import flags
 
 from benchmarks import output, tuner_sessions
 from pipeline import binary
+from tuning import worker
 
 TRIALS = flags.DEFINE_integer("num_trials", 40, "of each session", lower_bound=8)
 WORKERS = flags.DEFINE_list("workers", ["1", "2"], "numbers of workers to compare, the first one the reference")
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: eight trials, one worker")
 output.define_flags()
 
-THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-
 
 def main() -> None:
     """Run a session for each number of workers, and publish what it took."""
     output.check("tuner")
-    os.environ.update(dict.fromkeys(THREADS, "1"))  # workers inherit it
+    os.environ.update(dict.fromkeys(worker.THREADS, "1"))  # workers inherit it
     binary.load_tensorflow()
     trials, workers = (8, [1]) if QUICK.value else (TRIALS.value, [int(number) for number in WORKERS.value])
     rows: list[dict[str, Any]] = []

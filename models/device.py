@@ -30,7 +30,8 @@ def describe() -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return ", ".join(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus)
-    threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+    own = tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
+    threads = own or os.cpu_count()
     extras = sorted(cpu_flags() & {"amx_bf16", "avx512_bf16", "avx512f", "avx2"})
     return f"{_processor()}, {threads} threads, {' '.join(extras) or 'no vector extensions known'}"
 

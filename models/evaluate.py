@@ -2,7 +2,8 @@
 
     python -m models.evaluate --run_dir=runs/quick --split=test
 
-prints the table of the run's report with the new figures; what training took stays as it was.
+prints the table of the run's report with the new figures; what training took stays as it was, and what an earlier
+evaluation found on the other split stays under `evaluations`.
 """
 
 import pathlib

@@ -70,6 +70,8 @@ class Evaluator:
 def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
     """Evaluate a finished run's model on "validation" or "test"; its report gets the new figures, times stay.
 
+    What the report had of the other split stays in it, under `evaluations`.
+
     The figures and the confusions, which `confusion.json` gets, are of a single view; accuracies averaged over an image
     and its mirror image have keys of their own.
 
@@ -98,7 +100,7 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
             split_name, metrics.coarse_source(train), _class_names(builder), single_view.confusions
         )
         run.write_confusion(found)
-        run.write_report({**run.report(), **evaluated, **report.flip_averaged(averaged)})
+        run.write_report(report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)}))
 
 
 def _class_names(builder: source.Builder) -> dict[str, list[str]]:

@@ -156,7 +156,7 @@ def refuse_unread(architecture: str, given: Mapping[str, Any]) -> None:
 def _three_numbers(name: str, text: str) -> tuple[int, ...]:
     parts = text.split(",")
     if len(parts) != 3 or not all(part.isdecimal() and int(part) for part in parts):
-        raise errors.BadArgumentError(f"{name}={text!r}: expected three numbers, such as 32,128,384")
+        raise errors.BadArgumentError(f"{name}={text!r}: expected three numbers from 1 on, such as 32,128,384")
     return tuple(int(part) for part in parts)
 
 

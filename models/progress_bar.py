@@ -10,7 +10,7 @@ SHOWN = {
     "fine_accuracy": "fine",
     "coarse_accuracy": "coarse",
     "val_fine_accuracy": "val fine",
-    "val_coarse_accuracy": "val coarse",
+    "val_coarse_accuracy": "val coarse head",
 }
 
 

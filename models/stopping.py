@@ -1,5 +1,6 @@
 """SIGINT and SIGTERM as a request that the training loop answers between two steps, its state saved."""
 
+import os
 import signal
 import threading
 from types import FrameType, TracebackType
@@ -31,6 +32,8 @@ class Requests:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = True
+        if number == signal.SIGINT:  # a person waits; print() may not be called within a handler
+            os.write(2, b"\ninterrupted: ending as soon as all is saved; once more ends at once\n")
         self._restore()
 
     def _restore(self) -> None:

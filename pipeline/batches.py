@@ -80,7 +80,8 @@ def train_stages(config: DataConfig, part: split.KeepPart, seed: int, start_step
 def _shuffled_batches(config: DataConfig, num_examples: int, seed: int, start_step: int) -> tuple[Stage, ...]:
     """Decode, cache, shuffle and batch, in the order that suits where the examples wait."""
     if config.cache == "memory":
-        return (stages.Decode(), stages.PermutedBatchesFromMemory(config.batch_size, seed, start_step))
+        key = _key(config, "train")
+        return (stages.Decode(), stages.PermutedBatchesFromMemory(config.batch_size, seed, start_step, key))
     first_pass, offset = divmod(start_step * config.batch_size, num_examples)
     shuffle = (stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass), stages.Skip(offset))
     batch = stages.Batch(config.batch_size)
@@ -104,14 +105,21 @@ def eval_batches(config: DataConfig, builder: source.Builder, split_name: str) -
     Raises:
       errors.BadArgumentError: nothing was held out for validation.
     """
-    cache = (stages.CacheInMemory(),) if config.cache == "memory" else ()
-    batch = (stages.Decode(), stages.BatchPadWithMask(EVAL_BATCH_SIZE), *cache, stages.Prefetch())
+    cache = (stages.HoldInMemory(_key(config, split_name)),) if config.cache == "memory" else ()
+    batch = (stages.Decode(), *cache, stages.BatchPadWithMask(EVAL_BATCH_SIZE), stages.Prefetch())
     if split_name == "test":
         return stages.chain(source.read(builder, "test"), batch)
     part = split.keep("validation", config, builder)
     if not part.size:
         raise errors.BadArgumentError("num_validation=0: nothing is held out for validation; use --split=test")
     return stages.chain(source.read(builder, "train"), (part, *batch))
+
+
+def _key(config: DataConfig, split_name: str) -> str:
+    """What these examples are, for as long as the prepared data set stays as it is."""
+    folder = prepared.folder(config.data_dir, config.dataset)
+    written_ns = (folder / "dataset_info.json").stat().st_mtime_ns
+    return f"{folder}@{written_ns} {split_name} {config.num_validation} {config.split_seed}"
 
 
 def _cache_folder(config: DataConfig) -> str:

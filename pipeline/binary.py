@@ -32,15 +32,20 @@ def run(main: Callable[[], None]) -> None:
         main()
 
     def parse(argv: list[str]) -> list[str]:
-        if {"--help", "-help", "-h"} & set(argv[1:]):
-            _print_help(main.__module__)
+        given = {argument.lstrip("-") for argument in argv[1:] if argument.startswith("-")}
+        if given & {"help", "h", "helpshort", "helpfull"}:
+            _print_help(main.__module__, is_full="helpfull" in given)
             sys.exit(0)
         try:
             return flags.FLAGS(argv)
         except flags.Error as error:
             _end(2, f"{error} (see --help)")
 
-    app.run(lambda argv: _report_errors(checked_main, argv), flags_parser=parse)
+    try:
+        app.run(lambda argv: _report_errors(checked_main, argv), flags_parser=parse)
+    except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
+        _let_go_of_stdout()
+        sys.exit(1)
 
 
 def load_tensorflow() -> None:
@@ -69,18 +74,24 @@ def load_tensorflow() -> None:
                 sys.stderr.write(notes.read().decode(errors="replace"))
 
 
-def _print_help(module: str) -> None:
+def _print_help(module: str, is_full: bool) -> None:
     """The binary's docstring and flags; absl's own help knows them only under `python -m`, not as a console script."""
+    if is_full:
+        print(inspect.cleandoc(sys.modules[module].__doc__ or ""), "", flags.FLAGS.get_help(), sep="\n", flush=True)
+        return
     described = flags.FLAGS.main_module_help() if module == "__main__" else flags.FLAGS.module_help(module)
     lines = described.strip("\n").splitlines()[1:]  # the first one names the file
     about = inspect.cleandoc(sys.modules[module].__doc__ or "")
     told = ["", "Flags:", *lines] if lines else []
-    print(about, *told, "", "--helpfull shows absl's own too; --verbosity=1 tells more.", sep="\n")
+    print(about, *told, "", "--helpfull shows absl's own too; --verbosity=1 tells more.", sep="\n", flush=True)
 
 
 def _report_errors(main: Callable[[list[str]], None], argv: list[str]) -> None:
     try:
         main(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
     except KeyboardInterrupt:
         _end(1, "interrupted; nothing was saved")
     except Exception as error:  # a person gets one line, whatever it was; a bug's has its name in it
@@ -90,6 +101,11 @@ def _report_errors(main: Callable[[list[str]], None], argv: list[str]) -> None:
             if isinstance(error, kind):
                 _end(code, str(error))
         _end(1, f"{type(error).__name__}: {error} (--verbosity=1 tells where)")
+
+
+def _let_go_of_stdout() -> None:
+    """Python flushes it once more at its end, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end(code: int, message: str) -> NoReturn:

@@ -70,7 +70,8 @@ def run() -> None:
 
 
 _REMEDY = (
-    "get cifar-100-binary.tar.gz or cifar-100-python.tar.gz from where you can and give it with --archive=FILE, "
+    "get cifar-100-binary.tar.gz or cifar-100-python.tar.gz from where you can and give it with --archive=FILE "
+    "(with make: ARCHIVE=FILE), "
     f"or use --dataset={FALLBACK}"
 )
 

@@ -1,16 +1,24 @@
 """The held-out split: stratified, streaming, before any shuffle, and the same every time for a seed."""
 
+import contextlib
 import dataclasses
+import os
+import pathlib
 
+import numpy as np
 import tensorflow as tf
 
-from pipeline import errors, labels, seeds, source
+from pipeline import errors, labels, prepared, seeds, source
 from pipeline.data_config import DataConfig
 
 
 def keep(part: str, config: DataConfig, builder: source.Builder) -> "KeepPart":
     """The stage that leaves "train" or "validation" of the official training split."""
-    return KeepPart(part, source.num_examples(builder, "train"), config.num_validation, config.split_seed)
+    # Inside the prepared data set's own folder: whoever removes the data removes what is noted of them.
+    name = f"held-out-{config.num_validation}-{config.split_seed}.npy"
+    notes = prepared.folder(config.data_dir, config.dataset) / "cache" / name
+    num_examples = source.num_examples(builder, "train")
+    return KeepPart(part, num_examples, config.num_validation, config.split_seed, str(notes))
 
 
 def size(config: DataConfig, builder: source.Builder, part: str) -> int:
@@ -23,14 +31,16 @@ class KeepPart:
     """Keep one part of the training split; "train" and "validation" share no example and leave none out.
 
     Each class gives exactly `num_validation / 100` examples to validation, chosen by selection sampling while the
-    stream goes by (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S): of the examples of a class still to
-    come, each is taken with probability needed / remaining. The state is two counts a class, whatever the data's size.
+    stream goes by once (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S): of the examples of a class still
+    to come, each is taken with probability needed / remaining. Which ones were taken is noted, a byte an example, in
+    the file `notes` if there is one: to draw again takes seconds, which every trial of a tuner would spend.
     """
 
     part: str
     num_examples: int
     num_validation: int
     seed: int
+    notes: str = dataclasses.field(default="", repr=False)
 
     def __post_init__(self) -> None:
         per_class = self.num_examples // labels.NUM_FINE
@@ -50,20 +60,47 @@ class KeepPart:
         """The official training split, in its fixed order -> this part of it, in the same order."""
         if self.num_validation == 0:
             return dataset.take(self.size)
+        is_held_out = self._noted() if self.notes else None
+        if is_held_out is None:
+            is_held_out = self._drawn(dataset)
+            self._note(is_held_out)
+        is_kept = tf.data.Dataset.from_tensor_slices(is_held_out == (self.part == "validation"))
+        kept = tf.data.Dataset.zip(dataset, is_kept).filter(lambda _, is_kept: is_kept)
+        return kept.map(lambda example, _: example).apply(tf.data.experimental.assert_cardinality(self.size))
+
+    def _drawn(self, dataset: tf.data.Dataset) -> np.ndarray:
+        """Whether each example of the stream is held out: bool [N]."""
         seed = seeds.derive(self.seed, "split")
         per_class = [self.num_examples // labels.NUM_FINE, self.num_validation // labels.NUM_FINE]
         start = (tf.constant([per_class] * labels.NUM_FINE, tf.int32), tf.constant(0, tf.int64))
 
-        def decide(state: tuple[tf.Tensor, tf.Tensor], example: dict[str, tf.Tensor]) -> tuple:
+        def decide(state: tuple[tf.Tensor, tf.Tensor], fine: tf.Tensor) -> tuple:
             counts, position = state
-            remaining, needed = tf.unstack(counts[example["fine"]])
+            remaining, needed = tf.unstack(counts[fine])
             drawn = tf.random.stateless_uniform(
                 [], seeds.fold(seed, position), maxval=remaining, dtype=tf.int32, alg=seeds.ALGORITHM
             )
-            taken = drawn < needed
-            used = [[1, tf.cast(taken, tf.int32)]]
-            counts = tf.tensor_scatter_nd_sub(counts, [[example["fine"]]], used)
-            return (counts, position + 1), (example, taken == (self.part == "validation"))
+            is_held_out = drawn < needed
+            counts = tf.tensor_scatter_nd_sub(counts, [[fine]], [[1, tf.cast(is_held_out, tf.int32)]])
+            return (counts, position + 1), is_held_out
 
-        decided = dataset.scan(start, decide).filter(lambda _, kept: kept)
-        return decided.map(lambda example, _: example).apply(tf.data.experimental.assert_cardinality(self.size))
+        decided = dataset.map(lambda example: example["fine"]).scan(start, decide)
+        return np.concatenate(list(decided.batch(10_000).as_numpy_iterator()))
+
+    def _noted(self) -> np.ndarray | None:
+        try:
+            found = np.load(self.notes, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        is_whole = found.dtype == bool and found.shape == (self.num_examples,) and found.sum() == self.num_validation
+        return found if is_whole else None
+
+    def _note(self, is_held_out: np.ndarray) -> None:
+        if not self.notes:
+            return
+        path = pathlib.Path(self.notes)
+        partial = path.with_name(f".{path.stem}-{os.getpid()}.partial.npy")
+        with contextlib.suppress(OSError):  # of data that may only be read: it is drawn again next time
+            path.parent.mkdir(exist_ok=True)
+            np.save(partial, is_held_out, allow_pickle=False)
+            os.replace(partial, path)

@@ -6,6 +6,7 @@ pass speaks of one run over the training examples; passes follow one another wit
 
 import dataclasses
 import functools
+import os
 import pathlib
 import shutil
 from typing import Protocol
@@ -18,6 +19,8 @@ IMAGE_SHAPE = (32, 32, 3)
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
 # Of a view: its example's place among the training examples, and how often that was seen before in the run.
 NUMBERS = ("index", "pass_number")
+MOST_HELD = 2
+_held: dict[str, dict[str, tf.Tensor]] = {}  # of `in_memory`
 
 
 class Stage(Protocol):
@@ -29,16 +32,28 @@ class Stage(Protocol):
 
 def chain(dataset: tf.data.Dataset, stages: tuple[Stage, ...]) -> tf.data.Dataset:
     """Send `dataset` through the stages in order."""
-    return functools.reduce(lambda current, stage: stage(current), stages, dataset)
+    # At both ends: a stage may read what it is given, and what it returns may be another data set's child.
+    return untuned(functools.reduce(lambda current, stage: stage(current), stages, untuned(dataset)))
+
+
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The data set without tf.data's own tuning, since every stage says itself how parallel it is.
+
+    Whoever lets go of an iterator waits for the thread that tunes it, which sleeps longer and longer: 14 s after a
+    training of 17 s.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 @dataclasses.dataclass(frozen=True)
 class Decode:
-    """PNG -> uint8 pixels, in order, on as many threads as tf.data finds useful."""
+    """PNG -> uint8 pixels, in order, on every processor that this process may use."""
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Examples with `image` string [] -> with `image` uint8 [32, 32, 3]."""
-        return dataset.map(self._decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return dataset.map(self._decode, num_parallel_calls=_num_processors(), deterministic=True)
 
     def _decode(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         image = tf.io.decode_png(example["image"], channels=3)
@@ -46,12 +61,14 @@ class Decode:
 
 
 @dataclasses.dataclass(frozen=True)
-class CacheInMemory:
-    """Keep what passes by for the next time that the data set is read."""
+class HoldInMemory:
+    """Hold every example of a finite data set in memory, under the name `key` (see `in_memory`)."""
+
+    key: str = dataclasses.field(repr=False)
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Anything -> the same."""
-        return dataset.cache()
+        """Examples -> the same."""
+        return tf.data.Dataset.from_tensor_slices(in_memory(dataset, self.key))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,10 +100,11 @@ class PermutedBatchesFromMemory:
     batch_size: int
     seed: int
     start_step: int = 0
+    key: str = dataclasses.field(default="", repr=False)
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Examples -> endless batches: uint8 [B, 32, 32, 3] `image`, int32 [B] labels, int64 [B] `NUMBERS`."""
-        examples = in_memory(dataset)
+        examples = in_memory(dataset, self.key)
         num_examples = len(examples["fine"])
         first_pass, offset = divmod(self.start_step * self.batch_size, num_examples)
         shuffle_seed = seeds.derive(self.seed, "shuffle")
@@ -195,8 +213,26 @@ class Prefetch:
         return dataset.prefetch(self.num_batches)
 
 
-def in_memory(dataset: tf.data.Dataset) -> dict[str, tf.Tensor]:
-    """Every example of a finite data set, as one tensor a column: [N, ...]."""
+def _num_processors() -> int:
+    """Those that this process may use, where the system tells (Linux), else the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_memory(dataset: tf.data.Dataset, key: str = "") -> dict[str, tf.Tensor]:
+    """Every example of a finite data set, as one tensor a column: [N, ...].
+
+    Args:
+      dataset: not read where its examples are still held.
+      key: what they are, to be held under for the next training of this process; "" is not held. The last MOST_HELD
+        are: the training and validation images of one split, which a worker of a study or a tuner reads often.
+    """
+    if key in _held:
+        return _held[key]
     chunks = list(dataset.batch(1_000).as_numpy_iterator())
     with tf.device("CPU:0"):  # the host gathers from them; on a machine with a GPU they would else land there
-        return {name: tf.concat([chunk[name] for chunk in chunks], axis=0) for name in chunks[0]}
+        found = {name: tf.concat([chunk[name] for chunk in chunks], axis=0) for name in chunks[0]}
+    if key:
+        while len(_held) >= MOST_HELD:
+            del _held[next(iter(_held))]
+        _held[key] = found
+    return found

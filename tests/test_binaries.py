@@ -108,9 +108,9 @@ def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_d
     again = call("models.evaluate", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}", "--split=validation")
     assert again.returncode == 0, again.stderr
     same = json.loads((run_dir / "report.json").read_text())
-    assert {key: same[key] for key in same if "flip" not in key} == {
-        key: before[key] for key in before if "flip" not in key
-    }
+    kept = {key for key in before if "flip" not in key}
+    assert {key: same[key] for key in kept} == {key: before[key] for key in kept}
+    assert set(same["evaluations"]) == {"validation"}
     done = call("models.evaluate", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}", "--split=test")
     assert done.returncode == 0, done.stderr
     after = json.loads((run_dir / "report.json").read_text())
@@ -124,6 +124,11 @@ def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_d
         *("flip_averaged_fine_accuracy", "flip_averaged_coarse_accuracy", "flip_averaged_coarse_from_fine_accuracy"),
     }
     assert 0 <= after["flip_averaged_fine_accuracy"] <= 1
+    assert set(after["evaluations"]) == {"validation", "test"}
+    for split, report in (("validation", same), ("test", after)):
+        assert after["evaluations"][split] == {key: report[key] for key in after["evaluations"][split]}
+        assert after["evaluations"][split]["split"] == split
+    assert f"on validation: fine {100 * before['fine_accuracy']:.2f} %, coarse " in done.stdout
 
 
 def test_interrupted_run_ends_with_three_and_says_how_to_go_on(tiny_data_dir, tmp_path):
@@ -170,6 +175,23 @@ def test_help_of_a_binary_without_flags_is_its_own_words():
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("List the benchmarks: what each one measures")
     assert "Flags:" not in done.stdout
+
+
+@pytest.mark.parametrize("flag", ["--helpshort", "-h", "--helpfull"])
+def test_every_help_begins_with_what_the_binary_does(flag):
+    done = call("models.train", flag)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Train a two-headed")
+    assert "--[no]freeze_trunk" in done.stdout
+    assert ("--verbosity" in done.stdout.partition("Flags:")[0]) == (flag == "--helpfull")
+
+
+@pytest.mark.parametrize("arguments", [("models.train", "--help"), ("benchmarks.show",)])
+def test_reader_that_has_seen_enough_gets_no_traceback(arguments):
+    with subprocess.Popen(command(*arguments), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (1, b"")
 
 
 @pytest.mark.parametrize("binary", ["pipeline.prepare", "models.train", "models.evaluate", "benchmarks.train_step"])

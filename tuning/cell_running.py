@@ -1,8 +1,7 @@
-"""The cells of a study, one after the other, each trained in a worker's process; what fails is noted and passed by."""
+"""The cells of a study, each trained in a worker's process, several side by side; what fails is noted and passed by."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from models import stopping
 from pipeline import errors
@@ -12,7 +11,7 @@ from tuning.cell_training import Train
 from tuning.study_design import Cell
 from tuning.study_folder import StudyFolder
 from tuning.study_progress import StudyProgress
-from tuning.worker import CallError, DiedError, RecycledWorker
+from tuning.worker import POLL_SECONDS, CallError, DiedError, RecycledWorker
 
 Resolve = Callable[[str], str]
 
@@ -22,23 +21,34 @@ def run(
     cells: Sequence[Cell],
     train: Train = cell_training.train,
     resolve: Resolve = cell_training.resolve,
+    num_workers: int = 1,
 ) -> None:
     """Train every cell that is not finished in the folder, and keep what came of it there.
 
     Args:
       folder: of the study.
-      cells: in the order that they are trained.
+      cells: in the order that they are begun.
       train: what trains one in a worker's process; importable by name.
       resolve: what turns the precision `auto` into this machine's, there too.
+      num_workers: cells that are trained side by side, each in a process of its own.
 
     Raises:
       errors.BadArgumentError: the study's finished part was computed in another precision than this machine's.
       errors.FailedError: the precision of this machine cannot be found out.
       errors.InterruptedRunError: SIGINT or SIGTERM came; what is finished is kept, what was under way goes on later.
     """
-    with StudyProgress(folder, cells) as progress, stopping.Requests(listen=True) as requests:
-        runner = _Runner(folder, train, resolve, progress, requests)
+    with StudyProgress(folder, cells, num_workers) as progress, stopping.Requests(listen=True) as requests:
+        runner = _Runner(folder, train, resolve, progress, requests, num_workers)
         runner.run([cell for cell in cells if not folder.is_finished(cell)])
+
+
+class _Slot:
+    """One place where a cell can be trained."""
+
+    def __init__(self) -> None:
+        self.worker = RecycledWorker()
+        self.cell: Cell | None = None
+        self.began = 0.0
 
 
 class _Runner:
@@ -49,44 +59,76 @@ class _Runner:
         resolve: Resolve,
         progress: StudyProgress,
         requests: stopping.Requests,
+        num_workers: int,
     ) -> None:
         self._folder, self._train, self._resolve = folder, train, resolve
         self._progress, self._requests = progress, requests
-        self._worker = RecycledWorker()
+        self._slots = [_Slot() for _ in range(num_workers)]
 
     def run(self, cells: Sequence[Cell]) -> None:
         try:
             if any(cell.train.precision == AUTO for cell in cells):
                 self._settle_precision()
-            for cell in cells:
+            coming = iter(cells)
+            is_working = True
+            while is_working:
+                is_working = False
+                for slot in self._slots:
+                    is_working |= self._advance(slot, coming)
                 if self._requests.received:
+                    # A second signal from now on ends this process, and with it the workers. What a cell may have just
+                    # ended lies in its run folder, and is taken from there next time.
                     raise errors.InterruptedRunError("interrupted")
-                self._run_cell(cell)
         finally:
-            self._worker.stop()
+            for slot in self._slots:
+                slot.worker.interrupt() if slot.cell else slot.worker.stop()
 
     def _settle_precision(self) -> None:
+        worker = self._slots[0].worker
         try:
-            self._worker.call(self._resolve, AUTO)
-            self._folder.settle_precision(self._worker.answer_unless(self._requests))
+            worker.call(self._resolve, AUTO)
+            self._folder.settle_precision(worker.answer_unless(self._requests))
         except (CallError, DiedError) as error:
             raise errors.FailedError(f"precision={AUTO}: {error}") from error
 
-    def _run_cell(self, cell: Cell) -> None:
+    def _advance(self, slot: _Slot, coming: Iterator[Cell]) -> bool:
+        """Give a slot the next cell if it has none, or take what it has finished; False if there is nothing to do."""
+        if slot.cell is None:
+            slot.cell = next(coming, None)
+            if slot.cell is None:
+                return False
+            self._begin(slot, slot.cell)
+        elif slot.worker.answers_within(POLL_SECONDS / len(self._slots)):
+            self._end(slot, slot.cell)
+        else:
+            self._progress.advance()
+        return True
+
+    def _begin(self, slot: _Slot, cell: Cell) -> None:
         self._progress.begin(cell)
-        began = time.perf_counter()
+        slot.began = time.perf_counter()
         try:
-            outcome = self._outcome(cell)
+            slot.worker.call(self._train, cell, self._folder.run_dir(cell))
+        except DiedError as error:
+            self._fail(slot, cell, str(error), "")
+
+    def _end(self, slot: _Slot, cell: Cell) -> None:
+        try:
+            outcome = slot.worker.answer()
         except CallError as error:
-            self._folder.write_failed(cell, str(error), error.trace, time.perf_counter() - began)
+            self._fail(slot, cell, str(error), error.trace)
             if error.kind == errors.FailedError.__name__:
                 self._folder.remove_run(cell)  # weights that are not numbers must not be gone on with
         except DiedError as error:
-            self._folder.write_failed(cell, str(error), "", time.perf_counter() - began)
+            self._fail(slot, cell, str(error), "")
         else:
-            self._folder.write_finished(cell, outcome, time.perf_counter() - began)
-        self._progress.end(cell)
+            self._folder.write_finished(cell, outcome, time.perf_counter() - slot.began)
+            self._free(slot, cell)
 
-    def _outcome(self, cell: Cell) -> dict[str, Any]:
-        self._worker.call(self._train, cell, self._folder.run_dir(cell))
-        return self._worker.answer_unless(self._requests, lambda: self._progress.advance(cell))
+    def _fail(self, slot: _Slot, cell: Cell, reason: str, trace: str) -> None:
+        self._folder.write_failed(cell, reason, trace, time.perf_counter() - slot.began)
+        self._free(slot, cell)
+
+    def _free(self, slot: _Slot, cell: Cell) -> None:
+        slot.cell = None
+        self._progress.end(cell)

@@ -20,7 +20,7 @@ from absl import flags
 from models import run_folder
 from pipeline import binary, config, errors, prepared
 from pipeline.data_config import AUTO, SourceConfig
-from tuning import studies, study_design, study_folder
+from tuning import studies, study_design, study_folder, worker
 from tuning.study_design import Cell, Study
 from tuning.study_folder import StudyFolder
 
@@ -33,6 +33,13 @@ BUDGET = flags.DEFINE_enum(
 REPEATS = flags.DEFINE_integer("repeats", None, "seeds of each variant; default the study's own", lower_bound=1)
 SEED = flags.DEFINE_integer("seed", 0, "the first seed", lower_bound=0)
 VARIANTS = flags.DEFINE_list("variants", [], "run these variants alone; default all")
+WORKERS = flags.DEFINE_integer(
+    "workers",
+    None,
+    "cells trained side by side, each on its share of the processors; default one a processor in studies of small "
+    "networks on machines without a GPU, else 1",
+    lower_bound=1,
+)
 REDRAW = flags.DEFINE_string("redraw", "", "draw the table and the plots of this report.json again, beside it")
 
 
@@ -54,7 +61,7 @@ def main() -> None:
         if not all(folder.is_finished(cell) for cell in cells):
             _prepared(source)
             try:
-                _run(folder, cells)
+                _run(folder, cells, WORKERS.value or _num_workers(study))
             except errors.InterruptedRunError:
                 _report(study, source.dataset, folder)
                 raise
@@ -68,11 +75,16 @@ def _prepared(source: SourceConfig) -> SourceConfig:
     return dataclasses.replace(source, dataset=prepare.prepare(source))
 
 
-def _run(folder: StudyFolder, cells: Sequence[Cell]) -> None:
+def _num_workers(study: Study) -> int:
+    return worker.num_processors() if study.side_by_side and not worker.may_have_gpu() else 1
+
+
+def _run(folder: StudyFolder, cells: Sequence[Cell], num_workers: int) -> None:
     from tuning import cell_running
 
+    worker.share_processors(num_workers)
     try:
-        cell_running.run(folder, cells)
+        cell_running.run(folder, cells, num_workers=num_workers)
     except errors.InterruptedRunError as error:
         num_finished = sum(folder.is_finished(cell) for cell in cells)
         raise errors.InterruptedRunError(

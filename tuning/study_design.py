@@ -108,6 +108,8 @@ class Study:
       shown: what is shown beside it, untested.
       combinations: rows made of several variants' models.
       factors: names of the two things that `Variant.levels` vary.
+      side_by_side: whether its networks are so small that, on processors, cells are better trained side by side, each
+        on its share of them, than one after the other on all.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Study:
     shown: tuple[str, ...] = ("own_coarse_accuracy",)
     combinations: tuple[Combination, ...] = ()
     factors: tuple[str, ...] = ()
+    side_by_side: bool = False
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants] + [row.name for row in self.combinations]

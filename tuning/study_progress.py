@@ -20,8 +20,10 @@ ADVANCE_SECONDS = 1.0  # between two looks into the files of the cell under way
 class StudyProgress:
     """A context around the running of a study's cells."""
 
-    def __init__(self, folder: StudyFolder, cells: Sequence[Cell], console: Console | None = None) -> None:
-        self._folder, self._cells = folder, cells
+    def __init__(
+        self, folder: StudyFolder, cells: Sequence[Cell], num_workers: int = 1, console: Console | None = None
+    ) -> None:
+        self._folder, self._cells, self._num_workers = folder, cells, num_workers
         self._console = console or Console(highlight=False)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -36,7 +38,8 @@ class StudyProgress:
         # What failed is run again, so it counts as nothing.
         self._results = {cell.name: folder.result(cell) if folder.is_finished(cell) else None for cell in cells}
         self._task = self._bar.add_task("", total=len(cells), completed=self._num_finished(), left="")
-        self._began = self._looked = time.perf_counter()
+        self._under_way: list[Cell] = []
+        self._looked = time.perf_counter()
 
     def __enter__(self) -> "StudyProgress":
         self._bar.start()
@@ -48,23 +51,26 @@ class StudyProgress:
         self._bar.stop()
 
     def begin(self, cell: Cell) -> None:
-        """Name the cell that is trained now."""
-        self._began = self._looked = time.perf_counter()
+        """Name the cells that are trained now, this one too."""
+        self._looked = time.perf_counter()
         self._results[cell.name] = None
-        self._bar.update(self._task, description=_title(cell), left=self._left_in_words())
+        self._under_way.append(cell)
+        titles = " and ".join(map(_title, self._under_way))
+        self._bar.update(self._task, description=titles, left=self._left_in_words())
 
-    def advance(self, cell: Cell) -> None:
-        """Show how far the cell under way is, as its run's files tell; may be called as often as one likes."""
+    def advance(self) -> None:
+        """Show how far the cells under way are, as their runs' files tell; may be called as often as one likes."""
         if not self._console.is_terminal or time.perf_counter() - self._looked < ADVANCE_SECONDS:
             return
         self._looked = time.perf_counter()
-        share = min(1.0, self._folder.steps_done(cell) / cell.num_steps)
-        self._bar.update(self._task, completed=self._num_finished() + share, left=self._left_in_words())
+        done = sum(min(1.0, self._folder.steps_done(cell) / cell.num_steps) for cell in self._under_way)
+        self._bar.update(self._task, completed=self._num_finished() + done, left=self._left_in_words())
 
     def end(self, cell: Cell) -> None:
         """Say what came of a cell, in a line."""
         result = self._results[cell.name] = self._folder.result(cell)
         assert result is not None
+        self._under_way.remove(cell)
         place = [other.name for other in self._cells].index(cell.name) + 1
         line = f"[{place}/{len(self._cells)}] {_title(cell)}: {_outcome(result)}"
         left = self._left_in_words()
@@ -76,10 +82,13 @@ class StudyProgress:
 
     def _left_in_words(self) -> str:
         pending = [cell for cell in self._cells if self._results[cell.name] is None]
-        return time_left(pending, [result for result in self._results.values() if result], self._cells)
+        found = [result for result in self._results.values() if result]
+        return time_left(pending, found, self._cells, self._num_workers)
 
 
-def time_left(pending: Sequence[Cell], results: Sequence[dict[str, Any]], cells: Sequence[Cell]) -> str:
+def time_left(
+    pending: Sequence[Cell], results: Sequence[dict[str, Any]], cells: Sequence[Cell], num_workers: int = 1
+) -> str:
     """`about 12 min left`; empty where nothing is left or nothing is known.
 
     A cell takes as long as its variant's others did, and where there is none, by its steps as long as the rest.
@@ -94,7 +103,7 @@ def time_left(pending: Sequence[Cell], results: Sequence[dict[str, Any]], cells:
     for cell in pending:
         own = [result["wall_seconds"] for result in finished if result["variant"] == cell.variant]
         seconds += sum(own) / len(own) if own else cell.num_steps * seconds_a_step
-    return f"about {in_words(seconds)} left"
+    return f"about {in_words(seconds / num_workers)} left"
 
 
 def in_words(seconds: float) -> str:

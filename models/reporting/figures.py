@@ -50,9 +50,14 @@ def accuracies(report: dict[str, Any]) -> list[Figure]:
 
 
 def evaluated_on(report: dict[str, Any]) -> Figure:
-    """The split that the accuracies are of."""
+    """The split that the accuracies are of, and what the model had on the other one."""
     count = report["examples_evaluated"]
-    return Figure("Evaluated on", report["split"], note=f"{count:,} examples" if count else "nothing was held out")
+    notes = [f"{count:,} examples" if count else "nothing was held out"]
+    for split, found in report.get("evaluations", {}).items():
+        known = {name: found[f"{name}_accuracy"] for name in ("fine", "coarse")}
+        told = ", ".join(f"{name} {percent(value)} %" for name, value in known.items() if value is not None)
+        notes += [f"on {split}: {told}"] if split != report["split"] and told else []
+    return Figure("Evaluated on", report["split"], note="; ".join(notes))
 
 
 def costs(report: dict[str, Any]) -> list[Figure]:

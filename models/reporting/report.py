@@ -84,6 +84,18 @@ def evaluated(split: str, num_examples: int, means: dict[str, float]) -> dict[st
     return {"split": split, "examples_evaluated": num_examples, **{name: means.get(name) for name in MEANS}}
 
 
+def evaluated_again(report: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
+    """A report with the figures of another evaluation in front; under `evaluations` each split's last ones.
+
+    Args:
+      report: as a training or an earlier evaluation left it.
+      figures: of `evaluated` and `flip_averaged`.
+    """
+    before = {name: report[name] for name in figures if name in report}
+    evaluations = {**report.get("evaluations", {report["split"]: before}), figures["split"]: figures}
+    return {**report, **figures, "evaluations": evaluations}
+
+
 def flip_averaged(means: dict[str, float]) -> dict[str, Any]:
     """The keys of accuracies that are averaged over each image and its mirror image; null before an evaluation."""
     return {f"flip_averaged_{name}": means.get(name) for name in MEANS if name.endswith("accuracy")}

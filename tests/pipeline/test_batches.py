@@ -33,6 +33,22 @@ def test_batch_k_does_not_depend_on_where_the_stream_began(tiny_data_dir, cache)
         assert fingerprints(config, start, 2) == whole[start : start + 2]
 
 
+def test_examples_are_decoded_once_a_process_and_others_are_not_taken_for_them(tiny_data_dir, monkeypatch):
+    config = tiny(tiny_data_dir)
+    builder = source.open_builder(config)
+
+    def validation(config: DataConfig) -> list[bytes]:
+        stream = batches.eval_batches(config, builder, "validation").as_numpy_iterator()
+        return [image.tobytes() for batch in stream for image in batch["image"][batch["mask"]]]
+
+    train, held_out = fingerprints(config, 0, 3), validation(config)
+    assert fingerprints(tiny(tiny_data_dir, split_seed=1), 0, 3) != train
+    assert len(stages._held) <= stages.MOST_HELD
+    assert (fingerprints(config, 0, 3), validation(config)) == (train, held_out)
+    monkeypatch.setattr(stages.Decode, "_decode", lambda self, example: {**example, "image": tf.io.decode_png("none")})
+    assert (fingerprints(config, 0, 3), validation(config)) == (train, held_out)
+
+
 @pytest.mark.parametrize("cache", ["memory", "disk", "none"])
 def test_every_pass_holds_every_example_once(tiny_data_dir, cache):
     config = tiny(tiny_data_dir, cache=cache)

@@ -52,6 +52,35 @@ def test_nothing_held_out_is_everything_in_training():
     assert len(kept("train", 10, 0)) == 1000
 
 
+def test_notes_give_the_same_parts_and_are_read(tmp_path, monkeypatch):
+    notes = tmp_path / "cache" / "held-out.npy"
+    parts = [split.KeepPart(part, 1000, 300, 0, str(notes)) for part in ("train", "validation")]
+    found = [[int(e["position"]) for e in part(stream(10)).as_numpy_iterator()] for part in parts]
+    assert [path.name for path in notes.parent.iterdir()] == [notes.name]
+    assert found == [[position for position, _ in kept(part, 10, 300)] for part in ("train", "validation")]
+    monkeypatch.setattr(split.KeepPart, "_drawn", lambda *_: pytest.fail("drawn again"))
+    assert found == [[int(e["position"]) for e in part(stream(10)).as_numpy_iterator()] for part in parts]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no array", np.zeros(1000, bool), np.ones(1000, bool), np.zeros(1000), np.arange(300) < 300]
+)
+def test_notes_that_are_not_whole_are_drawn_again(tmp_path, content):
+    notes = tmp_path / "held-out.npy"
+    notes.write_bytes(content) if isinstance(content, bytes) else np.save(notes, content)
+    part = split.KeepPart("validation", 1000, 300, 0, str(notes))
+    assert [int(e["position"]) for e in part(stream(10)).as_numpy_iterator()] == [
+        p for p, _ in kept("validation", 10, 300)
+    ]
+    assert np.load(notes).sum() == 300
+
+
+def test_notes_that_cannot_be_written_are_done_without(tmp_path):
+    (tmp_path / "file").touch()
+    part = split.KeepPart("validation", 1000, 300, 0, str(tmp_path / "file" / "held-out.npy"))
+    assert len(list(part(stream(10)))) == 300
+
+
 @pytest.mark.parametrize("num_validation", [150, 1000])
 def test_uneven_or_whole_holdout_is_refused(num_validation):
     with pytest.raises(errors.BadArgumentError, match=f"num_validation={num_validation}: expected a multiple of 100"):

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import errors
 from tests.tuning import stub_training
-from tuning import cell_running, study_folder
+from tuning import cell_running, study_folder, worker
 from tuning.study_folder import FAILED, StudyFolder
 
 
@@ -117,3 +117,29 @@ def test_signal_lets_the_cell_save_and_ends_the_study(folder, cells):
     assert (folder.run_dir(cells[1]) / "saved").exists()
     assert [folder.is_finished(cell) for cell in cells] == [True, False, False, False]
     assert folder.result(cells[1]) is None  # not failed
+
+
+def test_cells_side_by_side_are_each_trained_once(folder, cells, monkeypatch):
+    seen = []
+    begin = cell_running.StudyProgress.begin
+
+    def noted(progress, cell):
+        begin(progress, cell)
+        seen.append(len(progress._under_way))
+
+    monkeypatch.setattr(cell_running.StudyProgress, "begin", noted)
+    cell_running.run(folder, cells, stub_training.train_slowly, stub_training.resolve, num_workers=2)
+    assert sorted(calls(folder)) == sorted(cell.name for cell in cells)
+    assert all(folder.is_finished(cell) for cell in cells)
+    assert max(seen) == 2
+
+
+def test_workers_share_the_processors(monkeypatch):
+    monkeypatch.setattr(worker, "num_processors", lambda: 8)
+    monkeypatch.setattr(worker, "may_have_gpu", lambda: False)
+    for name in worker.THREADS:
+        monkeypatch.setenv(name, "")
+    worker.share_processors(1)
+    assert os.environ[worker.THREADS[0]] == ""
+    worker.share_processors(3)
+    assert [os.environ[name] for name in worker.THREADS] == ["2", "2"]
