@@ -24,7 +24,7 @@ def show(run: RunFolder, console: Console | None = None) -> None:
       run: the folder of a finished run.
       console: where to print; standard output where None. Boxes and colours appear on terminals alone.
     """
-    console = console or Console()
+    console = console or wide_console()
     report = run.report()
     warning = figures.stand_in_warning(report["dataset"])
     _shout(console, warning)
