@@ -31,9 +31,10 @@ def describe() -> str:
     if gpus:
         return ", ".join(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus)
     own = tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
-    threads = own or os.cpu_count()
+    count = own or os.cpu_count()
+    threads = "1 thread" if count == 1 else f"{count} threads"
     extras = sorted(cpu_flags() & {"amx_bf16", "avx512_bf16", "avx512f", "avx2"})
-    return f"{_processor()}, {threads} threads, {' '.join(extras) or 'no vector extensions known'}"
+    return f"{_processor()}, {threads}, {' '.join(extras) or 'no vector extensions known'}"
 
 
 def peak_rss_mib() -> float:
