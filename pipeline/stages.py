@@ -6,14 +6,13 @@ pass speaks of one run over the training examples; passes follow one another wit
 
 import dataclasses
 import functools
-import os
 import pathlib
 import shutil
 from typing import Protocol
 
 import tensorflow as tf
 
-from pipeline import prepared, seeds
+from pipeline import prepared, processors, seeds
 
 IMAGE_SHAPE = (32, 32, 3)
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
@@ -53,7 +52,7 @@ class Decode:
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Examples with `image` string [] -> with `image` uint8 [32, 32, 3]."""
-        return dataset.map(self._decode, num_parallel_calls=_num_processors(), deterministic=True)
+        return dataset.map(self._decode, num_parallel_calls=processors.count(), deterministic=True)
 
     def _decode(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         image = tf.io.decode_png(example["image"], channels=3)
@@ -211,11 +210,6 @@ class Prefetch:
         if self.device:
             return dataset.apply(tf.data.experimental.prefetch_to_device(self.device, self.num_batches))
         return dataset.prefetch(self.num_batches)
-
-
-def _num_processors() -> int:
-    """Those that this process may use, where the system tells (Linux), else the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_memory(dataset: tf.data.Dataset, key: str = "") -> dict[str, tf.Tensor]:

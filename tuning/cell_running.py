@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from models import stopping
-from pipeline import errors
+from pipeline import errors, processors
 from pipeline.data_config import AUTO
 from tuning import cell_training
 from tuning.cell_training import Train
@@ -30,7 +30,7 @@ def run(
       cells: in the order that they are begun.
       train: what trains one in a worker's process; importable by name.
       resolve: what turns the precision `auto` into this machine's, there too.
-      num_workers: cells that are trained side by side, each in a process of its own.
+      num_workers: cells that are trained side by side, each in a process of its own on its share of the processors.
 
     Raises:
       errors.BadArgumentError: the study's finished part was computed in another precision than this machine's.
@@ -45,8 +45,8 @@ def run(
 class _Slot:
     """One place where a cell can be trained."""
 
-    def __init__(self) -> None:
-        self.worker = RecycledWorker()
+    def __init__(self, threads: int) -> None:
+        self.worker = RecycledWorker(threads)
         self.cell: Cell | None = None
         self.began = 0.0
 
@@ -63,7 +63,8 @@ class _Runner:
     ) -> None:
         self._folder, self._train, self._resolve = folder, train, resolve
         self._progress, self._requests = progress, requests
-        self._slots = [_Slot() for _ in range(num_workers)]
+        threads = max(1, processors.count() // num_workers) if num_workers > 1 else 0
+        self._slots = [_Slot(threads) for _ in range(num_workers)]
 
     def run(self, cells: Sequence[Cell]) -> None:
         try:

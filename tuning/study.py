@@ -18,11 +18,13 @@ from typing import Any
 from absl import flags
 
 from models import run_folder
-from pipeline import binary, config, errors, prepared
+from pipeline import binary, config, errors, prepared, processors
 from pipeline.data_config import AUTO, SourceConfig
-from tuning import studies, study_design, study_folder, worker
+from tuning import studies, study_design, study_folder
 from tuning.study_design import Cell, Study
 from tuning.study_folder import StudyFolder
+
+MOST_WORKERS = 4  # each takes about a GiB
 
 config.define_flags(SourceConfig)
 STUDY = flags.DEFINE_string("study", "", f"what to run: {', '.join(studies.STUDIES)}")
@@ -36,8 +38,8 @@ VARIANTS = flags.DEFINE_list("variants", [], "run these variants alone; default 
 WORKERS = flags.DEFINE_integer(
     "workers",
     None,
-    "cells trained side by side, each on its share of the processors; default one a processor in studies of small "
-    "networks on machines without a GPU, else 1",
+    "cells trained side by side, each on its share of the processors; default one a processor, four at most, in "
+    "studies of small networks on machines without a GPU, else 1",
     lower_bound=1,
 )
 REDRAW = flags.DEFINE_string("redraw", "", "draw the table and the plots of this report.json again, beside it")
@@ -76,13 +78,13 @@ def _prepared(source: SourceConfig) -> SourceConfig:
 
 
 def _num_workers(study: Study) -> int:
-    return worker.num_processors() if study.side_by_side and not worker.may_have_gpu() else 1
+    has_gpu = pathlib.Path("/dev/nvidiactl").exists()  # TensorFlow, which knows better, takes seconds and memory to ask
+    return min(processors.count(), MOST_WORKERS) if study.side_by_side and not has_gpu else 1
 
 
 def _run(folder: StudyFolder, cells: Sequence[Cell], num_workers: int) -> None:
     from tuning import cell_running
 
-    worker.share_processors(num_workers)
     try:
         cell_running.run(folder, cells, num_workers=num_workers)
     except errors.InterruptedRunError as error:

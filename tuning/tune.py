@@ -25,7 +25,7 @@ from absl import flags
 from models import run_folder
 from pipeline import binary, config, errors, prepared
 from pipeline.data_config import SourceConfig
-from tuning import space, worker
+from tuning import space
 from tuning.session import Session, SessionConfig, ranked
 from tuning.space import Space
 
@@ -101,7 +101,6 @@ def _search(tuned: Session) -> None:
     from models import training
     from tuning import search
 
-    worker.share_processors(tuned.config.workers)
     first = tuned.first_cell()
     training.check(first.data, first.train)  # before hours of trials that could not but fail
     num_retrained = RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0

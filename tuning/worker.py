@@ -12,7 +12,6 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
-import pathlib
 import signal
 import threading
 import time
@@ -28,23 +27,6 @@ POLL_SECONDS = 0.2
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # environment variables that TensorFlow reads
 
 
-def num_processors() -> int:
-    """Of this machine."""
-    return os.cpu_count() or 1
-
-
-def may_have_gpu() -> bool:
-    """Whether this machine has NVIDIA's driver; TensorFlow, which knows better, takes seconds and memory to ask."""
-    return pathlib.Path("/dev/nvidiactl").exists()
-
-
-def share_processors(num_workers: int) -> None:
-    """Let the TensorFlow of each worker begun from now on use its share of the processors, where there is no GPU."""
-    if num_workers > 1 and not may_have_gpu():
-        threads = str(max(1, num_processors() // num_workers))
-        os.environ.update(dict.fromkeys(THREADS, threads))  # workers inherit it
-
-
 class CallError(RuntimeError):
     """The call raised; one line. `trace` is where, in the child; `kind` the name of the class that it raised."""
 
@@ -58,12 +40,16 @@ class DiedError(RuntimeError):
 
 
 class Worker:
-    """One child process, started afresh (never forked: TensorFlow does not survive that), one call at a time."""
+    """One child process, started afresh (never forked: TensorFlow does not survive that), one call at a time.
 
-    def __init__(self) -> None:
+    Args:
+      threads: that its TensorFlow computes on; 0 leaves their number to it.
+    """
+
+    def __init__(self, threads: int = 0) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, threads), daemon=True)
         # Ignored from its birth until it leaves the terminal's group: a Ctrl-C goes to children too.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
@@ -139,12 +125,13 @@ class RecycledWorker:
     """A worker that is begun anew once it has worked five minutes, or on eight calls, and when it has died.
 
     Importing TensorFlow and decoding the images anew (about 10 s) then costs little however short calls are, and memory
-    holds what a few of them leave (some 60 MB each), never what all would.
+    holds what a few of them leave (some 60 MB each), never what all would. `threads` is as of a worker.
     """
 
     SECONDS, CALLS = 300.0, 8
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = 0) -> None:
+        self._threads = threads
         self._worker: Worker | None = None
         self._began = 0.0
         self._worked_seconds, self._worked_calls = 0.0, 0
@@ -159,7 +146,7 @@ class RecycledWorker:
                 self.stop()
             else:
                 return
-        self._worker, self._worked_seconds, self._worked_calls = Worker(), 0.0, 0
+        self._worker, self._worked_seconds, self._worked_calls = Worker(self._threads), 0.0, 0
         self._worker.call(function, *arguments)
 
     def answers_within(self, seconds: float) -> bool:
@@ -212,7 +199,9 @@ class RecycledWorker:
         self._worker = None
 
 
-def _serve(connection: multiprocessing.connection.Connection) -> None:
+def _serve(connection: multiprocessing.connection.Connection, threads: int) -> None:
+    if threads:
+        os.environ.update(dict.fromkeys(THREADS, str(threads)))
     os.setsid()  # a Ctrl-C and the parent's `interrupt` would be two signals, and a second one ends a run unsaved
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:

@@ -10,8 +10,9 @@ import pytest
 
 from pipeline import errors
 from tests.tuning import stub_training
-from tuning import cell_running, study_folder, worker
+from tuning import cell_running, study_folder
 from tuning.study_folder import FAILED, StudyFolder
+from tuning.worker import THREADS, Worker
 
 
 @pytest.fixture
@@ -134,12 +135,18 @@ def test_cells_side_by_side_are_each_trained_once(folder, cells, monkeypatch):
     assert max(seen) == 2
 
 
-def test_workers_share_the_processors(monkeypatch):
-    monkeypatch.setattr(worker, "num_processors", lambda: 8)
-    monkeypatch.setattr(worker, "may_have_gpu", lambda: False)
-    for name in worker.THREADS:
-        monkeypatch.setenv(name, "")
-    worker.share_processors(1)
-    assert os.environ[worker.THREADS[0]] == ""
-    worker.share_processors(3)
-    assert [os.environ[name] for name in worker.THREADS] == ["2", "2"]
+def test_cells_side_by_side_share_the_processors_and_a_lone_one_has_all(folder, monkeypatch):
+    monkeypatch.setattr("pipeline.processors.count", lambda: 8)
+    seen = []
+    monkeypatch.setattr(cell_running, "RecycledWorker", lambda threads: seen.append(threads) or Worker())
+    for num_workers in (1, 3):
+        cell_running.run(folder, [], stub_training.train, stub_training.resolve, num_workers)
+    assert seen == [0, 2, 2, 2]
+
+
+def test_threads_are_the_workers_own():
+    before = os.environ.get(THREADS[0])
+    with Worker(threads=2) as limited:
+        limited.call(os.getenv, THREADS[0])
+        assert limited.answer() == "2"
+    assert os.environ.get(THREADS[0]) == before
