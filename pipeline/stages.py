@@ -38,8 +38,7 @@ def chain(dataset: tf.data.Dataset, stages: tuple[Stage, ...]) -> tf.data.Datase
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """The data set without tf.data's own tuning, since every stage says itself how parallel it is.
 
-    Whoever lets go of an iterator waits for the thread that tunes it, which sleeps longer and longer: 14 s after a
-    training of 17 s.
+    Whoever lets go of an iterator waits for the thread that tunes it, which sleeps longer and longer, soon for seconds.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
