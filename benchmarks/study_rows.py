@@ -67,10 +67,20 @@ def _model(row: ModelRow, results: pathlib.Path) -> list[str]:
     if document is None:
         return [row.name, command, row.study, NOT_RUN, ""]
     reports = [run["report"] for run in document["runs"]] if "runs" in document else [document["report"]]
-    values = [report[row.metric] for report in reports]
-    mean = figures.percent(sum(values) / len(values))
-    seeds = f", mean of {len(values)} seeds" if len(values) > 1 else ""
-    return [row.name, command, row.study, f"{reports[0]['split']} {mean}{seeds}", ""]
+    measured = {}
+    for split in ("validation", "test"):
+        values = [found[row.metric] for report in reports if (found := _evaluations(report).get(split))]
+        if values:
+            seeds = f", mean of {len(values)} seeds" if len(values) > 1 else ""
+            measured[split] = f"{split} {figures.percent(sum(values) / len(values))}{seeds}"
+    if "test" in measured:
+        command += f", then `python -m models.evaluate --run_dir=runs/{row.preset}-cifar100 --split=test`"
+    return [row.name, command, row.study, ", ".join(measured.values()), ""]
+
+
+def _evaluations(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Figures of each split that a run was evaluated on; a run evaluated once has them in front alone."""
+    return report.get("evaluations") or {report["split"]: report}
 
 
 def _study(study: Study, report: Mapping[str, Any] | None) -> list[list[str]]:

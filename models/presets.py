@@ -146,9 +146,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "convolutions": 8,
         "heads": "fine",
         "augmentation": "study",
-        "virtual_examples": 600_000,
-        "original_fraction": 0.0666667,  # the 40,000 originals among them
-        "epochs": 1.0,
+        "virtual_examples": 80_000,
+        "original_fraction": 0.5,  # the originals and as many augmented copies, the study's first array
+        "epochs": 3.0,
         "head_dropout": 0.3,
         "weight_decay": 0.2,
     },
@@ -158,7 +158,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "heads": "fine",
         "augmentation": "study",
         "virtual_examples": 600_000,
-        "original_fraction": 0.0666667,
+        "original_fraction": 0.0666667,  # the 40,000 originals among them
         "epochs": 1.25,
         "head_dropout": 0.4,
         "weight_decay": 0.1,
@@ -170,7 +170,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "augmentation": "study_coarse",
         "virtual_examples": 400_000,
         "original_fraction": 0.1,
-        "epochs": 1.875,
+        "epochs": 1.0,
         "head_dropout": 0.4,
         "weight_decay": 0.1,
     },

@@ -90,24 +90,6 @@ _AUGMENTATION = Study(
     ),
 )
 
-_AUGMENTED_IMAGES = Study(
-    name="augmented_images",
-    question="Do more augmented images help, and is it the images or the longer training?",
-    # As in the study, each count of images is gone through equally often: more images are more training, and the
-    # table's PetaFLOP say how much more. The last two rows repeat the originals at that cost, to tell the two apart.
-    base={**_QUICK, "augmentation": "study"},
-    budgets={"smoke": {**_SMOKE, "epochs": 1.0}, "short": {"epochs": 1.0}, "full": {"epochs": 10.0}},
-    repeats={"smoke": 1, "short": 2, "full": 3},
-    reference="40000",
-    variants=(
-        Variant("40000", {"virtual_examples": 40_000, "original_fraction": 0.5}, "half of them the originals"),
-        Variant("400000", {"virtual_examples": 400_000, "original_fraction": 0.1}),
-        Variant("600000", {"virtual_examples": 600_000, "original_fraction": 0.0666667}, study_mean=0.6198),
-        Variant("400000_plain", {"virtual_examples": 400_000, "augmentation": "none"}, "the originals, ten times each"),
-        Variant("600000_plain", {"virtual_examples": 600_000, "augmentation": "none"}, "the originals, 15 times each"),
-    ),
-)
-
 _SINGLE_VS_JOINT = Study(
     name="single_vs_joint",
     question="Does one model with two heads beat two models, and what does it save?",
@@ -225,6 +207,29 @@ _L2 = Study(
         Variant("l2_0.001", {"l2": 1e-3}),
         Variant("l2_0.1", {"l2": 0.1}, "as the study's final fine model has it"),
         Variant("l2_0.2", {"l2": 0.2}, "as its Model 1 and its final coarse model have it"),
+    ),
+)
+
+_AUGMENTED_IMAGES = Study(
+    name="augmented_images",
+    question="Do more augmented images help, and is it the images or the longer training?",
+    # As in the study, each count of images is gone through equally often: more images are more training, and the
+    # table's PetaFLOP say how much more. The last two rows repeat the originals at that cost, to tell the two apart.
+    base={**_DEEPER_CNN, "augmentation": "study"},
+    budgets={
+        "smoke": {**_STUDY_CNN_BUDGETS["smoke"], "epochs": 1.0},
+        "short": {**_DEEPER_CNN_BUDGETS["short"], "epochs": 1.0},
+        "full": {"epochs": 10.0},
+    },
+    repeats={"smoke": 1, "short": 2, "full": 3},
+    side_by_side=True,
+    reference="40000",
+    variants=(
+        Variant("40000", {"virtual_examples": 40_000, "original_fraction": 0.5}, "half of them the originals"),
+        Variant("400000", {"virtual_examples": 400_000, "original_fraction": 0.1}),
+        Variant("600000", {"virtual_examples": 600_000, "original_fraction": 0.0666667}, study_mean=0.6198),
+        Variant("400000_plain", {"virtual_examples": 400_000, "augmentation": "none"}, "the originals, ten times each"),
+        Variant("600000_plain", {"virtual_examples": 600_000, "augmentation": "none"}, "the originals, 15 times each"),
     ),
 )
 

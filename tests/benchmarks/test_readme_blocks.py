@@ -95,6 +95,9 @@ def test_every_row_of_the_study_is_there_and_says_whether_it_has_been_run(folder
     results.mkdir(parents=True)
     runs = [{"report": {"split": "test", "fine_accuracy": accuracy}} for accuracy in (0.61, 0.63)]
     (results / "study_fine-cifar100.json").write_text(json.dumps({"runs": runs}))
+    evaluations = {split: {"coarse_accuracy": accuracy} for split, accuracy in (("test", 0.71), ("validation", 0.72))}
+    report = {"split": "test", "coarse_accuracy": 0.71, "evaluations": evaluations}
+    (results / "study_coarse-cifar100.json").write_text(json.dumps({"report": report}))
     page = readme_blocks.with_tables("<!-- rows of the study -->\n<!-- end -->\n", folder)
     rows = [line.split(" | ") for line in page.splitlines()[3:-1]]
     names = [row[0].removeprefix("| ") for row in rows]
@@ -105,6 +108,12 @@ def test_every_row_of_the_study_is_there_and_says_whether_it_has_been_run(folder
         assert figure in page
     by_name = dict(zip(names, rows, strict=True))
     assert by_name["final model, fine"][3] == "test 62.00, mean of 2 seeds"
+    assert by_name["final model, fine"][1] == (
+        "`python -m models.train --preset=study_fine`, "
+        "then `python -m models.evaluate --run_dir=runs/study_fine-cifar100 --split=test`"
+    )
+    assert by_name["final model, coarse"][3] == "validation 72.00, test 71.00"
+    assert by_name["Model 1, fine"][1] == "`python -m models.train --preset=study_model_1`"
     assert by_name["Model 1, fine"][3] == "not run yet"
     assert by_name["activation relu"][2].startswith("adam 36.99, sgd 29.10, rmsprop 38.12")
     claim = by_name["\N{LEFT DOUBLE QUOTATION MARK}dividing by 255 is enough\N{RIGHT DOUBLE QUOTATION MARK}"]

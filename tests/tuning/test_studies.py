@@ -55,7 +55,7 @@ def test_layers_win_in_their_order():
 def test_views_and_limits_make_the_number_of_steps():
     study = studies.find("augmented_images")
     short = {cell.variant: cell for cell in study.cells(study.variants, "short", [0], SourceConfig())}
-    assert (short["40000"].num_steps, short["600000"].num_steps) == (156, 2344)  # 156.25 and 2343.75, rounded
+    assert (short["40000"].num_steps, short["600000"].num_steps) == (625, 9375)
     assert short["600000"].data.original_share == pytest.approx(1 / 15)
 
 
