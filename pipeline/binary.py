@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from pipeline import errors
+from pipeline import errors, flag_help
 
 _EXIT_CODES = {
     errors.BadArgumentError: 2,
@@ -79,10 +79,9 @@ def _print_help(module: str, is_full: bool) -> None:
     if is_full:
         print(inspect.cleandoc(sys.modules[module].__doc__ or ""), "", flags.FLAGS.get_help(), sep="\n", flush=True)
         return
-    described = flags.FLAGS.main_module_help() if module == "__main__" else flags.FLAGS.module_help(module)
-    lines = described.strip("\n").splitlines()[1:]  # the first one names the file
+    lines = flag_help.describe(module)
     about = inspect.cleandoc(sys.modules[module].__doc__ or "")
-    told = ["", "Flags:", *lines] if lines else []
+    told = ["", *lines] if lines else []
     print(about, *told, "", "--helpfull shows absl's own too; --verbosity=1 tells more.", sep="\n", flush=True)
 
 

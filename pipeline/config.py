@@ -13,6 +13,7 @@ Nothing here imports TensorFlow: `--help` stays instant.
 
 import dataclasses
 import difflib
+import inspect
 import json
 import math
 import os
@@ -22,7 +23,7 @@ from typing import Any, TypeVar
 
 from absl import flags
 
-from pipeline import errors
+from pipeline import errors, flag_help
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 Layer = Mapping[str, Any]
@@ -76,7 +77,8 @@ def define_flags(*config_classes: type[Config]) -> None:
     flags.disclaim_key_flags()
     for config_class in config_classes:
         for field in dataclasses.fields(config_class):
-            _define(field)
+            _define(field, _definer(config_class, field.name).__module__)
+            flags.declare_key_flag(field.name)  # of the binary that calls this one
 
 
 def given_flags() -> dict[str, Any]:
@@ -156,9 +158,15 @@ _DEFINERS = {
 }
 
 
-def _define(field: dataclasses.Field[Any]) -> None:
+def _definer(config_class: type[Config], name: str) -> type[Config]:
+    """The class that a field comes from: this one, or one that it is made of."""
+    return next(base for base in config_class.__mro__ if name in inspect.get_annotations(base))
+
+
+def _define(field: dataclasses.Field[Any], module: str) -> None:
     limits = field.metadata
-    allowed = f" <{'|'.join(limits['choices'])}>" if limits["choices"] else ""
+    allowed = f" {flag_help.one_of(limits['choices'])}" if limits["choices"] else ""
     if limits["low"] is not None:
         allowed = f" ({_range_in_words(limits['low'], limits['high'])})"
-    _DEFINERS[field.type](field.name, field.default, limits["help"] + allowed)  # type: ignore[index]
+    definer = _DEFINERS[field.type]  # type: ignore[index]
+    definer(field.name, field.default, limits["help"] + allowed, module_name=module)

@@ -1,0 +1,57 @@
+"""`--help` lists flags as they were defined, by what they are of, and breaks no choice in two."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+BINARY = """
+import sys
+sys.argv = ["program", "--help"]
+from absl import flags
+from pipeline import binary, config
+from pipeline.data_config import SourceConfig
+
+config.define_flags(*([SourceConfig] if {with_config} else []))
+if {with_own}:
+    flags.DEFINE_string("zebra", "", "defined first")
+    flags.DEFINE_enum("animal", "cat", ["cat", "dog"], "which one")
+    flags.DEFINE_bool("fast", True, "hurry")
+    flags.DEFINE_integer("count", None, "how many " + "very-long-hyphened-words " * 6)
+binary.run(lambda: None)
+"""
+
+
+def help_of(*, with_config: bool, with_own: bool) -> list[str]:
+    code = BINARY.format(with_config=with_config, with_own=with_own)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_own_flags_stand_in_the_order_of_their_definition():
+    lines = help_of(with_config=False, with_own=True)
+    begin = lines.index("Flags:")
+    named = [line for line in lines[begin:] if line.startswith("  --")]
+    assert named == ["  --zebra=", "  --animal=cat", "  --[no]fast  (default true)", "  --count="]
+    assert lines[lines.index("  --animal=cat") + 1] == "      which one (one of cat, dog)"
+    assert lines[lines.index("  --zebra=") + 1] == "      defined first"
+
+
+def test_help_is_broken_between_words_alone():
+    lines = help_of(with_config=False, with_own=True)
+    words = " ".join(lines[lines.index("  --count=") + 1 :]).split()
+    assert words[:8] == ["how", "many", *["very-long-hyphened-words"] * 6]
+    assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize("with_own", [False, True])
+def test_flags_of_a_configuration_stand_under_what_it_is(with_own):
+    lines = help_of(with_config=True, with_own=with_own)
+    begin = lines.index("What the data are and how they are fed:")
+    assert ("Flags:" in lines[:begin]) == with_own
+    assert lines[begin - 1] == ""
+    assert lines[begin + 1] == "  --dataset=cifar100"
+    assert "(one of cifar100, shapes100, shapes100_tiny, auto)" in " ".join(line.strip() for line in lines[begin:])
