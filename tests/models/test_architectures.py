@@ -289,6 +289,23 @@ def test_study_cnn_pools_as_it_is_told(values, expected):
     assert "".join(letters.get(type(layer), "") for layer in layers) == expected
 
 
+@pytest.mark.parametrize("activation", ["relu", "elu", "leaky_relu", "selu", "tanh", "silu"])
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_study_cnn_answers_as_if_it_pooled_what_is_activated(activation, pooling):
+    model = built(architecture="study_cnn", heads="fine", activation=activation, pooling=pooling, blocks=2)
+    images = np.random.default_rng(0).uniform(0, 255, [4, 32, 32, 3]).astype(np.float32)
+    activate = getattr(keras.activations, activation)
+    pool = keras.ops.max_pool if pooling == "max" else keras.ops.average_pool
+    x = images
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            layer.kernel.assign(20 * layer.kernel)  # far enough below zero that silu falls there
+            x = pool(activate(layer(x)), 2, 2)
+        elif not isinstance(layer, (keras.layers.Activation, keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)):
+            x = layer(x) if not isinstance(layer, keras.layers.InputLayer) else x
+    np.testing.assert_allclose(model(images)["fine"], x, rtol=1e-5, atol=1e-3)
+
+
 def test_study_cnn_penalises_the_squares_of_the_trunks_kernels():
     model = built(architecture="study_cnn", l2=0.01)
     kernels = [variable.numpy() for variable in model.trainable_variables if variable.name == "kernel"]
@@ -300,7 +317,8 @@ def test_study_cnn_penalises_the_squares_of_the_trunks_kernels():
 def test_study_cnn_drops_behind_each_block_and_begins_as_it_is_told():
     model = built(architecture="study_cnn", dropout=0.25, activation="selu", initializer="lecun_normal")
     kinds = [type(layer).__name__ for layer in model.layers]
-    assert [kinds[place - 1] for place, kind in enumerate(kinds) if kind == "Dropout"] == ["MaxPooling2D"] * 3
+    before = [kinds[place - 2 : place] for place, kind in enumerate(kinds) if kind == "Dropout"]
+    assert before == [["MaxPooling2D", "Activation"]] * 3
     assert {layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)} == {0.25}
     activations = [layer.activation.__name__ for layer in model.layers if isinstance(layer, keras.layers.Activation)]
     assert activations == ["selu"] * 3
