@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks import step_table, study_rows
 from pipeline import errors
-from tuning import study_report
+from tuning import study_page
 
 STUDIES = pathlib.Path("docs", "studies")
 RESULTS = pathlib.Path("benchmarks", "results")
@@ -38,8 +38,8 @@ def _table(studies: pathlib.Path, name: str) -> str:
     path = studies / name / "report.json"
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        lines = study_report.markdown_table(report, report["metrics"][0], with_commands=True)
-        origin = study_report.origin(report)
+        lines = study_page.table(report, report["metrics"][0], with_commands=True)
+        origin = study_page.origin(report)
     except (OSError, ValueError, KeyError) as error:
         raise errors.FailedError(f"{path}: expected a report.json that tuning.study wrote ({error})") from error
     return "\n".join([*lines, "", f"{origin}. [All of it]({STUDIES.as_posix()}/{name}/report.md)", ""])

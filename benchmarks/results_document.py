@@ -5,6 +5,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline import markdown_table
+
 RESULTS = pathlib.Path(__file__).parent / "results"
 COLUMNS = ("median", "min", "max", "repeats")
 SHOWN = (
@@ -55,14 +57,14 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     more = [name for name in SHOWN if any(name in row for row in rows)]
     has_means = any("mean" in row for row in rows)
     heading = ["row", "unit", *(("mean", "standard deviation") if has_means else ()), *COLUMNS, *more]
-    table = [heading, ["---"] * len(heading)]
+    table = []
     for row in rows:
         means = (_number(row.get("mean")), _number(row.get("standard_deviation"))) if has_means else ()
         table.append(
             [row["name"], row["unit"], *means, *(_number(row.get(name)) for name in COLUMNS)]
             + [_number(row.get(name)) for name in more]
         )
-    return [f"| {' | '.join(cells)} |" for cells in table]
+    return markdown_table.lines(heading, table)
 
 
 def _number(value: Any) -> str:

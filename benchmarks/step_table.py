@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline import markdown_table
+
 NAMES = {"resnet18": "ResNet-18", "wrn_16_4": "WRN-16-4"}  # of recipes that are no presets
 HALF, FULL = "mixed_bfloat16", "float32"
 HEADING = (
@@ -21,8 +23,7 @@ def table(document: Mapping[str, Any]) -> list[str]:
     """Lines of Markdown, a row a recipe that was measured at both precisions."""
     rows = {row["name"]: row for row in document["rows"]}
     recipes = [name.split("/")[1] for name in rows if name.startswith("ours/") and name.endswith(f"/{HALF}/bare")]
-    cells = [HEADING, ["---"] * len(HEADING), *(_cells(recipe, rows) for recipe in recipes)]
-    return [f"| {' | '.join(line)} |" for line in cells]
+    return markdown_table.lines(HEADING, [_cells(recipe, rows) for recipe in recipes])
 
 
 def _cells(recipe: str, rows: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:

@@ -91,7 +91,7 @@ def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
     """A vector of sums -> the means that a model with these heads ("both", "fine", "coarse") has; none of no example.
 
     Raises:
-      errors.FailedError: a mean is not a finite number: the training has diverged.
+      errors.DivergedError: a mean is not a finite number: the training has diverged.
     """
     num_examples, *totals = (float(value) for value in vector)
     if not num_examples:
@@ -100,7 +100,7 @@ def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
     found = {name: value for name, value in found.items() if HEAD_OF[name] in ("", *names(heads))}
     for name, value in found.items():
         if not math.isfinite(value):
-            raise errors.FailedError(
+            raise errors.DivergedError(
                 f"{name} is {value}, expected a number: training has diverged; "
                 "try a lower --learning_rate, in another --run_dir"
             )

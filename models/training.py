@@ -61,7 +61,7 @@ def train(
     Raises:
       errors.BadArgumentError: the configuration does not fit the data or the callbacks.
       errors.InterruptedRunError: SIGINT or SIGTERM came; the state is saved in `run`.
-      errors.FailedError: the loss is not a number any more.
+      errors.DivergedError: the loss is not a number any more.
     """
     _refuse_two_rates(config, callbacks)
     _refuse_sizes(data, config)
@@ -215,7 +215,7 @@ class _Loop:
         self._train_steps(stream)
         means, images_per_s = metrics.means(self.step.sums, self.config.heads), self._images_per_s()
         if not means:
-            raise errors.FailedError(f"every step of epoch {progress.epoch + 1} overflowed; try --precision=float32")
+            raise errors.DivergedError(f"every step of epoch {progress.epoch + 1} overflowed; try --precision=float32")
         validation = self._validate()
         rate = float(self.optimizer.learning_rate)
         logs = {**means, **{f"val_{name}": value for name, value in validation.items()}, "learning_rate": rate}

@@ -9,6 +9,10 @@ class FailedError(RuntimeError):
     """The arguments were fine and the work could not be done; the binaries end with exit code 1."""
 
 
+class DivergedError(FailedError):
+    """A training whose numbers are none any more: to go on with its weights is of no use."""
+
+
 class BusyError(FailedError):
     """Another process is working on the very thing."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from pipeline import errors
+from pipeline import errors, markdown_table
 from pipeline.explore_statistics import PARTS, PixelSums, Survey, middle_and_frame
 
 CHANNELS = ("red", "green", "blue")
@@ -125,7 +125,7 @@ def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     rows = tuple(rows)
     are_figures = [all(_is_figure(row[column]) for row in rows) for column in range(len(headings))]
     rule = tuple("---:" if figures else "---" for figures in are_figures)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rule, *rows))
+    return "\n".join(map(markdown_table.row, (headings, rule, *rows)))
 
 
 def _is_figure(cell: str) -> bool:

@@ -118,8 +118,8 @@ class _Runner:
             outcome = slot.worker.answer()
         except CallError as error:
             self._fail(slot, cell, str(error), error.trace)
-            if error.kind == errors.FailedError.__name__:
-                self._folder.remove_run(cell)  # weights that are not numbers must not be gone on with
+            if error.kind == errors.DivergedError.__name__:
+                self._folder.remove_run(cell)
         except DiedError as error:
             self._fail(slot, cell, str(error), "")
         else:

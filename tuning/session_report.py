@@ -16,6 +16,7 @@ from sklearn.inspection import permutation_importance
 
 from models.reporting import figures, report
 from models.reporting.table import wide_console
+from pipeline import markdown_table
 from tuning import statistics
 from tuning.session import COMPLETED, Session, ranked
 
@@ -80,7 +81,7 @@ def markdown(found: Mapping[str, Any]) -> str:
     lines += [f"**{warning}.**", ""] if warning else []
     lines += [_summary(found), ""]
     heading, *rows = _table(found, SHOWN_TRIALS)
-    lines += [_line(heading), _line(["---"] * len(heading)), *(_line(row) for row in rows), ""]
+    lines += [*markdown_table.lines(heading, rows), ""]
     if found["importance"]:
         lines += ["## What mattered", "", "| hyperparameter | share |", "| --- | --- |"]
         lines += [f"| {name} | {100 * share:.0f} % |" for name, share in found["importance"].items()] + [""]
@@ -169,7 +170,3 @@ def _retrained_lines(retrained: Mapping[str, Any]) -> list[str]:
     for name, value in retrained["test"].items():
         lines.append(f"test, read once: {name} {figures.percent(value)} %, mean over the seeds")
     return lines
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -13,7 +13,8 @@ from scipy import stats
 
 LEVEL = 0.95  # of every interval; a difference is called real where its corrected p-value is below 1 - LEVEL
 NO_SPREAD = 1e-9  # a standard deviation of accuracies below it is rounding: one image of 10,000 is 1e-4
-HIGHER, LOWER, NOT_SHOWN, TOO_FEW = "higher", "lower", "no difference shown", "needs 2 repeats"
+FEW_PAIRS = 5  # below, a row's own differences say too little of their spread: that of all rows together is taken
+HIGHER, LOWER, NOT_SHOWN, TOO_FEW = "higher", "lower", "no difference shown", "needs 2 shared seeds"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,14 @@ class Summary:
 
 
 @dataclasses.dataclass(frozen=True)
+class Residual:
+    """The spread of single values about what their row and their seed explain, and its degrees of freedom."""
+
+    std: float
+    degrees: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """A variant minus the reference, over the seeds that both have.
 
@@ -35,7 +44,8 @@ class Comparison:
       num_pairs: seeds that both have.
       difference: mean of the paired differences.
       low, high: the t interval of that mean, not corrected for the number of comparisons.
-      p_value: of the two-sided paired t-test.
+      p_value: of the two-sided paired t-test; of a pooled one where there are fewer pairs than FEW_PAIRS.
+      is_pooled: whether the spread is that of all rows.
       p_corrected: that, after Holm's correction over a study's comparisons.
       verdict: HIGHER, LOWER, NOT_SHOWN or TOO_FEW, from `p_corrected`.
     """
@@ -45,6 +55,7 @@ class Comparison:
     low: float | None
     high: float | None
     p_value: float | None
+    is_pooled: bool = False
     p_corrected: float | None = None
     verdict: str = TOO_FEW
 
@@ -61,12 +72,46 @@ def summarise(values: Sequence[float]) -> Summary:
     return Summary(len(values), mean, std, mean - margin, mean + margin)
 
 
-def compare(values: Mapping[int, float], reference: Mapping[int, float]) -> Comparison:
-    """Seed -> value of a variant, and of the reference -> their comparison, still without correction and verdict."""
+def residual(rows: Sequence[Mapping[int, float]]) -> Residual | None:
+    """What is left of the values of a study's rows once each row's mean and each seed's is taken out.
+
+    That is the randomised block design, seeds being the blocks (Montgomery, Design and Analysis of Experiments, 4.1).
+    It takes all rows to spread alike; with two seeds that says far more than the one difference of differences.
+
+    Args:
+      rows: seed -> value of each; those that lack a seed of another are passed over.
+
+    Returns:
+      None where fewer than two rows share fewer than two seeds, or nothing is left.
+    """
+    seeds = sorted(set().union(*rows))
+    values = np.array([[row[seed] for seed in seeds] for row in rows if len(row) == len(seeds)])
+    degrees = (len(values) - 1) * (len(seeds) - 1)
+    if len(values) == 0 or degrees < 1:
+        return None
+    left = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
+    std = math.sqrt(float(np.sum(left**2)) / degrees)
+    return Residual(std, degrees) if std > NO_SPREAD else None
+
+
+def compare(values: Mapping[int, float], reference: Mapping[int, float], pooled: Residual | None = None) -> Comparison:
+    """How a variant differs from the reference, still without correction and verdict.
+
+    Args:
+      values: seed -> value of the variant.
+      reference: seed -> value of the reference.
+      pooled: of all rows, for comparisons of few pairs.
+    """
     differences = [values[seed] - reference[seed] for seed in sorted(values.keys() & reference.keys())]
     summary = summarise(differences)
-    p_value = _p_value(differences, summary) if summary.num_values > 1 else None
-    return Comparison(summary.num_values, summary.mean, summary.low, summary.high, p_value)
+    if summary.mean is None or summary.num_values < 2:
+        return Comparison(summary.num_values, summary.mean, None, None, None)
+    if summary.num_values < FEW_PAIRS and pooled is not None:
+        error = pooled.std * math.sqrt(2 / summary.num_values)
+        low, high = (float(end) for end in stats.t.interval(LEVEL, pooled.degrees, summary.mean, error))
+        p_value = 2 * float(stats.t.sf(abs(summary.mean) / error, pooled.degrees))
+        return Comparison(summary.num_values, summary.mean, low, high, p_value, is_pooled=True)
+    return Comparison(summary.num_values, summary.mean, summary.low, summary.high, _p_value(differences, summary))
 
 
 def judge(comparisons: Sequence[Comparison]) -> list[Comparison]:

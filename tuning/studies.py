@@ -57,19 +57,6 @@ _ABLATION = Study(
     ),
 )
 
-_NORMALISATION = Study(
-    name="normalisation",
-    question="Is dividing pixels by 255 enough, or does standardising each channel help?",
-    base=_QUICK,
-    budgets={"smoke": _SMOKE, "short": {"epochs": 2.0}, "full": {"epochs": 5.0}},
-    repeats={"smoke": 2, "short": 3, "full": 5},
-    reference="unit",
-    variants=(
-        Variant("unit", {"pixel_scaling": "unit"}, "pixels / 255, as the study had it"),
-        Variant("standardise", {"pixel_scaling": "standardise"}, "zero mean, unit deviation a channel"),
-    ),
-)
-
 _AUGMENTATION = Study(
     name="augmentation",
     question="Which set of random transforms helps, at this length of training?",
@@ -128,6 +115,21 @@ _STUDY_CNN_BUDGETS: dict[str, dict[str, Any]] = {
 _DEEPER_CNN_BUDGETS = {**_STUDY_CNN_BUDGETS, "short": {"epochs": 2.5, "first_filters": 16, **_SHORT_CNN}}
 _HYPOTHESIS_REPEATS = {"smoke": 1, "short": 5, "full": 5}
 
+_NORMALISATION = Study(
+    name="normalisation",
+    question="Is dividing pixels by 255 enough, or does standardising each channel help?",
+    # Without batch normalisation, which undoes what an affine map of the pixels does.
+    base=_STUDY_CNN,
+    budgets=_STUDY_CNN_BUDGETS,
+    repeats=_HYPOTHESIS_REPEATS,
+    side_by_side=True,
+    reference="unit",
+    variants=(
+        Variant("unit", {"pixel_scaling": "unit"}, "pixels / 255, as the study had it"),
+        Variant("standardise", {"pixel_scaling": "standardise"}, "zero mean, unit deviation a channel"),
+    ),
+)
+
 _POOLING = Study(
     name="pooling",
     question="Does it matter how the simple CNN pools: maxima, averages, or some of both?",
@@ -140,9 +142,16 @@ _POOLING = Study(
         Variant("max", {"pooling": "max"}, study_mean=0.29652, study_std=0.01538),
         Variant("average", {"pooling": "average"}, study_mean=0.33974, study_std=0.01062),
         # Two of each need four blocks, and so do the twins that they are to be compared with.
-        Variant("mixed_4_blocks", {"pooling": "mixed", "blocks": 4}, "2 + 2", study_mean=0.32522, study_std=0.01008),
         Variant("max_4_blocks", {"pooling": "max", "blocks": 4}),
-        Variant("average_4_blocks", {"pooling": "average", "blocks": 4}),
+        Variant("average_4_blocks", {"pooling": "average", "blocks": 4}, against="max_4_blocks"),
+        Variant(
+            "mixed_4_blocks",
+            {"pooling": "mixed", "blocks": 4},
+            "two of each",
+            against="max_4_blocks",
+            study_mean=0.32522,
+            study_std=0.01008,
+        ),
     ),
 )
 
@@ -185,9 +194,9 @@ _DROPOUT = Study(
     side_by_side=True,
     reference="none",
     variants=(
-        Variant("none", {"dropout": 0.0}),
-        Variant("dropout_0.3", {"dropout": 0.3}),
-        Variant("dropout_0.4", {"dropout": 0.4}),
+        Variant("none", {"dropout": 0.0}, "trained as `with` of the study batch_norm"),
+        Variant("dropout_0.3", {"dropout": 0.3}, "trained as `with_dropout` there"),
+        Variant("dropout_0.4", {"dropout": 0.4}, against="dropout_0.3"),
     ),
 )
 
@@ -205,8 +214,8 @@ _L2 = Study(
         Variant("none", {"l2": 0.0}),
         Variant("l2_0.0001", {"l2": 1e-4}),
         Variant("l2_0.001", {"l2": 1e-3}),
-        Variant("l2_0.1", {"l2": 0.1}, "as the study's final fine model has it"),
-        Variant("l2_0.2", {"l2": 0.2}, "as its Model 1 and its final coarse model have it"),
+        Variant("l2_0.1", {"l2": 0.1}, "what the study names for its final fine model, read as a penalty"),
+        Variant("l2_0.2", {"l2": 0.2}, "for its Model 1 and its final coarse model, read so", against="l2_0.1"),
     ),
 )
 
@@ -215,6 +224,7 @@ _AUGMENTED_IMAGES = Study(
     question="Do more augmented images help, and is it the images or the longer training?",
     # As in the study, each count of images is gone through equally often: more images are more training, and the
     # table's PetaFLOP say how much more. The last two rows repeat the originals at that cost, to tell the two apart.
+    # Views are drawn anew in each pass, where the study's array was drawn once.
     base={**_DEEPER_CNN, "augmentation": "study"},
     budgets={
         "smoke": {**_STUDY_CNN_BUDGETS["smoke"], "epochs": 1.0},
@@ -227,9 +237,19 @@ _AUGMENTED_IMAGES = Study(
     variants=(
         Variant("40000", {"virtual_examples": 40_000, "original_fraction": 0.5}, "half of them the originals"),
         Variant("400000", {"virtual_examples": 400_000, "original_fraction": 0.1}),
-        Variant("600000", {"virtual_examples": 600_000, "original_fraction": 0.0666667}, study_mean=0.6198),
-        Variant("400000_plain", {"virtual_examples": 400_000, "augmentation": "none"}, "the originals, ten times each"),
-        Variant("600000_plain", {"virtual_examples": 600_000, "augmentation": "none"}, "the originals, 15 times each"),
+        Variant("600000", {"virtual_examples": 600_000, "original_fraction": 0.0666667}),
+        Variant(
+            "400000_plain",
+            {"virtual_examples": 400_000, "augmentation": "none"},
+            "the originals, ten times each",
+            against="400000",
+        ),
+        Variant(
+            "600000_plain",
+            {"virtual_examples": 600_000, "augmentation": "none"},
+            "the originals, 15 times each",
+            against="600000",
+        ),
     ),
 )
 
@@ -278,7 +298,7 @@ _ACTIVATION_OPTIMIZER = Study(
 
 _TRANSFER = Study(
     name="transfer",
-    question="Does the fine model's architecture serve for coarse labels, or is a smaller one of their own better?",
+    question="Does the fine model's architecture serve for coarse labels, or is the smaller model of their own better?",
     base={"preset": "study_coarse", "num_validation": 10_000},
     budgets={
         "smoke": _SMOKE,
@@ -291,8 +311,16 @@ _TRANSFER = Study(
     shown=("fine_accuracy",),
     variants=(
         Variant("transferred", {"preset": "study_coarse_transferred"}, "6 convolutions", study_mean=0.706),
-        Variant("coarse", {"preset": "study_coarse"}, "4 convolutions, the study's final coarse model"),
-        Variant("fine_summed", {"preset": "study_fine"}, "its fine probabilities summed: no coarse training at all"),
+        Variant(
+            "coarse",
+            {"preset": "study_coarse"},
+            "the study's final coarse model: 4 convolutions, dropout between its blocks too, twice the weight decay",
+        ),
+        Variant(
+            "fine_summed",
+            {"preset": "study_coarse_transferred", "heads": "fine"},
+            "its fine probabilities summed: no coarse label in training at all",
+        ),
     ),
 )
 

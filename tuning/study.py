@@ -10,8 +10,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import shlex
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,7 +57,8 @@ def main() -> None:
     seeds = range(SEED.value, SEED.value + (REPEATS.value or study.repeats[BUDGET.value]))
     cells = study.cells(variants, BUDGET.value, seeds, source)
     path = STUDY_DIR.value or os.path.join("runs", "studies", f"{study.name}-{source.dataset}-{BUDGET.value}")
-    with study_folder.claim(pathlib.Path(path), study.name, BUDGET.value, cells) as folder:
+    others = study.cells(study.variants, BUDGET.value, seeds[:1], source)
+    with study_folder.claim(pathlib.Path(path), study.name, BUDGET.value, cells, others) as folder:
         if not all(folder.is_finished(cell) for cell in cells):
             _prepared(source)
             try:
@@ -95,32 +94,29 @@ def _run(folder: StudyFolder, cells: Sequence[Cell], num_workers: int) -> None:
 
 
 def _report(study: Study, dataset: str, folder: StudyFolder) -> None:
-    from tuning import study_report
+    from tuning import study_page, study_report
 
-    command = shlex.join(["python", "-m", "tuning.study", *sys.argv[1:]])
-    report = study_report.document(study, BUDGET.value, dataset, folder.results(), command)
+    report = study_report.document(study, BUDGET.value, dataset, folder.results())
     folder.write_report(report)
-    study_report.show(report)
+    study_page.show(report)
     _draw(report, folder.path)
 
 
 def _redraw(path: pathlib.Path) -> None:
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
-        known = "study" in report and "variants" in report
-    except (OSError, ValueError, TypeError):
-        known = False
-    if not known:
-        raise errors.BadArgumentError(f"redraw={path}: expected a report.json that tuning.study wrote")
-    _draw(report, path.parent)
+        _draw(json.loads(path.read_text(encoding="utf-8")), path.parent)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise errors.BadArgumentError(
+            f"redraw={path}: expected a report.json that this version of tuning.study wrote ({error!r})"
+        ) from error
 
 
 def _draw(report: dict[str, Any], folder: pathlib.Path) -> None:
-    from tuning import study_plots, study_report
+    from tuning import study_page, study_plots
 
-    page = folder / "report.md"
-    run_folder.write_text(page, study_report.markdown(report))
-    for path in (page, *study_plots.draw(report, folder)):
+    page, pictures = folder / "report.md", study_plots.draw(report, folder)
+    run_folder.write_text(page, study_page.page(report, [path.name for path in pictures]))
+    for path in (page, *pictures):
         print(f"written: {path}")
 
 

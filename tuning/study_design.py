@@ -37,6 +37,7 @@ class Variant:
       name: lower case, digits and `_.+-`: it names files.
       changes: fields of DataConfig and TrainConfig that differ from the study's base.
       note: what a reader must know about the choice, in a few words.
+      against: the variant that it is compared with; "" is the study's reference.
       levels: of a study with two factors, the level of each.
       study_mean: what the study that this project replaces measured for it, 0 to 1.
       study_std: the standard deviation of that, 0 to 1, where it told one.
@@ -46,6 +47,7 @@ class Variant:
     name: str
     changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     note: str = ""
+    against: str = ""
     levels: tuple[str, ...] = ()
     study_mean: float | None = None
     study_std: float | None = None
@@ -103,7 +105,7 @@ class Study:
       budgets: fields by budget, for each of BUDGETS.
       repeats: seeds by budget where `--repeats` says nothing.
       variants: the rows.
-      reference: the variant that the others are compared with.
+      reference: the variant that the others are compared with, where they name no other.
       metrics: what is measured and tested, of METRICS, always on validation.
       shown: what is shown beside it, untested.
       combinations: rows made of several variants' models.
@@ -129,7 +131,8 @@ class Study:
         names = [variant.name for variant in self.variants] + [row.name for row in self.combinations]
         wrong = [name for name in names if not _NAME.fullmatch(name) or names.count(name) > 1]
         parts = {variant for combination in self.combinations for variant in combination.parts.values()}
-        unknown = ({self.reference} | parts) - {variant.name for variant in self.variants}
+        against = {variant.against for variant in self.variants} - {""}
+        unknown = ({self.reference} | parts | against) - {variant.name for variant in self.variants}
         measured = {variant.study_metric for variant in self.variants} - {""}
         unmeasured = {*self.metrics, *self.shown, *measured} - set(METRICS)
         for what, found in (("name", wrong), ("variant", unknown), ("metric", unmeasured)):
@@ -152,6 +155,11 @@ class Study:
                 f"variants={name!r}: study {self.name} has {', '.join(known)}{nearest(name, set(known))}"
             )
         return known[name]
+
+    def against(self, name: str) -> str:
+        """The variant that a row, of a variant or a combination, is compared with."""
+        own = next((variant.against for variant in self.variants if variant.name == name), "")
+        return own or self.reference
 
     def chosen(self, names: Sequence[str]) -> Sequence[Variant]:
         """The variants of these names; all where none is given.

@@ -97,10 +97,19 @@ class StudyFolder:
 
 
 @contextlib.contextmanager
-def claim(path: pathlib.Path, study: str, budget: str, cells: Sequence[Cell]) -> Iterator[StudyFolder]:
+def claim(
+    path: pathlib.Path, study: str, budget: str, cells: Sequence[Cell], others: Sequence[Cell] = ()
+) -> Iterator[StudyFolder]:
     """Open a study's folder, a new one or one to go on with, and keep other processes out until the context ends.
 
     More seeds and more variants may come to what is there; what is there may not change.
+
+    Args:
+      path: of the folder.
+      study: its name.
+      budget: its budget.
+      cells: that are to be run.
+      others: of variants that are not to be run now; those that are there already stand in the same report.
 
     Raises:
       errors.BadArgumentError: the folder holds something else, or variants of another configuration.
@@ -108,9 +117,10 @@ def claim(path: pathlib.Path, study: str, budget: str, cells: Sequence[Cell]) ->
     """
     with claimed(path, "study"):
         identity, found = _identity(study, budget, cells), _found(path)
-        _refuse_other(path, found, identity)
+        _refuse_other(path, found, _identity(study, budget, [*others, *cells]))
         identity = {**found, **identity, "variants": {**found.get("variants", {}), **identity["variants"]}}
         write_text(path / "study.json", json.dumps(identity, indent=1) + "\n")
+        reach_disk(path / "study.json")
         folder = StudyFolder(path)
         for cell in cells:
             if folder.is_finished(cell):
@@ -138,6 +148,10 @@ def _found(path: pathlib.Path) -> dict[str, Any]:
         return json.loads((path / "study.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except ValueError as error:
+        raise errors.FailedError(
+            f"study_dir={path}: its study.json is damaged ({error}); remove that file, or choose another folder"
+        ) from error
 
 
 def _refuse_other(path: pathlib.Path, found: dict[str, Any], given: dict[str, Any]) -> None:

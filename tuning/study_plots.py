@@ -88,11 +88,12 @@ def _bars(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure:
         axes.tick_params(axis="y", length=0)
     for place, row in enumerate(rows):
         _draw_mean(left, place, row["measured"][name], row["name"] == report["reference"])
-        _draw_difference(right, place, row["measured"][name]["comparison"])
+        _draw_difference(right, place, row["measured"][name]["comparison"], report["reference"])
     left.set_xlim(0, min(100.0, 1.18 * max(_greatest(row["measured"][name]) for row in rows)))
     left.set_xlabel("accuracy (%)")
     _frame_differences(right, [row["measured"][name]["comparison"] for row in rows])
-    right.set_xlabel(f"difference from {_label(report['reference'])}, paired by seed (points of %)")
+    others = ", or as named" if right.texts else ""
+    right.set_xlabel(f"points of % from {_label(report['reference'])}{others}, paired by seed")
     figure.suptitle(_heading(report, name), x=0.01, ha="left")
     named: dict[str, Any] = {}
     for axes in (left, right):
@@ -132,13 +133,18 @@ def _greatest(measured: Mapping[str, Any]) -> float:
     return 100 * max(*measured["values"].values(), measured["mean"], measured["study_mean"] or 0.0)
 
 
-def _draw_difference(axes: Axes, place: int, comparison: Mapping[str, Any] | None) -> None:
+def _draw_difference(axes: Axes, place: int, comparison: Mapping[str, Any] | None, reference: str) -> None:
     if comparison is None or comparison["difference"] is None:
         return
     difference, verdict = 100 * comparison["difference"], comparison["verdict"]
     colour = VERDICT_COLOURS.get(verdict, GREY)
     marker = {statistics.HIGHER: ">", statistics.LOWER: "<"}.get(verdict, "o")
     axes.plot(difference, place, marker, color=colour, markersize=7, label=verdict)
+    if comparison["against"] != reference:
+        axes.annotate(
+            f"from {_label(comparison['against'])}", (difference, place), (0, -7), textcoords="offset points",
+            ha="center", va="top", fontsize=8, color=INK,
+        )  # fmt: skip
     if comparison["low"] is not None:
         axes.hlines(place, 100 * comparison["low"], 100 * comparison["high"], color=colour, linewidth=1.6)
 

@@ -1,27 +1,20 @@
-"""What a study found: cells' results -> one document, and that as a table for people.
+"""What a study found, as one document: cells' results, statistics, and what they were run with.
 
-    StudyFolder.results() ──document──▶ report.json ──▶ markdown, rich table, tuning.study_plots
-
-The table and the plots are drawn from the document alone, so that a committed report.json is enough to draw them again.
+StudyFolder.results() ──document──▶ report.json ──▶ tuning.study_page, tuning.study_plots
 """
 
+import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rich.box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from models import presets
-from models.reporting import figures
-from models.reporting.table import wide_console
+from models.network_config import READ_BY
 from models.run_folder import with_defaults
 from models.train_config import TrainConfig
 from pipeline import errors
 from pipeline.config import build
-from pipeline.data_config import DataConfig
+from pipeline.data_config import DataConfig, SourceConfig
 from tuning import statistics
 from tuning.study_design import METRICS, Study
 from tuning.study_folder import FINISHED
@@ -36,7 +29,7 @@ def metric(report: Mapping[str, Any], name: str) -> float | None:
     return report[name]
 
 
-def document(study: Study, budget: str, dataset: str, results: Sequence[Result], command: str) -> dict[str, Any]:
+def document(study: Study, budget: str, dataset: str, results: Sequence[Result]) -> dict[str, Any]:
     """The whole of `report.json`.
 
     Args:
@@ -44,7 +37,6 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result],
       budget: one of BUDGETS.
       dataset: the data set's name.
       results: of the cells that were run, finished or failed; those of variants that the study lost are passed over.
-      command: what was typed.
 
     Raises:
       errors.FailedError: a result is not of validation.
@@ -65,6 +57,7 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result],
         "question": study.question,
         "dataset": dataset,
         "budget": budget,
+        "recipe": {**study.base, **study.budgets[budget]},
         "split": "validation",
         "num_train": _distinct(finished, "num_train"),
         "num_validation": _distinct(finished, "num_validation"),
@@ -73,62 +66,15 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result],
         "shown": list(study.shown),
         "factors": list(study.factors),
         "interval_level": statistics.LEVEL,
-        "correction": f"Holm, over {num_comparisons} comparisons",
+        "correction": f"Holm, over {num_comparisons} comparison{'' if num_comparisons == 1 else 's'}",
         "variants": rows,
         "cells": [_cell_row(study, result) for result in results],
-        "command": command,
+        "command": _command(study, budget, dataset, finished),
         "device": _distinct(finished, "device"),
         "precision": _distinct(finished, "precision"),
         "versions": _distinct(finished, "versions"),
         "git_commit": _distinct(finished, "git_commit"),
     }
-
-
-def markdown(report: Mapping[str, Any]) -> str:
-    """The document as a page: what was asked, a table a metric, what every row changes, and what it was run with."""
-    warning = figures.stand_in_warning(report["dataset"])
-    lines = [f"# {report['study']}: {report['question']}", ""]
-    lines += [f"**{warning}.**", ""] if warning else []
-    lines += [_conditions(report), ""]
-    for name in report["metrics"]:
-        lines += [f"## {METRICS[name].capitalize()} accuracy (%)", "", *markdown_table(report, name), ""]
-    lines += ["## Rows", ""]
-    lines += [f"- **{row['name']}**{_explained(row)}" for row in report["variants"]]
-    failed = [cell for cell in report["cells"] if cell["status"] != FINISHED]
-    lines += ["", "## Failed", ""] if failed else []
-    lines += [f"- {cell['variant']}, seed {cell['seed']}: {cell['reason']}" for cell in failed]
-    lines += ["", origin(report)]
-    return "\n".join(lines) + "\n"
-
-
-def markdown_table(report: Mapping[str, Any], name: str, with_commands: bool = False) -> list[str]:
-    """Lines: one metric's table, a row a variant; if asked for, at its end what trains that variant alone."""
-    heading, *rows = _table(report, name)
-    if with_commands:
-        command_of = {row["name"]: row["command"] for row in report["variants"]}
-        heading = [*heading, "command"]
-        rows = [[*row, f"`{command}`" if (command := command_of[row[0]]) else ""] for row in rows]
-    return [_line(heading), _line(["---"] * len(heading)), *(_line(row) for row in rows)]
-
-
-def show(report: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print the document's tables; what is not CIFAR-100 says so before and after."""
-    console = console or wide_console()
-    warning = figures.stand_in_warning(report["dataset"])
-    console.print(
-        *([Text(warning, style="bold red")] if warning else []), Text(report["question"], style="bold"), sep="\n"
-    )
-    for name in report["metrics"]:
-        heading, *rows = _table(report, name)
-        table = Table(title=f"{METRICS[name]} accuracy (%)", title_justify="left", box=rich.box.SIMPLE)
-        for place, title in enumerate(heading):
-            table.add_column(title, justify="left" if place == 0 else "right", overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        console.print(table)
-    console.print(Text(_conditions(report)), soft_wrap=True)
-    if warning:
-        console.print(Text(warning, style="bold red"))
 
 
 def _variant_row(study: Study, name: str, finished: Sequence[Result]) -> dict[str, Any]:
@@ -143,7 +89,7 @@ def _variant_row(study: Study, name: str, finished: Sequence[Result]) -> dict[st
         "changes": dict(variant.changes),
         "note": variant.note,
         "levels": list(variant.levels),
-        "command": _train_command(own[0]["config"]) if own else None,
+        "command": _train_command(study.name, name, own[0]["config"]) if own else None,
         "curve": _curve(own),
         **{key: _mean([result["report"][key] for result in own]) for key in ("train_petaflop", "train_seconds")},
     }
@@ -192,29 +138,22 @@ def _row(name: str, seeds: list[int], measured: Mapping[str, Mapping[int, float]
 
 
 def _compare(study: Study, rows: Sequence[dict[str, Any]]) -> int:
-    """Put into each row how it differs from the reference in each metric; the number of comparisons corrected for."""
-    reference = next((row for row in rows if row["name"] == study.reference), None)
-    if reference is None:
-        return 0
-    measured = [
-        (row["measured"][key], statistics.compare(_by_seed(row, key), _by_seed(reference, key)))
-        for row in rows
-        for key in study.metrics
-        if row is not reference
-        and row["measured"].get(key, {}).get("values")
-        and _same_test(study, rows, row["name"], key) is None
-    ]
-    judged = statistics.judge([comparison for _, comparison in measured])
-    for (figure, _), comparison in zip(measured, judged, strict=True):
-        figure["comparison"] = {
-            "difference": comparison.difference,
-            "low": comparison.low,
-            "high": comparison.high,
-            "num_pairs": comparison.num_pairs,
-            "p_value": comparison.p_value,
-            "p_corrected": comparison.p_corrected,
-            "verdict": comparison.verdict,
-        }
+    """Put into each row how it differs from what it is compared with; the number of comparisons corrected for."""
+    by_name = {row["name"]: row for row in rows}
+    measured = []
+    for key in study.metrics:
+        pooled = statistics.residual([_by_seed(by_name[variant.name], key) for variant in study.variants
+                                      if variant.name in by_name and _by_seed(by_name[variant.name], key)])  # fmt: skip
+        for row in rows:
+            against = by_name.get(study.against(row["name"]))
+            if against is None or against is row or not _by_seed(row, key):
+                continue
+            if _same_test(study, rows, row["name"], key) is None:
+                comparison = statistics.compare(_by_seed(row, key), _by_seed(against, key), pooled)
+                measured.append((row["measured"][key], against["name"], comparison))
+    judged = statistics.judge([comparison for *_, comparison in measured])
+    for (figure, against, _), comparison in zip(measured, judged, strict=True):
+        figure["comparison"] = {"against": against, **dataclasses.asdict(comparison)}
     return sum(comparison.p_value is not None for comparison in judged)
 
 
@@ -286,86 +225,28 @@ def _distinct(finished: Sequence[Result], name: str) -> list[Any]:
     return found
 
 
-def _train_command(config: Mapping[str, Any]) -> str:
-    """What trains a cell alone."""
+def _command(study: Study, budget: str, dataset: str, finished: Sequence[Result]) -> str:
+    """What runs the study to where it is, on any machine."""
+    seeds = sorted({result["seed"] for result in finished})
+    names = [variant.name for variant in study.variants if any(variant.name == one["variant"] for one in finished)]
+    given = [f"--study={study.name}", f"--budget={budget}"]
+    given += [f"--repeats={seeds[-1] - seeds[0] + 1}"] if seeds else []
+    given += [f"--seed={seeds[0]}"] if seeds and seeds[0] else []
+    given += [f"--variants={','.join(names)}"] if 0 < len(names) < len(study.variants) else []
+    given += [f"--dataset={dataset}"] if dataset != SourceConfig().dataset else []
+    return shlex.join(["python", "-m", "tuning.study", *given])
+
+
+def _train_command(study: str, variant: str, config: Mapping[str, Any]) -> str:
+    """What trains a cell alone, in a folder of its own; without the fields that its network does not read."""
     config, preset = with_defaults(dict(config)), presets.preset(config["preset"])
+    architecture = config["architecture"]
     given = [f"--preset={config['preset']}"]
     for kind in (DataConfig, TrainConfig):
         standard = build(kind, preset, {"preset": config["preset"]}).as_dict(identity_only=True)
-        given += [f"--{name}={config[name]}" for name, value in standard.items() if config[name] != value]
-    return shlex.join(["python", "-m", "models.train", *given])
-
-
-def _table(report: Mapping[str, Any], name: str) -> list[list[str]]:
-    """Heading and rows of one metric's table; the study's column is there where it measured anything."""
-    rows = [row for row in report["variants"] if row["measured"].get(name, {}).get("values")]
-    shown = [other for other in (*report["metrics"], *report["shown"]) if other != name]
-    has_study = any(row["measured"][name]["study_mean"] is not None for row in rows)
-    heading = ["variant", "seeds", "mean ± std", "95 % interval", f"minus {report['reference']}", "p (Holm)", "verdict"]
-    heading += ["the study"] if has_study else []
-    heading += [*(METRICS[other] for other in shown), "PetaFLOP", "seconds"]
-    table = [heading]
-    for row in rows:
-        figure = row["measured"][name]
-        cells = [row["name"], str(len(figure["values"])), _spread(figure["mean"], figure["std"])]
-        cells += [
-            _interval(figure["low"], figure["high"]),
-            *_comparison(figure["comparison"], row["name"] == report["reference"]),
+        given += [
+            f"--{name}={config[name]}"
+            for name, value in standard.items()
+            if config[name] != value and architecture in READ_BY.get(name, (architecture,))
         ]
-        cells += [_spread(figure["study_mean"], figure["study_std"])] if has_study else []
-        cells += [figures.percent(row["measured"].get(other, {}).get("mean")) for other in shown]
-        table.append([*cells, _petaflop(row["train_petaflop"]), f"{row['train_seconds']:,.0f}"])
-    return table
-
-
-def _comparison(comparison: Mapping[str, Any] | None, is_reference: bool) -> list[str]:
-    if is_reference:
-        return ["reference", "", ""]
-    if comparison is None:
-        return [figures.MISSING] * 3
-    if comparison["difference"] is None:
-        return [figures.MISSING, figures.MISSING, comparison["verdict"]]
-    difference = f"{100 * comparison['difference']:+.2f}"
-    if comparison["low"] is not None:
-        difference += f" ({100 * comparison['low']:+.2f} to {100 * comparison['high']:+.2f})"
-    p_value = figures.MISSING if comparison["p_corrected"] is None else f"{comparison['p_corrected']:.2g}"
-    return [difference, p_value, comparison["verdict"]]
-
-
-def _spread(mean: float | None, std: float | None) -> str:
-    return figures.percent(mean) + (f" ± {figures.percent(std)}" if std is not None else "")
-
-
-def _interval(low: float | None, high: float | None) -> str:
-    return figures.MISSING if low is None else f"{figures.percent(low)} to {figures.percent(high)}"
-
-
-def _petaflop(value: float) -> str:
-    return f"{value:.3g}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _explained(row: Mapping[str, Any]) -> str:
-    changes = ", ".join(f"{name}={value!r}" for name, value in row["changes"].items())
-    told = "; ".join(part for part in (changes, row["note"]) if part)
-    return (f": {told}" if told else "") + (f". `{row['command']}`" if row["command"] else "")
-
-
-def _conditions(report: Mapping[str, Any]) -> str:
-    counts = [f"{count:,}" for count in report["num_train"]], [f"{count:,}" for count in report["num_validation"]]
-    return (
-        f"{figures.dataset_name(report['dataset'])}, budget {report['budget']}: "
-        f"{' or '.join(counts[0]) or 'no'} training and {' or '.join(counts[1]) or 'no'} validation images; accuracies "
-        f"are of validation, single view. Intervals are 95 % t intervals; differences are paired by seed, and p-values "
-        f"of paired t-tests corrected ({report['correction']}). With few seeds, no difference shown is not equality."
-    )
-
-
-def origin(report: Mapping[str, Any]) -> str:
-    """One line: the command, and the commits, machines and precisions of what it found."""
-    parts = (report["git_commit"], report["device"], report["precision"])
-    found = "; ".join(" and ".join(str(value) for value in part) or "nothing finished" for part in parts)
-    return f"Run: `{report['command']}`, {found}"
+    return shlex.join(["python", "-m", "models.train", *given, f"--run_dir=runs/{study}-{variant}"])

@@ -98,6 +98,11 @@ def percent(accuracy: float | None) -> str:
     return MISSING if accuracy is None else f"{100 * accuracy:.2f}"
 
 
+def spread(mean: float | None, std: float | None) -> str:
+    """Mean and standard deviation, 0 to 1 -> `61.23 ± 0.45`; the mean alone where there is no deviation."""
+    return percent(mean) + (f" ± {percent(std)}" if std is not None else "")
+
+
 def brief(value: float | None) -> str:
     """Three significant digits, or all of a large number's."""
     if value is None:

@@ -28,7 +28,7 @@ def folder(tmp_path):
         }
         for cell in cells
     ]
-    report = study_report.document(study, "smoke", "shapes100_tiny", results, "python -m tuning.study --study=X")
+    report = study_report.document(study, "smoke", "shapes100_tiny", results)
     folder = tmp_path / readme_blocks.STUDIES / "normalisation"
     folder.mkdir(parents=True)
     (folder / "report.json").write_text(json.dumps(report))
@@ -42,9 +42,9 @@ def test_table_is_put_in_the_place_of_the_old_one_and_nothing_else_changes(folde
     assert (begin, end, after) == ("<!-- study normalisation -->", "<!-- end -->", "after")
     assert table[0].startswith("| variant | seeds | mean ± std |")
     assert table[2].startswith("| unit | 2 | 50.00 ± 0.00 |")
-    assert "--pixel_scaling=unit --max_steps=6` |" in table[2]  # what trains the variant alone
+    assert "--max_steps=6 --run_dir=runs/normalisation-unit` |" in table[2]  # what trains the variant alone
     assert "an old table" not in page
-    assert "Run: `python -m tuning.study --study=X`, abc" in page
+    assert "Run: `python -m tuning.study --study=normalisation --budget=smoke --repeats=2" in page
     assert "(docs/studies/normalisation/report.md)" in page
     assert readme_blocks.with_tables(page, folder) == page
 
@@ -116,6 +116,6 @@ def test_every_row_of_the_study_is_there_and_says_whether_it_has_been_run(folder
     assert by_name["Model 1, fine"][1] == "`python -m models.train --preset=study_model_1`"
     assert by_name["Model 1, fine"][3] == "not run yet"
     assert by_name["activation relu"][2].startswith("adam 36.99, sgd 29.10, rmsprop 38.12")
-    claim = by_name["\N{LEFT DOUBLE QUOTATION MARK}dividing by 255 is enough\N{RIGHT DOUBLE QUOTATION MARK}"]
-    assert claim[1] == "`python -m tuning.study --study=X`"
+    claim = by_name["dividing by 255 is enough"]
+    assert claim[1].startswith("`python -m tuning.study --study=normalisation --budget=smoke --repeats=2")
     assert claim[3].startswith("unit 50.00 ± 0.00 (reference); standardise 50.00")

@@ -224,7 +224,7 @@ def test_validation_that_is_not_a_number_is_an_error_too(data):
         def on_test_begin(self, logs=None):
             self.model.set_weights([np.full_like(value, np.nan) for value in self.model.get_weights()])
 
-    with pytest.raises(errors.FailedError, match="loss is nan"):
+    with pytest.raises(errors.DivergedError, match="loss is nan"):
         training.train(data, linear(epochs=1.0), callbacks=[Spoil()], verbose=0)
 
 

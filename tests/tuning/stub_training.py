@@ -61,13 +61,18 @@ def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
 def train_but_fail_one(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
     _count(cell, run_dir)
     if cell.variant == "unit":
-        raise errors.FailedError("fine_loss is nan,\nexpected a number")
+        raise errors.DivergedError("fine_loss is nan,\nexpected a number")
     return outcome(cell)
 
 
 def train_but_fill_the_disk(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
     _count(cell, run_dir)
     raise OSError("No space left on device")
+
+
+def train_without_data(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(cell, run_dir)
+    raise errors.FailedError("the data set is not prepared")
 
 
 def train_and_leave(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:

@@ -60,9 +60,16 @@ def test_killed_worker_costs_its_cell_alone_and_leaves_the_checkpoint(folder, ce
     assert folder.run_dir(cells[0]).exists()
 
 
-def test_cell_that_did_not_diverge_keeps_its_run(folder, cells):
-    run(folder, cells[:1], stub_training.train_but_fill_the_disk)
-    assert folder.result(cells[0])["reason"] == "OSError: No space left on device"
+@pytest.mark.parametrize(
+    ("train", "reason"),
+    [
+        (stub_training.train_but_fill_the_disk, "OSError: No space left on device"),
+        (stub_training.train_without_data, "the data set is not prepared"),
+    ],
+)
+def test_cell_that_did_not_diverge_keeps_its_run(folder, cells, train, reason):
+    run(folder, cells[:1], train)
+    assert folder.result(cells[0])["reason"] == reason
     assert folder.run_dir(cells[0]).exists()  # hours of training, and room can be made
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +37,42 @@ def test_pairing_sees_what_the_spread_between_seeds_hides():
     shifted = {seed: value + 0.01 + 0.0005 * seed for seed, value in reference.items()}
     (judged,) = statistics.judge([statistics.compare(shifted, reference)])
     assert judged.verdict == statistics.HIGHER
+
+
+def test_residual_is_what_rows_and_seeds_leave():
+    rows = [{0: 0.50, 1: 0.53}, {0: 0.60, 1: 0.61}, {0: 0.40, 1: 0.42}]
+    # Differences between the seeds: 0.03, 0.01, 0.02; each value is half the distance from their mean off.
+    left = statistics.residual(rows)
+    assert left.degrees == 2
+    assert left.std == pytest.approx((4 * 0.005**2 / 2) ** 0.5)
+    assert statistics.residual([*rows, {0: 0.9}]) == left  # lacks a seed
+    assert statistics.residual([{0: 0.5}, {0: 0.6}]) is None
+    assert statistics.residual([{0: 0.5, 1: 0.6}]) is None
+    assert statistics.residual([]) is None
+    assert statistics.residual([{0: 0.5, 1: 0.6}, {0: 0.6, 1: 0.7}]) is None  # nothing is left
+
+
+def test_residual_is_the_two_way_analysis_of_variances():
+    values = np.random.default_rng(0).normal(0.5, 0.02, [6, 3])
+    left = statistics.residual([dict(enumerate(row)) for row in values])
+    total = ((values - values.mean()) ** 2).sum()
+    of_rows = 3 * ((values.mean(axis=1) - values.mean()) ** 2).sum()
+    of_seeds = 6 * ((values.mean(axis=0) - values.mean()) ** 2).sum()
+    assert left.std**2 * left.degrees == pytest.approx(total - of_rows - of_seeds)
+
+
+def test_few_pairs_are_judged_by_the_spread_of_all():
+    pooled = statistics.Residual(0.01, 34)
+    compared = statistics.compare({0: 0.60, 1: 0.64}, {0: 0.58, 1: 0.60}, pooled)
+    assert compared.difference == pytest.approx(0.03)  # over a standard error of 0.01: t = 3 with 34 degrees of freedom
+    assert compared.p_value == pytest.approx(0.00504, abs=2e-5)
+    assert (compared.low, compared.high) == (pytest.approx(0.03 - 0.02032, abs=1e-5), pytest.approx(0.05032, abs=1e-5))
+    assert compared.is_pooled
+    own = statistics.compare({0: 0.60, 1: 0.64}, {0: 0.58, 1: 0.60})
+    assert own.p_value == pytest.approx(0.2048, abs=1e-4)
+    assert not own.is_pooled
+    five = {seed: 0.5 + 0.01 * seed**2 for seed in range(5)}
+    assert not statistics.compare(five, dict.fromkeys(range(5), 0.5), pooled).is_pooled
 
 
 def test_holm_is_the_step_down_correction():

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from models import classifier, flops
+from models.network_config import refuse_unread
 from pipeline import errors
 from pipeline.batches import Epochs
 from pipeline.data_config import DATASETS, SourceConfig
@@ -25,6 +26,13 @@ def test_every_variant_of_every_budget_is_a_configuration_of_its_own(study, budg
         if budget != "smoke":
             configs = [cell.identity for cell in cells]
             assert all(config not in configs[:place] for place, config in enumerate(configs))
+
+
+@pytest.mark.parametrize("study", studies.STUDIES.values(), ids=lambda study: study.name)
+def test_variants_change_nothing_that_their_network_passes_over(study):
+    for variant in study.variants:
+        cell = study.cell(variant, "short", 0, SourceConfig())
+        refuse_unread(cell.train.architecture, variant.changes)
 
 
 @pytest.mark.parametrize("study", studies.STUDIES.values(), ids=lambda study: study.name)

@@ -30,7 +30,7 @@ def test_variant_of_another_configuration_is_refused_in_one_line(cells, tmp_path
         pass
     before = (tmp_path / "study.json").read_bytes()
     other = [dataclasses.replace(cell, train=dataclasses.replace(cell.train, learning_rate=9.0)) for cell in cells]
-    message = r"another configuration: unit: learning_rate=2.0 there, 9.0 given; choose another --study_dir"
+    message = r"another configuration: unit: learning_rate=0.001 there, 9.0 given; choose another --study_dir"
     with pytest.raises(errors.BadArgumentError, match=message), claim(tmp_path, other[::2]):
         pass
     with (
@@ -39,6 +39,30 @@ def test_variant_of_another_configuration_is_refused_in_one_line(cells, tmp_path
     ):
         pass
     assert (tmp_path / "study.json").read_bytes() == before
+
+
+def test_variant_of_another_configuration_is_refused_where_only_its_report_would_mix(cells, tmp_path):
+    with claim(tmp_path, cells):
+        pass
+    changed = dataclasses.replace(cells[0], train=dataclasses.replace(cells[0].train, learning_rate=9.0))
+    message = r"another configuration: unit: learning_rate=0.001 there, 9.0 given"
+    with (
+        pytest.raises(errors.BadArgumentError, match=message),
+        study_folder.claim(tmp_path, "normalisation", "smoke", cells[1:2], [changed]),
+    ):
+        pass
+    with study_folder.claim(tmp_path / "new", "normalisation", "smoke", cells[1:2], [changed]):
+        kept = json.loads((tmp_path / "new" / "study.json").read_text())
+    assert set(kept["variants"]) == {"standardise"}
+
+
+def test_damaged_description_is_one_line(cells, tmp_path):
+    (tmp_path / "study.json").write_text('{"study": "normal')
+    with (
+        pytest.raises(errors.FailedError, match=r"its study\.json is damaged .*; remove that file"),
+        claim(tmp_path, cells),
+    ):
+        pass
 
 
 def test_study_of_an_earlier_version_goes_on_where_the_new_field_has_its_default(cells, tmp_path):

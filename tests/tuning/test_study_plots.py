@@ -41,7 +41,7 @@ def overlapping(figure, texts):
     return [pair for pair in itertools.combinations(boxes, 2) if pair[0].overlaps(pair[1])]
 
 
-@pytest.mark.parametrize("name", ["fast_ablation", "activation_optimizer"])
+@pytest.mark.parametrize("name", ["fast_ablation", "activation_optimizer", "augmented_images"])
 def test_bars_name_every_variant_once_and_apart(name):
     figure, report = figure_of(study_plots._bars, name)
     labels = figure.axes[0].get_yticklabels()
@@ -49,16 +49,21 @@ def test_bars_name_every_variant_once_and_apart(name):
     assert [label.get_text() for label in labels] == [row["name"].replace("_", " ") for row in measured]
     assert overlapping(figure, [*labels, *figure.legends[0].get_texts()]) == []
     assert len(figure.axes[0].patches) == len(measured)
+    for axes in figure.axes:
+        box = axes.xaxis.label.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1  # nothing is cut off
 
 
 def test_bars_begin_at_zero_and_show_seeds_and_the_studys_figure():
-    figure, _ = figure_of(study_plots._bars, "augmented_images")
+    figure, _ = figure_of(study_plots._bars, "pooling")
     left, right = figure.axes
     assert left.get_xlim()[0] == 0
     points = [line for line in left.get_lines() if line.get_marker() == "o"]
     assert [len(line.get_xdata()) for line in points] == [3] * 5
-    (diamond,) = [line for line in left.get_lines() if line.get_marker() == "D"]
-    assert diamond.get_xdata() == pytest.approx([61.98])
+    diamonds = [float(line.get_xdata()[0]) for line in left.get_lines() if line.get_marker() == "D"]
+    assert diamonds == pytest.approx([29.652, 33.974, 32.522])
+    assert [text.get_text() for text in right.texts] == ["from max 4 blocks"] * 2
+    assert right.get_xlabel() == "points of % from max, or as named, paired by seed"
     assert len([line for line in right.get_lines() if line.get_marker() in "<>o"]) == 4  # all but the reference
 
 

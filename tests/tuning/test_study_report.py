@@ -2,18 +2,18 @@
 
 import io
 import json
-import re
+import shlex
 
 import pytest
 from rich.console import Console
 
-from models import presets
+from models import network_config, presets
 from models.train_config import TrainConfig
 from pipeline import errors
 from pipeline.config import build
 from pipeline.data_config import DataConfig, SourceConfig
 from tests.tuning.stub_training import outcome
-from tuning import statistics, studies, study_report
+from tuning import statistics, studies, study_page, study_report
 
 SEEDS = range(3)
 
@@ -35,14 +35,14 @@ def results(name, accuracy=lambda place, seed: 0.5 + 0.012 * place + 0.01 * seed
 
 def document(name, found=None):
     found = results(name) if found is None else found
-    return study_report.document(studies.find(name), "short", "cifar100", found, "python -m tuning.study")
+    return study_report.document(studies.find(name), "short", "cifar100", found)
 
 
 @pytest.mark.parametrize("name", studies.STUDIES)
 def test_document_of_every_study_is_json_and_reads_back_to_the_same_page(name):
     report = document(name)
     again = json.loads(json.dumps(report, allow_nan=False))
-    assert study_report.markdown(again) == study_report.markdown(report)
+    assert study_page.page(again) == study_page.page(report)
     for result in (found := results(name)):
         del result["config"]["thaw_last_block"]  # of a version before there was this field
     assert document(name, found) == report
@@ -57,14 +57,14 @@ def test_document_holds_values_statistics_costs_and_the_studys_figure():
     measured = row["measured"]["fine_accuracy"]
     assert measured["values"] == {"0": pytest.approx(0.524), "1": pytest.approx(0.536), "2": pytest.approx(0.548)}
     assert measured["mean"] == pytest.approx(0.536)
-    assert measured["study_mean"] == 0.6198
+    assert measured["comparison"]["against"] == "40000"
     assert measured["comparison"]["difference"] == pytest.approx(0.026)
     assert measured["comparison"]["verdict"] == statistics.HIGHER
     assert measured["comparison"]["p_corrected"] > measured["comparison"]["p_value"]
     assert (row["train_petaflop"], row["train_seconds"]) == (0.25, 100.0)
     assert report["correction"] == "Holm, over 4 comparisons"
     assert [epoch["fine_accuracy"] for epoch in row["curve"]] == pytest.approx([0.536 / 3, 0.536 * 2 / 3, 0.536])
-    assert row["curve"][-1]["images"] == 18 * 256
+    assert row["curve"][-1]["images"] == 18 * 64
     reference = report["variants"][0]["measured"]["fine_accuracy"]
     assert reference["comparison"] is None
 
@@ -124,20 +124,20 @@ def test_failed_and_missing_cells_leave_the_rest_standing():
     rows = {row["name"]: row for row in report["variants"]}
     assert rows["unit"]["seeds"] == [1, 2]
     assert rows["standardise"]["measured"]["fine_accuracy"]["comparison"]["num_pairs"] == 2
-    assert "- unit, seed 0: fine_loss is nan" in study_report.markdown(report)
+    assert "- unit, seed 0: fine_loss is nan" in study_page.page(report)
     nothing = document("single_vs_joint", [])
     assert nothing["variants"] == []
-    study_report.markdown(nothing)
+    study_page.page(nothing)
 
 
 def test_without_the_reference_nothing_is_compared():
     report = document("normalisation", [one for one in results("normalisation") if one["variant"] != "unit"])
     assert report["variants"][0]["measured"]["fine_accuracy"]["comparison"] is None
     assert report["correction"] == "Holm, over 0 comparisons"
-    page = study_report.markdown(report)
+    page = study_page.page(report)
     assert "| standardise | 3 | 52.30 ± 1.10 | 49.57 to 55.03 | - | - | - |" in page
     assert "| reference |" not in page
-    assert "| unit | 3 | 51.00 ± 1.00 | 48.52 to 53.48 | reference |  |  |" in study_report.markdown(
+    assert "| unit | 3 | 51.00 ± 1.00 | 48.52 to 53.48 | reference |  |  |" in study_page.page(
         document("normalisation")
     )
 
@@ -145,30 +145,91 @@ def test_without_the_reference_nothing_is_compared():
 def test_one_seed_needs_a_second():
     report = document("normalisation", results("normalisation")[:2])
     assert report["variants"][1]["measured"]["fine_accuracy"]["comparison"]["verdict"] == statistics.TOO_FEW
-    assert "| standardise | 1 | 51.20 | - | +1.20 | - | needs 2 repeats |" in study_report.markdown(report)
+    assert "| standardise | 1 | 51.20 | - | +1.20 | - | needs 2 shared seeds |" in study_page.page(report)
 
 
-def test_each_rows_command_trains_its_very_configuration():
-    report = document("fast_ablation")
-    study = studies.find("fast_ablation")
-    for row in report["variants"]:
-        given = dict(re.findall(r"--(\w+)=(\S*?)(?:'|\s|$)", row["command"]))
+@pytest.mark.parametrize("name", studies.STUDIES)
+def test_each_rows_command_trains_its_very_configuration(name):
+    """... but for fields that its network does not read, which models.train would refuse."""
+    report, study = document(name), studies.find(name)
+    rows = [row for row in report["variants"] if row["command"]]
+    assert [row["name"] for row in rows] == [variant.name for variant in study.variants]
+    for row in rows:
+        given = dict(word.removeprefix("--").split("=", 1) for word in shlex.split(row["command"])[3:])
+        assert given.pop("run_dir") == f"runs/{name}-{row['name']}"
+        preset = presets.preset(given["preset"])
         cell = study.cell(study.variant(row["name"]), "short", 0, SourceConfig())
+        network_config.refuse_unread(cell.train.architecture, given)
         for kind, config in ((DataConfig, cell.data), (TrainConfig, cell.train)):
-            defaults = build(kind, presets.preset("tiny")).as_dict()
+            defaults = build(kind, preset).as_dict()
             typed = {
-                name: (text == "True" if isinstance(defaults[name], bool) else type(defaults[name])(text))
-                for name, text in given.items()
-                if name in defaults
+                field: (text == "True" if isinstance(defaults[field], bool) else type(defaults[field])(text))
+                for field, text in given.items()
+                if field in defaults
             }
-            assert build(kind, presets.preset("tiny"), typed).as_dict() == config.as_dict()
+            repeated, wanted = build(kind, preset, typed).as_dict(), config.as_dict()
+            assert {field for field in wanted if repeated[field] != wanted[field]} <= unread(cell.train.architecture)
+
+
+def unread(architecture):
+    return {field for field, readers in network_config.READ_BY.items() if architecture not in readers}
+
+
+def test_documents_command_is_what_leads_to_it_on_any_machine():
+    assert document("normalisation")["command"] == (
+        "python -m tuning.study --study=normalisation --budget=short --repeats=3"
+    )
+    later = [one for one in results("normalisation") if one["seed"] and one["variant"] == "unit"]
+    report = study_report.document(studies.find("normalisation"), "full", "shapes100", later)
+    assert report["command"] == (
+        "python -m tuning.study --study=normalisation --budget=full --repeats=2 --seed=1 --variants=unit "
+        "--dataset=shapes100"
+    )
+
+
+def test_rows_are_compared_with_what_they_name_and_the_page_says_so():
+    report = document("pooling")
+    comparisons = {row["name"]: row["measured"]["fine_accuracy"]["comparison"] for row in report["variants"]}
+    assert comparisons.pop("max") is None
+    assert {name: comparison["against"] for name, comparison in comparisons.items()} == {
+        "average": "max",
+        "max_4_blocks": "max",
+        "average_4_blocks": "max_4_blocks",
+        "mixed_4_blocks": "max_4_blocks",
+    }
+    assert comparisons["mixed_4_blocks"]["difference"] == pytest.approx(0.026)  # two places on
+    page = study_page.page(report, ["bars_fine_accuracy.png"])
+    assert " from max_4_blocks | " in page
+    assert "mixed_4_blocks (+2.60 from max_4_blocks)" in page
+    assert "![bars_fine_accuracy.png](bars_fine_accuracy.png)" in page
+    assert "Every row begins with preset='study_cnn', num_validation=10000, epochs=1.5, batch_size=64" in page
+
+
+def test_answer_names_each_row_once_under_its_verdict():
+    told = study_page.answer(document("padding"), "fine_accuracy")
+    assert told == "Higher than same: valid (+1.30)."
+    same = study_page.answer(
+        document("padding", results("padding", lambda place, seed: 0.5 + 0.01 * seed)), "fine_accuracy"
+    )
+    assert same == "No difference shown: valid (+0.00)."
+
+
+def test_few_seeds_borrow_the_spread_of_all_rows_and_the_page_says_so():
+    two = [one for one in results("activation_optimizer") if one["seed"] < 2]
+    report = document("activation_optimizer", two)
+    comparisons = [row["measured"]["fine_accuracy"]["comparison"] for row in report["variants"][1:]]
+    assert all(comparison["is_pooled"] for comparison in comparisons)
+    assert comparisons[-1]["verdict"] == statistics.HIGHER  # with its own two differences: 34 comparisons, p 0.02 each
+    assert "their spread is that of all rows together" in study_page.page(report)
+    many = [{**one, "seed": seed} for seed in range(5) for one in results("padding") if one["seed"] == 0]
+    assert "their spread is that of all rows" not in study_page.page(document("padding", many))
 
 
 def test_page_and_terminal_name_everything():
     report = document("fast_ablation")
-    page = study_report.markdown(report)
+    page = study_page.page(report)
     console = Console(width=200, record=True, file=io.StringIO())
-    study_report.show(report, console)
+    study_page.show(report, console)
     told = console.export_text()
     for row in report["variants"]:
         assert f"| {row['name']} | 3 | " in page
@@ -181,5 +242,5 @@ def test_page_and_terminal_name_everything():
 
 
 def test_stand_in_says_so():
-    report = study_report.document(studies.find("normalisation"), "smoke", "shapes100", results("normalisation"), "x")
-    assert "NOT CIFAR-100" in study_report.markdown(report)
+    report = study_report.document(studies.find("normalisation"), "smoke", "shapes100", results("normalisation"))
+    assert "NOT CIFAR-100" in study_page.page(report)
