@@ -22,6 +22,7 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, INK, GREY = (
 LINE_COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, INK)
 LINE_STYLES = ("-", "--", ":", "-.")
 VERDICT_COLOURS = {statistics.HIGHER: BLUE, statistics.LOWER: VERMILION}
+VERDICT_MARKS = {statistics.HIGHER: " ▲", statistics.LOWER: " ▼"}
 STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -161,7 +162,7 @@ def _frame_differences(axes: Axes, comparisons: Sequence[Mapping[str, Any] | Non
 
 
 def _heat_map(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure:
-    """A cell a pair of levels: mean and standard deviation; the best one framed."""
+    """A cell a pair of levels: mean, verdict and standard deviation; the highest mean in bold."""
     across = list(dict.fromkeys(row["levels"][1] for row in rows if row["levels"]))
     down = list(dict.fromkeys(row["levels"][0] for row in rows if row["levels"]))
     found = {tuple(row["levels"]): row["measured"][name] for row in rows if row["levels"]}
@@ -179,12 +180,14 @@ def _heat_map(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figu
         if (level_y, level_x) not in found:
             continue
         mean, std = found[level_y, level_x]["mean"], found[level_y, level_x]["std"]
-        text = f"{100 * mean:.1f}" + ("" if std is None else f"\n± {100 * std:.1f}")
+        verdict = (found[level_y, level_x]["comparison"] or {}).get("verdict")
+        text = f"{100 * mean:.1f}{VERDICT_MARKS.get(verdict, '')}" + ("" if std is None else f"\n± {100 * std:.1f}")
         dark = 100 * mean < (low + high) / 2
         weight = "bold" if (level_y, level_x) == best else "normal"
         axes.text(x, y, text, ha="center", va="center", color="white" if dark else "black", weight=weight)
     figure.colorbar(picture, label="accuracy (%)")
-    figure.suptitle(_heading(report, name), x=0.01, ha="left", fontsize=9.5)
+    marks = f"▲ ▼ higher, lower than {report['reference']}; bold: the highest mean"
+    figure.suptitle(f"{_heading(report, name)}\n{marks}", x=0.01, ha="left", fontsize=9.5)
     return figure
 
 

@@ -72,7 +72,7 @@ def test_heat_map_tells_mean_and_deviation_of_each_pair():
     axes = figure.axes[0]
     told = [text.get_text() for text in axes.texts]
     assert len(told) == 35
-    assert (told[0], told[1], told[7]) == ("51.0\n± 1.0", "52.3\n± 1.1", "60.1\n± 1.7")  # relu-adam, -sgd, selu-adam
+    assert (told[0], told[1], told[7]) == ("51.0\n± 1.0", "52.3\n± 1.1", "60.1 ▲\n± 1.7")  # relu-adam, -sgd, selu-adam
     assert [text.get_weight() for text in axes.texts] == ["normal"] * 34 + ["bold"]  # the stub's best is the last one
     assert overlapping(figure, [*axes.texts, *axes.get_xticklabels(), *axes.get_yticklabels()]) == []
     assert (axes.get_ylabel(), axes.get_xlabel()) == tuple(report["factors"])
