@@ -180,7 +180,7 @@ def _heat_map(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figu
         if (level_y, level_x) not in found:
             continue
         mean, std = found[level_y, level_x]["mean"], found[level_y, level_x]["std"]
-        verdict = (found[level_y, level_x]["comparison"] or {}).get("verdict")
+        verdict = (found[level_y, level_x]["comparison"] or {}).get("verdict", "")
         text = f"{100 * mean:.1f}{VERDICT_MARKS.get(verdict, '')}" + ("" if std is None else f"\n± {100 * std:.1f}")
         dark = 100 * mean < (low + high) / 2
         weight = "bold" if (level_y, level_x) == best else "normal"

@@ -39,6 +39,7 @@ class StudyProgress:
         self._results = {cell.name: folder.result(cell) if folder.is_finished(cell) else None for cell in cells}
         self._task = self._bar.add_task("", total=len(cells), completed=self._num_finished(), left="")
         self._under_way: list[Cell] = []
+        self._began: dict[str, tuple[float, int]] = {}  # of cells under way: when, and with how many steps done already
         self._looked = time.perf_counter()
 
     def __enter__(self) -> "StudyProgress":
@@ -55,6 +56,7 @@ class StudyProgress:
         self._looked = time.perf_counter()
         self._results[cell.name] = None
         self._under_way.append(cell)
+        self._began[cell.name] = time.perf_counter(), self._folder.steps_done(cell)
         titles = " and ".join(map(_title, self._under_way))
         self._bar.update(self._task, description=titles, left=self._left_in_words())
 
@@ -63,7 +65,7 @@ class StudyProgress:
         if not self._console.is_terminal or time.perf_counter() - self._looked < ADVANCE_SECONDS:
             return
         self._looked = time.perf_counter()
-        done = sum(min(1.0, self._folder.steps_done(cell) / cell.num_steps) for cell in self._under_way)
+        done = sum(self._share_done(cell) for cell in self._under_way)
         self._bar.update(self._task, completed=self._num_finished() + done, left=self._left_in_words())
 
     def end(self, cell: Cell) -> None:
@@ -81,17 +83,43 @@ class StudyProgress:
         return sum(result is not None and result["status"] == FINISHED for result in self._results.values())
 
     def _left_in_words(self) -> str:
-        pending = [cell for cell in self._cells if self._results[cell.name] is None]
+        pending = [
+            (cell, 1.0 - self._share_done(cell) if cell in self._under_way else 1.0)
+            for cell in self._cells
+            if self._results[cell.name] is None
+        ]
         found = [result for result in self._results.values() if result]
+        found += [projected for cell in self._under_way if (projected := self._projected(cell))]
         return time_left(pending, found, self._cells, self._num_workers)
+
+    def _share_done(self, cell: Cell) -> float:
+        return min(1.0, self._folder.steps_done(cell) / cell.num_steps)
+
+    def _projected(self, cell: Cell) -> dict[str, Any] | None:
+        """A cell under way as if it went on like this to its end; None before its first epoch's."""
+        began, steps_before = self._began[cell.name]
+        steps = self._folder.steps_done(cell) - steps_before
+        if not steps:
+            return None
+        seconds = (time.perf_counter() - began) * cell.num_steps / steps
+        return {"variant": cell.variant, "status": FINISHED, "wall_seconds": seconds}
 
 
 def time_left(
-    pending: Sequence[Cell], results: Sequence[dict[str, Any]], cells: Sequence[Cell], num_workers: int = 1
+    pending: Sequence[tuple[Cell, float]],
+    results: Sequence[dict[str, Any]],
+    cells: Sequence[Cell],
+    num_workers: int = 1,
 ) -> str:
     """`about 12 min left`; empty where nothing is left or nothing is known.
 
     A cell takes as long as its variant's others did, and where there is none, by its steps as long as the rest.
+
+    Args:
+      pending: cells that have not ended, each with the share of it that is still to do.
+      results: of cells, whether they ended or are projected to.
+      cells: all of the study's.
+      num_workers: how many are trained side by side.
     """
     steps = {cell.variant: cell.num_steps for cell in cells}
     finished = [result for result in results if result["status"] == FINISHED]
@@ -100,10 +128,10 @@ def time_left(
         return ""
     seconds_a_step = sum(result["wall_seconds"] for result in finished) / done_steps
     seconds = 0.0
-    for cell in pending:
+    for cell, share in pending:
         own = [result["wall_seconds"] for result in finished if result["variant"] == cell.variant]
-        seconds += sum(own) / len(own) if own else cell.num_steps * seconds_a_step
-    return f"about {in_words(seconds / num_workers)} left"
+        seconds += share * (sum(own) / len(own) if own else cell.num_steps * seconds_a_step)
+    return f"about {in_words(seconds / min(num_workers, len(pending)))} left"
 
 
 def in_words(seconds: float) -> str:

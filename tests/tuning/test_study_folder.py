@@ -1,15 +1,17 @@
 """A study's folder takes more cells of its own, and nothing else."""
 
 import dataclasses
+import io
 import json
 import os
 import pathlib
 
 import pytest
+from rich.console import Console
 
 from pipeline import errors
 from tests.tuning.stub_training import outcome
-from tuning import study_folder
+from tuning import study_folder, study_progress
 from tuning.study_progress import time_left
 
 
@@ -128,12 +130,31 @@ def test_progress_of_a_cell_is_read_from_its_run(cells, tmp_path):
 
 def test_time_left_goes_by_the_variants_own_cells_and_else_by_steps(cells):
     done = {"variant": "unit", "status": "finished", "wall_seconds": 600.0}
-    assert time_left([cells[2]], [done], cells) == "about 10 min left"
-    assert time_left([cells[1], cells[2], cells[3]], [done], cells) == "about 30 min left"
+    assert time_left([(cells[2], 1.0)], [done], cells) == "about 10 min left"
+    assert time_left([(cells[2], 0.25)], [done], cells) == "about 2 min left"
+    three = [(cell, 1.0) for cell in cells[1:]]
+    assert time_left(three, [done], cells) == "about 30 min left"
+    assert time_left(three, [done], cells, num_workers=2) == "about 15 min left"
+    assert time_left(three[:1], [done], cells, num_workers=2) == "about 10 min left"  # nobody helps with the last one
     slow = {"variant": "standardise", "status": "finished", "wall_seconds": 6000.0}
-    assert time_left([cells[3]], [done, slow], cells) == "about 1 h 40 min left"
-    assert time_left(cells, [{**done, "status": "failed"}], cells) == ""
+    assert time_left([(cells[3], 1.0)], [done, slow], cells) == "about 1 h 40 min left"
+    assert time_left(three, [{**done, "status": "failed"}], cells) == ""
     assert time_left([], [done], cells) == ""
+
+
+def test_cells_under_way_tell_the_time_left_before_the_first_has_ended(cells, tmp_path, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(study_progress.time, "perf_counter", lambda: clock[0])
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    with claim(tmp_path, cells) as folder, study_progress.StudyProgress(folder, cells, 1, console) as progress:
+        progress.begin(cells[0])
+        assert " left" not in console.file.getvalue()
+        folder.run_dir(cells[0]).mkdir(parents=True)
+        (folder.run_dir(cells[0]) / "metrics.jsonl").write_text(f'{{"step": {cells[0].num_steps // 2}}}\n')
+        clock[0] += 600.0
+        progress.advance()
+        progress.__exit__(None, None, None)
+        assert "about 1 h 10 min left" in console.file.getvalue()  # half of 20 minutes, and three more cells
 
 
 def test_what_a_kill_left_of_finished_cells_is_removed_and_of_others_kept(cells, tmp_path):
