@@ -34,6 +34,7 @@ STYLE = {
 DOTS_PER_INCH = 144
 ROW_INCHES = 0.36  # of a bar and the gap to the next
 POINTS_HEIGHT = 0.4  # of a row, over which the points of its seeds are spread so that they can be told apart
+MOST_IN_A_LINE = 6  # of the legend's entries
 MOST_LINES = 28  # colours times styles
 
 Report = Mapping[str, Any]
@@ -100,7 +101,8 @@ def _bars(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure:
     for axes in (left, right):
         handles, labels = axes.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
-    figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=len(named))
+    ncols = len(named) if len(named) <= MOST_IN_A_LINE else -(-len(named) // 2)
+    figure.legend(list(named.values()), list(named), loc="outside lower center", ncols=ncols)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 
+import matplotlib.style
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -27,11 +28,12 @@ def test_nothing_finished_draws_nothing(tmp_path):
     assert study_plots.draw(document("normalisation", []), tmp_path) == []
 
 
-def figure_of(draw, name, metric="fine_accuracy"):
-    report = document(name)
+def figure_of(draw, name, metric="fine_accuracy", found=None):
+    report = document(name, found)
     rows = [row for row in report["variants"] if row["measured"].get(metric, {}).get("values")]
-    figure = draw(report, rows, metric)
-    FigureCanvasAgg(figure).draw()
+    with matplotlib.style.context(["default", study_plots.STYLE]):
+        figure = draw(report, rows, metric)
+        FigureCanvasAgg(figure).draw()
     return figure, report
 
 
@@ -52,6 +54,17 @@ def test_bars_name_every_variant_once_and_apart(name):
     for axes in figure.axes:
         box = axes.xaxis.label.get_window_extent()
         assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1  # nothing is cut off
+
+
+def test_legend_of_every_verdict_is_not_cut_off():
+    def accuracy(place, seed):
+        return 0.5 + (0.3, -0.3, 0.0)[place % 3] * (place > 0) + 0.01 * seed + 0.001 * (place * 7 % 5) * seed
+
+    figure, _ = figure_of(study_plots._bars, "activation_optimizer", found=results("activation_optimizer", accuracy))
+    legend = figure.legends[0]
+    assert len(legend.get_texts()) == 8
+    box = legend.get_window_extent()
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
 
 
 def test_bars_begin_at_zero_and_show_seeds_and_the_studys_figure():
