@@ -5,21 +5,22 @@ from typing import Any
 from pipeline import errors
 from pipeline.config import nearest
 
-# What the study had throughout: Adam, pixels / 255, a model for each kind of label.
-_OF_THE_STUDY: dict[str, Any] = {
-    "optimizer": "adam",
-    "pixel_scaling": "unit",
-    "logit_scale": 1.0,
-    "coarse_source": "head",
-}
+# What the study had throughout: pixels / 255, a model for each kind of label.
+_OF_THE_STUDY: dict[str, Any] = {"pixel_scaling": "unit", "coarse_source": "head"}
+# What it had in its hypothesis tests, and in its first network.
+_KERAS_CLASSICS: dict[str, Any] = {**_OF_THE_STUDY, "optimizer": "adam", "logit_scale": 1.0}
+# Its Model 1 and finals, whose optimizer it does not name: `tiny`'s, at `tiny`'s rates and resolutions.
 _STUDY_NET: dict[str, Any] = {
     "architecture": "study_net",
     **_OF_THE_STUDY,
     "activation": "elu",
-    "batch_size": 256,
-    "learning_rate": 3e-3,
-    "schedule": "warmup_linear",
+    "batch_size": 384,
+    "optimizer": "muon",
+    "learning_rate": 1.2,
     "warmup_fraction": 0.15,
+    "weight_decay": 3.3e-3,
+    "logit_scale": 0.139,
+    "resolutions": "20:0.15,24:0.35,32:0.5",
 }
 
 # The ingredients of the fast recipes; what each is worth, `tuning.study --study=fast_ablation` measures.
@@ -129,7 +130,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The network of the study's hypothesis tests, as its defaults were; the studies change one thing at a time in it.
     "study_cnn": {
         "architecture": "study_cnn",
-        **_OF_THE_STUDY,
+        **_KERAS_CLASSICS,
         "heads": "fine",
         "augmentation": "none",
         "batch_size": 128,
@@ -140,7 +141,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "fine_label_smoothing": 0.0,
     },
     # Models 1 to final of the study (models/architectures/study_net.py): its facts, and for the rest what a good
-    # practitioner of 2022 would take. Each costs 0.35 PetaFLOP at most, for half an hour of two CPU cores.
+    # practitioner would take. The finals fill half an hour of two CPU cores.
     "study_model_1": {
         **_STUDY_NET,
         "convolutions": 8,
@@ -150,7 +151,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "original_fraction": 0.5,  # the originals and as many augmented copies, the study's first array
         "epochs": 3.0,
         "head_dropout": 0.3,
-        "weight_decay": 0.2,
     },
     "study_fine": {
         **_STUDY_NET,
@@ -159,9 +159,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "augmentation": "study",
         "virtual_examples": 600_000,
         "original_fraction": 0.0666667,  # the 40,000 originals among them
-        "epochs": 1.25,
+        "epochs": 2.6,
         "head_dropout": 0.4,
-        "weight_decay": 0.1,
     },
     "study_coarse_transferred": {
         **_STUDY_NET,
@@ -172,7 +171,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "original_fraction": 0.1,
         "epochs": 1.0,
         "head_dropout": 0.4,
-        "weight_decay": 0.1,
     },
     "study_coarse": {
         **_STUDY_NET,
@@ -181,10 +179,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "augmentation": "study_coarse",
         "virtual_examples": 400_000,
         "original_fraction": 0.1,
-        "epochs": 2.5,
+        "epochs": 4.75,
         "dropout": 0.4,
         "head_dropout": 0.4,
-        "weight_decay": 0.2,
     },
 }
 
