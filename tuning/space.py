@@ -128,7 +128,8 @@ def full(hp: "HyperParameters") -> Values:
     }
 
 
-_HEADS_BASE = {"preset": "tiny", "optimizer": "sgd", "momentum": 0.9, "freeze_trunk": True}
+# Muon is for the last block's kernels; of what is dense it is Nesterov's SGD.
+_HEADS_BASE = {"preset": "tiny", "optimizer": "muon", "momentum": 0.9, "freeze_trunk": True}
 SPACES = {
     space.name: space
     for space in (
