@@ -65,22 +65,25 @@ def table(results: pathlib.Path, reports: pathlib.Path) -> list[str]:
 
 
 def _model(row: ModelRow, results: pathlib.Path) -> list[str]:
-    command = f"`python -m models.train --preset={row.preset}`"
+    train = f"python -m models.train --preset={row.preset}"
     document = _read(results / f"{row.preset}-cifar100.json")
     if document is None:
-        return [row.name, command, row.study, NOT_RUN, ""]
+        return [row.name, f"`{train}`", row.study, NOT_RUN, ""]
     reports = [run["report"] for run in document["runs"]] if "runs" in document else [document["report"]]
     measured = {}
-    if row.shows_training:
+    if row.shows_training and "rows" in document:
         measured["training"] = f"training {figures.percent(document['rows'][-1][f'train_{row.metric}'])}"
     for split in ("validation", "test"):
         values = [found[row.metric] for report in reports if (found := _evaluations(report).get(split))]
         if values:
             seeds = f", mean of {len(values)} seeds" if len(values) > 1 else ""
             measured[split] = f"{split} {figures.percent(sum(values) / len(values))}{seeds}"
-    if "test" in measured:
-        command += f", then `python -m models.evaluate --run_dir=runs/{row.preset}-cifar100 --split=test`"
-    return [row.name, command, row.study, ", ".join(measured.values()), ""]
+    run_dir = f"runs/{row.preset}-cifar100"
+    if len(reports) > 1:
+        run_dir = f"runs/{row.preset}-S"
+        train += f" --seed=S --run_dir={run_dir}"
+    evaluate = f", then `python -m models.evaluate --run_dir={run_dir} --split=test`" if "test" in measured else ""
+    return [row.name, f"`{train}`{evaluate}", row.study, ", ".join(measured.values()), ""]
 
 
 def _evaluations(report: Mapping[str, Any]) -> Mapping[str, Any]:

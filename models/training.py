@@ -61,7 +61,7 @@ def train(
     Raises:
       errors.BadArgumentError: the configuration does not fit the data or the callbacks.
       errors.InterruptedRunError: SIGINT or SIGTERM came; the state is saved in `run`.
-      errors.DivergedError: the loss is not a number any more.
+      errors.DivergedError: the loss is not a number any more, or every step of an epoch overflowed.
     """
     _refuse_two_rates(config, callbacks)
     _refuse_sizes(data, config)

@@ -10,7 +10,7 @@ class FailedError(RuntimeError):
 
 
 class DivergedError(FailedError):
-    """A training whose numbers are none any more: to go on with its weights is of no use."""
+    """A training whose numbers are no longer finite; its weights are of no further use."""
 
 
 class BusyError(FailedError):

@@ -25,10 +25,10 @@ def describe(module: str) -> list[str]:
     main = sys.argv[0] if module == "__main__" else module  # absl's name of the program that is running
     for flag in flags.FLAGS.get_key_flags_for_module(main):
         where = flags.FLAGS.find_module_defining_flag(flag.name)
-        (own if where == main else sections.setdefault(where, [])).append(flag)
+        (own if where in (main, module) else sections.setdefault(where, [])).append(flag)
     lines = ["Flags:", *_entries(own)] if own else []
     for where, found in sections.items():
-        title = inspect.cleandoc(sys.modules[where].__doc__ or where).partition(":")[0]
+        title = inspect.cleandoc(sys.modules[where].__doc__ or where).splitlines()[0].partition(":")[0]
         lines += ["", f"{title}:", *_entries(found)] if lines else [f"{title}:", *_entries(found)]
     return lines
 

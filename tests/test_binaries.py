@@ -194,7 +194,13 @@ def test_reader_that_has_seen_enough_gets_no_traceback(arguments):
     assert (process.returncode, stderr) == (1, b"")
 
 
-@pytest.mark.parametrize("binary", ["pipeline.prepare", "models.train", "models.evaluate", "benchmarks.train_step"])
+@pytest.mark.parametrize(
+    "binary",
+    [
+        *("pipeline.prepare", "pipeline.gallery", "pipeline.explore", "models.train", "models.evaluate", "tuning.tune"),
+        "benchmarks.train_step",
+    ],
+)
 def test_help_is_the_same_as_module_and_as_console_script(binary):
     as_module = call(binary, "--help")
     code = f"import sys; sys.argv = ['script', '--help']; import {binary} as binary; binary.run()"

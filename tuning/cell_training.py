@@ -24,7 +24,8 @@ def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
 
     Raises:
       errors.BadArgumentError: the configuration does not fit the data.
-      errors.FailedError: the training diverged, or its run folder is of no use.
+      errors.DivergedError: the training did.
+      errors.FailedError: its run folder is of no use.
       errors.InterruptedRunError: SIGTERM came; the state is saved in the run folder.
     """
     _start()

@@ -83,8 +83,8 @@ def markdown(found: Mapping[str, Any]) -> str:
     heading, *rows = _table(found, SHOWN_TRIALS)
     lines += [*markdown_table.lines(heading, rows), ""]
     if found["importance"]:
-        lines += ["## What mattered", "", "| hyperparameter | share |", "| --- | --- |"]
-        lines += [f"| {name} | {100 * share:.0f} % |" for name, share in found["importance"].items()] + [""]
+        shares = [(name, f"{100 * share:.0f} %") for name, share in found["importance"].items()]
+        lines += ["## What mattered", "", *markdown_table.lines(("hyperparameter", "share"), shares), ""]
     if found["retrained"]:
         lines += ["## The best trial, trained again", "", *_retrained_lines(found["retrained"]), ""]
     failed = [trial for trial in found["trials"] if trial["status"] != COMPLETED]
@@ -163,10 +163,8 @@ def _retrained_lines(retrained: Mapping[str, Any]) -> list[str]:
     lines = [f"trial {retrained['trial']}, trained again:"]
     for name, words in (("untuned", "the preset as it is"), ("tuned", "with what was found")):
         summary = statistics.summarise(list(retrained[name].values()))
-        spread = "" if summary.std is None else f" ± {figures.percent(summary.std)}"
-        lines.append(
-            f"{words}: {figures.percent(summary.mean)}{spread} % on validation, seeds {', '.join(retrained[name])}"
-        )
+        spread = figures.spread(summary.mean, summary.std)
+        lines.append(f"{words}: {spread} % on validation, seeds {', '.join(retrained[name])}")
     for name, value in retrained["test"].items():
         lines.append(f"test, read once: {name} {figures.percent(value)} %, mean over the seeds")
     return lines

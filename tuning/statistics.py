@@ -13,6 +13,7 @@ from scipy import stats
 
 LEVEL = 0.95  # of every interval; a difference is called real where its corrected p-value is below 1 - LEVEL
 NO_SPREAD = 1e-9  # a standard deviation of accuracies below it is rounding: one image of 10,000 is 1e-4
+LEAST_FOR_INTERVAL = 3  # two values' own t interval is nine times as wide as they are apart
 FEW_PAIRS = 5  # below, a row's own differences say too little of their spread: that of all rows together is taken
 HIGHER, LOWER, NOT_SHOWN, TOO_FEW = "higher", "lower", "no difference shown", "needs 2 shared seeds"
 
@@ -68,29 +69,38 @@ def summarise(values: Sequence[float]) -> Summary:
     if len(values) < 2:
         return Summary(1, mean, None, None, None)
     std = float(np.std(values, ddof=1))
+    if len(values) < LEAST_FOR_INTERVAL:
+        return Summary(len(values), mean, std, None, None)
     margin = _margin(std, len(values))
     return Summary(len(values), mean, std, mean - margin, mean + margin)
 
 
 def residual(rows: Sequence[Mapping[int, float]]) -> Residual | None:
-    """What is left of the values of a study's rows once each row's mean and each seed's is taken out.
+    """What is left of the values of a study's rows once each row's level and each seed's is taken out.
 
-    That is the randomised block design, seeds being the blocks (Montgomery, Design and Analysis of Experiments, 4.1).
-    It takes all rows to spread alike; with two seeds that says far more than the one difference of differences.
+    That is the randomised block design, seeds being the blocks (Montgomery, Design and Analysis of Experiments, 4.1),
+    by least squares, so that a row may lack a seed. It takes all rows to spread alike; with two seeds that says far
+    more than the one difference of differences.
 
     Args:
-      rows: seed -> value of each; those that lack a seed of another are passed over.
+      rows: seed -> value of each.
 
     Returns:
-      None where fewer than two rows share fewer than two seeds, or nothing is left.
+      None where no degree of freedom, or no spread, is left.
     """
     seeds = sorted(set().union(*rows))
-    values = np.array([[row[seed] for seed in seeds] for row in rows if len(row) == len(seeds)])
-    degrees = (len(values) - 1) * (len(seeds) - 1)
-    if len(values) == 0 or degrees < 1:
+    cells = [(place, seeds.index(seed), value) for place, row in enumerate(rows) for seed, value in row.items()]
+    if not cells:
         return None
-    left = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0, keepdims=True) + values.mean()
-    std = math.sqrt(float(np.sum(left**2)) / degrees)
+    design = np.zeros((len(cells), len(rows) + len(seeds)))
+    for number, (row, seed, _) in enumerate(cells):
+        design[number, [row, len(rows) + seed]] = 1.0
+    values = np.array([value for *_, value in cells])
+    levels, _, rank, _ = np.linalg.lstsq(design, values)
+    degrees = len(cells) - int(rank)
+    if degrees < 1:
+        return None
+    std = math.sqrt(float(np.sum((values - design @ levels) ** 2)) / degrees)
     return Residual(std, degrees) if std > NO_SPREAD else None
 
 

@@ -235,7 +235,7 @@ _AUGMENTED_IMAGES = Study(
     side_by_side=True,
     reference="40000",
     variants=(
-        Variant("40000", {"virtual_examples": 40_000, "original_fraction": 0.5}, "half of them the originals"),
+        Variant("40000", {"virtual_examples": 40_000, "original_fraction": 0.5}, "half of them unaugmented"),
         Variant("400000", {"virtual_examples": 400_000, "original_fraction": 0.1}),
         Variant("600000", {"virtual_examples": 600_000, "original_fraction": 0.0666667}),
         Variant(
@@ -314,7 +314,7 @@ _TRANSFER = Study(
         Variant(
             "coarse",
             {"preset": "study_coarse"},
-            "the study's final coarse model: 4 convolutions, dropout between its blocks too, twice the weight decay",
+            "the study's final coarse model: 4 convolutions, dropout between its blocks too",
         ),
         Variant(
             "fine_summed",

@@ -150,7 +150,7 @@ def _found(path: pathlib.Path) -> dict[str, Any]:
         return {}
     except ValueError as error:
         raise errors.FailedError(
-            f"study_dir={path}: its study.json is damaged ({error}); remove that file, or choose another folder"
+            f"study_dir={path}: its study.json, which says what its cells are, is damaged ({error}); choose another"
         ) from error
 
 

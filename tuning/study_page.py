@@ -21,7 +21,7 @@ from tuning.study_folder import FINISHED
 # What a reader of the tables must know.
 LEGEND = (
     "Accuracies are of validation, a single view of each image. An interval is of the seeds alone, which draw weights, "
-    "order and augmentation: the held-out images are the same throughout.",
+    "order and augmentation: the held-out images are the same throughout. Fewer than three seeds give none.",
     "*minus X*: the mean difference from X over the seeds that both have, with its 95 % interval, not corrected for "
     "the number of comparisons. *p (Holm)* is, and the verdict goes by it, at 0.05. With few seeds, no difference "
     "shown is not equality.",
@@ -57,20 +57,21 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
 
 
 def answer(report: Mapping[str, Any], name: str) -> str:
-    """Which rows differ from what they are compared with in a metric, in a sentence or two."""
-    told: dict[str, list[str]] = {}
+    """Which rows differ in a metric from what they are compared with, in a few sentences."""
+    told: dict[tuple[str, str], list[str]] = {}
     for row in report["variants"]:
         comparison = row["measured"].get(name, {}).get("comparison")
         if comparison is not None and comparison["difference"] is not None:
-            difference = f"{100 * comparison['difference']:+.2f}{_from_another(report, comparison)}"
-            told.setdefault(comparison["verdict"], []).append(f"{row['name']} ({difference})")
+            found = f"{row['name']} ({100 * comparison['difference']:+.2f})"
+            told.setdefault((comparison["verdict"], comparison["against"]), []).append(found)
     words = {
-        statistics.HIGHER: f"Higher than {report['reference']}",
-        statistics.LOWER: f"Lower than {report['reference']}",
-        statistics.NOT_SHOWN: "No difference shown",
-        statistics.TOO_FEW: "Not judged, with fewer than two seeds to compare",
+        statistics.HIGHER: "Higher than",
+        statistics.LOWER: "Lower than",
+        statistics.NOT_SHOWN: "No difference shown from",
+        statistics.TOO_FEW: "Not judged, with fewer than two seeds to compare, against",
     }
-    return " ".join(f"{words[verdict]}: {', '.join(told[verdict])}." for verdict in words if verdict in told)
+    order = sorted(told, key=lambda key: list(words).index(key[0]))  # what it is compared with stays in the rows' order
+    return " ".join(f"{words[verdict]} {against}: {', '.join(told[verdict, against])}." for verdict, against in order)
 
 
 def table(report: Mapping[str, Any], name: str, with_commands: bool = False) -> list[str]:
@@ -159,12 +160,22 @@ def _settings(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in values.items())
 
 
+def _residuals(report: Mapping[str, Any]) -> str:
+    found = [
+        f"{100 * one['std']:.2f} with {one['degrees']} degrees of freedom ({METRICS[name]})"
+        for name, one in report["residuals"].items()
+        if one is not None
+    ]
+    return " and ".join(found)
+
+
 def _conditions(report: Mapping[str, Any]) -> str:
     counts = [f"{count:,}" for count in report["num_train"]], [f"{count:,}" for count in report["num_validation"]]
     comparisons = [figure["comparison"] for row in report["variants"] for figure in row["measured"].values()]
     is_pooled = any(comparison["is_pooled"] for comparison in comparisons if comparison is not None)
     spread = (
-        f"with fewer than {statistics.FEW_PAIRS} seeds their spread is that of all rows together, taken to be alike"
+        f"with fewer than {statistics.FEW_PAIRS} seeds the spread of differences is that of all rows together, taken "
+        f"to be alike: of a single value {_residuals(report)}"
         if is_pooled
         else "the tests are paired t-tests"
     )

@@ -39,7 +39,9 @@ class StudyProgress:
         self._results = {cell.name: folder.result(cell) if folder.is_finished(cell) else None for cell in cells}
         self._task = self._bar.add_task("", total=len(cells), completed=self._num_finished(), left="")
         self._under_way: list[Cell] = []
-        self._began: dict[str, tuple[float, int]] = {}  # of cells under way: when, and with how many steps done already
+        # Of cells under way: when they began and with how many steps done, and when they had told of how many last.
+        self._began: dict[str, tuple[float, int]] = {}
+        self._told: dict[str, tuple[float, int]] = {}
         self._looked = time.perf_counter()
 
     def __enter__(self) -> "StudyProgress":
@@ -56,7 +58,7 @@ class StudyProgress:
         self._looked = time.perf_counter()
         self._results[cell.name] = None
         self._under_way.append(cell)
-        self._began[cell.name] = time.perf_counter(), self._folder.steps_done(cell)
+        self._began[cell.name] = self._told[cell.name] = time.perf_counter(), self._folder.steps_done(cell)
         titles = " and ".join(map(_title, self._under_way))
         self._bar.update(self._task, description=titles, left=self._left_in_words())
 
@@ -97,11 +99,13 @@ class StudyProgress:
 
     def _projected(self, cell: Cell) -> dict[str, Any] | None:
         """A cell under way as if it went on like this to its end; None before its first epoch's."""
-        began, steps_before = self._began[cell.name]
-        steps = self._folder.steps_done(cell) - steps_before
-        if not steps:
+        (began, steps_before), steps_now = self._began[cell.name], self._folder.steps_done(cell)
+        if steps_now != self._told[cell.name][1]:
+            self._told[cell.name] = time.perf_counter(), steps_now
+        told, steps = self._told[cell.name]
+        if steps == steps_before:
             return None
-        seconds = (time.perf_counter() - began) * cell.num_steps / steps
+        seconds = (told - began) * cell.num_steps / (steps - steps_before)
         return {"variant": cell.variant, "status": FINISHED, "wall_seconds": seconds}
 
 

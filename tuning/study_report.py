@@ -50,7 +50,8 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
     rows = [_variant_row(study, variant.name, finished) for variant in study.variants]
     rows += [_combination_row(study, place, rows, finished) for place in range(len(study.combinations))]
     rows = [row for row in rows if row["seeds"]]
-    num_comparisons = _compare(study, rows)
+    residuals = {key: _residual(study, rows, key) for key in study.metrics}
+    num_comparisons = _compare(study, rows, residuals)
     _share_comparisons(study, rows)
     return {
         "study": study.name,
@@ -66,10 +67,11 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
         "shown": list(study.shown),
         "factors": list(study.factors),
         "interval_level": statistics.LEVEL,
+        "residuals": {key: found and dataclasses.asdict(found) for key, found in residuals.items()},
         "correction": f"Holm, over {num_comparisons} comparison{'' if num_comparisons == 1 else 's'}",
         "variants": rows,
         "cells": [_cell_row(study, result) for result in results],
-        "command": _command(study, budget, dataset, finished),
+        "command": _command(study, budget, dataset, results),
         "device": _distinct(finished, "device"),
         "precision": _distinct(finished, "precision"),
         "versions": _distinct(finished, "versions"),
@@ -137,19 +139,23 @@ def _row(name: str, seeds: list[int], measured: Mapping[str, Mapping[int, float]
     return row
 
 
-def _compare(study: Study, rows: Sequence[dict[str, Any]]) -> int:
+def _residual(study: Study, rows: Sequence[dict[str, Any]], key: str) -> statistics.Residual | None:
+    """Of all variants' values; combinations have theirs from them."""
+    variants = {variant.name for variant in study.variants}
+    return statistics.residual([_by_seed(row, key) for row in rows if row["name"] in variants])
+
+
+def _compare(study: Study, rows: Sequence[dict[str, Any]], residuals: Mapping[str, statistics.Residual | None]) -> int:
     """Put into each row how it differs from what it is compared with; the number of comparisons corrected for."""
     by_name = {row["name"]: row for row in rows}
     measured = []
     for key in study.metrics:
-        pooled = statistics.residual([_by_seed(by_name[variant.name], key) for variant in study.variants
-                                      if variant.name in by_name and _by_seed(by_name[variant.name], key)])  # fmt: skip
         for row in rows:
             against = by_name.get(study.against(row["name"]))
             if against is None or against is row or not _by_seed(row, key):
                 continue
             if _same_test(study, rows, row["name"], key) is None:
-                comparison = statistics.compare(_by_seed(row, key), _by_seed(against, key), pooled)
+                comparison = statistics.compare(_by_seed(row, key), _by_seed(against, key), residuals[key])
                 measured.append((row["measured"][key], against["name"], comparison))
     judged = statistics.judge([comparison for *_, comparison in measured])
     for (figure, against, _), comparison in zip(measured, judged, strict=True):
@@ -225,10 +231,10 @@ def _distinct(finished: Sequence[Result], name: str) -> list[Any]:
     return found
 
 
-def _command(study: Study, budget: str, dataset: str, finished: Sequence[Result]) -> str:
-    """What runs the study to where it is, on any machine."""
-    seeds = sorted({result["seed"] for result in finished})
-    names = [variant.name for variant in study.variants if any(variant.name == one["variant"] for one in finished)]
+def _command(study: Study, budget: str, dataset: str, results: Sequence[Result]) -> str:
+    """What runs, on any machine, at least all that is here."""
+    seeds = sorted({result["seed"] for result in results})
+    names = [variant.name for variant in study.variants if any(variant.name == one["variant"] for one in results)]
     given = [f"--study={study.name}", f"--budget={budget}"]
     given += [f"--repeats={seeds[-1] - seeds[0] + 1}"] if seeds else []
     given += [f"--seed={seeds[0]}"] if seeds and seeds[0] else []

@@ -27,7 +27,7 @@ def study_cnn(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTe
         x = _convolved(x, filters, config)
         pooling = _pooling(block, config)
         if isinstance(pooling, keras.layers.MaxPooling2D) and config.activation in RISING:
-            x = _activation(config)(pooling(x))  # the study's order, to the last bit, for a quarter of its work
+            x = _activation(config)(pooling(x))  # the study's answers up to rounding, for a quarter of the work
         else:
             x = pooling(_activation(config)(x))
         if config.dropout:

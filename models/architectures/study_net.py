@@ -11,8 +11,8 @@ Chosen here, as one would in 2022 for minutes of a student's GPU:
   each map's maximum and mean are the features (1,024 of them), so that the heads stay small.
 - `dropout` is between the blocks, `head_dropout` on the features. Only the final coarse model has both, "everywhere".
 - "L2 0.1" and "0.2" bound the norms of kernels, and so does the presets' optimizer by itself: Muon brings each kernel
-  back to one norm before each step. As penalties they would start at 75 times the cross-entropy and more, and the study's loss of
-  1.52 at 61.88 % has no room for that; `tuning.study --study=l2` shows what they do to a network.
+  back to one norm before each step. As penalties they would start at 75 times the cross-entropy and more, and the
+  study's loss of 1.52 at 61.88 % has no room for that; `tuning.study --study=l2` shows what they do to a network.
 
 Trainable parameters and multiply-adds with the fine head, in millions: 4.79 and 96 with 8 convolutions, 4.61 and 77
 with 6, 1.65 and 58 with 4.

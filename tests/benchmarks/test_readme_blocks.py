@@ -109,10 +109,14 @@ def test_every_row_of_the_study_is_there_and_says_whether_it_has_been_run(folder
     by_name = dict(zip(names, rows, strict=True))
     assert by_name["final model, fine"][3] == "test 62.00, mean of 2 seeds"
     assert by_name["final model, fine"][1] == (
-        "`python -m models.train --preset=study_fine`, "
-        "then `python -m models.evaluate --run_dir=runs/study_fine-cifar100 --split=test`"
+        "`python -m models.train --preset=study_fine --seed=S --run_dir=runs/study_fine-S`, "
+        "then `python -m models.evaluate --run_dir=runs/study_fine-S --split=test`"
     )
     assert by_name["final model, coarse"][3] == "validation 72.00, test 71.00"
+    assert by_name["final model, coarse"][1] == (
+        "`python -m models.train --preset=study_coarse`, "
+        "then `python -m models.evaluate --run_dir=runs/study_coarse-cifar100 --split=test`"
+    )
     assert by_name["Model 1, fine"][1] == "`python -m models.train --preset=study_model_1`"
     assert by_name["Model 1, fine"][3] == "not run yet"
     assert by_name["activation relu"][2].startswith("adam 36.99, sgd 29.10, rmsprop 38.12")

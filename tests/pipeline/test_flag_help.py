@@ -40,6 +40,20 @@ def test_own_flags_stand_in_the_order_of_their_definition():
     assert lines[lines.index("  --zebra=") + 1] == "      defined first"
 
 
+def test_fields_stand_under_the_part_of_the_configuration_that_they_come_from():
+    done = subprocess.run(
+        [sys.executable, "-m", "models.train", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    headings = {"--run_dir=": "Flags:"}
+    headings |= dict.fromkeys(("--batch_size=256", "--dataset=cifar100"), "What the data are and how they are fed:")
+    headings |= {"--optimizer=sgd": "How a network's weights move:", "--depth=28": "What a network is:"}
+    headings |= {"--heads=both": "What answers behind a network:", "--epochs=5.0": "What a run trains and how:"}
+    for named, heading in headings.items():
+        before = lines[: lines.index(f"  {named}")]
+        assert next(line for line in reversed(before) if line and not line.startswith(" ")) == heading
+
+
 def test_help_is_broken_between_words_alone():
     lines = help_of(with_config=False, with_own=True)
     words = " ".join(lines[lines.index("  --count=") + 1 :]).split()

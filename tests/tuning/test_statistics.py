@@ -19,6 +19,12 @@ def test_summary_is_the_textbooks():
     assert (summary.low, summary.high) == (pytest.approx(0.63 - margin), pytest.approx(0.63 + margin))
 
 
+def test_two_values_have_no_interval():
+    summary = statistics.summarise([0.61, 0.63])
+    assert (summary.mean, summary.std) == (pytest.approx(0.62), pytest.approx(0.01 * 2**0.5))
+    assert (summary.low, summary.high) == (None, None)
+
+
 def test_one_value_has_a_mean_and_nothing_else():
     assert statistics.summarise([0.5]) == statistics.Summary(1, 0.5, None, None, None)
     assert statistics.summarise([]) == statistics.Summary(0, None, None, None, None)
@@ -45,7 +51,10 @@ def test_residual_is_what_rows_and_seeds_leave():
     left = statistics.residual(rows)
     assert left.degrees == 2
     assert left.std == pytest.approx((4 * 0.005**2 / 2) ** 0.5)
-    assert statistics.residual([*rows, {0: 0.9}]) == left  # lacks a seed
+    lacking = statistics.residual([*rows, {0: 0.9}])  # its one value is its level
+    assert (lacking.std, lacking.degrees) == (pytest.approx(left.std), 2)
+    more = statistics.residual([{**rows[0], 2: 0.7}, *rows[1:]])  # its one value is that seed's level
+    assert (more.std, more.degrees) == (pytest.approx(left.std), 2)
     assert statistics.residual([{0: 0.5}, {0: 0.6}]) is None
     assert statistics.residual([{0: 0.5, 1: 0.6}]) is None
     assert statistics.residual([]) is None

@@ -200,7 +200,10 @@ def test_rows_are_compared_with_what_they_name_and_the_page_says_so():
     assert comparisons["mixed_4_blocks"]["difference"] == pytest.approx(0.026)  # two places on
     page = study_page.page(report, ["bars_fine_accuracy.png"])
     assert " from max_4_blocks | " in page
-    assert "mixed_4_blocks (+2.60 from max_4_blocks)" in page
+    assert study_page.answer(report, "fine_accuracy") == (
+        "Higher than max: average (+1.30), max_4_blocks (+2.60). "
+        "Higher than max_4_blocks: average_4_blocks (+1.30), mixed_4_blocks (+2.60)."
+    )
     assert "![bars_fine_accuracy.png](bars_fine_accuracy.png)" in page
     assert "Every row begins with preset='study_cnn', num_validation=10000, epochs=1.5, batch_size=64" in page
 
@@ -211,7 +214,7 @@ def test_answer_names_each_row_once_under_its_verdict():
     same = study_page.answer(
         document("padding", results("padding", lambda place, seed: 0.5 + 0.01 * seed)), "fine_accuracy"
     )
-    assert same == "No difference shown: valid (+0.00)."
+    assert same == "No difference shown from same: valid (+0.00)."
 
 
 def test_few_seeds_borrow_the_spread_of_all_rows_and_the_page_says_so():
@@ -220,9 +223,14 @@ def test_few_seeds_borrow_the_spread_of_all_rows_and_the_page_says_so():
     comparisons = [row["measured"]["fine_accuracy"]["comparison"] for row in report["variants"][1:]]
     assert all(comparison["is_pooled"] for comparison in comparisons)
     assert comparisons[-1]["verdict"] == statistics.HIGHER  # with its own two differences: 34 comparisons, p 0.02 each
-    assert "their spread is that of all rows together" in study_page.page(report)
+    residual = report["residuals"]["fine_accuracy"]
+    assert residual["degrees"] == 34
+    page = study_page.page(report)
+    assert (
+        f"that of all rows together, taken to be alike: of a single value {100 * residual['std']:.2f} with 34" in page
+    )
     many = [{**one, "seed": seed} for seed in range(5) for one in results("padding") if one["seed"] == 0]
-    assert "their spread is that of all rows" not in study_page.page(document("padding", many))
+    assert "that of all rows together" not in study_page.page(document("padding", many))
 
 
 def test_page_and_terminal_name_everything():
