@@ -158,7 +158,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "heads": "fine",
         "augmentation": "study",
         "virtual_examples": 600_000,
-        "original_fraction": 0.0666667,  # the 40,000 originals among them
+        "unaugmented_ending": 0.0666667,  # the 40,000 originals of each 600,000 come last, all of them
         "epochs": 2.6,
         "head_dropout": 0.4,
     },

@@ -66,7 +66,7 @@ class TrainStep:
         # Drawn outside of what XLA may compile, so that a draw is the same with and without it.
         seed, share = self._config.seed, self._data.original_share
         views = Views(batch["index"], batch["pass_number"])
-        original = originals.are_original(views, share, seed) if share else None
+        original = self._originals(views, number)
         drawn = draw_all(self.transforms, seed, number, originals.among_augmented(views, share, seed))
         images = self._augment(batch["image"], drawn, original, size)
         labels = {name: batch[name] for name in NUM_CLASSES}
@@ -78,6 +78,18 @@ class TrainStep:
         self._update(images, labels, number)
         if self.slow_weights is not None:
             self.slow_weights.update(number)
+
+    def _originals(self, views: Views, number: tf.Tensor) -> tf.Tensor | None:
+        """Bool [B]: which views step `number` shows as they are; None where no step of the run shows any so.
+
+        A last stretch without augmentation closes the gap to what the model is evaluated on (He et al. 2019, "Data
+        Augmentation Revisited", arXiv 1909.09148).
+        """
+        share, ending = self._data.original_share, self._data.unaugmented_ending
+        if not share and not ending:
+            return None
+        in_ending = number >= self._total_steps - round(ending * self._total_steps)
+        return originals.are_original(views, share, self._config.seed) | in_ending
 
     def _updated(self, images: tf.Tensor, labels: dict[str, tf.Tensor], number: tf.Tensor) -> None:
         rate = schedules.learning_rate(self._config, number, self._total_steps)

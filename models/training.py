@@ -199,6 +199,8 @@ class _Loop:
             print(f"  {transform!r}")
         if self.data.original_fraction:
             print(f"  but {self.data.original_share} of each example's views as they are")
+        if self.data.unaugmented_ending:
+            print(f"  but the last {self.data.unaugmented_ending:.1%} of the steps as they are")
         if self.data.resolutions:
             print(f"  resized to {self.data.resolutions} (pixels:share of the steps)")
         print(f"  an epoch: {self.epochs.views:,} views, {self.epochs.first_step(1):,} steps")

@@ -70,6 +70,9 @@ class DataConfig(SourceConfig):
     original_fraction: float = setting(
         0.0, "part of each example's views that are shown as they are, unaugmented", low=0.0, high=1.0
     )
+    unaugmented_ending: float = setting(
+        0.0, "part of the run's steps, its last ones, that see images as they are", low=0.0, high=1.0
+    )
     augmentation: str = setting("flip_shift", "set of random transforms on the device", choices=AUGMENTATIONS)
     resolutions: str = setting(
         "", "SIZE:SHARE of the steps, such as 20:0.15,24:0.35,32:0.5; empty is 32 x 32 pixels throughout"

@@ -165,6 +165,19 @@ def test_regularisers_of_layers_are_part_of_the_objective(batch):
         np.testing.assert_allclose(plain - penalised, penalty, atol=1e-5)
 
 
+@pytest.mark.parametrize(("number", "is_plain"), [(89, False), (90, True)])
+def test_ending_sees_images_as_they_are(batch, number, is_plain):
+    def after(**data):
+        model, _, step = prepared(DataConfig(**data), architecture="linear")
+        step(batch, number)
+        return model.trainable_variables[0].numpy()
+
+    plain, augmented = after(augmentation="none"), after(augmentation="flip_shift")
+    expected = plain if is_plain else augmented
+    assert (plain != augmented).any()
+    np.testing.assert_allclose(after(augmentation="flip_shift", unaugmented_ending=0.1), expected, rtol=1e-6)
+
+
 def test_overflow_changes_no_weight_and_halves_the_scale(batch):
     model, optimizer, step = prepared(precision="mixed_float16")
     step(batch, 0)
