@@ -314,7 +314,7 @@ _TRANSFER = Study(
         Variant(
             "coarse",
             {"preset": "study_coarse"},
-            "the study's final coarse model: 4 convolutions, dropout between its blocks too",
+            "the study's final coarse model: 4 convolutions",
         ),
         Variant(
             "fine_summed",
