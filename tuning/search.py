@@ -79,7 +79,7 @@ def serve(found: Session, address: str, train: Train = cell_training.train, num_
             budget.keep()
             time.sleep(service.POLL_SECONDS)
         farewell = time.perf_counter() + FAREWELL_SECONDS
-        while oracle.tuner_ids and time.perf_counter() < farewell:
+        while (oracle.tuner_ids or servicer.waiting) and time.perf_counter() < farewell:
             time.sleep(POLL_SECONDS)
 
 

@@ -37,18 +37,24 @@ class Servicer(OracleServicer):
     Attributes:
       oracle: None until there is one; who asks before has to wait.
       error: what went wrong with the oracle or its journal; the chief must not go on.
+      waiting: workers that were told to ask again, and have not yet; Keras Tuner's `tuner_ids` lose them.
     """
 
     def __init__(self, session: Session, allows_another: Callable[[], bool]) -> None:
         super().__init__(None)
         self._session, self._allows_another = session, allows_another
         self.error: Exception | None = None
+        self.waiting: set[str] = set()
 
     def CreateTrial(self, request: Any, context: Any) -> Any:  # noqa: N802  # the service's name
         """The oracle's proposal. A worker for whom there is none waits while others work: theirs may be given up."""
         trial = Trial(keras_tuner.HyperParameters(), "", oracles.IDLE)
         if self.oracle is not None:
             trial = self._guarded(context, lambda: self._proposed(request.tuner_id))
+        if trial.status == oracles.IDLE:
+            self.waiting.add(request.tuner_id)
+        else:
+            self.waiting.discard(request.tuner_id)
         return protos.get_service().CreateTrialResponse(trial=trial.to_proto())
 
     def EndTrial(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -7,7 +7,10 @@ import subprocess
 import sys
 import time
 
+import keras_tuner
 import pytest
+from keras_tuner.engine.trial import Trial
+from keras_tuner.src import protos
 
 from pipeline import errors
 from tests.conftest import ROOT
@@ -160,3 +163,29 @@ def test_address_that_is_taken_is_one_clear_line(tmp_path, address):
         taken.listen()
         with pytest.raises(errors.FailedError, match=f"serve={address}: cannot be had; choose another port"):
             search.serve(found, address, stub_training.train)
+
+
+class OneTrialOracle:
+    """Has one trial, which the first worker runs; proposes no other."""
+
+    def __init__(self):
+        self.ongoing_trials = {"first": "its trial"}
+
+    def get_space(self):
+        return keras_tuner.HyperParameters()
+
+    def create_trial(self, worker):
+        return Trial(keras_tuner.HyperParameters(), "", oracles.STOPPED)
+
+
+def test_worker_that_was_told_to_wait_is_waited_for_until_it_hears_the_end():
+    servicer = service.Servicer(None, lambda: True)
+    servicer.oracle = OneTrialOracle()
+    request = protos.get_service().CreateTrialRequest(tuner_id="second")
+    servicer.CreateTrial(request, None)
+    assert servicer.waiting == {"second"}
+    servicer.oracle.ongoing_trials.clear()
+    servicer.CreateTrial(protos.get_service().CreateTrialRequest(tuner_id="first"), None)
+    assert (servicer.stop_triggered, servicer.waiting) == (True, {"second"})  # the chief must not end yet
+    servicer.CreateTrial(request, None)
+    assert servicer.waiting == set()
