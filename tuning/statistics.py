@@ -13,7 +13,7 @@ from scipy import stats
 
 LEVEL = 0.95  # of every interval; a difference is called real where its corrected p-value is below 1 - LEVEL
 NO_SPREAD = 1e-9  # a standard deviation of accuracies below it is rounding: one image of 10,000 is 1e-4
-LEAST_FOR_INTERVAL = 3  # two values' own t interval is nine times as wide as they are apart
+LEAST_FOR_INTERVAL = 3  # two values' own t interval is 12.7 times as wide as they are apart
 FEW_PAIRS = 5  # below, a row's own differences say too little of their spread: that of all rows together is taken
 HIGHER, LOWER, NOT_SHOWN, TOO_FEW = "higher", "lower", "no difference shown", "needs 2 shared seeds"
 
