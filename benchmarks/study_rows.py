@@ -8,13 +8,13 @@ What has not been run says so.
 import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.reporting import figures
 from pipeline import markdown_table
 from tuning import studies
-from tuning.study_design import METRICS, Study, Variant
+from tuning.study_design import METRICS, Combination, Study, Variant
 
 NOT_RUN = "not run yet"
 HEADING = ("the study's row", "command", "the study (%)", "ours (%)", "ours, minus our reference, paired by seed")
@@ -27,6 +27,7 @@ CLAIMS = {
     "initialisation": "initial weights move the result",
     "augmentation": "its augmentation helps",
     "single_vs_joint": "a model for each kind of label",
+    "transfer": "the fine architecture for coarse labels",
 }
 
 
@@ -104,8 +105,8 @@ def _study(study: Study, report: Mapping[str, Any] | None) -> list[list[str]]:
         if variant.study_mean is not None
     ]
     if study.name in CLAIMS:
-        told = [_told(study, variant, found[variant.name]) for variant in study.variants if variant.name in found]
-        rows.append([CLAIMS[study.name], command, figures.MISSING, "; ".join(told) or NOT_RUN, ""])
+        told = _combined(study, found) if study.combinations else _told(study, study.metrics[0], found, study.variants)
+        rows.append([CLAIMS[study.name], command, figures.MISSING, told or NOT_RUN, ""])
     return rows
 
 
@@ -132,11 +133,24 @@ def _measured(study: Study, variant: Variant, row: Mapping[str, Any] | None) -> 
     return [theirs, figures.spread(figure["mean"], figure["std"]), _verdict(study, variant, figure)]
 
 
-def _told(study: Study, variant: Variant, row: Mapping[str, Any]) -> str:
-    figure = _figure(study, variant, row)
-    verdict = _verdict(study, variant, figure)
-    told = f"{_words(variant.name)} {figures.spread(figure['mean'], figure['std'])}"
-    return f"{told} ({verdict})" if verdict else told
+def _combined(study: Study, found: Mapping[str, Any]) -> str:
+    """The reference beside what several variants' models answer together: each metric, and what they cost."""
+    shown: tuple[Variant | Combination, ...] = (study.variant(study.reference), *study.combinations)
+    told = [f"{METRICS[metric]}: {_told(study, metric, found, shown)}" for metric in study.metrics]
+    costs = [f"{_words(one.name)} {found[one.name]['train_petaflop']:.3g}" for one in shown if one.name in found]
+    return "; ".join([*told, f"PetaFLOP: {', '.join(costs)}"]) if costs else ""
+
+
+def _told(study: Study, metric: str, found: Mapping[str, Any], shown: Sequence[Variant | Combination]) -> str:
+    """One metric of some rows, each with how it differs."""
+    told = []
+    for variant in shown:
+        if variant.name in found:
+            figure = found[variant.name]["measured"][metric]
+            verdict = _verdict(study, variant, figure)
+            spread = f"{_words(variant.name)} {figures.spread(figure['mean'], figure['std'])}"
+            told.append(f"{spread} ({verdict})" if verdict else spread)
+    return (", " if study.combinations else "; ").join(told)
 
 
 def _figure(study: Study, variant: Variant, row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -144,7 +158,7 @@ def _figure(study: Study, variant: Variant, row: Mapping[str, Any]) -> Mapping[s
     return next(row["measured"][name] for name in metrics if row["measured"].get(name, {}).get("values"))
 
 
-def _verdict(study: Study, variant: Variant, figure: Mapping[str, Any]) -> str:
+def _verdict(study: Study, variant: Variant | Combination, figure: Mapping[str, Any]) -> str:
     """How a row differs from what it is compared with, and by how much the study's own figures do."""
     if variant.name == study.reference:
         return "reference"
@@ -154,7 +168,7 @@ def _verdict(study: Study, variant: Variant, figure: Mapping[str, Any]) -> str:
     against = study.variant(comparison["against"])
     source = "" if against.name == study.reference else f" from {_words(against.name)}"
     told = f"{100 * comparison['difference']:+.2f}{source}, {comparison['verdict']}"
-    if study.factors or variant.study_mean is None or against.study_mean is None:
+    if study.factors or isinstance(variant, Combination) or variant.study_mean is None or against.study_mean is None:
         return told
     return f"{told} (the study: {100 * (variant.study_mean - against.study_mean):+.2f})"
 
