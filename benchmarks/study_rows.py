@@ -99,10 +99,12 @@ def _study(study: Study, report: Mapping[str, Any] | None) -> list[list[str]]:
     if study.factors:
         levels = dict.fromkeys(variant.levels[0] for variant in study.variants)
         return [_level(study, level, found, command) for level in levels]
+    measured = [variant for variant in study.variants if variant.study_mean is not None]
+    compared = {study.against(variant.name) for variant in measured}  # with them a reader has to see these
     rows = [
         [f"{study.name}: {_words(variant.name)}", command, *_measured(study, variant, found.get(variant.name))]
         for variant in study.variants
-        if variant.study_mean is not None
+        if variant in measured or variant.name in compared
     ]
     if study.name in CLAIMS:
         told = _combined(study, found) if study.combinations else _told(study, study.metrics[0], found, study.variants)

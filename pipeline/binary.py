@@ -39,13 +39,23 @@ def run(main: Callable[[], None]) -> None:
         try:
             return flags.FLAGS(argv)
         except flags.Error as error:
-            _end(2, f"{error} (see --help)")
+            _end(2, f"{_in_words(str(error))} (see --help)")
 
     try:
         app.run(lambda argv: _report_errors(checked_main, argv), flags_parser=parse)
     except BrokenPipeError:  # whoever read our output, such as `head`, has seen enough
         _let_go_of_stdout()
         sys.exit(1)
+
+
+def _in_words(message: str) -> str:
+    """What absl says of a flag's value, where it leaves that to Python."""
+    for pythons, ours in (
+        ("invalid literal for int() with base 10", "expected a whole number, given"),
+        ("could not convert string to float", "expected a number, given"),
+    ):
+        message = message.replace(pythons, ours)
+    return message
 
 
 def load_tensorflow() -> None:

@@ -152,6 +152,8 @@ def test_interrupted_run_ends_with_three_and_says_how_to_go_on(tiny_data_dir, tm
         ("models.train", ["--epochs=-1"], "epochs=-1.0: expected at least 0.001"),
         ("models.train", ["--preset=quik"], "did you mean 'quick'?"),
         ("models.train", ["--epoch=1"], "Unknown command line flag 'epoch'"),
+        ("models.train", ["--learning_rate=x"], "expected a number, given: 'x'"),
+        ("tuning.study", ["--study=pooling", "--repeats=two"], "expected a whole number, given: 'two'"),
         ("models.train", ["--batch_size=2.5"], "--batch_size=2.5"),
         ("models.train", ["quick"], "unexpected argument 'quick'"),
         ("models.train", ["--config=/none.json"], "--config=/none.json"),

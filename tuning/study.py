@@ -106,8 +106,11 @@ def _redraw(path: pathlib.Path) -> None:
     try:
         _draw(json.loads(path.read_text(encoding="utf-8")), path.parent)
     except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = {OSError: getattr(error, "strerror", ""), KeyError: f"{error} is missing"}
+        told = next((words for kind, words in reason.items() if isinstance(error, kind)), str(error))
         raise errors.BadArgumentError(
-            f"redraw={path}: expected a report.json that this version of tuning.study wrote ({error!r})"
+            f"redraw={path}: expected a report.json that this version of tuning.study wrote, such as "
+            f"STUDY_DIR/report.json ({told})"
         ) from error
 
 

@@ -150,6 +150,10 @@ class Study:
           errors.BadArgumentError: there is none.
         """
         known = {variant.name: variant for variant in self.variants}
+        for row in self.combinations:
+            if name == row.name:
+                parts = " and ".join(dict.fromkeys(row.parts.values()))
+                raise errors.BadArgumentError(f"variants={name!r}: is made of the models of {parts}; give those")
         if name not in known:
             raise errors.BadArgumentError(
                 f"variants={name!r}: study {self.name} has {', '.join(known)}{nearest(name, set(known))}"

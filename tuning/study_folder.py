@@ -33,6 +33,10 @@ class StudyFolder:
         found = self.result(cell)
         return found is not None and found["status"] == FINISHED
 
+    def is_damaged(self, cell: Cell) -> bool:
+        """Whether there is a file of a cell that tells nothing: it is run again."""
+        return self._cell_file(cell).exists() and self.result(cell) is None
+
     def results(self) -> list[dict[str, Any]]:
         """Of every cell that was ever run here, by name; damaged files, whose cells are run again, are passed over."""
         found = (_result(path) for path in sorted(self.path.glob("cells/*.json")))

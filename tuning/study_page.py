@@ -25,9 +25,15 @@ LEGEND = (
     "*minus X*: the mean difference from X over the seeds that both have, with its 95 % interval, not corrected for "
     "the number of comparisons. *p (Holm)* is, and the verdict goes by it, at 0.05. With few seeds, no difference "
     "shown is not equality.",
-    "*the study*: the study that this project replaces, with its own network's length of training and its own split.",
+    "Every row is judged at this length of training; what learns more slowly may pass the others in a longer one.",
+    "*the study*: the study that this project replaces, with its own network, length of training and split.",
     "*PetaFLOP*: multiply-adds of training, forward and backward, two each. *seconds*: training alone, of one cell; "
     "cells that are trained side by side share the processors.",
+)
+
+COMMANDS = (
+    "A row's command trains it with one seed; `--seed` gives another, and `python -m models.evaluate --run_dir=...` "
+    "draws the run's confusion matrices."
 )
 
 
@@ -47,7 +53,7 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
         lines += [*table(report, name), ""]
     lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
     lines += ["## Reading it", "", *(f"- {line}" for line in LEGEND), ""]
-    lines += ["## Rows", "", f"Every row begins with {_settings(report['recipe'])}.", ""]
+    lines += ["## Rows", "", f"Every row begins with {_settings(report['recipe'])}. {COMMANDS}", ""]
     lines += [f"- **{row['name']}**{_explained(row)}" for row in report["variants"]]
     failed = [cell for cell in report["cells"] if cell["status"] != FINISHED]
     lines += ["", "## Failed", ""] if failed else []
@@ -162,11 +168,15 @@ def _settings(values: Mapping[str, Any]) -> str:
 
 def _residuals(report: Mapping[str, Any]) -> str:
     found = [
-        f"{100 * one['std']:.2f} with {one['degrees']} degrees of freedom ({METRICS[name]})"
+        f"{100 * one['std']:.2f} with {_counted(one['degrees'], 'degree')} of freedom ({METRICS[name]})"
         for name, one in report["residuals"].items()
         if one is not None
     ]
     return " and ".join(found)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _conditions(report: Mapping[str, Any]) -> str:

@@ -34,6 +34,7 @@ STYLE = {
 DOTS_PER_INCH = 144
 ROW_INCHES = 0.36  # of a bar and the gap to the next
 POINTS_HEIGHT = 0.4  # of a row, over which the points of its seeds are spread so that they can be told apart
+MOST_MARGIN = 2.0  # of the differences' own span, that intervals may take on either side of it
 MOST_IN_A_LINE = 6  # of the legend's entries
 MOST_LINES = 28  # colours times styles
 
@@ -93,9 +94,10 @@ def _bars(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure:
         _draw_difference(right, place, row["measured"][name]["comparison"], report["reference"])
     left.set_xlim(0, min(100.0, 1.18 * max(_greatest(row["measured"][name]) for row in rows)))
     left.set_xlabel("accuracy (%)")
-    _frame_differences(right, [row["measured"][name]["comparison"] for row in rows])
     others = ", or as named" if right.texts else ""
-    right.set_xlabel(f"points of % from {_label(report['reference'])}{others}, paired by seed")
+    cut = _frame_differences(right, [row["measured"][name]["comparison"] for row in rows])
+    goes_on = "\n(an arrow: the interval goes on)" if cut else ""
+    right.set_xlabel(f"points of % from {_label(report['reference'])}{others}, paired by seed{goes_on}")
     figure.suptitle(_heading(report, name), x=0.01, ha="left")
     named: dict[str, Any] = {}
     for axes in (left, right):
@@ -152,15 +154,32 @@ def _draw_difference(axes: Axes, place: int, comparison: Mapping[str, Any] | Non
         axes.hlines(place, 100 * comparison["low"], 100 * comparison["high"], color=colour, linewidth=1.6)
 
 
-def _frame_differences(axes: Axes, comparisons: Sequence[Mapping[str, Any] | None]) -> None:
-    """Wide enough for every difference; an interval of two seeds may reach far beyond, and is cut."""
+def _frame_differences(axes: Axes, comparisons: Sequence[Mapping[str, Any] | None]) -> bool:
+    """Wide enough for every difference; an interval of few seeds may reach far beyond, and is cut: whether one is."""
     axes.axvline(0, color=INK, linewidth=1)
     known = [100 * one["difference"] for one in comparisons if one and one["difference"] is not None]
     low, high = min([0.0, *known]), max([0.0, *known])
-    margin = 0.6 * max(high - low, 1.0)
+    span = max(high - low, 1.0)
+    ends = [100 * one[end] for one in comparisons if one and one["low"] is not None for end in ("low", "high")]
+    reach = max([0.0, *(max(low - end, end - high) for end in ends)])
+    margin = max(0.6 * span, min(1.1 * reach, MOST_MARGIN * span))
     axes.set_xlim(low - margin, high + margin)
     if not known:
         axes.text(0, 0.5, "needs the reference and a second variant", ha="center", color=GREY)
+    is_cut = False
+    for place, one in enumerate(comparisons):
+        if one is None or one["low"] is None:
+            continue
+        colour = VERDICT_COLOURS.get(one["verdict"], GREY)
+        for edge, inner, beyond in (
+            (low - margin, low - 0.9 * margin, 100 * one["low"] < low - margin),
+            (high + margin, high + 0.9 * margin, 100 * one["high"] > high + margin),
+        ):
+            if beyond:
+                arrow = {"arrowstyle": "->", "color": colour, "shrinkA": 0, "shrinkB": 0}
+                axes.annotate("", (edge, place), (inner, place), arrowprops=arrow)
+                is_cut = True
+    return is_cut
 
 
 def _heat_map(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure:

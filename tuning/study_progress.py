@@ -46,6 +46,12 @@ class StudyProgress:
 
     def __enter__(self) -> "StudyProgress":
         self._bar.start()
+        for cell in self._cells:
+            if self._folder.is_damaged(cell):
+                self._console.print(Text(f"{_title(cell)}: its file is damaged, it is trained again"), soft_wrap=True)
+        if self._num_finished():
+            told = f"{self._num_finished()} of {len(self._cells)} cells are finished already, and kept"
+            self._console.print(Text(told), soft_wrap=True)
         return self
 
     def __exit__(

@@ -58,7 +58,7 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
         "question": study.question,
         "dataset": dataset,
         "budget": budget,
-        "recipe": {**study.base, **study.budgets[budget]},
+        "recipe": _recipe(study, budget, finished),
         "split": "validation",
         "num_train": _distinct(finished, "num_train"),
         "num_validation": _distinct(finished, "num_validation"),
@@ -68,7 +68,7 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
         "factors": list(study.factors),
         "interval_level": statistics.LEVEL,
         "residuals": {key: found and dataclasses.asdict(found) for key, found in residuals.items()},
-        "correction": f"Holm, over {num_comparisons} comparison{'' if num_comparisons == 1 else 's'}",
+        "correction": _correction(study, num_comparisons),
         "variants": rows,
         "cells": [_cell_row(study, result) for result in results],
         "command": _command(study, budget, dataset, results),
@@ -77,6 +77,20 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
         "versions": _distinct(finished, "versions"),
         "git_commit": _distinct(finished, "git_commit"),
     }
+
+
+def _recipe(study: Study, budget: str, finished: Sequence[Result]) -> dict[str, Any]:
+    """What all rows begin with; without the fields that none of their networks reads."""
+    architectures = {with_defaults(dict(result["config"]))["architecture"] for result in finished}
+    recipe = {**study.base, **study.budgets[budget]}
+    return {name: value for name, value in recipe.items() if architectures & {*READ_BY.get(name, architectures)}}
+
+
+def _correction(study: Study, num_comparisons: int) -> str:
+    told = f"Holm, over {num_comparisons} comparison{'' if num_comparisons == 1 else 's'}"
+    together = f", those of {len(study.metrics)} accuracies together" if len(study.metrics) > 1 else ""
+    derived = ", a row of several models counted with the model that answers" if study.combinations else ""
+    return told + together + derived
 
 
 def _variant_row(study: Study, name: str, finished: Sequence[Result]) -> dict[str, Any]:
@@ -232,15 +246,30 @@ def _distinct(finished: Sequence[Result], name: str) -> list[Any]:
 
 
 def _command(study: Study, budget: str, dataset: str, results: Sequence[Result]) -> str:
-    """What runs, on any machine, at least all that is here."""
+    """What runs, on any machine, at least all that is here; a command for each row of seeds without a gap."""
     seeds = sorted({result["seed"] for result in results})
     names = [variant.name for variant in study.variants if any(variant.name == one["variant"] for one in results)]
     given = [f"--study={study.name}", f"--budget={budget}"]
-    given += [f"--repeats={seeds[-1] - seeds[0] + 1}"] if seeds else []
-    given += [f"--seed={seeds[0]}"] if seeds and seeds[0] else []
-    given += [f"--variants={','.join(names)}"] if 0 < len(names) < len(study.variants) else []
-    given += [f"--dataset={dataset}"] if dataset != SourceConfig().dataset else []
-    return shlex.join(["python", "-m", "tuning.study", *given])
+    more = [f"--variants={','.join(names)}"] if 0 < len(names) < len(study.variants) else []
+    more += [f"--dataset={dataset}"] if dataset != SourceConfig().dataset else []
+    commands = []
+    for first, number in _without_gaps(seeds) or [(0, 0)]:
+        which = [f"--repeats={number}"] if number else []
+        which += [f"--seed={first}"] if first else []
+        commands.append(shlex.join(["python", "-m", "tuning.study", *given, *which, *more]))
+    return " && ".join(commands)
+
+
+def _without_gaps(seeds: Sequence[int]) -> list[tuple[int, int]]:
+    """The first one and the length of each run of consecutive seeds."""
+    runs: list[tuple[int, int]] = []
+    for seed in seeds:
+        first, number = runs[-1] if runs else (seed, 0)
+        if seed == first + number:
+            runs = [*runs[:-1], (first, number + 1)]
+        else:
+            runs.append((seed, 1))
+    return runs
 
 
 def _train_command(study: str, variant: str, config: Mapping[str, Any]) -> str:

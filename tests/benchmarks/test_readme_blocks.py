@@ -120,6 +120,8 @@ def test_every_row_of_the_study_is_there_and_says_whether_it_has_been_run(folder
     assert by_name["Model 1, fine"][1] == "`python -m models.train --preset=study_model_1`"
     assert by_name["Model 1, fine"][3] == "not run yet"
     assert by_name["activation relu"][2].startswith("adam 36.99, sgd 29.10, rmsprop 38.12")
+    assert by_name["pooling: max 4 blocks"][2:4] == ["-", "not run yet"]  # what the mixed one is compared with
+    assert "pooling: average 4 blocks" not in names
     claim = by_name["dividing by 255 is enough"]
     assert claim[1].startswith("`python -m tuning.study --study=normalisation --budget=smoke --repeats=2")
     assert claim[3].startswith("unit 50.00 ± 0.00 (reference); standardise 50.00")

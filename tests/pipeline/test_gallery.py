@@ -214,6 +214,7 @@ def test_word_wider_than_a_line_is_broken_and_loses_nothing():
         ("folder.png", "expected a file, found a folder"),
         ("file/picture.png", "nothing can be written in"),
         ("file/deeper/picture.png", "nothing can be written in"),
+        ("/proc/picture.png", "nothing can be written in /proc; choose another --out"),
     ],
 )
 def test_wrong_out_is_refused(tmp_path, out, message):

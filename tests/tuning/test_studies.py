@@ -108,6 +108,13 @@ def test_study_that_does_not_fit_together_is_refused(changes, named):
         Study(**{**{field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)}, **changes})
 
 
+def test_row_of_several_models_is_no_variant_and_names_them():
+    with pytest.raises(
+        errors.BadArgumentError, match=r"two_models'.*made of the models of fine_alone and coarse_alone"
+    ):
+        studies.find("single_vs_joint").chosen(["two_models"])
+
+
 def test_variants_are_chosen_by_name_and_once():
     study = studies.find("normalisation")
     assert [variant.name for variant in study.chosen(["standardise"])] == ["standardise"]

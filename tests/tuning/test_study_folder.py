@@ -145,6 +145,20 @@ def test_time_left_goes_by_the_variants_own_cells_and_else_by_steps(cells):
     assert time_left([], [done], cells) == ""
 
 
+def test_what_is_kept_and_what_is_damaged_is_told(cells, tmp_path):
+    console = Console(file=io.StringIO(), width=200)
+    with claim(tmp_path, cells) as folder:
+        for cell in cells[:2]:
+            folder.write_finished(cell, outcome(cell), 1.0)
+        (tmp_path / "cells" / f"{cells[0].name}.json").write_text("no JSON")
+        with study_progress.StudyProgress(folder, cells, 1, console):
+            pass
+    assert console.file.getvalue().splitlines() == [
+        f"{cells[0].variant}, seed 0: its file is damaged, it is trained again",
+        "1 of 4 cells are finished already, and kept",
+    ]
+
+
 def test_cells_under_way_tell_the_time_left_before_the_first_has_ended(cells, tmp_path, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(study_progress.time, "perf_counter", lambda: clock[0])

@@ -80,6 +80,26 @@ def test_bars_begin_at_zero_and_show_seeds_and_the_studys_figure():
     assert len([line for line in right.get_lines() if line.get_marker() in "<>o"]) == 4  # all but the reference
 
 
+def test_interval_that_is_cut_goes_on_in_an_arrow():
+    def accuracy(place, seed):
+        return 0.5 + 0.01 * place + (0.25, -0.25, 0.0)[seed] * (place == 1)  # as a mean, no difference to speak of
+
+    figure, report = figure_of(study_plots._bars, "pooling", found=results("pooling", accuracy))
+    right = figure.axes[1]
+    least, most = right.get_xlim()
+    cut = set()
+    for place, row in enumerate(report["variants"]):
+        comparison = row["measured"]["fine_accuracy"]["comparison"]
+        if comparison is not None:
+            cut |= {(least, place)} if 100 * comparison["low"] < least else set()
+            cut |= {(most, place)} if 100 * comparison["high"] > most else set()
+    arrows = {text.xy for text in right.texts if getattr(text, "arrow_patch", None) is not None}
+    assert arrows == cut != set()
+    assert right.get_xlabel().endswith("\n(an arrow: the interval goes on)")
+    label = right.xaxis.label.get_window_extent()
+    assert figure.bbox.x0 <= label.x0 < label.x1 <= figure.bbox.x1
+
+
 def test_heat_map_tells_mean_and_deviation_of_each_pair():
     figure, report = figure_of(study_plots._heat_map, "activation_optimizer")
     axes = figure.axes[0]

@@ -88,7 +88,10 @@ def test_two_models_answer_each_their_label_at_the_cost_of_both():
     compared = rows["coarse_alone"]["measured"][coarse]["comparison"]
     assert pair["measured"][coarse]["comparison"] == compared is not None
     # fine: fine_alone; coarse: both single models. The pair's are theirs.
-    assert report["correction"] == "Holm, over 3 comparisons"
+    assert report["correction"] == (
+        "Holm, over 3 comparisons, those of 2 accuracies together, a row of several models counted with the model that "
+        "answers"
+    )
 
 
 def test_two_models_are_compared_and_paid_for_over_the_seeds_that_both_have():
@@ -109,7 +112,7 @@ def test_two_models_are_compared_and_paid_for_over_the_seeds_that_both_have():
     assert pair["measured"]["fine_accuracy"]["mean"] == pytest.approx(0.515)
     assert rows["fine_alone"]["measured"]["fine_accuracy"]["comparison"]["difference"] == pytest.approx(0.02)
     assert pair["measured"][coarse]["comparison"] == rows["coarse_alone"]["measured"][coarse]["comparison"]
-    assert report["correction"] == "Holm, over 4 comparisons"  # the pair's two seeds are a test of their own
+    assert report["correction"].startswith("Holm, over 4 comparisons, ")  # the pair's two seeds are a test of their own
 
 
 def test_measured_on_test_is_refused():
@@ -185,6 +188,23 @@ def test_documents_command_is_what_leads_to_it_on_any_machine():
         "python -m tuning.study --study=normalisation --budget=full --repeats=2 --seed=1 --variants=unit "
         "--dataset=shapes100"
     )
+
+
+def test_documents_command_is_a_command_for_each_row_of_seeds_without_a_gap():
+    found = [{**one, "seed": 10 * one["seed"] + of} for one in results("normalisation") for of in (0, 1)]
+    begin = "python -m tuning.study --study=normalisation --budget=short --repeats=2"
+    assert document("normalisation", found)["command"] == f"{begin} && {begin} --seed=10 && {begin} --seed=20"
+
+
+def test_recipe_is_without_what_no_row_reads():
+    study = studies.find("padding")
+    report = study_report.document(study, "smoke", "cifar100", results("padding"))
+    assert "widths" in study.budgets["smoke"]
+    assert report["recipe"] == {
+        name: value
+        for name, value in {**study.base, **study.budgets["smoke"]}.items()
+        if name not in ("widths", "bottlenecks")
+    }
 
 
 def test_rows_are_compared_with_what_they_name_and_the_page_says_so():
