@@ -7,11 +7,13 @@ from typing import Any
 
 from benchmarks import step_table, study_rows
 from pipeline import errors
-from tuning import study_page
+from tuning import session_report, study_page
 
 STUDIES = pathlib.Path("docs", "studies")
+SESSIONS = pathlib.Path("docs", "sessions")
 RESULTS = pathlib.Path("benchmarks", "results")
 _STUDY = re.compile(r"(?P<begin><!-- study (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+_SESSION = re.compile(r"(?P<begin><!-- session (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 _STEPS = re.compile(r"(?P<begin><!-- training steps -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 _ROWS = re.compile(r"(?P<begin><!-- rows of the study -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
@@ -24,6 +26,8 @@ def with_tables(text: str, checkout: pathlib.Path) -> str:
     """
     studies = checkout / STUDIES
     text = _STUDY.sub(lambda block: block["begin"] + _table(studies, block["name"]) + block["end"], text)
+    sessions = checkout / SESSIONS
+    text = _SESSION.sub(lambda block: block["begin"] + _session(sessions, block["name"]) + block["end"], text)
     rows = "\n".join(study_rows.table(checkout / RESULTS, studies)) + "\n"
     text = _ROWS.sub(lambda block: block["begin"] + rows + block["end"], text)
     return _STEPS.sub(lambda block: block["begin"] + _steps(checkout) + block["end"], text)
@@ -32,6 +36,19 @@ def with_tables(text: str, checkout: pathlib.Path) -> str:
 def _steps(checkout: pathlib.Path) -> str:
     document = json.loads((checkout / RESULTS / "train_step.json").read_text(encoding="utf-8"))
     return "\n".join(step_table.table(document)) + "\n"
+
+
+def _session(sessions: pathlib.Path, name: str) -> str:
+    path = sessions / name / "report.json"
+    try:
+        report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        lines = [session_report.summary(report), "", *session_report.retrained_lines(report["retrained"])]
+        origin = session_report.origin(report)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise errors.FailedError(
+            f"{path}: expected a report.json that tuning.tune --retrain_best wrote ({error})"
+        ) from error
+    return "\n".join([*lines, "", f"{origin}. [All of it]({SESSIONS.as_posix()}/{name}/report.md)", ""])
 
 
 def _table(studies: pathlib.Path, name: str) -> str:

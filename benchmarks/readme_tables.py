@@ -4,6 +4,7 @@
 
 Each stands between a comment and `<!-- end -->`:
   <!-- study NAME -->             the table of docs/studies/NAME/report.json
+  <!-- session NAME -->           what docs/sessions/NAME/report.json says of the best trial
   <!-- rows of the study -->      every row of the study that this project replaces (benchmarks/study_rows.py)
   <!-- training steps -->         what benchmarks.train_step found (benchmarks/step_table.py)
 A report's own page and plots are drawn again by `python -m tuning.study --redraw=docs/studies/NAME/report.json`.

@@ -21,6 +21,7 @@ from tuning import statistics
 from tuning.session import COMPLETED, Session, ranked
 
 SHOWN_TRIALS = 20
+OF_THIS_MACHINE = ("data_dir", "archive", "trunk_run_dir")  # paths, of which best.json alone speaks
 LEAST_TRIALS = 8  # that must have completed before it is said what mattered
 NUM_TREES, NUM_SHUFFLES = 200, 20
 
@@ -44,7 +45,7 @@ def document(session: Session, command: str) -> dict[str, Any]:
         "dataset": session.source.dataset,
         "split": "validation",
         "trials": [_trial(record) for record in records],
-        "best": best[0] if best else None,
+        "best": {**best[0], "config": _portable(best[0]["config"])} if best else None,
         "importance": importance(best),
         "retrained": session.retrained(),
         "spent_s": session.spent_s(),
@@ -74,22 +75,28 @@ def importance(completed: Sequence[Record]) -> dict[str, float] | None:
     return {names[place]: round(float(shares[place]), 4) for place in np.argsort(-shares)}
 
 
-def markdown(found: Mapping[str, Any]) -> str:
-    """The document as a page."""
+def markdown(found: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
+    """The document as a page.
+
+    Args:
+      found: what `document` made.
+      pictures: files beside the page, to be shown on it.
+    """
     warning = figures.stand_in_warning(found["dataset"])
     lines = [f"# Tuner session: space {found['space']}, {found['tuner']}", ""]
     lines += [f"**{warning}.**", ""] if warning else []
-    lines += [_summary(found), ""]
+    lines += [summary(found), ""]
     heading, *rows = _table(found, SHOWN_TRIALS)
     lines += [*markdown_table.lines(heading, rows), ""]
     if found["importance"]:
         shares = [(name, f"{100 * share:.0f} %") for name, share in found["importance"].items()]
         lines += ["## What mattered", "", *markdown_table.lines(("hyperparameter", "share"), shares), ""]
     if found["retrained"]:
-        lines += ["## The best trial, trained again", "", *_retrained_lines(found["retrained"]), ""]
+        lines += ["## The best trial, trained again", "", *retrained_lines(found["retrained"]), ""]
     failed = [trial for trial in found["trials"] if trial["status"] != COMPLETED]
     lines += ["## Failed", "", *(f"- {trial['id']}: {trial['reason']}" for trial in failed), ""] if failed else []
-    lines.append(f"Run: `{found['command']}`, {found['git_commit']}")
+    lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
+    lines.append(origin(found))
     return "\n".join(lines) + "\n"
 
 
@@ -106,11 +113,15 @@ def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
-    console.print(Text(_summary(found)), soft_wrap=True)
-    for line in _retrained_lines(found["retrained"]) if found["retrained"] else ():
+    console.print(Text(summary(found)), soft_wrap=True)
+    for line in retrained_lines(found["retrained"]) if found["retrained"] else ():
         console.print(Text(line), soft_wrap=True)
     if warning:
         console.print(Text(warning, style="bold red"))
+
+
+def _portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in OF_THIS_MACHINE}
 
 
 def _trial(record: Record) -> dict[str, Any]:
@@ -126,7 +137,13 @@ def _number(record: Record, name: str, completed: Sequence[Record]) -> float:
     return float(list(dict.fromkeys(other["hyperparameters"][name] for other in completed)).index(value))
 
 
-def _summary(found: Mapping[str, Any]) -> str:
+def origin(found: Mapping[str, Any]) -> str:
+    """One line: the command and the commit."""
+    return f"Run: `{found['command']}`, {found['git_commit']}"
+
+
+def summary(found: Mapping[str, Any]) -> str:
+    """What was searched, in how many trials and minutes, in which precision."""
     completed = [trial for trial in found["trials"] if trial["status"] == COMPLETED]
     aim = {"both": "the mean of fine and coarse", "fine": "fine", "coarse": "coarse"}[found["objective"]]
     if found["objective"] == "both" and found["fine_weight"] != 0.5:
@@ -159,12 +176,15 @@ def _brief(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _retrained_lines(retrained: Mapping[str, Any]) -> list[str]:
-    lines = [f"trial {retrained['trial']}, trained again:"]
-    for name, words in (("untuned", "the preset as it is"), ("tuned", "with what was found")):
-        summary = statistics.summarise(list(retrained[name].values()))
-        spread = figures.spread(summary.mean, summary.std)
-        lines.append(f"{words}: {spread} % on validation, seeds {', '.join(retrained[name])}")
-    for name, value in retrained["test"].items():
-        lines.append(f"test, read once: {name} {figures.percent(value)} %, mean over the seeds")
+def retrained_lines(retrained: Mapping[str, Any]) -> list[str]:
+    """A list in Markdown: the objective of the preset as it is and of the best trial, seed by seed; then test."""
+    lines = []
+    for name, words in (("untuned", "the preset as it is"), ("tuned", f"trial {retrained['trial']}, trained again")):
+        found = statistics.summarise(list(retrained[name].values()))
+        spread = figures.spread(found.mean, found.std)
+        lines.append(f"- {words}: {spread} % on validation, seeds {', '.join(retrained[name])}")
+    pairs = [retrained["tuned"][seed] - value for seed, value in retrained["untuned"].items()]
+    lines.append(f"- the difference, seed by seed: {', '.join(f'{100 * pair:+.2f}' for pair in pairs)} points")
+    known = [f"{name} {figures.percent(value)} %" for name, value in retrained["test"].items() if value is not None]
+    lines.append(f"- the same trial on test, read once: {', '.join(known)}, mean over the seeds")
     return lines

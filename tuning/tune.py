@@ -127,11 +127,13 @@ def _report(tuned: Session) -> None:
     command = shlex.join(["python", "-m", "tuning.tune", *sys.argv[1:]])
     report = session_report.document(tuned, command)
     run_folder.write_text(tuned.path / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
-    run_folder.write_text(tuned.path / "report.md", session_report.markdown(report))
-    if report["best"] is not None:
-        run_folder.write_text(tuned.path / "best.json", json.dumps(report["best"]["config"], indent=1) + "\n")
+    best = ranked(tuned.records())
+    if best:
+        run_folder.write_text(tuned.path / "best.json", json.dumps(best[0]["config"], indent=1) + "\n")
     session_report.show(report)
-    for written in (tuned.path / "report.md", *session_plots.draw(report, tuned.path)):
+    page, pictures = tuned.path / "report.md", session_plots.draw(report, tuned.path)
+    run_folder.write_text(page, session_report.markdown(report, [path.name for path in pictures]))
+    for written in (page, *pictures):
         print(f"written: {written}")
 
 

@@ -49,6 +49,28 @@ def test_table_is_put_in_the_place_of_the_old_one_and_nothing_else_changes(folde
     assert readme_blocks.with_tables(page, folder) == page
 
 
+def test_session_says_what_its_best_trial_brought(tmp_path):
+    trial = {"id": "01", "status": "COMPLETED", "precision": "float32"}
+    retrained = {
+        "trial": "01", "untuned": {"0": 0.7}, "tuned": {"0": 0.72}, "test": {"fine": 0.66, "coarse": 0.78},
+    }  # fmt: skip
+    report = {
+        **{"space": "heads", "tuner": "hyperband", "objective": "both", "fine_weight": 0.5, "dataset": "cifar100"},
+        **{"trials": [trial], "retrained": retrained, "spent_s": 1200.0, "command": "a command", "git_commit": "abc"},
+    }
+    folder = tmp_path / readme_blocks.SESSIONS / "heads"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps(report))
+    page = readme_blocks.with_tables("<!-- session heads -->\nold\n<!-- end -->\n", tmp_path)
+    assert "old" not in page
+    assert "1 of 1 trials completed, in 20 min" in page
+    assert "- the difference, seed by seed: +2.00 points" in page
+    assert "Run: `a command`, abc. [All of it](docs/sessions/heads/report.md)" in page
+    (folder / "report.json").write_text(json.dumps({**report, "retrained": None}))
+    with pytest.raises(errors.FailedError, match=r"expected a report\.json that tuning\.tune --retrain_best wrote"):
+        readme_blocks.with_tables("<!-- session heads -->\n<!-- end -->\n", tmp_path)
+
+
 def test_training_steps_are_a_row_a_recipe(tmp_path):
     def row(name, median, **more):
         return {"name": name, "unit": "images/s", "median": median, **more}

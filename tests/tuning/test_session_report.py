@@ -16,6 +16,9 @@ from tuning.study_design import Cell
 BASE = {"preset": "linear", "num_validation": 500}
 
 
+CONFIG = {"epochs": 3.0, "data_dir": "/home/one/data", "trunk_run_dir": "/home/one/trunk"}
+
+
 def record(number, rate, kind, status=COMPLETED, **more):
     values = {"rate": rate, "kind": kind, **more.pop("hyperparameters", {})}
     about = {"id": f"{number:02d}", "hyperparameters": values, "seconds": 10.0, "status": status}
@@ -23,7 +26,7 @@ def record(number, rate, kind, status=COMPLETED, **more):
         return {**about, "reason": "no room for the network"}
     objective = 0.5 - abs(rate - 0.3) + 0.001 * (number % 2)
     accuracies = {"objective": objective, "fine": objective - 0.1, "coarse": objective + 0.1}
-    return {**about, **accuracies, "precision": "mixed_bfloat16", "epochs": 3.0, "config": {"epochs": 3.0}, **more}
+    return {**about, **accuracies, "precision": "mixed_bfloat16", "epochs": 3.0, "config": CONFIG, **more}
 
 
 RECORDS = [record(number, rate=0.1 * (number % 6), kind="ab"[number % 2]) for number in range(24)]
@@ -56,7 +59,7 @@ def test_document_has_every_trial_and_the_best_with_its_configuration(tuned):
     keys = {"id", "status", "precision", "hyperparameters", "objective", "fine", "coarse", "epochs", "seconds"}
     assert keys <= found["trials"][0].keys()
     assert found["best"]["id"] == "03"  # the first of those with the best rate and the odd number's bonus
-    assert found["best"]["config"] == {"epochs": 3.0}
+    assert found["best"]["config"] == {"epochs": 3.0}  # without the paths of this machine
 
 
 def test_hyperparameter_that_decides_is_the_important_one(tuned):
@@ -147,7 +150,12 @@ def test_best_trial_is_trained_again_beside_the_preset_and_test_is_read_once(tun
         assert found["untuned"] == pytest.approx({"0": 0.6, "1": 0.61})
         assert found["tuned"] == pytest.approx({"0": 0.65, "1": 0.66})
         assert found["test"] == pytest.approx({"fine": 0.4, "coarse": 0.6})
-    page = session_report.markdown(document(tuned))
-    assert "the preset as it is: 60.50 ± 0.71 % on validation, seeds 0, 1" in page
-    assert "with what was found: 65.50 ± 0.71 % on validation, seeds 0, 1" in page
-    assert "test, read once: fine 40.00 %" in page
+    report = document(tuned)
+    page = session_report.markdown(report, ["objective.png"])
+    assert "- the preset as it is: 60.50 ± 0.71 % on validation, seeds 0, 1\n" in page
+    assert "- trial 00, trained again: 65.50 ± 0.71 % on validation, seeds 0, 1\n" in page
+    assert "- the difference, seed by seed: +5.00, +5.00 points\n" in page
+    assert "- the same trial on test, read once: fine 40.00 %, coarse 60.00 %, mean over the seeds\n" in page
+    assert "![objective.png](objective.png)" in page
+    told = session_report.retrained_lines({**report["retrained"], "test": {"fine": None, "coarse": 0.6}})
+    assert told[-1] == "- the same trial on test, read once: coarse 60.00 %, mean over the seeds"
