@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks import step_table, study_rows
 from pipeline import errors
-from tuning import session_report, study_page
+from tuning import session_page, study_page
 
 STUDIES = pathlib.Path("docs", "studies")
 SESSIONS = pathlib.Path("docs", "sessions")
@@ -42,8 +42,8 @@ def _session(sessions: pathlib.Path, name: str) -> str:
     path = sessions / name / "report.json"
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        lines = [session_report.summary(report), "", *session_report.retrained_lines(report["retrained"])]
-        origin = session_report.origin(report)
+        lines = [session_page.summary(report), "", *session_page.retrained_lines(report["retrained"])]
+        origin = session_page.origin(report)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise errors.FailedError(
             f"{path}: expected a report.json that tuning.tune --retrain_best wrote ({error})"

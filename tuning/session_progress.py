@@ -12,7 +12,7 @@ from rich.text import Text
 
 from models.reporting import figures
 from tuning.session import COMPLETED, Session, ranked
-from tuning.session_report import told
+from tuning.session_page import told
 from tuning.study_progress import in_words
 
 REFRESH_SECONDS = 1.0

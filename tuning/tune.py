@@ -122,7 +122,7 @@ def _refuse_address(flag: str, address: str) -> None:
 
 
 def _report(tuned: Session) -> None:
-    from tuning import session_plots, session_report
+    from tuning import session_page, session_plots, session_report
 
     command = shlex.join(["python", "-m", "tuning.tune", *sys.argv[1:]])
     report = session_report.document(tuned, command)
@@ -130,9 +130,9 @@ def _report(tuned: Session) -> None:
     best = ranked(tuned.records())
     if best:
         run_folder.write_text(tuned.path / "best.json", json.dumps(best[0]["config"], indent=1) + "\n")
-    session_report.show(report)
+    session_page.show(report)
     page, pictures = tuned.path / "report.md", session_plots.draw(report, tuned.path)
-    run_folder.write_text(page, session_report.markdown(report, [path.name for path in pictures]))
+    run_folder.write_text(page, session_page.markdown(report, [path.name for path in pictures]))
     for written in (page, *pictures):
         print(f"written: {written}")
 

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from pipeline.data_config import SourceConfig
 from tests.tuning import stub_training
-from tuning import retraining, session, session_plots, session_report
+from tuning import retraining, session, session_page, session_plots, session_report
 from tuning.session import COMPLETED, FAILED, SessionConfig
 from tuning.space import Space
 from tuning.study_design import Cell
@@ -77,7 +77,7 @@ def test_few_trials_say_nothing_of_importance_and_equal_ones_that_nothing_matter
 
 def test_page_and_terminal_tell_the_best_first_and_what_failed(tuned):
     found = document(tuned, [*RECORDS, record(24, 0.3, "a", FAILED)])
-    page = session_report.markdown(found)
+    page = session_page.markdown(found)
     lines = page.splitlines()
     first = lines.index("| --- | --- | --- | --- | --- | --- | --- | --- |") + 1
     assert lines[first] == "| 1 | 03 | 50.10 | 40.10 | 60.10 | 3 | 10 | rate=0.3, kind=b |"
@@ -86,7 +86,7 @@ def test_page_and_terminal_tell_the_best_first_and_what_failed(tuned):
     assert "the mean of fine and coarse accuracy on validation" in page
     assert "NOT CIFAR-100" in page
     console = Console(width=120, record=True)
-    session_report.show(found, console)
+    session_page.show(found, console)
     told = console.export_text()
     assert "50.10" in told
     assert told.count("NOT CIFAR-100") == 2
@@ -95,7 +95,7 @@ def test_page_and_terminal_tell_the_best_first_and_what_failed(tuned):
 def test_session_without_a_completed_trial_has_a_report_too(tuned, tmp_path):
     found = document(tuned, [record(0, 0.3, "a", FAILED)])
     assert (found["best"], found["importance"]) == (None, None)
-    assert "0 of 1 trials completed" in session_report.markdown(found)
+    assert "0 of 1 trials completed" in session_page.markdown(found)
     assert session_plots.draw(found, tmp_path) == []
 
 
@@ -151,11 +151,11 @@ def test_best_trial_is_trained_again_beside_the_preset_and_test_is_read_once(tun
         assert found["tuned"] == pytest.approx({"0": 0.65, "1": 0.66})
         assert found["test"] == pytest.approx({"fine": 0.4, "coarse": 0.6})
     report = document(tuned)
-    page = session_report.markdown(report, ["objective.png"])
+    page = session_page.markdown(report, ["objective.png"])
     assert "- the preset as it is: 60.50 ± 0.71 % on validation, seeds 0, 1\n" in page
     assert "- trial 00, trained again: 65.50 ± 0.71 % on validation, seeds 0, 1\n" in page
     assert "- the difference, seed by seed: +5.00, +5.00 points\n" in page
     assert "- the same trial on test, read once: fine 40.00 %, coarse 60.00 %, mean over the seeds\n" in page
     assert "![objective.png](objective.png)" in page
-    told = session_report.retrained_lines({**report["retrained"], "test": {"fine": None, "coarse": 0.6}})
+    told = session_page.retrained_lines({**report["retrained"], "test": {"fine": None, "coarse": 0.6}})
     assert told[-1] == "- the same trial on test, read once: coarse 60.00 %, mean over the seeds"
