@@ -100,14 +100,19 @@ def _study(study: Study, report: Mapping[str, Any] | None) -> list[list[str]]:
         levels = dict.fromkeys(variant.levels[0] for variant in study.variants)
         return [_level(study, level, found, command) for level in levels]
     measured = [variant for variant in study.variants if variant.study_mean is not None]
-    compared = {study.against(variant.name) for variant in measured}  # with them a reader has to see these
+    # A reader has to see with what they are compared; the row of models that answer together tells it by label.
+    compared = set() if study.combinations else {study.against(variant.name) for variant in measured}
     rows = [
         [f"{study.name}: {_words(variant.name)}", command, *_measured(study, variant, found.get(variant.name))]
         for variant in study.variants
         if variant in measured or variant.name in compared
     ]
     if study.name in CLAIMS:
-        told = _combined(study, found) if study.combinations else _told(study, study.metrics[0], found, study.variants)
+        told = (
+            _combined(study, found)
+            if study.combinations
+            else "; ".join(_told(study, study.metrics[0], found, study.variants))
+        )
         rows.append([CLAIMS[study.name], command, figures.MISSING, told or NOT_RUN, ""])
     return rows
 
@@ -138,12 +143,12 @@ def _measured(study: Study, variant: Variant, row: Mapping[str, Any] | None) -> 
 def _combined(study: Study, found: Mapping[str, Any]) -> str:
     """The reference beside what several variants' models answer together: each metric, and what they cost."""
     shown: tuple[Variant | Combination, ...] = (study.variant(study.reference), *study.combinations)
-    told = [f"{METRICS[metric]}: {_told(study, metric, found, shown)}" for metric in study.metrics]
+    told = [f"{METRICS[metric]}: {', '.join(_told(study, metric, found, shown))}" for metric in study.metrics]
     costs = [f"{_words(one.name)} {found[one.name]['train_petaflop']:.3g}" for one in shown if one.name in found]
     return "; ".join([*told, f"PetaFLOP: {', '.join(costs)}"]) if costs else ""
 
 
-def _told(study: Study, metric: str, found: Mapping[str, Any], shown: Sequence[Variant | Combination]) -> str:
+def _told(study: Study, metric: str, found: Mapping[str, Any], shown: Sequence[Variant | Combination]) -> list[str]:
     """One metric of some rows, each with how it differs."""
     told = []
     for variant in shown:
@@ -152,7 +157,7 @@ def _told(study: Study, metric: str, found: Mapping[str, Any], shown: Sequence[V
             verdict = _verdict(study, variant, figure)
             spread = f"{_words(variant.name)} {figures.spread(figure['mean'], figure['std'])}"
             told.append(f"{spread} ({verdict})" if verdict else spread)
-    return (", " if study.combinations else "; ").join(told)
+    return told
 
 
 def _figure(study: Study, variant: Variant, row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,7 +7,6 @@ the same draws, as a training step sees them. The same flags give the same pictu
 """
 
 import dataclasses
-import os
 import pathlib
 import tempfile
 
@@ -56,13 +55,13 @@ def picture_path(out: str) -> pathlib.Path:
     if path.is_dir():
         raise errors.BadArgumentError(f"out={out}: expected a file, found a folder")
     nearest = next(folder for folder in path.absolute().parents if folder.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK) or not _can_hold(nearest):
+    if not _can_hold(nearest):
         raise errors.BadArgumentError(f"out={out}: nothing can be written in {nearest}; choose another --out")
     return path
 
 
 def _can_hold(folder: pathlib.Path) -> bool:
-    """Whether a file can be made there: permissions say yes of /proc, and to root of everything."""
+    """Whether a file can be made there; permissions alone say yes of /proc, and to root of everything."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True

@@ -101,8 +101,8 @@ _SINGLE_VS_JOINT = Study(
 )
 
 # The network of the study's hypothesis tests, trained as it was: Adam, pixels / 255, no augmentation, one fine head.
-# The short budget brings each study's reference to 30 % in minutes by standardised pixels, small batches and a rate
-# that rises and falls; it does not reach what the study had with normalisation and dropout.
+# The short budget brings the references of the study's own hypotheses to 30 % in minutes by standardised pixels, small
+# batches and a rate that rises and falls; it does not reach what the study had with normalisation and dropout.
 _STUDY_CNN: dict[str, Any] = {"preset": "study_cnn", "num_validation": 10_000}
 _DEEPER_CNN = {**_STUDY_CNN, "block_convolutions": 2, "batch_norm": True}
 _SHORT_CNN = {"batch_size": 64, "pixel_scaling": "standardise", "schedule": "warmup_linear", "learning_rate": 3e-3}

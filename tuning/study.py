@@ -105,12 +105,14 @@ def _report(study: Study, dataset: str, folder: StudyFolder) -> None:
 def _redraw(path: pathlib.Path) -> None:
     try:
         _draw(json.loads(path.read_text(encoding="utf-8")), path.parent)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        reason = {OSError: getattr(error, "strerror", ""), KeyError: f"{error} is missing"}
-        told = next((words for kind, words in reason.items() if isinstance(error, kind)), str(error))
+    except OSError as error:
         raise errors.BadArgumentError(
-            f"redraw={path}: expected a report.json that this version of tuning.study wrote, such as "
-            f"STUDY_DIR/report.json ({told})"
+            f"redraw={path}: expected STUDY_DIR/report.json, in a folder to write into ({error.strerror})"
+        ) from error
+    except (ValueError, TypeError, KeyError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise errors.BadArgumentError(
+            f"redraw={path}: expected a report.json that this version of tuning.study wrote ({reason})"
         ) from error
 
 

@@ -25,15 +25,15 @@ LEGEND = (
     "*minus X*: the mean difference from X over the seeds that both have, with its 95 % interval, not corrected for "
     "the number of comparisons. *p (Holm)* is, and the verdict goes by it, at 0.05. With few seeds, no difference "
     "shown is not equality.",
-    "Every row is judged at this length of training; what learns more slowly may pass the others in a longer one.",
+    "Every row is judged at its length of training; what learns more slowly may pass the others in a longer one.",
     "*the study*: the study that this project replaces, with its own network, length of training and split.",
     "*PetaFLOP*: multiply-adds of training, forward and backward, two each. *seconds*: training alone, of one cell; "
     "cells that are trained side by side share the processors.",
 )
 
 COMMANDS = (
-    "A row's command trains it with one seed; `--seed` gives another, and `python -m models.evaluate --run_dir=...` "
-    "draws the run's confusion matrices."
+    "A row's command trains it with one seed; `--seed`, with another `--run_dir`, gives another one, and `python -m "
+    "models.evaluate --run_dir=...` draws the run's confusion matrices."
 )
 
 

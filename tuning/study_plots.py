@@ -95,8 +95,9 @@ def _bars(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure:
     left.set_xlim(0, min(100.0, 1.18 * max(_greatest(row["measured"][name]) for row in rows)))
     left.set_xlabel("accuracy (%)")
     others = ", or as named" if right.texts else ""
-    cut = _frame_differences(right, [row["measured"][name]["comparison"] for row in rows])
-    goes_on = "\n(an arrow: the interval goes on)" if cut else ""
+    comparisons = [row["measured"][name]["comparison"] for row in rows]
+    _frame_differences(right, comparisons)
+    goes_on = "\n(an arrow: the interval goes on)" if _draw_arrows(right, comparisons) else ""
     right.set_xlabel(f"points of % from {_label(report['reference'])}{others}, paired by seed{goes_on}")
     figure.suptitle(_heading(report, name), x=0.01, ha="left")
     named: dict[str, Any] = {}
@@ -154,8 +155,8 @@ def _draw_difference(axes: Axes, place: int, comparison: Mapping[str, Any] | Non
         axes.hlines(place, 100 * comparison["low"], 100 * comparison["high"], color=colour, linewidth=1.6)
 
 
-def _frame_differences(axes: Axes, comparisons: Sequence[Mapping[str, Any] | None]) -> bool:
-    """Wide enough for every difference; an interval of few seeds may reach far beyond, and is cut: whether one is."""
+def _frame_differences(axes: Axes, comparisons: Sequence[Mapping[str, Any] | None]) -> None:
+    """Wide enough for every difference; an interval of few seeds may reach far beyond, and is cut."""
     axes.axvline(0, color=INK, linewidth=1)
     known = [100 * one["difference"] for one in comparisons if one and one["difference"] is not None]
     low, high = min([0.0, *known]), max([0.0, *known])
@@ -166,14 +167,19 @@ def _frame_differences(axes: Axes, comparisons: Sequence[Mapping[str, Any] | Non
     axes.set_xlim(low - margin, high + margin)
     if not known:
         axes.text(0, 0.5, "needs the reference and a second variant", ha="center", color=GREY)
-    is_cut = False
+
+
+def _draw_arrows(axes: Axes, comparisons: Sequence[Mapping[str, Any] | None]) -> bool:
+    """At the frame's edge where an interval goes on beyond it; whether there is one."""
+    (least, most), is_cut = axes.get_xlim(), False
+    length = 0.03 * (most - least)
     for place, one in enumerate(comparisons):
         if one is None or one["low"] is None:
             continue
         colour = VERDICT_COLOURS.get(one["verdict"], GREY)
         for edge, inner, beyond in (
-            (low - margin, low - 0.9 * margin, 100 * one["low"] < low - margin),
-            (high + margin, high + 0.9 * margin, 100 * one["high"] > high + margin),
+            (least, least + length, 100 * one["low"] < least),
+            (most, most - length, 100 * one["high"] > most),
         ):
             if beyond:
                 arrow = {"arrowstyle": "->", "color": colour, "shrinkA": 0, "shrinkB": 0}

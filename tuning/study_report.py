@@ -68,7 +68,7 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
         "factors": list(study.factors),
         "interval_level": statistics.LEVEL,
         "residuals": {key: found and dataclasses.asdict(found) for key, found in residuals.items()},
-        "correction": _correction(study, num_comparisons),
+        "correction": _correction(study, rows, num_comparisons),
         "variants": rows,
         "cells": [_cell_row(study, result) for result in results],
         "command": _command(study, budget, dataset, results),
@@ -80,16 +80,18 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
 
 
 def _recipe(study: Study, budget: str, finished: Sequence[Result]) -> dict[str, Any]:
-    """What all rows begin with; without the fields that none of their networks reads."""
+    """What all rows begin with; without the fields that none of the networks reads, once one has told what they are."""
     architectures = {with_defaults(dict(result["config"]))["architecture"] for result in finished}
     recipe = {**study.base, **study.budgets[budget]}
-    return {name: value for name, value in recipe.items() if architectures & {*READ_BY.get(name, architectures)}}
+    unread = {name for name in recipe if architectures and architectures.isdisjoint(READ_BY.get(name, architectures))}
+    return {name: value for name, value in recipe.items() if name not in unread}
 
 
-def _correction(study: Study, num_comparisons: int) -> str:
+def _correction(study: Study, rows: Sequence[dict[str, Any]], num_comparisons: int) -> str:
     told = f"Holm, over {num_comparisons} comparison{'' if num_comparisons == 1 else 's'}"
     together = f", those of {len(study.metrics)} accuracies together" if len(study.metrics) > 1 else ""
-    derived = ", a row of several models counted with the model that answers" if study.combinations else ""
+    is_shared = any(_same_test(study, rows, row["name"], key) for row in rows for key in study.metrics)
+    derived = ", a row of several models counted with the model that answers" if is_shared else ""
     return told + together + derived
 
 

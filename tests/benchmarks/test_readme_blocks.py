@@ -154,19 +154,19 @@ def test_models_that_answer_together_stand_beside_the_one_that_answers_alone_wit
         against = {"against": "joint", "difference": difference, "verdict": "lower"}
         return {"values": {"0": mean}, "mean": mean, "std": 0.01, "comparison": against if difference else None}
 
-    def row(name, fine, coarse, petaflop, *differences):
-        figures = [measured(mean, *differences) for mean in (fine, coarse)]
+    def row(name, fine, coarse, petaflop, differences=(None, None)):
+        figures = map(measured, (fine, coarse), differences)
         measures = dict(zip(("fine_accuracy", "own_coarse_accuracy"), figures, strict=True))
         return {"name": name, "measured": measures, "train_petaflop": petaflop}
 
-    variants = [row("joint", 0.64, 0.77, 0.0303), row("two_models", 0.63, 0.73, 0.0605, -0.025)]
+    variants = [row("joint", 0.64, 0.77, 0.0303), row("two_models", 0.63, 0.73, 0.0605, (-0.01, -0.04))]
     folder = tmp_path / readme_blocks.STUDIES / "single_vs_joint"
     folder.mkdir(parents=True)
     (folder / "report.json").write_text(json.dumps({"command": "a command", "variants": variants}))
     page = readme_blocks.with_tables("<!-- rows of the study -->\n<!-- end -->\n", tmp_path)
     (claim,) = (line for line in page.splitlines() if line.startswith("| a model for each kind of label |"))
     assert claim.split(" | ")[3] == (
-        "fine: joint 64.00 ± 1.00 (reference), two models 63.00 ± 1.00 (-2.50, lower); "
-        "coarse: joint 77.00 ± 1.00 (reference), two models 73.00 ± 1.00 (-2.50, lower); "
+        "fine: joint 64.00 ± 1.00 (reference), two models 63.00 ± 1.00 (-1.00, lower); "
+        "coarse: joint 77.00 ± 1.00 (reference), two models 73.00 ± 1.00 (-4.00, lower); "
         "PetaFLOP: joint 0.0303, two models 0.0605"
     )

@@ -16,7 +16,12 @@ from tuning.study_design import Cell
 BASE = {"preset": "linear", "num_validation": 500}
 
 
-CONFIG = {"epochs": 3.0, "data_dir": "/home/one/data", "trunk_run_dir": "/home/one/trunk"}
+CONFIG = {
+    "epochs": 3.0,
+    "archive": "/home/one/archive",
+    "data_dir": "/home/one/data",
+    "trunk_run_dir": "/home/one/trunk",
+}
 
 
 def record(number, rate, kind, status=COMPLETED, **more):

@@ -79,6 +79,12 @@ def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
         (("--study=normalisation", "--budget=long"), 2, "<smoke|short|full>"),
         (("--study=normalisation", "--study_dir=setup.py/x"), 1, "cannot be written (Not a directory)"),
         (("--redraw=README.md",), 2, "redraw=README.md: expected a report.json"),
+        (("--redraw=benchmarks/results/augment.json",), 2, "tuning.study wrote ('metrics' is missing)"),
+        (
+            ("--redraw=docs",),
+            2,
+            "redraw=docs: expected STUDY_DIR/report.json, in a folder to write into (Is a directory)",
+        ),
     ],
 )
 def test_wrong_arguments_are_one_line(flags, code, message):

@@ -80,6 +80,17 @@ def test_bars_begin_at_zero_and_show_seeds_and_the_studys_figure():
     assert len([line for line in right.get_lines() if line.get_marker() in "<>o"]) == 4  # all but the reference
 
 
+def test_interval_a_little_beyond_the_differences_stays_whole():
+    figure, report = figure_of(
+        study_plots._bars, "padding", found=results("padding", lambda place, seed: 0.5 + 0.006 * seed * place)
+    )
+    comparison = report["variants"][1]["measured"]["fine_accuracy"]["comparison"]
+    least, most = figure.axes[1].get_xlim()
+    assert 100 * comparison["high"] > 100 * comparison["difference"] + 0.6  # beyond the least margin
+    assert least < 100 * comparison["low"] < 100 * comparison["high"] < most
+    assert "arrow" not in figure.axes[1].get_xlabel()
+
+
 def test_interval_that_is_cut_goes_on_in_an_arrow():
     def accuracy(place, seed):
         return 0.5 + 0.01 * place + (0.25, -0.25, 0.0)[seed] * (place == 1)  # as a mean, no difference to speak of

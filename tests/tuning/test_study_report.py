@@ -112,7 +112,10 @@ def test_two_models_are_compared_and_paid_for_over_the_seeds_that_both_have():
     assert pair["measured"]["fine_accuracy"]["mean"] == pytest.approx(0.515)
     assert rows["fine_alone"]["measured"]["fine_accuracy"]["comparison"]["difference"] == pytest.approx(0.02)
     assert pair["measured"][coarse]["comparison"] == rows["coarse_alone"]["measured"][coarse]["comparison"]
-    assert report["correction"].startswith("Holm, over 4 comparisons, ")  # the pair's two seeds are a test of their own
+    assert report["correction"] == (  # the pair's two fine seeds are a test of their own, its coarse ones are not
+        "Holm, over 4 comparisons, those of 2 accuracies together, a row of several models counted with the model that "
+        "answers"
+    )
 
 
 def test_measured_on_test_is_refused():
@@ -130,7 +133,8 @@ def test_failed_and_missing_cells_leave_the_rest_standing():
     assert "- unit, seed 0: fine_loss is nan" in study_page.page(report)
     nothing = document("single_vs_joint", [])
     assert nothing["variants"] == []
-    study_page.page(nothing)
+    assert nothing["correction"] == "Holm, over 0 comparisons, those of 2 accuracies together"
+    assert "Every row begins with preset='tiny', num_validation=10000. A row's" in study_page.page(nothing)
 
 
 def test_without_the_reference_nothing_is_compared():
