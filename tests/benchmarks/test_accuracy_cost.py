@@ -193,7 +193,9 @@ def test_every_recipe_is_named_and_axes_have_units(figure):
     assert any("ours 40,000 (tiny, quick); 50,000 (fast)" in name for name in names)
 
 
-def test_no_words_overlap_and_none_leave_the_picture(figure):
+@pytest.mark.parametrize("ours", [OURS, measured.read(ROOT / "benchmarks" / "results")], ids=["a few", "committed"])
+def test_no_words_overlap_and_none_leave_the_picture(ours):
+    figure = accuracy_cost_chart.draw(ours)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # places the axes' own words
     renderer = canvas.get_renderer()
