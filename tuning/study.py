@@ -37,7 +37,7 @@ WORKERS = flags.DEFINE_integer(
     "workers",
     None,
     "cells trained side by side, each on its share of the processors; default one a processor, four at most, in "
-    "studies of small networks on machines without a GPU, else 1",
+    "studies of small networks, and of all at --budget=smoke, on machines without a GPU, else 1",
     lower_bound=1,
 )
 REDRAW = flags.DEFINE_string("redraw", "", "draw the table and the plots of this report.json again, beside it")
@@ -62,7 +62,7 @@ def main() -> None:
         if not all(folder.is_finished(cell) for cell in cells):
             _prepared(source)
             try:
-                _run(folder, cells, WORKERS.value or _num_workers(study))
+                _run(folder, cells, WORKERS.value or _num_workers(study.is_side_by_side(BUDGET.value)))
             except errors.InterruptedRunError:
                 _report(study, source.dataset, folder)
                 raise
@@ -76,9 +76,9 @@ def _prepared(source: SourceConfig) -> SourceConfig:
     return dataclasses.replace(source, dataset=prepare.prepare(source))
 
 
-def _num_workers(study: Study) -> int:
+def _num_workers(is_side_by_side: bool) -> int:
     has_gpu = pathlib.Path("/dev/nvidiactl").exists()  # TensorFlow, which knows better, takes seconds and memory to ask
-    return min(processors.count(), MOST_WORKERS) if study.side_by_side and not has_gpu else 1
+    return min(processors.count(), MOST_WORKERS) if is_side_by_side and not has_gpu else 1
 
 
 def _run(folder: StudyFolder, cells: Sequence[Cell], num_workers: int) -> None:

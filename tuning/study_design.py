@@ -160,6 +160,10 @@ class Study:
             )
         return known[name]
 
+    def is_side_by_side(self, budget: str) -> bool:
+        """Whether its cells are better trained side by side; a budget for a look has small networks everywhere."""
+        return self.side_by_side or budget == BUDGETS[0]
+
     def against(self, name: str) -> str:
         """The variant that a row, of a variant or a combination, is compared with."""
         own = next((variant.against for variant in self.variants if variant.name == name), "")

@@ -108,6 +108,13 @@ def test_study_that_does_not_fit_together_is_refused(changes, named):
         Study(**{**{field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)}, **changes})
 
 
+def test_small_networks_are_trained_side_by_side_and_a_smoke_of_any():
+    sides = {
+        name: [studies.find(name).is_side_by_side(budget) for budget in BUDGETS] for name in ("padding", "transfer")
+    }
+    assert sides == {"padding": [True, True, True], "transfer": [True, False, False]}
+
+
 def test_row_of_several_models_is_no_variant_and_names_them():
     with pytest.raises(
         errors.BadArgumentError, match=r"two_models'.*made of the models of fine_alone and coarse_alone"
