@@ -189,6 +189,7 @@ def build(
     max_epochs: int,
     seed: int,
     spent_s: Callable[[], float] = lambda: 0.0,
+    has_time_limit: bool = False,
 ) -> Oracle:
     """An oracle that maximises the objective, where the journal says it is.
 
@@ -200,6 +201,8 @@ def build(
       max_epochs: of a trial; only Hyperband reads it.
       seed: of what it proposes.
       spent_s: seconds that the session has taken so far, for the journal.
+      has_time_limit: whether whoever asks ends the search by the clock; Hyperband then goes through its brackets again
+        and again, instead of once.
     """
     common = {
         "objective": keras_tuner.Objective(OBJECTIVE, "max"),
@@ -210,7 +213,8 @@ def build(
     }
     oracle: Oracle
     if tuner == "hyperband":
-        oracle = _Hyperband(max_epochs=max_epochs, **common)
+        iterations = None if has_time_limit else 1  # for Keras Tuner, None is without end
+        oracle = _Hyperband(max_epochs=max_epochs, hyperband_iterations=iterations, **common)
     elif tuner == "bayesian":
         num_random = min(max(3, max_trials // 3), 3 * len(space.space))
         oracle = _Bayesian(max_trials=max_trials, num_initial_points=num_random, **common)

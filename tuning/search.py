@@ -126,7 +126,14 @@ def _begun(
         _train_trunk(found, budget, train, progress, requests)
     config, space = found.config, found.declared()
     return oracles.build(
-        config.tuner, space, found.journal, config.max_trials, config.max_epochs, config.seed, budget.spent
+        config.tuner,
+        space,
+        found.journal,
+        config.max_trials,
+        config.max_epochs,
+        config.seed,
+        budget.spent,
+        has_time_limit=config.max_minutes > 0.0,
     )
 
 

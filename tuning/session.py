@@ -49,7 +49,9 @@ class SessionConfig(Config):
     fine_weight: float = setting(
         0.5, "of the fine accuracy in --objective=both; the coarse one has the rest", low=0.0, high=1.0
     )
-    max_trials: int = setting(30, "so many at most; hyperband's number follows from --max_epochs", low=1)
+    max_trials: int = setting(
+        30, "so many at most; hyperband's number follows from --max_epochs, or from --max_minutes", low=1
+    )
     max_epochs: int = setting(6, "epochs of a trial; hyperband's first rungs have fewer", low=1)
     patience: int = setting(0, "epochs without a better validation accuracy that end a trial; 0 is never", low=0)
     trunk_run_dir: str = setting(
@@ -62,7 +64,10 @@ class SessionConfig(Config):
         choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
     max_minutes: float = setting(
-        0.0, "end after so many minutes, earlier calls included; 0 is no limit", low=0.0, identity=False
+        0.0,
+        "end after so many minutes, earlier calls included; hyperband repeats its brackets until then; 0 is no limit",
+        low=0.0,
+        identity=False,
     )
     workers: int = setting(1, "trials at a time, each in a process of its own", low=1, identity=False)
 

@@ -88,7 +88,8 @@ def _refuse_contradictions(given: dict[str, Any], plan: SessionConfig, found: Sp
         _refuse_address(name, given.get(name, ""))
     if "max_trials" in given and plan.tuner == "hyperband":
         raise errors.BadArgumentError(
-            f"max_trials={plan.max_trials}: hyperband's number of trials follows from --max_epochs; leave it out"
+            f"max_trials={plan.max_trials}: hyperband's number of trials follows from --max_epochs, or from "
+            "--max_minutes; leave it out"
         )
     if "precision" in given and "precision" in found.base:
         raise errors.BadArgumentError(

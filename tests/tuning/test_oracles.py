@@ -26,8 +26,8 @@ def score(values) -> float:
     return -abs(values["units"] - 2) - (values["rate"] - 0.5) ** 2 + 0.001 * values.get("tuner/epochs", 0)
 
 
-def begun(tuner, path, max_trials=8):
-    return oracles.build(tuner, space(), Journal(path), max_trials=max_trials, max_epochs=4, seed=0)
+def begun(tuner, path, max_trials=8, **more):
+    return oracles.build(tuner, space(), Journal(path), max_trials=max_trials, max_epochs=4, seed=0, **more)
 
 
 def end(oracle, trial, status=COMPLETED):
@@ -65,6 +65,16 @@ def test_search_that_is_cut_off_again_and_again_ends_as_the_undisturbed_one(tune
     assert len({trial_id for trial_id, *_ in undisturbed}) == len(undisturbed) >= 8
     assert {status for _, status, *_ in undisturbed} == {COMPLETED, FAILED}
     assert {path.name for path in tmp_path.iterdir()} == {"whole", "cut"}  # nothing of Keras Tuner's own
+
+
+def test_hyperband_goes_on_with_its_brackets_where_a_clock_ends_the_search(tmp_path):
+    once = searched("hyperband", tmp_path / "journal")
+    oracle = begun("hyperband", tmp_path / "journal", has_time_limit=True)  # a finished search that is given more time
+    assert [(trial.trial_id, trial.status) for _, trial in sorted(oracle.trials.items())] == [one[:2] for one in once]
+    trial = oracle.create_trial("worker")
+    assert trial.status == RUNNING
+    assert trial.trial_id not in {trial_id for trial_id, *_ in once}
+    assert trial.hyperparameters.values["tuner/bracket"] == 1  # the first one again
 
 
 def test_line_that_was_cut_off_never_happened(tmp_path):
