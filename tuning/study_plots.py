@@ -59,9 +59,12 @@ def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
                 pictures[f"heat_map_{name}"] = _heat_map(report, rows, name)
         paths = []
         for title, figure in pictures.items():
-            if figure is not None:
-                paths.append(folder / f"{title}.png")
-                figure.savefig(paths[-1], dpi=DOTS_PER_INCH)
+            path = folder / f"{title}.png"
+            if figure is None:
+                path.unlink(missing_ok=True)  # of an earlier report; nothing tells any more what it shows
+            else:
+                figure.savefig(path, dpi=DOTS_PER_INCH)
+                paths.append(path)
     return paths
 
 
@@ -219,12 +222,17 @@ def _heat_map(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figu
 
 
 def _curves(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure | None:
-    """Validation accuracy against images seen; a panel for each level of the first factor, or one for all."""
+    """Validation accuracy against images seen; a panel for each level of the first factor, or one for all.
+
+    None where every row has one point, which the bars show, or where there are too many rows to tell apart.
+    """
+    if max(len(row["curve"]) for row in rows) < 2:
+        return None
     panels: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row["curve"]:
             panels.setdefault(row["levels"][0] if row["levels"] else "", []).append(row)
-    if not panels or any(len(group) > MOST_LINES for group in panels.values()):
+    if any(len(group) > MOST_LINES for group in panels.values()):
         return None
     lines = max(len(group) for group in panels.values())
     figure = Figure(figsize=(9.5, max(3.6, 1.2 + 0.24 * lines) * len(panels)), layout="constrained")

@@ -28,6 +28,16 @@ def test_nothing_finished_draws_nothing(tmp_path):
     assert study_plots.draw(document("normalisation", []), tmp_path) == []
 
 
+def test_rows_of_one_point_have_no_curves_and_none_are_left_of_an_earlier_report(tmp_path):
+    found = results("padding")
+    study_plots.draw(document("padding", found), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"bars_fine_accuracy.png", "curves_fine_accuracy.png"}
+    for one in found:
+        one["rows"] = one["rows"][-1:]
+    paths = study_plots.draw(document("padding", found), tmp_path)
+    assert [path.name for path in paths] == [path.name for path in tmp_path.iterdir()] == ["bars_fine_accuracy.png"]
+
+
 def figure_of(draw, name, metric="fine_accuracy", found=None):
     report = document(name, found)
     rows = [row for row in report["variants"] if row["measured"].get(metric, {}).get("values")]
