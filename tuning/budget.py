@@ -1,7 +1,10 @@
 """The minutes of a tuner session, and whether another trial fits into them."""
 
+import math
 import pathlib
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from models.run_folder import RunFolder
 from tuning.session import Session, ranked
@@ -40,19 +43,29 @@ class Budget:
         return not limit or self.spent() + MARGIN * self.expected_seconds() <= limit
 
     def expected_seconds(self) -> float:
-        """Of a trial of `max_epochs`, and of training the best one again; what no trial has told yet counts nothing."""
+        """Of a trial of `max_epochs`, and of training the best one again; what no trial has told yet counts nothing.
+
+        The trial may be as slow as any so far. The best one may be as slow as any of the better half.
+        """
         completed = ranked(self._session.records())
         if not completed:
             return 0.0
-        an_epoch = max(record["seconds"] / record["epochs"] for record in completed)
-        trial = an_epoch * self._session.config.max_epochs
+        config, better = self._session.config, completed[: math.ceil(len(completed) / 2)]
+        trial = _seconds_as_slow(completed, config.max_epochs)
         if self._session.space.has_frozen_trunk:
-            again = self._trunk_seconds() + trial
-        else:
-            again = 2 * an_epoch * self._session.trunk_cell(0).train.epochs
-        return trial + self._num_retrained * again
+            own = 0 if config.trunk_run_dir else 1  # the session's own trunk is that of one of the seeds
+            trunks = max(0, self._num_retrained - own) * self._trunk_seconds()
+            return trial + trunks + self._num_retrained * _seconds_as_slow(better, config.max_epochs)
+        presets_epochs = self._session.trunk_cell(0).train.epochs  # of the best one too, and of the preset beside it
+        return trial + 2 * self._num_retrained * _seconds_as_slow(better, presets_epochs)
 
     def _trunk_seconds(self) -> float:
         """What the trunk took to train, the session's own or the one that was given."""
         trunk = RunFolder(pathlib.Path(self._session.config.trunk_run_dir or self._session.trunk_dir))
         return trunk.report()["train_seconds"] if trunk.is_finished else 0.0
+
+
+def _seconds_as_slow(records: Sequence[Mapping[str, Any]], epochs: float) -> float:
+    """Of a trial of so many epochs, where both an epoch and what lies beside them are as slow as in any of these."""
+    an_epoch = max(record["train_seconds"] / record["epochs"] for record in records)
+    return max(record["seconds"] - record["train_seconds"] for record in records) + an_epoch * epochs

@@ -1,5 +1,6 @@
 """A search trains each trial once, goes on after any end, and says in one line what went wrong."""
 
+import dataclasses
 import pathlib
 import signal
 import subprocess
@@ -10,13 +11,14 @@ import pytest
 import tensorflow as tf
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from models.run_folder import RunFolder
 from pipeline import errors
 from pipeline.data_config import SourceConfig
 from tests.conftest import ROOT
 from tests.tuning import stub_training
 from tuning import search, session
 from tuning.budget import Budget
-from tuning.session import COMPLETED, FAILED, TUNERS, SessionConfig
+from tuning.session import COMPLETED, FAILED, TUNERS, SessionConfig, ranked
 from tuning.space import Space
 
 SOURCE = SourceConfig(dataset="shapes100_tiny")
@@ -147,16 +149,35 @@ def test_journal_that_cannot_be_written_is_as_it_was(tmp_path, monkeypatch):
 
 def test_budget_expects_a_full_trial_and_what_comes_after(tmp_path):
     found = searched(tmp_path / "session", max_minutes=10.0)
-    for record in found.records():
-        found.write_record({**record, "seconds": 4.0, "epochs": 2.0})
-    trial = 3 * 2.0  # epochs of a trial, seconds of an epoch
+    slow = {"seconds": 9.0, "train_seconds": 6.0, "epochs": 2.0}
+    fast = {"seconds": 5.0, "train_seconds": 4.0, "epochs": 2.0}
+    best, *others = ranked(found.records())
+    for record in others:
+        found.write_record({**record, **slow, "objective": 0.1})
+    found.write_record({**best, **fast})
+    found.write_record({**others[0], **fast, "objective": 0.2})
+    found.write_record({**others[1], **fast, "objective": 0.2})
+    trial = 3.0 + 3 * 3.0  # what lies beside its epochs, and they, as slow as any
     assert Budget(found, 0).expected_seconds() == pytest.approx(trial)
-    again = 2 * 2.0 * 10.0  # linear's own ten epochs, tuned and untuned
+    again = 2 * (1.0 + 2.0 * 10.0)  # linear's own ten epochs, tuned and untuned, as in the better three of six
     assert Budget(found, 3).expected_seconds() == pytest.approx(trial + 3 * again)
     assert Budget(found, 3).allows_another()
     for record in found.records():
-        found.write_record({**record, "seconds": 400.0, "epochs": 2.0})
+        found.write_record({**record, "seconds": 800.0, "train_seconds": 700.0})
     assert not Budget(found, 0).allows_another()
+
+
+def test_budget_counts_the_trunks_that_are_still_to_be_trained(tmp_path):
+    found = searched(tmp_path / "session", max_minutes=10.0)
+    for record in found.records():
+        found.write_record({**record, "seconds": 5.0, "train_seconds": 4.0, "epochs": 2.0})
+    found.space = dataclasses.replace(found.space, has_frozen_trunk=True)
+    run = RunFolder(found.trunk_dir)
+    run.path.mkdir()
+    run.write_report({"train_seconds": 50.0})
+    trial = 1.0 + 3 * 2.0
+    assert Budget(found, 0).expected_seconds() == pytest.approx(trial)
+    assert Budget(found, 3).expected_seconds() == pytest.approx(trial + 3 * trial + 2 * 50.0)
 
 
 def test_time_of_a_call_that_was_cut_off_counts(tmp_path):
