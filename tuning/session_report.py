@@ -14,7 +14,7 @@ from models.reporting import report
 from tuning.session import Session, ranked
 
 OF_THIS_MACHINE = ("data_dir", "archive", "trunk_run_dir")  # paths, of which best.json alone speaks
-LEAST_TRIALS = 8  # that must have completed before it is said what mattered
+LEAST_TRIALS, TRIALS_A_HYPERPARAMETER = 8, 2  # that must have completed before it is said what mattered
 NUM_TREES, NUM_SHUFFLES = 200, 20
 
 Record = Mapping[str, Any]
@@ -51,10 +51,11 @@ def importance(completed: Sequence[Record]) -> dict[str, float] | None:
     """How much of the objective each hyperparameter explains, 0 to 1; the names of the most important first.
 
     By how much worse a random forest (Breiman 2001) predicts the objective where the hyperparameter's values are
-    shuffled among the trials; None where fewer than LEAST_TRIALS are there to learn from.
+    shuffled among the trials; None where fewer than LEAST_TRIALS, or than TRIALS_A_HYPERPARAMETER for each of them, are
+    there to learn from: of ten trials of 15 hyperparameters one would seem to explain the most by chance.
     """
     names = [name for name in completed[0]["hyperparameters"] if not name.startswith("tuner/")] if completed else []
-    if len(completed) < LEAST_TRIALS:
+    if len(completed) < max(LEAST_TRIALS, TRIALS_A_HYPERPARAMETER * len(names)):
         return None
     values = np.array([[_number(record, name, completed) for name in names] for record in completed])
     objective = np.array([record["objective"] for record in completed])

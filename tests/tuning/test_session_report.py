@@ -76,6 +76,10 @@ def test_hyperparameter_that_decides_is_the_important_one(tuned):
 
 def test_few_trials_say_nothing_of_importance_and_equal_ones_that_nothing_mattered(tuned):
     assert session_report.importance(RECORDS[:7]) is None
+    assert session_report.importance(RECORDS[:8]) is not None
+    third = {f"other_{number}": number for number in range(11)}
+    many = [{**one, "hyperparameters": {**one["hyperparameters"], **third}} for one in RECORDS]
+    assert session_report.importance(many) is None  # 24 trials of 13
     equal = [{**one, "objective": 0.5} for one in RECORDS]
     assert session_report.importance(equal) == {"rate": 0.0, "kind": 0.0}
 
