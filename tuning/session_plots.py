@@ -11,8 +11,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from tuning import study_plots
 from tuning.session import COMPLETED, ranked
-from tuning.study_plots import BLUE, DOTS_PER_INCH, GREY, INK, ORANGE, ROW_INCHES, STYLE, VERMILION
+from tuning.study_plots import BLUE, GREY, INK, ORANGE, ROW_INCHES, STYLE, VERMILION
 
 Report = Mapping[str, Any]
 MOST_VALUES = 8  # of a hyperparameter that are each written at its axis; of more, the ends
@@ -29,16 +30,16 @@ def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
     if not completed:
         return []
     with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
-        pictures = {"objective": _objective(report), "parallel_coordinates": _parallel(report, completed)}
-        if report["importance"]:
-            pictures["importance"] = _importance(report)
-        if "tuner/bracket" in completed[0]["hyperparameters"]:
-            pictures["brackets"] = _brackets(report)
-        paths = []
-        for title, figure in pictures.items():
-            paths.append(folder / f"{title}.png")
-            figure.savefig(paths[-1], dpi=DOTS_PER_INCH)
-    return paths
+        has_brackets = "tuner/bracket" in completed[0]["hyperparameters"]
+        return study_plots.write(
+            {
+                "objective": _objective(report),
+                "parallel_coordinates": _parallel(report, completed),
+                "importance": _importance(report) if report["importance"] else None,
+                "brackets": _brackets(report) if has_brackets else None,
+            },
+            folder,
+        )
 
 
 def _heading(report: Report, what: str) -> str:

@@ -57,14 +57,19 @@ def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
                 pictures[f"curves_{name}"] = _curves(report, rows, name)
             if rows and len(report["factors"]) == 2:
                 pictures[f"heat_map_{name}"] = _heat_map(report, rows, name)
-        paths = []
-        for title, figure in pictures.items():
-            path = folder / f"{title}.png"
-            if figure is None:
-                path.unlink(missing_ok=True)  # of an earlier report; nothing tells any more what it shows
-            else:
-                figure.savefig(path, dpi=DOTS_PER_INCH)
-                paths.append(path)
+        return write(pictures, folder)
+
+
+def write(pictures: Mapping[str, Figure | None], folder: pathlib.Path) -> list[pathlib.Path]:
+    """Write pictures as PNG under their names, and name the files; those that are None are removed where they were."""
+    paths = []
+    for title, figure in pictures.items():
+        path = folder / f"{title}.png"
+        if figure is None:
+            path.unlink(missing_ok=True)  # of an earlier report; nothing tells any more what it shows
+        else:
+            figure.savefig(path, dpi=DOTS_PER_INCH)
+            paths.append(path)
     return paths
 
 
