@@ -43,7 +43,7 @@ def document(session: Session, command: str) -> dict[str, Any]:
         "spent_s": session.spent_s(),
         "command": command,
         "versions": report.versions(),
-        "git_commit": report.git_commit(),
+        "git_commit": _commits(best),
     }
 
 
@@ -66,6 +66,12 @@ def importance(completed: Sequence[Record]) -> dict[str, float] | None:
     losses = np.maximum(found.importances_mean, 0.0)
     shares = losses / losses.sum() if losses.sum() else losses
     return {names[place]: round(float(shares[place]), 4) for place in np.argsort(-shares)}
+
+
+def _commits(completed: Sequence[Record]) -> str:
+    """What the trials were trained with, which need not be what draws this."""
+    found = dict.fromkeys(record["git_commit"] for record in completed if record.get("git_commit"))
+    return " and ".join(found) or "unknown"
 
 
 def _portable(config: Mapping[str, Any]) -> dict[str, Any]:

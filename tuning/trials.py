@@ -169,6 +169,7 @@ class Trials:
             "epochs": report["epochs"],
             "train_petaflop": report["train_petaflop"],
             "train_seconds": report["train_seconds"],
+            "git_commit": report["git_commit"],
             "overhead_seconds": round(time.perf_counter() - slot.began - outcome["cell_seconds"], 3),
             "config": cell.config,
         }

@@ -31,6 +31,7 @@ def record(number, rate, kind, status=COMPLETED, **more):
         return {**about, "reason": "no room for the network"}
     objective = 0.5 - abs(rate - 0.3) + 0.001 * (number % 2)
     accuracies = {"objective": objective, "fine": objective - 0.1, "coarse": objective + 0.1}
+    more = {"git_commit": f"commit {number % 2}", **more}
     return {**about, **accuracies, "precision": "mixed_bfloat16", "epochs": 3.0, "config": CONFIG, **more}
 
 
@@ -63,6 +64,7 @@ def test_document_has_every_trial_and_the_best_with_its_configuration(tuned):
     }
     keys = {"id", "status", "precision", "hyperparameters", "objective", "fine", "coarse", "epochs", "seconds"}
     assert keys <= found["trials"][0].keys()
+    assert found["git_commit"] == "commit 1 and commit 0"  # of the trials, the best one's first
     assert found["best"]["id"] == "03"  # the first of those with the best rate and the odd number's bonus
     assert found["best"]["config"] == {"epochs": 3.0}  # without the paths of this machine
 
