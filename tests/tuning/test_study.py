@@ -56,7 +56,7 @@ def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
     assert cell["config"]["padding"] == "same"
     assert cell["report"]["steps"] == 6
     files = {path.name for path in folder.iterdir()}
-    assert {"report.md", "bars_fine_accuracy.png", "curves_fine_accuracy.png"} <= files
+    assert {"report.md", "bars_fine_accuracy.png"} <= files  # of one epoch there are no curves
     assert not list((folder / "runs").iterdir())
 
     # A finished study needs no data, and its page can be drawn from its report alone.
