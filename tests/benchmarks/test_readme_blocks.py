@@ -110,6 +110,11 @@ def test_committed_readme_says_what_the_committed_reports_say():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert readme_blocks.with_tables(text, ROOT) == text
     assert "<!-- rows of the study -->" in text
+    marks = [line for line in text.splitlines() if "<!--" in line]
+    assert all(line.startswith("<!-- ") and line.endswith(" -->") for line in marks)  # else a block is passed over
+    assert marks[1::2] == ["<!-- end -->"] * (len(marks) // 2)
+    for report in (ROOT / readme_blocks.SESSIONS).glob("*/report.json"):
+        assert f"<!-- session {report.parent.name} -->" in marks
 
 
 def test_every_row_of_the_study_is_there_and_says_whether_it_has_been_run(folder):
