@@ -13,12 +13,10 @@ The study's array was made once at its full size here, which takes half of what 
 fit into this machine is not begun: its row says `predicted`.
 """
 
-from typing import Any
-
 from absl import flags
 from rich.progress import track
 
-from benchmarks import memory_rows, output
+from benchmarks import memory_rows, number_lists, output
 from pipeline import binary, config, errors
 from pipeline.data_config import SourceConfig
 
@@ -37,10 +35,8 @@ QUICK = flags.DEFINE_bool("quick", False, "a minute or two: two small counts, te
 def main() -> None:
     """Measure process after process, and publish the rows."""
     output.check("memory")
-    views, limits = (
-        _numbers("views", VIEWS.value, int, "40000,600000"),
-        _numbers("limits_gib", LIMITS_GIB.value, float, "2,8"),
-    )
+    views = number_lists.parse("views", VIEWS.value, int, "40000,600000")
+    limits = number_lists.parse("limits_gib", LIMITS_GIB.value, float, "2,8")
     if 0 < EPOCHS.value < 10:
         raise errors.BadArgumentError(f"epochs={EPOCHS.value}: expected 10 or more, to draw a line through, or 0")
     from pipeline import prepare, prepared
@@ -56,16 +52,6 @@ def main() -> None:
         row for measure in track(memory_rows.measures(plan, PEERS.value), description="memory") for row in measure()
     ]
     output.finish("memory", rows)
-
-
-def _numbers(flag: str, texts: list[str], kind: type, example: str) -> tuple[Any, ...]:
-    try:
-        found = tuple(kind(text) for text in texts)
-    except ValueError as error:
-        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected numbers, such as {example}") from error
-    if any(number <= 0 for number in found):
-        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected numbers above 0, such as {example}")
-    return found
 
 
 def run() -> None:

@@ -3,7 +3,9 @@
 import json
 import pathlib
 import shlex
+import statistics
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import rich.box
@@ -34,6 +36,13 @@ def row(timing: Timing, unit: str, compared: tuple[Timing, Timing] | None = None
 def single(name: str, unit: str, value: float, **more: Any) -> dict[str, Any]:
     """A row of one measured value, such as an accuracy or the time of a long job."""
     return {"name": name, "unit": unit, "median": value, "min": value, "max": value, "repeats": 1, **more}
+
+
+def several(name: str, unit: str, values: Sequence[float], **more: Any) -> dict[str, Any]:
+    """A row of a value that was measured again and again, such as memory: its median, least and most."""
+    figures = {"median": statistics.median(values), "min": min(values), "max": max(values)}
+    rounded = {key: round(value, 3) for key, value in figures.items()}
+    return {"name": name, "unit": unit, **rounded, "repeats": len(values), **more}
 
 
 def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -> None:

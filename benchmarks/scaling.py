@@ -16,8 +16,8 @@ import tempfile
 
 from absl import flags
 
-from benchmarks import output, scaling_rows
-from pipeline import binary, errors
+from benchmarks import number_lists, output, scaling_rows
+from pipeline import binary
 
 SIZES = flags.DEFINE_list("sizes", ["1000", "10000", "100000", "1000000"], "training images of the data sets")
 BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["32", "128", "512", "2048"], "images a batch")
@@ -33,18 +33,14 @@ output.define_flags()
 def main() -> None:
     """Measure process after process, and publish the rows."""
     output.check("scaling")
-    sizes, batch_sizes, threads = (_numbers(flag.name, flag.value) for flag in (SIZES, BATCH_SIZES, THREADS))
+    sizes, batch_sizes, threads = (
+        number_lists.parse(flag.name, flag.value, int, "1000,10000") for flag in (SIZES, BATCH_SIZES, THREADS)
+    )
     plan = scaling_rows.Plan(sizes, batch_sizes, threads, BATCH_IMAGES.value, REPEATS.value, with_training=True)
     if QUICK.value:
         plan = scaling_rows.Plan((1000, 5000), (128,), (2,), 5000, 3, with_training=False)
     with tempfile.TemporaryDirectory() as folder:
         output.finish("scaling", scaling_rows.measure(plan, pathlib.Path(folder)))
-
-
-def _numbers(flag: str, texts: list[str]) -> tuple[int, ...]:
-    if not texts or not all(text.isdecimal() and int(text) for text in texts):
-        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected whole numbers above 0, such as 1000,10000")
-    return tuple(int(text) for text in texts)
 
 
 def run() -> None:

@@ -4,12 +4,14 @@
 
 Sessions of a linear model on shapes100_tiny, whose trials train for about a second: what is left is the tuner's own.
 Each worker's TensorFlow has one thread, so that a second worker has a core of its own where there are two. Rows:
-  ours/tuner/workers_N       trials an hour with N workers; the same grid of trials, ratio to one worker
-  ours/tuner/overhead        seconds of a trial beyond building, tracing, training and validating its network; median
+  ours/tuner/workers_N       trials an hour with N workers, their processes' start included; the same grid of trials
+  ours/tuner/overhead/mean   seconds of a trial beyond building, tracing, training and validating its network
+  ours/tuner/overhead/most   of the worst trial, a worker's first, which waits for the process to import TensorFlow
   ours/tuner/memory/begin    MiB of the session's process and its workers at their most, up to the fourth trial's end
   ours/tuner/memory/end      the same, during the last four; ratio to the row before
 """
 
+import itertools
 import os
 import pathlib
 import tempfile
@@ -17,13 +19,14 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks import output, tuner_sessions
+from benchmarks import number_lists, output, tuner_sessions
 from pipeline import binary
 from tuning import worker
 
 TRIALS = flags.DEFINE_integer("num_trials", 40, "of each session", lower_bound=8)
 WORKERS = flags.DEFINE_list("workers", ["1", "2"], "numbers of workers to compare, the first one the reference")
-QUICK = flags.DEFINE_bool("quick", False, "under a minute: eight trials, one worker")
+REPEATS = flags.DEFINE_integer("repeats", 2, "rounds, each of a session for each number of workers", lower_bound=1)
+QUICK = flags.DEFINE_bool("quick", False, "under a minute: one round of eight trials, one worker")
 output.define_flags()
 
 
@@ -32,14 +35,16 @@ def main() -> None:
     output.check("tuner")
     os.environ.update(dict.fromkeys(worker.THREADS, "1"))  # workers inherit it
     binary.load_tensorflow()
-    trials, workers = (8, [1]) if QUICK.value else (TRIALS.value, [int(number) for number in WORKERS.value])
-    rows: list[dict[str, Any]] = []
+    trials, workers, repeats = TRIALS.value, number_lists.parse("workers", WORKERS.value, int, "1,2"), REPEATS.value
+    if QUICK.value:
+        trials, workers, repeats = 8, (1,), 1
+    measured: dict[int, list[dict[str, Any]]] = {number: [] for number in workers}
     with tempfile.TemporaryDirectory() as folder:
         source = tuner_sessions.prepared(pathlib.Path(folder))
-        for number in workers:
-            measured = tuner_sessions.run(pathlib.Path(folder) / f"workers_{number}", source, trials, number)
-            rows += tuner_sessions.rows(measured, number, rows)
-    output.finish("tuner", rows)
+        for repeat, number in itertools.product(range(repeats), workers):
+            path = pathlib.Path(folder) / f"workers_{number}_{repeat}"
+            measured[number].append(tuner_sessions.run(path, source, trials, number))
+    output.finish("tuner", tuner_sessions.rows(measured))
 
 
 def run() -> None:

@@ -4,6 +4,7 @@ import pathlib
 import statistics
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -71,22 +72,40 @@ def _memory_mib() -> float:
     return total / 2**20
 
 
-def rows(measured: dict[str, Any], workers: int, earlier: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The session's rows; overhead and memory of the first one alone, whose trials have the machine to themselves."""
-    records, samples = measured["records"], measured["samples"]
-    per_hour = 3600 * len(records) / measured["seconds"]
-    row = results.single(f"ours/tuner/workers_{workers}", "trials/h", round(per_hour, 1), trials=len(records))
-    if earlier:
-        row |= {"ratio": round(per_hour / earlier[0]["median"], 3), "ratio_of": [row["name"], earlier[0]["name"]]}
-        return [row]
-    overheads = [record["overhead_seconds"] for record in records]
-    overhead = results.single("ours/tuner/overhead", "s", round(statistics.median(overheads), 3))
-    overhead |= {"min": min(overheads), "max": max(overheads), "repeats": len(overheads)}
-    begin = max(mib for ended, mib in samples if ended < FEW)
-    end = max(mib for ended, mib in samples if len(records) - FEW <= ended < len(records))
-    memory = [
-        results.single("ours/tuner/memory/begin", "MiB", round(begin, 1)),
-        results.single("ours/tuner/memory/end", "MiB", round(end, 1)),
+def rows(measured: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """What the sessions took.
+
+    Args:
+      measured: by the number of workers, what `run` said of each round's session. The first number is what the others
+        are compared with, and what overhead and memory are of: its trials have the machine to themselves.
+    """
+    per_hour = {
+        workers: [3600 * len(one["records"]) / one["seconds"] for one in rounds] for workers, rounds in measured.items()
+    }
+    first, *others = measured
+    reference = f"ours/tuner/workers_{first}"
+    found = [
+        results.several(f"ours/tuner/workers_{workers}", "trials/h", rates, trials=len(measured[workers][0]["records"]))
+        for workers, rates in per_hour.items()
     ]
-    memory[1] |= {"ratio": round(end / begin, 3), "ratio_of": [memory[1]["name"], memory[0]["name"]]}
-    return [row, overhead, *memory]
+    for row, workers in zip(found[1:], others, strict=True):
+        ratios = [many / one for many, one in zip(per_hour[workers], per_hour[first], strict=True)]
+        row |= {"ratio": round(statistics.median(ratios), 3), "ratio_of": [row["name"], reference]}
+    overheads = [[record["overhead_seconds"] for record in one["records"]] for one in measured[first]]
+    begins = [_most_mib(one, 0, FEW) for one in measured[first]]
+    ends = [_most_mib(one, len(one["records"]) - FEW, len(one["records"])) for one in measured[first]]
+    begin = results.several("ours/tuner/memory/begin", "MiB", begins)
+    end = results.several("ours/tuner/memory/end", "MiB", ends)
+    growth = statistics.median(late / early for late, early in zip(ends, begins, strict=True))
+    return [
+        *found,
+        results.several("ours/tuner/overhead/mean", "s", [statistics.mean(seconds) for seconds in overheads]),
+        results.several("ours/tuner/overhead/most", "s", [max(seconds) for seconds in overheads]),
+        begin,
+        {**end, "ratio": round(growth, 3), "ratio_of": [end["name"], begin["name"]]},
+    ]
+
+
+def _most_mib(measured: Mapping[str, Any], begin: int, end: int) -> float:
+    """The most that the session held while `begin` to `end` - 1 of its trials had ended."""
+    return max(mib for ended, mib in measured["samples"] if begin <= ended < end)

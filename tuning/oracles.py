@@ -162,7 +162,16 @@ class _Random(Oracle, RandomSearchOracle):
 
 
 class _Grid(Oracle, GridSearchOracle):
-    pass
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """As Keras Tuner's, but that the next combination follows while this one is under way.
+
+        Keras Tuner waits for its end, in case it adds hyperparameters: workers would take turns. A session's spaces
+        have theirs from the start.
+        """
+        proposed = super().populate_space(trial_id)
+        if proposed["status"] == RUNNING:
+            self._populate_next.append(trial_id)
+        return proposed
 
 
 class _Hyperband(Oracle, HyperbandOracle):

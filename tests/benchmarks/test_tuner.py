@@ -16,15 +16,16 @@ def measured(num_trials: int, seconds: float, mib_at_the_end: float = 110.0) -> 
 
 
 def test_rows_of_one_worker_and_of_two():
-    rows = tuner_sessions.rows(measured(20, 60.0), 1, [])
-    by_name = {row["name"]: row for row in rows}
-    assert by_name["ours/tuner/workers_1"]["median"] == 1200.0
-    assert by_name["ours/tuner/overhead"]["median"] == pytest.approx(0.6)
-    assert (by_name["ours/tuner/overhead"]["min"], by_name["ours/tuner/overhead"]["max"]) == (0.5, 0.7)
-    assert by_name["ours/tuner/memory/end"]["ratio"] == pytest.approx(1.1)
-    (row,) = tuner_sessions.rows(measured(20, 30.0), 2, rows)
-    assert (row["median"], row["ratio"]) == (2400.0, 2.0)
-    assert row["ratio_of"] == ["ours/tuner/workers_2", "ours/tuner/workers_1"]
+    rounds = {1: [measured(20, 60.0), measured(20, 72.0, 106.0)], 2: [measured(20, 30.0), measured(20, 45.0)]}
+    by_name = {row["name"]: row for row in tuner_sessions.rows(rounds)}
+    one, two = by_name["ours/tuner/workers_1"], by_name["ours/tuner/workers_2"]
+    assert (one["median"], one["min"], one["max"], one["repeats"]) == (1100.0, 1000.0, 1200.0, 2)
+    assert (two["median"], two["ratio"]) == (2000.0, 1.8)  # of 2.0 and 1.6, each within its round
+    assert two["ratio_of"] == ["ours/tuner/workers_2", "ours/tuner/workers_1"]
+    assert by_name["ours/tuner/overhead/mean"]["median"] == pytest.approx(0.595)
+    assert by_name["ours/tuner/overhead/most"]["median"] == pytest.approx(0.7)
+    end = by_name["ours/tuner/memory/end"]
+    assert (end["min"], end["max"], end["ratio"]) == (106.0, 110.0, 1.08)  # 900 MiB came after the last trial
 
 
 TRIALS = [{"id": str(number), "objective": 0.1 * number} for number in range(3)]

@@ -6,7 +6,7 @@ from concurrent import futures
 import keras_tuner
 import pytest
 from keras_tuner.engine.trial import Trial
-from keras_tuner.oracles import RandomSearchOracle
+from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
 
 from pipeline import errors
 from tuning import oracles
@@ -116,6 +116,38 @@ def test_questions_that_led_to_nothing_leave_no_mark_on_what_comes(tuner, tmp_pa
     assert [trial.hyperparameters.values for trial in again.trials.values()] == [
         trial.hyperparameters.values for trial in oracle.trials.values()
     ]
+
+
+def test_grid_has_a_trial_for_every_worker_that_asks(tmp_path):
+    """Keras Tuner's own lets workers wait for one another: of three, one works."""
+    stock = GridSearchOracle(keras_tuner.Objective(OBJECTIVE, "max"), hyperparameters=space())
+    stock._set_project_dir(tmp_path, "stock")
+    stock.verbose = 0
+
+    def asked_after_an_end(oracle) -> list[str]:
+        first, *_ = [oracle.create_trial(worker) for worker in ("one", "two", "three")]
+        end(oracle, first)
+        return [oracle.create_trial(worker).status for worker in ("one", "two", "three")]
+
+    assert asked_after_an_end(stock) == ["IDLE", RUNNING, "IDLE"]
+    assert asked_after_an_end(begun("grid", tmp_path / "journal", max_trials=40)) == [RUNNING] * 3
+
+
+def test_grid_is_the_same_with_many_workers(tmp_path):
+    """Each combination once, in the order of one worker."""
+
+    def combinations(num_workers: int) -> list[dict]:
+        oracle = begun("grid", tmp_path / f"journal_{num_workers}", max_trials=40)
+        while True:
+            trials = [oracle.create_trial(str(number)) for number in range(num_workers)]
+            running = [trial for trial in trials if trial.status == RUNNING]
+            if not running:
+                return [trial.hyperparameters.values for _, trial in sorted(oracle.trials.items())]
+            for trial in reversed(running):
+                end(oracle, trial)
+
+    assert len(combinations(1)) == 15
+    assert combinations(3) == combinations(1)
 
 
 def test_trial_that_has_ended_ends_once(tmp_path):

@@ -1,0 +1,22 @@
+"""Lists of numbers on the command line."""
+
+import pytest
+
+from benchmarks import number_lists
+from pipeline import errors
+
+
+def test_numbers_are_read_once_each_in_order():
+    assert number_lists.parse("sizes", ["2000", "1000", "2000"], int, "1000") == (2000, 1000)
+    assert number_lists.parse("limits_gib", ["0.5", "2"], float, "2") == (0.5, 2.0)
+
+
+@pytest.mark.parametrize("texts", [[], ["x"], ["0"], ["-1"], ["1.5"], ["1", ""], ["nan"]])
+def test_what_is_no_number_above_0_is_refused(texts):
+    with pytest.raises(errors.BadArgumentError, match=r"sizes=.*expected numbers above 0, such as 1000,10000"):
+        number_lists.parse("sizes", texts, int, "1000,10000")
+
+
+def test_nan_is_no_limit():
+    with pytest.raises(errors.BadArgumentError, match="expected numbers above 0"):
+        number_lists.parse("limits_gib", ["nan"], float, "2,8")
