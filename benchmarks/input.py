@@ -2,26 +2,32 @@
 
     python -m benchmarks.input --out=FILE.json
 
-Interleaved rounds; every feed goes on where it was, so that caches are warm and shuffles are of whole passes. Rows:
+Interleaved rounds. Each feed is begun anew for its turn, a pass goes by untimed, and the feed is let go of behind it,
+so that none fills its buffers in another one's time; what we cache stays cached, as it does for the epochs of a run.
+Rows:
   ours/train/CACHE/BATCH        training batches: uint8 images, both labels, places; shuffled as the run would have them
   ours/train/memory/BATCH/threads_N  the same with so many threads of tf.data
+  ours/train/none/BATCH/window_1000  without a cache, shuffled within 1,000 examples instead of --shuffle_buffer
   ours/evaluate/memory          the evaluation's batches
   ours/stage/N_STAGE            the pipeline of --cache=none cut off behind each stage, TFDS's reading first
+  ours/resident/CACHE           MiB that a process holds at the most which does nothing else than take such batches
   ours/ceiling/copy             a plain copy of such batches; ours/ceiling/permutation: NumPy's x[permutation] a pass
-  peer/from_tensor_slices       the study's float32 arrays in memory, through tf.data
-  peer/pydataset                Keras's PyDataset, as fit consumes it
-  peer/torch_dataloader_N       PyTorch's DataLoader with N workers, on a TensorDataset
-  peer/grain                    Google's Grain
+  peer/tf_data/study_arrays     the study's float32 arrays in memory, through tf.data; uint8_arrays: uint8 ones
+  peer/keras/pydataset          Keras's PyDataset, as fit consumes it
+  peer/pytorch/dataloader/workers_N  PyTorch's DataLoader on a TensorDataset; bulk: with automatic batching disabled
+  peer/grain/map_dataset        Google's Grain
+  peer/dali/generic_iterator    NVIDIA's DALI, a CPU pipeline on an external source
 Each row carries `cpu_s_per_million`, the CPU seconds of this process for a million images, and `ceiling_share` of the
 plain copy where it batches; peers' rows carry how many times as fast ours/train/memory is at the same batch.
-PyTorch and Grain are of the extra `peers`. FFCV does not install without OpenCV's headers, and is not measured.
+PyTorch and Grain are of the extra `peers`, DALI of the extra `dali`. FFCV does not install without OpenCV's headers,
+and is not measured.
 """
 
 import dataclasses
 
 from absl import flags
 
-from benchmarks import output
+from benchmarks import output, own_process, results
 from models import presets
 from pipeline import binary, config
 from pipeline.data_config import DataConfig, SourceConfig
@@ -57,12 +63,15 @@ def main() -> None:
         feeds += input_sides.by_stage(data)
     if PEERS.value:
         feeds += input_peers.feeds(images, labels, data.batch_size)
-        for words in input_peers.missing():
-            print(f"not installed, and left out: {words} (the extra `peers` has it)")
+        for absent in input_peers.missing():
+            print(f"not installed, and left out: {absent.words} (the extra `{absent.extra}` has it)")
     repeats, passes = (3, 1) if QUICK.value else (REPEATS.value, PASSES.value)
-    output.finish(
-        "input", input_sides.rows(feeds, repeats, passes, len(images), f"ours/train/memory/{data.batch_size}")
-    )
+    rows = input_sides.rows(feeds, repeats, passes, len(images), f"ours/train/memory/{data.batch_size}")
+    for cache in ("none",) if QUICK.value else ("none", "disk", "memory"):
+        given = {"data": dataclasses.replace(data, cache=cache).as_dict(), "passes": passes}
+        held = [own_process.call("input_memory.taken", given)["peak_mib"] for _ in range(1 if QUICK.value else 3)]
+        rows.append(results.several(f"ours/resident/{cache}", "MiB", held, batch_size=data.batch_size))
+    output.finish("input", rows)
 
 
 def run() -> None:

@@ -1,8 +1,9 @@
 """How others would feed the same images to a training step, each as its documentation says; absent ones are named.
 
-The study's arrays, Keras's `PyDataset`, and from the extra `peers` PyTorch's `DataLoader` and Google's Grain.
+The study's arrays, Keras's `PyDataset`, PyTorch's `DataLoader`, Google's Grain, NVIDIA's DALI.
 """
 
+import dataclasses
 import functools
 import importlib.util
 import itertools
@@ -15,13 +16,34 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.input_sides import Feed
+from pipeline import processors
 
-NAMES = {"torch": "PyTorch's DataLoader", "grain": "Google's Grain"}
+
+@dataclasses.dataclass(frozen=True)
+class Optional:
+    """A peer that may be absent: its module, what it is in words, and the extra of this distribution that has it."""
+
+    module: str
+    words: str
+    extra: str
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it can be imported; it is not."""
+        try:
+            return importlib.util.find_spec(self.module) is not None
+        except ModuleNotFoundError:  # of a package around it
+            return False
 
 
-def missing() -> list[str]:
-    """What is not installed, in words."""
-    return [words for name, words in NAMES.items() if importlib.util.find_spec(name) is None]
+TORCH = Optional("torch", "PyTorch's DataLoader", "peers")
+GRAIN = Optional("grain", "Google's Grain", "peers")
+DALI = Optional("nvidia.dali", "NVIDIA's DALI", "dali")
+
+
+def missing() -> list[Optional]:
+    """Those that are not installed."""
+    return [peer for peer in (TORCH, GRAIN, DALI) if not peer.is_installed]
 
 
 def feeds(images: np.ndarray, labels: np.ndarray, batch_size: int) -> list[Feed]:
@@ -33,23 +55,31 @@ def feeds(images: np.ndarray, labels: np.ndarray, batch_size: int) -> list[Feed]
       batch_size: of the batches.
     """
     found = [
-        Feed("peer/from_tensor_slices", lambda: _arrays(images, labels, batch_size), batch_size),
-        Feed("peer/pydataset", lambda: _pydataset(images, labels, batch_size), batch_size),
+        Feed("peer/tf_data/study_arrays", lambda: _arrays(_unit(images), labels, batch_size), batch_size),
+        Feed("peer/tf_data/uint8_arrays", lambda: _arrays(images, labels, batch_size), batch_size),
+        Feed("peer/keras/pydataset", lambda: _pydataset(images, labels, batch_size), batch_size),
     ]
-    absent = missing()
-    if NAMES["torch"] not in absent:
+    if TORCH.is_installed:
         for workers in (0, 2):
             make = functools.partial(_torch, images, labels, batch_size, workers)
-            found.append(Feed(f"peer/torch_dataloader_{workers}", make, batch_size))
-    if NAMES["grain"] not in absent:
-        found.append(Feed("peer/grain", lambda: _grain(images, labels, batch_size), batch_size))
+            found.append(Feed(f"peer/pytorch/dataloader/workers_{workers}", make, batch_size))
+        bulk = functools.partial(_torch_bulk, images, labels, batch_size)
+        found.append(Feed("peer/pytorch/dataloader/bulk", bulk, batch_size))
+    if GRAIN.is_installed:
+        found.append(Feed("peer/grain/map_dataset", lambda: _grain(images, labels, batch_size), batch_size))
+    if DALI.is_installed and TORCH.is_installed:
+        found.append(Feed("peer/dali/generic_iterator", lambda: _dali(images, labels, batch_size), batch_size))
     return found
 
 
+def _unit(images: np.ndarray) -> np.ndarray:
+    """As the study kept its images: float32 of 0 to 1."""
+    return images.astype(np.float32) / 255
+
+
 def _arrays(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
-    """The study's way: float32 arrays of 0 to 1 in memory, shuffled whole by tf.data."""
-    pixels = images.astype(np.float32) / 255
-    dataset = tf.data.Dataset.from_tensor_slices((pixels, labels))
+    """Arrays in memory, shuffled whole by tf.data."""
+    dataset = tf.data.Dataset.from_tensor_slices((images, labels))
     return iter(dataset.shuffle(len(images)).repeat().batch(batch_size).prefetch(tf.data.AUTOTUNE))
 
 
@@ -86,13 +116,10 @@ def _pydataset(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Itera
 
 
 def _torch(images: np.ndarray, labels: np.ndarray, batch_size: int, num_workers: int) -> Iterator[Any]:
-    import torch
-    from torch.utils.data import DataLoader, TensorDataset
+    from torch.utils.data import DataLoader
 
-    torch.set_num_threads(1)
-    pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
     loader = DataLoader(
-        TensorDataset(pixels, torch.from_numpy(labels)),
+        _torch_dataset(images, labels),
         batch_size=batch_size,
         shuffle=True,
         drop_last=True,
@@ -102,9 +129,48 @@ def _torch(images: np.ndarray, labels: np.ndarray, batch_size: int, num_workers:
     return itertools.chain.from_iterable(itertools.repeat(loader))
 
 
+def _torch_bulk(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
+    """With automatic batching disabled, as its documentation says of data sets that are read in bulk."""
+    from torch.utils.data import BatchSampler, DataLoader, RandomSampler
+
+    dataset = _torch_dataset(images, labels)
+    sampler = BatchSampler(RandomSampler(dataset), batch_size=batch_size, drop_last=True)
+    loader = DataLoader(dataset, sampler=sampler, batch_size=None)
+    return itertools.chain.from_iterable(itertools.repeat(loader))
+
+
+def _torch_dataset(images: np.ndarray, labels: np.ndarray) -> Any:
+    import torch
+    from torch.utils.data import TensorDataset
+
+    pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    return TensorDataset(pixels, torch.from_numpy(labels))
+
+
 def _grain(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
     import grain
 
     indices = grain.MapDataset.range(len(images)).shuffle(seed=0).repeat()
     dataset = indices.map(lambda place: {"image": images[place], "fine": labels[place]})
     return iter(dataset.batch(batch_size, drop_remainder=True).to_iter_dataset())
+
+
+def _dali(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
+    """An external source of whole batches, by way of its PyTorch iterator: its TensorFlow plugin was far slower."""
+    from nvidia.dali import fn, pipeline_def
+    from nvidia.dali.plugin.pytorch import DALIGenericIterator
+
+    @pipeline_def(batch_size=batch_size, num_threads=processors.count(), device_id=None)
+    def pipeline() -> Any:
+        return tuple(fn.external_source(source=_permuted(images, labels, batch_size), num_outputs=2, batch=True))
+
+    return (outputs for (outputs,) in DALIGenericIterator([pipeline()], ["image", "fine"]))
+
+
+def _permuted(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    random = np.random.default_rng(0)
+    while True:
+        order = random.permutation(len(images))
+        for begin in range(0, len(images) - batch_size + 1, batch_size):
+            chosen = order[begin : begin + batch_size]
+            yield images[chosen], labels[chosen]

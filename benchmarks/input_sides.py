@@ -5,6 +5,7 @@ A feed is an endless iterator of batches of known size; measuring it is taking s
 
 import dataclasses
 import functools
+import gc
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 import tensorflow as tf
+from rich.progress import Progress
 
 from benchmarks import results
 from benchmarks.timing import Side, interleave
@@ -30,7 +32,7 @@ class Feed:
 
     Attributes:
       name: of its row.
-      make: the iterator, made when the feed is measured first.
+      make: the iterator; made anew for each call that is timed.
       batch_size: images that each of its items holds.
     """
 
@@ -38,18 +40,30 @@ class Feed:
     make: Make
     batch_size: int
 
-    def side(self, num_images: int) -> Side:
-        """To be timed: about so many images a call, in whole batches; the iterator goes on from call to call."""
-        count = max(1, num_images // self.batch_size)
+    def side(self, pass_images: int, passes: int) -> Side:
+        """To be timed: so many passes, in whole batches, behind one that is not timed.
+
+        The iterator is made for each call and let go of behind it: what a feed makes in advance would else fill its
+        buffers while others are measured, to be taken from there in its own turn.
+        """
+        batches_a_pass = max(1, pass_images // self.batch_size)
         iterators: list[Iterator[Any]] = []
 
-        def run() -> None:
-            if not iterators:
-                iterators.append(self.make())
-            for _ in itertools.islice(iterators[0], count):
-                pass
+        def before() -> None:
+            iterators.append(self.make())
+            _take(iterators[0], batches_a_pass)
 
-        return Side(self.name, run, count * self.batch_size)
+        def after() -> None:
+            iterators.clear()
+            gc.collect()
+
+        count = passes * batches_a_pass
+        return Side(self.name, lambda: _take(iterators[0], count), count * self.batch_size, before, after)
+
+
+def _take(iterator: Iterator[Any], count: int) -> None:
+    for _ in itertools.islice(iterator, count):
+        pass
 
 
 def settings(data: DataConfig, batch_sizes: tuple[int, ...]) -> list[Feed]:
@@ -79,17 +93,11 @@ def by_stage(data: DataConfig) -> list[Feed]:
         name = type(host[count - 1]).__name__ if count else "Read"
         dataset = stages.chain(source.read(builder, "train"), host[:count])
         is_endless = any(isinstance(stage, stages.WindowShuffledPasses) for stage in host[:count])
-        is_batched = any(isinstance(stage, stages.Batch) for stage in host[:count])
-        dataset = dataset if is_endless else dataset.repeat()
-        make = functools.partial(iter, dataset if is_batched else _each(dataset, data.batch_size))
+        # Labels alone, so many at a time: to hand every chunk's images to Python would be measured too.
+        fine = (dataset if is_endless else dataset.repeat()).map(lambda chunk: chunk["fine"])
+        make = functools.partial(iter, stages.untuned(fine.rebatch(data.batch_size)))
         feeds.append(Feed(f"ours/stage/{count}_{name}", make, data.batch_size))
     return feeds
-
-
-def _each(dataset: tf.data.Dataset, count: int) -> tf.data.Dataset:
-    """An item for so many of the data set's: to hand each image to Python would take longer than most stages."""
-    numbered = dataset.enumerate().map(lambda number, _: number)
-    return numbered.filter(lambda number: number % count == count - 1)
 
 
 def ceilings(images: np.ndarray, batch_size: int) -> list[Feed]:
@@ -145,8 +153,10 @@ def rows(feeds: Sequence[Feed], repeats: int, passes: int, num_images: int, ours
       num_images: of a pass.
       ours: the name of the feed that peers are compared with.
     """
-    sides = [feed.side(num_images * (1 if feed.name.startswith(SLOW) else passes)) for feed in feeds]
-    timings = interleave(sides, repeats)
+    sides = [feed.side(num_images, 1 if feed.name.startswith(SLOW) else passes) for feed in feeds]
+    with Progress(auto_refresh=False) as progress:  # no thread of its own beside what is timed
+        task = progress.add_task("input", total=len(sides) * (repeats + 1))
+        timings = interleave(sides, repeats, each=lambda: progress.update(task, advance=1, refresh=True))
     copy = timings["ours/ceiling/copy"].median
     found = []
     for feed, side in zip(feeds, sides, strict=True):
@@ -161,10 +171,13 @@ def rows(feeds: Sequence[Feed], repeats: int, passes: int, num_images: int, ours
 
 def _cpu_seconds(side: Side) -> float:
     """Of one more call: this process's and its workers'."""
+    side.before()
     workers = psutil.Process().children(recursive=True)
     before = _cpu(workers)
     side.run()
-    return _cpu(workers) - before
+    spent = _cpu(workers) - before
+    side.after()
+    return spent
 
 
 def _cpu(workers: list[psutil.Process]) -> float:

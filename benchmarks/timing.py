@@ -20,11 +20,15 @@ class Side:
       name: of its row, such as "ours/quick/float32".
       run: does the work once and returns when the device has finished it.
       num_units: how many units (images, say) that work is.
+      before: what has to be there for each `run`, made outside the time.
+      after: what takes it away again, so that nothing goes on behind the sides that follow.
     """
 
     name: str
     run: Callable[[], object]
     num_units: int
+    before: Callable[[], object] = lambda: None
+    after: Callable[[], object] = lambda: None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +46,23 @@ class Timing:
 
 
 def interleave(
-    sides: Sequence[Side], repeats: int, clock: Callable[[], float] = time.perf_counter
+    sides: Sequence[Side],
+    repeats: int,
+    clock: Callable[[], float] = time.perf_counter,
+    each: Callable[[], object] = lambda: None,
 ) -> dict[str, Timing]:
-    """Run every side once to warm up, then `repeats` rounds A B A B ..., and time each call."""
-    first = {side.name: _seconds(side, clock) for side in sides}
+    """Run every side once to warm up, then `repeats` rounds A B A B ..., and time each call; `each` follows each."""
+
+    def seconds_of(side: Side) -> float:
+        spent = _seconds(side, clock)
+        each()
+        return spent
+
+    first = {side.name: seconds_of(side) for side in sides}
     seconds: dict[str, list[float]] = {side.name: [] for side in sides}
     for _ in range(repeats):
         for side in sides:
-            seconds[side.name].append(_seconds(side, clock))
+            seconds[side.name].append(seconds_of(side))
     return {
         side.name: Timing(side.name, first[side.name], tuple(side.num_units / spent for spent in seconds[side.name]))
         for side in sides
@@ -62,6 +75,9 @@ def ratio(timing: Timing, base: Timing) -> float:
 
 
 def _seconds(side: Side, clock: Callable[[], float]) -> float:
+    side.before()
     started = clock()
     side.run()
-    return clock() - started
+    spent = clock() - started
+    side.after()
+    return spent

@@ -312,7 +312,8 @@ class _Loop:
         elif whitening.has_stem(self.model):
             part = split.keep("train", self.data, self.builder)
             examples = stages.chain(source.read(self.builder, "train"), (part, stages.Decode()))
-            whitening.fit(self.model, stages.in_memory(examples.take(whitening.NUM_IMAGES))["image"].numpy())
+            first = next(examples.rebatch(whitening.NUM_IMAGES).as_numpy_iterator())
+            whitening.fit(self.model, first["image"])
 
     def _interrupt(self) -> NoReturn:
         self._checkpoint()

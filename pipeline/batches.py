@@ -83,11 +83,11 @@ def _shuffled_batches(config: DataConfig, num_examples: int, seed: int, start_st
         key = _key(config, "train")
         return (stages.Decode(), stages.PermutedBatchesFromMemory(config.batch_size, seed, start_step, key))
     first_pass, offset = divmod(start_step * config.batch_size, num_examples)
-    shuffle = (stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass), stages.Skip(offset))
+    shuffle = stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass, offset)
     batch = stages.Batch(config.batch_size)
     if config.cache == "disk":
-        return (stages.Decode(), stages.CacheOnDisk(_cache_folder(config)), *shuffle, batch)
-    return (*shuffle, stages.Decode(), batch)  # what waits in the window is still PNG
+        return (stages.Decode(), stages.CacheOnDisk(_cache_folder(config)), shuffle, batch)
+    return (shuffle, stages.Decode(), batch)  # what waits in the window is still PNG
 
 
 def train_batches(config: DataConfig, builder: source.Builder, seed: int, start_step: int = 0) -> tf.data.Dataset:
@@ -124,7 +124,7 @@ def _key(config: DataConfig, split_name: str) -> str:
 
 def _cache_folder(config: DataConfig) -> str:
     """Inside the prepared data set's own folder: whoever removes the data removes what was cached of them."""
-    name = f"decoded-train-{config.num_validation}-{config.split_seed}"
+    name = f"decoded-chunks-train-{config.num_validation}-{config.split_seed}"
     return str(prepared.folder(config.data_dir, config.dataset) / "cache" / name)
 
 

@@ -6,12 +6,13 @@ Both official forms come here as the same rows and leave as the same TFDS record
 
 import os
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow_datasets as tfds
 from tensorflow_datasets.image_classification import cifar
 
-from pipeline import labels
+from pipeline import labels, png
 from pipeline.archive import Archive
 
 
@@ -28,6 +29,10 @@ class Cifar100(cifar.Cifar100, skip_registration=True):  # type: ignore[call-arg
         folder = pathlib.Path(self.data_dir).parent / "source"
         _write_binary_form(self._archive, folder / "cifar-100-binary")
         return super()._split_generators(_Local(folder))
+
+    def _generate_examples(self, *arguments: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
+        for key, example in super()._generate_examples(*arguments):
+            yield key, {**example, "image": png.encode(example["image"])}
 
 
 class _Local:

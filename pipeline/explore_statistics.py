@@ -163,15 +163,14 @@ def middle_and_frame(image: np.ndarray) -> tuple[float, float]:
 
 def _count_labels(examples: tf.data.Dataset, shape: tuple[int, int]) -> np.ndarray:
     pairs = np.zeros(shape, np.int64)
-    labels = examples.map(lambda example: (example["fine"], example["coarse"]))
-    for fine, coarse in labels.batch(BATCH).as_numpy_iterator():
-        np.add.at(pairs, (fine, coarse), 1)
+    for chunk in examples.as_numpy_iterator():
+        np.add.at(pairs, (chunk["fine"], chunk["coarse"]), 1)
     return pairs
 
 
 def _count_and_sum(examples: tf.data.Dataset, shape: tuple[int, int]) -> tuple[np.ndarray, PixelSums]:
     pairs, pixels = np.zeros(shape, np.int64), PixelSums.none(shape[1])
-    for batch in examples.batch(BATCH).as_numpy_iterator():
+    for batch in examples.rebatch(BATCH).as_numpy_iterator():
         np.add.at(pairs, (batch["fine"], batch["coarse"]), 1)
         pixels += PixelSums.of(batch["image"], batch["coarse"], shape[1])
     return pairs, pixels

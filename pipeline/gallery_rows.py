@@ -53,8 +53,8 @@ def choose(builder: source.Builder, seed: int, columns: int) -> Examples:
     names = builder.info.features["label"].names
     classes = sorted(range(len(names)), key=lambda number: seeds.derive(seed, "gallery", number))[:columns]
     found: dict[int, dict[str, Any]] = {}
-    wanted = source.read(builder, "train").filter(lambda example: tf.reduce_any(example["fine"] == classes))
-    for example in stages.chain(wanted, (stages.Decode(),)).as_numpy_iterator():
+    examples = stages.chain(source.read(builder, "train"), (stages.Decode(),)).unbatch()
+    for example in examples.filter(lambda example: tf.reduce_any(example["fine"] == classes)).as_numpy_iterator():
         found.setdefault(int(example["fine"]), example)
         if len(found) == columns:
             break

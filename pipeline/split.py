@@ -57,19 +57,28 @@ class KeepPart:
         return self.num_validation if self.part == "validation" else self.num_examples - self.num_validation
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """The official training split, in its fixed order -> this part of it, in the same order."""
+        """Chunks of the official training split, in its fixed order -> of this part of it, in the same order."""
         if self.num_validation == 0:
-            return dataset.take(self.size)
+            return dataset.take(-1 if self.part == "train" else 0)
         is_held_out = self._noted() if self.notes else None
         if is_held_out is None:
             is_held_out = self._drawn(dataset)
             self._note(is_held_out)
-        is_kept = tf.data.Dataset.from_tensor_slices(is_held_out == (self.part == "validation"))
-        kept = tf.data.Dataset.zip(dataset, is_kept).filter(lambda _, is_kept: is_kept)
-        return kept.map(lambda example, _: example).apply(tf.data.experimental.assert_cardinality(self.size))
+        is_kept = tf.constant(is_held_out == (self.part == "validation"))
+
+        def keep_some(place: tf.Tensor, chunk: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            behind = place + tf.shape(chunk["fine"])[0]
+            here = is_kept[place:behind]
+            return behind, {name: tf.boolean_mask(column, here) for name, column in chunk.items()}
+
+        return dataset.scan(tf.constant(0), keep_some)
 
     def _drawn(self, dataset: tf.data.Dataset) -> np.ndarray:
-        """Whether each example of the stream is held out: bool [N]."""
+        """Whether each example of the stream is held out: bool [N].
+
+        Raises:
+          errors.FailedError: the stream has not what it should have.
+        """
         seed = seeds.derive(self.seed, "split")
         per_class = [self.num_examples // labels.NUM_FINE, self.num_validation // labels.NUM_FINE]
         start = (tf.constant([per_class] * labels.NUM_FINE, tf.int32), tf.constant(0, tf.int64))
@@ -77,15 +86,22 @@ class KeepPart:
         def decide(state: tuple[tf.Tensor, tf.Tensor], fine: tf.Tensor) -> tuple:
             counts, position = state
             remaining, needed = tf.unstack(counts[fine])
+            below = tf.maximum(remaining, 1)  # of a class with too many, which is refused when all are counted
             drawn = tf.random.stateless_uniform(
-                [], seeds.fold(seed, position), maxval=remaining, dtype=tf.int32, alg=seeds.ALGORITHM
+                [], seeds.fold(seed, position), maxval=below, dtype=tf.int32, alg=seeds.ALGORITHM
             )
             is_held_out = drawn < needed
             counts = tf.tensor_scatter_nd_sub(counts, [[fine]], [[1, tf.cast(is_held_out, tf.int32)]])
             return (counts, position + 1), is_held_out
 
-        decided = dataset.map(lambda example: example["fine"]).scan(start, decide)
-        return np.concatenate(list(decided.batch(10_000).as_numpy_iterator()))
+        decided = dataset.map(lambda chunk: chunk["fine"]).unbatch().scan(start, decide)
+        is_held_out = np.concatenate(list(decided.batch(10_000).as_numpy_iterator()))
+        if (len(is_held_out), is_held_out.sum()) != (self.num_examples, self.num_validation):
+            raise errors.FailedError(
+                f"the training split has {len(is_held_out)} examples, {is_held_out.sum()} of which can be held out; "
+                f"expected {self.num_examples} and {self.num_validation}, as many of each class: prepare it again"
+            )
+        return is_held_out
 
     def _noted(self) -> np.ndarray | None:
         try:

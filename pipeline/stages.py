@@ -1,7 +1,8 @@
 """The steps that a data set takes on the host: frozen, printable, `dataset -> dataset`.
 
-A pipeline is a tuple of stages (batches.py, split.py); reading the tuple is reading the pipeline. A stage named for a
-pass speaks of one run over the training examples; passes follow one another without end.
+A pipeline is a tuple of stages (batches.py, split.py); reading the tuple is reading the pipeline. Examples come in
+chunks of any size (source.py) until a stage makes batches of them. A stage named for a pass speaks of one run over the
+training examples; passes follow one another without end.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ from typing import Protocol
 
 import tensorflow as tf
 
-from pipeline import prepared, processors, seeds
+from pipeline import prepared, processors, seeds, source
 
 IMAGE_SHAPE = (32, 32, 3)
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
@@ -50,12 +51,17 @@ class Decode:
     """PNG -> uint8 pixels, in order, on every processor that this process may use."""
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Examples with `image` string [] -> with `image` uint8 [32, 32, 3]."""
-        return dataset.map(self._decode, num_parallel_calls=processors.count(), deterministic=True)
+        """Chunks with `image` string [C] -> chunks of source.CHUNK with `image` uint8 [C, 32, 32, 3]."""
+        chunks = dataset.rebatch(source.CHUNK)
+        return chunks.map(self._decode, num_parallel_calls=processors.count() + 1, deterministic=True)
 
-    def _decode(self, example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        image = tf.io.decode_png(example["image"], channels=3)
-        return {**example, "image": tf.ensure_shape(image, IMAGE_SHAPE)}
+    def _decode(self, chunk: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        # An op for each image: a loop in the graph takes as long again as what it decodes.
+        count = tf.shape(chunk["image"])[0]
+        filled = tf.concat([chunk["image"], tf.repeat(chunk["image"][-1:], source.CHUNK - count)], axis=0)
+        images = tf.stack([tf.io.decode_png(png, channels=3) for png in tf.unstack(filled, source.CHUNK)])
+        images = tf.gather(images, tf.range(count))  # a slice would share memory, of which tf.data complains loudly
+        return {**chunk, "image": tf.ensure_shape(images, (None, *IMAGE_SHAPE))}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +71,8 @@ class HoldInMemory:
     key: str = dataclasses.field(repr=False)
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Examples -> the same."""
-        return tf.data.Dataset.from_tensor_slices(in_memory(dataset, self.key))
+        """Chunks -> all examples in one."""
+        return tf.data.Dataset.from_tensors(in_memory(dataset, self.key))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +82,7 @@ class CacheOnDisk:
     folder: str
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Examples -> the same, read from `folder`."""
+        """Chunks -> the same, read from `folder`."""
         folder = pathlib.Path(self.folder)
         with prepared.lock(folder.parent):
             if not folder.exists():
@@ -101,7 +107,7 @@ class PermutedBatchesFromMemory:
     key: str = dataclasses.field(default="", repr=False)
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Examples -> endless batches: uint8 [B, 32, 32, 3] `image`, int32 [B] labels, int64 [B] `NUMBERS`."""
+        """Chunks -> endless batches: uint8 [B, 32, 32, 3] `image`, int32 [B] labels, int64 [B] `NUMBERS`."""
         examples = in_memory(dataset, self.key)
         num_examples = len(examples["fine"])
         first_pass, offset = divmod(self.start_step * self.batch_size, num_examples)
@@ -125,16 +131,17 @@ class PermutedBatchesFromMemory:
 class WindowShuffledPasses:
     """Repeat the examples without end, each pass shuffled anew within a window of `buffer` examples.
 
-    The order of pass p follows from (seed, p) alone, whatever came before it.
+    The order of pass p follows from (seed, p) alone, whatever came before it; `skipped` examples of the first one are
+    passed over.
     """
 
     buffer: int
     seed: int
     first_pass: int = 0
+    skipped: int = 0
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Examples -> endless examples, each with its int64 [] `NUMBERS`."""
-        numbered = dataset.enumerate()
+        """Chunks -> endless chunks of source.CHUNK, with int64 [C] `NUMBERS`."""
         shuffle_seed = seeds.derive(self.seed, "shuffle")
 
         def shuffled(number: tf.Tensor) -> tf.data.Dataset:
@@ -142,37 +149,36 @@ class WindowShuffledPasses:
             joined = tf.bitcast(seed, tf.int64)
             # `shuffle` mixes in the graph's seed, which it takes from TensorFlow's global one; an order must not.
             tf.compat.v1.set_random_seed(1)
-            examples = numbered.shuffle(self.buffer, seed=joined, reshuffle_each_iteration=False)
-            return examples.map(lambda index, example: {**example, "index": index, "pass_number": number})
+            numbered = dataset.scan(tf.constant(0, tf.int64), functools.partial(_number, number))
+            return numbered.unbatch().shuffle(self.buffer, seed=joined, reshuffle_each_iteration=False)
 
-        return tf.data.Dataset.range(self.first_pass, ENDLESS).flat_map(shuffled)
+        examples = tf.data.Dataset.range(self.first_pass, ENDLESS).flat_map(shuffled).skip(self.skipped)
+        return examples.batch(source.CHUNK, drop_remainder=True)
 
 
-@dataclasses.dataclass(frozen=True)
-class Skip:
-    """Pass over `num_examples` examples."""
-
-    num_examples: int
-
-    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Examples -> the later examples."""
-        return dataset.skip(self.num_examples)
+def _number(
+    pass_number: tf.Tensor, index: tf.Tensor, chunk: dict[str, tf.Tensor]
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """A chunk with `NUMBERS`, its first example being `index`; and the index behind its last one."""
+    behind = index + tf.shape(chunk["fine"], tf.int64)[0]
+    indices = tf.range(index, behind)
+    return behind, {**chunk, "index": indices, "pass_number": tf.fill(tf.shape(indices), pass_number)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Group examples into full batches; in an endless stream none is left over."""
+    """Cut an endless stream of chunks into full batches; none is left over."""
 
     batch_size: int
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Examples -> batches."""
-        return dataset.batch(self.batch_size, drop_remainder=True)
+        """Chunks -> batches."""
+        return dataset.rebatch(self.batch_size, drop_remainder=True)
 
 
 @dataclasses.dataclass(frozen=True)
 class BatchPadWithMask:
-    """Group a finite split into batches of one size; what fills up the last one is marked False in `mask`.
+    """Cut a finite split into batches of one size; what fills up the last one is marked False in `mask`.
 
     One shape means one trace, and every example is evaluated exactly once.
     """
@@ -180,18 +186,17 @@ class BatchPadWithMask:
     batch_size: int
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Examples -> batches with `"mask": bool [B]`."""
-        masked = dataset.map(lambda example: {**example, "mask": True})
-        return masked.batch(self.batch_size).map(self._pad)
+        """Chunks -> batches with `"mask": bool [B]`."""
+        return dataset.rebatch(self.batch_size).map(self._pad)
 
     def _pad(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        missing = self.batch_size - tf.shape(batch["mask"])[0]
+        count = tf.shape(batch["fine"])[0]
 
         def pad(column: tf.Tensor) -> tf.Tensor:
-            padded = tf.pad(column, [[0, missing]] + [[0, 0]] * (column.shape.rank - 1))
+            padded = tf.pad(column, [[0, self.batch_size - count]] + [[0, 0]] * (column.shape.rank - 1))
             return tf.ensure_shape(padded, [self.batch_size, *column.shape[1:]])
 
-        return tf.nest.map_structure(pad, batch)
+        return tf.nest.map_structure(pad, batch) | {"mask": tf.range(self.batch_size) < count}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,13 +220,13 @@ def in_memory(dataset: tf.data.Dataset, key: str = "") -> dict[str, tf.Tensor]:
     """Every example of a finite data set, as one tensor a column: [N, ...].
 
     Args:
-      dataset: not read where its examples are still held.
+      dataset: chunks; not read where its examples are still held.
       key: what they are, to be held under for the next training of this process; "" is not held. The last MOST_HELD
         are: the training and validation images of one split, which a worker of a study or a tuner reads often.
     """
     if key in _held:
         return _held[key]
-    chunks = list(dataset.batch(1_000).as_numpy_iterator())
+    chunks = list(dataset.as_numpy_iterator())
     with tf.device("CPU:0"):  # the host gathers from them; on a machine with a GPU they would else land there
         found = {name: tf.concat([chunk[name] for chunk in chunks], axis=0) for name in chunks[0]}
     if key:

@@ -1,11 +1,13 @@
 """Feeds hold what they say, go on where they were, and become rows with shares and ratios."""
 
+import dataclasses
 import itertools
+import weakref
 
 import numpy as np
 import pytest
 
-from benchmarks import input_peers, input_sides
+from benchmarks import input_peers, input_sides, own_process
 from pipeline.data_config import DataConfig
 
 
@@ -26,14 +28,43 @@ def test_every_setting_yields_batches_of_its_size(data):
         assert [images_of(batch) for batch in itertools.islice(feed.make(), 3)] == [feed.batch_size] * 3
 
 
-def test_side_measures_whole_batches_and_goes_on_where_it_was():
+def test_side_begins_anew_lets_a_pass_go_by_and_times_whole_batches():
     taken = []
     feed = input_sides.Feed("ours/x", lambda: map(taken.append, itertools.count()), 10)
-    side = feed.side(45)
-    assert side.num_units == 40
+    side = feed.side(45, passes=2)
+    assert side.num_units == 80
+    for _ in range(2):
+        side.before()
+        assert taken == [0, 1, 2, 3]
+        side.run()
+        assert taken == list(range(12))
+        side.after()
+        taken.clear()
+
+
+def test_nothing_of_a_side_is_left_behind_its_turn():
+    class Stream:
+        """Notices when it goes."""
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            return None
+
+    streams = []
+
+    def make():
+        stream = Stream()
+        streams.append(weakref.ref(stream))
+        return stream
+
+    side = input_sides.Feed("ours/x", make, 10).side(100, passes=1)
+    side.before()
     side.run()
-    side.run()
-    assert taken == list(range(8))
+    assert streams[0]() is not None
+    side.after()
+    assert streams[0]() is None
 
 
 def test_stages_are_cut_off_one_after_the_other(data):
@@ -43,12 +74,6 @@ def test_stages_are_cut_off_one_after_the_other(data):
     assert any("Decode" in feed.name for feed in feeds)
     for feed in feeds:
         assert len(list(itertools.islice(feed.make(), 20))) == 20  # more than a pass: none of them ends
-
-
-def test_item_stands_for_as_many_images_as_it_says(data):
-    (read, *_) = input_sides.by_stage(data)
-    numbers = [int(number) for number in itertools.islice(read.make(), 3)]
-    assert numbers == [99, 199, 299]
 
 
 def test_examples_are_all_of_the_training_part(data):
@@ -93,8 +118,27 @@ def test_rows_carry_shares_ratios_and_processor_time():
     assert all(row["cpu_s_per_million"] >= 0.0 for row in rows)
 
 
+def test_resident_memory_is_that_of_a_process_of_its_own(data):
+    held = {
+        cache: own_process.call("input_memory.taken", given(data, cache))["peak_mib"] for cache in ("none", "memory")
+    }
+    assert all(200.0 < mib < 4000.0 for mib in held.values()), held
+
+
+def given(data, cache: str) -> dict:
+    return {"data": dataclasses.replace(data, cache=cache).as_dict(), "passes": 2}
+
+
+def test_package_around_a_peer_that_is_not_there_is_no_error():
+    assert not input_peers.Optional("no_such_package.peer", "nobody's", "none").is_installed
+
+
 def test_what_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert input_peers.missing() == ["PyTorch's DataLoader", "Google's Grain"]
+    assert [peer.words for peer in input_peers.missing()] == [
+        "PyTorch's DataLoader",
+        "Google's Grain",
+        "NVIDIA's DALI",
+    ]
     names = [feed.name for feed in input_peers.feeds(np.zeros((4, 2, 2, 3), np.uint8), np.zeros(4, np.int32), 2)]
-    assert names == ["peer/from_tensor_slices", "peer/pydataset"]
+    assert names == ["peer/tf_data/study_arrays", "peer/tf_data/uint8_arrays", "peer/keras/pydataset"]

@@ -40,6 +40,19 @@ def test_sides_alternate_warm_up_is_apart_and_rates_are_units_per_second():
     assert ratio(found["a"], found["b"]) == 2.0  # rounds: 2, 2, 1
 
 
+def test_what_comes_before_and_after_a_run_takes_no_time_of_it():
+    clock, order = Clock(), []
+    run, before, after = clock.work(2.0, 4.0), clock.work(100.0, 100.0), clock.work(50.0, 50.0)
+
+    def told(name: str, work):
+        return lambda: (order.append(name), work())
+
+    side = Side("a", told("run", run), 8, told("before", before), told("after", after))
+    found = interleave([side], repeats=1, clock=clock)
+    assert order == ["before", "run", "after"] * 2
+    assert (found["a"].first_s, found["a"].rates) == (2.0, (2.0,))
+
+
 def test_row_carries_spread_and_ratio():
     fast, slow = Timing("ours/x", 1.0, (30.0, 20.0, 40.0)), Timing("peer/y/x", 1.0, (10.0, 10.0, 10.0))
     row = results.row(fast, "images/s", (fast, slow), batch_size=2)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 from pipeline import errors, shapes, source, stages
 from pipeline.data_config import SourceConfig
@@ -14,7 +15,9 @@ def test_unprepared_data_set_names_the_command(tmp_path):
 
 def test_read_gives_every_example_in_one_order(tiny_data_dir):
     builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
-    first, second = ([int(e["fine"]) for e in source.read(builder, "train").as_numpy_iterator()] for _ in range(2))
+    first, second = (
+        [int(e["fine"]) for e in source.read(builder, "train").unbatch().as_numpy_iterator()] for _ in range(2)
+    )
     assert len(first) == source.num_examples(builder, "train") == 2000
     assert first == second
     assert first != sorted(first)
@@ -22,8 +25,25 @@ def test_read_gives_every_example_in_one_order(tiny_data_dir):
 
 def test_decoded_examples_have_the_documented_form(tiny_data_dir):
     builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
-    example = next(iter(stages.Decode()(source.read(builder, "test")).as_numpy_iterator()))
-    assert example["image"].shape == (32, 32, 3)
-    assert example["image"].dtype == np.uint8
-    assert example["fine"].dtype == example["coarse"].dtype == np.int32
-    assert shapes.FINE_TO_COARSE[example["fine"]] == example["coarse"]
+    chunks = list(stages.Decode()(source.read(builder, "test")).as_numpy_iterator())
+    assert [len(chunk["image"]) for chunk in chunks] == [source.CHUNK] * 7 + [500 - 7 * source.CHUNK]
+    for chunk in chunks:
+        assert chunk["image"].shape[1:] == (32, 32, 3)
+        assert chunk["image"].dtype == np.uint8
+        assert chunk["fine"].dtype == chunk["coarse"].dtype == np.int32
+        assert np.array_equal(np.asarray(shapes.FINE_TO_COARSE)[chunk["fine"]], chunk["coarse"])
+
+
+def test_what_is_read_is_what_tfds_itself_reads(tiny_data_dir):
+    builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
+    ours = stages.in_memory(stages.Decode()(source.read(builder, "train")))
+    theirs = list(builder.as_dataset(split="train", shuffle_files=False).as_numpy_iterator())
+    for name, key in (("image", "image"), ("fine", "label"), ("coarse", "coarse_label")):
+        assert np.array_equal(ours[name], [example[key] for example in theirs])
+
+
+def test_files_of_another_format_are_refused(tiny_data_dir, monkeypatch):
+    builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
+    monkeypatch.setattr(type(builder.info), "file_format", tfds.core.FileFormat.ARRAY_RECORD)
+    with pytest.raises(errors.FailedError, match="holds array_record files; expected tfrecord: prepare into another"):
+        source.read(builder, "train")
