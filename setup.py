@@ -42,7 +42,7 @@ setup(
             "torchvision>=0.24",
             "grain>=0.2.12",
         ],  # what benchmarks compare with; all else does without
-        "dali": ["nvidia-dali-cuda120>=2.4"],  # another such, of half a gigabyte; runs without a GPU too
+        "dali": ["nvidia-dali-cuda120>=2.4", "torch>=2.9"],  # another such, of half a gigabyte; needs no GPU
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     },
     entry_points={

@@ -17,12 +17,14 @@ Rows:
   peer/pytorch/dataloader/workers_N  PyTorch's DataLoader on a TensorDataset; bulk: with automatic batching disabled
   peer/grain/map_dataset        Google's Grain
   peer/dali/generic_iterator    NVIDIA's DALI, a CPU pipeline on an external source
-Each row carries `cpu_s_per_million`, the CPU seconds of this process for a million images, and `ceiling_share` of the
-plain copy where it batches; peers' rows carry how many times as fast ours/train/memory is at the same batch.
+Each row carries `cpu_s_per_million`, the CPU seconds for a million images, and `ceiling_share`, the part of the plain
+copy's rate; peers' rows carry how many times as fast ours/train/memory is at the same batch, and each library of theirs
+has a process of its own.
 PyTorch and Grain are of the extra `peers`, DALI of the extra `dali`. FFCV does not install without OpenCV's headers,
 and is not measured.
 """
 
+import contextlib
 import dataclasses
 
 from absl import flags
@@ -61,12 +63,17 @@ def main() -> None:
     feeds = [*input_sides.ceilings(images, data.batch_size), *input_sides.settings(data, sizes)]
     if not QUICK.value:
         feeds += input_sides.by_stage(data)
-    if PEERS.value:
-        feeds += input_peers.feeds(images, labels, data.batch_size)
-        for absent in input_peers.missing():
-            print(f"not installed, and left out: {absent.words} (the extra `{absent.extra}` has it)")
     repeats, passes = (3, 1) if QUICK.value else (REPEATS.value, PASSES.value)
-    rows = input_sides.rows(feeds, repeats, passes, len(images), f"ours/train/memory/{data.batch_size}")
+    sides = input_sides.sides(feeds, passes, len(images))
+    batch_sizes = {feed.name: feed.batch_size for feed in feeds}
+    with contextlib.ExitStack() as stack:
+        if PEERS.value:
+            for absent in input_peers.missing():
+                print(f"not installed, and left out: {absent.words} (the extra `{absent.extra}` has it)")
+            peers = stack.enter_context(input_peers.Processes(images, labels, data.batch_size)).sides(min(passes, 2))
+            sides += peers
+            batch_sizes |= dict.fromkeys((peer.name for peer in peers), data.batch_size)
+        rows = input_sides.rows(sides, batch_sizes, repeats, f"ours/train/memory/{data.batch_size}")
     for cache in ("none",) if QUICK.value else ("none", "disk", "memory"):
         given = {"data": dataclasses.replace(data, cache=cache).as_dict(), "passes": passes}
         held = [own_process.call("input_memory.taken", given)["peak_mib"] for _ in range(1 if QUICK.value else 3)]

@@ -1,176 +1,151 @@
-"""How others would feed the same images to a training step, each as its documentation says; absent ones are named.
+"""What others are measured beside our feeds, each library in a process of its own; absent ones are named.
 
-The study's arrays, Keras's `PyDataset`, PyTorch's `DataLoader`, Google's Grain, NVIDIA's DALI.
+    with input_peers.Processes(images, labels, batch_size) as processes:
+        sides = processes.sides(passes=1)
+
+Of its own, since how fast a library allocates depends on what another one has allocated in the same process before:
+Keras's PyDataset alone made DALI's external source take three times as long.
 """
 
+import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import importlib.util
-import itertools
-import math
-from collections.abc import Iterator
+import multiprocessing
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from benchmarks.input_sides import Feed
-from pipeline import processors
+from benchmarks import feeds, input_peer_feeds
+from benchmarks.timing import Side
+from pipeline import errors
 
 
 @dataclasses.dataclass(frozen=True)
-class Optional:
-    """A peer that may be absent: its module, what it is in words, and the extra of this distribution that has it."""
+class Library:
+    """Where a peer comes from: modules that it needs, what it is in words, and our extra that has it, if one must."""
 
-    module: str
+    modules: tuple[str, ...]
     words: str
-    extra: str
+    extra: str = ""
 
     @property
     def is_installed(self) -> bool:
-        """Whether it can be imported; it is not."""
-        try:
-            return importlib.util.find_spec(self.module) is not None
-        except ModuleNotFoundError:  # of a package around it
-            return False
+        """Whether its modules can be found; nothing is imported."""
+        return all(_can_find(module) for module in self.modules)
 
 
-TORCH = Optional("torch", "PyTorch's DataLoader", "peers")
-GRAIN = Optional("grain", "Google's Grain", "peers")
-DALI = Optional("nvidia.dali", "NVIDIA's DALI", "dali")
+TF_DATA = Library(("tensorflow",), "tf.data")
+KERAS = Library(("keras",), "Keras's PyDataset")
+PYTORCH = Library(("torch",), "PyTorch's DataLoader", "peers")
+GRAIN = Library(("grain",), "Google's Grain", "peers")
+DALI = Library(("nvidia.dali", "torch"), "NVIDIA's DALI", "dali")
+
+Make = Callable[[np.ndarray, np.ndarray, int], Iterator[Any]]
+PEERS: dict[str, tuple[Library, Make]] = {
+    "peer/tf_data/study_arrays": (TF_DATA, input_peer_feeds.study_arrays),
+    "peer/tf_data/uint8_arrays": (TF_DATA, input_peer_feeds.uint8_arrays),
+    "peer/keras/pydataset": (KERAS, input_peer_feeds.pydataset),
+    "peer/pytorch/dataloader/workers_0": (PYTORCH, functools.partial(input_peer_feeds.dataloader, num_workers=0)),
+    "peer/pytorch/dataloader/workers_2": (PYTORCH, functools.partial(input_peer_feeds.dataloader, num_workers=2)),
+    "peer/pytorch/dataloader/bulk": (PYTORCH, input_peer_feeds.bulk_dataloader),
+    "peer/grain/map_dataset": (GRAIN, input_peer_feeds.grain),
+    "peer/dali/generic_iterator": (DALI, input_peer_feeds.dali),
+}
 
 
-def missing() -> list[Optional]:
+def missing() -> list[Library]:
     """Those that are not installed."""
-    return [peer for peer in (TORCH, GRAIN, DALI) if not peer.is_installed]
+    return [library for library in dict.fromkeys(library for library, _ in PEERS.values()) if not library.is_installed]
 
 
-def feeds(images: np.ndarray, labels: np.ndarray, batch_size: int) -> list[Feed]:
-    """Every peer that is there.
+class Processes:
+    """A context of one process for each library that is installed, which holds the images and waits.
 
     Args:
       images: uint8 [N, 32, 32, 3].
       labels: int32 [N].
       batch_size: of the batches.
     """
-    found = [
-        Feed("peer/tf_data/study_arrays", lambda: _arrays(_unit(images), labels, batch_size), batch_size),
-        Feed("peer/tf_data/uint8_arrays", lambda: _arrays(images, labels, batch_size), batch_size),
-        Feed("peer/keras/pydataset", lambda: _pydataset(images, labels, batch_size), batch_size),
-    ]
-    if TORCH.is_installed:
-        for workers in (0, 2):
-            make = functools.partial(_torch, images, labels, batch_size, workers)
-            found.append(Feed(f"peer/pytorch/dataloader/workers_{workers}", make, batch_size))
-        bulk = functools.partial(_torch_bulk, images, labels, batch_size)
-        found.append(Feed("peer/pytorch/dataloader/bulk", bulk, batch_size))
-    if GRAIN.is_installed:
-        found.append(Feed("peer/grain/map_dataset", lambda: _grain(images, labels, batch_size), batch_size))
-    if DALI.is_installed and TORCH.is_installed:
-        found.append(Feed("peer/dali/generic_iterator", lambda: _dali(images, labels, batch_size), batch_size))
-    return found
-
-
-def _unit(images: np.ndarray) -> np.ndarray:
-    """As the study kept its images: float32 of 0 to 1."""
-    return images.astype(np.float32) / 255
-
-
-def _arrays(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
-    """Arrays in memory, shuffled whole by tf.data."""
-    dataset = tf.data.Dataset.from_tensor_slices((images, labels))
-    return iter(dataset.shuffle(len(images)).repeat().batch(batch_size).prefetch(tf.data.AUTOTUNE))
-
-
-class _Sequence(keras.utils.PyDataset):
-    """Batches of arrays, shuffled once a pass."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, batch_size: int) -> None:
-        super().__init__()
         self._images, self._labels, self._batch_size = images, labels, batch_size
-        self._random = np.random.default_rng(0)
-        self.on_epoch_end()
+        self._stack = contextlib.ExitStack()
 
-    def __len__(self) -> int:
-        return math.floor(len(self._images) / self._batch_size)
+    def __enter__(self) -> "Processes":
+        folder = pathlib.Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        np.save(folder / "images.npy", self._images)
+        np.save(folder / "labels.npy", self._labels)
+        context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
+        self._of = {
+            library: self._stack.enter_context(
+                concurrent.futures.ProcessPoolExecutor(1, context, initializer=_load, initargs=(str(folder),))
+            )
+            for library, _ in PEERS.values()
+            if library.is_installed
+        }
+        for process in self._of.values():
+            process.submit(len, ()).result()  # the files are read
+        return self
 
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self._order[number * self._batch_size : (number + 1) * self._batch_size]
-        return self._images[chosen], self._labels[chosen]
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
 
-    def on_epoch_end(self) -> None:
-        """Shuffle."""
-        self._order = self._random.permutation(len(self._images))
+    def sides(self, passes: int) -> list[Side]:
+        """Every peer that is there, to be timed as our feeds are: see feeds.Feed.side."""
+        return [self._side(name, passes) for name, (library, _) in PEERS.items() if library in self._of]
 
+    def _side(self, name: str, passes: int) -> Side:
+        library, _ = PEERS[name]
+        batches_a_pass = len(self._images) // self._batch_size
 
-def _pydataset(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
-    """As `fit` consumes it."""
-    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
+        def call(function: Callable[..., None], *arguments: Any) -> None:
+            try:
+                self._of[library].submit(function, *arguments).result()
+            except concurrent.futures.BrokenExecutor as error:
+                raise errors.FailedError(f"{name}: its process died ({error}); --nopeers goes without it") from error
 
-    adapter = PyDatasetAdapter(_Sequence(images, labels, batch_size))
-    while True:
-        adapter.on_epoch_begin()
-        yield from adapter.get_tf_dataset()
-        adapter.on_epoch_end()
-
-
-def _torch(images: np.ndarray, labels: np.ndarray, batch_size: int, num_workers: int) -> Iterator[Any]:
-    from torch.utils.data import DataLoader
-
-    loader = DataLoader(
-        _torch_dataset(images, labels),
-        batch_size=batch_size,
-        shuffle=True,
-        drop_last=True,
-        num_workers=num_workers,
-        persistent_workers=num_workers > 0,
-    )
-    return itertools.chain.from_iterable(itertools.repeat(loader))
-
-
-def _torch_bulk(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
-    """With automatic batching disabled, as its documentation says of data sets that are read in bulk."""
-    from torch.utils.data import BatchSampler, DataLoader, RandomSampler
-
-    dataset = _torch_dataset(images, labels)
-    sampler = BatchSampler(RandomSampler(dataset), batch_size=batch_size, drop_last=True)
-    loader = DataLoader(dataset, sampler=sampler, batch_size=None)
-    return itertools.chain.from_iterable(itertools.repeat(loader))
+        count = passes * batches_a_pass
+        return Side(
+            name,
+            lambda: call(_take, count),
+            count * self._batch_size,
+            before=lambda: call(_begin, name, self._batch_size, batches_a_pass),
+            after=lambda: call(_end),
+        )
 
 
-def _torch_dataset(images: np.ndarray, labels: np.ndarray) -> Any:
-    import torch
-    from torch.utils.data import TensorDataset
-
-    pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-    return TensorDataset(pixels, torch.from_numpy(labels))
-
-
-def _grain(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
-    import grain
-
-    indices = grain.MapDataset.range(len(images)).shuffle(seed=0).repeat()
-    dataset = indices.map(lambda place: {"image": images[place], "fine": labels[place]})
-    return iter(dataset.batch(batch_size, drop_remainder=True).to_iter_dataset())
+def _can_find(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package around it
+        return False
 
 
-def _dali(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
-    """An external source of whole batches, by way of its PyTorch iterator: its TensorFlow plugin was far slower."""
-    from nvidia.dali import fn, pipeline_def
-    from nvidia.dali.plugin.pytorch import DALIGenericIterator
+# What follows runs in a library's process.
 
-    @pipeline_def(batch_size=batch_size, num_threads=processors.count(), device_id=None)
-    def pipeline() -> Any:
-        return tuple(fn.external_source(source=_permuted(images, labels, batch_size), num_outputs=2, batch=True))
-
-    return (outputs for (outputs,) in DALIGenericIterator([pipeline()], ["image", "fine"]))
+_arrays: list[np.ndarray] = []
+_under_way: list[Iterator[Any]] = []
 
 
-def _permuted(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    random = np.random.default_rng(0)
-    while True:
-        order = random.permutation(len(images))
-        for begin in range(0, len(images) - batch_size + 1, batch_size):
-            chosen = order[begin : begin + batch_size]
-            yield images[chosen], labels[chosen]
+def _load(folder: str) -> None:
+    _arrays[:] = [np.load(pathlib.Path(folder) / f"{name}.npy") for name in ("images", "labels")]
+
+
+def _begin(name: str, batch_size: int, count: int) -> None:
+    _, make = PEERS[name]
+    images, labels = _arrays
+    _under_way[:] = [make(images, labels, batch_size)]
+    _take(count)
+
+
+def _take(count: int) -> None:
+    feeds.take(_under_way[0], count)
+
+
+def _end() -> None:
+    feeds.let_go(_under_way)

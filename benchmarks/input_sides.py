@@ -1,14 +1,10 @@
-"""What `benchmarks.input` measures: feeds of training batches, ours by setting and by stage, peers, and the ceilings.
-
-A feed is an endless iterator of batches of known size; measuring it is taking so many of them.
-"""
+"""What `benchmarks.input` measures of ours: feeds of training batches by setting and by stage, and the ceilings."""
 
 import dataclasses
 import functools
-import gc
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,53 +13,12 @@ import tensorflow as tf
 from rich.progress import Progress
 
 from benchmarks import results
+from benchmarks.feeds import Feed
 from benchmarks.timing import Side, interleave
 from pipeline import batches, source, split, stages
 from pipeline.data_config import DataConfig
 
-SLOW = ("ours/train/none", "ours/train/disk", "ours/stage", "peer/")  # one pass a round
-
-Make = Callable[[], Iterator[Any]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Feed:
-    """One way to feed a training step.
-
-    Attributes:
-      name: of its row.
-      make: the iterator; made anew for each call that is timed.
-      batch_size: images that each of its items holds.
-    """
-
-    name: str
-    make: Make
-    batch_size: int
-
-    def side(self, pass_images: int, passes: int) -> Side:
-        """To be timed: so many passes, in whole batches, behind one that is not timed.
-
-        The iterator is made for each call and let go of behind it: what a feed makes in advance would else fill its
-        buffers while others are measured, to be taken from there in its own turn.
-        """
-        batches_a_pass = max(1, pass_images // self.batch_size)
-        iterators: list[Iterator[Any]] = []
-
-        def before() -> None:
-            iterators.append(self.make())
-            _take(iterators[0], batches_a_pass)
-
-        def after() -> None:
-            iterators.clear()
-            gc.collect()
-
-        count = passes * batches_a_pass
-        return Side(self.name, lambda: _take(iterators[0], count), count * self.batch_size, before, after)
-
-
-def _take(iterator: Iterator[Any], count: int) -> None:
-    for _ in itertools.islice(iterator, count):
-        pass
+SLOW = ("ours/train/none", "ours/train/disk", "ours/stage")  # one pass a round
 
 
 def settings(data: DataConfig, batch_sizes: tuple[int, ...]) -> list[Feed]:
@@ -143,29 +98,34 @@ def train_batches(data: DataConfig, builder: source.Builder, threads: int) -> It
     return iter(dataset)
 
 
-def rows(feeds: Sequence[Feed], repeats: int, passes: int, num_images: int, ours: str) -> list[dict[str, Any]]:
-    """The feeds in turns, as rows.
+def sides(feeds: Sequence[Feed], passes: int, num_images: int) -> list[Side]:
+    """Feeds of ours, to be timed over so many passes, slow ones over one."""
+    return [feed.side(num_images, 1 if feed.name.startswith(SLOW) else passes) for feed in feeds]
+
+
+def rows(sides: Sequence[Side], batch_sizes: Mapping[str, int], repeats: int, ours: str) -> list[dict[str, Any]]:
+    """The sides in turns, as rows.
 
     Args:
-      feeds: `ours/ceiling/copy` and `ours` among them.
+      sides: `ours/ceiling/copy` and `ours` among them.
+      batch_sizes: by their names.
       repeats: rounds.
-      passes: over the images a round; of SLOW feeds one. Whole ones: less would be what waits in buffers.
-      num_images: of a pass.
       ours: the name of the feed that peers are compared with.
     """
-    sides = [feed.side(num_images, 1 if feed.name.startswith(SLOW) else passes) for feed in feeds]
     with Progress(auto_refresh=False) as progress:  # no thread of its own beside what is timed
         task = progress.add_task("input", total=len(sides) * (repeats + 1))
         timings = interleave(sides, repeats, each=lambda: progress.update(task, advance=1, refresh=True))
     copy = timings["ours/ceiling/copy"].median
     found = []
-    for feed, side in zip(feeds, sides, strict=True):
-        timed = timings[feed.name]
-        more: dict[str, Any] = {"cpu_s_per_million": round(1e6 * _cpu_seconds(side) / side.num_units, 2)}
-        if feed.batch_size > 1:
-            more["ceiling_share"] = round(timed.median / copy, 4)
-        compared = (timings[ours], timed) if feed.name.startswith("peer/") else None
-        found.append(results.row(timed, "images/s", compared, batch_size=feed.batch_size, **more))
+    for side in sides:
+        timed = timings[side.name]
+        more = {
+            "batch_size": batch_sizes[side.name],
+            "cpu_s_per_million": round(1e6 * _cpu_seconds(side) / side.num_units, 2),
+            "ceiling_share": round(timed.median / copy, 4),
+        }
+        compared = (timings[ours], timed) if side.name.startswith("peer/") else None
+        found.append(results.row(timed, "images/s", compared, **more))
     return found
 
 
