@@ -44,6 +44,11 @@ class Change:
     high: float
     verdict: str
 
+    @property
+    def agrees(self) -> bool:
+        """Whether the spreads of the two runs overlap: they may have measured the same."""
+        return self.low <= 1.0 <= self.high
+
 
 def compare(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], tolerance: float) -> list[Change]:
     """Every row that stands in both, in the order of the new ones.

@@ -8,7 +8,8 @@ Each row is a process of its own. Rows, VIEWS being augmented images an epoch:
   peer/study/peak/VIEWS         the study's way: its ImageDataGenerator fills one float32 array ahead of time
   ours/limit_NGiB/VIEWS         images trained on under a limit of the process's data (RLIMIT_DATA); 0 is that it died
   peer/study/limit_NGiB/VIEWS   images in the array under the limit; 0 is that it died on the way
-  ours/leak                     KiB that an epoch leaves behind: slope over --epochs short epochs of 4,000 views
+  ours/leak                     KiB that an epoch leaves behind: slope over --epochs short epochs of 4,000 views, and
+                                the least and the most of those over either half of them
 The study's array was made once at its full size here, which takes half of what its concatenations took. What would not
 fit into this machine is not begun: its row says `predicted`.
 """
@@ -24,12 +25,13 @@ config.define_flags(SourceConfig)
 output.define_flags()
 VIEWS = flags.DEFINE_list("views", ["40000", "400000", "600000", "6000000", "60000000"], "augmented images an epoch")
 LIMITS_GIB = flags.DEFINE_list("limits_gib", ["2", "4", "8"], "GiB of a process's data")
-MAX_STEPS = flags.DEFINE_integer("max_steps", 200, "of each of our trainings", lower_bound=1)
+MAX_STEPS = flags.DEFINE_integer("max_steps", 60, "of each of our trainings", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 3, "trainings of each of our counts", lower_bound=1)
 EPOCHS = flags.DEFINE_integer(
     "epochs", 100, "of 4,000 views, whose memory is compared, 10 at least; 0 leaves that out", lower_bound=0
 )
 PEERS = flags.DEFINE_bool("peers", True, "measure the study's way too")
-QUICK = flags.DEFINE_bool("quick", False, "a minute or two: two small counts, ten steps, no limits, few epochs")
+QUICK = flags.DEFINE_bool("quick", False, "a minute: two small counts, ten steps once, no limits, ten epochs of 1,000")
 
 
 def main() -> None:
@@ -45,9 +47,9 @@ def main() -> None:
     dataset = prepare.prepare(source)
     held_out = {"shapes100_tiny": 500}.get(dataset, 10_000)
     data = {"data_dir": str(prepared.root(source.data_dir)), "dataset": dataset, "num_validation": held_out}
-    plan = memory_rows.Plan(views, limits, MAX_STEPS.value, EPOCHS.value, data)
+    plan = memory_rows.Plan(views, limits, MAX_STEPS.value, REPEATS.value, EPOCHS.value, data)
     if QUICK.value:
-        plan = memory_rows.Plan((10_000, 40_000), (), 10, min(plan.epochs, 10), data)
+        plan = memory_rows.Plan((1_000, 20_000), (), 10, 1, min(plan.epochs, 10), data)
     rows = [
         row for measure in track(memory_rows.measures(plan, PEERS.value), description="memory") for row in measure()
     ]

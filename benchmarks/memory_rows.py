@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class Plan:
     views: tuple[int, ...]
     limits_gib: tuple[float, ...]
     max_steps: int
+    repeats: int
     epochs: int
     data: dict[str, Any]
 
@@ -43,8 +44,11 @@ def measures(plan: Plan, with_peers: bool) -> list[Measure]:
 
 
 def _ours(plan: Plan, views: int) -> list[dict[str, Any]]:
-    said = own_process.call("memory_sides.ours", {**plan.data, "views": views, "max_steps": plan.max_steps})
-    return [results.single(f"ours/{key}/{views}", "MiB", round(said[f"{key}_mib"], 1)) for key in ("peak", "steady")]
+    given = {**plan.data, "views": views, "max_steps": plan.max_steps}
+    said = [own_process.call("memory_sides.ours", given) for _ in range(plan.repeats)]
+    return [
+        results.several(f"ours/{key}/{views}", "MiB", [one[f"{key}_mib"] for one in said]) for key in ("peak", "steady")
+    ]
 
 
 def _study(plan: Plan, views: int) -> list[dict[str, Any]]:
@@ -78,6 +82,13 @@ def _leak(plan: Plan) -> list[dict[str, Any]]:
     views = min(LEAK_VIEWS, plan.views[0])
     said = own_process.call("memory_sides.epochs", {**plan.data, "views": views, "count": plan.epochs})
     held = said["mib"][int(SETTLING * len(said["mib"])) :]
-    slope, _ = np.polyfit(range(len(held)), held, 1)
-    kib = round(1024 * float(slope), 2)
-    return [results.single("ours/leak", "KiB/epoch", kib, epochs=plan.epochs, median_mib=statistics.median(held))]
+    half = len(held) // 2
+    first, second = _slope_kib(held[:half]), _slope_kib(held[half:])
+    kib = {"median": _slope_kib(held), "min": min(first, second), "max": max(first, second)}
+    row = {"name": "ours/leak", "unit": "KiB/epoch", **kib, "repeats": 1}
+    return [{**row, "epochs": plan.epochs, "median_mib": statistics.median(held)}]
+
+
+def _slope_kib(held_mib: Sequence[float]) -> float:
+    slope, _ = np.polyfit(range(len(held_mib)), held_mib, 1)
+    return round(1024 * float(slope), 2)

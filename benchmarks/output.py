@@ -57,6 +57,8 @@ def finish(benchmark: str, rows: list[dict[str, Any]], **more: Any) -> None:
     old = _earlier(pathlib.Path(flags.FLAGS.compare), benchmark)
     changes = comparison.compare(old["rows"], rows, flags.FLAGS.tolerance)
     show(changes)
+    agreeing = sum(change.agrees for change in changes)
+    print(f"the spreads of both runs overlap in {agreeing} of {len(changes)} rows")
     if old["device"] != device.describe():
         print(f"the earlier run was on another machine: {old['device']}")
     worse = [change.name for change in changes if change.verdict == WORSE]

@@ -13,6 +13,7 @@ import rich.console
 import rich.table
 
 from benchmarks.timing import Timing, ratio
+from pipeline import binary
 
 
 def row(timing: Timing, unit: str, compared: tuple[Timing, Timing] | None = None, **more: Any) -> dict[str, Any]:
@@ -47,12 +48,13 @@ def several(name: str, unit: str, values: Sequence[float], **more: Any) -> dict[
 
 def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -> None:
     """Print the rows, and write them to `out` where it is given, with `more` beside them."""
-    from models import device, run_folder
-    from models.reporting import report
-
     show(benchmark, rows)
     if not out:
         return
+    binary.load_tensorflow()  # the device is asked for, where measuring was other processes' work
+    from models import device, run_folder
+    from models.reporting import report
+
     document = {
         "benchmark": benchmark,
         "command": shlex.join(["python", "-m", f"benchmarks.{benchmark}", *sys.argv[1:]]),

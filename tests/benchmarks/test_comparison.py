@@ -9,8 +9,10 @@ import time
 import jsonschema
 import pytest
 
-from benchmarks import comparison, results, timing
+from benchmarks import comparison, feeds, input_sides, results, timing
 from benchmarks.comparison import BETTER, NOT_JUDGED, SAME, WORSE
+from pipeline import source
+from pipeline.data_config import DataConfig
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -40,21 +42,37 @@ def test_ratio_says_how_many_times_as_good(unit, old, new, ratio, verdict):
     assert change.verdict == verdict
 
 
+@pytest.mark.parametrize(("new", "agrees"), [(103.0, True), (97.0, True), (105.0, False), (95.0, False)])
+def test_runs_agree_where_their_spreads_overlap(new, agrees):
+    (change,) = comparison.compare([row("ours/x", "ms", 100.0)], [row("ours/x", "ms", new)], 0.1)
+    assert change.agrees == agrees
+
+
 def test_rows_of_one_run_alone_and_of_another_unit_are_left_out():
     old = [row("ours/gone", "s", 1.0), row("ours/other", "s", 1.0), row("ours/x", "s", 1.0), row("ours/zero", "s", 0.0)]
     new = [row("ours/x", "s", 1.0), row("ours/new", "s", 1.0), row("ours/other", "ms", 1.0), row("ours/zero", "s", 1.0)]
     assert [change.name for change in comparison.compare(old, new, 0.1)] == ["ours/x"]
 
 
-def measured(seconds: float) -> list[dict]:
-    side = timing.Side("ours/pipeline", lambda: time.sleep(seconds), 100)
-    return [results.row(timing.interleave([side], repeats=3)["ours/pipeline"], "images/s")]
+def measured(data: DataConfig, slowed_by_s: float) -> list[dict]:
+    """A real pipeline's row, its batches slowed down."""
+
+    def batches():
+        for batch in input_sides.train_batches(data, source.open_builder(data), threads=0):
+            time.sleep(slowed_by_s)
+            yield batch
+
+    side = feeds.Feed("ours/train", batches, data.batch_size).side(pass_images=1500, passes=2)
+    return [results.row(timing.interleave([side], repeats=3)["ours/train"], "images/s")]
 
 
-def test_slowed_pipeline_is_caught():
-    (change,) = comparison.compare(measured(0.01), measured(0.02), 0.2)
+def test_slowed_pipeline_is_caught(tiny_data_dir):
+    data = DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=500, batch_size=100)
+    usual, again, slowed = (measured(data, seconds) for seconds in (0.002, 0.002, 0.02))
+    (change,) = comparison.compare(usual, slowed, 0.2)
     assert change.verdict == WORSE
-    (change,) = comparison.compare(measured(0.01), measured(0.01), 0.5)
+    assert not change.agrees
+    (change,) = comparison.compare(usual, again, 0.75)
     assert change.verdict == SAME
 
 
