@@ -3,9 +3,10 @@
 import json
 import pathlib
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from benchmarks import step_table, study_rows
+from benchmarks import feed_table, memory_table, step_table, study_rows
 from pipeline import errors
 from tuning import session_page, study_page
 
@@ -14,7 +15,15 @@ SESSIONS = pathlib.Path("docs", "sessions")
 RESULTS = pathlib.Path("benchmarks", "results")
 _STUDY = re.compile(r"(?P<begin><!-- study (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 _SESSION = re.compile(r"(?P<begin><!-- session (?P<name>\w+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
-_STEPS = re.compile(r"(?P<begin><!-- training steps -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+# By its mark: the benchmark whose committed result a table is drawn from, and what draws it.
+_OF_BENCHMARKS: dict[str, tuple[str, Callable[[Mapping[str, Any]], list[str]]]] = {
+    "training steps": ("train_step", step_table.table),
+    "feeds": ("input", feed_table.table),
+    "memory": ("memory", memory_table.table),
+}
+_BENCHMARK = re.compile(
+    rf"(?P<begin><!-- (?P<mark>{'|'.join(_OF_BENCHMARKS)}) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
+)
 _ROWS = re.compile(r"(?P<begin><!-- rows of the study -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 
 
@@ -30,12 +39,18 @@ def with_tables(text: str, checkout: pathlib.Path) -> str:
     text = _SESSION.sub(lambda block: block["begin"] + _session(sessions, block["name"]) + block["end"], text)
     rows = "\n".join(study_rows.table(checkout / RESULTS, studies)) + "\n"
     text = _ROWS.sub(lambda block: block["begin"] + rows + block["end"], text)
-    return _STEPS.sub(lambda block: block["begin"] + _steps(checkout) + block["end"], text)
+    results = checkout / RESULTS
+    return _BENCHMARK.sub(lambda block: block["begin"] + _benchmark(results, block["mark"]) + block["end"], text)
 
 
-def _steps(checkout: pathlib.Path) -> str:
-    document = json.loads((checkout / RESULTS / "train_step.json").read_text(encoding="utf-8"))
-    return "\n".join(step_table.table(document)) + "\n"
+def _benchmark(results: pathlib.Path, mark: str) -> str:
+    name, table = _OF_BENCHMARKS[mark]
+    path = results / f"{name}.json"
+    try:
+        lines = table(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError) as error:
+        raise errors.FailedError(f"{path}: expected what benchmarks.{name} wrote with --out ({error})") from error
+    return "\n".join(lines) + "\n"
 
 
 def _session(sessions: pathlib.Path, name: str) -> str:

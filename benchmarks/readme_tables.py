@@ -7,6 +7,8 @@ Each stands between a comment and `<!-- end -->`:
   <!-- session NAME -->           what docs/sessions/NAME/report.json says of the best trial
   <!-- rows of the study -->      every row of the study that this project replaces (benchmarks/study_rows.py)
   <!-- training steps -->         what benchmarks.train_step found (benchmarks/step_table.py)
+  <!-- feeds -->                  what benchmarks.input found (benchmarks/feed_table.py)
+  <!-- memory -->                 what benchmarks.memory found (benchmarks/memory_table.py)
 A report's own page and plots are drawn again by `python -m tuning.study --redraw=docs/studies/NAME/report.json`.
 """
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import rich.box
-import rich.console
 import rich.table
 
 from benchmarks.timing import Timing, ratio
+from models.reporting.table import wide_console
 from pipeline import binary
 
 
@@ -75,12 +75,14 @@ def show(benchmark: str, rows: list[dict[str, Any]]) -> None:
     table = rich.table.Table(
         rich.table.Column("row", overflow="fold"), title=benchmark, title_justify="left", box=rich.box.SIMPLE
     )
-    for heading in ("median", "min", "max", "unit"):
+    has_shares = any("ceiling_share" in line for line in rows)
+    for heading in ("median", "min", "max", "unit", *(("of the ceiling",) if has_shares else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in rows:
         figures = [f"{line[key]:,.4g}" if line[key] < 100 else f"{line[key]:,.0f}" for key in ("median", "min", "max")]
-        table.add_row(line["name"], *figures, line["unit"])
-    console = rich.console.Console()
+        share = f"{line['ceiling_share']:.1%}" if "ceiling_share" in line else ""
+        table.add_row(line["name"], *figures, line["unit"], *((share,) if has_shares else ()))
+    console = wide_console()
     console.print(table)
     for line in rows:
         if line.get("standard_deviation") is not None:

@@ -5,6 +5,7 @@
 Sessions of a linear model on shapes100_tiny, whose trials train for about a second: what is left is the tuner's own.
 Each worker's TensorFlow has one thread, so that a second worker has a core of its own where there are two. Rows:
   ours/tuner/workers_N       trials an hour with N workers, their processes' start included; the same grid of trials
+  ours/tuner/loopback_N      the same of a chief and N workers that join it over loopback, from its first trial on
   ours/tuner/overhead/mean   seconds of a trial beyond building, tracing, training and validating its network
   ours/tuner/overhead/most   of the worst trial, a worker's first, which waits for the process to import TensorFlow
   ours/tuner/memory/begin    MiB of the session's process and its workers at their most, up to the fourth trial's end
@@ -25,7 +26,7 @@ from tuning import worker
 
 TRIALS = flags.DEFINE_integer("num_trials", 40, "of each session", lower_bound=8)
 WORKERS = flags.DEFINE_list("workers", ["1", "2"], "numbers of workers to compare, the first one the reference")
-REPEATS = flags.DEFINE_integer("repeats", 2, "rounds, each of a session for each number of workers", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 2, "rounds, each of two sessions for each number of workers", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: one round of eight trials, one worker")
 output.define_flags()
 
@@ -39,12 +40,17 @@ def main() -> None:
     if QUICK.value:
         trials, workers, repeats = 8, (1,), 1
     measured: dict[int, list[dict[str, Any]]] = {number: [] for number in workers}
+    over_loopback: dict[int, list[dict[str, Any]]] = {} if QUICK.value else {number: [] for number in workers}
     with tempfile.TemporaryDirectory() as folder:
-        source = tuner_sessions.prepared(pathlib.Path(folder))
+        home = pathlib.Path(folder)
+        source = tuner_sessions.prepared(home)
         for repeat, number in itertools.product(range(repeats), workers):
-            path = pathlib.Path(folder) / f"workers_{number}_{repeat}"
+            path = home / f"workers_{number}_{repeat}"
             measured[number].append(tuner_sessions.run(path, source, trials, number))
-    output.finish("tuner", tuner_sessions.rows(measured))
+            if number in over_loopback:
+                path = home / f"loopback_{number}_{repeat}"
+                over_loopback[number].append(tuner_sessions.run_over_loopback(path, source, trials, number))
+    output.finish("tuner", tuner_sessions.rows(measured, over_loopback))
 
 
 def run() -> None:

@@ -1,7 +1,11 @@
 """What `benchmarks.tuner` measures: whole sessions of a model that trains in a second, their memory sampled beside."""
 
+import json
 import pathlib
+import socket
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from benchmarks import results
+from pipeline import errors
 from pipeline.data_config import SourceConfig
+from tuning.journal import Journal
 from tuning.session import SessionConfig
 from tuning.space import Space
 
@@ -31,7 +37,8 @@ def prepared(folder: pathlib.Path) -> SourceConfig:
     return source
 
 
-def _choose(hp: "HyperParameters") -> dict[str, Any]:
+def choose(hp: "HyperParameters") -> dict[str, Any]:
+    """The space: a grid of 80."""
     return {
         "learning_rate": hp.Choice("learning_rate", [1e-4, 2e-4, 3e-4, 5e-4, 1e-3, 2e-3, 3e-3, 5e-3]),
         "coarse_loss_weight": hp.Choice("coarse_loss_weight", [0.1, 0.25, 0.5, 1.0, 2.0]),
@@ -44,7 +51,7 @@ def run(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> 
     from tuning import search, session
 
     config = SessionConfig(space="measured", tuner="grid", max_trials=trials, max_epochs=4, workers=workers)
-    with session.claim(path, config, Space("measured", _choose, BASE), source) as found:
+    with session.claim(path, config, Space("measured", choose, BASE), source) as found:
         over, samples = threading.Event(), list[tuple[int, float]]()
 
         def sample() -> None:
@@ -61,6 +68,49 @@ def run(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> 
         return {"seconds": seconds, "records": found.records(), "samples": samples}
 
 
+def run_over_loopback(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> dict[str, Any]:
+    """The same of a chief and so many workers on this machine, from its first trial's beginning; without the samples.
+
+    Raises:
+      errors.FailedError: one of them fails.
+    """
+    space = path.parent / "measured_space.py"
+    space.write_text("from benchmarks.tuner_sessions import BASE, choose as space\n", encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    command = [
+        *(sys.executable, "-m", "tuning.tune", f"--space={space}", "--tuner=grid", f"--max_trials={trials}"),
+        *("--max_epochs=4", f"--session_dir={path}", f"--dataset={source.dataset}", f"--data_dir={source.data_dir}"),
+    ]
+    processes = [_started(command, f"--serve={address}")]
+    try:
+        while not (path / "session.json").exists():
+            _refuse_failed(processes)
+            time.sleep(SAMPLE_SECONDS)
+        processes += [_started(command, f"--join={address}") for _ in range(workers)]
+        while any(process.poll() is None for process in processes):
+            _refuse_failed(processes)
+            time.sleep(SAMPLE_SECONDS)
+        _refuse_failed(processes)
+    finally:
+        for process in processes:
+            process.kill()
+    spent = [event["spent_s"] for event in Journal(path / "journal.jsonl").events()]
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in path.glob("trials/*.json")]
+    return {"seconds": spent[-1] - spent[0], "records": records}
+
+
+def _started(command: list[str], role: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([*command, role], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _refuse_failed(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    failed = [process.returncode for process in processes if process.poll()]
+    if failed:
+        raise errors.FailedError(f"a chief or worker over loopback ended with exit code {failed[0]}")
+
+
 def _memory_mib() -> float:
     """Resident memory of this process and of what it has started."""
     total, own = 0, psutil.Process()
@@ -72,25 +122,17 @@ def _memory_mib() -> float:
     return total / 2**20
 
 
-def rows(measured: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def rows(
+    measured: Mapping[int, Sequence[Mapping[str, Any]]], over_loopback: Mapping[int, Sequence[Mapping[str, Any]]]
+) -> list[dict[str, Any]]:
     """What the sessions took.
 
     Args:
       measured: by the number of workers, what `run` said of each round's session. The first number is what the others
         are compared with, and what overhead and memory are of: its trials have the machine to themselves.
+      over_loopback: the same of `run_over_loopback`.
     """
-    per_hour = {
-        workers: [3600 * len(one["records"]) / one["seconds"] for one in rounds] for workers, rounds in measured.items()
-    }
-    first, *others = measured
-    reference = f"ours/tuner/workers_{first}"
-    found = [
-        results.several(f"ours/tuner/workers_{workers}", "trials/h", rates, trials=len(measured[workers][0]["records"]))
-        for workers, rates in per_hour.items()
-    ]
-    for row, workers in zip(found[1:], others, strict=True):
-        ratios = [many / one for many, one in zip(per_hour[workers], per_hour[first], strict=True)]
-        row |= {"ratio": round(statistics.median(ratios), 3), "ratio_of": [row["name"], reference]}
+    first = next(iter(measured))
     overheads = [[record["overhead_seconds"] for record in one["records"]] for one in measured[first]]
     begins = [_most_mib(one, 0, FEW) for one in measured[first]]
     ends = [_most_mib(one, len(one["records"]) - FEW, len(one["records"])) for one in measured[first]]
@@ -98,12 +140,30 @@ def rows(measured: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[dict[str, 
     end = results.several("ours/tuner/memory/end", "MiB", ends)
     growth = statistics.median(late / early for late, early in zip(ends, begins, strict=True))
     return [
-        *found,
+        *_rates("workers", measured),
+        *_rates("loopback", over_loopback),
         results.several("ours/tuner/overhead/mean", "s", [statistics.mean(seconds) for seconds in overheads]),
         results.several("ours/tuner/overhead/most", "s", [max(seconds) for seconds in overheads]),
         begin,
         {**end, "ratio": round(growth, 3), "ratio_of": [end["name"], begin["name"]]},
     ]
+
+
+def _rates(kind: str, measured: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Trials an hour by the number of workers; of all but the first number, how many times as many, round by round."""
+    per_hour = {
+        workers: [3600 * len(one["records"]) / one["seconds"] for one in rounds] for workers, rounds in measured.items()
+    }
+    found: list[dict[str, Any]] = []
+    for workers, rates in per_hour.items():
+        trials = len(measured[workers][0]["records"])
+        row = results.several(f"ours/tuner/{kind}_{workers}", "trials/h", rates, trials=trials)
+        if found:
+            first = next(iter(per_hour.values()))
+            times = statistics.median(many / one for many, one in zip(rates, first, strict=True))
+            row |= {"ratio": round(times, 3), "ratio_of": [row["name"], found[0]["name"]]}
+        found.append(row)
+    return found
 
 
 def _most_mib(measured: Mapping[str, Any], begin: int, end: int) -> float:

@@ -97,6 +97,75 @@ def test_training_steps_are_a_row_a_recipe(tmp_path):
     assert "old" not in page
 
 
+def page_of(tmp_path, mark, name, rows) -> list[str]:
+    results = tmp_path / readme_blocks.RESULTS
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"{name}.json").write_text(json.dumps({"rows": rows}))
+    page = readme_blocks.with_tables(f"<!-- {mark} -->\nold\n<!-- end -->\n", tmp_path)
+    assert "old" not in page
+    return page.splitlines()[1:-1]
+
+
+def test_feeds_stand_ours_first_and_say_how_far_ahead_ours_is(tmp_path):
+    def row(name, median, **more):
+        spread = {"median": median, "min": 0.9 * median, "max": 1.1 * median}
+        return {"name": name, "unit": "images/s", **spread, "cpu_s_per_million": 1.234, "ceiling_share": 0.25, **more}
+
+    lines = page_of(
+        *(tmp_path, "feeds", "input"),
+        [
+            row("ours/ceiling/copy", 8_000_000.0),
+            row("peer/grain/map_dataset", 40_000.0, ratio=50.04),
+            row("ours/train/none/512", 65_000.0),
+            row("ours/train/memory/512", 2_000_000.0),
+            row("ours/train/memory/512/threads_1", 1.0),
+            row("ours/resident/none", 700.0),
+        ],
+    )
+    assert [line.split(" | ")[0] for line in lines[2:]] == [
+        "| ours, examples cached in memory (`--cache=memory`), batches of 512",
+        "| ours, read and decoded every time (`--cache=none`), batches of 512",
+        "| Google's Grain",
+        "| ceiling: a plain copy of such batches",
+    ]
+    assert lines[2].endswith("| 2,000,000 | 1,800,000 to 2,200,000 | 1.23 | 25.0% |  |")
+    assert lines[4].endswith("| 25.0% | 50.0x |")
+
+
+def test_memory_says_what_did_not_fit_and_who_died(tmp_path):
+    def row(name, median, **more):
+        return {"name": name, "median": median, "min": median, "max": median, "repeats": 1, **more}
+
+    lines = page_of(
+        *(tmp_path, "memory", "memory"),
+        [
+            row("ours/peak/40000", 1100.4, repeats=3) | {"max": 1120.0},
+            row("ours/peak/60000000", 1101.0),
+            row("peer/study/peak/40000", 2000.0, predicted=False),
+            row("peer/study/peak/60000000", 703125.0, predicted=True),
+            row("ours/limit_2GiB/60000000", 15_360),
+            row("peer/study/limit_2GiB/40000", 40_000),
+            row("peer/study/limit_2GiB/400000", 0),
+            row("ours/limit_1GiB/60000000", 0),
+            row("ours/leak", 8.04, epochs=100, median_mib=1234.5) | {"min": -1.0, "max": 20.0},
+        ],
+    )
+    assert lines[2] == "| 40,000 | 1,100 (1,100 to 1,120) | 2,000 |"
+    assert lines[3] == "| 60,000,000 | 1,101 | 703,125, computed: it does not fit here |"
+    assert lines[5] == (
+        "- Under 2 GiB of data ours trains on 15,360 of 60,000,000; the study's array holds 40,000; "
+        "the study's array dies on the way to 400,000."
+    )
+    assert lines[6] == "- Under 1 GiB of data ours dies with 60,000,000."
+    assert lines[7].startswith("- Over 100 epochs of 4,000 views, memory grows by 8.0 KiB an epoch (-1.0 and 20.0 over")
+
+
+@pytest.mark.parametrize("mark", ["feeds", "memory", "training steps"])
+def test_table_of_a_benchmark_without_its_result_is_refused(tmp_path, mark):
+    with pytest.raises(errors.FailedError, match=r"\.json: expected what benchmarks\.\w+ wrote with --out"):
+        readme_blocks.with_tables(f"<!-- {mark} -->\n<!-- end -->\n", tmp_path)
+
+
 @pytest.mark.parametrize("content", [None, "no JSON", "{}"])
 def test_table_without_its_report_is_refused(tmp_path, content):
     if content is not None:

@@ -1,5 +1,6 @@
 """The rows that the tuner's benchmark makes of a session, and what the kills compare."""
 
+import dataclasses
 import json
 import random
 
@@ -17,15 +18,33 @@ def measured(num_trials: int, seconds: float, mib_at_the_end: float = 110.0) -> 
 
 def test_rows_of_one_worker_and_of_two():
     rounds = {1: [measured(20, 60.0), measured(20, 72.0, 106.0)], 2: [measured(20, 30.0), measured(20, 45.0)]}
-    by_name = {row["name"]: row for row in tuner_sessions.rows(rounds)}
+    loopback = {1: [measured(20, 80.0)], 2: [measured(20, 50.0)]}
+    by_name = {row["name"]: row for row in tuner_sessions.rows(rounds, loopback)}
     one, two = by_name["ours/tuner/workers_1"], by_name["ours/tuner/workers_2"]
     assert (one["median"], one["min"], one["max"], one["repeats"]) == (1100.0, 1000.0, 1200.0, 2)
     assert (two["median"], two["ratio"]) == (2000.0, 1.8)  # of 2.0 and 1.6, each within its round
     assert two["ratio_of"] == ["ours/tuner/workers_2", "ours/tuner/workers_1"]
+    assert by_name["ours/tuner/loopback_2"]["ratio"] == 1.6
+    assert by_name["ours/tuner/loopback_2"]["ratio_of"] == ["ours/tuner/loopback_2", "ours/tuner/loopback_1"]
     assert by_name["ours/tuner/overhead/mean"]["median"] == pytest.approx(0.595)
     assert by_name["ours/tuner/overhead/most"]["median"] == pytest.approx(0.7)
     end = by_name["ours/tuner/memory/end"]
     assert (end["min"], end["max"], end["ratio"]) == (106.0, 110.0, 1.08)  # 900 MiB came after the last trial
+
+
+def test_chief_and_workers_over_loopback_share_the_trials(tmp_path):
+    source = tuner_sessions.prepared(tmp_path)
+    said = tuner_sessions.run_over_loopback(tmp_path / "session", source, trials=3, workers=2)
+    assert sorted(record["status"] for record in said["records"]) == ["COMPLETED"] * 3
+    assert said["seconds"] > 0.0
+
+
+def test_worker_over_loopback_that_fails_ends_the_measurement(tmp_path):
+    source = dataclasses.replace(tuner_sessions.prepared(tmp_path), data_dir=str(tmp_path / "elsewhere"), archive="x")
+    with pytest.raises(errors.FailedError, match="a chief or worker over loopback ended with exit code"):
+        tuner_sessions.run_over_loopback(
+            tmp_path / "session", dataclasses.replace(source, dataset="cifar100"), trials=3, workers=1
+        )
 
 
 TRIALS = [{"id": str(number), "objective": 0.1 * number} for number in range(3)]
