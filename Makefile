@@ -45,7 +45,7 @@ format: $(INSTALLED) ## Mend style and format.
 	$(PYTHON) -m ruff format .
 
 bench: $(INSTALLED) ## Run the benchmarks quickly; results go to benchmarks/results/quick/.
-	@set -e; for name in train_step augment input memory; do \
+	@set -e; for name in train_step augment input memory startup; do \
 	    $(PYTHON) -m benchmarks.$$name --quick --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
 	        --out=benchmarks/results/quick/$$name.json; \
 	done

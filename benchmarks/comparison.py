@@ -33,6 +33,7 @@ class Change:
       ratio: how many times as good the new median is: above 1 is better, whatever the unit.
       low, high: the same of the extremes: the new run's worst by the old one's best, and the other way round.
       verdict: BETTER, SAME, WORSE, or NOT_JUDGED.
+      has_spread: whether both runs measured it more than once.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Change:
     low: float
     high: float
     verdict: str
+    has_spread: bool
 
     @property
     def agrees(self) -> bool:
@@ -51,7 +53,7 @@ class Change:
 
 
 def compare(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], tolerance: float) -> list[Change]:
-    """Every row that stands in both, in the order of the new ones.
+    """Every row that stands in both and is above 0 throughout, in the order of the new ones.
 
     Args:
       old: rows of an earlier run, as `results.row` makes them.
@@ -75,4 +77,5 @@ def _change(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) ->
     verdict = NOT_JUDGED
     if is_more_better is not None:
         verdict = WORSE if ratio < 1 - tolerance else BETTER if ratio > 1 + tolerance else SAME
-    return Change(new["name"], new["unit"], old["median"], new["median"], ratio, low, high, verdict)
+    has_spread = min(old["repeats"], new["repeats"]) > 1
+    return Change(new["name"], new["unit"], old["median"], new["median"], ratio, low, high, verdict, has_spread)

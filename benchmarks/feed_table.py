@@ -20,7 +20,7 @@ WORDS = (
     (r"peer/grain/map_dataset", "Google's Grain"),
     (r"peer/dali/generic_iterator", "NVIDIA's DALI on the CPU, an external source"),
     (r"ours/ceiling/copy", "ceiling: a plain copy of such batches"),
-    (r"ours/ceiling/permutation", "ceiling: NumPy's `x[permutation]`, a pass at once"),
+    (r"ours/ceiling/permutation", "NumPy's `x[permutation]` of a whole pass, whose memory is new each time"),
 )
 HEADING = ("feed", "images/s", "least to most", "CPU seconds a million", "of the plain copy", "ours is")
 
@@ -42,7 +42,7 @@ def _cells(words: str, row: Mapping[str, Any]) -> tuple[str, ...]:
         words,
         f"{row['median']:,.0f}",
         f"{row['min']:,.0f} to {row['max']:,.0f}",
-        f"{row['cpu_s_per_million']:.3g}",
+        f"{row['cpu_s_per_million']:.2g}",
         f"{row['ceiling_share']:.1%}",
         f"{row['ratio']:.1f}x" if "ratio" in row else "",
     )

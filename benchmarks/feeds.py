@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from benchmarks.timing import Side
+from pipeline import errors
 
 Make = Callable[[], Iterator[Any]]
 
@@ -46,9 +47,14 @@ class Feed:
 
 
 def take(iterator: Iterator[Any], count: int) -> None:
-    """So many of its items, one after the other."""
-    for _ in itertools.islice(iterator, count):
-        pass
+    """So many of its items, one after the other.
+
+    Raises:
+      errors.FailedError: it has fewer; its rate would look as if it had them.
+    """
+    taken = sum(1 for _ in itertools.islice(iterator, count))
+    if taken != count:
+        raise errors.FailedError(f"a feed ended after {taken} of {count} batches; expected one without end")
 
 
 def let_go(iterators: list[Iterator[Any]]) -> None:

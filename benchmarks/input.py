@@ -9,9 +9,10 @@ Rows:
   ours/train/memory/BATCH/threads_N  the same with so many threads of tf.data
   ours/train/none/BATCH/window_1000  without a cache, shuffled within 1,000 examples instead of --shuffle_buffer
   ours/evaluate/memory          the evaluation's batches
-  ours/stage/N_STAGE            the pipeline of --cache=none cut off behind each stage, TFDS's reading first
+  ours/stage/N_STAGE            the pipeline of --cache=none cut off behind each stage but the last, reading first
   ours/resident/CACHE           MiB that a process holds at the most which does nothing else than take such batches
-  ours/ceiling/copy             a plain copy of such batches; ours/ceiling/permutation: NumPy's x[permutation] a pass
+  ours/ceiling/copy             a plain copy of such batches
+  ours/ceiling/permutation      NumPy's bare x[permutation] of a whole pass, whose memory is new each time
   peer/tf_data/study_arrays     the study's float32 arrays in memory, through tf.data; uint8_arrays: uint8 ones
   peer/keras/pydataset          Keras's PyDataset, as fit consumes it
   peer/pytorch/dataloader/workers_N  PyTorch's DataLoader on a TensorDataset; bulk: with automatic batching disabled
@@ -29,7 +30,7 @@ import dataclasses
 
 from absl import flags
 
-from benchmarks import output, own_process, results
+from benchmarks import output
 from models import presets
 from pipeline import binary, config
 from pipeline.data_config import DataConfig, SourceConfig
@@ -49,7 +50,7 @@ def main() -> None:
     """Measure all feeds in turns, and publish the rows."""
     output.check("input")
     binary.load_tensorflow()
-    from benchmarks import input_peers, input_sides
+    from benchmarks import input_memory, input_peers, input_sides
     from pipeline import prepare
 
     source = config.build(SourceConfig, config.given_flags())
@@ -58,27 +59,22 @@ def main() -> None:
     data = config.build(
         DataConfig, presets.preset("quick"), source.as_dict(), held_out, {"batch_size": BATCH_SIZE.value}
     )
-    images, labels = input_sides.examples(data)
-    sizes = tuple(dict.fromkeys((BATCH_SIZE.value, *(() if QUICK.value else (128, 256, 1024)))))
-    feeds = [*input_sides.ceilings(images, data.batch_size), *input_sides.settings(data, sizes)]
-    if not QUICK.value:
-        feeds += input_sides.by_stage(data)
+    input_sides.check(data)
     repeats, passes = (3, 1) if QUICK.value else (REPEATS.value, PASSES.value)
-    sides = input_sides.sides(feeds, passes, len(images))
-    batch_sizes = {feed.name: feed.batch_size for feed in feeds}
+    images, labels = input_sides.examples(data)
+    sizes = tuple(dict.fromkeys((data.batch_size, *(() if QUICK.value else (128, 256, 1024)))))
+    feeds = [*input_sides.ceilings(images, data.batch_size), *input_sides.settings(data, sizes)]
+    feeds += [] if QUICK.value else input_sides.by_stage(data)
+    sides, batch_sizes = input_sides.sides(feeds, passes, len(images)), {feed.name: feed.batch_size for feed in feeds}
     with contextlib.ExitStack() as stack:
         if PEERS.value:
-            for absent in input_peers.missing():
-                print(f"not installed, and left out: {absent.words} (the extra `{absent.extra}` has it)")
-            peers = stack.enter_context(input_peers.Processes(images, labels, data.batch_size)).sides(min(passes, 2))
+            peers = input_peers.begun(stack, images, labels, data.batch_size, min(passes, 2))
             sides += peers
-            batch_sizes |= dict.fromkeys((peer.name for peer in peers), data.batch_size)
+            batch_sizes |= {peer.name: data.batch_size for peer in peers}
         rows = input_sides.rows(sides, batch_sizes, repeats, f"ours/train/memory/{data.batch_size}")
-    for cache in ("none",) if QUICK.value else ("none", "disk", "memory"):
-        given = {"data": dataclasses.replace(data, cache=cache).as_dict(), "passes": passes}
-        held = [own_process.call("input_memory.taken", given)["peak_mib"] for _ in range(1 if QUICK.value else 3)]
-        rows.append(results.several(f"ours/resident/{cache}", "MiB", held, batch_size=data.batch_size))
-    output.finish("input", rows)
+    rows = [row | input_peers.version(row["name"]) for row in rows]
+    caches, processes = (("none",), 1) if QUICK.value else (("none", "disk", "memory"), 3)
+    output.finish("input", rows + input_memory.rows(data, caches, passes, processes))
 
 
 def run() -> None:

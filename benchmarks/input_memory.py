@@ -1,6 +1,11 @@
 """What a process holds that only takes training batches, in a process of its own (see own_process.py)."""
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
+
+from benchmarks import own_process, results
+from pipeline.data_config import DataConfig
 
 
 def taken(data: dict[str, Any], passes: int) -> dict[str, float]:
@@ -21,7 +26,6 @@ def taken(data: dict[str, Any], passes: int) -> dict[str, float]:
     from benchmarks import input_sides
     from models import device
     from pipeline import source, split
-    from pipeline.data_config import DataConfig
 
     config = DataConfig(**data)
     builder = source.open_builder(config)
@@ -29,3 +33,13 @@ def taken(data: dict[str, Any], passes: int) -> dict[str, float]:
     for _ in itertools.islice(input_sides.train_batches(config, builder, threads=0), num_batches):
         pass
     return {"peak_mib": device.peak_rss_mib()}
+
+
+def rows(data: DataConfig, caches: Sequence[str], passes: int, repeats: int) -> list[dict[str, Any]]:
+    """What a process holds with each cache, again and again in a process of its own."""
+    found = []
+    for cache in caches:
+        given = {"data": dataclasses.replace(data, cache=cache).as_dict(), "passes": passes}
+        held = [own_process.call("input_memory.taken", given)["peak_mib"] for _ in range(repeats)]
+        found.append(results.several(f"ours/resident/{cache}", "MiB", held))
+    return found

@@ -92,7 +92,7 @@ def grain(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[A
 
 
 def dali(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
-    """NVIDIA's DALI: an external source of whole batches, by its PyTorch iterator; its TensorFlow plugin was slower."""
+    """NVIDIA's DALI: a CPU pipeline on an external source of whole batches, by its PyTorch iterator."""
     from nvidia.dali import fn, pipeline_def
     from nvidia.dali.plugin.pytorch import DALIGenericIterator
 

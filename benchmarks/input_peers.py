@@ -1,7 +1,7 @@
 """What others are measured beside our feeds, each library in a process of its own; absent ones are named.
 
-    with input_peers.Processes(images, labels, batch_size) as processes:
-        sides = processes.sides(passes=1)
+    with contextlib.ExitStack() as stack:
+        sides = input_peers.begun(stack, images, labels, batch_size, passes=1)
 
 Of its own, since how fast a library allocates depends on what another one has allocated in the same process before:
 Keras's PyDataset alone made DALI's external source take three times as long.
@@ -11,6 +11,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import importlib.metadata
 import importlib.util
 import multiprocessing
 import pathlib
@@ -27,10 +28,18 @@ from pipeline import errors
 
 @dataclasses.dataclass(frozen=True)
 class Library:
-    """Where a peer comes from: modules that it needs, what it is in words, and our extra that has it, if one must."""
+    """Where a peer comes from.
+
+    Attributes:
+      modules: that it needs.
+      words: what it is.
+      distribution: whose version counts.
+      extra: of ours that has it; none where we need it ourselves.
+    """
 
     modules: tuple[str, ...]
     words: str
+    distribution: str
     extra: str = ""
 
     @property
@@ -39,11 +48,11 @@ class Library:
         return all(_can_find(module) for module in self.modules)
 
 
-TF_DATA = Library(("tensorflow",), "tf.data")
-KERAS = Library(("keras",), "Keras's PyDataset")
-PYTORCH = Library(("torch",), "PyTorch's DataLoader", "peers")
-GRAIN = Library(("grain",), "Google's Grain", "peers")
-DALI = Library(("nvidia.dali", "torch"), "NVIDIA's DALI", "dali")
+TF_DATA = Library(("tensorflow",), "tf.data", "tensorflow")
+KERAS = Library(("keras",), "Keras's PyDataset", "keras")
+PYTORCH = Library(("torch",), "PyTorch's DataLoader", "torch", "peers")
+GRAIN = Library(("grain",), "Google's Grain", "grain", "peers")
+DALI = Library(("nvidia.dali", "torch"), "NVIDIA's DALI", "nvidia-dali-cuda120", "dali")
 
 Make = Callable[[np.ndarray, np.ndarray, int], Iterator[Any]]
 PEERS: dict[str, tuple[Library, Make]] = {
@@ -63,58 +72,90 @@ def missing() -> list[Library]:
     return [library for library in dict.fromkeys(library for library, _ in PEERS.values()) if not library.is_installed]
 
 
+def version(name: str) -> dict[str, str]:
+    """{"version": of the library} of a peer's row, else {}."""
+    if name not in PEERS:
+        return {}
+    return {"version": importlib.metadata.version(PEERS[name][0].distribution)}
+
+
+def begun(
+    stack: contextlib.ExitStack, images: np.ndarray, labels: np.ndarray, batch_size: int, passes: int
+) -> list[Side]:
+    """Every peer that is there and works, to be timed as our feeds are (feeds.Feed.side); the others are named.
+
+    Args:
+      stack: ends their processes.
+      images: uint8 [N, 32, 32, 3].
+      labels: int32 [N].
+      batch_size: of the batches.
+      passes: over the images, that are timed.
+    """
+    for absent in missing():
+        print(f"not installed, and left out: {absent.words} (the extra `{absent.extra}` has it)")
+    processes = stack.enter_context(Processes(images, labels))
+    found = []
+    for name, (library, _) in PEERS.items():
+        if library.is_installed:
+            side = processes.side(name, batch_size, passes)
+            try:
+                side.before()
+                side.after()
+            except errors.FailedError as error:
+                print(f"left out: {error}")
+            else:
+                found.append(side)
+    return found
+
+
 class Processes:
     """A context of one process for each library that is installed, which holds the images and waits.
 
     Args:
       images: uint8 [N, 32, 32, 3].
       labels: int32 [N].
-      batch_size: of the batches.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, batch_size: int) -> None:
-        self._images, self._labels, self._batch_size = images, labels, batch_size
-        self._stack = contextlib.ExitStack()
+    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
+        self._images, self._labels = images, labels
 
     def __enter__(self) -> "Processes":
-        folder = pathlib.Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        np.save(folder / "images.npy", self._images)
-        np.save(folder / "labels.npy", self._labels)
-        context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
-        self._of = {
-            library: self._stack.enter_context(
-                concurrent.futures.ProcessPoolExecutor(1, context, initializer=_load, initargs=(str(folder),))
-            )
-            for library, _ in PEERS.values()
-            if library.is_installed
-        }
-        for process in self._of.values():
-            process.submit(len, ()).result()  # the files are read
+        with contextlib.ExitStack() as stack:
+            folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            np.save(folder / "images.npy", self._images)
+            np.save(folder / "labels.npy", self._labels)
+            context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
+            self._of = {
+                library: stack.enter_context(
+                    concurrent.futures.ProcessPoolExecutor(1, context, initializer=_load, initargs=(str(folder),))
+                )
+                for library, _ in PEERS.values()
+                if library.is_installed
+            }
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def sides(self, passes: int) -> list[Side]:
-        """Every peer that is there, to be timed as our feeds are: see feeds.Feed.side."""
-        return [self._side(name, passes) for name, (library, _) in PEERS.items() if library in self._of]
-
-    def _side(self, name: str, passes: int) -> Side:
-        library, _ = PEERS[name]
-        batches_a_pass = len(self._images) // self._batch_size
+    def side(self, name: str, batch_size: int, passes: int) -> Side:
+        """A peer by its row's name; whatever goes wrong with it is an errors.FailedError that names it."""
+        library, make = PEERS[name]
+        batches_a_pass = len(self._images) // batch_size
+        count = passes * batches_a_pass
 
         def call(function: Callable[..., None], *arguments: Any) -> None:
             try:
                 self._of[library].submit(function, *arguments).result()
-            except concurrent.futures.BrokenExecutor as error:
-                raise errors.FailedError(f"{name}: its process died ({error}); --nopeers goes without it") from error
+            except Exception as error:  # whatever a library may say
+                words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+                raise errors.FailedError(f"{name}: {words}; --nopeers goes without all peers") from error
 
-        count = passes * batches_a_pass
         return Side(
             name,
             lambda: call(_take, count),
-            count * self._batch_size,
-            before=lambda: call(_begin, name, self._batch_size, batches_a_pass),
+            count * batch_size,
+            before=lambda: call(_begin, make, batch_size, batches_a_pass),
             after=lambda: call(_end),
         )
 
@@ -136,8 +177,7 @@ def _load(folder: str) -> None:
     _arrays[:] = [np.load(pathlib.Path(folder) / f"{name}.npy") for name in ("images", "labels")]
 
 
-def _begin(name: str, batch_size: int, count: int) -> None:
-    _, make = PEERS[name]
+def _begin(make: Make, batch_size: int, count: int) -> None:
     images, labels = _arrays
     _under_way[:] = [make(images, labels, batch_size)]
     _take(count)

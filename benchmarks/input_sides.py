@@ -39,14 +39,14 @@ def settings(data: DataConfig, batch_sizes: tuple[int, ...]) -> list[Feed]:
 
 
 def by_stage(data: DataConfig) -> list[Feed]:
-    """Our pipeline without a cache, cut off behind each stage: what each adds."""
+    """Our pipeline without a cache, cut off behind each stage but the last, which makes it ours/train/none."""
     uncached = dataclasses.replace(data, cache="none")
     builder = source.open_builder(uncached)
-    host = batches.train_stages(uncached, split.keep("train", uncached, builder), seed=0, start_step=0)
+    *host, _ = batches.train_stages(uncached, split.keep("train", uncached, builder), seed=0, start_step=0)
     feeds = []
     for count in range(len(host) + 1):
         name = type(host[count - 1]).__name__ if count else "Read"
-        dataset = stages.chain(source.read(builder, "train"), host[:count])
+        dataset = stages.chain(source.read(builder, "train"), tuple(host[:count]))
         is_endless = any(isinstance(stage, stages.WindowShuffledPasses) for stage in host[:count])
         # Labels alone, so many at a time: to hand every chunk's images to Python would be measured too.
         fine = (dataset if is_endless else dataset.repeat()).map(lambda chunk: chunk["fine"])
@@ -80,7 +80,7 @@ def ceilings(images: np.ndarray, batch_size: int) -> list[Feed]:
 
 
 def examples(data: DataConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Every training example in memory: uint8 [N, 32, 32, 3] images, int32 [N] fine labels; in no order."""
+    """Every training example in memory, as the files have them: uint8 [N, 32, 32, 3] images, int32 [N] fine labels."""
     builder = source.open_builder(data)
     part = split.keep("train", data, builder)
     decoded = stages.chain(source.read(builder, "train"), (part, stages.Decode()))
@@ -103,21 +103,31 @@ def sides(feeds: Sequence[Feed], passes: int, num_images: int) -> list[Side]:
     return [feed.side(num_images, 1 if feed.name.startswith(SLOW) else passes) for feed in feeds]
 
 
-def rows(sides: Sequence[Side], batch_sizes: Mapping[str, int], repeats: int, ours: str) -> list[dict[str, Any]]:
+def check(data: DataConfig) -> None:
+    """See that there are batches to measure.
+
+    Raises:
+      errors.BadArgumentError: they would be larger than the training examples.
+    """
+    builder = source.open_builder(data)
+    batches.train_stages(data, split.keep("train", data, builder), seed=0, start_step=0)
+
+
+def rows(timed_sides: Sequence[Side], batch_sizes: Mapping[str, int], repeats: int, ours: str) -> list[dict[str, Any]]:
     """The sides in turns, as rows.
 
     Args:
-      sides: `ours/ceiling/copy` and `ours` among them.
+      timed_sides: `ours/ceiling/copy` and `ours` among them.
       batch_sizes: by their names.
       repeats: rounds.
       ours: the name of the feed that peers are compared with.
     """
     with Progress(auto_refresh=False) as progress:  # no thread of its own beside what is timed
-        task = progress.add_task("input", total=len(sides) * (repeats + 1))
-        timings = interleave(sides, repeats, each=lambda: progress.update(task, advance=1, refresh=True))
+        task = progress.add_task("input", total=len(timed_sides) * (repeats + 1))
+        timings = interleave(timed_sides, repeats, each=lambda: progress.update(task, advance=1, refresh=True))
     copy = timings["ours/ceiling/copy"].median
     found = []
-    for side in sides:
+    for side in timed_sides:
         timed = timings[side.name]
         more = {
             "batch_size": batch_sizes[side.name],

@@ -8,8 +8,8 @@ Each row is a process of its own. Rows, VIEWS being augmented images an epoch:
   peer/study/peak/VIEWS         the study's way: its ImageDataGenerator fills one float32 array ahead of time
   ours/limit_NGiB/VIEWS         images trained on under a limit of the process's data (RLIMIT_DATA); 0 is that it died
   peer/study/limit_NGiB/VIEWS   images in the array under the limit; 0 is that it died on the way
-  ours/leak                     KiB that an epoch leaves behind: slope over --epochs short epochs of 4,000 views, and
-                                the least and the most of those over either half of them
+  ours/leak                     KiB that an epoch leaves behind: slope over --epochs short epochs of 4,000 views; the
+                                spread is that of the slopes of the whole and of either half
 The study's array was made once at its full size here, which takes half of what its concatenations took. What would not
 fit into this machine is not begun: its row says `predicted`.
 """

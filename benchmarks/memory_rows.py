@@ -83,10 +83,10 @@ def _leak(plan: Plan) -> list[dict[str, Any]]:
     said = own_process.call("memory_sides.epochs", {**plan.data, "views": views, "count": plan.epochs})
     held = said["mib"][int(SETTLING * len(said["mib"])) :]
     half = len(held) // 2
-    first, second = _slope_kib(held[:half]), _slope_kib(held[half:])
-    kib = {"median": _slope_kib(held), "min": min(first, second), "max": max(first, second)}
+    whole, *halves = _slope_kib(held), _slope_kib(held[:half]), _slope_kib(held[half:])
+    kib = {"median": whole, "min": min(whole, *halves), "max": max(whole, *halves)}
     row = {"name": "ours/leak", "unit": "KiB/epoch", **kib, "repeats": 1}
-    return [{**row, "epochs": plan.epochs, "median_mib": statistics.median(held)}]
+    return [{**row, "epochs": plan.epochs, "views": views, "median_mib": statistics.median(held)}]
 
 
 def _slope_kib(held_mib: Sequence[float]) -> float:

@@ -45,6 +45,6 @@ def _limit(limit: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _leak(row: Mapping[str, Any]) -> str:
     return (
-        f"Over {row['epochs']} epochs of 4,000 views, memory grows by {row['median']:.1f} KiB an epoch "
-        f"({row['min']:.1f} and {row['max']:.1f} over either half), at {row['median_mib']:,.0f} MiB."
+        f"Over {row['epochs']} epochs of {row['views']:,} views, memory grows by {row['median']:.1f} KiB an epoch "
+        f"({row['min']:.1f} to {row['max']:.1f} over the whole and either half), at {row['median_mib']:,.0f} MiB."
     )

@@ -1,5 +1,6 @@
 """Flags that are lists of numbers, such as --sizes=1000,10000."""
 
+import math
 from typing import TypeVar
 
 from pipeline import errors
@@ -11,12 +12,13 @@ def parse(flag: str, texts: list[str], kind: type[Number], example: str) -> tupl
     """The numbers of a flag, each once, in the order given.
 
     Raises:
-      errors.BadArgumentError: there is none, or one is no number above 0.
+      errors.BadArgumentError: there is none, or one is no finite number of that kind above 0.
     """
     try:
         found = tuple(dict.fromkeys(kind(text) for text in texts))
     except ValueError:
         found = ()
-    if not found or not all(number > 0 for number in found):
-        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected numbers above 0, such as {example}")
+    if not found or not all(0 < number < math.inf for number in found):
+        numbers = "whole numbers" if kind is int else "numbers"
+        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected {numbers} above 0, such as {example}")
     return found

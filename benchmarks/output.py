@@ -57,8 +57,10 @@ def finish(benchmark: str, rows: list[dict[str, Any]], **more: Any) -> None:
     old = _earlier(pathlib.Path(flags.FLAGS.compare), benchmark)
     changes = comparison.compare(old["rows"], rows, flags.FLAGS.tolerance)
     show(changes)
-    agreeing = sum(change.agrees for change in changes)
-    print(f"the spreads of both runs overlap in {agreeing} of {len(changes)} rows")
+    spread = [change.agrees for change in changes if change.has_spread]
+    print(f"the spreads of both runs overlap in {sum(spread)} of the {len(spread)} rows that both measured repeatedly")
+    if len(changes) < len(rows):
+        print(f"{len(rows) - len(changes)} rows stand in one run alone or are not above 0, and are not compared")
     if old["device"] != device.describe():
         print(f"the earlier run was on another machine: {old['device']}")
     worse = [change.name for change in changes if change.verdict == WORSE]

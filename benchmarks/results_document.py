@@ -20,6 +20,7 @@ SHOWN = (
     "epochs",
     "predicted",
     "mode",
+    "version",
 )
 
 

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from tuning.study_plots import BLUE, DOTS_PER_INCH, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION
 
-COLOUR_OF = {"ours": BLUE, "peer": ORANGE}
 Document = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
 
@@ -51,7 +50,7 @@ def _train_step(rows: Rows) -> Figure | None:
 
 def _input(rows: Rows) -> Figure | None:
     """Images a second of every feed but the stages', on a logarithmic scale: memory's own speed is far above."""
-    shown = [row for row in rows if "/stage/" not in row["name"]]
+    shown = [row for row in rows if row["unit"] == "images/s" and "/stage/" not in row["name"]]
     colours = [
         ORANGE if row["name"].startswith("peer/") else GREY if "/ceiling/" in row["name"] else BLUE for row in shown
     ]

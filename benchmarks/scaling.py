@@ -3,7 +3,7 @@
     python -m benchmarks.scaling --out=FILE.json
 
 Data sets are shapes100 with 1,000 to 1,000,000 training images, drawn for this into a temporary folder (some minutes
-and 2.4 GB for the million). Each row is a process of its own, with `peak_mib`, the most that it held, and
+and 3.3 GB for the million). Each row is a process of its own, with `peak_mib`, the most that it held, and
 `first_call_s`, what its first batch (or call of steps) took, filling the cache included. Rows, in images/s:
   ours/size/CACHE/IMAGES      training batches of 512, from a data set of so many images, with --cache=CACHE
   ours/batch/B                training batches of B, cache in memory, from --batch_images images

@@ -10,10 +10,7 @@ Rows:
 The data set is prepared before anything is timed.
 """
 
-import statistics
 import sys
-from collections.abc import Sequence
-from typing import Any
 
 from absl import flags
 
@@ -26,33 +23,30 @@ from pipeline.data_config import SourceConfig
 config.define_flags(SourceConfig)
 PRESETS = flags.DEFINE_list("presets", ["quick", "tiny"], f"some of {', '.join(presets.PRESETS)}")
 REPEATS = flags.DEFINE_integer("repeats", 3, "processes of each kind, in turns", lower_bound=1)
+QUICK = flags.DEFINE_bool("quick", False, "under a minute: the first of --presets, one process of each kind")
 output.define_flags()
 
 
 def main() -> None:
     """Prepare, measure in turns, publish."""
     output.check("startup")
-    for name in dict.fromkeys(PRESETS.value):
+    names = list(dict.fromkeys(PRESETS.value))
+    for name in names:
         presets.preset(name)
+    names, repeats = (names[:1], 1) if QUICK.value else (names, REPEATS.value)
     from pipeline import prepare, prepared
 
     source = config.build(SourceConfig, config.given_flags())
     data = [f"--dataset={prepare.prepare(source)}", f"--data_dir={prepared.root(source.data_dir)}"]
     seconds: dict[str, list[float]] = {}
-    for _ in range(REPEATS.value):
+    for _ in range(repeats):
         for name in BINARIES:
             seconds.setdefault(f"ours/help/{name}", []).append(help_s(name))
-        for name in dict.fromkeys(PRESETS.value):
+        for name in names:
             begun, ended = first_step_s([sys.executable, "-m", "models.train", f"--preset={name}", *data])
             seconds.setdefault(f"ours/{name}/first_step", []).append(begun)
             seconds.setdefault(f"ours/{name}/first_result", []).append(ended)
-    binary.load_tensorflow()
-    output.finish("startup", [_row(name, values) for name, values in seconds.items()])
-
-
-def _row(name: str, seconds: Sequence[float]) -> dict[str, Any]:
-    spread = {"min": round(min(seconds), 2), "max": round(max(seconds), 2), "repeats": len(seconds)}
-    return results.single(name, "s", round(statistics.median(seconds), 2)) | spread
+    output.finish("startup", [results.several(name, "s", values) for name, values in seconds.items()])
 
 
 def run() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SAMPLE_SECONDS = 0.2
 FEW = 4  # trials at either end whose memory is compared
+TUNER, MAX_EPOCHS = "grid", 4
 BASE = {"preset": "linear", "num_validation": 500, "batch_size": 100, "precision": "float32"}
 
 
@@ -50,7 +51,7 @@ def run(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> 
     """Seconds, records, and (trials ended, MiB) at each moment of a session."""
     from tuning import search, session
 
-    config = SessionConfig(space="measured", tuner="grid", max_trials=trials, max_epochs=4, workers=workers)
+    config = SessionConfig(space="measured", tuner=TUNER, max_trials=trials, max_epochs=MAX_EPOCHS, workers=workers)
     with session.claim(path, config, Space("measured", choose, BASE), source) as found:
         over, samples = threading.Event(), list[tuple[int, float]]()
 
@@ -80,35 +81,52 @@ def run_over_loopback(path: pathlib.Path, source: SourceConfig, trials: int, wor
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     command = [
-        *(sys.executable, "-m", "tuning.tune", f"--space={space}", "--tuner=grid", f"--max_trials={trials}"),
-        *("--max_epochs=4", f"--session_dir={path}", f"--dataset={source.dataset}", f"--data_dir={source.data_dir}"),
+        *(sys.executable, "-m", "tuning.tune", f"--space={space}", f"--tuner={TUNER}", f"--max_trials={trials}"),
+        *(f"--max_epochs={MAX_EPOCHS}", f"--session_dir={path}"),
+        *(f"--dataset={source.dataset}", f"--data_dir={source.data_dir}"),
     ]
-    processes = [_started(command, f"--serve={address}")]
+    chief = _Process([*command, f"--serve={address}"], path.with_name(f"{path.name}_chief.txt"))
+    joined: list[_Process] = []
     try:
         while not (path / "session.json").exists():
-            _refuse_failed(processes)
+            chief.is_running()
             time.sleep(SAMPLE_SECONDS)
-        processes += [_started(command, f"--join={address}") for _ in range(workers)]
-        while any(process.poll() is None for process in processes):
-            _refuse_failed(processes)
+        for number in range(workers):
+            words = path.with_name(f"{path.name}_worker_{number}.txt")
+            joined.append(_Process([*command, f"--join={address}"], words))
+        while sum(process.is_running() for process in (chief, *joined)):  # a sum looks at each
             time.sleep(SAMPLE_SECONDS)
-        _refuse_failed(processes)
     finally:
-        for process in processes:
-            process.kill()
+        for process in (chief, *joined):
+            process.end()
     spent = [event["spent_s"] for event in Journal(path / "journal.jsonl").events()]
     records = [json.loads(file.read_text(encoding="utf-8")) for file in path.glob("trials/*.json")]
     return {"seconds": spent[-1] - spent[0], "records": records}
 
 
-def _started(command: list[str], role: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*command, role], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+class _Process:
+    """A chief or a worker, whose words go into a file."""
 
+    def __init__(self, command: list[str], words: pathlib.Path) -> None:
+        self._words = words
+        with words.open("wb") as file:
+            self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=file)
 
-def _refuse_failed(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    failed = [process.returncode for process in processes if process.poll()]
-    if failed:
-        raise errors.FailedError(f"a chief or worker over loopback ended with exit code {failed[0]}")
+    def is_running(self) -> bool:
+        """Whether it has not ended yet.
+
+        Raises:
+          errors.FailedError: it has, and failed.
+        """
+        if self._process.poll():
+            lines = self._words.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            last_words = lines[-1] if lines else "it said nothing"
+            raise errors.FailedError(f"{self._words.stem} ended with {self._process.returncode}: {last_words}")
+        return self._process.returncode is None
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
 
 def _memory_mib() -> float:

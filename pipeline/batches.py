@@ -87,7 +87,7 @@ def _shuffled_batches(config: DataConfig, num_examples: int, seed: int, start_st
     batch = stages.Batch(config.batch_size)
     if config.cache == "disk":
         return (stages.Decode(), stages.CacheOnDisk(_cache_folder(config)), shuffle, batch)
-    return (shuffle, stages.Decode(), batch)  # what waits in the window is still PNG
+    return (shuffle, stages.Decode(), batch)  # behind the shuffle, so that what a resumed run skips is not decoded
 
 
 def train_batches(config: DataConfig, builder: source.Builder, seed: int, start_step: int = 0) -> tf.data.Dataset:

@@ -1,7 +1,7 @@
 """TFDS's own CIFAR-100 builder, fed from records that were checked instead of from the network.
 
-Both official forms come here as the same rows and leave as the same TFDS records: `cifar100/3.0.2`, which plain
-`tfds.builder("cifar100", data_dir=...)` reads without this package.
+Both official forms come here as the same rows and leave as the same TFDS data set: `cifar100/3.0.2`, which plain
+`tfds.builder("cifar100", data_dir=...)` reads without this package. Its PNGs are not compressed (png.py).
 """
 
 import os

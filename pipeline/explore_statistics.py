@@ -13,7 +13,7 @@ from pipeline import source, split, stages
 from pipeline.data_config import DataConfig
 
 PARTS = ("train", "validation", "test")
-BATCH = 500  # examples that are decoded and summed at once: 12 MB as int64
+BATCH = 500  # examples that are summed at once: 12 MB as int64
 FRAME = stages.IMAGE_SHAPE[0] // 4  # pixels between an image's border and its middle, which is half as wide
 
 

@@ -59,7 +59,7 @@ class KeepPart:
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Chunks of the official training split, in its fixed order -> of this part of it, in the same order."""
         if self.num_validation == 0:
-            return dataset.take(-1 if self.part == "train" else 0)
+            return dataset if self.part == "train" else dataset.take(0)
         is_held_out = self._noted() if self.notes else None
         if is_held_out is None:
             is_held_out = self._drawn(dataset)
@@ -95,7 +95,7 @@ class KeepPart:
             return (counts, position + 1), is_held_out
 
         decided = dataset.map(lambda chunk: chunk["fine"]).unbatch().scan(start, decide)
-        is_held_out = np.concatenate(list(decided.batch(10_000).as_numpy_iterator()))
+        is_held_out = np.concatenate([np.zeros(0, bool), *decided.batch(10_000).as_numpy_iterator()])
         if (len(is_held_out), is_held_out.sum()) != (self.num_examples, self.num_validation):
             raise errors.FailedError(
                 f"the training split has {len(is_held_out)} examples, {is_held_out.sum()} of which can be held out; "

@@ -52,7 +52,8 @@ class Decode:
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Chunks with `image` string [C] -> chunks of source.CHUNK with `image` uint8 [C, 32, 32, 3]."""
-        chunks = dataset.rebatch(source.CHUNK)
+        chunks = dataset.rebatch(source.CHUNK)  # also without the empty ones, which a split may leave
+        # One more than there are processors, so that the one that waits to be taken keeps none of them idle.
         return chunks.map(self._decode, num_parallel_calls=processors.count() + 1, deterministic=True)
 
     def _decode(self, chunk: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -46,6 +46,13 @@ def test_halves_that_differ_are_the_leaks_spread(monkeypatch):
     assert row["min"] < row["median"] < row["max"]
 
 
+def test_step_in_the_middle_is_within_the_leaks_spread(monkeypatch):
+    monkeypatch.setattr(own_process, "call", lambda function, given: {"mib": [1000.0] * 12 + [1010.0] * 8})
+    (row,) = memory_rows._leak(PLAN)
+    assert row["min"] == pytest.approx(0.0)
+    assert row["median"] == row["max"] > 500.0
+
+
 def test_leak_is_the_slope_behind_the_first_epochs(monkeypatch):
     held = [500.0, 900.0, 950.0, 990.0, *(1000.0 + number / 1024 * 8 for number in range(16))]
     monkeypatch.setattr(own_process, "call", lambda function, given: {"mib": held})

@@ -13,10 +13,11 @@ def test_numbers_are_read_once_each_in_order():
 
 @pytest.mark.parametrize("texts", [[], ["x"], ["0"], ["-1"], ["1.5"], ["1", ""], ["nan"]])
 def test_what_is_no_number_above_0_is_refused(texts):
-    with pytest.raises(errors.BadArgumentError, match=r"sizes=.*expected numbers above 0, such as 1000,10000"):
+    with pytest.raises(errors.BadArgumentError, match=r"sizes=.*expected whole numbers above 0, such as 1000,10000"):
         number_lists.parse("sizes", texts, int, "1000,10000")
 
 
-def test_nan_is_no_limit():
-    with pytest.raises(errors.BadArgumentError, match="expected numbers above 0"):
-        number_lists.parse("limits_gib", ["nan"], float, "2,8")
+@pytest.mark.parametrize("text", ["nan", "inf", "0"])
+def test_limit_is_a_finite_number(text):
+    with pytest.raises(errors.BadArgumentError, match=r"limits_gib=.*: expected numbers above 0, such as 2,8"):
+        number_lists.parse("limits_gib", [text], float, "2,8")

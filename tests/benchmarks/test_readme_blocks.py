@@ -101,8 +101,8 @@ def page_of(tmp_path, mark, name, rows) -> list[str]:
     results = tmp_path / readme_blocks.RESULTS
     results.mkdir(parents=True, exist_ok=True)
     (results / f"{name}.json").write_text(json.dumps({"rows": rows}))
-    page = readme_blocks.with_tables(f"<!-- {mark} -->\nold\n<!-- end -->\n", tmp_path)
-    assert "old" not in page
+    page = readme_blocks.with_tables(f"<!-- {mark} -->\nan old table\n<!-- end -->\n", tmp_path)
+    assert "an old table" not in page
     return page.splitlines()[1:-1]
 
 
@@ -147,7 +147,7 @@ def test_memory_says_what_did_not_fit_and_who_died(tmp_path):
             row("peer/study/limit_2GiB/40000", 40_000),
             row("peer/study/limit_2GiB/400000", 0),
             row("ours/limit_1GiB/60000000", 0),
-            row("ours/leak", 8.04, epochs=100, median_mib=1234.5) | {"min": -1.0, "max": 20.0},
+            row("ours/leak", 8.04, epochs=100, views=4000, median_mib=1234.5) | {"min": -1.0, "max": 20.0},
         ],
     )
     assert lines[2] == "| 40,000 | 1,100 (1,100 to 1,120) | 2,000 |"
@@ -157,7 +157,7 @@ def test_memory_says_what_did_not_fit_and_who_died(tmp_path):
         "the study's array dies on the way to 400,000."
     )
     assert lines[6] == "- Under 1 GiB of data ours dies with 60,000,000."
-    assert lines[7].startswith("- Over 100 epochs of 4,000 views, memory grows by 8.0 KiB an epoch (-1.0 and 20.0 over")
+    assert lines[7].startswith("- Over 100 epochs of 4,000 views, memory grows by 8.0 KiB an epoch (-1.0 to 20.0 over")
 
 
 @pytest.mark.parametrize("mark", ["feeds", "memory", "training steps"])

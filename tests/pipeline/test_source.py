@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from pipeline import errors, shapes, source, stages
@@ -40,6 +41,33 @@ def test_what_is_read_is_what_tfds_itself_reads(tiny_data_dir):
     theirs = list(builder.as_dataset(split="train", shuffle_files=False).as_numpy_iterator())
     for name, key in (("image", "image"), ("fine", "label"), ("coarse", "coarse_label")):
         assert np.array_equal(ours[name], [example[key] for example in theirs])
+
+
+def test_files_that_hold_another_number_are_noticed(tiny_data_dir, monkeypatch):
+    builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
+    for wrong in (1999, 2001):
+        monkeypatch.setattr(source, "num_examples", lambda builder, split, wrong=wrong: wrong)
+        with pytest.raises(tf.errors.FailedPreconditionError, match=f"was expected to contain {wrong} elements"):
+            list(source.read(builder, "train"))
+
+
+def test_chunks_that_a_split_left_empty_decode_to_nothing(tiny_data_dir):
+    builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
+    empty = source.read(builder, "test").map(lambda chunk: {name: column[:0] for name, column in chunk.items()})
+    some = source.read(builder, "test").take(2)
+    found = stages.in_memory(stages.Decode()(empty.take(3).concatenate(some).concatenate(empty)))
+    assert np.array_equal(found["image"], stages.in_memory(stages.Decode()(some))["image"])
+    assert list(stages.Decode()(empty)) == []
+
+
+@pytest.mark.real_data
+def test_real_files_are_read_in_tfds_order(real_data_dir):
+    builder = source.open_builder(SourceConfig(data_dir=real_data_dir))
+    assert len(builder.info.splits["train"].filepaths) > 1
+    ours = np.concatenate([chunk["fine"] for chunk in source.read(builder, "train").as_numpy_iterator()])
+    encoded = {"image": tfds.decode.SkipDecoding()}
+    theirs = builder.as_dataset(split="train", shuffle_files=False, decoders=encoded)
+    assert np.array_equal(ours, [example["label"] for example in theirs.as_numpy_iterator()])
 
 
 def test_files_of_another_format_are_refused(tiny_data_dir, monkeypatch):
