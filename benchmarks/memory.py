@@ -50,10 +50,15 @@ def main() -> None:
     plan = memory_rows.Plan(views, limits, MAX_STEPS.value, REPEATS.value, EPOCHS.value, data)
     if QUICK.value:
         plan = memory_rows.Plan((1_000, 20_000), (), 10, 1, min(plan.epochs, 10), data)
-    rows = [
-        row for measure in track(memory_rows.measures(plan, PEERS.value), description="memory") for row in measure()
-    ]
+    rows, failures = [], []
+    for measure in track(memory_rows.measures(plan, PEERS.value), description="memory"):
+        try:
+            rows += measure()
+        except errors.FailedError as error:  # the others took many minutes
+            failures.append(str(error))
     output.finish("memory", rows)
+    if failures:
+        raise errors.FailedError(f"{len(failures)} processes failed, and their rows are missing: {'; '.join(failures)}")
 
 
 def run() -> None:

@@ -18,8 +18,11 @@ from pipeline import errors
 
 GIB = 2**30
 PROGRAM = "import sys; from benchmarks import own_process; own_process.serve(*sys.argv[1:])"
-# What a process says of which there is not enough memory, in Python's words, C++'s, the kernel's and TensorFlow's.
-OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate memory", "ResourceExhausted", "RESOURCE_EXHAUSTED", "OOM")
+# How Python, C++, the kernel, TensorFlow and oneDNN say that there is not enough memory.
+OUT_OF_MEMORY = (
+    *("MemoryError", "bad_alloc", "Cannot allocate memory", "ResourceExhausted", "RESOURCE_EXHAUSTED", "OOM"),
+    *("could not create a primitive", "could not create a memory"),
+)
 
 
 def call(function: str, given: dict[str, Any]) -> dict[str, Any]:

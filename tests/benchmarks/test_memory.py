@@ -1,5 +1,7 @@
 """What fits is measured in a process of its own, what does not is predicted, and what dies says so."""
 
+import subprocess
+
 import pytest
 
 from benchmarks import memory_rows, own_process
@@ -15,6 +17,15 @@ def test_study_that_would_not_fit_is_predicted_and_not_begun(monkeypatch):
     (row,) = memory_rows._study(PLAN, 60_000_000)
     assert row["predicted"]
     assert row["median"] == pytest.approx(60_000_000 * 12_288 / 2**20)
+
+
+@pytest.mark.parametrize("words", ["MemoryError: no", "Status: 1, message: could not create a primitive, in file"])
+def test_words_of_too_little_memory_are_known(monkeypatch, words):
+    done = subprocess.CompletedProcess([], 1, stdout="", stderr=f"{words}\n  • inputs=tf.Tensor()\n")
+    monkeypatch.setattr(own_process, "_run", lambda *given: done)
+    assert own_process.call_within(2.0, "memory_sides.study", {}) is None
+    with pytest.raises(errors.FailedError, match=r"memory_sides\.study"):
+        own_process.call("memory_sides.study", {})
 
 
 def test_study_under_a_limit_is_tried_until_it_dies(monkeypatch):

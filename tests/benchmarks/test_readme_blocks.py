@@ -128,7 +128,7 @@ def test_feeds_stand_ours_first_and_say_how_far_ahead_ours_is(tmp_path):
         "| Google's Grain",
         "| ceiling: a plain copy of such batches",
     ]
-    assert lines[2].endswith("| 2,000,000 | 1,800,000 to 2,200,000 | 1.23 | 25.0% |  |")
+    assert lines[2].endswith("| 2,000,000 | 1,800,000 to 2,200,000 | 1.2 | 25.0% |  |")
     assert lines[4].endswith("| 25.0% | 50.0x |")
 
 
