@@ -19,6 +19,7 @@ IS_MORE_BETTER = {
     "MiB": False,
     "KiB/epoch": False,
 }
+OF_OTHERS = ("peer/", "ours/ceiling/")  # how fast they are is no doing of ours
 BETTER, SAME, WORSE, NOT_JUDGED = "better", "the same", "WORSE", "not judged"
 
 
@@ -58,7 +59,8 @@ def compare(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], 
     Args:
       old: rows of an earlier run, as `results.row` makes them.
       new: rows of this one.
-      tolerance: how much worse, as a part of the old median, is still the same: 0.1 is a tenth.
+      tolerance: how much worse, as a part of the old median, is still the same: 0.1 is a tenth. So are rows whose
+        spreads overlap.
     """
     earlier = {row["name"]: row for row in old}
     return [_change(earlier[row["name"]], row, tolerance) for row in new if _is_comparable(row, earlier)]
@@ -74,8 +76,9 @@ def _change(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) ->
     is_more_better = IS_MORE_BETTER.get(new["unit"])
     if is_more_better is False:
         ratio, low, high = 1 / ratio, 1 / high, 1 / low
-    verdict = NOT_JUDGED
-    if is_more_better is not None:
-        verdict = WORSE if ratio < 1 - tolerance else BETTER if ratio > 1 + tolerance else SAME
     has_spread = min(old["repeats"], new["repeats"]) > 1
+    verdict = NOT_JUDGED
+    if is_more_better is not None and not new["name"].startswith(OF_OTHERS):
+        is_noise = has_spread and low <= 1.0 <= high
+        verdict = SAME if is_noise or abs(ratio - 1) <= tolerance else WORSE if ratio < 1 else BETTER
     return Change(new["name"], new["unit"], old["median"], new["median"], ratio, low, high, verdict, has_spread)

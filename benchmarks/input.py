@@ -43,12 +43,12 @@ PASSES = flags.DEFINE_integer(
     "passes", 4, "over the training images, of each feed a round; of slow ones one", lower_bound=1
 )
 PEERS = flags.DEFINE_bool("peers", True, "measure others too, where they are installed")
-QUICK = flags.DEFINE_bool("quick", False, "under a minute: three short rounds, no stages")
+QUICK = flags.DEFINE_bool("quick", False, "about a minute: three short rounds, one batch size, no stages")
 
 
 def main() -> None:
     """Measure all feeds in turns, and publish the rows."""
-    output.check("input")
+    output.check("input", ("repeats", "passes"))
     binary.load_tensorflow()
     from benchmarks import input_memory, input_peers, input_sides
     from pipeline import prepare
@@ -74,7 +74,8 @@ def main() -> None:
         rows = input_sides.rows(sides, batch_sizes, repeats, f"ours/train/memory/{data.batch_size}")
     rows = [row | input_peers.version(row["name"]) for row in rows]
     caches, processes = (("none",), 1) if QUICK.value else (("none", "disk", "memory"), 3)
-    output.finish("input", rows + input_memory.rows(data, caches, passes, processes))
+    rows += input_memory.rows(data, caches, passes, processes)
+    output.finish("input", rows, dataset=source.dataset)
 
 
 def run() -> None:

@@ -15,6 +15,7 @@ import importlib.metadata
 import importlib.util
 import multiprocessing
 import pathlib
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -174,6 +175,7 @@ _under_way: list[Iterator[Any]] = []
 
 
 def _load(folder: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C goes to children too; their parent ends them
     _arrays[:] = [np.load(pathlib.Path(folder) / f"{name}.npy") for name in ("images", "labels")]
 
 

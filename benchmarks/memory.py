@@ -31,12 +31,12 @@ EPOCHS = flags.DEFINE_integer(
     "epochs", 100, "of 4,000 views, whose memory is compared, 10 at least; 0 leaves that out", lower_bound=0
 )
 PEERS = flags.DEFINE_bool("peers", True, "measure the study's way too")
-QUICK = flags.DEFINE_bool("quick", False, "a minute: two small counts, ten steps once, no limits, ten epochs of 1,000")
+QUICK = flags.DEFINE_bool("quick", False, "a minute or two: two small counts, ten steps once, no limits, no leak")
 
 
 def main() -> None:
     """Measure process after process, and publish the rows."""
-    output.check("memory")
+    output.check("memory", ("views", "limits_gib", "max_steps", "repeats", "epochs"))
     views = number_lists.parse("views", VIEWS.value, int, "40000,600000")
     limits = number_lists.parse("limits_gib", LIMITS_GIB.value, float, "2,8")
     if 0 < EPOCHS.value < 10:
@@ -49,14 +49,14 @@ def main() -> None:
     data = {"data_dir": str(prepared.root(source.data_dir)), "dataset": dataset, "num_validation": held_out}
     plan = memory_rows.Plan(views, limits, MAX_STEPS.value, REPEATS.value, EPOCHS.value, data)
     if QUICK.value:
-        plan = memory_rows.Plan((1_000, 20_000), (), 10, 1, min(plan.epochs, 10), data)
+        plan = memory_rows.Plan((1_000, 50_000), (), 10, 1, 0, data)
     rows, failures = [], []
     for measure in track(memory_rows.measures(plan, PEERS.value), description="memory"):
         try:
             rows += measure()
         except errors.FailedError as error:  # the others took many minutes
             failures.append(str(error))
-    output.finish("memory", rows)
+    output.finish("memory", rows, dataset=dataset)
     if failures:
         raise errors.FailedError(f"{len(failures)} processes failed, and their rows are missing: {'; '.join(failures)}")
 

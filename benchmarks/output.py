@@ -6,6 +6,8 @@ output.finish("augment", rows)        # at its end; exit code 1 where a row is w
 
 import json
 import pathlib
+import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import rich.box
@@ -24,18 +26,45 @@ def define_flags() -> None:
     flags.DEFINE_string("out", "", "JSON file to write")
     flags.DEFINE_string("compare", "", "JSON of an earlier run: print how many times as good each row is now")
     flags.DEFINE_float(
-        "tolerance", 0.1, "of --compare: a row may be worse by this part; beyond it the exit code is 1", lower_bound=0.0
+        "tolerance",
+        0.1,
+        "of --compare: a row of ours is WORSE, and the exit code 1, where it is worse by more than this part and the "
+        "spreads of the two runs do not overlap",
+        lower_bound=0.0,
     )
 
 
-def check(benchmark: str) -> None:
-    """See, before hours of measuring, that what --compare names can be compared with.
+def check(benchmark: str, replaced_by_quick: Sequence[str] = ()) -> None:
+    """See, before hours of measuring, that its end will not fail.
+
+    Args:
+      benchmark: its name.
+      replaced_by_quick: flags that --quick has values of its own for.
 
     Raises:
-      errors.BadArgumentError: it is no result of this benchmark.
+      errors.BadArgumentError: what --compare names is no result of this benchmark, --out cannot be written, or a flag
+        is given beside --quick that it would replace.
     """
-    if flags.FLAGS.compare:
-        _earlier(pathlib.Path(flags.FLAGS.compare), benchmark)
+    given = flags.FLAGS
+    if given.compare:
+        _earlier(pathlib.Path(given.compare), benchmark)
+    if given.out:
+        _refuse_unwritable(pathlib.Path(given.out))
+    for name in replaced_by_quick:
+        if given.quick and given[name].present:
+            raise errors.BadArgumentError(f"{name} and quick: --quick has its own; give one of the two")
+
+
+def _refuse_unwritable(path: pathlib.Path) -> None:
+    reason = "it is a folder" if path.is_dir() else ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):  # the permissions alone do not tell
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise errors.BadArgumentError(f"out={path}: cannot be written ({reason}); expected a JSON file to write")
 
 
 def finish(benchmark: str, rows: list[dict[str, Any]], **more: Any) -> None:
@@ -57,6 +86,8 @@ def finish(benchmark: str, rows: list[dict[str, Any]], **more: Any) -> None:
     old = _earlier(pathlib.Path(flags.FLAGS.compare), benchmark)
     changes = comparison.compare(old["rows"], rows, flags.FLAGS.tolerance)
     show(changes)
+    if "dataset" in old and old["dataset"] != more.get("dataset"):
+        print(f"the earlier run was on another data set: {old['dataset']}, not {more.get('dataset')}")
     spread = [change.agrees for change in changes if change.has_spread]
     print(f"the spreads of both runs overlap in {sum(spread)} of the {len(spread)} rows that both measured repeatedly")
     if len(changes) < len(rows):

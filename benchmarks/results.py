@@ -89,4 +89,6 @@ def show(benchmark: str, rows: list[dict[str, Any]]) -> None:
             name, unit = line["name"], line["unit"]
             console.print(f"{name}: {line['mean']:.2f} ± {line['standard_deviation']:.2f} {unit}", soft_wrap=True)
         if "ratio" in line:  # below the table, on lines that are never folded, since names are long
-            console.print(f"{line['ratio']:.2f} = {' / '.join(line['ratio_of'])}", soft_wrap=True)
+            console.print(f"{line['ratio']:.2f}x = {' beside '.join(line['ratio_of'])}", soft_wrap=True)
+    if any("ratio" in line for line in rows):
+        console.print("x: the median of the rounds' ratios, which need not be the ratio of the medians", soft_wrap=True)

@@ -38,14 +38,16 @@ def page(documents: Mapping[str, Mapping[str, Any]], pictures: Mapping[str, str]
       pictures: by the document's name, the file in results/ that shows it.
     """
     lines = ["# Results", "", "Drawn by `python -m benchmarks.results_page` from `benchmarks/results`; each section is"]
-    lines += ["one command on one machine. Spreads are the least and the most of the rounds.", ""]
+    lines += ["one command on one machine. Spreads are the least and the most of the rounds; a ratio is the median of"]
+    lines += ["the rounds' ratios, which need not be the ratio of the medians.", ""]
     for name, document in documents.items():
         lines += [f"## {name}", "", *_origin(document), ""]
         if name in pictures:
             lines += [f"![{name}](results/{pictures[name]})", ""]
         lines += [*_table(document["rows"]), ""]
         ratios = [row for row in document["rows"] if "ratio" in row]
-        lines += [f"- {row['ratio']:.2f} = {' / '.join(row['ratio_of'])}" for row in ratios] + ([""] if ratios else [])
+        lines += [f"- {row['ratio']:.2f}x: {' beside '.join(row['ratio_of'])}" for row in ratios]
+        lines += [""] if ratios else []
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -32,7 +32,7 @@ output.define_flags()
 
 def main() -> None:
     """Measure process after process, and publish the rows."""
-    output.check("scaling")
+    output.check("scaling", ("sizes", "batch_sizes", "threads", "batch_images", "repeats"))
     sizes, batch_sizes, threads = (
         number_lists.parse(flag.name, flag.value, int, "1000,10000") for flag in (SIZES, BATCH_SIZES, THREADS)
     )

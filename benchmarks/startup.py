@@ -17,7 +17,7 @@ from absl import flags
 from benchmarks import output, results
 from benchmarks.startup_times import BINARIES, first_step_s, help_s
 from models import presets
-from pipeline import binary, config
+from pipeline import binary, config, errors
 from pipeline.data_config import SourceConfig
 
 config.define_flags(SourceConfig)
@@ -29,8 +29,10 @@ output.define_flags()
 
 def main() -> None:
     """Prepare, measure in turns, publish."""
-    output.check("startup")
+    output.check("startup", ("repeats",))
     names = list(dict.fromkeys(PRESETS.value))
+    if not names:
+        raise errors.BadArgumentError("presets is empty: expected some, such as quick,tiny")
     for name in names:
         presets.preset(name)
     names, repeats = (names[:1], 1) if QUICK.value else (names, REPEATS.value)

@@ -33,10 +33,10 @@ output.define_flags()
 
 def main() -> None:
     """Run a session for each number of workers, and publish what it took."""
-    output.check("tuner")
+    output.check("tuner", ("num_trials", "workers", "repeats"))
+    trials, workers, repeats = TRIALS.value, number_lists.parse("workers", WORKERS.value, int, "1,2"), REPEATS.value
     os.environ.update(dict.fromkeys(worker.THREADS, "1"))  # workers inherit it
     binary.load_tensorflow()
-    trials, workers, repeats = TRIALS.value, number_lists.parse("workers", WORKERS.value, int, "1,2"), REPEATS.value
     if QUICK.value:
         trials, workers, repeats = 8, (1,), 1
     measured: dict[int, list[dict[str, Any]]] = {number: [] for number in workers}

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 bad arguments, 3 interrupted and saved. A traceb
 
 import inspect
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -96,6 +97,7 @@ def _print_help(module: str, is_full: bool) -> None:
 
 
 def _report_errors(main: Callable[[list[str]], None], argv: list[str]) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, where nothing else answers it
     try:
         main(argv)
         sys.stdout.flush()

@@ -61,7 +61,7 @@ def serve(found: Session, address: str, train: Train = cell_training.train, num_
         _watched(found, num_retrained) as (progress, requests, budget),
         service.serving(found, address, budget.allows_another) as servicer,
     ):
-        progress.tell(f"listening for workers at {address}")
+        progress.tell(f"listening for workers at {address}: the same command with --join={address} in place of --serve")
         oracle = _begun(found, budget, train, progress, requests)
         signs, failures = service.LifeSigns(found), Failures()
         told = {record["id"] for record in found.records()}

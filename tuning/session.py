@@ -141,6 +141,10 @@ class Session:
             chosen = self.space.choose(hyperparameters)
         except Exception as error:  # whatever somebody's function does
             raise errors.BadArgumentError(f"space={self.config.space}: {type(error).__name__}: {error}") from error
+        if not isinstance(chosen, dict):
+            raise errors.BadArgumentError(
+                f"space={self.config.space}: expected a dictionary of configuration fields, given {chosen!r}"
+            )
         known = {field.name for kind in (DataConfig, TrainConfig) for field in dataclasses.fields(kind)}
         for name in {**self.space.base, **chosen}:
             if name not in known:

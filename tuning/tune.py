@@ -86,6 +86,11 @@ def _refuse_contradictions(given: dict[str, Any], plan: SessionConfig, found: Sp
         raise errors.BadArgumentError(f"serve={SERVE.value} and join={JOIN.value}: give one of the two")
     for name in ("serve", "join"):
         _refuse_address(name, given.get(name, ""))
+    if SERVE.value and "workers" in given:
+        raise errors.BadArgumentError(
+            f"workers={plan.workers} and serve={SERVE.value}: a chief trains no trial; give --workers to those that "
+            "--join"
+        )
     if "max_trials" in given and plan.tuner == "hyperband":
         raise errors.BadArgumentError(
             f"max_trials={plan.max_trials}: hyperband's number of trials follows from --max_epochs, or from "
@@ -134,8 +139,10 @@ def _report(tuned: Session) -> None:
     session_page.show(report)
     page, pictures = tuned.path / "report.md", session_plots.draw(report, tuned.path)
     run_folder.write_text(page, session_page.markdown(report, [path.name for path in pictures]))
-    for written in (page, *pictures):
+    for written in (page, *pictures, *([tuned.path / "best.json"] if best else [])):
         print(f"written: {written}")
+    if best:
+        print(f"to train the best trial again: python -m models.train --config={tuned.path / 'best.json'}")
 
 
 def _refuse_nothing(tuned: Session) -> NoReturn:

@@ -1,12 +1,14 @@
 """An earlier run's rows beside a new one's: what is worse is found, whatever the unit, and ends with exit code 1."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import time
 
 import jsonschema
+import psutil
 import pytest
 
 from benchmarks import comparison, feeds, input_sides, results, timing
@@ -33,6 +35,7 @@ def row(name, unit, median, spread=0.02):
         ("s", 10.0, 8.0, 1.25, BETTER),
         ("MiB", 100.0, 104.0, 100 / 104, SAME),
         ("%", 60.0, 30.0, 0.5, NOT_JUDGED),
+        ("images/s", 100.0, 88.0, 0.88, WORSE),
     ],
 )
 def test_ratio_says_how_many_times_as_good(unit, old, new, ratio, verdict):
@@ -41,6 +44,15 @@ def test_ratio_says_how_many_times_as_good(unit, old, new, ratio, verdict):
     assert change.low == pytest.approx(ratio * 0.98 / 1.02)
     assert change.high == pytest.approx(ratio * 1.02 / 0.98)
     assert change.verdict == verdict
+
+
+def test_what_is_within_the_spread_is_no_worse_and_others_are_not_judged():
+    noisy = [row("ours/x", "images/s", 100.0, spread=0.5)], [row("ours/x", "images/s", 60.0, spread=0.5)]
+    assert comparison.compare(*noisy, 0.1)[0].verdict == SAME
+    once = [{**rows[0], "repeats": 1} for rows in noisy]
+    assert comparison.compare(once[:1], once[1:], 0.1)[0].verdict == WORSE
+    for name in ("peer/y/x", "ours/ceiling/copy"):
+        assert comparison.compare([row(name, "s", 1.0)], [row(name, "s", 9.0)], 0.1)[0].verdict == NOT_JUDGED
 
 
 @pytest.mark.parametrize(("new", "agrees"), [(103.0, True), (97.0, True), (105.0, False), (95.0, False)])
@@ -148,3 +160,37 @@ def test_schema_refuses_what_is_no_result(change):
     document = json.loads((RESULTS / "startup.json").read_text())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**document, **change}, json.loads((RESULTS / "schema.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--out=/tmp"], "out=/tmp: cannot be written (it is a folder); expected a JSON file to write"),
+        (["--out=/proc/x.json"], "out=/proc/x.json: cannot be written ("),
+        (["--quick", "--num_trials=9"], "num_trials and quick: --quick has its own; give one of the two"),
+        (["--workers=0"], "workers=0: expected whole numbers above 0, such as 1,2"),
+    ],
+)
+def test_what_would_fail_at_the_end_is_refused_at_the_beginning(flags, message):
+    command = [sys.executable, "-m", "benchmarks.tuner", *flags]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_sigterm_ends_as_ctrl_c_does(tmp_path):
+    """While images are drawn: what it has begun, in processes and in a temporary folder, goes with it."""
+    command = [sys.executable, "-m", "benchmarks.scaling", "--sizes=100000", "--batch_images=100000"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
+    end = time.monotonic() + 60
+    while not list(tmp_path.glob("*/100000/*")):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.terminate()
+    assert "interrupted" in process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    running = [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert running == []
+    assert not list(tmp_path.glob("*/100000"))

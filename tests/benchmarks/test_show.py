@@ -24,7 +24,7 @@ def test_every_committed_result_of_a_benchmark_is_printed():
     assert len(measured) >= 3
     for document in measured:
         assert f"  command: {document['command']}\n" in stdout
-        assert all(f"{row['ratio']:.2f} = " in stdout for row in document["rows"] if "ratio" in row)
+        assert all(f"{row['ratio']:.2f}x = " in stdout for row in document["rows"] if "ratio" in row)
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"benchmark": "x", "rows": []}'])

@@ -223,6 +223,7 @@ def conditional(hp):
     [
         (broken, BASE, "space=mine: KeyError: 'units'"),
         (lambda hp: {}, BASE, "space=mine: expected hyperparameters, found none"),
+        (lambda hp: None, BASE, "space=mine: expected a dictionary of configuration fields, given None"),
         (lambda hp: {"learning_rat": hp.Choice("a", [0.1])}, BASE, "unknown field 'learning_rat'; did you mean"),
         (lambda hp: {"learning_rate": hp.Choice("a", [-1.0])}, BASE, "learning_rate=-1.0: expected"),
         (choose, {**BASE, "preset": "quik"}, "preset='quik': expected one of"),

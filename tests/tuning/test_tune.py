@@ -51,6 +51,7 @@ def test_session_leaves_a_report_and_pictures(tuned):
     assert {trial["precision"] for trial in report["trials"]} == {"float32"}
     assert report["command"].startswith("python -m tuning.tune --space=")
     assert "3 of 3 trials completed" in told
+    assert f"python -m models.train --config={folder / 'session' / 'best.json'}" in told
     assert "NOT CIFAR-100" in told
 
 
@@ -80,6 +81,7 @@ def test_finished_session_only_reports_again(tuned):
         (["--trunk_run_dir=/none"], 2, "trunk_run_dir=/none: expected a folder that models.train wrote"),
         (["--space=full", "--trunk_run_dir=/none"], 2, "space full trains whole networks; leave it out"),
         (["--serve=127.0.0.1:1", "--join=127.0.0.1:1"], 2, "give one of the two"),
+        (["--serve=127.0.0.1:1", "--workers=2"], 2, "a chief trains no trial; give --workers to those that --join"),
         (["--serve=8700"], 2, "serve=8700: expected HOST:PORT, such as 127.0.0.1:8700"),
         (["--join=host:99999"], 2, "join=host:99999: expected HOST:PORT"),
         (["--tuner=hyperband", "--max_trials=3"], 2, "max_trials=3: hyperband's number of trials follows"),
