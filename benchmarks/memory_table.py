@@ -36,11 +36,13 @@ def _limit(limit: str, rows: Mapping[str, Mapping[str, Any]]) -> str:
     ours = next(row for name, row in rows.items() if name.startswith(f"ours/{limit}/"))
     views, trained = int(ours["name"].rsplit("/", 1)[1]), ours["median"]
     text = f"ours trains on {trained:,.0f} of {views:,}" if trained else f"ours dies with {views:,}"
-    tried = [row for name, row in rows.items() if name.startswith(f"peer/study/{limit}/")]
-    for row in tried:
-        count = int(row["name"].rsplit("/", 1)[1])
-        text += f"; the study's array {'holds' if row['median'] else 'dies on the way to'} {count:,}"
-    return f"Under {gib} GiB of data {text}."
+    tried = {int(name.rsplit("/", 1)[1]): row for name, row in rows.items() if name.startswith(f"peer/study/{limit}/")}
+    held = [f"{count:,}" for count, row in tried.items() if row["median"]]
+    died = [f"{count:,}" for count, row in tried.items() if not row["median"]]
+    fates = [f"holds {' and '.join(held)}"] if held else []
+    fates += [f"dies on the way to {' and '.join(died)}"] if died else []
+    study = f"; the study's array {' and '.join(fates)}" if fates else ""
+    return f"Under {gib} GiB of data {text}{study}."
 
 
 def _leak(row: Mapping[str, Any]) -> str:

@@ -153,8 +153,8 @@ def test_memory_says_what_did_not_fit_and_who_died(tmp_path):
     assert lines[2] == "| 40,000 | 1,100 (1,100 to 1,120) | 2,000 |"
     assert lines[3] == "| 60,000,000 | 1,101 | 703,125, computed: it does not fit here |"
     assert lines[5] == (
-        "- Under 2 GiB of data ours trains on 15,360 of 60,000,000; the study's array holds 40,000; "
-        "the study's array dies on the way to 400,000."
+        "- Under 2 GiB of data ours trains on 15,360 of 60,000,000; the study's array holds 40,000 and dies on the way "
+        "to 400,000."
     )
     assert lines[6] == "- Under 1 GiB of data ours dies with 60,000,000."
     assert lines[7].startswith("- Over 100 epochs of 4,000 views, memory grows by 8.0 KiB an epoch (-1.0 to 20.0 over")
