@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks import own_process
 from pipeline import errors
 from tuning.journal import Journal
 
@@ -94,8 +95,7 @@ def finish(command: list[str]) -> None:
     """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        last_words = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise errors.FailedError(f"the session ended with {done.returncode}: {last_words}")
+        raise errors.FailedError(f"the session ended with {done.returncode}: {own_process.last_words(done.stderr)}")
 
 
 def was_killed_after(seconds: float, command: list[str]) -> bool:

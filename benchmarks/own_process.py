@@ -66,6 +66,12 @@ def call_within(limit_gib: float, function: str, given: dict[str, Any]) -> dict[
     raise _failed(function, done)
 
 
+def last_words(said: str) -> str:
+    """The last line that a process wrote before it failed: ours end with their error."""
+    lines = said.strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
 def serve(function: str, given: str, limit_gib: str) -> None:
     """Be that process: keep to the limit, call the function, and say what it returned."""
     limit = int(float(limit_gib) * GIB)
@@ -82,8 +88,7 @@ def _run(function: str, given: dict[str, Any], limit_gib: float) -> subprocess.C
 
 def _failed(function: str, done: subprocess.CompletedProcess[str]) -> errors.FailedError:
     how = f"killed by {signal.Signals(-done.returncode).name}" if done.returncode < 0 else ""
-    last_words = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    return errors.FailedError(f"{function}: {how or last_words}")
+    return errors.FailedError(f"{function}: {how or last_words(done.stderr)}")
 
 
 def _result(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

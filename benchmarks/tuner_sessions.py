@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from benchmarks import results
+from benchmarks import own_process, results
 from pipeline import errors
 from pipeline.data_config import SourceConfig
 from tuning.journal import Journal
@@ -119,9 +119,8 @@ class _Process:
           errors.FailedError: it has, and failed.
         """
         if self._process.poll():
-            lines = self._words.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            last_words = lines[-1] if lines else "it said nothing"
-            raise errors.FailedError(f"{self._words.stem} ended with {self._process.returncode}: {last_words}")
+            said = own_process.last_words(self._words.read_text(encoding="utf-8", errors="replace"))
+            raise errors.FailedError(f"{self._words.stem} ended with {self._process.returncode}: {said}")
         return self._process.returncode is None
 
     def end(self) -> None:
