@@ -84,7 +84,7 @@ def examples(data: DataConfig) -> tuple[np.ndarray, np.ndarray]:
     builder = source.open_builder(data)
     part = split.keep("train", data, builder)
     decoded = stages.chain(source.read(builder, "train"), (part, stages.Decode()))
-    found = stages.in_memory(decoded)
+    found = stages.in_memory(decoded, part.size)
     return found["image"].numpy(), found["fine"].numpy().astype(np.int32)
 
 

@@ -81,7 +81,8 @@ def _shuffled_batches(config: DataConfig, num_examples: int, seed: int, start_st
     """Decode, cache, shuffle and batch, in the order that suits where the examples wait."""
     if config.cache == "memory":
         key = _key(config, "train")
-        return (stages.Decode(), stages.PermutedBatchesFromMemory(config.batch_size, seed, start_step, key))
+        permuted = stages.PermutedBatchesFromMemory(num_examples, config.batch_size, seed, start_step, key)
+        return (stages.Decode(), permuted)
     first_pass, offset = divmod(start_step * config.batch_size, num_examples)
     shuffle = stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass, offset)
     batch = stages.Batch(config.batch_size)
@@ -105,13 +106,14 @@ def eval_batches(config: DataConfig, builder: source.Builder, split_name: str) -
     Raises:
       errors.BadArgumentError: nothing was held out for validation.
     """
-    cache = (stages.HoldInMemory(_key(config, split_name)),) if config.cache == "memory" else ()
-    batch = (stages.Decode(), *cache, stages.BatchPadWithMask(EVAL_BATCH_SIZE), stages.Prefetch())
-    if split_name == "test":
-        return stages.chain(source.read(builder, "test"), batch)
-    part = split.keep("validation", config, builder)
-    if not part.size:
+    part = None if split_name == "test" else split.keep("validation", config, builder)
+    num_examples = source.num_examples(builder, "test") if part is None else part.size
+    if not num_examples:
         raise errors.BadArgumentError("num_validation=0: nothing is held out for validation; use --split=test")
+    cache = (stages.HoldInMemory(num_examples, _key(config, split_name)),) if config.cache == "memory" else ()
+    batch = (stages.Decode(), *cache, stages.BatchPadWithMask(EVAL_BATCH_SIZE), stages.Prefetch())
+    if part is None:
+        return stages.chain(source.read(builder, "test"), batch)
     return stages.chain(source.read(builder, "train"), (part, *batch))
 
 

@@ -7,19 +7,22 @@ training examples; passes follow one another without end.
 
 import dataclasses
 import functools
+import math
 import pathlib
 import shutil
 from typing import Protocol
 
+import numpy as np
 import tensorflow as tf
 
-from pipeline import prepared, processors, seeds, source
+from pipeline import errors, prepared, processors, seeds, source
 
 IMAGE_SHAPE = (32, 32, 3)
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
 # Of a view: its example's place among the training examples, and how often that was seen before in the run.
 NUMBERS = ("index", "pass_number")
 MOST_HELD = 2
+ALIGNMENT = 64  # bytes
 _held: dict[str, dict[str, tf.Tensor]] = {}  # of `in_memory`
 
 
@@ -37,12 +40,14 @@ def chain(dataset: tf.data.Dataset, stages: tuple[Stage, ...]) -> tf.data.Datase
 
 
 def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The data set without tf.data's own tuning, since every stage says itself how parallel it is.
+    """The data set without tf.data's own tuning and rewriting, since every stage says itself what it does.
 
     Whoever lets go of an iterator waits for the thread that tunes it, which sleeps longer and longer, soon for seconds.
+    Whoever makes one of a rewritten data set makes a copy of every tensor that its functions gather from: the images.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
     return dataset.with_options(options)
 
 
@@ -69,11 +74,12 @@ class Decode:
 class HoldInMemory:
     """Hold every example of a finite data set in memory, under the name `key` (see `in_memory`)."""
 
+    num_examples: int
     key: str = dataclasses.field(repr=False)
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Chunks -> all examples in one."""
-        return tf.data.Dataset.from_tensors(in_memory(dataset, self.key))
+        return tf.data.Dataset.from_tensors(in_memory(dataset, self.num_examples, self.key))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +108,7 @@ class PermutedBatchesFromMemory:
     short goes on into the next pass. Batch k follows from (seed, k) alone, and starting there costs the same for any k.
     """
 
+    num_examples: int
     batch_size: int
     seed: int
     start_step: int = 0
@@ -109,16 +116,15 @@ class PermutedBatchesFromMemory:
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Chunks -> endless batches: uint8 [B, 32, 32, 3] `image`, int32 [B] labels, int64 [B] `NUMBERS`."""
-        examples = in_memory(dataset, self.key)
-        num_examples = len(examples["fine"])
-        first_pass, offset = divmod(self.start_step * self.batch_size, num_examples)
+        examples = in_memory(dataset, self.num_examples, self.key)
+        first_pass, offset = divmod(self.start_step * self.batch_size, self.num_examples)
         shuffle_seed = seeds.derive(self.seed, "shuffle")
 
         def permutation(number: tf.Tensor) -> dict[str, tf.Tensor]:
             seed = seeds.fold(shuffle_seed, number)
-            every = tf.range(num_examples, dtype=tf.int64)
+            every = tf.range(self.num_examples, dtype=tf.int64)
             order = tf.random.experimental.stateless_shuffle(every, seed, alg=seeds.ALGORITHM)
-            order = tf.gather(order, tf.range(tf.where(number == first_pass, offset, 0), num_examples))
+            order = tf.gather(order, tf.range(tf.where(number == first_pass, offset, 0), self.num_examples))
             return {"index": order, "pass_number": tf.fill(tf.shape(order), number)}
 
         def gathered(numbers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -217,21 +223,44 @@ class Prefetch:
         return dataset.prefetch(self.num_batches)
 
 
-def in_memory(dataset: tf.data.Dataset, key: str = "") -> dict[str, tf.Tensor]:
-    """Every example of a finite data set, as one tensor a column: [N, ...].
+def in_memory(dataset: tf.data.Dataset, num_examples: int, key: str = "") -> dict[str, tf.Tensor]:
+    """Every example of a finite data set, as one tensor a column in the host's memory: [N, ...].
 
     Args:
       dataset: chunks; not read where its examples are still held.
+      num_examples: N, 1 at least.
       key: what they are, to be held under for the next training of this process; "" is not held. The last MOST_HELD
         are: the training and validation images of one split, which a worker of a study or a tuner reads often.
+
+    Raises:
+      errors.FailedError: it has another number of examples.
     """
     if key in _held:
         return _held[key]
-    chunks = list(dataset.as_numpy_iterator())
-    with tf.device("CPU:0"):  # the host gathers from them; on a machine with a GPU they would else land there
-        found = {name: tf.concat([chunk[name] for chunk in chunks], axis=0) for name in chunks[0]}
+    columns: dict[str, np.ndarray] = {}
+    begin = 0
+    for chunk in dataset.as_numpy_iterator():
+        end = begin + len(next(iter(chunk.values())))
+        if end > num_examples:
+            raise errors.FailedError(f"the data set goes on behind its {num_examples} examples")
+        for name, part in chunk.items():
+            if name not in columns:
+                columns[name] = _aligned((num_examples, *part.shape[1:]), part.dtype)
+            columns[name][begin:end] = part
+        begin = end
+    if begin != num_examples:
+        raise errors.FailedError(f"the data set ended after {begin} of {num_examples} examples")
+    found = {name: tf.experimental.dlpack.from_dlpack(column.__dlpack__()) for name, column in columns.items()}
     if key:
         while len(_held) >= MOST_HELD:
             del _held[next(iter(_held))]
         _held[key] = found
     return found
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array that TensorFlow takes without a copy, since it begins where TensorFlow's own would."""
+    num_bytes = math.prod(shape) * dtype.itemsize
+    memory = np.empty(num_bytes + ALIGNMENT, np.uint8)
+    begin = -memory.ctypes.data % ALIGNMENT
+    return memory[begin : begin + num_bytes].view(dtype).reshape(shape)

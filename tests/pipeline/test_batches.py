@@ -4,6 +4,7 @@ import collections
 import itertools
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
@@ -144,8 +145,8 @@ def test_disk_cache_is_made_once(tiny_data_dir, tmp_path):
     (tmp_path / ".cache.partial").mkdir()  # of a process that was killed
     config = tiny(tiny_data_dir)
     examples = stages.Decode()(source.read(source.open_builder(config), "test"))
-    first = stages.in_memory(stages.CacheOnDisk(str(folder))(examples))["image"].numpy()
-    second = stages.in_memory(stages.CacheOnDisk(str(folder))(examples.take(0)))["image"].numpy()
+    first = stages.in_memory(stages.CacheOnDisk(str(folder))(examples), 500)["image"].numpy()
+    second = stages.in_memory(stages.CacheOnDisk(str(folder))(examples.take(0)), 500)["image"].numpy()
     assert len(first) == 500
     assert np.array_equal(first, second)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".prepare.lock", "cache"]
@@ -186,3 +187,29 @@ def test_virtual_examples_are_the_views_of_an_epoch():
     assert batches.Epochs.of(config, 40_000, 1.0).total_steps == 2344
     with pytest.raises(errors.BadArgumentError, match="virtual_examples=100: expected at least one batch of 256"):
         batches.Epochs.of(DataConfig(virtual_examples=100), 40_000, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [(499, "goes on behind its 499 examples"), (501, "ended after 500 of 501 examples")],
+)
+def test_another_number_of_examples_in_memory_is_refused(tiny_data_dir, expected, message):
+    examples = stages.Decode()(source.read(source.open_builder(tiny(tiny_data_dir)), "test"))
+    with pytest.raises(errors.FailedError, match=message):
+        stages.in_memory(examples, expected)
+
+
+def test_images_in_memory_are_there_once():
+    """Neither joining them nor making an iterator that gathers from them takes their memory again."""
+    count, mib = 100_000, 100_000 * 3072 / 2**20
+    chunk = {
+        "image": tf.ones((1000, *stages.IMAGE_SHAPE), tf.uint8),
+        "fine": tf.zeros(1000, tf.int32),
+        "coarse": tf.zeros(1000, tf.int32),
+    }
+    chunks = tf.data.Dataset.from_tensors(chunk).repeat(count // 1000)
+    before = psutil.Process().memory_info().rss
+    permuted = stages.PermutedBatchesFromMemory(count, batch_size=500, seed=0)
+    (batch,) = itertools.islice(stages.chain(chunks, (permuted,)), 1)
+    assert int(tf.reduce_min(batch["image"])) == 1
+    assert (psutil.Process().memory_info().rss - before) / 2**20 < 1.5 * mib

@@ -40,7 +40,7 @@ def found(tiny) -> Survey:
 def official(tiny) -> dict[str, np.ndarray]:
     """The whole training split in memory: uint8 [N, 32, 32, 3] and labels."""
     stream = stages.chain(source.read(source.open_builder(tiny), "train"), (stages.Decode(),))
-    return {name: column.numpy() for name, column in stages.in_memory(stream).items()}
+    return {name: column.numpy() for name, column in stages.in_memory(stream, 2000).items()}
 
 
 @pytest.fixture(scope="module")

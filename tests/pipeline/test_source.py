@@ -37,7 +37,7 @@ def test_decoded_examples_have_the_documented_form(tiny_data_dir):
 
 def test_what_is_read_is_what_tfds_itself_reads(tiny_data_dir):
     builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
-    ours = stages.in_memory(stages.Decode()(source.read(builder, "train")))
+    ours = stages.in_memory(stages.Decode()(source.read(builder, "train")), 2000)
     theirs = list(builder.as_dataset(split="train", shuffle_files=False).as_numpy_iterator())
     for name, key in (("image", "image"), ("fine", "label"), ("coarse", "coarse_label")):
         assert np.array_equal(ours[name], [example[key] for example in theirs])
@@ -55,8 +55,8 @@ def test_chunks_that_a_split_left_empty_decode_to_nothing(tiny_data_dir):
     builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
     empty = source.read(builder, "test").map(lambda chunk: {name: column[:0] for name, column in chunk.items()})
     some = source.read(builder, "test").take(2)
-    found = stages.in_memory(stages.Decode()(empty.take(3).concatenate(some).concatenate(empty)))
-    assert np.array_equal(found["image"], stages.in_memory(stages.Decode()(some))["image"])
+    found = stages.in_memory(stages.Decode()(empty.take(3).concatenate(some).concatenate(empty)), 2 * source.CHUNK)
+    assert np.array_equal(found["image"], stages.in_memory(stages.Decode()(some), 2 * source.CHUNK)["image"])
     assert list(stages.Decode()(empty)) == []
 
 
