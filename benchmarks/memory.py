@@ -14,6 +14,8 @@ The study's array was made once at its full size here, which takes half of what 
 fit into this machine is not begun: its row says `predicted`.
 """
 
+from typing import Any
+
 from absl import flags
 from rich.progress import track
 
@@ -50,12 +52,14 @@ def main() -> None:
     plan = memory_rows.Plan(views, limits, MAX_STEPS.value, REPEATS.value, EPOCHS.value, data)
     if QUICK.value:
         plan = memory_rows.Plan((1_000, 50_000), (), 10, 1, 0, data)
-    rows, failures = [], []
-    for measure in track(memory_rows.measures(plan, PEERS.value), description="memory"):
-        try:
-            rows += measure()
-        except errors.FailedError as error:  # the others took many minutes
-            failures.append(str(error))
+    rows: list[dict[str, Any]] = []
+    failures = []
+    with output.keeping("memory", lambda: rows, dataset=dataset):
+        for measure in track(memory_rows.measures(plan, PEERS.value), description="memory"):
+            try:
+                rows += measure()
+            except errors.FailedError as error:  # the others took many minutes
+                failures.append(str(error))
     output.finish("memory", rows, dataset=dataset)
     if failures:
         raise errors.FailedError(f"{len(failures)} processes failed, and their rows are missing: {'; '.join(failures)}")

@@ -4,10 +4,11 @@ output.define_flags()                 # when the binary is imported: --out, --co
 output.finish("augment", rows)        # at its end; exit code 1 where a row is worse than --tolerance allows
 """
 
+import contextlib
 import json
 import pathlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import rich.box
@@ -100,6 +101,32 @@ def finish(benchmark: str, rows: list[dict[str, Any]], **more: Any) -> None:
             f"{len(worse)} of {len(changes)} rows are worse than {flags.FLAGS.compare} by more than "
             f"{flags.FLAGS.tolerance:.0%}: {', '.join(worse)}"
         )
+
+
+@contextlib.contextmanager
+def keeping(benchmark: str, rows: Callable[[], list[dict[str, Any]]], **more: Any) -> Iterator[None]:
+    """A context whose rows a Ctrl-C leaves: shown, and written beside what --out names.
+
+    Args:
+      benchmark: its name.
+      rows: those that there are so far.
+      more: what stands in the JSON beside the rows.
+
+    Raises:
+      errors.InterruptedRunError: it was interrupted behind the first row.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        found = rows()
+        if not found:
+            raise
+        path = flags.FLAGS.out and str(pathlib.Path(flags.FLAGS.out).with_suffix(".interrupted.json"))
+        results.publish(benchmark, found, path, **more)
+        where = f"in {path}" if path else "above alone, without --out"
+        raise errors.InterruptedRunError(
+            f"interrupted; {len(found)} rows were measured and stand {where}"
+        ) from interrupt
 
 
 def show(changes: list[comparison.Change]) -> None:

@@ -15,6 +15,14 @@ from benchmarks.timing import Timing, ratio
 from models.reporting.table import wide_console
 from pipeline import binary
 
+# What a table shows beside the medians, where rows have it: its heading and its form.
+MORE = {
+    "ceiling_share": ("of the ceiling", "{:.1%}"),
+    "cpu_s_per_million": ("CPU s a million", "{:,.2f}"),
+    "peak_mib": ("peak MiB", "{:,.0f}"),
+    "first_call_s": ("first call s", "{:,.2f}"),
+}
+
 
 def row(timing: Timing, unit: str, compared: tuple[Timing, Timing] | None = None, **more: Any) -> dict[str, Any]:
     """One row of the JSON; with two timings `compared` it carries how many times the second the first one is."""
@@ -75,13 +83,13 @@ def show(benchmark: str, rows: list[dict[str, Any]]) -> None:
     table = rich.table.Table(
         rich.table.Column("row", overflow="fold"), title=benchmark, title_justify="left", box=rich.box.SIMPLE
     )
-    has_shares = any("ceiling_share" in line for line in rows)
-    for heading in ("median", "min", "max", "unit", *(("of the ceiling",) if has_shares else ())):
+    more = [key for key in MORE if any(key in line for line in rows)]
+    for heading in ("median", "min", "max", "unit", *(MORE[key][0] for key in more)):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in rows:
         figures = [f"{line[key]:,.4g}" if line[key] < 100 else f"{line[key]:,.0f}" for key in ("median", "min", "max")]
-        share = f"{line['ceiling_share']:.1%}" if "ceiling_share" in line else ""
-        table.add_row(line["name"], *figures, line["unit"], *((share,) if has_shares else ()))
+        others = [MORE[key][1].format(line[key]) if key in line else "" for key in more]
+        table.add_row(line["name"], *figures, line["unit"], *others)
     console = wide_console()
     console.print(table)
     for line in rows:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.style
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tuning.study_plots import BLUE, DOTS_PER_INCH, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION
@@ -51,11 +52,17 @@ def _train_step(rows: Rows) -> Figure | None:
 def _input(rows: Rows) -> Figure | None:
     """Images a second of every feed but the stages', on a logarithmic scale: memory's own speed is far above."""
     shown = [row for row in rows if row["unit"] == "images/s" and "/stage/" not in row["name"]]
-    colours = [
-        ORANGE if row["name"].startswith("peer/") else GREY if "/ceiling/" in row["name"] else BLUE for row in shown
-    ]
-    figure = _bars([row["name"] for row in shown], [row["median"] for row in shown], colours, "images a second")
-    figure.axes[0].set_xscale("log")
+    label = "images a second: the median of the rounds, and their spread"
+    figure, axes = _rows_of([row["name"] for row in shown], label)
+    for place, row in enumerate(shown):
+        name, median = row["name"], row["median"]
+        colour = ORANGE if name.startswith("peer/") else GREY if "/ceiling/" in name else BLUE
+        axes.plot((row["min"], row["max"]), (place, place), color=colour, linewidth=2.5, alpha=0.5)
+        axes.plot(median, place, "o", color=colour, markersize=8)
+        axes.text(1.12 * max(median, row["max"]), place, f"{median:,.0f}", va="center", fontsize=8.5)
+    axes.set_xscale("log")  # points, not bars: a length from nowhere would say nothing
+    axes.set_xlim(right=3 * max(row["max"] for row in shown))
+    axes.grid(axis="y", color="#eef1f5")
     return figure
 
 
@@ -101,14 +108,19 @@ def _scaling(rows: Rows) -> Figure | None:
 
 
 def _bars(names: Sequence[str], values: Sequence[float], colours: Sequence[str], label: str) -> Figure:
-    figure = Figure(figsize=(9, 1.2 + ROW_INCHES * len(names)), layout="constrained")
-    axes = figure.add_subplot(xlabel=label)
+    figure, axes = _rows_of(names, label)
     axes.barh(range(len(names)), values, color=colours, height=0.66)
+    for place, value in enumerate(values):
+        axes.text(value, place, f" {value:.2f}", va="center", fontsize=8.5)
+    return figure
+
+
+def _rows_of(names: Sequence[str], label: str) -> tuple[Figure, Axes]:
+    """A row for each name, the first one at the top, along an axis with that label."""
+    figure = Figure(figsize=(9, 1.0 + ROW_INCHES * len(names)), layout="constrained")
+    axes = figure.add_subplot(xlabel=label)
     axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#d9dee5")
-    for place, value in enumerate(values):
-        words = f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
-        axes.text(value, place, f" {words}", va="center", fontsize=8.5)
-    return figure
+    return figure, axes

@@ -3,8 +3,8 @@
     python -m benchmarks.scaling --out=FILE.json
 
 Data sets are shapes100 with 1,000 to 1,000,000 training images, drawn for this into a temporary folder (some minutes
-and 3.3 GB for the million). Each row is a process of its own, with `peak_mib`, the most that it held, and
-`first_call_s`, what its first batch (or call of steps) took, filling the cache included. Rows, in images/s:
+and 3.3 GB for the million). Each row is of a process of its own in each round, with `peak_mib`, the most that one held,
+and `first_call_s`, the most that a first batch (or call of steps) took, filling the cache included. Rows, in images/s:
   ours/size/CACHE/IMAGES      training batches of 512, from a data set of so many images, with --cache=CACHE
   ours/batch/B                training batches of B, cache in memory, from --batch_images images
   ours/threads/CACHE/T        batches of 512 by T threads of tf.data
@@ -13,6 +13,7 @@ and 3.3 GB for the million). Each row is a process of its own, with `peak_mib`, 
 
 import pathlib
 import tempfile
+from typing import Any
 
 from absl import flags
 
@@ -25,22 +26,29 @@ THREADS = flags.DEFINE_list("threads", ["1", "2"], "threads of tf.data's own")
 BATCH_IMAGES = flags.DEFINE_integer(
     "batch_images", 10_000, "training images under batches and threads; one of --sizes", lower_bound=1
 )
-REPEATS = flags.DEFINE_integer("repeats", 5, "timed calls in each process", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 3, "timed calls in each process", lower_bound=1)
+ROUNDS = flags.DEFINE_integer("rounds", 2, "processes of each row, in turns", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, "about a minute: two sizes, three calls, no training")
 output.define_flags()
 
 
 def main() -> None:
     """Measure process after process, and publish the rows."""
-    output.check("scaling", ("sizes", "batch_sizes", "threads", "batch_images", "repeats"))
+    output.check("scaling", ("sizes", "batch_sizes", "threads", "batch_images", "repeats", "rounds"))
     sizes, batch_sizes, threads = (
         number_lists.parse(flag.name, flag.value, int, "1000,10000") for flag in (SIZES, BATCH_SIZES, THREADS)
     )
-    plan = scaling_rows.Plan(sizes, batch_sizes, threads, BATCH_IMAGES.value, REPEATS.value, with_training=True)
+    repeats, rounds = REPEATS.value, ROUNDS.value
+    plan = scaling_rows.Plan(sizes, batch_sizes, threads, BATCH_IMAGES.value, repeats, rounds, with_training=True)
     if QUICK.value:
-        plan = scaling_rows.Plan((1000, 5000), (128,), (2,), 5000, 3, with_training=False)
-    with tempfile.TemporaryDirectory() as folder:
-        output.finish("scaling", scaling_rows.measure(plan, pathlib.Path(folder)))
+        plan = scaling_rows.Plan((1000, 5000), (128,), (2,), 5000, repeats=3, rounds=1, with_training=False)
+    said: dict[str, list[dict[str, Any]]] = {}
+    with (
+        output.keeping("scaling", lambda: scaling_rows.rows(plan, said)),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        scaling_rows.measure(plan, pathlib.Path(folder), said)
+    output.finish("scaling", scaling_rows.rows(plan, said))
 
 
 def run() -> None:

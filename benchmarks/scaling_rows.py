@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.progress import Progress
@@ -28,6 +29,7 @@ class Plan:
     threads: tuple[int, ...]
     batch_images: int
     repeats: int
+    rounds: int
     with_training: bool
 
     def __post_init__(self) -> None:
@@ -56,21 +58,25 @@ class Job:
     given: dict[str, Any]
 
 
-def measure(plan: Plan, folder: pathlib.Path) -> list[dict[str, Any]]:
-    """Prepare the data sets in a folder, run every job, and return their rows."""
+def measure(plan: Plan, folder: pathlib.Path, said: dict[str, list[dict[str, Any]]]) -> None:
+    """Prepare the data sets in a folder, and run every job of the plan in each round.
+
+    Args:
+      plan: what is measured.
+      folder: an empty one.
+      said: what each job's processes said, by the job's name; it grows with every process.
+    """
     todo = jobs(plan)
-    rows = []
     with Progress() as progress:
-        task = progress.add_task("scaling", total=len(plan.sizes) + len(todo))
+        task = progress.add_task("scaling", total=len(plan.sizes) + plan.rounds * len(todo))
         for size in plan.sizes:
             (folder / str(size)).mkdir()
             own_process.call("scaling_sides.prepare", {"data_dir": str(folder / str(size)), "num_images": size})
             progress.advance(task)
-        for job in todo:
-            said = own_process.call(job.function, {"data_dir": str(folder / str(job.num_images)), **job.given})
-            rows.append(row(job, said))
+        for job in todo * plan.rounds:
+            given = {"data_dir": str(folder / str(job.num_images)), **job.given}
+            said.setdefault(job.name, []).append(own_process.call(job.function, given))
             progress.advance(task)
-    return rows
 
 
 def jobs(plan: Plan) -> list[Job]:
@@ -103,7 +109,17 @@ def jobs(plan: Plan) -> list[Job]:
     return found
 
 
-def row(job: Job, said: dict[str, Any]) -> dict[str, Any]:
-    """What a job's process said, as a row."""
-    timed = Timing(job.name, said["first_s"], tuple(said["rates"]))
-    return results.row(timed, "images/s", batch_size=job.given["batch_size"], peak_mib=round(said["peak_mib"], 1))
+def rows(plan: Plan, said: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """A row of every job that has said something."""
+    return [row(job, said[job.name]) for job in jobs(plan) if job.name in said]
+
+
+def row(job: Job, said: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a job's processes said, a process a round, as a row: all their calls, the slowest first one, the most held.
+
+    Processes differ more than the calls of one of them do, by where their memory lies, so the spread is over both.
+    """
+    rates = tuple(rate for one in said for rate in one["rates"])
+    timed = Timing(job.name, max(one["first_s"] for one in said), rates)
+    peak_mib = round(max(one["peak_mib"] for one in said), 1)
+    return results.row(timed, "images/s", batch_size=job.given["batch_size"], processes=len(said), peak_mib=peak_mib)

@@ -10,9 +10,11 @@ Rows:
 The data set is prepared before anything is timed.
 """
 
+import collections
 import sys
 
 from absl import flags
+from rich.progress import track
 
 from benchmarks import output, results
 from benchmarks.startup_times import BINARIES, first_step_s, help_s
@@ -22,7 +24,7 @@ from pipeline.data_config import SourceConfig
 
 config.define_flags(SourceConfig)
 PRESETS = flags.DEFINE_list("presets", ["quick", "tiny"], f"some of {', '.join(presets.PRESETS)}")
-REPEATS = flags.DEFINE_integer("repeats", 3, "processes of each kind, in turns", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 7, "processes of each kind, in turns", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: the first of --presets, one process of each kind")
 output.define_flags()
 
@@ -40,14 +42,14 @@ def main() -> None:
 
     source = config.build(SourceConfig, config.given_flags())
     data = [f"--dataset={prepare.prepare(source)}", f"--data_dir={prepared.root(source.data_dir)}"]
-    seconds: dict[str, list[float]] = {}
-    for _ in range(repeats):
-        for name in BINARIES:
-            seconds.setdefault(f"ours/help/{name}", []).append(help_s(name))
-        for name in names:
+    seconds: dict[str, list[float]] = collections.defaultdict(list)
+    for name in track([*BINARIES, *names] * repeats, description="startup"):
+        if name in BINARIES:
+            seconds[f"ours/help/{name}"].append(help_s(name))
+        else:
             begun, ended = first_step_s([sys.executable, "-m", "models.train", f"--preset={name}", *data])
-            seconds.setdefault(f"ours/{name}/first_step", []).append(begun)
-            seconds.setdefault(f"ours/{name}/first_result", []).append(ended)
+            seconds[f"ours/{name}/first_step"].append(begun)
+            seconds[f"ours/{name}/first_result"].append(ended)
     output.finish("startup", [results.several(name, "s", values) for name, values in seconds.items()])
 
 

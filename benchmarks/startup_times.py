@@ -13,7 +13,10 @@ from collections.abc import Iterator, Sequence
 from models.run_folder import RunFolder
 from pipeline import errors
 
-BINARIES = ("pipeline.prepare", "pipeline.explore", "models.train", "models.evaluate", "tuning.study")
+BINARIES = (
+    *("pipeline.prepare", "pipeline.explore", "models.train", "models.evaluate"),
+    *("tuning.study", "tuning.tune"),
+)
 BEGINNING = "Model: "  # of the line that training prints before its first step
 TIMEOUT_S = 600.0
 

@@ -77,9 +77,10 @@ def main() -> None:
     uses_gpu = device.has_gpu()
     with train_step_torch.Peer(COMPILE_S.value) as process:
         peer = process if PEERS.value and process.is_there(uses_gpu) else None
-        for number, name in enumerate(recipes, start=1):
-            print(f"{number} of {len(recipes)}: {name}", flush=True)  # it takes minutes
-            rows += train_step_sides.Recipe(name, values, precisions, effort).rows(ceilings, peer)
+        with output.keeping("train_step", lambda: rows):
+            for number, name in enumerate(recipes, start=1):
+                print(f"{number} of {len(recipes)}: {name}", flush=True)  # it takes minutes
+                rows += train_step_sides.Recipe(name, values, precisions, effort).rows(ceilings, peer)
     output.finish("train_step", rows)
     print(*train_step_sides.told(rows), sep="\n")
 

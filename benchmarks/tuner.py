@@ -13,7 +13,6 @@ Each worker's TensorFlow has one thread, so that a second worker has a core of i
 """
 
 import itertools
-import os
 import pathlib
 import tempfile
 from typing import Any
@@ -22,11 +21,10 @@ from absl import flags
 
 from benchmarks import number_lists, output, tuner_sessions
 from pipeline import binary
-from tuning import worker
 
 TRIALS = flags.DEFINE_integer("num_trials", 40, "of each session", lower_bound=8)
 WORKERS = flags.DEFINE_list("workers", ["1", "2"], "numbers of workers to compare, the first one the reference")
-REPEATS = flags.DEFINE_integer("repeats", 2, "rounds, each of two sessions for each number of workers", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 3, "rounds, each of two sessions for each number of workers", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: one round of eight trials, one worker")
 output.define_flags()
 
@@ -35,13 +33,12 @@ def main() -> None:
     """Run a session for each number of workers, and publish what it took."""
     output.check("tuner", ("num_trials", "workers", "repeats"))
     trials, workers, repeats = TRIALS.value, number_lists.parse("workers", WORKERS.value, int, "1,2"), REPEATS.value
-    os.environ.update(dict.fromkeys(worker.THREADS, "1"))  # workers inherit it
     binary.load_tensorflow()
     if QUICK.value:
         trials, workers, repeats = 8, (1,), 1
     measured: dict[int, list[dict[str, Any]]] = {number: [] for number in workers}
     over_loopback: dict[int, list[dict[str, Any]]] = {} if QUICK.value else {number: [] for number in workers}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tuner_sessions.one_thread_each():
         home = pathlib.Path(folder)
         source = tuner_sessions.prepared(home)
         for repeat, number in itertools.product(range(repeats), workers):

@@ -1,6 +1,8 @@
 """What `benchmarks.tuner` measures: whole sessions of a model that trains in a second, their memory sampled beside."""
 
+import contextlib
 import json
+import os
 import pathlib
 import socket
 import statistics
@@ -8,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -19,6 +21,7 @@ from pipeline.data_config import SourceConfig
 from tuning.journal import Journal
 from tuning.session import SessionConfig
 from tuning.space import Space
+from tuning.worker import THREADS
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
@@ -27,6 +30,20 @@ SAMPLE_SECONDS = 0.2
 FEW = 4  # trials at either end whose memory is compared
 TUNER, MAX_EPOCHS = "grid", 4
 BASE = {"preset": "linear", "num_validation": 500, "batch_size": 100, "precision": "float32"}
+
+
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
+    """A context in which the TensorFlow of every process that is started has one thread."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
 
 
 def prepared(folder: pathlib.Path) -> SourceConfig:

@@ -194,3 +194,31 @@ def test_sigterm_ends_as_ctrl_c_does(tmp_path):
     running = [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
     assert running == []
     assert not list(tmp_path.glob("*/100000"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "words"),
+    [
+        ([row("ours/x", "MiB", 80.0)], 3, "error: interrupted; 1 rows were measured and stand in "),
+        ([], 1, "error: interrupted; nothing was saved"),
+    ],
+)
+def test_interruption_leaves_the_rows_so_far_and_an_earlier_result_as_it_was(tmp_path, rows, code, words):
+    out = tmp_path / "memory.json"
+    out.write_text("an earlier result")
+    program = (
+        "from absl import flags\nfrom benchmarks import output\nfrom pipeline import binary\noutput.define_flags()\n"
+        f"def main():\n  with output.keeping('memory', lambda: {rows}, dataset='x'):\n    raise KeyboardInterrupt\n"
+        "binary.run(main)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, f"--out={out}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert words in done.stderr
+    assert out.read_text() == "an earlier result"
+    kept = tmp_path / "memory.interrupted.json"
+    assert kept.exists() == bool(rows)
+    if rows:
+        document = json.loads(kept.read_text())
+        assert (document["rows"], document["dataset"]) == (rows, "x")

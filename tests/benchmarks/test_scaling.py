@@ -6,7 +6,7 @@ from benchmarks import own_process, scaling_rows
 from pipeline import errors
 from pipeline.data_config import SourceConfig
 
-PLAN = scaling_rows.Plan((1000, 20_000), (128, 512), (1, 2), 1000, 3, with_training=True)
+PLAN = scaling_rows.Plan((1000, 20_000), (128, 512), (1, 2), 1000, repeats=3, rounds=2, with_training=True)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def test_data_set_has_the_size_asked_for_and_the_usual_one_stays(folder):
 def test_feed_and_training_say_what_their_rows_need(folder, cache):
     given = {"data_dir": str(folder), "cache": cache, "batch_size": 100, "threads": 1, "num_images": 1000, "repeats": 2}
     said = own_process.call("scaling_sides.feed", given)
-    row = scaling_rows.row(scaling_rows.Job("ours/x", "", 1000, given), said)
-    assert row["repeats"] == 2
+    row = scaling_rows.row(scaling_rows.Job("ours/x", "", 1000, given), [said])
+    assert (row["repeats"], row["processes"]) == (2, 1)
     assert row["max"] >= row["min"] > 100
     assert row["peak_mib"] > 100
     assert row["first_call_s"] > 0
@@ -43,6 +43,36 @@ def test_training_is_measured(folder):
     )
     assert said["rates"][0] > 1
     assert said["peak_mib"] > 100
+
+
+def test_row_is_of_all_rounds_and_jobs_that_said_nothing_have_none():
+    name = scaling_rows.jobs(PLAN)[0].name
+    said = [
+        {"rates": [100.0, 120.0], "first_s": 0.5, "peak_mib": 700.0},
+        {"rates": [80.0, 110.0], "first_s": 0.4, "peak_mib": 710.0},
+    ]
+    (row,) = scaling_rows.rows(PLAN, {name: said})
+    assert (row["name"], row["median"], row["min"], row["max"]) == (name, 105.0, 80.0, 120.0)
+    assert (row["repeats"], row["processes"], row["first_call_s"], row["peak_mib"]) == (4, 2, 0.5, 710.0)
+
+
+def test_every_job_has_a_process_in_each_round(tmp_path, monkeypatch):
+    called = []
+
+    def call(function, given):
+        called.append((function, given))
+        return {}
+
+    monkeypatch.setattr(own_process, "call", call)
+    said: dict = {}
+    scaling_rows.measure(PLAN, tmp_path, said)
+    todo = scaling_rows.jobs(PLAN)
+    assert [given["num_images"] for function, given in called if function == "scaling_sides.prepare"] == list(
+        PLAN.sizes
+    )
+    assert len(called) == len(PLAN.sizes) + 2 * len(todo)
+    assert called[len(PLAN.sizes)] == called[len(PLAN.sizes) + len(todo)] != called[len(PLAN.sizes) + 1]
+    assert all(len(said[job.name]) == 2 for job in todo)
 
 
 def test_jobs_take_whole_passes_and_rows_have_names_of_their_own():
@@ -66,7 +96,7 @@ def test_jobs_take_whole_passes_and_rows_have_names_of_their_own():
 def test_what_cannot_be_made_is_refused(changes, message):
     values = {"sizes": (1000, 20_000), "batch_sizes": (64,), "threads": (1,), "batch_images": 1000}
     with pytest.raises(errors.BadArgumentError, match=message):
-        scaling_rows.Plan(**{**values, **changes}, repeats=1, with_training=False)
+        scaling_rows.Plan(**{**values, **changes}, repeats=1, rounds=1, with_training=False)
 
 
 def test_process_that_dies_is_told_of():

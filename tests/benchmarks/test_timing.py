@@ -78,3 +78,17 @@ def test_published_json_has_the_contracts_keys(tmp_path, capsys):
     assert document["rows"][0]["median"] == pytest.approx(30.0)
     assert "ours/x" in capsys.readouterr().out
     assert [path.name for path in out.parent.iterdir()] == ["result.json"]
+
+
+def test_table_shows_what_rows_have_beside_their_medians(capsys):
+    timed = Timing("ours/x", 1.25, (30.0,))
+    rows = [
+        results.row(timed, "images/s", ceiling_share=0.5, cpu_s_per_million=12.345, peak_mib=1234.5),
+        results.single("ours/y", "MiB", 7.0),
+    ]
+    results.show("input", rows)
+    heading, _, x, y = (line.split("  ") for line in capsys.readouterr().out.splitlines()[2:6])
+    told = [word.strip() for word in heading if word.strip()]
+    assert told[4:] == ["unit", "of the ceiling", "CPU s a million", "peak MiB", "first call s"]
+    assert [word.strip() for word in x if word.strip()][5:] == ["50.0%", "12.35", "1,234", "1.25"]
+    assert [word.strip() for word in y if word.strip()] == ["ours/y", "7", "7", "7", "MiB"]

@@ -1,6 +1,7 @@
 """The rows that the tuner's benchmark makes of a session, and what the kills compare."""
 
 import json
+import os
 import random
 
 import pytest
@@ -30,6 +31,15 @@ def test_rows_of_one_worker_and_of_two():
     assert by_name["ours/tuner/overhead/most"]["median"] == pytest.approx(0.7)
     end = by_name["ours/tuner/memory/end"]
     assert (end["min"], end["max"], end["ratio"]) == (106.0, 110.0, 1.08)  # 900 MiB came after the last trial
+
+
+def test_processes_of_a_session_have_one_thread_and_the_environment_is_left_as_it_was(monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
+    monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
+    with tuner_sessions.one_thread_each():
+        assert (os.environ["TF_NUM_INTRAOP_THREADS"], os.environ["TF_NUM_INTEROP_THREADS"]) == ("1", "1")
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "3"
+    assert "TF_NUM_INTEROP_THREADS" not in os.environ
 
 
 def test_chief_and_workers_over_loopback_share_the_trials(tmp_path):
