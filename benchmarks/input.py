@@ -43,7 +43,9 @@ PASSES = flags.DEFINE_integer(
     "passes", 4, "over the training images, of each feed a round; of slow ones one", lower_bound=1
 )
 PEERS = flags.DEFINE_bool("peers", True, "measure others too, where they are installed")
-QUICK = flags.DEFINE_bool("quick", False, "about a minute: three short rounds, one batch size, no stages")
+QUICK = flags.DEFINE_bool(
+    "quick", False, "under a minute where the extras are not installed: two short rounds, one batch size, no stages"
+)
 
 
 def main() -> None:
@@ -60,11 +62,11 @@ def main() -> None:
         DataConfig, presets.preset("quick"), source.as_dict(), held_out, {"batch_size": BATCH_SIZE.value}
     )
     input_sides.check(data)
-    repeats, passes = (3, 1) if QUICK.value else (REPEATS.value, PASSES.value)
+    repeats, passes = (2, 1) if QUICK.value else (REPEATS.value, PASSES.value)
     images, labels = input_sides.examples(data)
     sizes = tuple(dict.fromkeys((data.batch_size, *(() if QUICK.value else (128, 256, 1024)))))
     feeds = [*input_sides.ceilings(images, data.batch_size), *input_sides.settings(data, sizes)]
-    feeds += [] if QUICK.value else input_sides.by_stage(data)
+    feeds += [] if QUICK.value else [*input_sides.variants(data), *input_sides.by_stage(data)]
     sides, batch_sizes = input_sides.sides(feeds, passes, len(images)), {feed.name: feed.batch_size for feed in feeds}
     with contextlib.ExitStack() as stack:
         if PEERS.value:

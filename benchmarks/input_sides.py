@@ -22,20 +22,25 @@ SLOW = ("ours/train/none", "ours/train/disk", "ours/stage")  # one pass a round
 
 
 def settings(data: DataConfig, batch_sizes: tuple[int, ...]) -> list[Feed]:
-    """Our training batches by batch size, cache and threads, and the evaluation's."""
+    """Our training batches by batch size and cache, and the evaluation's."""
     builder = source.open_builder(data)
-
-    def of(name: str, threads: int = 0, **changes: Any) -> Feed:
-        changed = dataclasses.replace(data, **changes)
-        make = functools.partial(train_batches, changed, builder, threads)
-        return Feed(name, make, changed.batch_size)
-
-    feeds = [of(f"ours/train/memory/{size}", batch_size=size) for size in batch_sizes]
-    feeds += [of(f"ours/train/memory/{data.batch_size}/threads_{count}", threads=count) for count in (1, 2)]
-    feeds += [of(f"ours/train/{cache}/{data.batch_size}", cache=cache) for cache in ("disk", "none")]
-    feeds.append(of(f"ours/train/none/{data.batch_size}/window_1000", cache="none", shuffle_buffer=1000))
+    feeds = [_feed(f"ours/train/memory/{size}", data, builder, batch_size=size) for size in batch_sizes]
+    feeds += [_feed(f"ours/train/{cache}/{data.batch_size}", data, builder, cache=cache) for cache in ("disk", "none")]
     evaluation = batches.eval_batches(data, builder, "test").repeat()
     return [*feeds, Feed("ours/evaluate/memory", lambda: iter(evaluation), batches.EVAL_BATCH_SIZE)]
+
+
+def variants(data: DataConfig) -> list[Feed]:
+    """Our training batches by threads, and within a smaller shuffle buffer."""
+    builder, size = source.open_builder(data), data.batch_size
+    by_threads = [_feed(f"ours/train/memory/{size}/threads_{count}", data, builder, threads=count) for count in (1, 2)]
+    window = {"cache": "none", "shuffle_buffer": 1000}
+    return [*by_threads, _feed(f"ours/train/none/{size}/window_1000", data, builder, **window)]
+
+
+def _feed(name: str, data: DataConfig, builder: source.Builder, threads: int = 0, **changes: Any) -> Feed:
+    changed = dataclasses.replace(data, **changes)
+    return Feed(name, functools.partial(train_batches, changed, builder, threads), changed.batch_size)
 
 
 def by_stage(data: DataConfig) -> list[Feed]:

@@ -33,7 +33,7 @@ EPOCHS = flags.DEFINE_integer(
     "epochs", 100, "of 4,000 views, whose memory is compared, 10 at least; 0 leaves that out", lower_bound=0
 )
 PEERS = flags.DEFINE_bool("peers", True, "measure the study's way too")
-QUICK = flags.DEFINE_bool("quick", False, "a minute or two: two small counts, ten steps once, no limits, no leak")
+QUICK = flags.DEFINE_bool("quick", False, "about a minute: two small counts, ten steps once, no limits, no leak")
 
 
 def main() -> None:

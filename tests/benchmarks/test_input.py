@@ -26,7 +26,7 @@ def images_of(batch) -> int:
 
 
 def test_every_setting_yields_batches_of_its_size(data):
-    found = input_sides.settings(data, (50, 100))
+    found = [*input_sides.settings(data, (50, 100)), *input_sides.variants(data)]
     assert len({feed.name for feed in found}) == len(found)
     for feed in found:
         assert [images_of(batch) for batch in itertools.islice(feed.make(), 3)] == [feed.batch_size] * 3
