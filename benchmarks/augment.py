@@ -23,6 +23,7 @@ What the last three make stays on the host; on a machine with a GPU, ours and Ke
 """
 
 import dataclasses
+from typing import Any
 
 from absl import flags
 
@@ -59,13 +60,14 @@ def main() -> None:
     data = config.build(DataConfig, presets.preset("quick"), source.as_dict(), {"num_validation": 0})
     repeats, round_s, num_steps = (REPEATS.value or 3, 0.05, 2) if QUICK.value else (REPEATS.value or 7, 0.1, 8)
     batch = augment_sides.Batch.first(dataclasses.replace(data, batch_size=BATCH_SIZE.value))
-    rows = []
-    for number, what in enumerate(chosen, start=1):
-        print(f"{number} of {len(chosen)}: {what}", flush=True)  # it takes minutes
-        rows += augment_sides.measure(what, batch, repeats, round_s)
-    if STEP.value:
-        print("and a training step of the preset quick", flush=True)
-        rows += augment_sides.share_of_quick_step(data, repeats, round_s, num_steps)
+    rows: list[dict[str, Any]] = []
+    with output.keeping("augment", lambda: rows):
+        for number, what in enumerate(chosen, start=1):
+            print(f"{number} of {len(chosen)}: {what}", flush=True)  # it takes minutes
+            rows += augment_sides.measure(what, batch, repeats, round_s)
+        if STEP.value:
+            print("and a training step of the preset quick", flush=True)
+            rows += augment_sides.share_of_quick_step(data, repeats, round_s, num_steps)
     output.finish("augment", rows)
 
 

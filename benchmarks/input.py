@@ -44,7 +44,9 @@ PASSES = flags.DEFINE_integer(
 )
 PEERS = flags.DEFINE_bool("peers", True, "measure others too, where they are installed")
 QUICK = flags.DEFINE_bool(
-    "quick", False, "under a minute where the extras are not installed: two short rounds, one batch size, no stages"
+    "quick",
+    False,
+    "under a minute where the extras are not installed: two short rounds, one batch size, no variants, no stages",
 )
 
 

@@ -34,8 +34,8 @@ def variants(data: DataConfig) -> list[Feed]:
     """Our training batches by threads, and within a smaller shuffle buffer."""
     builder, size = source.open_builder(data), data.batch_size
     by_threads = [_feed(f"ours/train/memory/{size}/threads_{count}", data, builder, threads=count) for count in (1, 2)]
-    window = {"cache": "none", "shuffle_buffer": 1000}
-    return [*by_threads, _feed(f"ours/train/none/{size}/window_1000", data, builder, **window)]
+    window = _feed(f"ours/train/none/{size}/window_1000", data, builder, cache="none", shuffle_buffer=1000)
+    return [*by_threads, window]
 
 
 def _feed(name: str, data: DataConfig, builder: source.Builder, threads: int = 0, **changes: Any) -> Feed:
@@ -55,7 +55,7 @@ def by_stage(data: DataConfig) -> list[Feed]:
         is_endless = any(isinstance(stage, stages.WindowShuffledPasses) for stage in host[:count])
         # Labels alone, so many at a time: to hand every chunk's images to Python would be measured too.
         fine = (dataset if is_endless else dataset.repeat()).map(lambda chunk: chunk["fine"])
-        make = functools.partial(iter, stages.untuned(fine.rebatch(data.batch_size)))
+        make = functools.partial(iter, stages.as_written(fine.rebatch(data.batch_size)))
         feeds.append(Feed(f"ours/stage/{count}_{name}", make, data.batch_size))
     return feeds
 

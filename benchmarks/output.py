@@ -7,6 +7,7 @@ output.finish("augment", rows)        # at its end; exit code 1 where a row is w
 import contextlib
 import json
 import pathlib
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -105,7 +106,7 @@ def finish(benchmark: str, rows: list[dict[str, Any]], **more: Any) -> None:
 
 @contextlib.contextmanager
 def keeping(benchmark: str, rows: Callable[[], list[dict[str, Any]]], **more: Any) -> Iterator[None]:
-    """A context whose rows a Ctrl-C leaves: shown, and written beside what --out names.
+    """A context whose rows so far are shown, and written to OUT.interrupted, where a Ctrl-C or a failure ends it.
 
     Args:
       benchmark: its name.
@@ -113,20 +114,34 @@ def keeping(benchmark: str, rows: Callable[[], list[dict[str, Any]]], **more: An
       more: what stands in the JSON beside the rows.
 
     Raises:
-      errors.InterruptedRunError: it was interrupted behind the first row.
+      errors.InterruptedRunError: it was interrupted, and its rows are written.
+      errors.FailedError: it failed; where its rows are written, the error says so.
     """
     try:
         yield
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, errors.FailedError) as error:
         found = rows()
         if not found:
             raise
-        path = flags.FLAGS.out and str(pathlib.Path(flags.FLAGS.out).with_suffix(".interrupted.json"))
-        results.publish(benchmark, found, path, **more)
-        where = f"in {path}" if path else "above alone, without --out"
-        raise errors.InterruptedRunError(
-            f"interrupted; {len(found)} rows were measured and stand {where}"
-        ) from interrupt
+        path = flags.FLAGS.out and f"{flags.FLAGS.out}.interrupted"  # no *.json, which would be taken for a result
+        with _undisturbed():
+            results.publish(benchmark, found, path, **more)
+        if not path:
+            raise
+        if isinstance(error, errors.FailedError):
+            raise errors.FailedError(f"{error}; what was measured before is in {path}") from error
+        raise errors.InterruptedRunError(f"interrupted; what was measured before is in {path}") from error
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A context of some seconds that another Ctrl-C or SIGTERM does not cut off."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def show(changes: list[comparison.Change]) -> None:

@@ -17,10 +17,10 @@ from pipeline import binary
 
 # What a table shows beside the medians, where rows have it: its heading and its form.
 MORE = {
-    "ceiling_share": ("of the ceiling", "{:.1%}"),
-    "cpu_s_per_million": ("CPU s a million", "{:,.2f}"),
-    "peak_mib": ("peak MiB", "{:,.0f}"),
-    "first_call_s": ("first call s", "{:,.2f}"),
+    "ceiling_share": ("of the\nceiling", "{:.1%}"),
+    "cpu_s_per_million": ("CPU s a\nmillion", "{:,.2f}"),
+    "peak_mib": ("peak\nMiB", "{:,.0f}"),
+    "first_call_s": ("first\ncall s", "{:,.2f}"),
 }
 
 

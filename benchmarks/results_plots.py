@@ -1,4 +1,4 @@
-"""Committed measurements as pictures: bars of rates beside peers', and memory against augmented images."""
+"""Committed measurements as pictures: rates beside peers', and memory against augmented images."""
 
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +59,7 @@ def _input(rows: Rows) -> Figure | None:
         colour = ORANGE if name.startswith("peer/") else GREY if "/ceiling/" in name else BLUE
         axes.plot((row["min"], row["max"]), (place, place), color=colour, linewidth=2.5, alpha=0.5)
         axes.plot(median, place, "o", color=colour, markersize=8)
-        axes.text(1.12 * max(median, row["max"]), place, f"{median:,.0f}", va="center", fontsize=8.5)
+        axes.text(1.12 * row["max"], place, f"{median:,.0f}", va="center", fontsize=8.5)
     axes.set_xscale("log")  # points, not bars: a length from nowhere would say nothing
     axes.set_xlim(right=3 * max(row["max"] for row in shown))
     axes.grid(axis="y", color="#eef1f5")

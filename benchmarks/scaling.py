@@ -44,8 +44,8 @@ def main() -> None:
         plan = scaling_rows.Plan((1000, 5000), (128,), (2,), 5000, repeats=3, rounds=1, with_training=False)
     said: dict[str, list[dict[str, Any]]] = {}
     with (
-        output.keeping("scaling", lambda: scaling_rows.rows(plan, said)),
         tempfile.TemporaryDirectory() as folder,
+        output.keeping("scaling", lambda: scaling_rows.rows(plan, said)),
     ):
         scaling_rows.measure(plan, pathlib.Path(folder), said)
     output.finish("scaling", scaling_rows.rows(plan, said))

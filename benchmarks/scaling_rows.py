@@ -67,16 +67,16 @@ def measure(plan: Plan, folder: pathlib.Path, said: dict[str, list[dict[str, Any
       said: what each job's processes said, by the job's name; it grows with every process.
     """
     todo = jobs(plan)
-    with Progress() as progress:
+    with Progress(auto_refresh=False) as progress:  # no thread of its own beside what is timed
         task = progress.add_task("scaling", total=len(plan.sizes) + plan.rounds * len(todo))
         for size in plan.sizes:
             (folder / str(size)).mkdir()
             own_process.call("scaling_sides.prepare", {"data_dir": str(folder / str(size)), "num_images": size})
-            progress.advance(task)
+            progress.update(task, advance=1, refresh=True)
         for job in todo * plan.rounds:
             given = {"data_dir": str(folder / str(job.num_images)), **job.given}
             said.setdefault(job.name, []).append(own_process.call(job.function, given))
-            progress.advance(task)
+            progress.update(task, advance=1, refresh=True)
 
 
 def jobs(plan: Plan) -> list[Job]:

@@ -12,6 +12,7 @@ The data set is prepared before anything is timed.
 
 import collections
 import sys
+from typing import Any
 
 from absl import flags
 from rich.progress import track
@@ -43,14 +44,20 @@ def main() -> None:
     source = config.build(SourceConfig, config.given_flags())
     data = [f"--dataset={prepare.prepare(source)}", f"--data_dir={prepared.root(source.data_dir)}"]
     seconds: dict[str, list[float]] = collections.defaultdict(list)
-    for name in track([*BINARIES, *names] * repeats, description="startup"):
-        if name in BINARIES:
-            seconds[f"ours/help/{name}"].append(help_s(name))
-        else:
-            begun, ended = first_step_s([sys.executable, "-m", "models.train", f"--preset={name}", *data])
-            seconds[f"ours/{name}/first_step"].append(begun)
-            seconds[f"ours/{name}/first_result"].append(ended)
-    output.finish("startup", [results.several(name, "s", values) for name, values in seconds.items()])
+
+    def rows() -> list[dict[str, Any]]:
+        return [results.several(name, "s", values) for name, values in seconds.items()]
+
+    with output.keeping("startup", rows):
+        # No thread that draws beside what is timed.
+        for name in track([*BINARIES, *names] * repeats, description="startup", auto_refresh=False):
+            if name in BINARIES:
+                seconds[f"ours/help/{name}"].append(help_s(name))
+            else:
+                begun, ended = first_step_s([sys.executable, "-m", "models.train", f"--preset={name}", *data])
+                seconds[f"ours/{name}/first_step"].append(begun)
+                seconds[f"ours/{name}/first_result"].append(ended)
+    output.finish("startup", rows())
 
 
 def run() -> None:

@@ -71,5 +71,8 @@ def _killed_after(seconds: float, process: subprocess.Popen[str]) -> Iterator[No
     timer.start()
     try:
         yield
+    except BaseException:  # an interruption: nobody waits for it any longer
+        process.kill()
+        raise
     finally:
         timer.cancel()

@@ -205,7 +205,7 @@ def peer_rows(
 
 
 def told(rows: Sequence[Row]) -> list[str]:
-    """What the table of the rows does not show, a line each: shares of the ceiling, and how long the device waits."""
+    """The rows in words, a line each: TFLOP/s and their share of the ceiling, and how long the device waits."""
     lines = [
         f"{row['name']}: {row['tflops']:.3f} TFLOP/s, {row['ceiling_share']:.0%} of the convolution ceiling"
         for row in rows

@@ -79,7 +79,10 @@ def run(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> 
         sampler = threading.Thread(target=sample, daemon=True)
         sampler.start()
         began = time.perf_counter()
-        search.run(found)
+        try:
+            search.run(found)
+        except errors.InterruptedRunError as interrupt:  # the folder is a temporary one: nothing goes on from it
+            raise KeyboardInterrupt from interrupt
         seconds = time.perf_counter() - began
         over.set()
         sampler.join()

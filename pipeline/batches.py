@@ -106,15 +106,18 @@ def eval_batches(config: DataConfig, builder: source.Builder, split_name: str) -
     Raises:
       errors.BadArgumentError: nothing was held out for validation.
     """
-    part = None if split_name == "test" else split.keep("validation", config, builder)
-    num_examples = source.num_examples(builder, "test") if part is None else part.size
-    if not num_examples:
+    if split_name == "test":
+        num_examples = source.num_examples(builder, "test")
+        return stages.chain(source.read(builder, "test"), _eval_stages(config, "test", num_examples))
+    part = split.keep("validation", config, builder)
+    if not part.size:
         raise errors.BadArgumentError("num_validation=0: nothing is held out for validation; use --split=test")
+    return stages.chain(source.read(builder, "train"), (part, *_eval_stages(config, "validation", part.size)))
+
+
+def _eval_stages(config: DataConfig, split_name: str, num_examples: int) -> tuple[Stage, ...]:
     cache = (stages.HoldInMemory(num_examples, _key(config, split_name)),) if config.cache == "memory" else ()
-    batch = (stages.Decode(), *cache, stages.BatchPadWithMask(EVAL_BATCH_SIZE), stages.Prefetch())
-    if part is None:
-        return stages.chain(source.read(builder, "test"), batch)
-    return stages.chain(source.read(builder, "train"), (part, *batch))
+    return (stages.Decode(), *cache, stages.BatchPadWithMask(EVAL_BATCH_SIZE), stages.Prefetch())
 
 
 def _key(config: DataConfig, split_name: str) -> str:

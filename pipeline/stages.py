@@ -22,7 +22,7 @@ ENDLESS = 2**40  # passes; a run ends because the loop stops reading
 # Of a view: its example's place among the training examples, and how often that was seen before in the run.
 NUMBERS = ("index", "pass_number")
 MOST_HELD = 2
-ALIGNMENT = 64  # bytes
+ALIGNMENT = 64  # bytes, of what TensorFlow allocates on CPUs
 _held: dict[str, dict[str, tf.Tensor]] = {}  # of `in_memory`
 
 
@@ -36,10 +36,10 @@ class Stage(Protocol):
 def chain(dataset: tf.data.Dataset, stages: tuple[Stage, ...]) -> tf.data.Dataset:
     """Send `dataset` through the stages in order."""
     # At both ends: a stage may read what it is given, and what it returns may be another data set's child.
-    return untuned(functools.reduce(lambda current, stage: stage(current), stages, untuned(dataset)))
+    return as_written(functools.reduce(lambda current, stage: stage(current), stages, as_written(dataset)))
 
 
-def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def as_written(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """The data set without tf.data's own tuning and rewriting, since every stage says itself what it does.
 
     Whoever lets go of an iterator waits for the thread that tunes it, which sleeps longer and longer, soon for seconds.
@@ -78,7 +78,11 @@ class HoldInMemory:
     key: str = dataclasses.field(repr=False)
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Chunks -> all examples in one."""
+        """Chunks -> all examples in one.
+
+        Raises:
+          errors.FailedError: there are not `num_examples`.
+        """
         return tf.data.Dataset.from_tensors(in_memory(dataset, self.num_examples, self.key))
 
 
@@ -115,7 +119,11 @@ class PermutedBatchesFromMemory:
     key: str = dataclasses.field(default="", repr=False)
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Chunks -> endless batches: uint8 [B, 32, 32, 3] `image`, int32 [B] labels, int64 [B] `NUMBERS`."""
+        """Chunks -> endless batches: uint8 [B, 32, 32, 3] `image`, int32 [B] labels, int64 [B] `NUMBERS`.
+
+        Raises:
+          errors.FailedError: there are not `num_examples`.
+        """
         examples = in_memory(dataset, self.num_examples, self.key)
         first_pass, offset = divmod(self.start_step * self.batch_size, self.num_examples)
         shuffle_seed = seeds.derive(self.seed, "shuffle")
@@ -242,14 +250,14 @@ def in_memory(dataset: tf.data.Dataset, num_examples: int, key: str = "") -> dic
     for chunk in dataset.as_numpy_iterator():
         end = begin + len(next(iter(chunk.values())))
         if end > num_examples:
-            raise errors.FailedError(f"the data set goes on behind its {num_examples} examples")
+            raise errors.FailedError(f"the data set goes on behind its {num_examples} examples: prepare it again")
         for name, part in chunk.items():
             if name not in columns:
                 columns[name] = _aligned((num_examples, *part.shape[1:]), part.dtype)
             columns[name][begin:end] = part
         begin = end
     if begin != num_examples:
-        raise errors.FailedError(f"the data set ended after {begin} of {num_examples} examples")
+        raise errors.FailedError(f"the data set ended after {begin} of {num_examples} examples: prepare it again")
     found = {name: tf.experimental.dlpack.from_dlpack(column.__dlpack__()) for name, column in columns.items()}
     if key:
         while len(_held) >= MOST_HELD:
@@ -259,7 +267,7 @@ def in_memory(dataset: tf.data.Dataset, num_examples: int, key: str = "") -> dic
 
 
 def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array that TensorFlow takes without a copy, since it begins where TensorFlow's own would."""
+    """An array that begins where TensorFlow's own would: it is handed over as it lies, and operations rely on that."""
     num_bytes = math.prod(shape) * dtype.itemsize
     memory = np.empty(num_bytes + ALIGNMENT, np.uint8)
     begin = -memory.ctypes.data % ALIGNMENT

@@ -11,7 +11,7 @@ from tuning.cell_training import Train
 from tuning.study_design import Cell
 from tuning.study_folder import StudyFolder
 from tuning.study_progress import StudyProgress
-from tuning.worker import POLL_SECONDS, CallError, DiedError, RecycledWorker
+from tuning.worker import INTERRUPTED, POLL_SECONDS, CallError, DiedError, RecycledWorker
 
 Resolve = Callable[[str], str]
 
@@ -79,7 +79,7 @@ class _Runner:
                 if self._requests.received:
                     # A second signal from now on ends this process, and with it the workers. What a cell may have just
                     # ended lies in its run folder, and is taken from there next time.
-                    raise errors.InterruptedRunError("interrupted")
+                    raise errors.InterruptedRunError(INTERRUPTED)
         finally:
             for slot in self._slots:
                 slot.worker.interrupt() if slot.cell else slot.worker.stop()

@@ -21,7 +21,7 @@ from tuning.cell_training import Train
 from tuning.session import Session
 from tuning.session_progress import SessionProgress
 from tuning.trials import POLL_SECONDS, Failures, Trials
-from tuning.worker import CallError, DiedError, RecycledWorker
+from tuning.worker import INTERRUPTED, CallError, DiedError, RecycledWorker
 
 FAREWELL_SECONDS = 20.0  # that a chief waits for its workers to hear that the search is over
 
@@ -68,7 +68,7 @@ def serve(found: Session, address: str, train: Train = cell_training.train, num_
         servicer.oracle = oracle
         while not _is_over(servicer, oracle, budget, signs):
             if requests.received:
-                raise errors.InterruptedRunError("interrupted")
+                raise errors.InterruptedRunError(INTERRUPTED)
             for name in signs.give_up_silent(oracle):
                 progress.tell(f"{name} shows no sign of life; its trial goes to the next that asks")
             for record in found.records():

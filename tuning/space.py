@@ -5,8 +5,10 @@
 
 The keys are fields of DataConfig and TrainConfig, those that `models.train --help` lists as flags; what a space leaves
 out is its base's. Every hyperparameter is asked for at each call, whatever the others are, so that all trials of a
-session have the same ones. A space of your own is such a function, in Python or in a file (`--space=FILE.py`, where it
-is called `space`).
+session have the same ones. A space of your own is such a function in a file (`--space=FILE.py`), called `space`; beside
+it the file may have what all trials share, `quick`'s values where it says nothing:
+
+    BASE = {"preset": "tiny", "batch_size": 256}
 """
 
 import dataclasses

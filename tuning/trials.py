@@ -12,7 +12,7 @@ from tuning.cell_training import Train
 from tuning.session import COMPLETED, FAILED, Session
 from tuning.session_progress import SessionProgress
 from tuning.study_design import Cell
-from tuning.worker import CallError, DiedError, RecycledWorker
+from tuning.worker import INTERRUPTED, CallError, DiedError, RecycledWorker
 
 POLL_SECONDS = 0.1
 MOST_FAILURES = 5  # in a row; a session in which nothing works must not go on for hours
@@ -98,7 +98,7 @@ class Trials:
                 self._show_life()
                 tick()
                 if self._requests.received:
-                    raise errors.InterruptedRunError("interrupted")
+                    raise errors.InterruptedRunError(INTERRUPTED)
         finally:
             for slot in self._slots:
                 slot.worker.interrupt() if slot.cell else slot.worker.stop()

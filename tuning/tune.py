@@ -69,7 +69,10 @@ def main() -> None:
         search.join(session.joined(path, plan, found, source), JOIN.value)
         return
     with session.claim(path, plan, found, source) as tuned:
+        before = len(tuned.records())
         _search(tuned)
+        if before == len(tuned.records()) > 0:
+            print(f"{path}: no trial was left to train, or no time (--max_minutes); its report is drawn again")
         _report(tuned)
         best = ranked(tuned.records())
         if not best:
@@ -116,8 +119,9 @@ def _search(tuned: Session) -> None:
         else:
             search.run(tuned, num_retrained=num_retrained)
     except (errors.FailedError, errors.InterruptedRunError):
-        with contextlib.suppress(OSError):  # of a full disk, which may be why
-            _report(tuned)
+        if tuned.records():
+            with contextlib.suppress(OSError):  # of a full disk, which may be why
+                _report(tuned)
         raise
 
 

@@ -24,6 +24,7 @@ from models import stopping
 from pipeline import errors
 
 POLL_SECONDS = 0.2
+INTERRUPTED = "interrupted; what has ended is kept, and the same command goes on from there"
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # environment variables that TensorFlow reads
 
 
@@ -180,7 +181,7 @@ class RecycledWorker:
                 # A second signal meanwhile ends this process, and with it the worker. What the call may have just ended
                 # lies in its run folder, and is taken from there next time.
                 self.interrupt()
-                raise errors.InterruptedRunError("interrupted; the same command goes on from there")
+                raise errors.InterruptedRunError(INTERRUPTED)
             tick()
         return self.answer()
 

@@ -196,29 +196,37 @@ def test_sigterm_ends_as_ctrl_c_does(tmp_path):
     assert not list(tmp_path.glob("*/100000"))
 
 
+ONE = [row("ours/x", "MiB", 80.0)]
+
+
 @pytest.mark.parametrize(
-    ("rows", "code", "words"),
+    ("ends", "rows", "writes", "code", "words"),
     [
-        ([row("ours/x", "MiB", 80.0)], 3, "error: interrupted; 1 rows were measured and stand in "),
-        ([], 1, "error: interrupted; nothing was saved"),
+        ("KeyboardInterrupt", ONE, True, 3, "error: interrupted; what was measured before is in "),
+        ("errors.FailedError('no')", ONE, True, 1, "error: no; what was measured before is in "),
+        ("KeyboardInterrupt", [], True, 1, "error: interrupted; nothing was saved"),
+        ("KeyboardInterrupt", ONE, False, 1, "error: interrupted; nothing was saved"),
     ],
 )
-def test_interruption_leaves_the_rows_so_far_and_an_earlier_result_as_it_was(tmp_path, rows, code, words):
+def test_what_ends_early_leaves_its_rows_and_an_earlier_result_as_it_was(tmp_path, ends, rows, writes, code, words):
     out = tmp_path / "memory.json"
     out.write_text("an earlier result")
     program = (
-        "from absl import flags\nfrom benchmarks import output\nfrom pipeline import binary\noutput.define_flags()\n"
-        f"def main():\n  with output.keeping('memory', lambda: {rows}, dataset='x'):\n    raise KeyboardInterrupt\n"
+        "from absl import flags\nfrom benchmarks import output\nfrom pipeline import binary, errors\n"
+        "output.define_flags()\n"
+        f"def main():\n  with output.keeping('memory', lambda: {rows}, dataset='x'):\n    raise {ends}\n"
         "binary.run(main)"
     )
+    given = [f"--out={out}"] if writes else []
     done = subprocess.run(
-        [sys.executable, "-c", program, f"--out={out}"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program, *given], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == code
     assert words in done.stderr
+    assert ("ours/x" in done.stdout) == bool(rows)
     assert out.read_text() == "an earlier result"
-    kept = tmp_path / "memory.interrupted.json"
-    assert kept.exists() == bool(rows)
-    if rows:
+    kept = tmp_path / "memory.json.interrupted"
+    assert kept.exists() == (writes and bool(rows))
+    if kept.exists():
         document = json.loads(kept.read_text())
         assert (document["rows"], document["dataset"]) == (rows, "x")

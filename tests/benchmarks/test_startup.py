@@ -1,9 +1,12 @@
 """Seconds to the first step are those that a process took; one that fails is told of."""
 
 import json
+import signal
 import subprocess
 import sys
+import threading
 
+import psutil
 import pytest
 
 from benchmarks import startup_times
@@ -45,6 +48,20 @@ def test_training_that_hangs_is_ended(monkeypatch):
     monkeypatch.setattr(startup_times, "TIMEOUT_S", 0.5)
     with pytest.raises(errors.FailedError, match="exit code -9"):
         startup_times.first_step_s([sys.executable, "-c", "import time; time.sleep(60)"])
+
+
+def test_training_under_way_is_ended_with_the_benchmark(tmp_path):
+    program = (
+        f"import os, pathlib, time\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        "print('Model: x', flush=True)\ntime.sleep(60)"
+    )
+    timer = threading.Timer(1.5, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        startup_times.first_step_s([sys.executable, "-c", program])
+    timer.join()
+    child = int((tmp_path / "pid").read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
 def test_help_that_fails_is_told_of():

@@ -1,8 +1,10 @@
 """The binary as a person meets it: a session on shapes100_tiny, its report, its best trial trained again."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -71,6 +73,29 @@ def test_finished_session_only_reports_again(tuned):
     done = call("tuning.tune", *flags)
     assert done.returncode == 0, done.stderr
     assert (folder / "session" / "journal.jsonl").read_bytes() == before
+    assert f"{folder / 'session'}: no trial was left to train, or no time (--max_minutes)" in done.stdout
+
+
+def test_session_interrupted_in_its_first_trial_says_how_to_go_on(tiny_data_dir, tmp_path):
+    (tmp_path / "mine.py").write_text(SPACE.replace('"freeze_trunk": True, ', ""))
+    flags = [f"--space={tmp_path / 'mine.py'}", "--tuner=grid", "--max_epochs=2000", "--dataset=shapes100_tiny"]
+    flags += [f"--data_dir={tiny_data_dir}", f"--session_dir={tmp_path / 'session'}"]
+    command = [sys.executable, "-m", "tuning.tune", *flags]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            end = time.monotonic() + 120
+            while not list((tmp_path / "session").glob("**/metrics.jsonl")):
+                assert time.monotonic() < end
+                time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            told, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 3
+    line = "error: interrupted; what has ended is kept, and the same command goes on from there"
+    assert error.splitlines()[-1] == line
+    assert "trials completed" not in told
+    assert not (tmp_path / "session" / "report.json").exists()
 
 
 @pytest.mark.parametrize(
