@@ -5,6 +5,7 @@ rows = compare(old_rows, new_rows, tolerance=0.1)
 """
 
 import dataclasses
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ IS_MORE_BETTER = {
     "KiB/epoch": False,
 }
 OF_OTHERS = ("peer/", "ours/ceiling/")  # how fast they are is no doing of ours
+OF_SPEED = ("images/s", "GFLOP/s", "s", "ms")
 BETTER, SAME, WORSE, NOT_JUDGED = "better", "the same", "WORSE", "not judged"
 
 
@@ -64,6 +66,12 @@ def compare(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], 
     """
     earlier = {row["name"]: row for row in old}
     return [_change(earlier[row["name"]], row, tolerance) for row in new if _is_comparable(row, earlier)]
+
+
+def machine_ratio(changes: Sequence[Change]) -> float | None:
+    """How many times as fast the machine itself was: the median of what is no doing of ours; None without such rows."""
+    ratios = [change.ratio for change in changes if change.name.startswith(OF_OTHERS) and change.unit in OF_SPEED]
+    return statistics.median(ratios) if ratios else None
 
 
 def _is_comparable(row: Mapping[str, Any], earlier: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -92,6 +92,9 @@ def finish(benchmark: str, rows: list[dict[str, Any]], **more: Any) -> None:
         print(f"the earlier run was on another data set: {old['dataset']}, not {more.get('dataset')}")
     spread = [change.agrees for change in changes if change.has_spread]
     print(f"the spreads of both runs overlap in {sum(spread)} of the {len(spread)} rows that both measured repeatedly")
+    of_others = comparison.machine_ratio(changes)
+    if of_others is not None:
+        print(f"peers and ceilings, which are no doing of ours, ran {of_others:.2f} times as well as then (the median)")
     if len(changes) < len(rows):
         print(f"{len(rows) - len(changes)} rows stand in one run alone or are not above 0, and are not compared")
     if old["device"] != device.describe():

@@ -55,6 +55,15 @@ def test_what_is_within_the_spread_is_no_worse_and_others_are_not_judged():
         assert comparison.compare([row(name, "s", 1.0)], [row(name, "s", 9.0)], 0.1)[0].verdict == NOT_JUDGED
 
 
+def test_machine_is_as_fast_as_what_is_no_doing_of_ours():
+    old = [row(name, "images/s", 100.0) for name in ("ours/x", "peer/a/x", "peer/b/x", "ours/ceiling/copy")]
+    new = [row(old["name"], "images/s", value) for old, value in zip(old, (10.0, 80.0, 90.0, 50.0), strict=True)]
+    memory = row("peer/study/peak/40000", "MiB", 1.0)
+    changes = comparison.compare([*old, memory], [*new, {**memory, "median": 9.0}], 0.1)
+    assert comparison.machine_ratio(changes) == pytest.approx(0.8)
+    assert comparison.machine_ratio(changes[:1]) is None
+
+
 @pytest.mark.parametrize(("new", "agrees"), [(103.0, True), (97.0, True), (105.0, False), (95.0, False)])
 def test_runs_agree_where_their_spreads_overlap(new, agrees):
     (change,) = comparison.compare([row("ours/x", "ms", 100.0)], [row("ours/x", "ms", new)], 0.1)
