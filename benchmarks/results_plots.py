@@ -111,7 +111,8 @@ def _bars(names: Sequence[str], values: Sequence[float], colours: Sequence[str],
     figure, axes = _rows_of(names, label)
     axes.barh(range(len(names)), values, color=colours, height=0.66)
     for place, value in enumerate(values):
-        axes.text(value, place, f" {value:.2f}", va="center", fontsize=8.5)
+        words = axes.text(value + 0.005, place, f"{value:.2f}", va="center", fontsize=8.5)
+        words.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.0})  # over what else is drawn there
     return figure
 
 
