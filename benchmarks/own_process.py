@@ -83,7 +83,15 @@ def serve(function: str, given: str, limit_gib: str) -> None:
 
 def _run(function: str, given: dict[str, Any], limit_gib: float) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", PROGRAM, function, json.dumps(given), str(limit_gib)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            stdout, stderr = process.communicate()
+        except BaseException:
+            process.kill()
+            process.wait()  # subprocess itself does not, after Ctrl-C: it would still write where its files are removed
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
 def _failed(function: str, done: subprocess.CompletedProcess[str]) -> errors.FailedError:

@@ -1,5 +1,6 @@
 """What fits is measured in a process of its own, what does not is predicted, and what dies says so."""
 
+import signal
 import subprocess
 
 import pytest
@@ -26,6 +27,20 @@ def test_words_of_too_little_memory_are_known(monkeypatch, words):
     assert own_process.call_within(2.0, "memory_sides.study", {}) is None
     with pytest.raises(errors.FailedError, match=r"memory_sides\.study"):
         own_process.call("memory_sides.study", {})
+
+
+def test_process_that_is_interrupted_has_ended_before_anything_goes_on(monkeypatch):
+    begun = []
+
+    class Interrupted(subprocess.Popen):
+        def communicate(self, *given, **more):
+            begun.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(own_process.subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        own_process.call("memory_sides.study", {})
+    assert begun[0].returncode == -signal.SIGKILL
 
 
 def test_study_under_a_limit_is_tried_until_it_dies(monkeypatch):
