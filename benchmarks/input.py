@@ -27,6 +27,7 @@ and is not measured.
 
 import contextlib
 import dataclasses
+from typing import Any
 
 from absl import flags
 
@@ -70,15 +71,17 @@ def main() -> None:
     feeds = [*input_sides.ceilings(images, data.batch_size), *input_sides.settings(data, sizes)]
     feeds += [] if QUICK.value else [*input_sides.variants(data), *input_sides.by_stage(data)]
     sides, batch_sizes = input_sides.sides(feeds, passes, len(images)), {feed.name: feed.batch_size for feed in feeds}
-    with contextlib.ExitStack() as stack:
-        if PEERS.value:
-            peers = input_peers.begun(stack, images, labels, data.batch_size, min(passes, 2))
-            sides += peers
-            batch_sizes |= {peer.name: data.batch_size for peer in peers}
-        rows = input_sides.rows(sides, batch_sizes, repeats, f"ours/train/memory/{data.batch_size}")
-    rows = [row | input_peers.version(row["name"]) for row in rows]
+    rows: list[dict[str, Any]] = []
     caches, processes = (("none",), 1) if QUICK.value else (("none", "disk", "memory"), 3)
-    rows += input_memory.rows(data, caches, passes, processes)
+    with output.keeping("input", lambda: rows, dataset=source.dataset):
+        with contextlib.ExitStack() as stack:
+            if PEERS.value:
+                peers = input_peers.begun(stack, images, labels, data.batch_size, min(passes, 2))
+                sides += peers
+                batch_sizes |= {peer.name: data.batch_size for peer in peers}
+            timed = input_sides.rows(sides, batch_sizes, repeats, f"ours/train/memory/{data.batch_size}")
+        rows += [row | input_peers.version(row["name"]) for row in timed]
+        rows += input_memory.rows(data, caches, passes, processes)
     output.finish("input", rows, dataset=source.dataset)
 
 

@@ -12,10 +12,8 @@ Each worker's TensorFlow has one thread, so that a second worker has a core of i
   ours/tuner/memory/end      the same, during the last four; ratio to the row before
 """
 
-import itertools
 import pathlib
 import tempfile
-from typing import Any
 
 from absl import flags
 
@@ -36,18 +34,18 @@ def main() -> None:
     binary.load_tensorflow()
     if QUICK.value:
         trials, workers, repeats = 8, (1,), 1
-    measured: dict[int, list[dict[str, Any]]] = {number: [] for number in workers}
-    over_loopback: dict[int, list[dict[str, Any]]] = {} if QUICK.value else {number: [] for number in workers}
-    with tempfile.TemporaryDirectory() as folder, tuner_sessions.one_thread_each():
+    rounds: list[tuner_sessions.Round] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tuner_sessions.one_thread_each(),
+        output.keeping("tuner", lambda: tuner_sessions.rows(rounds)),
+    ):
         home = pathlib.Path(folder)
         source = tuner_sessions.prepared(home)
-        for repeat, number in itertools.product(range(repeats), workers):
-            path = home / f"workers_{number}_{repeat}"
-            measured[number].append(tuner_sessions.run(path, source, trials, number))
-            if number in over_loopback:
-                path = home / f"loopback_{number}_{repeat}"
-                over_loopback[number].append(tuner_sessions.run_over_loopback(path, source, trials, number))
-    output.finish("tuner", tuner_sessions.rows(measured, over_loopback))
+        for repeat in range(repeats):
+            path = home / f"round_{repeat}"
+            rounds.append(tuner_sessions.run_round(path, source, trials, workers, with_loopback=not QUICK.value))
+    output.finish("tuner", tuner_sessions.rows(rounds))
 
 
 def run() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SAMPLE_SECONDS = 0.2
 FEW = 4  # trials at either end whose memory is compared
 TUNER, MAX_EPOCHS = "grid", 4
+Round = Mapping[str, Mapping[int, Mapping[str, Any]]]  # what each session said, by its kind and number of workers
 BASE = {"preset": "linear", "num_validation": 500, "batch_size": 100, "precision": "float32"}
 
 
@@ -62,6 +63,33 @@ def choose(hp: "HyperParameters") -> dict[str, Any]:
         "coarse_loss_weight": hp.Choice("coarse_loss_weight", [0.1, 0.25, 0.5, 1.0, 2.0]),
         "pixel_scaling": hp.Choice("pixel_scaling", ["standardise", "unit"]),
     }
+
+
+def run_round(
+    folder: pathlib.Path, source: SourceConfig, trials: int, workers: Sequence[int], with_loopback: bool
+) -> Round:
+    """A session, and one over loopback if it is asked for, of each number of workers, in turns.
+
+    Args:
+      folder: for all of them, not there yet.
+      source: the data set, prepared.
+      trials: of each session.
+      workers: the numbers of them.
+      with_loopback: whether to measure a chief and its workers too.
+
+    Returns:
+      {"workers": what `run` said, "loopback": what `run_over_loopback` said}, each by the number of workers.
+
+    Raises:
+      errors.FailedError: a chief or a worker over loopback fails.
+    """
+    folder.mkdir()
+    said: dict[str, dict[int, dict[str, Any]]] = {"workers": {}, "loopback": {}}
+    for number in workers:
+        said["workers"][number] = run(folder / f"workers_{number}", source, trials, number)
+        if with_loopback:
+            said["loopback"][number] = run_over_loopback(folder / f"loopback_{number}", source, trials, number)
+    return said
 
 
 def run(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> dict[str, Any]:
@@ -159,26 +187,26 @@ def _memory_mib() -> float:
     return total / 2**20
 
 
-def rows(
-    measured: Mapping[int, Sequence[Mapping[str, Any]]], over_loopback: Mapping[int, Sequence[Mapping[str, Any]]]
-) -> list[dict[str, Any]]:
+def rows(rounds: Sequence[Round]) -> list[dict[str, Any]]:
     """What the sessions took.
 
     Args:
-      measured: by the number of workers, what `run` said of each round's session. The first number is what the others
-        are compared with, and what overhead and memory are of: its trials have the machine to themselves.
-      over_loopback: the same of `run_over_loopback`.
+      rounds: what `run_round` said of each. The first number of workers is what the others are compared with, and what
+        overhead and memory are of: its trials have the machine to themselves.
     """
-    first = next(iter(measured))
-    overheads = [[record["overhead_seconds"] for record in one["records"]] for one in measured[first]]
-    begins = [_most_mib(one, 0, FEW) for one in measured[first]]
-    ends = [_most_mib(one, len(one["records"]) - FEW, len(one["records"])) for one in measured[first]]
+    if not rounds:
+        return []
+    first = next(iter(rounds[0]["workers"]))
+    alone = [one["workers"][first] for one in rounds]
+    overheads = [[record["overhead_seconds"] for record in one["records"]] for one in alone]
+    begins = [_most_mib(one, 0, FEW) for one in alone]
+    ends = [_most_mib(one, len(one["records"]) - FEW, len(one["records"])) for one in alone]
     begin = results.several("ours/tuner/memory/begin", "MiB", begins)
     end = results.several("ours/tuner/memory/end", "MiB", ends)
     growth = statistics.median(late / early for late, early in zip(ends, begins, strict=True))
     return [
-        *_rates("workers", measured),
-        *_rates("loopback", over_loopback),
+        *_rates("workers", rounds),
+        *_rates("loopback", rounds),
         results.several("ours/tuner/overhead/mean", "s", [statistics.mean(seconds) for seconds in overheads]),
         results.several("ours/tuner/overhead/most", "s", [max(seconds) for seconds in overheads]),
         begin,
@@ -186,14 +214,15 @@ def rows(
     ]
 
 
-def _rates(kind: str, measured: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def _rates(kind: str, rounds: Sequence[Round]) -> list[dict[str, Any]]:
     """Trials an hour by the number of workers; of all but the first number, how many times as many, round by round."""
     per_hour = {
-        workers: [3600 * len(one["records"]) / one["seconds"] for one in rounds] for workers, rounds in measured.items()
+        workers: [3600 * len(one[kind][workers]["records"]) / one[kind][workers]["seconds"] for one in rounds]
+        for workers in rounds[0][kind]
     }
     found: list[dict[str, Any]] = []
     for workers, rates in per_hour.items():
-        trials = len(measured[workers][0]["records"])
+        trials = len(rounds[0][kind][workers]["records"])
         row = results.several(f"ours/tuner/{kind}_{workers}", "trials/h", rates, trials=trials)
         if found:
             first = next(iter(per_hour.values()))

@@ -18,9 +18,12 @@ def measured(num_trials: int, seconds: float, mib_at_the_end: float = 110.0) -> 
 
 
 def test_rows_of_one_worker_and_of_two():
-    rounds = {1: [measured(20, 60.0), measured(20, 72.0, 106.0)], 2: [measured(20, 30.0), measured(20, 45.0)]}
-    loopback = {1: [measured(20, 80.0)], 2: [measured(20, 50.0)]}
-    by_name = {row["name"]: row for row in tuner_sessions.rows(rounds, loopback)}
+    loopback = {1: measured(20, 80.0), 2: measured(20, 50.0)}
+    rounds = [
+        {"workers": {1: measured(20, 60.0), 2: measured(20, 30.0)}, "loopback": loopback},
+        {"workers": {1: measured(20, 72.0, 106.0), 2: measured(20, 45.0)}, "loopback": loopback},
+    ]
+    by_name = {row["name"]: row for row in tuner_sessions.rows(rounds)}
     one, two = by_name["ours/tuner/workers_1"], by_name["ours/tuner/workers_2"]
     assert (one["median"], one["min"], one["max"], one["repeats"]) == (1100.0, 1000.0, 1200.0, 2)
     assert (two["median"], two["ratio"]) == (2000.0, 1.8)  # of 2.0 and 1.6, each within its round
@@ -31,6 +34,10 @@ def test_rows_of_one_worker_and_of_two():
     assert by_name["ours/tuner/overhead/most"]["median"] == pytest.approx(0.7)
     end = by_name["ours/tuner/memory/end"]
     assert (end["min"], end["max"], end["ratio"]) == (106.0, 110.0, 1.08)  # 900 MiB came after the last trial
+
+
+def test_no_round_no_rows():
+    assert tuner_sessions.rows([]) == []
 
 
 def test_processes_of_a_session_have_one_thread_and_the_environment_is_left_as_it_was(monkeypatch):
