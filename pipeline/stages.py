@@ -21,6 +21,7 @@ IMAGE_SHAPE = (32, 32, 3)
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
 # Of a view: its example's place among the training examples, and how often that was seen before in the run.
 NUMBERS = ("index", "pass_number")
+CHUNKS_AHEAD = 8  # that a pass is read ahead of its shuffling
 MOST_HELD = 2
 ALIGNMENT = 64  # bytes, of what TensorFlow allocates on CPUs
 _held: dict[str, dict[str, tf.Tensor]] = {}  # of `in_memory`
@@ -164,7 +165,9 @@ class WindowShuffledPasses:
             joined = tf.bitcast(seed, tf.int64)
             # `shuffle` mixes in the graph's seed, which it takes from TensorFlow's global one; an order must not.
             tf.compat.v1.set_random_seed(1)
-            numbered = dataset.scan(tf.constant(0, tf.int64), functools.partial(_number, number))
+            # What is before is read by a thread of its own: reading takes as long as shuffling.
+            ahead = dataset.prefetch(CHUNKS_AHEAD)
+            numbered = ahead.scan(tf.constant(0, tf.int64), functools.partial(_number, number))
             return numbered.unbatch().shuffle(self.buffer, seed=joined, reshuffle_each_iteration=False)
 
         examples = tf.data.Dataset.range(self.first_pass, ENDLESS).flat_map(shuffled).skip(self.skipped)
