@@ -4,7 +4,8 @@
     python -m benchmarks.augment --sets=study,flip_shift,CutMix
 
 Rows: `ours/WHAT`; `peer/NAME/WHAT` with how many times as fast ours is; `ours/quick_step` and what flips and shifts are
-of it. All sides turn the same uint8 batch into float32 images of 0 to 255, each image by its own draws.
+of it. All sides turn the same uint8 batch into float32 images of 0 to 255, each image by its own draws. A round goes
+through all names, so that the spread of each has in it what the machine did in all that time.
 
 Peers, in the fastest form that we know of. A row's `work` says `equal` or `nearest`:
   keras_layers         Keras's layers one after the other in one tf.function, compiled by XLA where XLA can.
@@ -26,6 +27,7 @@ import dataclasses
 from typing import Any
 
 from absl import flags
+from rich.progress import Progress
 
 from benchmarks import output
 from models import presets
@@ -60,15 +62,24 @@ def main() -> None:
     data = config.build(DataConfig, presets.preset("quick"), source.as_dict(), {"num_validation": 0})
     repeats, round_s, num_steps = (REPEATS.value or 3, 0.05, 2) if QUICK.value else (REPEATS.value or 7, 0.1, 8)
     batch = augment_sides.Batch.first(dataclasses.replace(data, batch_size=BATCH_SIZE.value))
-    rows: list[dict[str, Any]] = []
-    with output.keeping("augment", lambda: rows):
-        for number, what in enumerate(chosen, start=1):
-            print(f"{number} of {len(chosen)}: {what}", flush=True)  # it takes minutes
-            rows += augment_sides.measure(what, batch, repeats, round_s)
+    compared: list[augment_sides.Compared] = []
+    of_step: list[dict[str, Any]] = []
+
+    def rows() -> list[dict[str, Any]]:
+        return [row for one in compared for row in one.rows()] + of_step
+
+    with output.keeping("augment", rows), Progress(auto_refresh=False) as progress:
+        task = progress.add_task("augment", total=len(chosen) * (1 + repeats) + int(STEP.value))
+        for what in chosen:
+            compared.append(augment_sides.Compared(what, batch, round_s))
+            progress.update(task, advance=1, refresh=True)
+        for one in compared * repeats:
+            one.time()
+            progress.update(task, advance=1, refresh=True)
         if STEP.value:
-            print("and a training step of the preset quick", flush=True)
-            rows += augment_sides.share_of_quick_step(data, repeats, round_s, num_steps)
-    output.finish("augment", rows)
+            of_step += augment_sides.share_of_quick_step(data, repeats, round_s, num_steps)
+            progress.update(task, advance=1, refresh=True)
+    output.finish("augment", rows())
 
 
 def run() -> None:

@@ -168,17 +168,37 @@ def peers(what: str, batch: Batch) -> list[Work]:
     return works
 
 
-def measure(what: str, batch: Batch, repeats: int, round_s: float) -> list[dict[str, Any]]:
-    """The rows of a name: ours first; a peer's says how many times as fast ours is."""
-    batch_size = len(batch.images)
-    works = [ours(what, batch), *peers(what, batch)]
-    first_s, sides = zip(*(_side(work, batch_size, round_s) for work in works), strict=True)
-    found = timing.interleave(sides, repeats).values()
-    timings = [dataclasses.replace(timed, first_s=first) for timed, first in zip(found, first_s, strict=True)]
-    rows = [results.row(timings[0], "images/s", batch_size=batch_size)]
-    for work, timed in zip(works[1:], timings[1:], strict=True):
-        rows.append(results.row(timed, "images/s", (timings[0], timed), batch_size=batch_size, **work.more))
-    return rows
+class Compared:
+    """A name's sides, ours first, compiled and called once; and what was timed of them so far.
+
+    Args:
+      what: the name.
+      batch: that all sides augment.
+      round_s: seconds that a round of a side takes at least.
+    """
+
+    def __init__(self, what: str, batch: Batch, round_s: float) -> None:
+        self._works = [ours(what, batch), *peers(what, batch)]
+        self._batch_size = len(batch.images)
+        self._first_s, self._sides = zip(*(_side(work, self._batch_size, round_s) for work in self._works), strict=True)
+        self._rates: list[list[float]] = [[] for _ in self._works]
+
+    def time(self) -> None:
+        """One more round: each side once, behind a call that is not timed."""
+        found = timing.interleave(self._sides, repeats=1)
+        for work, rates in zip(self._works, self._rates, strict=True):
+            rates += found[work.name].rates
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Of the rounds so far, if any; a peer's says how many times as fast ours is."""
+        if not self._rates[-1]:
+            return []
+        parts = zip(self._works, self._first_s, self._rates, strict=True)
+        first, *others = [timing.Timing(work.name, first_s, tuple(rates)) for work, first_s, rates in parts]
+        rows = [results.row(first, "images/s", batch_size=self._batch_size)]
+        for work, timed in zip(self._works[1:], others, strict=True):
+            rows.append(results.row(timed, "images/s", (first, timed), batch_size=self._batch_size, **work.more))
+        return rows
 
 
 def share_of_quick_step(data: DataConfig, repeats: int, round_s: float, num_steps: int) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What a process holds that only takes training batches, in a process of its own (see own_process.py)."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmarks import own_process, results
@@ -35,11 +35,9 @@ def taken(data: dict[str, Any], passes: int) -> dict[str, float]:
     return {"peak_mib": device.peak_rss_mib()}
 
 
-def rows(data: DataConfig, caches: Sequence[str], passes: int, repeats: int) -> list[dict[str, Any]]:
-    """What a process holds with each cache, again and again in a process of its own."""
-    found = []
+def rows(data: DataConfig, caches: Sequence[str], passes: int, repeats: int) -> Iterator[dict[str, Any]]:
+    """What a process holds with each cache, again and again in a process of its own, row after row."""
     for cache in caches:
         given = {"data": dataclasses.replace(data, cache=cache).as_dict(), "passes": passes}
         held = [own_process.call("input_memory.taken", given)["peak_mib"] for _ in range(repeats)]
-        found.append(results.several(f"ours/resident/{cache}", "MiB", held))
-    return found
+        yield results.several(f"ours/resident/{cache}", "MiB", held)

@@ -93,7 +93,7 @@ def finish(command: list[str]) -> None:
     Raises:
       errors.FailedError: it fails.
     """
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = own_process.run_to_end(command)
     if done.returncode:
         raise errors.FailedError(f"the session ended with {done.returncode}: {own_process.last_words(done.stderr)}")
 
@@ -108,9 +108,10 @@ def was_killed_after(seconds: float, command: list[str]) -> bool:
     try:
         code = process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
+        return True
+    finally:
         process.kill()
         process.wait()
-        return True
     if code:
         raise errors.FailedError(f"the session ended with {code}")
     return False

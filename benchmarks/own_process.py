@@ -12,6 +12,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline import errors
@@ -66,6 +67,22 @@ def call_within(limit_gib: float, function: str, given: dict[str, Any]) -> dict[
     raise _failed(function, done)
 
 
+def run_to_end(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command, its words kept; what interrupts this, a Ctrl-C say, goes on when the process has ended.
+
+    subprocess.run does not wait for what it kills then: the process could still write where its files are removed.
+    """
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            stdout, stderr = process.communicate()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
 def last_words(said: str) -> str:
     """The last line that a process wrote before it failed: ours end with their error."""
     lines = said.strip().splitlines()
@@ -83,15 +100,7 @@ def serve(function: str, given: str, limit_gib: str) -> None:
 
 def _run(function: str, given: dict[str, Any], limit_gib: float) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", PROGRAM, function, json.dumps(given), str(limit_gib)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
-        try:
-            stdout, stderr = process.communicate()
-        except BaseException:
-            process.kill()
-            process.wait()  # subprocess itself does not, after Ctrl-C: it would still write where its files are removed
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+    return run_to_end(command)
 
 
 def _failed(function: str, done: subprocess.CompletedProcess[str]) -> errors.FailedError:

@@ -71,8 +71,9 @@ def _killed_after(seconds: float, process: subprocess.Popen[str]) -> Iterator[No
     timer.start()
     try:
         yield
-    except BaseException:  # an interruption: nobody waits for it any longer
+    except BaseException:  # an interruption: nobody waits for it any longer, but for its end
         process.kill()
+        process.wait()
         raise
     finally:
         timer.cancel()

@@ -36,7 +36,7 @@ def main() -> None:
         trials, workers, repeats = 8, (1,), 1
     rounds: list[tuner_sessions.Round] = []
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         tuner_sessions.one_thread_each(),
         output.keeping("tuner", lambda: tuner_sessions.rows(rounds)),
     ):

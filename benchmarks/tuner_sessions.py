@@ -81,7 +81,7 @@ def run_round(
       {"workers": what `run` said, "loopback": what `run_over_loopback` said}, each by the number of workers.
 
     Raises:
-      errors.FailedError: a chief or a worker over loopback fails.
+      errors.FailedError: trials fail, or a chief or a worker over loopback does.
     """
     folder.mkdir()
     said: dict[str, dict[int, dict[str, Any]]] = {"workers": {}, "loopback": {}}
@@ -109,11 +109,12 @@ def run(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> 
         began = time.perf_counter()
         try:
             search.run(found)
+            seconds = time.perf_counter() - began
         except errors.InterruptedRunError as interrupt:  # the folder is a temporary one: nothing goes on from it
             raise KeyboardInterrupt from interrupt
-        seconds = time.perf_counter() - began
-        over.set()
-        sampler.join()
+        finally:
+            over.set()
+            sampler.join()
         return {"seconds": seconds, "records": found.records(), "samples": samples}
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import threading
 
 import pytest
 
@@ -31,15 +32,22 @@ def test_words_of_too_little_memory_are_known(monkeypatch, words):
 
 def test_process_that_is_interrupted_has_ended_before_anything_goes_on(monkeypatch):
     begun = []
+    timer = threading.Timer(0.2, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
 
-    class Interrupted(subprocess.Popen):
-        def communicate(self, *given, **more):
+    class SoonInterrupted(subprocess.Popen):
+        def __init__(self, *given, **more):
+            super().__init__(*given, **more)
             begun.append(self)
-            raise KeyboardInterrupt
+            timer.start()
 
-    monkeypatch.setattr(own_process.subprocess, "Popen", Interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        own_process.call("memory_sides.study", {})
+    monkeypatch.setattr(own_process, "PROGRAM", "import time; time.sleep(60)")
+    monkeypatch.setattr(subprocess, "Popen", SoonInterrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            own_process.call("memory_sides.study", {})
+    finally:
+        timer.cancel()
+        timer.join()
     assert begun[0].returncode == -signal.SIGKILL
 
 

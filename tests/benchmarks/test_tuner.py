@@ -36,8 +36,33 @@ def test_rows_of_one_worker_and_of_two():
     assert (end["min"], end["max"], end["ratio"]) == (106.0, 110.0, 1.08)  # 900 MiB came after the last trial
 
 
-def test_no_round_no_rows():
+def test_no_round_no_rows_and_no_loopback_none_of_it():
     assert tuner_sessions.rows([]) == []
+    rows = tuner_sessions.rows([{"workers": {1: measured(20, 60.0)}, "loopback": {}}])
+    assert [row["name"] for row in rows if "loopback" in row["name"]] == []
+    assert [row["median"] for row in rows if "workers" in row["name"]] == [1200.0]
+
+
+@pytest.mark.parametrize("with_loopback", [True, False])
+def test_sessions_of_a_round_take_turns_in_folders_of_their_own(tmp_path, monkeypatch, with_loopback):
+    began = []
+
+    def run(path, source, trials, workers):
+        assert trials == 8
+        began.append(path)
+        return measured(trials, 60.0 / workers)
+
+    monkeypatch.setattr(tuner_sessions, "run", run)
+    monkeypatch.setattr(tuner_sessions, "run_over_loopback", run)
+    source = SourceConfig(dataset="shapes100_tiny", data_dir=str(tmp_path))
+    said = tuner_sessions.run_round(tmp_path / "round", source, 8, (1, 2), with_loopback)
+    kinds = ("workers", "loopback") if with_loopback else ("workers",)
+    assert [path.name for path in began] == [f"{kind}_{number}" for number in (1, 2) for kind in kinds]
+    assert {path.parent for path in began} == {tmp_path / "round"}
+    assert {kind: list(of_kind) for kind, of_kind in said.items()} == {
+        "workers": [1, 2],
+        "loopback": [1, 2] if with_loopback else [],
+    }
 
 
 def test_processes_of_a_session_have_one_thread_and_the_environment_is_left_as_it_was(monkeypatch):

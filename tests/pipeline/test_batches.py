@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import time
 
 import numpy as np
 import psutil
@@ -95,6 +96,39 @@ def test_order_does_not_depend_on_tensorflows_global_seed(tiny_data_dir, cache):
     finally:
         context._context._seed = None  # there is no public way back to no seed
     assert orders[0] == orders[1] == orders[2]
+
+
+@pytest.mark.parametrize(
+    ("cache", "first", "later"),
+    [
+        ("memory", [1230, 1052, 1342, 350, 331, 138], [641, 1315, 124, 647, 1401, 1125]),
+        ("none", [4, 43, 73, 6, 52, 67], [427, 414, 152, 332, 419, 370]),
+    ],
+)
+def test_order_is_that_of_earlier_versions_so_that_their_runs_go_on(tiny_data_dir, cache, first, later):
+    config = tiny(tiny_data_dir, cache=cache, shuffle_buffer=100)
+    stream = list(batches.train_batches(config, source.open_builder(config), 7).take(30).as_numpy_iterator())
+    assert stream[0]["index"][:6].tolist() == first
+    assert stream[29]["index"][:6].tolist() == later
+
+
+def test_pass_is_read_ahead_of_its_shuffling():
+    read = []
+
+    def chunks():
+        for number in range(100):
+            read.append(number)
+            yield {"fine": np.full(source.CHUNK, number, np.int32)}
+
+    spec = {"fine": tf.TensorSpec(source.CHUNK, tf.int32)}
+    dataset = stages.as_written(tf.data.Dataset.from_generator(chunks, output_signature=spec))
+    stream = iter(stages.as_written(stages.WindowShuffledPasses(buffer=1, seed=0)(dataset)))
+    next(stream)
+    end = time.monotonic() + 30
+    while len(read) <= stages.CHUNKS_AHEAD:  # two without reading ahead
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert len(read) < stages.CHUNKS_AHEAD + 5
 
 
 def test_labels_stay_with_their_images(tiny_data_dir):
