@@ -65,7 +65,7 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -
 
     document = {
         "benchmark": benchmark,
-        "command": shlex.join(["python", "-m", f"benchmarks.{benchmark}", *sys.argv[1:]]),
+        "command": command(benchmark, sys.argv[1:]),
         "device": device.describe(),
         "versions": report.versions(),
         "git_commit": report.git_commit(),
@@ -76,6 +76,24 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -
     path.parent.mkdir(parents=True, exist_ok=True)
     run_folder.write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
     print(f"written: {path}")
+
+
+def command(benchmark: str, arguments: Sequence[str]) -> str:
+    """What measures the same again: how it was compared, and with a file where, does not belong to that.
+
+    Args:
+      benchmark: its name.
+      arguments: as it was given them, each flag in one piece (--flag=value) or in two.
+    """
+    kept, left = [], iter(arguments)
+    for argument in left:
+        name, equals, _ = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name in ("compare", "tolerance"):
+            if not equals:
+                next(left, None)
+        else:
+            kept.append(argument)
+    return shlex.join(["python", "-m", f"benchmarks.{benchmark}", *kept])
 
 
 def show(benchmark: str, rows: list[dict[str, Any]]) -> None:

@@ -92,3 +92,10 @@ def test_table_shows_what_rows_have_beside_their_medians(capsys):
     assert told == ["row", "median", "min", "max", "unit", "ceiling", "million", "MiB", "call s"]
     assert [word.strip() for word in x if word.strip()][5:] == ["50.0%", "12.35", "1,234", "1.25"]
     assert [word.strip() for word in y if word.strip()] == ["ours/y", "7", "7", "7", "MiB"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--compare=a b.json", "--repeats=3"], ["--tolerance", "0.2", "--repeats=3", "--compare", "x.json"]]
+)
+def test_command_of_a_result_measures_it_again_wherever_it_was_compared(arguments):
+    assert results.command("input", arguments) == "python -m benchmarks.input --repeats=3"
