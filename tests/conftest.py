@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import signal
+import threading
 
 import pytest
 
@@ -39,6 +41,24 @@ def real_data_dir(cifar100_archive, tmp_path_factory) -> str:
     folder = str(tmp_path_factory.mktemp("real"))
     prepare.prepare(SourceConfig(data_dir=folder, archive=str(cifar100_archive)))
     return folder
+
+
+@pytest.fixture
+def press_ctrl_c():
+    """A function that has this test interrupted after so many seconds, as Ctrl-C does."""
+    timers = []
+    # A shell's background jobs ignore it, and hand that on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def press(seconds: float) -> None:
+        timers.append(threading.Timer(seconds, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)))
+        timers[-1].start()
+
+    yield press
+    for timer in timers:
+        timer.cancel()
+        timer.join()
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config):

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import threading
 
 import pytest
 
@@ -30,24 +29,19 @@ def test_words_of_too_little_memory_are_known(monkeypatch, words):
         own_process.call("memory_sides.study", {})
 
 
-def test_process_that_is_interrupted_has_ended_before_anything_goes_on(monkeypatch):
+def test_process_that_is_interrupted_has_ended_before_anything_goes_on(monkeypatch, press_ctrl_c):
     begun = []
-    timer = threading.Timer(0.2, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
 
     class SoonInterrupted(subprocess.Popen):
         def __init__(self, *given, **more):
             super().__init__(*given, **more)
             begun.append(self)
-            timer.start()
+            press_ctrl_c(0.2)
 
     monkeypatch.setattr(own_process, "PROGRAM", "import time; time.sleep(60)")
     monkeypatch.setattr(subprocess, "Popen", SoonInterrupted)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            own_process.call("memory_sides.study", {})
-    finally:
-        timer.cancel()
-        timer.join()
+    with pytest.raises(KeyboardInterrupt):
+        own_process.call("memory_sides.study", {})
     assert begun[0].returncode == -signal.SIGKILL
 
 

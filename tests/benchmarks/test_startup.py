@@ -1,10 +1,8 @@
 """Seconds to the first step are those that a process took; one that fails is told of."""
 
 import json
-import signal
 import subprocess
 import sys
-import threading
 
 import psutil
 import pytest
@@ -50,16 +48,14 @@ def test_training_that_hangs_is_ended(monkeypatch):
         startup_times.first_step_s([sys.executable, "-c", "import time; time.sleep(60)"])
 
 
-def test_training_under_way_is_ended_with_the_benchmark(tmp_path):
+def test_training_under_way_is_ended_with_the_benchmark(tmp_path, press_ctrl_c):
     program = (
         f"import os, pathlib, time\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
         "print('Model: x', flush=True)\ntime.sleep(60)"
     )
-    timer = threading.Timer(1.5, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
-    timer.start()
+    press_ctrl_c(1.5)
     with pytest.raises(KeyboardInterrupt):
         startup_times.first_step_s([sys.executable, "-c", program])
-    timer.join()
     child = int((tmp_path / "pid").read_text())
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
