@@ -26,7 +26,12 @@ def define_flags() -> None:
     """Define --out, --compare and --tolerance. Called by binaries alone, when they are imported."""
     flags.disclaim_key_flags()
     flags.DEFINE_string("out", "", "JSON file to write")
-    flags.DEFINE_string("compare", "", "JSON of an earlier run: print how many times as good each row is now")
+    flags.DEFINE_string(
+        "compare",
+        "",
+        "JSON of an earlier run: print how many times as good each row is now, and how much of that may be the machine "
+        "(peers and ceilings, then and now)",
+    )
     flags.DEFINE_float(
         "tolerance",
         0.1,

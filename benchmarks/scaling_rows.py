@@ -75,7 +75,8 @@ def measure(plan: Plan, folder: pathlib.Path, said: dict[str, list[dict[str, Any
             progress.update(task, advance=1, refresh=True)
         for job in todo * plan.rounds:
             given = {"data_dir": str(folder / str(job.num_images)), **job.given}
-            said.setdefault(job.name, []).append(own_process.call(job.function, given))
+            answer = own_process.call(job.function, given)  # before there is a row of it
+            said.setdefault(job.name, []).append(answer)
             progress.update(task, advance=1, refresh=True)
 
 

@@ -26,6 +26,24 @@ def test_data_set_has_the_size_asked_for_and_the_usual_one_stays(folder):
     assert shapes.Shapes100.TRAIN_PER_CLASS == 500
 
 
+@pytest.mark.parametrize("number", [2, 3])
+def test_job_that_is_interrupted_has_no_row_and_takes_none_away(tmp_path, monkeypatch, number):
+    calls = []
+
+    def call(function, given):
+        calls.append(function)
+        if calls.count("scaling_sides.feed") == number:
+            raise KeyboardInterrupt
+        return {"rates": [100.0], "first_s": 1.0, "peak_mib": 700.0}
+
+    monkeypatch.setattr(own_process, "call", call)
+    said: dict = {}
+    with pytest.raises(KeyboardInterrupt):
+        scaling_rows.measure(PLAN, tmp_path, said)
+    found = scaling_rows.rows(PLAN, said)
+    assert [row["name"] for row in found] == [job.name for job in scaling_rows.jobs(PLAN)][: number - 1]
+
+
 @pytest.mark.parametrize("cache", ["memory", "none"])
 def test_feed_and_training_say_what_their_rows_need(folder, cache):
     given = {"data_dir": str(folder), "cache": cache, "batch_size": 100, "threads": 1, "num_images": 1000, "repeats": 2}
