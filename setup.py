@@ -48,7 +48,7 @@ setup(
     entry_points={
         "console_scripts": [
             "cifar-prepare=pipeline.prepare:run",
-            "cifar-explore=pipeline.explore:run",
+            "cifar-explore=pipeline.explore.__main__:run",
             "cifar-train=models.train:run",
             "cifar-evaluate=models.evaluate:run",
             "cifar-study=tuning.study:run",

@@ -13,12 +13,12 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks import output, results
-from models.run_folder import RunFolder
-from pipeline import binary, errors
+from benchmarks.harness import cli_output, results
+from models.runs.folder import RunFolder
+from pipeline.common import app, errors
 
 RUN_DIRS = flags.DEFINE_list("run_dirs", [], "folders of runs that differ in their seed alone")
-output.define_flags()
+cli_output.define_flags()
 
 SAME = ("dataset", "preset", "preset_changes", "precision", "num_train", "split", "epochs", "git_commit")
 COSTS = ("train_petaflop", "optimizer_petaflop", "num_parameters")
@@ -26,16 +26,16 @@ COSTS = ("train_petaflop", "optimizer_petaflop", "num_parameters")
 
 def main() -> None:
     """Collect the runs and publish their rows."""
-    output.check("accuracy")
+    cli_output.check("accuracy")
     runs = [_run(RunFolder(pathlib.Path(path))) for path in RUN_DIRS.value]
     if not runs:
         raise errors.BadArgumentError("run_dirs is missing: expected --run_dirs=FOLDER,FOLDER of evaluated runs")
     reports = [run["report"] for run in runs]
     _refuse_other_than_seeds(reports)
-    binary.load_tensorflow()
+    app.load_tensorflow()
     rows = [_row(key, reports) for key in reports[0] if key.endswith("accuracy") and reports[0][key] is not None]
     rows += [results.single(f"ours/{reports[0]['preset']}/{key}", "", reports[0][key]) for key in COSTS]
-    output.finish("accuracy", rows, runs=runs)
+    cli_output.finish("accuracy", rows, runs=runs)
 
 
 def _run(folder: RunFolder) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _row(key: str, reports: list[dict[str, Any]]) -> dict[str, Any]:
 
 def run() -> None:
     """Start the binary."""
-    binary.run(main)
+    app.run(main)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pathlib
 from rich.table import Table
 
 from models.reporting.table import wide_console
-from pipeline import binary
+from pipeline.common import app
 
 BENCHMARKS = (
     "train_step",
@@ -37,14 +37,16 @@ def main() -> None:
 
 def summary(name: str) -> str:
     """The first line of a benchmark's docstring, read without importing it."""
-    path = pathlib.Path(__file__).parent / f"{name}.py"
+    folder = pathlib.Path(__file__).parent
+    path = folder / name / "__main__.py"
+    path = path if path.exists() else folder / f"{name}.py"
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return text.splitlines()[0]
 
 
 def run() -> None:
     """The console script `cifar-bench`."""
-    binary.run(main)
+    app.run(main)
 
 
 if __name__ == "__main__":

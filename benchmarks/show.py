@@ -11,8 +11,8 @@ from typing import Any
 
 from absl import flags
 
-from benchmarks import results
-from pipeline import binary, errors
+from benchmarks.harness import results
+from pipeline.common import app, errors
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 FILES = flags.DEFINE_list(
@@ -48,7 +48,7 @@ def _document(path: pathlib.Path) -> dict[str, Any]:
 
 def run() -> None:
     """Start the binary."""
-    binary.run(main)
+    app.run(main)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import keras
 
-from models import heads, precision, trunk
+from models import heads, trunk
 from models.architectures.alexnet import alexnet
 from models.architectures.baseline import baseline
 from models.architectures.efficientnet import efficientnet_b0, efficientnet_v2_s
@@ -23,9 +23,10 @@ from models.architectures.study_cnn import study_cnn
 from models.architectures.study_net import study_net
 from models.architectures.vgg import vgg11, vgg16
 from models.architectures.wide_resnet import wide_resnet
-from models.layers import PixelScaling
-from models.train_config import TrainConfig
-from pipeline import seeds
+from models.config.training import TrainConfig
+from models.layers.pixel_scaling import PixelScaling
+from models.runtime import precision
+from pipeline.common import seeds
 from pipeline.resolution import FULL_SIZE
 
 TRUNKS_OF_ANY_SIZE = {

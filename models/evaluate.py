@@ -10,8 +10,8 @@ import pathlib
 
 from absl import flags
 
-from models.run_folder import RunFolder
-from pipeline import binary, errors
+from models.runs.folder import RunFolder
+from pipeline.common import app, errors
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "folder of the run that models.train wrote")
 DATA_DIR = flags.DEFINE_string("data_dir", "", "folder of prepared data sets; default the run's own")
@@ -24,9 +24,10 @@ def main() -> None:
         raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
     folder = RunFolder(pathlib.Path(RUN_DIR.value))
     folder.refuse_unfinished()  # before the seconds that importing TensorFlow takes
-    binary.load_tensorflow()
-    from models import device, evaluation
+    app.load_tensorflow()
     from models.reporting import page, table
+    from models.runtime import device
+    from models.training import evaluation
 
     device.claim_gpus_politely()
     evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
@@ -36,7 +37,7 @@ def main() -> None:
 
 def run() -> None:
     """The console script `cifar-evaluate`."""
-    binary.run(main)
+    app.run(main)
 
 
 if __name__ == "__main__":

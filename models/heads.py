@@ -5,8 +5,8 @@ from typing import TypeAlias
 
 import keras
 
-from models.head_config import Head, HeadConfig
-from pipeline.labels import NUM_COARSE, NUM_FINE
+from models.config.heads import Head, HeadConfig
+from pipeline.datasets.labels import NUM_COARSE, NUM_FINE
 
 BEFORE_LAST_BLOCK = "before_last_block"
 NUM_CLASSES = {"fine": NUM_FINE, "coarse": NUM_COARSE}

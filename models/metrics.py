@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
+from models.config.training import TrainConfig
 from models.heads import NUM_CLASSES, names
-from models.train_config import TrainConfig
-from pipeline import errors
-from pipeline.labels import FINE_TO_COARSE, NUM_COARSE
+from pipeline.common import errors
+from pipeline.datasets.labels import FINE_TO_COARSE, NUM_COARSE
 
 Batch = Mapping[str, tf.Tensor]
 # Each mean, and the head that it needs ("" for either).

@@ -15,11 +15,13 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from models import network_config, presets, run_folder
+from models.config import network, presets
+from models.config.training import TrainConfig
 from models.reporting import table
-from models.train_config import TrainConfig
-from pipeline import binary, config, errors, prepared
+from models.runs import folder as run_folder
+from pipeline.common import app, config, errors
 from pipeline.data_config import AUTO, DataConfig
+from pipeline.datasets import prepared
 
 config.define_flags(DataConfig, TrainConfig)
 RUN_DIR = flags.DEFINE_string("run_dir", "", "folder of the run; default runs/PRESET-DATASET")
@@ -35,9 +37,11 @@ def main() -> None:
     from pipeline import prepare
 
     data = dataclasses.replace(data, dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
-    binary.load_tensorflow()
-    from models import device, precision, profiling, training
+    app.load_tensorflow()
+    from models import training
     from models.reporting import page
+    from models.runtime import device, precision
+    from models.training import profiling
 
     device.claim_gpus_politely()
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
@@ -65,7 +69,7 @@ def _configs() -> tuple[DataConfig, TrainConfig]:
     preset = given.get("preset", file.get("preset", TrainConfig().preset))
     layers = (presets.preset(preset), file, given, {"preset": preset})
     train = config.build(TrainConfig, *layers)
-    network_config.refuse_unread(train.architecture, given)
+    network.refuse_unread(train.architecture, given)
     return config.build(DataConfig, *layers), train
 
 
@@ -100,7 +104,7 @@ def _tell_finished(folder: run_folder.RunFolder) -> NoReturn:
 
 def run() -> None:
     """The console script `cifar-train`."""
-    binary.run(main)
+    app.run(main)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from typing import Any
 
 import keras
 
-from models import run_folder
+from models.config.network import TRUNK_FIELDS
+from models.config.training import TrainConfig
 from models.heads import BEFORE_LAST_BLOCK, NUM_CLASSES
-from models.network_config import TRUNK_FIELDS
-from models.run_folder import RunFolder
-from models.train_config import TrainConfig
-from pipeline import errors
+from models.runs import folder as run_folder
+from models.runs.folder import RunFolder
+from pipeline.common import errors
 from pipeline.data_config import SPLIT_FIELDS, DataConfig
 
 

@@ -12,8 +12,10 @@ import math
 
 import tensorflow as tf
 
-from pipeline import errors, prepared, source, split, stages
+from pipeline import source, split, stages
+from pipeline.common import errors
 from pipeline.data_config import DataConfig
+from pipeline.datasets import prepared
 from pipeline.stages import Stage
 
 EVAL_BATCH_SIZE = 500

@@ -4,8 +4,8 @@ import dataclasses
 import fractions
 import pathlib
 
-from pipeline import errors
-from pipeline.config import CHECKOUT, Config, setting
+from pipeline.common import errors
+from pipeline.common.config import CHECKOUT, Config, setting
 from pipeline.resolution import ResolutionSchedule
 
 DATASETS = ("cifar100", "shapes100", "shapes100_tiny")

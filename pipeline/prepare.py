@@ -16,8 +16,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from pipeline import archive, binary, config, download, errors, prepared, records
+from pipeline.common import app, config, errors
 from pipeline.data_config import AUTO, SourceConfig
+from pipeline.datasets import archive, download, prepared, records
 
 CIFAR100 = "cifar100"
 FALLBACK = "shapes100"
@@ -66,7 +67,7 @@ def prepare(source: SourceConfig, *, url: str = download.OFFICIAL_URL, spec: rec
 def run() -> None:
     """The console script."""
     config.define_flags(SourceConfig)
-    binary.run(main)
+    app.run(main)
 
 
 _REMEDY = (
@@ -105,9 +106,9 @@ def _prepare_shapes(data_dir: str, dataset: str) -> None:
             _say(f"generating {dataset}")
 
             def build() -> Any:
-                from pipeline import shapes
+                from pipeline.datasets.shapes100 import builder as shapes100
 
-                builders = {"shapes100": shapes.Shapes100, "shapes100_tiny": shapes.Shapes100Tiny}
+                builders = {"shapes100": shapes100.Shapes100, "shapes100_tiny": shapes100.Shapes100Tiny}
                 return builders[dataset](data_dir=staged)
 
             _write(build, staged, data_dir, dataset, {"how": "generated"})
@@ -149,7 +150,7 @@ def _describe(found: archive.Archive, spec: records.Spec) -> dict[str, Any]:
 
 def _write_cifar100(found: archive.Archive, staged: pathlib.Path, data_dir: str, provenance: dict[str, Any]) -> None:
     def build() -> Any:
-        from pipeline import cifar100
+        from pipeline.datasets import cifar100
 
         return cifar100.Cifar100(found, data_dir=staged)
 
@@ -160,7 +161,7 @@ def _write(
     build: Callable[[], Any], staged: pathlib.Path, data_dir: str, dataset: str, provenance: dict[str, Any]
 ) -> None:
     """Have TFDS write a data set into `staged`, and publish it."""
-    binary.load_tensorflow()
+    app.load_tensorflow()
     import tensorflow_datasets as tfds
 
     if not sys.stderr.isatty():

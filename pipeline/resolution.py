@@ -10,7 +10,7 @@ import dataclasses
 import fractions
 from collections.abc import Iterator
 
-from pipeline import errors
+from pipeline.common import errors
 
 FULL_SIZE = 32
 SMALLEST = 8

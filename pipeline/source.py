@@ -11,8 +11,9 @@ from typing import TypeAlias
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from pipeline import errors, prepared
+from pipeline.common import errors
 from pipeline.data_config import SourceConfig
+from pipeline.datasets import prepared
 
 COLUMNS = ("image", "label", "coarse_label")
 CHUNK = 64  # examples; decoded, they fit a processor's cache

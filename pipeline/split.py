@@ -8,8 +8,10 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from pipeline import errors, labels, prepared, seeds, source
+from pipeline import source
+from pipeline.common import errors, seeds
 from pipeline.data_config import DataConfig
+from pipeline.datasets import labels, prepared
 
 
 def keep(part: str, config: DataConfig, builder: source.Builder) -> "KeepPart":

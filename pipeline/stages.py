@@ -15,7 +15,9 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from pipeline import errors, prepared, processors, seeds, source
+from pipeline import source
+from pipeline.common import cpu, errors, seeds
+from pipeline.datasets import prepared
 
 IMAGE_SHAPE = (32, 32, 3)
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
@@ -60,7 +62,7 @@ class Decode:
         """Chunks with `image` string [C] -> chunks of source.CHUNK with `image` uint8 [C, 32, 32, 3]."""
         chunks = dataset.rebatch(source.CHUNK)  # also without the empty ones, which a split may leave
         # One more than there are processors, so that the one that waits to be taken keeps none of them idle.
-        return chunks.map(self._decode, num_parallel_calls=processors.count() + 1, deterministic=True)
+        return chunks.map(self._decode, num_parallel_calls=cpu.count() + 1, deterministic=True)
 
     def _decode(self, chunk: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         # An op for each image: a loop in the graph takes as long again as what it decodes.

@@ -289,7 +289,7 @@ def test_fifteen_times_the_views_stay_within_two_gib(real_data_dir, tmp_path):
 
 def test_tensorflow_starts_and_finds_its_devices_without_a_word():
     program = (
-        "from pipeline import binary; binary.load_tensorflow(); import tensorflow; "
+        "from pipeline.common import app; app.load_tensorflow(); import tensorflow; "
         "tensorflow.config.list_physical_devices('GPU')"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

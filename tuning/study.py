@@ -15,20 +15,22 @@ from typing import Any
 
 from absl import flags
 
-from models import run_folder
-from pipeline import binary, config, errors, prepared, processors
+from models.runs import folder as run_folder
+from pipeline.common import app, config, cpu, errors
 from pipeline.data_config import AUTO, SourceConfig
-from tuning import studies, study_design, study_folder
-from tuning.study_design import Cell, Study
-from tuning.study_folder import StudyFolder
+from pipeline.datasets import prepared
+from tuning.studies import catalogue, design
+from tuning.studies import folder as study_folder
+from tuning.studies.design import Cell, Study
+from tuning.studies.folder import StudyFolder
 
 MOST_WORKERS = 4  # each takes about a GiB
 
 config.define_flags(SourceConfig)
-STUDY = flags.DEFINE_string("study", "", f"what to run: {', '.join(studies.STUDIES)}")
+STUDY = flags.DEFINE_string("study", "", f"what to run: {', '.join(catalogue.STUDIES)}")
 STUDY_DIR = flags.DEFINE_string("study_dir", "", "folder of the study; default runs/studies/STUDY-DATASET-BUDGET")
 BUDGET = flags.DEFINE_enum(
-    "budget", "short", study_design.BUDGETS, "smoke: seconds, only shows that it runs; short: two cores; full: days"
+    "budget", "short", design.BUDGETS, "smoke: seconds, only shows that it runs; short: two cores; full: days"
 )
 REPEATS = flags.DEFINE_integer("repeats", None, "seeds of each variant; default the study's own", lower_bound=1)
 SEED = flags.DEFINE_integer("seed", 0, "the first seed", lower_bound=0)
@@ -48,7 +50,7 @@ def main() -> None:
     if REDRAW.value:
         _redraw(pathlib.Path(REDRAW.value))
         return
-    study = studies.find(STUDY.value)
+    study = catalogue.find(STUDY.value)
     source = config.build(SourceConfig, config.given_flags())
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)))
     variants = study.chosen(VARIANTS.value)
@@ -78,14 +80,14 @@ def _prepared(source: SourceConfig) -> SourceConfig:
 
 def _num_workers(is_side_by_side: bool) -> int:
     has_gpu = pathlib.Path("/dev/nvidiactl").exists()  # TensorFlow, which knows better, takes seconds and memory to ask
-    return min(processors.count(), MOST_WORKERS) if is_side_by_side and not has_gpu else 1
+    return min(cpu.count(), MOST_WORKERS) if is_side_by_side and not has_gpu else 1
 
 
 def _run(folder: StudyFolder, cells: Sequence[Cell], num_workers: int) -> None:
-    from tuning import cell_running
+    from tuning.studies import runner
 
     try:
-        cell_running.run(folder, cells, num_workers=num_workers)
+        runner.run(folder, cells, num_workers=num_workers)
     except errors.InterruptedRunError as error:
         num_finished = sum(folder.is_finished(cell) for cell in cells)
         raise errors.InterruptedRunError(
@@ -94,7 +96,8 @@ def _run(folder: StudyFolder, cells: Sequence[Cell], num_workers: int) -> None:
 
 
 def _report(study: Study, dataset: str, folder: StudyFolder) -> None:
-    from tuning import study_page, study_report
+    from tuning.studies import page as study_page
+    from tuning.studies import report as study_report
 
     report = study_report.document(study, BUDGET.value, dataset, folder.results())
     folder.write_report(report)
@@ -117,9 +120,10 @@ def _redraw(path: pathlib.Path) -> None:
 
 
 def _draw(report: dict[str, Any], folder: pathlib.Path) -> None:
-    from tuning import study_page, study_plots
+    from tuning.studies import page as study_page
+    from tuning.studies import plots
 
-    page, pictures = folder / "report.md", study_plots.draw(report, folder)
+    page, pictures = folder / "report.md", plots.draw(report, folder)
     run_folder.write_text(page, study_page.page(report, [path.name for path in pictures]))
     for path in (page, *pictures):
         print(f"written: {path}")
@@ -138,7 +142,7 @@ def _refuse_failures(folder: StudyFolder, cells: Sequence[Cell]) -> None:
 
 def run() -> None:
     """The console script `cifar-study`."""
-    binary.run(main)
+    app.run(main)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,13 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from models import run_folder
-from pipeline import binary, config, errors, prepared
+from models.runs import folder as run_folder
+from pipeline.common import app, config, errors
 from pipeline.data_config import SourceConfig
-from tuning import space
-from tuning.session import Session, SessionConfig, ranked
-from tuning.space import Space
+from pipeline.datasets import prepared
+from tuning.sessions import search_space
+from tuning.sessions.search_space import Space
+from tuning.sessions.session import Session, SessionConfig, ranked
 
 config.define_flags(SourceConfig, SessionConfig)
 SESSION_DIR = flags.DEFINE_string("session_dir", "", "folder of the session; default runs/sessions/SPACE-TUNER-DATASET")
@@ -47,9 +48,9 @@ def main() -> None:
     """Search what is not searched yet, then report."""
     given = config.given_flags()
     plan = config.build(SessionConfig, given)
-    found = space.find(plan.space)
+    found = search_space.find(plan.space)
     if plan.trunk_run_dir:
-        found = space.on_trunk(found, plan.trunk_run_dir)
+        found = search_space.on_trunk(found, plan.trunk_run_dir)
     _refuse_contradictions(given, plan, found)
     from pipeline import prepare
 
@@ -59,9 +60,9 @@ def main() -> None:
     path = pathlib.Path(
         SESSION_DIR.value or os.path.join("runs", "sessions", f"{found.name}-{plan.tuner}-{dataset}")
     ).absolute()
-    binary.load_tensorflow()
-    from models import device, precision
-    from tuning import search, session
+    app.load_tensorflow()
+    from models.runtime import device, precision
+    from tuning.sessions import search, session
 
     device.claim_gpus_politely()
     plan = dataclasses.replace(plan, precision=precision.resolve(plan.precision))
@@ -78,7 +79,7 @@ def main() -> None:
         if not best:
             _refuse_nothing(tuned)
         if RETRAIN_BEST.value:
-            from tuning import retraining
+            from tuning.sessions import retraining
 
             retraining.run(tuned, best[0], range(plan.seed, plan.seed + RETRAIN_SEEDS.value))
             _report(tuned)
@@ -108,7 +109,7 @@ def _refuse_contradictions(given: dict[str, Any], plan: SessionConfig, found: Sp
 def _search(tuned: Session) -> None:
     """Search here or as the chief; where that ends early, report what there is before the error goes on its way."""
     from models import training
-    from tuning import search
+    from tuning.sessions import search
 
     first = tuned.first_cell()
     training.check(first.data, first.train)  # before hours of trials that could not but fail
@@ -132,7 +133,9 @@ def _refuse_address(flag: str, address: str) -> None:
 
 
 def _report(tuned: Session) -> None:
-    from tuning import session_page, session_plots, session_report
+    from tuning.sessions import page as session_page
+    from tuning.sessions import plots
+    from tuning.sessions import report as session_report
 
     command = shlex.join(["python", "-m", "tuning.tune", *sys.argv[1:]])
     report = session_report.document(tuned, command)
@@ -141,7 +144,7 @@ def _report(tuned: Session) -> None:
     if best:
         run_folder.write_text(tuned.path / "best.json", json.dumps(best[0]["config"], indent=1) + "\n")
     session_page.show(report)
-    page, pictures = tuned.path / "report.md", session_plots.draw(report, tuned.path)
+    page, pictures = tuned.path / "report.md", plots.draw(report, tuned.path)
     run_folder.write_text(page, session_page.markdown(report, [path.name for path in pictures]))
     for written in (page, *pictures, *([tuned.path / "best.json"] if best else [])):
         print(f"written: {written}")
@@ -157,7 +160,7 @@ def _refuse_nothing(tuned: Session) -> NoReturn:
 
 def run() -> None:
     """The console script `cifar-tune`."""
-    binary.run(main)
+    app.run(main)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Krizhevsky, Sutskever & Hinton 2012; the form for small images as in bearpaw/pyt
 
 import keras
 
-from models.network_config import NetworkConfig
+from models.config.network import NetworkConfig
 
 # Of each convolution: filters, kernel size, stride, and whether pooling follows.
 CONVOLUTIONS = ((64, 11, 4, True), (192, 5, 1, True), (384, 3, 1, False), (256, 3, 1, False), (256, 3, 1, True))

@@ -5,7 +5,7 @@ As a single fine head it has 6,454,948 parameters. The study's row "baseline": 9
 
 import keras
 
-from models.network_config import NetworkConfig
+from models.config.network import NetworkConfig
 
 
 def baseline(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import keras
 
-from models.convolution import Convolution
-from models.layers import FusedBatchNormalization
-from models.network_config import NetworkConfig
-from pipeline import errors
+from models.config.network import NetworkConfig
+from models.layers.batch_norm import FusedBatchNormalization
+from models.layers.convolution import Convolution
+from pipeline.common import errors
 
 NORM_MOMENTUM = 0.9
 LARGEST_DROP = 0.2  # how often the last residual block is left out in training; the first never, in between in a line

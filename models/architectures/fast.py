@@ -7,11 +7,13 @@ sits before normalisation, so that everything behind it works on a quarter of th
 
 import keras
 
-from models import heads, whitening
-from models.activation import Activation
-from models.convolution import Convolution
-from models.layers import DiracInitializer, FusedBatchNormalization
-from models.network_config import NetworkConfig
+from models import heads
+from models.config.network import NetworkConfig
+from models.layers import whitening
+from models.layers.activation import Activation
+from models.layers.batch_norm import FusedBatchNormalization
+from models.layers.convolution import Convolution
+from models.layers.dirac import DiracInitializer
 
 # Of each group: the kernel sizes of its first convolution and of its residual pair.
 KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))

@@ -2,7 +2,7 @@
 
 import keras
 
-from models.network_config import NetworkConfig
+from models.config.network import NetworkConfig
 
 
 def linear(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:

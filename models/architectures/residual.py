@@ -8,9 +8,9 @@ and activation, so both work on a quarter of the pixels. No bias: normalisation 
 import keras
 
 from models import heads
-from models.convolution import Convolution
-from models.layers import FusedBatchNormalization
-from models.network_config import NetworkConfig
+from models.config.network import NetworkConfig
+from models.layers.batch_norm import FusedBatchNormalization
+from models.layers.convolution import Convolution
 
 STEM_FILTERS = 32  # with 24, no multiple of 16, batch normalisation was seen to take several times as long on CPUs
 GROUP_FILTERS = (32, 96, 256)

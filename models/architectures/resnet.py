@@ -5,9 +5,9 @@ He, Zhang, Ren & Sun 2015 (arXiv 1512.03385); the form for small images as in we
 
 import keras
 
-from models.convolution import Convolution
-from models.layers import FusedBatchNormalization
-from models.network_config import NetworkConfig
+from models.config.network import NetworkConfig
+from models.layers.batch_norm import FusedBatchNormalization
+from models.layers.convolution import Convolution
 
 GROUP_FILTERS = (64, 128, 256, 512)
 BLOCKS_A_GROUP = 2

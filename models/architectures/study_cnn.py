@@ -8,8 +8,8 @@ and `first_filters` make it deeper or wider; filters double from block to block.
 
 import keras
 
-from models.layers import FusedBatchNormalization
-from models.network_config import STUDY_CNN_KERNEL, STUDY_CNN_POOL, NetworkConfig
+from models.config.network import STUDY_CNN_KERNEL, STUDY_CNN_POOL, NetworkConfig
+from models.layers.batch_norm import FusedBatchNormalization
 
 DENSE_UNITS = 128
 NORM_MOMENTUM = 0.9

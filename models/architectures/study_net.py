@@ -22,9 +22,9 @@ with 6, 1.65 and 58 with 4.
 
 import keras
 
-from models.convolution import Convolution
-from models.layers import FusedBatchNormalization
-from models.network_config import NetworkConfig
+from models.config.network import NetworkConfig
+from models.layers.batch_norm import FusedBatchNormalization
+from models.layers.convolution import Convolution
 
 BLOCK_FILTERS = (64, 128, 256, 512)
 NORM_MOMENTUM = 0.9

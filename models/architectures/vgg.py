@@ -7,9 +7,9 @@ own; with those (2,752 of VGG-11, 4,224 of VGG-16) the parameters would be that 
 
 import keras
 
-from models.convolution import Convolution
-from models.layers import FusedBatchNormalization
-from models.network_config import NetworkConfig
+from models.config.network import NetworkConfig
+from models.layers.batch_norm import FusedBatchNormalization
+from models.layers.convolution import Convolution
 
 GROUP_FILTERS = (64, 128, 256, 512, 512)
 DENSE_UNITS = 4096

@@ -6,9 +6,9 @@ convolutions of a block.
 
 import keras
 
-from models.convolution import Convolution
-from models.layers import FusedBatchNormalization
-from models.network_config import NetworkConfig
+from models.config.network import NetworkConfig
+from models.layers.batch_norm import FusedBatchNormalization
+from models.layers.convolution import Convolution
 
 GROUP_FILTERS = (16, 32, 64)
 NORM_MOMENTUM = 0.9

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.labels import FINE_TO_COARSE
+from pipeline.datasets.labels import FINE_TO_COARSE
 
 
 @dataclasses.dataclass(frozen=True)

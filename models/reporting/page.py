@@ -12,7 +12,7 @@ from typing import Any
 
 from models.reporting import confusion_section, figures, plots
 from models.reporting.page_style import CSS
-from models.run_folder import RunFolder, write_text
+from models.runs.folder import RunFolder, write_text
 
 # A browser that honours it runs no script and asks no network, whatever the page came to hold.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

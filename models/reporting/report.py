@@ -9,13 +9,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models import device, flops, precision, presets
-from models.checkpoints import Progress
+from models.config import presets
+from models.config.training import TrainConfig
 from models.metrics import MEANS, coarse_source
-from models.train_config import TrainConfig
-from pipeline import prepared
-from pipeline.config import CHECKOUT, build
+from models.reporting import flops
+from models.runs.checkpoints import Progress
+from models.runtime import device, precision
+from pipeline.common.config import CHECKOUT, build
 from pipeline.data_config import DataConfig
+from pipeline.datasets import prepared
 from pipeline.resolution import ResolutionSchedule
 
 PROVENANCE = ("how", "official", "records_sha256")  # of what pipeline.prepare recorded; no path of anybody's machine

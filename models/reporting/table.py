@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.reporting import figures
-from models.run_folder import RunFolder
+from models.runs.folder import RunFolder
 
 WIDTH = 160  # columns of a table that goes into a file or a pipe; a terminal has its own
 

@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline import seeds
 from pipeline.augment.layer import PACKAGE, Augmentation, Views
+from pipeline.common import seeds
 
 FILLS = ("nearest", "reflect", "constant")
 

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from pipeline import seeds
 from pipeline.augment.choice import (
     Choice,
     Operation,
@@ -18,6 +17,7 @@ from pipeline.augment.choice import (
     move,
 )
 from pipeline.augment.layer import PACKAGE, Augmentation, Views, gamma, integers, per_image
+from pipeline.common import seeds
 
 NUM_AUGMIX_LEVELS = 10
 # Of the fourteen, those that are not among the corruptions of CIFAR-C, on which the authors measure.

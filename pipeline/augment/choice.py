@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipeline import seeds
 from pipeline.augment import operations
 from pipeline.augment.affine import matrix, warp
 from pipeline.augment.layer import integers, per_image
 from pipeline.augment.rotation import DEGREE
+from pipeline.common import seeds
 
 
 class Operation(enum.IntEnum):

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from pipeline import seeds
 from pipeline.augment import operations
 from pipeline.augment.layer import PACKAGE, Augmentation, Views, uniform
+from pipeline.common import seeds
 
 
 class Colors(NamedTuple):

@@ -15,12 +15,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipeline import seeds
 from pipeline.augment.affine import Fused, fills_alike
 from pipeline.augment.flip import HorizontalFlip, VerticalFlip
 from pipeline.augment.layer import Augmentation, Views, of_replica, per_image
 from pipeline.augment.mixing import Mixing
 from pipeline.augment.resize import resize
+from pipeline.common import seeds
 
 Drawn = tuple[Any, ...]
 

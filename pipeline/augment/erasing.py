@@ -6,9 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline import seeds
 from pipeline.augment.boxes import paint
 from pipeline.augment.layer import PACKAGE, Augmentation, Views, chosen, uniform
+from pipeline.common import seeds
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -5,9 +5,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline import seeds
 from pipeline.augment.affine import AffineTransform, matrix
 from pipeline.augment.layer import PACKAGE, Augmentation, Views, chosen, per_image
+from pipeline.common import seeds
 
 
 class _Flip(AffineTransform):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from pipeline import seeds
+from pipeline.common import seeds
 
 PACKAGE = "streaming_cifar100"
 

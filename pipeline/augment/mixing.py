@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from pipeline import seeds
 from pipeline.augment.layer import Augmentation, Views, gamma, uniform
+from pipeline.common import seeds
 
 
 class Blend(NamedTuple):

@@ -9,8 +9,8 @@ import fractions
 
 import tensorflow as tf
 
-from pipeline import seeds
 from pipeline.augment.layer import Views
+from pipeline.common import seeds
 
 
 def are_original(views: Views, fraction: fractions.Fraction, seed: int) -> tf.Tensor:

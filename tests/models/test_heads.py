@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from models import classifier
-from models.train_config import TrainConfig
+from models.config.training import TrainConfig
 
 SHAPED = {
     "fine_hidden_layers": 2,

@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from models import metrics
-from models.train_config import TrainConfig
-from pipeline import errors, labels
+from models.config.training import TrainConfig
+from pipeline.common import errors
+from pipeline.datasets import labels
 
 CONFIG = TrainConfig(fine_label_smoothing=0.0, coarse_label_smoothing=0.0, coarse_loss_weight=0.5)
 

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from models import classifier, flops, training, trunk
+from models import classifier, training, trunk
+from models.config.training import TrainConfig
 from models.heads import BEFORE_LAST_BLOCK
-from models.run_folder import RunFolder, claim
-from models.train_config import TrainConfig
-from pipeline import errors
+from models.reporting import flops
+from models.runs.folder import RunFolder, claim
+from pipeline.common import errors
 from pipeline.data_config import DataConfig
 
 NETWORK = {"architecture": "fast", "widths": "8,8,16", "bottlenecks": "8,8,16", "precision": "float32"}

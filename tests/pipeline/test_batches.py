@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from pipeline import batches, errors, source, stages
+from pipeline import batches, source, stages
+from pipeline.common import errors
 from pipeline.data_config import DataConfig
 
 NUM_TRAIN = 1500  # of shapes100_tiny's 2,000, 500 held out

@@ -13,17 +13,19 @@ import threading
 
 import pytest
 
-from pipeline import errors, prepare, prepared, records
+from pipeline import prepare
+from pipeline.common import errors
 from pipeline.data_config import SourceConfig
-from tests.pipeline import archives
-from tests.pipeline.archives import SMALL
+from pipeline.datasets import prepared, records
+from tests.pipeline.datasets import archives
+from tests.pipeline.datasets.archives import SMALL
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}
 # A whole prepare, with the small data set that the binary itself would refuse.
 SMALL_PREPARE = """
 import sys
-from tests.pipeline.archives import SMALL
+from tests.pipeline.datasets.archives import SMALL
 from pipeline import prepare
 from pipeline.data_config import SourceConfig
 print(prepare.prepare(SourceConfig(data_dir=sys.argv[1], archive=sys.argv[2]), spec=SMALL))
@@ -127,7 +129,7 @@ def test_plain_tfds_reads_exactly_the_records(small_data_dir):
 def test_tfds_knows_the_label_names_and_no_staging_folder(small_data_dir):
     import tensorflow_datasets as tfds
 
-    from pipeline import labels
+    from pipeline.datasets import labels
 
     info = tfds.builder_from_directory(prepared.folder(small_data_dir, "cifar100")).info
     assert tuple(info.features["label"].names) == labels.FINE_NAMES
@@ -253,7 +255,7 @@ def test_a_writer_that_fails_leaves_nothing(archive, tmp_path, monkeypatch):
     def fail(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipeline.cifar100._write_binary_form", fail)
+    monkeypatch.setattr("pipeline.datasets.cifar100._write_binary_form", fail)
     with pytest.raises(errors.FailedError, match=r"cannot be written to .*No space left"):
         prepare.prepare(SourceConfig(data_dir=str(tmp_path), archive=str(archive)), spec=SMALL)
     assert [path.name for path in tmp_path.iterdir()] == [".prepare.lock"]
@@ -305,9 +307,9 @@ def test_the_binary_prints_the_name_alone_on_stdout(small_data_dir, start):
 def test_versions_are_those_of_the_builders():
     from tensorflow_datasets.image_classification import cifar
 
-    from pipeline import shapes
+    from pipeline.datasets.shapes100 import builder as shapes100
 
-    builders = {"cifar100": cifar.Cifar100, "shapes100": shapes.Shapes100, "shapes100_tiny": shapes.Shapes100Tiny}
+    builders = {"cifar100": cifar.Cifar100, "shapes100": shapes100.Shapes100, "shapes100_tiny": shapes100.Shapes100Tiny}
     assert {name: str(builder.VERSION) for name, builder in builders.items()} == prepared.VERSIONS
 
 
@@ -338,7 +340,7 @@ def test_the_real_data_set_has_all_its_records(real_data_dir):
 
 @pytest.mark.real_data
 def test_the_python_form_of_the_real_data_gives_the_same_records(cifar100_archive, real_data_dir, tmp_path):
-    from pipeline import archive
+    from pipeline.datasets import archive
 
     binary_form = archive.read(cifar100_archive, records.OFFICIAL, given="--archive")
     files = {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import errors
+from pipeline.common import errors
 from pipeline.data_config import DataConfig
 from pipeline.resolution import ResolutionSchedule
 

@@ -5,8 +5,10 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from pipeline import errors, shapes, source, stages
+from pipeline import source, stages
+from pipeline.common import errors
 from pipeline.data_config import SourceConfig
+from pipeline.datasets.shapes100 import builder as shapes100
 
 
 def test_unprepared_data_set_names_the_command(tmp_path):
@@ -32,7 +34,7 @@ def test_decoded_examples_have_the_documented_form(tiny_data_dir):
         assert chunk["image"].shape[1:] == (32, 32, 3)
         assert chunk["image"].dtype == np.uint8
         assert chunk["fine"].dtype == chunk["coarse"].dtype == np.int32
-        assert np.array_equal(np.asarray(shapes.FINE_TO_COARSE)[chunk["fine"]], chunk["coarse"])
+        assert np.array_equal(np.asarray(shapes100.FINE_TO_COARSE)[chunk["fine"]], chunk["coarse"])
 
 
 def test_what_is_read_is_what_tfds_itself_reads(tiny_data_dir):

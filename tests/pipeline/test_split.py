@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline import errors, labels, source, split
+from pipeline import source, split
+from pipeline.common import errors
 from pipeline.data_config import DataConfig
+from pipeline.datasets import labels
 
 
 def stream(per_class: int, chunk: int = 64) -> tf.data.Dataset:

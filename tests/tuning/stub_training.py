@@ -7,12 +7,12 @@ import threading
 import time
 from typing import Any
 
-from pipeline import errors
-from tuning.study_design import Cell
+from pipeline.common import errors
+from tuning.studies.design import Cell
 
 
 def outcome(cell: Cell, accuracy: float = 0.5, **changes: Any) -> dict[str, Any]:
-    """What `tuning.cell_training.train` would have returned."""
+    """What `tuning.workers.train_job.train` would have returned."""
     report = {
         "fine_accuracy": accuracy,
         "coarse_accuracy": accuracy + 0.1,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from models.run_folder import RunFolder
+from models.runs.folder import RunFolder
 from tests.models.reporting.run_files import CONFIG, REPORT, make_rows
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.reporting import confusion
-from pipeline import labels
+from pipeline.datasets import labels
 
 CONFIG = {
     "dataset": "cifar100",

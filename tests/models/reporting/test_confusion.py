@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.reporting import confusion, confusion_plots, confusion_section, plots
-from pipeline import labels
+from pipeline.datasets import labels
 from tests.models.reporting.run_files import make_confusion, make_counts
 
 

@@ -9,13 +9,13 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from pipeline import seeds
 from pipeline.augment import sets
 from pipeline.augment.composition import apply_all, compiled, draw_all, mix_labels
 from pipeline.augment.flip import AlternatingFlip, HorizontalFlip
 from pipeline.augment.mixup import MixUp
 from pipeline.augment.rotation import Rotation
 from pipeline.augment.shift import Shift
+from pipeline.common import seeds
 from pipeline.data_config import AUGMENTATIONS
 
 from .layers import augment, digest, views

@@ -5,10 +5,10 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from pipeline import seeds
 from pipeline.augment.composition import draw_all
 from pipeline.augment.flip import AlternatingFlip, HorizontalFlip, VerticalFlip
 from pipeline.augment.layer import Views
+from pipeline.common import seeds
 
 from .layers import draw, views
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipeline import errors
 from pipeline.augment import originals
 from pipeline.augment.flip import AlternatingFlip
 from pipeline.augment.layer import Views
+from pipeline.common import errors
 from pipeline.data_config import DataConfig
 
 

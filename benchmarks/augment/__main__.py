@@ -1,0 +1,91 @@
+"""Images a second of each transform alone and each named set, draws included, beside peers at the same work.
+
+    python -m benchmarks.augment --out=FILE.json
+    python -m benchmarks.augment --sets=study,flip_shift,CutMix
+
+Rows: `ours/WHAT`; `peer/NAME/WHAT` with how many times as fast ours is; `ours/quick_step` and what flips and shifts are
+of it. All sides turn the same uint8 batch into float32 images of 0 to 255, each image by its own draws. A round goes
+through all names, so that the spread of each has in it what the machine did in all that time.
+
+Peers, in the fastest form that we know of. A row's `work` says `equal` or `nearest`:
+  keras_layers         Keras's layers one after the other in one tf.function, compiled by XLA where XLA can.
+                       Equal: flips, Rotation, Zoom, Translation, MixUp, Grayscale. Nearest: Shift, Crop and the sets
+                       with them (RandomTranslation by the nearest whole pixel; it reflects with the border repeated),
+                       Cutout and RandomErasing (boxes drawn otherwise), Shear (about a corner), ChannelShift and the
+                       study's sets (RandomBrightness clips to 0 to 255, not to the image's own range), CutMix (boxes
+                       that are never cut off), ColorJitter, RandAugment (one choice of operations a batch), AugMix (one
+                       choice for ever, made when it is traced), AlternatingFlip (a plain flip).
+  ImageDataGenerator   Equal to the study's: it is what the study ran. On the host, image by image.
+  torchvision          Its transforms draw once a batch, so a DataLoader runs them image by image, in this process.
+                       Nearest: one zoom for both axes, black corners, brightness times a factor, rounded to uint8. Of
+                       the extra `peers`; left out where it is not installed.
+  torchvision_workers  The same in a process for each CPU.
+What the last three make stays on the host; on a machine with a GPU, ours and Keras's layers run there.
+"""
+
+import dataclasses
+from typing import Any
+
+from absl import flags
+from rich.progress import Progress
+
+from benchmarks.harness import cli_output
+from models.config import presets
+from pipeline.common import app, config
+from pipeline.data_config import DataConfig, SourceConfig
+
+config.define_flags(SourceConfig)
+SETS = flags.DEFINE_list("sets", [], "sets and transforms to measure; empty is all, or a few with --quick")
+REPEATS = flags.DEFINE_integer("repeats", 0, "rounds; 0 is 7, or 3 with --quick", lower_bound=0)
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "images a batch", lower_bound=2)
+STEP = flags.DEFINE_bool("step", True, "measure the training step of the preset quick too")
+QUICK = flags.DEFINE_bool("quick", False, "under a minute: few sets, few rounds, and a figure to match")
+cli_output.define_flags()
+
+QUICK_SETS = ("study", "flip_shift", "flip_crop", "HorizontalFlip", "CutMix")
+
+
+def main() -> None:
+    """Measure name after name, and publish the rows."""
+    cli_output.check("augment")
+    app.load_tensorflow()
+    from benchmarks.augment import cases
+    from models.runtime import device
+    from pipeline import prepare
+
+    chosen = SETS.value or (QUICK_SETS if QUICK.value else cases.names())
+    cases.check(chosen)
+    source = config.build(SourceConfig, config.given_flags())
+    device.claim_gpus_politely()
+    source = dataclasses.replace(source, dataset=prepare.prepare(source))
+    # Nothing is held out: the smallest data set has no 10,000 examples to spare.
+    data = config.build(DataConfig, presets.preset("quick"), source.as_dict(), {"num_validation": 0})
+    repeats, round_s, num_steps = (REPEATS.value or 3, 0.05, 2) if QUICK.value else (REPEATS.value or 7, 0.1, 8)
+    batch = cases.Batch.first(dataclasses.replace(data, batch_size=BATCH_SIZE.value))
+    compared: list[cases.Compared] = []
+    of_step: list[dict[str, Any]] = []
+
+    def rows() -> list[dict[str, Any]]:
+        return [row for one in compared for row in one.rows()] + of_step
+
+    with cli_output.keeping("augment", rows), Progress(auto_refresh=False) as progress:
+        task = progress.add_task("augment", total=len(chosen) * (1 + repeats) + int(STEP.value))
+        for what in chosen:
+            compared.append(cases.Compared(what, batch, round_s))
+            progress.update(task, advance=1, refresh=True)
+        for one in compared * repeats:
+            one.time()
+            progress.update(task, advance=1, refresh=True)
+        if STEP.value:
+            of_step += cases.share_of_quick_step(data, repeats, round_s, num_steps)
+            progress.update(task, advance=1, refresh=True)
+    cli_output.finish("augment", rows())
+
+
+def run() -> None:
+    """Start the binary."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

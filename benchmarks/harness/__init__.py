@@ -1,0 +1,1 @@
+"""Measuring: timing, results, comparisons and the processes that benchmarks run."""

@@ -1,0 +1,93 @@
+"""Whole training steps as sides to measure: what several benchmarks share. And the recipes that they measure."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.harness import timing
+from models.config import presets
+from models.config.training import TrainConfig
+from pipeline.common import errors
+from pipeline.common.config import nearest
+from pipeline.data_config import DataConfig
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+# Networks that people know and compare with, trained as it is usual for them; they have no preset.
+_LARGER = {
+    "batch_size": 128,
+    "augmentation": "flip_crop",
+    "learning_rate": 0.1,
+    "schedule": "warmup_cosine",
+    "momentum": 0.9,
+    "weight_decay": 5e-3,
+    "logit_scale": 1.0,
+}
+RECIPES: dict[str, dict[str, Any]] = {
+    **presets.PRESETS,
+    "resnet18": {**_LARGER, "architecture": "resnet"},
+    "wrn_16_4": {**_LARGER, "architecture": "wide_resnet", "depth": 16, "widen_factor": 4},
+}
+
+
+def recipe(name: str) -> dict[str, Any]:
+    """The values of a preset, or of one of the networks that have none.
+
+    Raises:
+      errors.BadArgumentError: there is no such recipe.
+    """
+    if name not in RECIPES:
+        raise errors.BadArgumentError(
+            f"recipes={name!r}: expected some of {', '.join(RECIPES)}{nearest(name, set(RECIPES))}"
+        )
+    return RECIPES[name]
+
+
+class Steps:
+    """Training steps of one model, to be measured on whatever batches.
+
+    At full resolution: of a progressive schedule these are its last and dearest steps.
+
+    Args:
+      data: of a prepared data set.
+      train: with a resolved precision.
+      num_steps: a round.
+      model: answers as the configuration's own does, and trains in its place.
+    """
+
+    def __init__(
+        self, data: DataConfig, train: TrainConfig, num_steps: int, model: "keras.Model | None" = None
+    ) -> None:
+        from models import classifier
+        from models.optimizers import build as optimizers
+        from models.training.step import TrainStep
+
+        self.model = model or classifier.build(train)
+        self._num_steps, self._batch_size = num_steps, data.batch_size
+        optimizer = optimizers.build(train, self.model.trainable_variables)
+        full_size = dataclasses.replace(data, resolutions="")
+        self._step = TrainStep(self.model, optimizer, full_size, train, total_steps=1_000_000)
+
+    def side(self, name: str, batches: "Iterator[dict[str, tf.Tensor]]") -> timing.Side:
+        """A side of steps on the next ones of `batches`: those of `stream`, or one that is repeated."""
+
+        def run() -> None:
+            for number in range(self._num_steps):
+                self._step(next(batches), number)
+            self._step.sums.numpy()  # waits for the device
+
+        return timing.Side(name, run, self._num_steps * self._batch_size)
+
+
+def stream(data: DataConfig, seed: int) -> "Iterator[dict[str, tf.Tensor]]":
+    """The training batches of a prepared data set, without end."""
+    from pipeline import batches, source
+
+    return iter(batches.train_batches(data, source.open_builder(data), seed))
+
+
+def side(name: str, data: DataConfig, train: TrainConfig, num_steps: int) -> timing.Side:
+    """Training steps of a configuration, fed by the input pipeline; see `Steps`."""
+    return Steps(data, train, num_steps).side(name, stream(data, train.seed))

@@ -1,0 +1,76 @@
+"""Memory against the number of augmented images: ours streams them, the study kept them; and memory over many epochs.
+
+    python -m benchmarks.memory --out=FILE.json
+
+Each row is a process of its own. Rows, VIEWS being augmented images an epoch:
+  ours/peak/VIEWS               MiB at the most while the preset quick trains on them (--max_steps of huge ones)
+  ours/steady/VIEWS             the median of the second half
+  peer/study/peak/VIEWS         the study's way: its ImageDataGenerator fills one float32 array ahead of time
+  ours/limit_NGiB/VIEWS         images trained on under a limit of the process's data (RLIMIT_DATA); 0 is that it died
+  peer/study/limit_NGiB/VIEWS   images in the array under the limit; 0 is that it died on the way
+  ours/leak                     KiB that an epoch leaves behind: slope over --epochs short epochs of 4,000 views; the
+                                spread is that of the slopes of the whole and of either half
+The study's array was made once at its full size here, which takes half of what its concatenations took. What would not
+fit into this machine is not begun: its row says `predicted`.
+"""
+
+from typing import Any
+
+from absl import flags
+from rich.progress import track
+
+from benchmarks.harness import cli_output, number_flags
+from benchmarks.memory import rows as memory_rows
+from pipeline.common import app, config, errors
+from pipeline.data_config import SourceConfig
+
+config.define_flags(SourceConfig)
+cli_output.define_flags()
+VIEWS = flags.DEFINE_list("views", ["40000", "400000", "600000", "6000000", "60000000"], "augmented images an epoch")
+LIMITS_GIB = flags.DEFINE_list("limits_gib", ["2", "4", "8"], "GiB of a process's data")
+MAX_STEPS = flags.DEFINE_integer("max_steps", 60, "of each of our trainings", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 3, "trainings of each of our counts", lower_bound=1)
+EPOCHS = flags.DEFINE_integer(
+    "epochs", 100, "of 4,000 views, whose memory is compared, 10 at least; 0 leaves that out", lower_bound=0
+)
+PEERS = flags.DEFINE_bool("peers", True, "measure the study's way too")
+QUICK = flags.DEFINE_bool("quick", False, "about a minute: two small counts, ten steps once, no limits, no leak")
+
+
+def main() -> None:
+    """Measure process after process, and publish the rows."""
+    cli_output.check("memory", ("views", "limits_gib", "max_steps", "repeats", "epochs"))
+    views = number_flags.parse("views", VIEWS.value, int, "40000,600000")
+    limits = number_flags.parse("limits_gib", LIMITS_GIB.value, float, "2,8")
+    if 0 < EPOCHS.value < 10:
+        raise errors.BadArgumentError(f"epochs={EPOCHS.value}: expected 10 or more, to draw a line through, or 0")
+    from pipeline import prepare
+    from pipeline.datasets import prepared
+
+    source = config.build(SourceConfig, config.given_flags())
+    dataset = prepare.prepare(source)
+    held_out = {"shapes100_tiny": 500}.get(dataset, 10_000)
+    data = {"data_dir": str(prepared.root(source.data_dir)), "dataset": dataset, "num_validation": held_out}
+    plan = memory_rows.Plan(views, limits, MAX_STEPS.value, REPEATS.value, EPOCHS.value, data)
+    if QUICK.value:
+        plan = memory_rows.Plan((1_000, 50_000), (), 10, 1, 0, data)
+    rows: list[dict[str, Any]] = []
+    failures = []
+    with cli_output.keeping("memory", lambda: rows, dataset=dataset):
+        for measure in track(memory_rows.measures(plan, PEERS.value), description="memory"):
+            try:
+                rows += measure()
+            except errors.FailedError as error:  # the others took many minutes
+                failures.append(str(error))
+    cli_output.finish("memory", rows, dataset=dataset)
+    if failures:
+        raise errors.FailedError(f"{len(failures)} processes failed, and their rows are missing: {'; '.join(failures)}")
+
+
+def run() -> None:
+    """Start the binary."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,38 @@
+"""Draw what trainings cost and what they reach on CIFAR-100's test images: our presets beside published recipes.
+
+    python -m benchmarks.publish.accuracy_cost --out=docs/accuracy_cost.png
+
+Ours are all reports on test in `*-cifar100.json` of `--results_dir`, seeds of a recipe averaged: a new file appears by
+itself. The published ones, their sources and which costs are estimates stand in benchmarks/published.py.
+"""
+
+import pathlib
+
+from absl import flags
+
+from benchmarks.publish import accuracy_cost_chart, our_results
+from pipeline.common import app, config
+from pipeline.gallery import __main__ as gallery
+from pipeline.gallery import image_grid
+
+RESULTS_DIR = flags.DEFINE_string(
+    "results_dir", str(config.CHECKOUT / "benchmarks" / "results"), "folder with the results of our presets"
+)
+OUT = flags.DEFINE_string("out", "", "PNG file to write; its folder is made")
+
+
+def main() -> None:
+    """Read, draw, write."""
+    out = gallery.picture_path(OUT.value)
+    ours = our_results.read(pathlib.Path(RESULTS_DIR.value).expanduser())
+    image_grid.write(out, accuracy_cost_chart.draw(ours))
+    print(f"written: {out}")
+
+
+def run() -> None:
+    """Start the binary."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,127 @@
+"""Committed measurements as pictures: rates beside peers', and memory against augmented images."""
+
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tuning.studies.plots import BLUE, DOTS_PER_INCH, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION
+
+Document = Mapping[str, Any]
+Rows = Sequence[Mapping[str, Any]]
+
+
+def draw(documents: Mapping[str, Document], folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Write a picture of every document that has one, as PNG; their paths by the document's name."""
+    paths = {}
+    with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
+        for name, document in documents.items():
+            figure = _figure(document)
+            if figure is not None:
+                paths[name] = folder / f"{name}.png"
+                figure.savefig(paths[name], dpi=DOTS_PER_INCH)
+    return paths
+
+
+def _figure(document: Document) -> Figure | None:
+    drawings: dict[str, Callable[[Rows], Figure | None]] = {
+        "train_step": _train_step,
+        "input": _input,
+        "memory": _memory,
+        "scaling": _scaling,
+    }
+    drawing = drawings.get(document["benchmark"])
+    return drawing(document["rows"]) if drawing else None
+
+
+def _train_step(rows: Rows) -> Figure | None:
+    """How many times as fast as PyTorch each recipe's bare step is, by precision."""
+    compared = [row for row in rows if "ratio" in row and row["ratio_of"][1].startswith("peer/pytorch/")]
+    if not compared:
+        return None
+    names = ["/".join(row["ratio_of"][1].split("/")[2:]) for row in compared]
+    colours = [BLUE if "bfloat16" in name else SKY for name in names]
+    figure = _bars(names, [row["ratio"] for row in compared], colours, "times as fast as PyTorch, bare training step")
+    figure.axes[0].axvline(1.0, color=VERMILION, linewidth=1.2)
+    return figure
+
+
+def _input(rows: Rows) -> Figure | None:
+    """Images a second of every feed but the stages', on a logarithmic scale: memory's own speed is far above."""
+    shown = [row for row in rows if row["unit"] == "images/s" and "/stage/" not in row["name"]]
+    label = "images a second: the median of the rounds, and their spread"
+    figure, axes = _rows_of([row["name"] for row in shown], label)
+    for place, row in enumerate(shown):
+        name, median = row["name"], row["median"]
+        colour = ORANGE if name.startswith("peer/") else GREY if "/ceiling/" in name else BLUE
+        axes.plot((row["min"], row["max"]), (place, place), color=colour, linewidth=2.5, alpha=0.5)
+        axes.plot(median, place, "o", color=colour, markersize=8)
+        axes.text(1.12 * row["max"], place, f"{median:,.0f}", va="center", fontsize=8.5)
+    axes.set_xscale("log")  # points, not bars: a length from nowhere would say nothing
+    axes.set_xlim(right=3 * max(row["max"] for row in shown))
+    axes.grid(axis="y", color="#eef1f5")
+    return figure
+
+
+def _memory(rows: Rows) -> Figure | None:
+    """Peak memory against augmented images: ours, and the study's array, measured or predicted."""
+    figure = Figure(figsize=(8, 4.6), layout="constrained")
+    axes = figure.add_subplot(xlabel="augmented images an epoch", ylabel="memory at the peak (MiB)")
+    for prefix, words, colour in (("ours/peak/", "streamed (ours)", BLUE), ("peer/study/peak/", "the study's", ORANGE)):
+        points = [(int(row["name"].rsplit("/", 1)[1]), row) for row in rows if row["name"].startswith(prefix)]
+        if not points:
+            continue
+        axes.plot([views for views, _ in points], [row["median"] for _, row in points], color=colour, label=words)
+        for views, row in points:
+            filled = colour if not row.get("predicted") else "white"
+            axes.plot(views, row["median"], "o", color=colour, markerfacecolor=filled, markersize=7)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.grid(color="#d9dee5")
+    axes.legend(title="hollow: would not fit, predicted", loc="upper left")
+    figure.suptitle("Memory against the number of augmented images", x=0.01, ha="left")
+    return figure
+
+
+def _scaling(rows: Rows) -> Figure | None:
+    """Images a second and peak memory, against what is varied."""
+    panels = (("images in the data set", "ours/size/memory/", "ours/size/none/"), ("images a batch", "ours/batch/", ""))
+    figure = Figure(figsize=(9, 6.4), layout="constrained")
+    grid = figure.subplots(2, 2, sharey="row", sharex="col")
+    for column, (label, *prefixes) in enumerate(panels):
+        for prefix, words, colour in zip(prefixes, ("cache in memory", "no cache"), (BLUE, ORANGE), strict=True):
+            found = [row for row in rows if prefix and row["name"].startswith(prefix)]
+            sizes = [int(row["name"].rsplit("/", 1)[1]) for row in found]
+            for axes, key in zip(grid[:, column], ("median", "peak_mib"), strict=True):
+                axes.plot(sizes, [row[key] for row in found], "o-", color=colour, label=words if found else None)
+        grid[1, column].set(xlabel=label, xscale="log")
+    for axes, label in zip(grid[:, 0], ("images a second", "memory at the peak (MiB)"), strict=True):
+        axes.set(ylabel=label, yscale="log")
+    for axes in grid.flat:
+        axes.grid(color="#d9dee5")
+    grid[0, 0].legend(loc="best")
+    figure.suptitle("How the host's feed grows", x=0.01, ha="left")
+    return figure
+
+
+def _bars(names: Sequence[str], values: Sequence[float], colours: Sequence[str], label: str) -> Figure:
+    figure, axes = _rows_of(names, label)
+    axes.barh(range(len(names)), values, color=colours, height=0.66)
+    for place, value in enumerate(values):
+        words = axes.text(value + 0.005, place, f"{value:.2f}", va="center", fontsize=8.5)
+        words.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.0})  # over what else is drawn there
+    return figure
+
+
+def _rows_of(names: Sequence[str], label: str) -> tuple[Figure, Axes]:
+    """A row for each name, the first one at the top, along an axis with that label."""
+    figure = Figure(figsize=(9, 1.0 + ROW_INCHES * len(names)), layout="constrained")
+    axes = figure.add_subplot(xlabel=label)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#d9dee5")
+    return figure, axes

@@ -1,0 +1,34 @@
+"""Is shapes100 what it has to be: quick to make, more than colours, and learnable?
+
+    python -m benchmarks.shapes100 --out=FILE.json
+
+Generates and prepares it anew in a temporary folder, trains the presets `linear` and `quick` on it, evaluates both on
+test, and ends with exit code 1 where a figure is out of its bounds.
+"""
+
+from benchmarks.harness import cli_output
+from benchmarks.shapes100 import bounds
+from pipeline.common import app
+
+cli_output.define_flags()
+
+
+def main() -> None:
+    """Measure, publish, judge."""
+    cli_output.check("shapes100")
+    app.load_tensorflow()
+    from models.runtime import device
+
+    device.claim_gpus_politely()
+    rows = bounds.measure()
+    cli_output.finish("shapes100", rows)
+    bounds.judge(rows)
+
+
+def run() -> None:
+    """Start the binary."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

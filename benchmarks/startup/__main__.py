@@ -1,0 +1,70 @@
+"""How long people wait: seconds from a process's start to its help, to its first training step, and to that step's end.
+
+    python -m benchmarks.startup --presets=quick,tiny --out=FILE.json
+
+Each preset is trained for one step, without validation, in a process of its own and a folder that is removed again.
+Rows:
+  ours/help/BINARY         seconds until `python -m BINARY --help` has ended;
+  ours/PRESET/first_step   seconds until the first step begins: imports, data opened and shuffled, network built;
+  ours/PRESET/first_result seconds until it has ended: tracing and compiling included.
+The data set is prepared before anything is timed.
+"""
+
+import collections
+import sys
+from typing import Any
+
+from absl import flags
+from rich.progress import track
+
+from benchmarks.harness import cli_output, results
+from benchmarks.startup.times import BINARIES, first_step_s, help_s
+from models.config import presets
+from pipeline.common import app, config, errors
+from pipeline.data_config import SourceConfig
+
+config.define_flags(SourceConfig)
+PRESETS = flags.DEFINE_list("presets", ["quick", "tiny"], f"some of {', '.join(presets.PRESETS)}")
+REPEATS = flags.DEFINE_integer("repeats", 7, "processes of each kind, in turns", lower_bound=1)
+QUICK = flags.DEFINE_bool("quick", False, "under a minute: the first of --presets, one process of each kind")
+cli_output.define_flags()
+
+
+def main() -> None:
+    """Prepare, measure in turns, publish."""
+    cli_output.check("startup", ("repeats",))
+    names = list(dict.fromkeys(PRESETS.value))
+    if not names:
+        raise errors.BadArgumentError("presets is empty: expected some, such as quick,tiny")
+    for name in names:
+        presets.preset(name)
+    names, repeats = (names[:1], 1) if QUICK.value else (names, REPEATS.value)
+    from pipeline import prepare
+    from pipeline.datasets import prepared
+
+    source = config.build(SourceConfig, config.given_flags())
+    data = [f"--dataset={prepare.prepare(source)}", f"--data_dir={prepared.root(source.data_dir)}"]
+    seconds: dict[str, list[float]] = collections.defaultdict(list)
+
+    def rows() -> list[dict[str, Any]]:
+        return [results.several(name, "s", values) for name, values in seconds.items()]
+
+    with cli_output.keeping("startup", rows):
+        # No thread that draws beside what is timed.
+        for name in track([*BINARIES, *names] * repeats, description="startup", auto_refresh=False):
+            if name in BINARIES:
+                seconds[f"ours/help/{name}"].append(help_s(name))
+            else:
+                begun, ended = first_step_s([sys.executable, "-m", "models.train", f"--preset={name}", *data])
+                seconds[f"ours/{name}/first_step"].append(begun)
+                seconds[f"ours/{name}/first_result"].append(ended)
+    cli_output.finish("startup", rows())
+
+
+def run() -> None:
+    """Start the binary."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

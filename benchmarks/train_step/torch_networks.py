@@ -1,0 +1,217 @@
+"""Our networks in PyTorch, layer by layer. Needs torch; nothing here may load TensorFlow (see `train_step_torch`).
+
+So their numbers are said again, and `benchmarks.train_step` fails where parameters or multiply-adds differ from ours.
+Layers are made in the order in which ours are, so that a test can hand the weights of one to the other. The one
+difference: a stride of 2 begins a pixel earlier here, as `padding=1` has it; multiply-adds are the same.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.config.network import NetworkConfig
+from pipeline.datasets.labels import NUM_COARSE, NUM_FINE
+
+CHANNEL_MEAN = (129.304, 124.070, 112.434)
+CHANNEL_DEVIATION = (68.170, 65.392, 70.418)
+EPSILON = 1e-3  # of normalisation
+Trunk = tuple[nn.Module, int]  # and how many features it answers
+
+
+class Classifier(nn.Module):
+    """Scaling + trunk + heads: uint8 images [B, 3, H, W] -> float32 logits, {"fine": [B, 100], "coarse": [B, 20]}.
+
+    Args:
+      config: of an architecture among `TRUNKS`.
+      dtype: of the trunk; bfloat16 by autocast, the heads float32 as ours.
+    """
+
+    def __init__(self, config: NetworkConfig, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.trunk, num_features = TRUNKS[config.architecture](config)
+        answered = {"fine": NUM_FINE, "coarse": NUM_COARSE}
+        if config.heads != "both":
+            answered = {config.heads: answered[config.heads]}
+        self.heads = nn.ModuleDict({name: nn.Linear(num_features, number) for name, number in answered.items()})
+        self.dtype, self.logit_scale = dtype, config.logit_scale
+        self.register_buffer("mean", torch.tensor(CHANNEL_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(CHANNEL_DEVIATION).view(1, 3, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Classify a batch."""
+        scaled = (images.float() - self.mean) / self.deviation
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16):
+            features = self.trunk(scaled)
+        features = features.float()
+        return {name: head(features) * self.logit_scale for name, head in self.heads.items()}
+
+
+class _Pooled(nn.Module):
+    """[B, C, H, W] -> [B, C]: the maximum, the mean, or their sum, of each channel."""
+
+    def __init__(self, maximum: bool, mean: bool) -> None:
+        super().__init__()
+        self.maximum, self.mean = maximum, mean
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pooled = [x.amax((2, 3))] if self.maximum else []
+        pooled += [x.mean((2, 3))] if self.mean else []
+        return sum(pooled[1:], start=pooled[0])
+
+
+class _Added(nn.Module):
+    """x + inner(x)."""
+
+    def __init__(self, *inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(*inner)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.inner(x)
+
+
+class _EvenConvolution(nn.Module):
+    """As `models.layers.convolution.Convolution` with `even_outputs`."""
+
+    def __init__(self, channels: int, filters: int, kernel_size: int) -> None:
+        super().__init__()
+        self.before, self.after = (kernel_size - 1) // 2, kernel_size // 2
+        self.convolution = nn.Conv2d(channels, filters, kernel_size, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        height, width = x.shape[2:]
+        padding = (self.before, self.after - width % 2, self.before, self.after - height % 2)
+        return self.convolution(functional.pad(x, padding))
+
+
+class _ResnetBlock(nn.Module):
+    def __init__(self, channels: int, filters: int, stride: int) -> None:
+        super().__init__()
+
+        def normalised() -> nn.Module:
+            return _normalised(filters, 0.9)
+
+        self.inner = nn.Sequential(
+            _convolution(channels, filters, 3, stride),
+            normalised(),
+            nn.ReLU(inplace=True),
+            _convolution(filters, filters, 3),
+            normalised(),
+        )
+        projects = stride > 1 or channels != filters
+        past = [_convolution(channels, filters, 1, stride), normalised()] if projects else []
+        self.past = nn.Sequential(*past)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu_(self.past(x) + self.inner(x))
+
+
+class _WideBlock(nn.Module):
+    def __init__(self, channels: int, filters: int, stride: int, dropout: float) -> None:
+        super().__init__()
+        self.activated = _wide_activated(channels)
+        self.inner = nn.Sequential(
+            _convolution(channels, filters, 3, stride),
+            *_wide_activated(filters),
+            *([nn.Dropout(dropout)] if dropout else []),
+            _convolution(filters, filters, 3),
+        )
+        self.past = _convolution(channels, filters, 1, stride) if channels != filters else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        activated = self.activated(x)
+        return (x if self.past is None else self.past(activated)) + self.inner(activated)
+
+
+def _residual(config: NetworkConfig) -> Trunk:
+    def activated(channels: int) -> list[nn.Module]:
+        return [_normalised(channels, 0.6), nn.ReLU(inplace=True)]
+
+    channels = 32
+    layers = [_convolution(3, channels, 3), *activated(channels)]
+    for number, filters in enumerate((32, 96, 256)):
+        layers += [_convolution(channels, filters, 3), nn.MaxPool2d(2), *activated(filters)]
+        if number > 0:
+            layers.append(_Added(_convolution(filters, filters, 3), *activated(filters)))
+        channels = filters
+    return nn.Sequential(*layers, _Pooled(maximum=True, mean=False)), channels
+
+
+def _fast(config: NetworkConfig) -> Trunk:
+    channels = 24
+    stem = nn.Conv2d(3, channels, 2, bias=False)
+    stem.weight.requires_grad_(not config.whitening)
+    layers: list[nn.Module] = [stem, ACTIVATIONS[config.activation]()]
+
+    def activated(channels: int) -> list[nn.Module]:
+        return [_normalised(channels, config.norm_momentum, config.norm_scale), ACTIVATIONS[config.activation]()]
+
+    for filters, bottleneck, kernels in zip(
+        config.group_widths, config.group_bottlenecks, ((3, 1, 1), (3, 3, 1), (2, 3, 3)), strict=True
+    ):
+        layers += [_EvenConvolution(channels, filters, kernels[0]), nn.MaxPool2d(2), *activated(filters)]
+        pair = [_convolution(filters, bottleneck, kernels[1]), *activated(bottleneck)]
+        pair += [_convolution(bottleneck, filters, kernels[2]), *activated(filters)]
+        layers.append(_Added(*pair))
+        channels = filters
+    return nn.Sequential(*layers, _Pooled(maximum=True, mean=True)), channels
+
+
+def _resnet(config: NetworkConfig) -> Trunk:
+    channels = 64
+    layers = [_convolution(3, channels, 3), _normalised(channels, 0.9), nn.ReLU(inplace=True)]
+    for group, filters in enumerate((64, 128, 256, 512)):
+        for block in range(2):
+            layers.append(_ResnetBlock(channels, filters, stride=2 if group > 0 and block == 0 else 1))
+            channels = filters
+    return nn.Sequential(*layers, _Pooled(maximum=False, mean=True)), channels
+
+
+def _wide_resnet(config: NetworkConfig) -> Trunk:
+    channels = 16
+    layers: list[nn.Module] = [_convolution(3, channels, 3)]
+    for group, width in enumerate((16, 32, 64)):
+        for block in range((config.depth - 4) // 6):
+            stride, filters = 2 if group > 0 and block == 0 else 1, width * config.widen_factor
+            layers.append(_WideBlock(channels, filters, stride, config.dropout))
+            channels = filters
+    return nn.Sequential(*layers, *_wide_activated(channels), _Pooled(maximum=False, mean=True)), channels
+
+
+TRUNKS: dict[str, Callable[[NetworkConfig], Trunk]] = {
+    "residual": _residual,
+    "fast": _fast,
+    "resnet": _resnet,
+    "wide_resnet": _wide_resnet,
+}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "elu": nn.ELU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),  # Keras's slope
+    "selu": nn.SELU,
+    "tanh": nn.Tanh,
+}
+
+
+def _convolution(channels: int, filters: int, kernel_size: int, stride: int = 1) -> nn.Module:
+    """Of "same" padding and without bias."""
+    if kernel_size % 2:
+        return nn.Conv2d(channels, filters, kernel_size, stride, kernel_size // 2, bias=False)
+    return nn.Sequential(
+        nn.ZeroPad2d((0, kernel_size - 1, 0, kernel_size - 1)), nn.Conv2d(channels, filters, kernel_size, bias=False)
+    )
+
+
+def _normalised(channels: int, momentum: float, scale: bool = True) -> nn.Module:
+    """Batch normalisation; PyTorch's momentum is what a step adds, ours what stays."""
+    layer = nn.BatchNorm2d(channels, EPSILON, 1.0 - momentum)
+    layer.weight.requires_grad_(scale)
+    return layer
+
+
+def _wide_activated(channels: int) -> nn.Sequential:
+    return nn.Sequential(_normalised(channels, 0.9), nn.ReLU(inplace=True))

@@ -1,0 +1,58 @@
+"""What a tuner session costs beyond its trainings: trials an hour, overhead, memory, and what a second worker brings.
+
+    python -m benchmarks.tuner --num_trials=40 --out=FILE.json
+
+Sessions of a linear model on shapes100_tiny, whose trials train for about a second: what is left is the tuner's own.
+Each worker's TensorFlow has one thread, so that a second worker has a core of its own where there are two. Rows:
+  ours/tuner/workers_N       trials an hour with N workers, their processes' start included; the same grid of trials
+  ours/tuner/loopback_N      the same of a chief and N workers that join it over loopback, from its first trial on
+  ours/tuner/overhead/mean   seconds of a trial beyond building, tracing, training and validating its network
+  ours/tuner/overhead/most   of the worst trial, a worker's first, which waits for the process to import TensorFlow
+  ours/tuner/memory/begin    MiB of the session's process and its workers at their most, up to the fourth trial's end
+  ours/tuner/memory/end      the same, during the last four; ratio to the row before
+"""
+
+import pathlib
+import tempfile
+
+from absl import flags
+
+from benchmarks.harness import cli_output, number_flags
+from benchmarks.tuner import sessions
+from pipeline.common import app
+
+TRIALS = flags.DEFINE_integer("num_trials", 40, "of each session", lower_bound=8)
+WORKERS = flags.DEFINE_list("workers", ["1", "2"], "numbers of workers to compare, the first one the reference")
+REPEATS = flags.DEFINE_integer("repeats", 3, "rounds, each of two sessions for each number of workers", lower_bound=1)
+QUICK = flags.DEFINE_bool("quick", False, "under a minute: one round of eight trials, one worker")
+cli_output.define_flags()
+
+
+def main() -> None:
+    """Run a session for each number of workers, and publish what it took."""
+    cli_output.check("tuner", ("num_trials", "workers", "repeats"))
+    trials, workers, repeats = TRIALS.value, number_flags.parse("workers", WORKERS.value, int, "1,2"), REPEATS.value
+    app.load_tensorflow()
+    if QUICK.value:
+        trials, workers, repeats = 8, (1,), 1
+    rounds: list[sessions.Round] = []
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        sessions.one_thread_each(),
+        cli_output.keeping("tuner", lambda: sessions.rows(rounds)),
+    ):
+        home = pathlib.Path(folder)
+        source = sessions.prepared(home)
+        for repeat in range(repeats):
+            path = home / f"round_{repeat}"
+            rounds.append(sessions.run_round(path, source, trials, workers, with_loopback=not QUICK.value))
+    cli_output.finish("tuner", sessions.rows(rounds))
+
+
+def run() -> None:
+    """Start the binary."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()

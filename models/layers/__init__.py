@@ -1,0 +1,1 @@
+"""Keras layers and initializers of the networks."""

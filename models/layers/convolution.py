@@ -1,0 +1,179 @@
+"""A convolution that computes no more than it must, and on CPUs its kernel's gradient the fast way.
+
+Before a pooling of 2 x 2 an odd row and an odd column are computed to be dropped: 27 % of the outputs on maps of 7 x 7.
+And oneDNN multiplies bfloat16 at full rate in a convolution's forward pass and in its input's gradient, but at a third
+of it in the kernel's gradient where maps are small and channels many, which is where the fast networks have most of
+their work. The same sums can be had as one matrix product for each place of the kernel, which leaves the padding out.
+`python -m benchmarks.train_step` prints what a whole step takes.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from models.runtime import device
+
+LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's own kernel gradient is as fast
+
+
+@keras.saving.register_keras_serializable("streaming_cifar100")
+class Convolution(keras.layers.Conv2D):
+    """`keras.layers.Conv2D` of "same" padding and no bias, faster to train in bfloat16 on CPUs.
+
+    Its outputs are `Conv2D`'s unless they are to be even, its gradients too but for the order of summation. The
+    kernel's gradient is our own in bfloat16 on CPUs, for kernels of more than one pixel whose stride leaves at most 8
+    pixels each way, batch and map of known size; elsewhere it is computed as `Conv2D` does.
+
+    Args:
+      filters: output channels.
+      kernel_size: pixels each way.
+      kernel_initializer: of the kernel.
+      even_outputs: leave out the last row, or column, of an odd number of them, as a pooling of 2 x 2 behind would.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        kernel_initializer: object = "he_normal",
+        even_outputs: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        fixed = {"padding": "same", "use_bias": False, "data_format": "channels_last"}
+        super().__init__(filters, kernel_size, kernel_initializer=kernel_initializer, **{**kwargs, **fixed})
+        self.even_outputs = even_outputs
+
+    def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """[B, H, W, channels], [k, k, channels, filters] -> [B, H, W, filters], or less of H and W."""
+        stride = self.strides[0]
+        is_plain = self.strides == (stride, stride) and self.dilation_rate == (1, 1) and self.groups == 1
+        if not is_plain or None in inputs.shape[1:3] or (self.even_outputs and stride > 1):
+            return self._cropped(super().convolution_op(inputs, kernel))
+        is_small = inputs.shape[0] is not None and max(inputs.shape[1:3]) <= LARGEST_SMALL_MAP * stride
+        kernel, padding = tf.convert_to_tensor(kernel), "SAME"
+        if self.even_outputs and (inputs.shape[1] % 2 or inputs.shape[2] % 2):
+            inputs, padding = _padded_for_even_outputs(inputs, self.kernel_size), "VALID"
+        if is_small and max(self.kernel_size) > 1 and self.compute_dtype == "bfloat16" and not device.has_gpu():
+            return convolved(inputs, kernel, stride, padding)
+        return tf.nn.conv2d(inputs, kernel, stride, padding)
+
+    def _cropped(self, outputs: tf.Tensor) -> tf.Tensor:
+        if not self.even_outputs:
+            return outputs
+        shape = tf.shape(outputs)
+        return outputs[:, : shape[1] // 2 * 2, : shape[2] // 2 * 2]
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Of "same" padding, odd sizes made even if they are to be."""
+        batch, *sizes, filters = super().compute_output_shape(input_shape)
+        if self.even_outputs:
+            sizes = [size and size // 2 * 2 for size in sizes]
+        return (batch, *sizes, filters)
+
+    def get_config(self) -> dict[str, Any]:
+        """What a saved model needs to make the layer again."""
+        return {**super().get_config(), "even_outputs": self.even_outputs}
+
+
+def _padded_for_even_outputs(images: tf.Tensor, kernel_size: tuple[int, int]) -> tf.Tensor:
+    """What a convolution of "VALID" padding makes of it is one of "SAME" padding without its odd row and column."""
+    paddings = [(0, 0), (0, 0)]
+    for axis, kernel_length in enumerate(kernel_size):
+        before, after = (kernel_length - 1) // 2, kernel_length // 2
+        if images.shape[1 + axis] % 2:
+            after -= 1
+        if after < 0:  # the odd row or column is seen by the outputs that are left out, and by no others
+            images, after = (images[:, :-1] if axis == 0 else images[:, :, :-1]), 0
+        paddings[axis] = (before, after)
+    return tf.pad(images, [(0, 0), *paddings, (0, 0)]) if any(map(any, paddings)) else images
+
+
+def convolved(images: tf.Tensor, kernel: tf.Tensor, stride: int, padding: str) -> tf.Tensor:
+    """`tf.nn.conv2d` with `kernel_gradient` as its kernel's gradient."""
+
+    @tf.custom_gradient
+    def differentiable(
+        images: tf.Tensor, kernel: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            of_images = tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=images.shape,
+                filter=kernel,
+                out_backprop=upstream,
+                strides=[1, stride, stride, 1],
+                padding=padding,
+            )
+            return of_images, kernel_gradient(images, upstream, tuple(kernel.shape[:2]), stride, padding)
+
+        return tf.nn.conv2d(images, kernel, stride, padding), gradients
+
+    return differentiable(images, kernel)
+
+
+def kernel_gradient(
+    images: tf.Tensor, upstream: tf.Tensor, kernel_size: tuple[int, int], stride: int, padding: str
+) -> tf.Tensor:
+    """The gradient of a convolution's kernel, shapes known.
+
+    Args:
+      images: [B, H, W, channels], what was convolved.
+      upstream: [B, H', W', filters], the gradient of what came out.
+      kernel_size: of the kernel, height and width.
+      stride: pixels each way from one output to the next.
+      padding: "SAME" or "VALID".
+
+    Returns:
+      [height, width, channels, filters] in the dtype of `images`.
+    """
+    channels, filters = images.shape[-1], upstream.shape[-1]
+    rows, columns = (
+        _overlaps(images.shape[axis], upstream.shape[axis], length, stride, padding)
+        for axis, length in zip((1, 2), kernel_size, strict=True)
+    )
+    phases = _phases(images, stride)
+    products = []
+    for row_phase, image_rows, upstream_rows in rows:
+        for column_phase, image_columns, upstream_columns in columns:
+            phase = phases[row_phase][column_phase]
+            seen = tf.reshape(phase[:, image_rows, image_columns], [-1, channels])
+            answered = tf.reshape(upstream[:, upstream_rows, upstream_columns], [-1, filters])
+            products.append(tf.matmul(seen, answered, transpose_a=True))
+    return tf.reshape(tf.stack(products), [*kernel_size, channels, filters])
+
+
+def _phases(images: tf.Tensor, stride: int) -> list[list[tf.Tensor]]:
+    """By row and column of its first pixel, each stride-th pixel: [B, H / stride, W / stride, channels].
+
+    All are moved at once: slices with steps take longer than the products. Zeros fill up what stride does not divide.
+    """
+    if stride == 1:
+        return [[images]]
+    batch, height, width, channels = images.shape
+    missing = [(0, -length % stride) for length in (height, width)]
+    images = tf.pad(images, [(0, 0), *missing, (0, 0)]) if any(map(any, missing)) else images
+    split = [batch, -(-height // stride), stride, -(-width // stride), stride, channels]
+    phases = tf.transpose(tf.reshape(images, split), [2, 4, 0, 1, 3, 5])
+    return [tf.unstack(of_row) for of_row in tf.unstack(phases)]
+
+
+def _overlaps(
+    num_seen: int, num_outputs: int, kernel_length: int, stride: int, padding: str
+) -> list[tuple[int, slice, slice]]:
+    """For each place of the kernel, along one axis: the phase it sees, what of it, and the outputs that see it there.
+
+    Padding is left out: on maps of 3 x 3 pixels it is two fifths of what a kernel of 3 x 3 looks at. A place that sees
+    padding alone has empty slices, whose product is zeros.
+    """
+    padding_before = 0
+    if padding == "SAME":
+        padding_before = max((num_outputs - 1) * stride + kernel_length - num_seen, 0) // 2
+    overlaps = []
+    for place in range(kernel_length):
+        reach, phase = divmod(place - padding_before, stride)
+        num_in_phase = len(range(phase, num_seen, stride))
+        begin = min(max(-reach, 0), num_outputs)
+        end = max(begin, min(num_outputs, num_in_phase - reach))
+        overlaps.append((phase, slice(max(begin + reach, 0), max(end + reach, 0)), slice(begin, end)))
+    return overlaps

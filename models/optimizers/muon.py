@@ -1,0 +1,116 @@
+"""Muon: momentum whose every step is made orthogonal, for convolution kernels; Nesterov's SGD for everything else.
+
+A kernel's update has singular values that are all about 1, so that every direction of it learns at the same pace
+(Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024, kellerjordan.github.io/posts/muon).
+Keras's own `Muon` leaves kernels of four axes to Adam, and those are the ones that matter here.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from models.optimizers import newton_schulz
+
+
+@keras.saving.register_keras_serializable("streaming_cifar100")
+class Muon(keras.optimizers.Optimizer):
+    """Muon for variables of four axes, Nesterov's SGD for the others, under one learning rate.
+
+    Args:
+      learning_rate: of the others; the kernels' and offsets' rates are multiples of it, so one schedule moves all.
+      kernel_rate_ratio: a kernel's rate, in multiples of `learning_rate`.
+      kernel_momentum: of the kernels.
+      num_iterations: of Newton-Schulz, a step.
+      momentum: of the others.
+      offset_rate_ratio: of variables of one axis: biases, normalisation's offsets and scales; times `learning_rate`.
+      renormalise: whether a kernel is brought back to the norm sqrt(filters) before each step (airbench's Muon); with
+        normalisation behind each convolution its scale means nothing but how far a step turns it.
+      compute_dtype: of the iteration's products; "bfloat16" is enough.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 1.4,
+        kernel_rate_ratio: float = 0.13,
+        kernel_momentum: float = 0.6,
+        num_iterations: int = 3,
+        momentum: float = 0.85,
+        offset_rate_ratio: float = 1.0,
+        renormalise: bool = True,
+        compute_dtype: str = "bfloat16",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.kernel_rate_ratio, self.kernel_momentum = kernel_rate_ratio, kernel_momentum
+        self.num_iterations, self.compute_dtype = num_iterations, compute_dtype
+        self.momentum, self.offset_rate_ratio, self.renormalise = momentum, offset_rate_ratio, renormalise
+        self._velocities: list[keras.Variable] = []
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Make one slot a variable."""
+        if self.built:
+            return
+        super().build(variables)
+        self._velocities = self.add_optimizer_variables(variables, "velocity")
+
+    def update_step(self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor) -> None:
+        """Move one variable."""
+        velocity = self._velocities[self._get_variable_index(variable)]
+        is_kernel = len(variable.shape) == 4
+        momentum = self.kernel_momentum if is_kernel else self.momentum
+        velocity.assign(momentum * velocity + gradient)
+        step = gradient + momentum * velocity
+        if is_kernel:
+            self._step_kernel(variable, step, learning_rate * self.kernel_rate_ratio)
+        else:
+            ratio = self.offset_rate_ratio if len(variable.shape) == 1 else 1.0
+            variable.assign(variable - learning_rate * ratio * step)
+
+    def _step_kernel(self, kernel: keras.Variable, step: tf.Tensor, rate: tf.Tensor) -> None:
+        filters = kernel.shape[-1]
+        value = tf.convert_to_tensor(kernel)
+        if self.renormalise:
+            value = value * (filters**0.5 / tf.norm(value))
+        turned = orthogonalised(tf.reshape(step, [-1, filters]), self.num_iterations, self.compute_dtype)
+        kernel.assign(value - rate * tf.reshape(turned, kernel.shape))
+
+    def get_config(self) -> dict[str, Any]:
+        """What a saved optimizer needs to be made again."""
+        return {
+            **super().get_config(),
+            "kernel_rate_ratio": self.kernel_rate_ratio,
+            "kernel_momentum": self.kernel_momentum,
+            "num_iterations": self.num_iterations,
+            "momentum": self.momentum,
+            "offset_rate_ratio": self.offset_rate_ratio,
+            "renormalise": self.renormalise,
+            "compute_dtype": self.compute_dtype,
+        }
+
+
+def orthogonalised(matrix: tf.Tensor, num_iterations: int, compute_dtype: str = "bfloat16") -> tf.Tensor:
+    """float32 [M, N] -> [M, N] with the same singular vectors and singular values of about 1, by Newton-Schulz.
+
+    Not exactly 1: the iteration lets them lie between about 0.7 and 1.2, which costs nothing (Jordan et al. 2024).
+    Several iterations share a Gram matrix where that is cheaper (`models.optimizers.newton_schulz`).
+    """
+    rows, columns = matrix.shape
+    x = matrix / (tf.norm(matrix) + 1e-7)
+    x = tf.cast(tf.transpose(x) if rows > columns else x, compute_dtype)
+    for num_together in newton_schulz.groups(num_iterations, tuple(x.shape)):
+        x = tf.matmul(_iterated(tf.matmul(x, x, transpose_b=True), num_together), x)
+    x = tf.cast(x, tf.float32)
+    return tf.transpose(x) if rows > columns else x
+
+
+def _iterated(gram: tf.Tensor, num_iterations: int) -> tf.Tensor:
+    """[M, M], x xT -> [M, M], what x is multiplied by in so many iterations."""
+    a, b, c = newton_schulz.QUINTIC
+    identity = tf.eye(gram.shape[0], dtype=gram.dtype)
+    total = factor = a * identity + b * gram + c * tf.matmul(gram, gram)
+    for _ in range(num_iterations - 1):
+        gram = tf.matmul(tf.matmul(factor, gram), factor)
+        factor = a * identity + b * gram + c * tf.matmul(gram, gram)
+        total = tf.matmul(factor, total)
+    return total

@@ -1,0 +1,67 @@
+"""A run's whole state as one file, replaced in one rename: weights, optimizer, step, and what the run has told so far.
+
+There is no moment at which half of a state is on the disk, and no random state to save: draws follow from the step.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+
+from pipeline.common import errors
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run is; everything that a continued run must know beside the variables."""
+
+    step: int = 0
+    epoch: int = 0
+    train_seconds: float = 0.0
+    epoch_seconds: float = 0.0  # of the epoch under way
+    peak_rss_mib: float = 0.0
+    sums: list[float] = dataclasses.field(default_factory=list)  # of the epoch under way
+    rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of metrics.jsonl
+    final: dict[str, float] = dataclasses.field(default_factory=dict)  # validation's means, with the final weights
+    finished: bool = False
+
+
+def variables(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
+    """Every variable of a run, in a fixed order."""
+    return [*model.variables, *optimizer.variables]
+
+
+def save(path: pathlib.Path, run_variables: list[keras.Variable], progress: Progress) -> None:
+    """Write the state beside `path`, make it durable, and put it in place in one rename."""
+    arrays = {f"{place:04d}": variable.numpy() for place, variable in enumerate(run_variables)}
+    temporary = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(temporary, "wb") as file:
+        np.savez(file, progress=np.array(json.dumps(dataclasses.asdict(progress))), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def restore(path: pathlib.Path, run_variables: list[keras.Variable]) -> Progress | None:
+    """Fill the variables from `path` and say how far the run was; None where there is no checkpoint yet.
+
+    Raises:
+      errors.FailedError: the file holds other variables than the model and optimizer have.
+    """
+    if not path.exists():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        saved = [arrays[name].shape for name in arrays.files if name != "progress"]
+        if saved != [tuple(variable.shape) for variable in run_variables]:
+            raise errors.FailedError(
+                f"{path} holds the variables of another network or optimizer: the code has changed since; "
+                "choose another --run_dir"
+            )
+        for place, variable in enumerate(run_variables):
+            variable.assign(arrays[f"{place:04d}"])
+        return Progress(**json.loads(str(arrays["progress"])))

@@ -1,0 +1,223 @@
+"""A run's folder: what it is, how far it is, what it scored. Every file appears whole, by a rename.
+
+config.json   metrics.jsonl   checkpoint/state.npz   model.keras   report.json   confusion.json   report.html
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from models.config.training import TrainConfig
+from pipeline.common import errors
+from pipeline.data_config import DataConfig
+
+if TYPE_CHECKING:  # reading a report must not cost the seconds that importing Keras takes
+    import keras
+
+
+class RunFolder:
+    """The files of one run. Made by `claim`, which keeps a second process and another configuration out."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self.checkpoint = path / "checkpoint" / "state.npz"
+        self.model = path / "model.keras"
+        self.page = path / "report.html"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything of a run to lose: a folder without a checkpoint may be another run's."""
+        return self.checkpoint.exists() or self.is_finished
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has ended and reported."""
+        return (self.path / "report.json").exists()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only process that works in the folder; the kernel frees it, however the process ends.
+
+        Raises:
+          errors.BusyError: another process is.
+        """
+        with open(self.path / ".lock", "w", encoding="ascii") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise errors.BusyError(f"run_dir={self.path}: another process is working there") from error
+            yield
+
+    def refuse_unless(self, identity: dict[str, Any]) -> None:
+        """See that the folder is new, or that the run in it is the one that `identity` describes.
+
+        Raises:
+          errors.BadArgumentError: it is neither.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise errors.BadArgumentError(f"run_dir={self.path}: expected a folder, found a file")
+        if not (self.path / "config.json").exists():
+            if self.path.exists():
+                self._refuse_other_content()
+            return
+        found = with_defaults(self.config())
+        different = [name for name in identity if self.has_begun and found.get(name) != identity[name]]
+        if different:
+            changes = ", ".join(f"{name}={found.get(name)!r} there, {identity[name]!r} given" for name in different)
+            raise errors.BadArgumentError(
+                f"run_dir={self.path} belongs to another configuration: {changes}; choose another --run_dir"
+            )
+
+    def _refuse_other_content(self) -> None:
+        for entry in self.path.iterdir():
+            if entry.name not in (".lock", ".config.json.partial"):
+                raise errors.BadArgumentError(
+                    f"run_dir={self.path}: expected a new folder or a run's, found {entry.name!r}; "
+                    "choose another --run_dir"
+                )
+
+    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        """Replace `metrics.jsonl`: one object an epoch."""
+        write_text(self.path / "metrics.jsonl", "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+
+    def save_model(self, model: "keras.Model") -> None:
+        """Replace `model.keras`."""
+        temporary = self.path / ".partial.keras"
+        optimizer, model.optimizer = model.optimizer, None  # it lies in the checkpoint; here it would triple the size
+        try:
+            model.save(temporary)
+        finally:
+            model.optimizer = optimizer
+        os.replace(temporary, self.model)
+
+    def load_model(self) -> "keras.Model":
+        """The trained classifier of a finished run."""
+        import keras
+
+        from models import classifier  # noqa: F401  # registers the layers of every network with Keras
+
+        try:
+            return keras.saving.load_model(self.model, compile=False)
+        except (OSError, ValueError, TypeError) as error:  # TypeError: a layer that is not, or no longer, known
+            raise errors.FailedError(
+                f"{self.model} is missing, damaged or of another version; train anew with another --run_dir"
+            ) from error
+
+    def refuse_unfinished(self) -> None:
+        """See that a run has ended here.
+
+        Raises:
+          errors.BadArgumentError: the folder is no run's.
+          errors.FailedError: the run has not ended.
+        """
+        self.config()
+        if not self.is_finished:
+            raise errors.FailedError(f"run_dir={self.path}: expected a finished run; run models.train on it first")
+
+    def config(self) -> dict[str, Any]:
+        """The whole configuration that the run was started with.
+
+        Raises:
+          errors.BadArgumentError: the folder is no run folder.
+        """
+        try:
+            return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise errors.BadArgumentError(f"run_dir={self.path}: expected a folder that models.train wrote") from error
+
+    def report(self) -> dict[str, Any]:
+        """What `report.json` holds."""
+        return json.loads((self.path / "report.json").read_text(encoding="utf-8"))
+
+    def confusion(self) -> dict[str, Any] | None:
+        """What `confusion.json` holds; None before the first evaluation."""
+        path = self.path / "confusion.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What `metrics.jsonl` holds."""
+        lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def write_report(self, report: dict[str, Any]) -> None:
+        """Replace `report.json`."""
+        write_text(self.path / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
+
+    def write_confusion(self, confusion: dict[str, Any]) -> None:
+        """Replace `confusion.json`."""
+        write_text(self.path / "confusion.json", json.dumps(confusion, separators=(",", ":")) + "\n")
+
+
+@contextlib.contextmanager
+def claim(path: str, config: dict[str, Any], identity: dict[str, Any]) -> Iterator[RunFolder]:
+    """Open a run's folder, a new one or one to go on with, and keep it until the context ends.
+
+    Args:
+      path: the folder; its parents are made.
+      config: the whole resolved configuration; written when the folder is new.
+      identity: the part of it that makes the run what it is.
+
+    Raises:
+      errors.BadArgumentError: the folder holds something else, or a run of another configuration.
+      errors.FailedError: another process is working in it.
+    """
+    folder = RunFolder(pathlib.Path(path))
+    folder.refuse_unless(identity)
+    try:
+        folder.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.FailedError(
+            f"run_dir={path}: cannot be made ({error.strerror}); choose another --run_dir"
+        ) from error
+    with folder.locked():
+        folder.refuse_unless(identity)  # it may have changed hands since
+        if not folder.has_begun:
+            write_text(folder.path / "config.json", json.dumps(config, indent=2) + "\n")
+        yield folder
+
+
+def finished(path: str, flag: str) -> RunFolder:
+    """The folder of a run that has ended.
+
+    Args:
+      path: of the folder.
+      flag: that named it; errors begin with it.
+
+    Raises:
+      errors.BadArgumentError: the folder is no run's.
+      errors.FailedError: the run has not ended.
+    """
+    run = RunFolder(pathlib.Path(path))
+    try:
+        run.refuse_unfinished()
+    except (errors.BadArgumentError, errors.FailedError) as error:
+        raise type(error)(f"{flag}{str(error).removeprefix('run_dir')}") from error
+    return run
+
+
+def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration that an earlier version may have written: a field that came since then has its default.
+
+    A new field's default is what was done before there was the field; else folders that were begun are refused.
+    """
+    return {**DataConfig().as_dict(), **TrainConfig().as_dict(), **config}
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Replace `path` in one rename."""
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def reach_disk(path: pathlib.Path) -> None:
+    """Make a file, or a folder's list of names, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,109 @@
+"""Evaluation: every example of a split exactly once, and the count is checked."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models import metrics
+from models.config.training import TrainConfig
+from models.heads import NUM_CLASSES, names
+from models.reporting import confusion, report
+from models.runs.folder import RunFolder
+from pipeline import batches, source, split
+from pipeline.common import config
+from pipeline.data_config import DataConfig
+
+
+class Evaluator:
+    """Evaluates a model on padded, masked batches (`pipeline.batches.eval_batches`), with one trace for all calls.
+
+    Args:
+      model: answers logits for images.
+      train: its heads and losses.
+      flip_average: whether the logits of each image and of its mirror image are averaged; else a single view.
+    """
+
+    def __init__(self, model: keras.Model, train: TrainConfig, *, flip_average: bool = False) -> None:
+        self._heads = train.heads
+        self._sums = tf.Variable(tf.zeros(len(metrics.SUMS), tf.float64), trainable=False)
+        self._confusions = {
+            name: tf.Variable(tf.zeros((num_classes, num_classes), tf.int64), trainable=False)
+            for name, num_classes in NUM_CLASSES.items()
+            if name in (*names(train.heads), "coarse")  # a fine head gives a coarse answer too
+        }
+
+        @tf.function(reduce_retracing=True)
+        def add_batch(batch: dict[str, tf.Tensor]) -> None:
+            logits = model(batch["image"], training=False)
+            if flip_average:
+                mirrored = model(tf.reverse(batch["image"], [2]), training=False)
+                logits = {name: (logits[name] + mirrored[name]) / 2.0 for name in logits}
+            self._sums.assign_add(metrics.sums(train, logits, batch))
+            for name, counts in metrics.confusions(train, logits, batch).items():
+                self._confusions[name].assign_add(counts)
+
+        self._add_batch = add_batch
+
+    def __call__(self, stream: tf.data.Dataset, num_expected: int) -> dict[str, float]:
+        """The mean losses and accuracies.
+
+        Raises:
+          RuntimeError: the batches held more or fewer examples than `num_expected`.
+        """
+        for variable in (self._sums, *self._confusions.values()):
+            variable.assign(tf.zeros_like(variable))
+        for batch in stream:
+            self._add_batch(batch)
+        num_examples = int(self._sums[metrics.SUMS.index("examples")])
+        if num_examples != num_expected:
+            raise RuntimeError(f"evaluated {num_examples} examples, expected {num_expected}")
+        for name, counts in self.confusions.items():
+            if counts.sum() != num_expected:
+                raise RuntimeError(f"the {name} confusions hold {counts.sum()} examples, expected {num_expected}")
+        return metrics.means(self._sums, self._heads)
+
+    @property
+    def confusions(self) -> dict[str, np.ndarray]:
+        """Of the last call, int64 [classes, classes] of each label that the model answers: `metrics.confusions`."""
+        return {name: counts.numpy() for name, counts in self._confusions.items()}
+
+
+def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
+    """Evaluate a finished run's model on "validation" or "test"; its report gets the new figures, times stay.
+
+    What the report had of the other split stays in it, under `evaluations`.
+
+    The figures and the confusions, which `confusion.json` gets, are of a single view; accuracies averaged over an image
+    and its mirror image have keys of their own.
+
+    Args:
+      run: the run's folder.
+      split_name: "validation", as it was held out when the run was trained, or "test".
+      data_dir: folder of prepared data sets; "" is the one that the run was trained from.
+
+    Raises:
+      errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
+      errors.BadArgumentError: the folder is no run's, or nothing was held out for validation.
+    """
+    run.refuse_unfinished()
+    saved = run.config()
+    data = config.build(DataConfig, saved, {"data_dir": data_dir} if data_dir else {})
+    builder = source.open_builder(data)
+    num_examples = split.size(data, builder, split_name)
+    stream = batches.eval_batches(data, builder, split_name)
+    with run.locked():
+        model, train = run.load_model(), config.build(TrainConfig, saved)
+        single_view = Evaluator(model, train)
+        means = single_view(stream, num_examples)
+        averaged = Evaluator(model, train, flip_average=True)(stream, num_examples)
+        evaluated = report.evaluated(split_name, num_examples, means)
+        found = confusion.document(
+            split_name, metrics.coarse_source(train), _class_names(builder), single_view.confusions
+        )
+        run.write_confusion(found)
+        run.write_report(report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)}))
+
+
+def _class_names(builder: source.Builder) -> dict[str, list[str]]:
+    features = builder.info.features
+    return {"fine": features["label"].names, "coarse": features["coarse_label"].names}

@@ -1,0 +1,174 @@
+"""One training step on the device: augment, forward, backward, update; one traced graph a resolution."""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from models import metrics
+from models.config.training import TrainConfig
+from models.heads import NUM_CLASSES
+from models.optimizers import schedules, weight_averaging
+from models.runtime import device
+from pipeline.augment import originals, sets
+from pipeline.augment.composition import compiled, draw_all, mix_labels, mixes_labels
+from pipeline.augment.layer import Views
+from pipeline.data_config import DataConfig
+from pipeline.resolution import ResolutionSchedule
+
+
+class TrainStep:
+    """Callable `step(batch, number)`; adds the batch's sums (`models.metrics`) to `sums`.
+
+    Everything random in it follows from the run's seed and the step's number. XLA compiles the augmentation, unless
+    `jit_compile` is off or a transform does not allow it, and the update where `jit_compile` is on, or is auto and the
+    device is a GPU (on CPUs XLA's convolutions are slower; what is worth compiling there, `models.layers.activation`
+    compiles itself). A run with several resolutions traces one graph for each.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer,
+        data: DataConfig,
+        config: TrainConfig,
+        total_steps: int,
+    ) -> None:
+        self.sums = tf.Variable(tf.zeros(len(metrics.SUMS), tf.float64), trainable=False)
+        self.transforms = sets.build(data.augmentation)
+        self._model, self._optimizer, self._data, self._config = model, optimizer, data, config
+        self._total_steps = total_steps
+        self._resolutions = ResolutionSchedule.parse(data.resolutions)
+        self.slow_weights = weight_averaging.build(model, config, total_steps)
+        self._augment = compiled(self.transforms, allow_xla=config.jit_compile != "off")
+        self._update = tf.function(self._updated, jit_compile=_uses_xla(config) or None)
+        self._steps = tf.function(self._all_steps)
+
+    def __call__(self, batch: dict[str, tf.Tensor], number: int) -> None:
+        """Train on a batch of `batches.train_batches` as step `number` of the run."""
+        self.several([batch], number)
+
+    def several(self, batches: Sequence[dict[str, tf.Tensor]], number: int) -> None:
+        """Train on batches as steps `number` and following, all of one resolution, in one call of the graph."""
+        self._steps(list(batches), tf.constant(number, tf.int64), self._size_at(number))
+
+    def num_together(self, number: int, at_most: int) -> int:
+        """How many steps from `number` on may go into one call of `several`: those of its resolution."""
+        later = range(number + 1, number + at_most)
+        return next((step for step in later if self._size_at(step) != self._size_at(number)), number + at_most) - number
+
+    def _size_at(self, number: int) -> int:
+        return self._resolutions.size_at(number, self._total_steps)
+
+    def _all_steps(self, batches: list[dict[str, tf.Tensor]], number: tf.Tensor, size: int) -> None:
+        for offset, batch in enumerate(batches):
+            self._augmented_and_updated(batch, number + offset, size)
+
+    def _augmented_and_updated(self, batch: dict[str, tf.Tensor], number: tf.Tensor, size: int) -> None:
+        # Drawn outside of what XLA may compile, so that a draw is the same with and without it.
+        seed, share = self._config.seed, self._data.original_share
+        views = Views(batch["index"], batch["pass_number"])
+        original = self._originals(views, number)
+        drawn = draw_all(self.transforms, seed, number, originals.among_augmented(views, share, seed))
+        images = self._augment(batch["image"], drawn, original, size)
+        labels = {name: batch[name] for name in NUM_CLASSES}
+        if mixes_labels(self.transforms):
+            height, width = batch["image"].shape[1:3]
+            for name, num_classes in NUM_CLASSES.items():
+                one_hot = tf.one_hot(batch[name], num_classes)
+                labels[name] = mix_labels(one_hot, self.transforms, drawn, height, width, original)
+        self._update(images, labels, number)
+        if self.slow_weights is not None:
+            self.slow_weights.update(number)
+
+    def _originals(self, views: Views, number: tf.Tensor) -> tf.Tensor | None:
+        """Bool [B]: which views step `number` shows as they are; None where no step of the run shows any so.
+
+        A last stretch without augmentation closes the gap to what the model is evaluated on (He et al. 2019, "Data
+        Augmentation Revisited", arXiv 1909.09148).
+        """
+        share, ending = self._data.original_share, self._data.unaugmented_ending
+        if not share and not ending:
+            return None
+        in_ending = number >= self._total_steps - round(ending * self._total_steps)
+        return originals.are_original(views, share, self._config.seed) | in_ending
+
+    def _updated(self, images: tf.Tensor, labels: dict[str, tf.Tensor], number: tf.Tensor) -> None:
+        rate = schedules.learning_rate(self._config, number, self._total_steps)
+        if rate is not None:
+            self._optimizer.learning_rate.assign(rate)
+        guard = _OverflowGuard(self._model, self._optimizer)
+        states = [variable for variable in self._model.non_trainable_variables if "int" in variable.dtype]
+        seeds = [(state, tf.identity(state.value)) for state in states]
+        logits, gradients = self._gradients(images, labels)
+        if self._config.sam_radius:
+            gradients = self._gradients_uphill(images, labels, gradients, seeds)
+        guard.check(gradients)
+        self._optimizer.apply(gradients, self._model.trainable_variables)
+        self.sums.assign_add(guard.zero_if_skipped(metrics.sums(self._config, logits, labels)))
+
+    def _gradients(
+        self, images: tf.Tensor, labels: dict[str, tf.Tensor]
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            logits = self._model(images, training=True)
+            loss = tf.reduce_mean(metrics.objective(self._config, logits, labels))
+            loss += sum(self._model.losses)  # of layers with a regulariser
+            scaled_loss = self._optimizer.scale_loss(loss)
+        return logits, tape.gradient(scaled_loss, [variable.value for variable in self._model.trainable_variables])
+
+    def _gradients_uphill(
+        self,
+        images: tf.Tensor,
+        labels: dict[str, tf.Tensor],
+        gradients: list[tf.Tensor],
+        seeds: list[tuple[keras.Variable, tf.Tensor]],
+    ) -> list[tf.Tensor]:
+        """The gradients at the weights nearby where the loss is highest (SAM, Foret et al. 2020, arXiv 2010.01412).
+
+        Weights and moving statistics are as before afterwards, to the last bit. `seeds` are those of dropout and what
+        they were before the first pass: both passes drop the same.
+        """
+        variables = self._model.trainable_variables
+        before = [(variable, tf.identity(variable.value)) for variable in self._model.variables]
+        length = self._config.sam_radius / tf.linalg.global_norm(gradients)
+        for variable, gradient in zip(variables, gradients, strict=True):
+            variable.assign_add(length * gradient)
+        for seed, value in seeds:
+            seed.assign(value)
+        _, uphill = self._gradients(images, labels)
+        for variable, value in before:
+            variable.assign(value)
+        return uphill
+
+
+class _OverflowGuard:
+    """Lets a step that loss scaling skips leave no trace: in batch normalisation's statistics, in the epoch's sums.
+
+    Keras skips the update of the weights alone; an overflow in the forward pass would leave its infinity in them.
+    Without loss scaling this does nothing, and a loss that is not a number stays to be seen.
+    """
+
+    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+        self._scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        self._variables = model.non_trainable_variables if self._scales else []
+        self._before = [tf.identity(variable.value) for variable in self._variables]
+        self._is_finite = tf.constant(True)
+
+    def check(self, gradients: list[tf.Tensor]) -> None:
+        """See whether the step will be skipped, and put the statistics back if so."""
+        if not self._scales:
+            return
+        self._is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
+        for variable, before in zip(self._variables, self._before, strict=True):
+            variable.assign(tf.where(self._is_finite, variable.value, before))
+
+    def zero_if_skipped(self, sums: tf.Tensor) -> tf.Tensor:
+        """The sums of a batch that was trained on; zeros, its number of examples too, for one that was skipped."""
+        return tf.where(self._is_finite, sums, tf.zeros_like(sums))
+
+
+def _uses_xla(config: TrainConfig) -> bool:
+    if config.jit_compile == "auto":
+        return device.has_gpu()
+    return config.jit_compile == "on"

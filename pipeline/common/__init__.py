@@ -1,0 +1,1 @@
+"""What every layer needs: errors, configurations, flags, the start and end of a program, seeds, files."""

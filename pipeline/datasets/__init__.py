@@ -1,0 +1,1 @@
+"""Data sets: reading their official files, checking them, and preparing them for TFDS."""

@@ -1,0 +1,53 @@
+"""TFDS's own CIFAR-100 builder, fed from records that were checked instead of from the network.
+
+Both official forms come here as the same rows and leave as the same TFDS data set: `cifar100/3.0.2`, which plain
+`tfds.builder("cifar100", data_dir=...)` reads without this package. Its PNGs are not compressed (png.py).
+"""
+
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow_datasets as tfds
+from tensorflow_datasets.image_classification import cifar
+
+from pipeline.datasets import labels, png
+from pipeline.datasets.archive import Archive
+
+
+class Cifar100(cifar.Cifar100, skip_registration=True):  # type: ignore[call-arg]
+    """The builder of the same name, where the "download" is a folder on this disk."""
+
+    def __init__(self, archive: Archive, *, data_dir: str | os.PathLike[str]) -> None:
+        self._archive = archive
+        super().__init__(data_dir=data_dir)
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        # The parent reads files of the official layout, so it gets them, beside the version folder that TFDS is
+        # filling: that is within prepared.staging, which is removed whatever happens.
+        folder = pathlib.Path(self.data_dir).parent / "source"
+        _write_binary_form(self._archive, folder / "cifar-100-binary")
+        return super()._split_generators(_Local(folder))
+
+    def _generate_examples(self, *arguments: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
+        for key, example in super()._generate_examples(*arguments):
+            yield key, {**example, "image": png.encode(example["image"])}
+
+
+class _Local:
+    """The one method of a download manager that the parent calls."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self._folder = folder
+
+    def download_and_extract(self, _url: str) -> str:
+        return str(self._folder)
+
+
+def _write_binary_form(archive: Archive, folder: pathlib.Path) -> None:
+    folder.mkdir(parents=True)
+    for name, records in (("train.bin", archive.train), ("test.bin", archive.test)):
+        (folder / name).write_bytes(records.rows.data)
+    for name, names in (("fine", labels.FINE_NAMES), ("coarse", labels.COARSE_NAMES)):
+        (folder / f"{name}_label_names.txt").write_text("".join(f"{line}\n" for line in names), encoding="utf-8")

@@ -1,0 +1,158 @@
+"""Fetching one file from a host that may be dead, slow or stalling, and knowing it within seconds.
+
+A worker thread does what may block without end (name look-up, connect, read); the main thread watches how many bytes
+come, and gives up when a span of `patience_s` brought fewer than `floor_bytes`, whatever the worker hangs in.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import hashlib
+import pathlib
+import sys
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+
+from pipeline.common import errors
+
+OFFICIAL_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"
+_CHUNK_BYTES = 16 << 10  # small, so that a slow host's bytes are seen as they come
+_TICK_S = 0.05
+
+
+class DownloadError(errors.FailedError):
+    """The host did not deliver the file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """The least a host must deliver to be waited for."""
+
+    patience_s: float = 5.0
+    floor_bytes: int = 250_000
+
+
+def fetch(
+    url: str,
+    target: pathlib.Path,
+    *,
+    sha256: str,
+    limits: Limits = Limits(),
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
+    """Download `url` to `target` and check it.
+
+    Proxies are found in the environment, as `requests` does.
+
+    Raises:
+      DownloadError: the host is unreachable, too slow, refuses, or delivers something else; says which.
+    """
+    host = urllib.parse.urlsplit(url).hostname
+    worker = _Worker(url, target)
+    pace = Pace(limits, clock())
+    worker.start()
+    with _progress(url) as show:
+        while not worker.done.wait(_TICK_S):
+            show(worker.num_bytes, worker.total_bytes)
+            slow = pace.too_slow(clock(), worker.num_bytes)
+            if slow:
+                worker.is_given_up = True
+                answered = "answers, but " if worker.has_answered else "does not answer: "
+                raise DownloadError(f"{host} {answered}{slow}")
+        show(worker.num_bytes, worker.total_bytes)
+    if worker.error is not None:
+        raise DownloadError(f"{host}: {worker.error}")
+    if worker.total_bytes not in (None, worker.num_bytes):
+        raise DownloadError(f"{host} closed early: {worker.num_bytes:,} bytes of {worker.total_bytes:,}")
+    if worker.sha256.hexdigest() != sha256:
+        raise DownloadError(f"{host} sent another file: sha256 {worker.sha256.hexdigest()}; expected {sha256}")
+
+
+class Pace:
+    """Whether the last `patience_s` brought enough. The span slides: a stall shows wherever it begins."""
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self._limits = limits
+        self._samples = collections.deque([(now, 0)])
+
+    def too_slow(self, now: float, num_bytes: int) -> str:
+        """What is wrong, or nothing.
+
+        Args:
+          now: seconds, of the clock that the object was made with.
+          num_bytes: how many have come since then.
+        """
+        self._samples.append((now, num_bytes))
+        while len(self._samples) > 2 and now - self._samples[1][0] >= self._limits.patience_s:
+            self._samples.popleft()
+        start, before = self._samples[0]
+        if now - start < self._limits.patience_s or num_bytes - before >= self._limits.floor_bytes:
+            return ""
+        return f"{num_bytes - before:,} bytes in {now - start:.1f} s; expected {self._limits.floor_bytes:,} at least"
+
+
+class _Worker(threading.Thread):
+    """Downloads in the background; a daemon, since no one can interrupt a name look-up."""
+
+    def __init__(self, url: str, target: pathlib.Path) -> None:
+        super().__init__(name="download", daemon=True)
+        self._url, self._target = url, target
+        self.done = threading.Event()
+        self.is_given_up = False
+        self.has_answered = False
+        self.num_bytes = 0
+        self.total_bytes: int | None = None
+        self.sha256 = hashlib.sha256()
+        self.error: str | None = None
+
+    def run(self) -> None:
+        """Everything that can go wrong ends up in `error`: an exception in a thread has no one to catch it."""
+        try:
+            self._download()
+        except Exception as error:
+            self.error = _reason(error)
+        finally:
+            self.done.set()
+
+    def _download(self) -> None:
+        # Here, so that asking for --help or preparing from a disk does not wait for them.
+        import requests
+        import urllib3.exceptions
+
+        # The bytes as they are stored: a host that calls a .tar.gz gzip-encoded would have it unpacked on the way.
+        headers = {"Accept-Encoding": "identity"}
+        with requests.get(self._url, stream=True, headers=headers, timeout=30) as response:
+            self.has_answered = True
+            if response.status_code != requests.codes.ok:
+                raise ConnectionError(f"HTTP {response.status_code} {response.reason} for {self._url}")
+            length = response.headers.get("Content-Length", "")
+            self.total_bytes = int(length) if length.isdigit() else None
+            # A connection that is cut shows in the number of bytes, which says it in fewer words.
+            with self._target.open("wb") as file, contextlib.suppress(urllib3.exceptions.ProtocolError):
+                while not self.is_given_up and (chunk := response.raw.read(_CHUNK_BYTES, decode_content=False)):
+                    file.write(chunk)
+                    self.sha256.update(chunk)
+                    self.num_bytes += len(chunk)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost words of what requests wraps several times over, without the names of its objects."""
+    inner = getattr(error.args[0], "reason", error) if error.args else error
+    return str(inner).rpartition("): ")[2] or type(error).__name__
+
+
+@contextlib.contextmanager
+def _progress(url: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on a terminal; in a log, one line at the start."""
+    if not sys.stderr.isatty():
+        print(f"prepare: downloading {url}", file=sys.stderr, flush=True)
+        yield lambda num_bytes, total_bytes: None
+        return
+    from rich import console, progress
+
+    columns = (*progress.Progress.get_default_columns(), progress.DownloadColumn(), progress.TransferSpeedColumn())
+    with progress.Progress(*columns, console=console.Console(stderr=True)) as bar:
+        task = bar.add_task(pathlib.PurePosixPath(url).name, total=None)
+        yield lambda num_bytes, total_bytes: bar.update(task, completed=num_bytes, total=total_bytes)

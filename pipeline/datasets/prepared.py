@@ -1,0 +1,96 @@
+"""The folder of prepared data sets: what is there, and how something new gets there whole or not at all.
+
+    with prepared.lock(data_dir):                      # one writer at a time; the kernel frees it if the writer dies
+        with prepared.staging(data_dir) as folder:     # data_dir/.staging-XXXX, removed at the end
+            ...                                        # TFDS writes folder/cifar100/3.0.2
+            prepared.publish(folder, data_dir, "cifar100", provenance)
+
+A version folder appears by one rename, so its presence is the proof that it is whole; all that a killed writer leaves
+is a staging folder, which the next writer removes. Nothing here imports TensorFlow: to ask what is there takes no time.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.common import errors
+
+VERSIONS = {"cifar100": "3.0.2", "shapes100": "1.0.0", "shapes100_tiny": "1.0.0"}
+PROVENANCE = "provenance.json"
+_STAGING = ".staging-"
+_LOCK = ".prepare.lock"
+
+
+def folder(data_dir: str | os.PathLike[str], dataset: str) -> pathlib.Path:
+    """Where TFDS reads a data set from, whether it is prepared or not."""
+    return root(data_dir) / dataset / VERSIONS[dataset]
+
+
+def root(data_dir: str | os.PathLike[str]) -> pathlib.Path:
+    """The absolute path of a `--data_dir`."""
+    return pathlib.Path(data_dir).expanduser().absolute()
+
+
+def is_prepared(data_dir: str | os.PathLike[str], dataset: str) -> bool:
+    """Whether the whole data set is there."""
+    return (folder(data_dir, dataset) / "dataset_info.json").is_file()
+
+
+def provenance(data_dir: str | os.PathLike[str], dataset: str) -> dict[str, Any]:
+    """What was recorded about a prepared data set; nothing where plain TFDS prepared it."""
+    try:
+        return json.loads((folder(data_dir, dataset) / PROVENANCE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+@contextlib.contextmanager
+def lock(data_dir: str | os.PathLike[str]) -> Iterator[None]:
+    """Be the only one who prepares into the folder; wait, and say so, while another does."""
+    path = root(data_dir) / _LOCK
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+    except OSError as error:
+        raise errors.BadArgumentError(f"--data_dir={data_dir}: cannot be written ({error.strerror})") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"prepare: waiting for another prepare in {path.parent}", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def staging(data_dir: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """A folder to write into, on the disk of the data sets so that a rename can publish; called under `lock`."""
+    for stale in root(data_dir).glob(f"{_STAGING}*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    # Removing may meet a file that a download which was given up on still writes; the next writer removes what is left.
+    with tempfile.TemporaryDirectory(prefix=_STAGING, dir=root(data_dir), ignore_cleanup_errors=True) as path:
+        yield pathlib.Path(path)
+
+
+def publish(
+    staged: pathlib.Path, data_dir: str | os.PathLike[str], dataset: str, provenance: Mapping[str, Any]
+) -> pathlib.Path:
+    """Move a data set that TFDS has written below `staged` to its place, with its provenance beside its records."""
+    source, target = folder(staged, dataset), folder(data_dir, dataset)
+    if not is_prepared(staged, dataset):
+        raise errors.FailedError(f"{dataset}: TFDS did not write version {VERSIONS[dataset]}; expected {target.name}")
+    text = json.dumps({"dataset": dataset, **provenance}, indent=2)
+    (source / PROVENANCE).write_text(text + "\n", encoding="utf-8")
+    target.parent.mkdir(exist_ok=True)
+    try:
+        source.rename(target)
+    except OSError as error:  # somebody's own folder of that name, which is not ours to remove
+        raise errors.FailedError(f"{target} is in the way ({error.strerror}); move it and try again") from error
+    return target

@@ -1,0 +1,212 @@
+"""The records of CIFAR-100, and what must be true of them before anything is trained on them.
+
+archive.py reads files into `Records`, `check` proves them, cifar100.py hands them to TFDS.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import pickle
+
+import numpy as np
+
+from pipeline.datasets import labels, unpickle
+
+PIXELS = 3 * 32 * 32
+ROW_BYTES = 2 + PIXELS
+
+
+class RecordsError(ValueError):
+    """The data are not what they claim to be: what was found, and what was expected."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """What a whole data set looks like; tests use a small one."""
+
+    train_per_class: int
+    test_per_class: int
+    channel_means: tuple[float, float, float]  # of the training images, red green blue, 0 to 1
+    mean_tolerance: float
+    sha256: dict[str, str]  # official file name -> checksum
+    records_sha1: dict[str, str]  # split -> checksum of its rows, which no way of packing them changes
+
+    def num_rows(self, split: str) -> int:
+        """How many images a split has."""
+        return labels.NUM_FINE * (self.train_per_class if split == "train" else self.test_per_class)
+
+
+OFFICIAL = Spec(
+    train_per_class=500,
+    test_per_class=100,
+    channel_means=(0.5071, 0.4865, 0.4409),
+    mean_tolerance=0.005,
+    sha256={
+        "cifar-100-binary.tar.gz": "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+        "cifar-100-python.tar.gz": "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+    },
+    # As published with MXNet's reader of the binary form; a match names an extracted folder, too, as the official data.
+    records_sha1={
+        "train": "e207cd2e05b73b1393c74c7f5e7bea451d63e08e",
+        "test": "8fb6623e830365ff53cf14adec797474f5478006",
+    },
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Records:
+    """One split, as the binary form lays it out: uint8[N, 3074], coarse label, fine label, 32x32 red, green, blue."""
+
+    rows: np.ndarray
+
+    @property
+    def coarse(self) -> np.ndarray:
+        """uint8[N]."""
+        return self.rows[:, 0]
+
+    @property
+    def fine(self) -> np.ndarray:
+        """uint8[N]."""
+        return self.rows[:, 1]
+
+    @property
+    def channels(self) -> np.ndarray:
+        """uint8[N, 3, 1024]."""
+        return self.rows[:, 2:].reshape(-1, 3, PIXELS // 3)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Names the records whichever form they came in."""
+        return hashlib.sha256(self.rows.data).hexdigest()
+
+    @functools.cached_property
+    def sha1(self) -> str:
+        """For comparison with what others have published."""
+        return hashlib.sha1(self.rows.data, usedforsecurity=False).hexdigest()
+
+
+def from_binary(data: bytes) -> Records:
+    """The records of a `train.bin` or `test.bin`."""
+    if len(data) % ROW_BYTES:
+        raise RecordsError(f"{len(data)} bytes; expected a multiple of {ROW_BYTES}")
+    return Records(np.frombuffer(data, np.uint8).reshape(-1, ROW_BYTES))
+
+
+def from_python(data: bytes) -> Records:
+    """The records of a `train` or `test` pickle."""
+    fields = _fields(data)
+    images = fields.get("data")
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (PIXELS,):
+        found = f"{images.dtype}{list(images.shape)}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise RecordsError(f"'data' is {found}; expected uint8[N, {PIXELS}]")
+    columns = [_labels(fields, name, len(images)) for name in ("coarse_labels", "fine_labels")]
+    return Records(np.concatenate([*columns, images], axis=1))
+
+
+def names_from_binary(data: bytes) -> tuple[str, ...]:
+    """The lines of a `fine_label_names.txt` or `coarse_label_names.txt`."""
+    return tuple(data.decode("utf-8", errors="replace").split())
+
+
+def names_from_python(data: bytes, kind: str) -> tuple[str, ...]:
+    """The `fine` or `coarse` label names of a `meta` pickle."""
+    names = _fields(data).get(f"{kind}_label_names")
+    if not isinstance(names, list):
+        raise RecordsError(f"'{kind}_label_names' is {type(names).__name__}; expected a list")
+    return tuple(_text(name) for name in names)
+
+
+def check_names(kind: str, names: tuple[str, ...]) -> None:
+    """Refuse label names that are not the official ones in the official order."""
+    official = labels.FINE_NAMES if kind == "fine" else labels.COARSE_NAMES
+    if names == official:
+        return
+    if len(names) != len(official):
+        raise RecordsError(f"{len(names)} {kind} label names; expected {len(official)}")
+    index = next(i for i, name in enumerate(names) if name != official[i])
+    raise RecordsError(f"{kind} label {index} is named {names[index][:40]!r}; expected {official[index]!r}")
+
+
+def check(train: Records, test: Records, spec: Spec) -> "Statistics":
+    """Refuse records that are not CIFAR-100's: counts, labels, classes, colours.
+
+    Raises:
+      RecordsError: names the first thing that is wrong, and what was expected.
+    """
+    for split, records, per_class in (("train", train, spec.train_per_class), ("test", test, spec.test_per_class)):
+        if len(records.rows) != spec.num_rows(split):
+            raise RecordsError(f"{split} has {len(records.rows)} records; expected {spec.num_rows(split)}")
+        _check_labels(split, records)
+        counts = np.bincount(records.fine, minlength=labels.NUM_FINE)
+        for fine in np.flatnonzero(counts != per_class)[:1]:
+            name = labels.FINE_NAMES[fine]
+            raise RecordsError(f"{split} has {counts[fine]} images of class {name!r}; expected {per_class}")
+    statistics = channel_statistics(train)
+    if any(abs(a - b) > spec.mean_tolerance for a, b in zip(statistics.means, spec.channel_means, strict=True)):
+        found = " ".join(f"{mean:.4f}" for mean in statistics.means)
+        expected = " ".join(f"{mean:.4f}" for mean in spec.channel_means)
+        raise RecordsError(f"channel means of train are {found}; expected {expected} within {spec.mean_tolerance}")
+    return statistics
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistics:
+    """Means and standard deviations of red, green and blue, 0 to 1."""
+
+    means: tuple[float, float, float]
+    deviations: tuple[float, float, float]
+
+
+def channel_statistics(records: Records) -> Statistics:
+    """Statistics of a split, exact: the sums are of integers."""
+    total, squares = np.zeros(3, np.int64), np.zeros(3, np.int64)
+    for start in range(0, len(records.rows), 1000):  # a slice at a time, or the wider copies would take gigabytes
+        values = records.channels[start : start + 1000].astype(np.int32)
+        total += values.sum(axis=(0, 2), dtype=np.int64)
+        squares += np.square(values).sum(axis=(0, 2), dtype=np.int64)
+    count = len(records.rows) * PIXELS // 3
+    means = total / count
+    deviations = np.sqrt(squares / count - means**2)
+    return Statistics(means=tuple((means / 255).tolist()), deviations=tuple((deviations / 255).tolist()))
+
+
+def _check_labels(split: str, records: Records) -> None:
+    for kind, values, limit in (("fine", records.fine, labels.NUM_FINE), ("coarse", records.coarse, labels.NUM_COARSE)):
+        for index in np.flatnonzero(values >= limit)[:1]:
+            raise RecordsError(f"record {index} of {split} has {kind} label {values[index]}; expected 0 to {limit - 1}")
+    expected = np.array(labels.FINE_TO_COARSE, np.uint8)[records.fine]
+    for index in np.flatnonzero(records.coarse != expected)[:1]:
+        fine, found, right = (int(values[index]) for values in (records.fine, records.coarse, expected))
+        raise RecordsError(
+            f"record {index} of {split} has fine label {fine} ({labels.FINE_NAMES[fine]}) with coarse label {found} "
+            f"({labels.COARSE_NAMES[found]}); expected {right} ({labels.COARSE_NAMES[right]})"
+        )
+
+
+def _fields(data: bytes) -> dict[str, object]:
+    try:
+        value = unpickle.load(data)
+    except pickle.UnpicklingError as error:
+        raise RecordsError(str(error)) from error
+    if not isinstance(value, dict):
+        raise RecordsError(f"the pickle holds {type(value).__name__}; expected a dictionary")
+    if not all(isinstance(key, bytes | str) for key in value):
+        raise RecordsError("the pickle holds a dictionary whose keys are no texts")
+    return {_text(key): item for key, item in value.items()}
+
+
+def _labels(fields: dict[str, object], name: str, num_rows: int) -> np.ndarray:
+    """uint8[N, 1]."""
+    given = fields.get(name)
+    if isinstance(given, list) and not all(isinstance(value, int) for value in given):
+        given = None
+    values = np.asarray(given) if isinstance(given, list | np.ndarray) else np.empty(0)
+    if values.shape != (num_rows,) or values.dtype.kind not in "iu":
+        raise RecordsError(f"'{name}' is no list of {num_rows} whole numbers")
+    for index in np.flatnonzero((values < 0) | (values > 255))[:1]:
+        raise RecordsError(f"record {index} has {values[index]} in '{name}'; expected 0 to 99")
+    return values.astype(np.uint8)[:, None]
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,1 @@
+"""shapes100, the embedded data set: drawn, not downloaded."""

@@ -1,0 +1,203 @@
+"""Draws the pictures of shapes100: class labels and random numbers in, uint8 images out; no TensorFlow.
+
+A class is a family (its coarse label) and a variant: a silhouette and what fills it (`ring_striped`), or a texture and
+its kind (`checks_bricks`). Colour, place, size, turn, light and clutter are drawn at random for each image and tell
+nothing about the class; every picture is mirrored and turned by quarters at random, so no class depends on them.
+
+The order of an image's layers: ground with a gradient, specks, the accent, the ink, specks in front, noise.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.datasets.labels import FINE_TO_COARSE
+from pipeline.datasets.shapes100 import outlines, textures
+from pipeline.datasets.shapes100.outlines import Plane
+
+SIZE = 32  # pixels a side
+
+_FAMILIES: dict[str, tuple[str, ...]] = {name: tuple(textures.FILLS) for name in outlines.OUTLINES} | {
+    family: tuple(kinds) for family, kinds in textures.TEXTURES.items()
+}
+COARSE_NAMES: tuple[str, ...] = tuple(sorted(_FAMILIES))
+# Fine -> coarse is the very function of CIFAR-100: whatever sums fine probabilities into coarse ones holds for both.
+_CLASSES = [
+    (sorted(_FAMILIES[COARSE_NAMES[coarse]])[FINE_TO_COARSE[:fine].count(coarse)], COARSE_NAMES[coarse])
+    for fine, coarse in enumerate(FINE_TO_COARSE)
+]
+FINE_NAMES: tuple[str, ...] = tuple(f"{family}_{variant}" for variant, family in _CLASSES)
+
+NOISE = 0.2  # greatest change of a channel, of 1
+DARKEST, STEP = 0.27, 0.23  # the three luminances of a picture are a step apart
+PIXELS = np.arange(SIZE, dtype=np.float32) - np.float32((SIZE - 1) / 2)  # centres, from the picture's middle
+
+
+def draw(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """One picture of each label.
+
+    Args:
+      labels: fine labels, integers [N] from 0 to 99.
+      generator: where every random number comes from; the same state and labels give the same bytes on every machine.
+
+    Returns:
+      uint8 [N, 32, 32, 3].
+    """
+    labels = np.asarray(labels)
+    count = len(labels)
+    palette = _palettes(generator, count)
+    images = _ground(generator, palette[:, 0])  # [N, 3, 32, 32]: the channel goes last when all is drawn, for speed
+    _scatter(images, generator, 3)
+    ink, accent = _coverages(labels, _Placement.draw(generator, count))
+    _paint(images, accent, palette[:, 1])
+    _paint(images, ink, palette[:, 2])
+    _scatter(images, generator, 2)
+    strength = NOISE * _uniform(generator, 0.3, 1.0, count, 1, 1, 1)
+    images += strength * _uniform(generator, -1, 1, *images.shape)
+    pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Placement:
+    """Where the shape or texture of each image lies; every field is float32 [N, 1, 1]."""
+
+    middle_x: Plane  # pixels from the picture's middle
+    middle_y: Plane
+    across_x: Plane  # the rows of the matrix that takes pixels into the shape's own axes
+    across_y: Plane
+    down_x: Plane
+    down_y: Plane
+    radius: Plane  # pixels to one unit of an outline
+    grain_x: Plane  # the direction of a fill's pattern, a unit vector
+    grain_y: Plane
+    phase_x: Plane  # the pattern's own shift, pixels
+    phase_y: Plane
+    period: Plane  # pixels from one bar or spot to the next
+
+    @classmethod
+    def draw(cls, generator: np.random.Generator, count: int) -> "_Placement":
+        def uniform(low: float, high: float) -> Plane:
+            return _uniform(generator, low, high, count, 1, 1)
+
+        cosine, sine = _direction(uniform(-0.18, 0.18))  # up to 20 degrees to either side
+        turn_x, turn_y = _sign(uniform(-1, 1)), _sign(uniform(-1, 1))
+        swap = uniform(0, 1) < 0.5  # with the two signs: the eight ways to mirror and turn a square
+        stretch = uniform(0.88, 1.12)
+        rows = (cosine * turn_x * stretch, sine * turn_y * stretch, -sine * turn_x / stretch, cosine * turn_y / stretch)
+        across_x, across_y, down_x, down_y = rows
+        grain_x, grain_y = _direction(uniform(-1, 1))
+        return cls(
+            middle_x=uniform(-5, 5),
+            middle_y=uniform(-5, 5),
+            across_x=np.where(swap, across_y, across_x),
+            across_y=np.where(swap, across_x, across_y),
+            down_x=np.where(swap, down_y, down_x),
+            down_y=np.where(swap, down_x, down_y),
+            radius=uniform(7, 12),
+            grain_x=grain_x,
+            grain_y=grain_y,
+            phase_x=uniform(-8, 8),
+            phase_y=uniform(-8, 8),
+            period=uniform(5.5, 7.5),
+        )
+
+    def take(self, indices: np.ndarray) -> "_Placement":
+        """Those of some of the images."""
+        return _Placement(*(getattr(self, field.name)[indices] for field in dataclasses.fields(self)))
+
+    def own_axes(self) -> tuple[Plane, Plane]:
+        """Each pixel in the shape's own axes: pixels to the right of and below its middle, [N, 32, 32]."""
+        x, y = PIXELS - self.middle_x, PIXELS[:, None] - self.middle_y
+        return x * self.across_x + y * self.across_y, x * self.down_x + y * self.down_y
+
+    def grain_axes(self) -> tuple[Plane, Plane]:
+        """Each pixel in the axes of the fill's pattern, which lies any way round."""
+        x, y = PIXELS - self.phase_x, PIXELS[:, None] - self.phase_y
+        return x * self.grain_x + y * self.grain_y, y * self.grain_x - x * self.grain_y
+
+
+def _coverages(labels: np.ndarray, placement: _Placement) -> tuple[Plane, Plane]:
+    """How much of each pixel the ink and the accent cover, two of [N, 32, 32]; one class is drawn at a time."""
+    ink, accent = np.zeros((2, len(labels), SIZE, SIZE), np.float32)
+    for family, variant, indices in _by_class(labels):
+        own = placement.take(indices)
+        if family in textures.TEXTURES:
+            texture = textures.TEXTURES[family][variant]
+            across, down = own.own_axes()
+            layers = texture(across + own.phase_x, down + own.phase_y, own.period * 1.25)
+        else:
+            across, down = own.own_axes()
+            distance = outlines.OUTLINES[family](across / own.radius, down / own.radius) * own.radius
+            layers = textures.FILLS[variant](distance, *own.grain_axes(), own.period)
+        ink[indices], accent[indices] = layers
+    return ink, accent
+
+
+def _by_class(labels: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
+    for label in np.unique(labels):
+        variant, family = _CLASSES[label]
+        yield family, variant, np.flatnonzero(labels == label)
+
+
+def _paint(images: np.ndarray, cover: Plane, colours: np.ndarray) -> None:
+    """Lay colours [N, 3] over the images [N, 3, 32, 32], in place, as far as `cover` [N, 32, 32] says."""
+    images += cover[:, None] * (colours[..., None, None] - images)
+
+
+def _scatter(images: np.ndarray, generator: np.random.Generator, specks: int) -> None:
+    """Paint small bars, each of a random colour, anywhere; they hide what lies under them."""
+    for _ in range(specks):
+        _paint(images, _speck(generator, len(images)), _random_colours(generator, len(images)))
+
+
+def _palettes(generator: np.random.Generator, count: int) -> np.ndarray:
+    """Colours of ground, accent and ink, [N, 3, 3]: a step of luminance apart, in any order, of any hue."""
+    level = DARKEST + STEP * np.argsort(generator.random((count, 3), np.float32), axis=1).astype(np.float32)
+    level += _uniform(generator, -0.07, 0.07, count, 3)
+    return _tinted(generator, level)
+
+
+def _random_colours(generator: np.random.Generator, count: int) -> np.ndarray:
+    return _tinted(generator, _uniform(generator, 0.1, 0.9, count))
+
+
+def _tinted(generator: np.random.Generator, level: np.ndarray) -> np.ndarray:
+    """Colours of these luminances, [...] -> [..., 3], each of a hue of its own."""
+    colour = _uniform(generator, -0.5, 0.5, *level.shape, 3)
+    luminance = 0.3 * colour[..., 0] + 0.6 * colour[..., 1] + 0.1 * colour[..., 2]
+    return np.clip(level[..., None] + 0.7 * (colour - luminance[..., None]), 0, 1)
+
+
+def _ground(generator: np.random.Generator, colours: np.ndarray) -> np.ndarray:
+    """The colours [N, 3] as pictures [N, 3, 32, 32], lighter towards some side."""
+    count = len(colours)
+    slope_x, slope_y = _uniform(generator, -0.15, 0.15, 2, count, 1, 1) / (SIZE / 2)
+    light = PIXELS * slope_x + PIXELS[:, None] * slope_y
+    return light[:, None] + colours[..., None, None]
+
+
+def _speck(generator: np.random.Generator, count: int) -> Plane:
+    """One small bar with round ends in each image, anywhere, any way round: its coverage [N, 32, 32]."""
+    x = PIXELS - _uniform(generator, -16, 16, count, 1, 1)
+    y = PIXELS[:, None] - _uniform(generator, -16, 16, count, 1, 1)
+    cosine, sine = _direction(_uniform(generator, -1, 1, count, 1, 1))
+    half_length = _uniform(generator, 0, 5, count, 1, 1)
+    along = np.maximum(np.abs(x * cosine + y * sine) - half_length, 0)
+    across = y * cosine - x * sine
+    return textures.coverage(np.sqrt(along * along + across * across) - _uniform(generator, 0.5, 1.5, count, 1, 1))
+
+
+def _direction(tangent: Plane) -> tuple[Plane, Plane]:
+    """Cosine and sine of an angle, from the tangent of its half: exact arithmetic, see shapes_outlines.py."""
+    square = tangent * tangent
+    return (1 - square) / (1 + square), 2 * tangent / (1 + square)
+
+
+def _sign(x: Plane) -> Plane:
+    return np.where(x < 0, np.float32(-1), np.float32(1))
+
+
+def _uniform(generator: np.random.Generator, low: float, high: float, *shape: int) -> np.ndarray:
+    return np.float32(low) + np.float32(high - low) * generator.random(shape, np.float32)

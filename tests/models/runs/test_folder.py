@@ -1,0 +1,161 @@
+"""Run folders keep other runs, other processes and half-written files out."""
+
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from models.runs import checkpoints
+from models.runs.folder import RunFolder, claim, write_text
+from pipeline.common import errors
+
+
+def test_claim_writes_the_configuration_once_and_goes_on(tmp_path):
+    for _ in range(2):
+        with claim(str(tmp_path / "a" / "run"), {"seed": 1, "data_dir": "x"}, {"seed": 1}) as run:
+            assert run.config() == {"seed": 1, "data_dir": "x"}
+            run.checkpoint.parent.mkdir(exist_ok=True)
+            run.checkpoint.touch()
+
+
+def test_another_configuration_is_refused_and_nothing_changes(tmp_path):
+    with claim(str(tmp_path), {"seed": 1, "epochs": 2.0}, {"seed": 1}) as run:
+        run.write_report({"fine_accuracy": 0.5})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with (
+        pytest.raises(errors.BadArgumentError, match=r"another configuration: epochs=2.0 there, 4.0 given; choose"),
+        claim(str(tmp_path), {}, {"seed": 1, "epochs": 4.0}),
+    ):
+        pass
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_run_of_an_earlier_version_goes_on_where_the_new_field_has_its_default(tmp_path):
+    with claim(str(tmp_path), {"seed": 1}, {"seed": 1}) as run:
+        run.checkpoint.parent.mkdir(exist_ok=True)
+        run.checkpoint.touch()
+    with claim(str(tmp_path), {}, {"seed": 1, "patience": 0}) as run:
+        assert run.has_begun
+    with (
+        pytest.raises(errors.BadArgumentError, match=r"another configuration: patience=0 there, 3 given"),
+        claim(str(tmp_path), {}, {"seed": 1, "patience": 3}),
+    ):
+        pass
+
+
+def test_run_that_left_nothing_may_be_started_otherwise(tmp_path):
+    for seed in (1, 2):
+        with claim(str(tmp_path), {"seed": seed}, {"seed": seed}) as run:
+            assert run.config() == {"seed": seed}
+
+
+def test_second_process_is_kept_out(tmp_path):
+    with (
+        claim(str(tmp_path), {}, {}),
+        pytest.raises(errors.FailedError, match="another process is working there"),
+        claim(str(tmp_path), {}, {}),
+    ):
+        pass
+
+
+def test_folder_of_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(errors.BadArgumentError, match=r"found 'thesis.tex'"), claim(str(tmp_path), {}, {}):
+        pass
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+    file = tmp_path / "thesis.tex"
+    with pytest.raises(errors.BadArgumentError, match="expected a folder"), claim(str(file), {}, {}):
+        pass
+
+
+def test_folder_without_a_run_has_no_configuration(tmp_path):
+    with pytest.raises(errors.BadArgumentError, match=r"expected a folder that models.train wrote"):
+        RunFolder(tmp_path).config()
+
+
+def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "report.json"
+    write_text(path, "old")
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+
+
+def test_checkpoint_round_trip_and_its_absence(tmp_path):
+    path = tmp_path / "checkpoint" / "state.npz"
+    saved = [keras.Variable(np.arange(3.0)), keras.Variable(7, dtype="int64")]
+    progress = checkpoints.Progress(step=5, rows=[{"epoch": 1, "train_loss": None}], sums=[1.0])
+    assert checkpoints.restore(path, saved) is None
+    checkpoints.save(path, saved, progress)
+    fresh = [keras.Variable(np.zeros(3)), keras.Variable(0, dtype="int64")]
+    assert checkpoints.restore(path, fresh) == progress
+    np.testing.assert_array_equal(fresh[0], [0, 1, 2])
+    assert int(fresh[1]) == 7
+    assert [entry.name for entry in path.parent.iterdir()] == ["state.npz"]
+
+
+def test_checkpoint_of_other_variables_is_refused(tmp_path):
+    path = tmp_path / "state.npz"
+    checkpoints.save(path, [keras.Variable(np.zeros(3))], checkpoints.Progress())
+    with pytest.raises(errors.FailedError, match="another network or optimizer"):
+        checkpoints.restore(path, [keras.Variable(np.zeros(4))])
+
+
+def test_checkpoint_never_runs_a_pickle(tmp_path):
+    path = tmp_path / "state.npz"
+    progress = np.array([{"step": 1}], dtype=object)
+    with open(path, "wb") as file:
+        np.savez(file, progress=progress)  # the only array, so that the variables fit
+    with pytest.raises(ValueError, match="pickle"):
+        checkpoints.restore(path, [])
+
+
+def test_saved_model_leaves_the_optimizer_to_the_checkpoint(tmp_path):
+    model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(100)])
+    model.optimizer = optimizer = keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
+    RunFolder(tmp_path).save_model(model)
+    assert (tmp_path / "model.keras").stat().st_size < 2 * 4 * model.count_params()
+    assert model.optimizer is optimizer
+
+
+def test_report_never_holds_what_json_does_not_know(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        RunFolder(tmp_path).write_report({"loss": float("nan")})
+
+
+def test_confusion_is_read_back_and_is_none_before(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.confusion() is None
+    folder.write_confusion({"split": "test", "coarse": {"counts": [[1, 0], [2, 3]]}})
+    assert folder.confusion() == {"split": "test", "coarse": {"counts": [[1, 0], [2, 3]]}}
+    assert [path.name for path in tmp_path.iterdir()] == ["confusion.json"]
+    assert (tmp_path / "confusion.json").read_text() == '{"split":"test","coarse":{"counts":[[1,0],[2,3]]}}\n'
+
+
+def test_failed_write_leaves_the_old_confusion(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    folder.write_confusion({"split": "validation"})
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        folder.write_confusion({"split": "test"})
+    assert folder.confusion() == {"split": "validation"}
+
+
+def test_rows_are_read_back(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_metrics([{"epoch": 1}, {"epoch": 2}])
+    assert folder.rows() == [{"epoch": 1}, {"epoch": 2}]
+    assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 2
+    assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[1]) == {"epoch": 2}

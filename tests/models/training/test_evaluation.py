@@ -1,0 +1,115 @@
+"""Evaluation of a single view and averaged with the mirror image, and what is taken for what."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models import metrics, training
+from models.config.training import TrainConfig
+from models.runs.folder import claim
+from models.training.evaluation import Evaluator, evaluate_run
+from pipeline.data_config import DataConfig
+from pipeline.datasets.labels import FINE_TO_COARSE
+from pipeline.datasets.shapes100 import builder as shapes100
+
+
+class LeftHalf(keras.layers.Layer):
+    """Logits that speak for class 1 as far as the left half is bright, for class 0 by a constant."""
+
+    def call(self, images):
+        brightness = tf.reduce_mean(images[:, :, : images.shape[2] // 2], axis=(1, 2, 3))
+        return tf.stack([tf.fill(tf.shape(brightness), 0.4), brightness, *[tf.zeros_like(brightness)] * 98], axis=1)
+
+
+def test_mirror_image_is_averaged_in():
+    images = keras.Input((4, 4, 3))
+    model = keras.Model(images, {"fine": LeftHalf()(images)})
+    left_bright = np.zeros((1, 4, 4, 3), np.float32)
+    left_bright[:, :, :2] = 1.0
+    batches = [
+        {
+            "image": np.concatenate([left_bright, left_bright[:, :, ::-1]]),
+            "fine": np.int32([1, 1]),
+            "coarse": np.int32([0, 0]),
+            "mask": np.array([True, True]),
+        }
+    ]
+    train = TrainConfig(heads="fine")
+    stream = tf.data.Dataset.from_generator(
+        lambda: batches,
+        output_signature={name: tf.TensorSpec(value.shape, value.dtype) for name, value in batches[0].items()},
+    )
+    assert Evaluator(model, train)(stream, 2)["fine_accuracy"] == 0.5  # the right-bright one is class 0
+    assert Evaluator(model, train, flip_average=True)(stream, 2)["fine_accuracy"] == 1.0  # both have 0.5 > 0.4 now
+    with pytest.raises(RuntimeError, match="evaluated 2 examples, expected 3"):
+        Evaluator(model, train)(stream, 3)
+
+
+class Told(keras.layers.Layer):
+    """Logits for the class that an image's first value names."""
+
+    def call(self, images):
+        return 9.0 * tf.one_hot(tf.cast(images[:, 0, 0, 0], tf.int32), 100)
+
+
+@pytest.fixture
+def told_model():
+    images = keras.Input((1, 1, 1))
+    return keras.Model(images, {"fine": Told()(images)})
+
+
+def stream_of(answers, truths, batch_size):
+    """Images that tell these answers, in padded, masked batches."""
+    coarse = np.take(FINE_TO_COARSE, truths).astype(np.int32)
+    values = {"image": np.float32(answers).reshape(-1, 1, 1, 1), "fine": np.int32(truths), "coarse": coarse}
+    padding = -len(answers) % batch_size
+    padded = {name: np.concatenate([value, value[:padding]]) for name, value in values.items()}
+    padded["mask"] = np.arange(len(answers) + padding) < len(answers)
+    return tf.data.Dataset.from_tensor_slices(padded).batch(batch_size)
+
+
+def test_confusions_count_each_example_once_and_start_anew(told_model):
+    evaluator = Evaluator(told_model, TrainConfig(heads="fine"))
+    evaluator(stream_of([7, 7], [9, 9], 2), 2)
+    truths = np.arange(100).repeat(3)
+    answers = np.where(np.arange(300) % 3 == 0, (truths + 1) % 100, truths)
+    means = evaluator(stream_of(answers, truths, 64), 300)
+    fine, coarse = evaluator.confusions["fine"], evaluator.confusions["coarse"]
+    np.testing.assert_array_equal(fine, 2 * np.eye(100) + np.roll(np.eye(100), 1, axis=1))
+    assert coarse.sum() == 300
+    assert coarse.sum(axis=1).tolist() == [15] * 20
+    assert means["fine_accuracy"] == pytest.approx(np.trace(fine) / 300)
+    assert means["coarse_from_fine_accuracy"] == pytest.approx(np.trace(coarse) / 300)
+
+
+def test_confusions_of_fewer_examples_than_expected_are_an_error(told_model, monkeypatch):
+    lost = {"coarse": tf.zeros((20, 20), tf.int64)}
+    monkeypatch.setattr(metrics, "confusions", lambda *_: lost)
+    evaluator = Evaluator(told_model, TrainConfig(heads="coarse"))
+    monkeypatch.setattr(metrics, "sums", lambda *_: tf.eye(1, len(metrics.SUMS), dtype=tf.float64)[0])
+    with pytest.raises(RuntimeError, match="coarse confusions hold 0 examples, expected 1"):
+        evaluator(stream_of([1], [1], 1), 1)
+
+
+@pytest.mark.parametrize("heads", ["both", "coarse"])
+def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_dir, tmp_path, heads):
+    data = DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=500, batch_size=100)
+    train = TrainConfig(architecture="linear", precision="float32", heads=heads, max_steps=2)
+    saved = {**data.as_dict(), **train.as_dict()}
+    with claim(str(tmp_path / "run"), saved, saved) as run:
+        training.train(data, train, run=run, verbose=0)
+        assert run.confusion() is None
+    for split in ("validation", "test"):
+        evaluate_run(run, split)
+        found, report = run.confusion(), run.report()
+        assert (found["split"], found["examples_evaluated"]) == (split, 500)
+        assert found["coarse"]["names"] == list(shapes100.COARSE_NAMES)  # the data set's own, not CIFAR-100's
+        assert (found["fine"] is None) == (heads == "coarse")
+        assert found["coarse_source"] == report["coarse_source"]
+        own = {"head": "coarse_accuracy", "summed": "coarse_from_fine_accuracy"}[report["coarse_source"]]
+        assert np.trace(found["coarse"]["counts"]) / 500 == pytest.approx(report[own])
+        if heads == "both":
+            assert sorted(found["fine"]["names"]) == sorted(shapes100.FINE_NAMES)
+            assert np.trace(found["fine"]["counts"]) / 500 == pytest.approx(report["fine_accuracy"])
+            np.testing.assert_array_equal(np.sum(found["fine"]["counts"], axis=1), 5)

@@ -1,0 +1,72 @@
+"""`--help` lists flags as they were defined, by what they are of, and breaks no choice in two."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+BINARY = """
+import sys
+sys.argv = ["program", "--help"]
+from absl import flags
+from pipeline.common import app as binary
+from pipeline.common import config
+from pipeline.data_config import SourceConfig
+
+config.define_flags(*([SourceConfig] if {with_config} else []))
+if {with_own}:
+    flags.DEFINE_string("zebra", "", "defined first")
+    flags.DEFINE_enum("animal", "cat", ["cat", "dog"], "which one")
+    flags.DEFINE_bool("fast", True, "hurry")
+    flags.DEFINE_integer("count", None, "how many " + "very-long-hyphened-words " * 6)
+binary.run(lambda: None)
+"""
+
+
+def help_of(*, with_config: bool, with_own: bool) -> list[str]:
+    code = BINARY.format(with_config=with_config, with_own=with_own)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_own_flags_stand_in_the_order_of_their_definition():
+    lines = help_of(with_config=False, with_own=True)
+    begin = lines.index("Flags:")
+    named = [line for line in lines[begin:] if line.startswith("  --")]
+    assert named == ["  --zebra=", "  --animal=cat", "  --[no]fast  (default true)", "  --count="]
+    assert lines[lines.index("  --animal=cat") + 1] == "      which one (one of cat, dog)"
+    assert lines[lines.index("  --zebra=") + 1] == "      defined first"
+
+
+def test_fields_stand_under_the_part_of_the_configuration_that_they_come_from():
+    done = subprocess.run(
+        [sys.executable, "-m", "models.train", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    headings = {"--run_dir=": "Flags:"}
+    headings |= dict.fromkeys(("--batch_size=256", "--dataset=cifar100"), "What the data are and how they are fed:")
+    headings |= {"--optimizer=sgd": "How a network's weights move:", "--depth=28": "What a network is:"}
+    headings |= {"--heads=both": "What answers behind a network:", "--epochs=5.0": "What a run trains and how:"}
+    for named, heading in headings.items():
+        before = lines[: lines.index(f"  {named}")]
+        assert next(line for line in reversed(before) if line and not line.startswith(" ")) == heading
+
+
+def test_help_is_broken_between_words_alone():
+    lines = help_of(with_config=False, with_own=True)
+    words = " ".join(lines[lines.index("  --count=") + 1 :]).split()
+    assert words[:8] == ["how", "many", *["very-long-hyphened-words"] * 6]
+    assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize("with_own", [False, True])
+def test_flags_of_a_configuration_stand_under_what_it_is(with_own):
+    lines = help_of(with_config=True, with_own=with_own)
+    begin = lines.index("What the data are and how they are fed:")
+    assert ("Flags:" in lines[:begin]) == with_own
+    assert lines[begin - 1] == ""
+    assert lines[begin + 1] == "  --dataset=cifar100"
+    assert "(one of cifar100, shapes100, shapes100_tiny, auto)" in " ".join(line.strip() for line in lines[begin:])

@@ -1,0 +1,111 @@
+"""Small synthetic CIFAR-100s, in both official forms and in every broken state."""
+
+import dataclasses
+import gzip
+import io
+import pathlib
+import pickle
+import struct
+import tarfile
+
+import numpy as np
+
+from pipeline.datasets import labels, records
+
+SMALL = dataclasses.replace(
+    records.OFFICIAL, train_per_class=5, test_per_class=1, channel_means=(0.5, 0.5, 0.5), mean_tolerance=0.02
+)
+
+
+def rows(split: str) -> np.ndarray:
+    """uint8[N, 3074], noise, classes mixed."""
+    generator = np.random.default_rng(split == "train")
+    count = SMALL.num_rows(split)
+    fine = generator.permutation(np.arange(count) % labels.NUM_FINE).astype(np.uint8)
+    coarse = np.array(labels.FINE_TO_COARSE, np.uint8)[fine]
+    pixels = generator.integers(0, 256, (count, records.PIXELS), np.uint8)
+    return np.concatenate([coarse[:, None], fine[:, None], pixels], axis=1)
+
+
+def binary_files() -> dict[str, bytes]:
+    return {
+        "train.bin": rows("train").tobytes(),
+        "test.bin": rows("test").tobytes(),
+        "fine_label_names.txt": "".join(f"{name}\n" for name in labels.FINE_NAMES).encode(),
+        "coarse_label_names.txt": "\n".join(labels.COARSE_NAMES).encode() + b"\n\n",
+    }
+
+
+def python_files(protocol: int = 2) -> dict[str, bytes]:
+    """As Python 3 pickles them; `python2_pickle` writes what the official archive holds."""
+    names = {"fine_label_names": list(labels.FINE_NAMES), "coarse_label_names": list(labels.COARSE_NAMES)}
+    files = {"meta": pickle.dumps(names, protocol)}
+    for split in ("train", "test"):
+        files[split] = pickle.dumps(fields(split), protocol)
+    return files
+
+
+def fields(split: str) -> dict[str, object]:
+    return as_fields(split, rows(split))
+
+
+def as_fields(split: str, table: np.ndarray) -> dict[str, object]:
+    """What a pickle of the python form holds for records of the binary form."""
+    return {
+        "filenames": [f"image_s_{index:06d}.png" for index in range(len(table))],
+        "batch_label": f"{split}ing batch 1 of 1",
+        "fine_labels": table[:, 1].tolist(),
+        "coarse_labels": table[:, 0].tolist(),
+        "data": np.ascontiguousarray(table[:, 2:]),
+    }
+
+
+def python2_pickle(values: dict[str, object]) -> bytes:
+    """Protocol 2 as Python 2's cPickle with NumPy 1 wrote it: byte strings, and NumPy's old module names."""
+    return b"\x80\x02" + _python2(values) + b"."
+
+
+def _python2(value: object) -> bytes:
+    if isinstance(value, dict):
+        return b"}(" + b"".join(_python2(key) + _python2(item) for key, item in value.items()) + b"u"
+    if isinstance(value, list):
+        return b"](" + b"".join(map(_python2, value)) + b"e"
+    if isinstance(value, int):
+        return b"J" + struct.pack("<i", value)
+    if isinstance(value, str):
+        return b"U" + bytes([len(value)]) + value.encode()
+    assert isinstance(value, np.ndarray)
+    shape = b"(" + b"".join(map(_python2, value.shape)) + b"t"
+    dtype = b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    content = b"T" + struct.pack("<i", value.nbytes) + value.tobytes()
+    made = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+    return made + b"(K\x01" + shape + dtype + b"\x89" + content + b"tb"
+
+
+def write_folder(path: pathlib.Path, files: dict[str, bytes]) -> pathlib.Path:
+    path.mkdir(parents=True)
+    for name, content in files.items():
+        (path / name).write_bytes(content)
+    return path
+
+
+def tar_bytes(files: dict[str, bytes], folder: str, extra: tuple[tarfile.TarInfo, ...] = ()) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for member in extra:
+            tar.addfile(member)
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"{folder}/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def write_tar(
+    path: pathlib.Path,
+    files: dict[str, bytes],
+    folder: str = "cifar-100-binary",
+    extra: tuple[tarfile.TarInfo, ...] = (),
+) -> pathlib.Path:
+    path.write_bytes(gzip.compress(tar_bytes(files, folder, extra), compresslevel=1))
+    return path

@@ -1,0 +1,233 @@
+import dataclasses
+import gzip
+import hashlib
+import io
+import os
+import pickle
+import tarfile
+
+import numpy as np
+import pytest
+
+from pipeline.common import errors
+from pipeline.datasets import archive, labels, records
+from tests.pipeline.datasets import archives
+from tests.pipeline.datasets.archives import SMALL
+
+
+def read(path, spec=SMALL):
+    return archive.read(path, spec, given="--archive=X")
+
+
+def link(name, target, kind=tarfile.SYMTYPE):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member
+
+
+def as_python2(split):
+    return archives.python2_pickle(archives.fields(split))
+
+
+FORMS = {
+    "binary": ("cifar-100-binary", archives.binary_files),
+    "python 3": ("cifar-100-python", archives.python_files),
+    "python 3, protocol 5": ("cifar-100-python", lambda: archives.python_files(protocol=5)),
+    "python 2": ("cifar-100-python", lambda: {split: as_python2(split) for split in ("train", "test")}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("packing", ["tar.gz", "tar", "dotted tar.gz", "folder", "folder around it"])
+def test_every_form_and_packing_gives_the_same_records(form, packing, tmp_path):
+    folder, make_files = FORMS[form]
+    files, path = make_files(), tmp_path / "given"  # without a telling suffix, as Keras leaves its own
+    if packing == "folder":
+        archives.write_folder(path, files)
+    elif packing == "folder around it":
+        archives.write_folder(path / folder, files)
+    elif packing == "tar":
+        path.write_bytes(archives.tar_bytes(files, folder))
+    else:
+        archives.write_tar(path, files, f"./{folder}" if packing == "dotted tar.gz" else folder)
+    found = read(path)
+    assert found.form == folder
+    np.testing.assert_array_equal(found.train.rows, archives.rows("train"))
+    np.testing.assert_array_equal(found.test.rows, archives.rows("test"))
+    assert found.sha256 == (None if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_statistics_are_those_of_the_pixels(tmp_path):
+    found = read(archives.write_folder(tmp_path / "given", archives.binary_files()))
+    pixels = archives.rows("train")[:, 2:].reshape(-1, 3, 1024) / 255
+    np.testing.assert_allclose(found.statistics.means, pixels.mean(axis=(0, 2)), rtol=1e-12)
+    np.testing.assert_allclose(found.statistics.deviations, pixels.std(axis=(0, 2)), rtol=1e-12)
+
+
+def test_an_official_checksum_is_named(tmp_path):
+    path = archives.write_tar(tmp_path / "a.tar.gz", archives.binary_files())
+    assert read(path).official_name(SMALL) is None
+    official = dataclasses.replace(SMALL, sha256={"the-official.tar.gz": hashlib.sha256(path.read_bytes()).hexdigest()})
+    assert read(path).official_name(official) == "the-official.tar.gz"
+
+
+def test_official_records_are_named_in_any_packing(tmp_path):
+    folder = archives.write_folder(tmp_path / "given", archives.python_files())
+    digests = {split: hashlib.sha1(archives.rows(split).tobytes()).hexdigest() for split in ("train", "test")}
+    assert read(folder).official_name(dataclasses.replace(SMALL, records_sha1=digests)) == "records of cifar-100-binary"
+
+
+def bad_archives(path):
+    """name -> (writer of the bad thing at `path`, what the error must say)."""
+    good = archives.binary_files()
+    packed = gzip.compress(archives.tar_bytes(good, "cifar-100-binary"), compresslevel=1)
+
+    def tar_with(*extra):
+        return lambda: archives.write_tar(path, good, extra=extra)
+
+    def bomb():
+        member, zeros = tarfile.TarInfo("padding"), io.BytesIO(bytes(64 << 20))
+        member.size = 64 << 20
+        with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+            tar.addfile(member, zeros)
+
+    return {
+        "missing": (lambda: None, "no such file or folder"),
+        "empty file": (lambda: path.write_bytes(b""), "is an empty file"),
+        "text": (lambda: path.write_text("hello " * 500), "no tar archive"),
+        "gzip of text": (lambda: path.write_bytes(gzip.compress(b"hello " * 500)), "no tar archive"),
+        "pipe": (lambda: os.mkfifo(path), "neither a file nor a folder"),
+        "truncated": (lambda: path.write_bytes(packed[: len(packed) // 2]), "truncated or damaged"),
+        "truncated checksum": (lambda: path.write_bytes(packed[:-3]), "truncated or damaged"),
+        "flipped bits": (lambda: path.write_bytes(packed[:-8] + b"\0\0\0\0" + packed[-4:]), "truncated or damaged"),
+        "truncated tar": (lambda: path.write_bytes(gzip.decompress(packed)[:900_000]), "truncated or damaged"),
+        "escaping": (tar_with(tarfile.TarInfo("../../escaped")), "'../../escaped', a path that escapes"),
+        "hidden escape": (tar_with(tarfile.TarInfo("a/../../escaped")), "'a/../../escaped', a path that escapes"),
+        "absolute": (tar_with(tarfile.TarInfo("/etc/passwd")), "'/etc/passwd', a path that escapes"),
+        "symbolic link": (tar_with(link("cifar-100-binary", "/tmp")), "'cifar-100-binary', which is a link"),
+        "hard link": (tar_with(link("a", "/etc/passwd", tarfile.LNKTYPE)), "'a', which is a link"),
+        "device": (tar_with(link("null", "", tarfile.CHRTYPE)), "'null', which is a link, a device"),
+        "decompression bomb": (bomb, "unpacks to more than"),
+        "empty folder": (lambda: path.mkdir(), "is no CIFAR-100"),
+        "folder of other things": (lambda: archives.write_folder(path, {"cat.png": b"x"}), "is no CIFAR-100"),
+        "half a folder": (lambda: archives.write_folder(path, {"test.bin": good["test.bin"]}), "train.bin not found"),
+        "tar of other things": (lambda: archives.write_tar(path, {"cat.png": b"x"}), "is no CIFAR-100"),
+        "twice": (lambda: path.write_bytes(_twice(good)), "'cifar-100-binary/train.bin' twice"),
+    }
+
+
+def _twice(files):
+    first, second = (archives.tar_bytes(files, "cifar-100-binary") for _ in range(2))
+    return first.rstrip(b"\0") + bytes(-len(first.rstrip(b"\0")) % 512) + second
+
+
+@pytest.mark.parametrize("kind", bad_archives(None))
+def test_a_bad_container_is_named_in_one_line(kind, tmp_path):
+    path = tmp_path / "folder" / "given"
+    path.parent.mkdir()
+    write, message = bad_archives(path)[kind]
+    write()
+    with pytest.raises(errors.BadArgumentError) as caught:
+        read(path)
+    text = str(caught.value)
+    assert text.startswith("--archive=X: ")
+    assert message in text
+    assert text.endswith("give a whole cifar-100-binary or cifar-100-python, as .tar.gz or as extracted folder")
+    assert "\n" not in text
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+
+
+def with_row(split, index, **columns):
+    """The files, with other labels in one row."""
+    table = archives.rows(split)
+    for column, value in columns.items():
+        table[index, ("coarse", "fine").index(column)] = value
+    return {**archives.binary_files(), f"{split}.bin": table.tobytes()}
+
+
+def wrong_contents():
+    good = archives.binary_files()
+    fine = int(archives.rows("train")[7, 1])
+    name, right = labels.FINE_NAMES[fine], labels.FINE_TO_COARSE[fine]
+    wrong = (right + 1) % 20
+    other = (fine + 1) % 100
+    dark = archives.rows("train")
+    dark[:, 2:] //= 2
+    swapped = good["fine_label_names.txt"].replace(b"apple\naquarium_fish", b"aquarium_fish\napple")
+    return {
+        "short": ({**good, "train.bin": good["train.bin"][:-1]}, "'train.bin' has 1,536,999 bytes; expected 1,537,000"),
+        "one record less": ({**good, "test.bin": good["test.bin"][3074:]}, "expected 307,400"),
+        "fine out of range": (with_row("train", 7, fine=200), "record 7 of train has fine label 200; expected 0 to 99"),
+        "coarse out of range": (
+            with_row("test", 3, coarse=20),
+            "record 3 of test has coarse label 20; expected 0 to 19",
+        ),
+        "wrong coarse": (
+            with_row("train", 7, coarse=wrong),
+            f"record 7 of train has fine label {fine} ({name}) with coarse label {wrong} (",
+        ),
+        "wrong class": (
+            with_row("train", 7, fine=other, coarse=labels.FINE_TO_COARSE[other]),
+            f"train has {4 if fine < other else 6} images of class {labels.FINE_NAMES[min(fine, other)]!r}; expected 5",
+        ),
+        "other colours": ({**good, "train.bin": dark.tobytes()}, "channel means of train are 0.2"),
+        "other names": ({**good, "fine_label_names.txt": swapped}, "fine label 0 is named 'aquarium_fish'"),
+        "fewer names": ({**good, "coarse_label_names.txt": b"fish\n"}, "1 coarse label names; expected 20"),
+    }
+
+
+@pytest.mark.parametrize("kind", wrong_contents())
+def test_wrong_contents_are_named(kind, tmp_path):
+    files, message = wrong_contents()[kind]
+    folder = archives.write_folder(tmp_path / "given", files)
+    with pytest.raises(errors.BadArgumentError) as caught:
+        read(folder)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": np.zeros((500, 3072), np.int64)}, "'train' has .* bytes; expected"),
+        ({"data": np.zeros((3072, 500), np.uint8)}, r"'data' is uint8\[3072, 500\]"),
+        ({"data": [1] * 1_000_000}, "'data' is list"),
+        ({"fine_labels": [0] * 499}, "train: 'fine_labels' is no list of 500"),
+        ({"fine_labels": ["cat"] * 500}, "train: 'fine_labels' is no list of 500"),
+        ({"coarse_labels": [256] * 500}, "record 0 has 256 in 'coarse_labels'"),
+        ({"coarse_labels": [-1] * 500}, "record 0 has -1 in 'coarse_labels'"),
+    ],
+)
+def test_wrong_fields_of_the_python_form_are_named(changes, message, tmp_path):
+    files = {**archives.python_files(), "train": pickle.dumps({**archives.fields("train"), **changes})}
+    with pytest.raises(errors.BadArgumentError, match=message):
+        read(archives.write_folder(tmp_path / "given", files))
+
+
+def test_a_program_in_the_python_form_is_an_error_of_one_line(tmp_path):
+    files = {**archives.python_files(), "meta": b"cos\nsystem\n(S'true'\ntR."}
+    with pytest.raises(errors.BadArgumentError, match=r"--archive=X: the pickle asks for os\.system"):
+        read(archives.write_folder(tmp_path / "given", files))
+
+
+@pytest.mark.real_data
+def test_the_real_archive_checks_out(cifar100_archive):
+    found = archive.read(cifar100_archive, records.OFFICIAL, given="--archive")
+    assert (len(found.train.rows), len(found.test.rows)) == (50_000, 10_000)
+    np.testing.assert_allclose(found.statistics.means, (0.5071, 0.4865, 0.4409), atol=1e-4)
+    np.testing.assert_allclose(found.statistics.deviations, (0.2673, 0.2564, 0.2762), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({b"fine_labels": [1, [2, 3]]}, "'fine_labels' is no list of"),
+        ({(b"fine_labels",): [1]}, "keys are no texts"),
+    ],
+)
+def test_a_pickle_of_odd_contents_is_refused_in_one_line(tmp_path, fields, message):
+    files = archives.python_files()
+    changed = {**pickle.loads(files["train"], encoding="bytes"), **fields}
+    files["train"] = pickle.dumps(changed, protocol=2)
+    path = archives.write_folder(tmp_path / "odd", files)
+    with pytest.raises(errors.BadArgumentError, match=message):
+        read(path)

@@ -1,0 +1,192 @@
+import contextlib
+import hashlib
+import http.server
+import socket
+import threading
+import time
+
+import pytest
+
+from pipeline.common import errors
+from pipeline.datasets import download
+from pipeline.datasets.download import DownloadError, Limits, Pace
+
+CONTENT = bytes(range(256)) * 4096
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+QUICK = Limits(patience_s=0.6, floor_bytes=100_000)
+
+
+class Host(http.server.BaseHTTPRequestHandler):
+    """A host with one good file and many bad habits, one a path."""
+
+    def do_GET(self):
+        if self.path == "/missing":
+            self.send_error(404)
+            return
+        if self.path == "/redirect":
+            self.send_response(302)
+            self.send_header("Location", "/good")
+            self.end_headers()
+            return
+        self.send_response(200)
+        if self.path == "/labelled":
+            self.send_header("Content-Encoding", "x-gzip")
+        if self.path != "/unsized":
+            self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        with contextlib.suppress(OSError):  # a client that gives up is what half of the tests want
+            self.send_body()
+
+    def send_body(self):
+        if self.path == "/early":
+            self.wfile.write(CONTENT[:100_000])
+        elif self.path == "/other":
+            self.wfile.write(CONTENT[::-1])
+        elif self.path == "/stall":
+            self.wfile.write(CONTENT[:500_000])
+            self.server.closing.wait()
+        elif self.path == "/mute":
+            self.server.closing.wait()
+        elif self.path == "/drip":
+            for index in range(200):
+                self.wfile.write(CONTENT[index * 1000 : (index + 1) * 1000])
+                if self.server.closing.wait(0.05):
+                    break
+        else:
+            self.wfile.write(CONTENT)
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@pytest.fixture
+def host(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Host)
+    server.closing = threading.Event()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.closing.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def fetch(url, target, limits=QUICK):
+    download.fetch(url, target, sha256=SHA256, limits=limits)
+
+
+@pytest.mark.parametrize("path", ["/good", "/unsized", "/redirect", "/labelled"])
+def test_a_good_file_arrives_whole(host, path, tmp_path):
+    fetch(host + path, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/missing", "127.0.0.1: HTTP 404 Not Found for http"),
+        ("/early", r"127.0.0.1 closed early: [0-9,]+ bytes of 1,048,576"),
+        ("/other", "127.0.0.1 sent another file: sha256 .*; expected " + SHA256),
+        ("/stall", r"127.0.0.1 answers, but .* bytes in .* s; expected 100,000 at least"),
+        ("/mute", r"127.0.0.1 answers, but 0 bytes in .* s"),
+        ("/drip", r"127.0.0.1 answers, but [0-9,]+ bytes in .* s"),
+    ],
+)
+def test_a_bad_host_is_named_in_one_line(host, path, message, tmp_path):
+    with pytest.raises(DownloadError, match=message) as caught:
+        fetch(host + path, tmp_path / "file")
+    assert "\n" not in str(caught.value)
+    assert "object at 0x" not in str(caught.value)
+
+
+def test_a_closed_port_is_known_at_once(tmp_path):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(DownloadError, match=r"127.0.0.1: .*refused"):
+        fetch(f"http://127.0.0.1:{port}/x", tmp_path / "file")
+
+
+def test_a_host_that_never_answers_is_given_up(tmp_path):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(DownloadError, match=r"127.0.0.1 does not answer: 0 bytes in .* s"),
+    ):
+        fetch(f"http://127.0.0.1:{silent.getsockname()[1]}/x", tmp_path / "file")
+
+
+def test_a_name_lookup_that_hangs_is_given_up(monkeypatch, tmp_path):
+    released = threading.Event()
+
+    def hang(*_arguments, **_keywords):
+        released.wait(20)
+        raise socket.gaierror("released")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    start = time.monotonic()
+    with pytest.raises(DownloadError, match=r"example.invalid does not answer"):
+        fetch("http://example.invalid/x", tmp_path / "file")
+    assert time.monotonic() - start < 10
+    released.set()
+
+
+def test_an_unknown_name_is_named(monkeypatch, tmp_path):
+    def unknown(*_arguments, **_keywords):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(DownloadError, match=r"example.invalid: Failed to resolve 'example.invalid' .*not known"):
+        fetch("http://example.invalid/x", tmp_path / "file")
+
+
+def test_a_proxy_of_the_environment_is_used(host, monkeypatch, tmp_path):
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, host)
+    # As a proxy, the test host is asked for a whole URL, knows no such path and sends its file.
+    fetch("http://example.invalid/good", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+def test_a_failed_download_is_a_failure_and_no_bad_argument():
+    assert issubclass(DownloadError, errors.FailedError)
+    assert not issubclass(DownloadError, errors.BadArgumentError)
+
+
+def test_the_default_patience_is_five_seconds():
+    assert Limits() == Limits(patience_s=5.0, floor_bytes=250_000)
+
+
+def paced(samples, limits=None):
+    """When a host that delivers as (seconds, bytes so far) is given up."""
+    pace = Pace(limits or Limits(), now=100.0)
+    for seconds, num_bytes in samples:
+        if pace.too_slow(100.0 + seconds, num_bytes):
+            return seconds
+    return None
+
+
+def test_pace_gives_a_dead_host_five_seconds():
+    assert paced((tick / 10, 0) for tick in range(200)) == 5.0
+
+
+def test_pace_lets_a_steady_host_go_on():
+    assert paced((tick / 10, tick * 6_000) for tick in range(2_000)) is None
+
+
+def test_pace_gives_up_a_steady_host_that_is_too_slow():
+    assert paced((tick / 10, tick * 4_000) for tick in range(2_000)) == 5.0
+
+
+@pytest.mark.parametrize("stalled_at", [2.0, 3.7, 12.3])
+def test_pace_sees_a_stall_within_five_seconds_wherever_it_begins(stalled_at):
+    samples = ((tick / 10, int(min(tick / 10, stalled_at) * 10_000_000)) for tick in range(400))
+    assert paced(samples) == pytest.approx(stalled_at + 5, abs=0.11)
+
+
+def test_pace_survives_a_process_that_was_asleep():
+    # Few looks at the clock: the span is longer than its patience and still brought enough.
+    assert paced([(0, 0), (60, 5_000_000), (61, 5_100_000)]) is None

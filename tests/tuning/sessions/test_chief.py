@@ -1,0 +1,193 @@
+"""Workers on a chief's trials: each once, a killed worker's given to another, and the chief ends by itself."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import keras_tuner
+import pytest
+from keras_tuner.engine.trial import Trial
+from keras_tuner.src import protos
+
+from pipeline.common import errors
+from tests.conftest import ROOT
+from tests.tuning import stub_training
+from tests.tuning.sessions.test_search import BASE, SOURCE, calls, choose, searched, told
+from tuning.sessions import chief as service
+from tuning.sessions import oracles, search, session
+from tuning.sessions.search_space import Space
+from tuning.sessions.session import COMPLETED, SessionConfig
+
+CONFIG = SessionConfig(space="mine", tuner="grid", max_trials=8, max_epochs=3)
+PROGRAM = """
+import pathlib, sys
+from tests.tuning import stub_training
+from tests.tuning.sessions.test_search import BASE, SOURCE, choose
+from tests.tuning.sessions.test_chief import CONFIG
+from tuning.sessions import chief as service
+from tuning.sessions import search, session
+from tuning.sessions.search_space import Space
+
+service.SILENT_SECONDS, service.LIFE_SIGN_SECONDS = 4.0, 0.5
+role, path, address, train = sys.argv[1:]
+space, path, train = Space("mine", choose, BASE), pathlib.Path(path), getattr(stub_training, train)
+if role == "serve":
+    with session.claim(path, CONFIG, space, SOURCE) as found:
+        search.serve(found, address, train)
+else:
+    search.join(session.joined(path, CONFIG, space, SOURCE), address, train)
+"""
+
+
+@pytest.fixture
+def address():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+@pytest.fixture
+def start(tmp_path, address):
+    running = []
+
+    def started(role, train="train_slowly"):
+        command = [sys.executable, "-c", PROGRAM, role, str(tmp_path / "session"), address, train]
+        running.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True))
+        return running[-1]
+
+    yield started
+    for process in running:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def wait_for(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def records(tmp_path):
+    with session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
+        return told(found)
+
+
+def test_two_workers_share_the_trials_and_find_what_one_process_does(start, tmp_path):
+    chief = start("serve")
+    wait_for((tmp_path / "session" / "session.json").exists)
+    workers = [start("join") for _ in range(2)]
+    for process in [*workers, chief]:
+        assert process.wait(timeout=90) == 0, process.stderr.read()
+    alone = searched(tmp_path / "alone", tuner="grid", max_trials=8)
+    assert sorted(str(one[2:]) for one in records(tmp_path)) == sorted(str(one[2:]) for one in told(alone))
+    assert len(calls(tmp_path / "session")) == 8
+    assert len(list((tmp_path / "session" / "workers").iterdir())) == 2
+
+
+def test_trial_of_a_killed_worker_goes_to_the_next_and_failing_trials_end_no_chief(start, tmp_path):
+    chief = start("serve")
+    wait_for((tmp_path / "session" / "session.json").exists)
+    lost = start("join", "train_for_ever")
+    wait_for((tmp_path / "session" / "calls.txt").exists)
+    lost.send_signal(signal.SIGKILL)
+    worker = start("join", "train_but_fail_every_other")
+    for process in (worker, chief):
+        assert process.wait(timeout=90) == 0, process.stderr.read()
+    found = records(tmp_path)
+    assert len(found) == 8
+    assert [status for _, status, *_ in found].count(COMPLETED) == 4
+    assert calls(tmp_path / "session").count("0-seed-0") == 2
+
+
+def test_chief_that_is_killed_goes_on_with_workers_that_live(start, tmp_path):
+    chief = start("serve")
+    wait_for((tmp_path / "session" / "session.json").exists)
+    workers = [start("join", "train_a_while") for _ in range(2)]
+    wait_for(lambda: (tmp_path / "session" / "calls.txt").exists() and len(calls(tmp_path / "session")) >= 2)
+    chief.send_signal(signal.SIGKILL)
+    chief.wait()
+    again = start("serve")
+    for process in [*workers, again]:
+        assert process.wait(timeout=120) == 0, process.stderr.read()
+    assert [status for _, status, *_ in records(tmp_path)] == [COMPLETED] * 8
+    assert len(calls(tmp_path / "session")) == 8  # none was taken from a worker that was at it
+
+
+def test_chief_of_a_finished_session_ends_without_workers(start, tmp_path):
+    searched(tmp_path / "session", tuner="grid", max_trials=8)
+    chief = start("serve")
+    assert chief.wait(timeout=60) == 0, chief.stderr.read()
+
+
+def test_signs_of_life_are_seen_by_the_chiefs_own_clock(tmp_path):
+    """A folder whose clock is an hour off: what counts is that signs change."""
+    now = [100.0]
+    with session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
+        oracle = oracles.build("grid", found.declared(), found.journal, 8, 3, 0)
+        signs = service.LifeSigns(found, lambda: now[0])
+        trial = oracle.create_trial("worker")
+        for number in range(5):
+            service.show_life(found, "worker")
+            os.utime(tmp_path / "session" / "workers" / "worker", (1e6 + number, 1e6 + number))
+            now[0] += 0.9 * service.SILENT_SECONDS
+            assert signs.give_up_silent(oracle) == []
+        now[0] += 1.1 * service.SILENT_SECONDS
+        assert signs.give_up_silent(oracle) == ["worker"]
+        assert oracle.create_trial("other").trial_id == trial.trial_id
+
+
+def test_worker_without_a_chief_says_so(tmp_path, address, monkeypatch):
+    monkeypatch.setattr(service, "ANSWER_SECONDS", 0.5)
+    with (
+        session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found,
+        pytest.raises(errors.FailedError, match=f"join={address}: the chief does not answer"),
+    ):
+        search.join(found, address, stub_training.train)
+
+
+def test_worker_without_a_session_says_so(tmp_path):
+    with pytest.raises(errors.BadArgumentError, match="expected a session's folder; start its chief first"):
+        session.joined(tmp_path, CONFIG, Space("mine", choose, BASE), SOURCE)
+
+
+def test_address_that_is_taken_is_one_clear_line(tmp_path, address):
+    with (
+        session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found,
+        socket.socket() as taken,
+    ):
+        host, port = address.split(":")
+        taken.bind((host, int(port)))
+        taken.listen()
+        with pytest.raises(errors.FailedError, match=f"serve={address}: cannot be had; choose another port"):
+            search.serve(found, address, stub_training.train)
+
+
+class OneTrialOracle:
+    """Has one trial, which the first worker runs; proposes no other."""
+
+    def __init__(self):
+        self.ongoing_trials = {"first": "its trial"}
+
+    def get_space(self):
+        return keras_tuner.HyperParameters()
+
+    def create_trial(self, worker):
+        return Trial(keras_tuner.HyperParameters(), "", oracles.STOPPED)
+
+
+def test_worker_that_was_told_to_wait_is_waited_for_until_it_hears_the_end():
+    servicer = service.Servicer(None, lambda: True)
+    servicer.oracle = OneTrialOracle()
+    request = protos.get_service().CreateTrialRequest(tuner_id="second")
+    servicer.CreateTrial(request, None)
+    assert servicer.waiting == {"second"}
+    servicer.oracle.ongoing_trials.clear()
+    servicer.CreateTrial(protos.get_service().CreateTrialRequest(tuner_id="first"), None)
+    assert (servicer.stop_triggered, servicer.waiting) == (True, {"second"})  # the chief must not end yet
+    servicer.CreateTrial(request, None)
+    assert servicer.waiting == set()

@@ -1,0 +1,234 @@
+"""Searches that are cut off anywhere go on as if they had not been; Keras Tuner's own files play no part in it."""
+
+import json
+from concurrent import futures
+
+import keras_tuner
+import pytest
+from keras_tuner.engine.trial import Trial
+from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
+
+from pipeline.common import errors
+from tuning.sessions import oracles
+from tuning.sessions.journal import Journal
+from tuning.sessions.oracles import COMPLETED, FAILED, OBJECTIVE, RUNNING
+from tuning.sessions.session import TUNERS
+
+
+def space() -> keras_tuner.HyperParameters:
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("units", [1, 2, 3])
+    hp.Float("rate", 0.0, 1.0, step=0.25)
+    return hp
+
+
+def score(values) -> float:
+    return -abs(values["units"] - 2) - (values["rate"] - 0.5) ** 2 + 0.001 * values.get("tuner/epochs", 0)
+
+
+def begun(tuner, path, max_trials=8, **more):
+    return oracles.build(tuner, space(), Journal(path), max_trials=max_trials, max_epochs=4, seed=0, **more)
+
+
+def end(oracle, trial, status=COMPLETED):
+    if status == COMPLETED:
+        oracle.update_trial(trial.trial_id, {OBJECTIVE: score(trial.hyperparameters.values)})
+    trial.status = status
+    oracle.end_trial(trial)
+
+
+def searched(tuner, path, cut=lambda number: False):
+    """The whole search; after each event the oracle is thrown away and made again where `cut` says so."""
+    oracle, number = begun(tuner, path), 0
+    while True:
+        trial = oracle.create_trial("worker")
+        if trial.status != RUNNING:
+            assert trial.status == "STOPPED"
+            break
+        if cut(number := number + 1):
+            oracle = begun(tuner, path)
+            trial = oracle.create_trial("worker")
+        end(oracle, trial, FAILED if trial.trial_id.endswith("2") else COMPLETED)
+        if cut(number := number + 1):
+            oracle = begun(tuner, path)
+    return [
+        (trial.trial_id, trial.status, trial.hyperparameters.values, trial.score)
+        for _, trial in sorted(oracle.trials.items())
+    ]
+
+
+@pytest.mark.parametrize("tuner", TUNERS)
+@pytest.mark.parametrize("every", [1, 3])
+def test_search_that_is_cut_off_again_and_again_ends_as_the_undisturbed_one(tuner, every, tmp_path):
+    undisturbed = searched(tuner, tmp_path / "whole")
+    assert searched(tuner, tmp_path / "cut", cut=lambda number: number % every == 0) == undisturbed
+    assert len({trial_id for trial_id, *_ in undisturbed}) == len(undisturbed) >= 8
+    assert {status for _, status, *_ in undisturbed} == {COMPLETED, FAILED}
+    assert {path.name for path in tmp_path.iterdir()} == {"whole", "cut"}  # nothing of Keras Tuner's own
+
+
+def test_hyperband_goes_on_with_its_brackets_where_a_clock_ends_the_search(tmp_path):
+    once = searched("hyperband", tmp_path / "journal")
+    oracle = begun("hyperband", tmp_path / "journal", has_time_limit=True)  # a finished search that is given more time
+    assert [(trial.trial_id, trial.status) for _, trial in sorted(oracle.trials.items())] == [one[:2] for one in once]
+    trial = oracle.create_trial("worker")
+    assert trial.status == RUNNING
+    assert trial.trial_id not in {trial_id for trial_id, *_ in once}
+    assert trial.hyperparameters.values["tuner/bracket"] == 1  # the first one again
+
+
+def test_line_that_was_cut_off_never_happened(tmp_path):
+    path = tmp_path / "journal"
+    oracle = begun("random", path)
+    end(oracle, oracle.create_trial("worker"))
+    text = path.read_text()
+    path.write_text(text + '{"event": "begin", "wor')
+    again = begun("random", path)
+    assert path.read_text() == text
+    assert [trial.score for trial in again.trials.values()] == [trial.score for trial in oracle.trials.values()]
+
+
+def test_trial_of_a_worker_that_is_gone_goes_to_the_next_that_asks(tmp_path):
+    oracle = begun("random", tmp_path / "journal")
+    lost = oracle.create_trial("one")
+    oracle = begun("random", tmp_path / "journal")
+    oracle.requeue()
+    assert oracle.create_trial("two").trial_id == lost.trial_id
+    assert oracle.create_trial("three").trial_id != lost.trial_id
+    again = begun("random", tmp_path / "journal")
+    assert {name: trial.trial_id for name, trial in again.ongoing_trials.items()} == {
+        name: trial.trial_id for name, trial in oracle.ongoing_trials.items()
+    }
+
+
+@pytest.mark.parametrize("tuner", ["random", "hyperband", "grid"])
+def test_questions_that_led_to_nothing_leave_no_mark_on_what_comes(tuner, tmp_path):
+    """Two workers until the space is used up: one often asks in vain while the other works."""
+    oracle, waiting = begun(tuner, tmp_path / "journal", max_trials=40), []
+    for _ in range(200):
+        trials = [oracle.create_trial(worker) for worker in ("one", "two")]
+        running = {trial.trial_id: trial for trial in trials if trial.status == RUNNING}
+        if not running:
+            break
+        waiting += [trial for trial in trials if trial.status != RUNNING]
+        end(oracle, next(iter(running.values())))
+    again = begun(tuner, tmp_path / "journal", max_trials=40)
+    assert [trial.hyperparameters.values for trial in again.trials.values()] == [
+        trial.hyperparameters.values for trial in oracle.trials.values()
+    ]
+
+
+def test_grid_has_a_trial_for_every_worker_that_asks(tmp_path):
+    """Keras Tuner's own lets workers wait for one another: of three, one works."""
+    stock = GridSearchOracle(keras_tuner.Objective(OBJECTIVE, "max"), hyperparameters=space())
+    stock._set_project_dir(tmp_path, "stock")
+    stock.verbose = 0
+
+    def asked_after_an_end(oracle) -> list[str]:
+        first, *_ = [oracle.create_trial(worker) for worker in ("one", "two", "three")]
+        end(oracle, first)
+        return [oracle.create_trial(worker).status for worker in ("one", "two", "three")]
+
+    assert asked_after_an_end(stock) == ["IDLE", RUNNING, "IDLE"]
+    assert asked_after_an_end(begun("grid", tmp_path / "journal", max_trials=40)) == [RUNNING] * 3
+
+
+def test_grid_is_the_same_with_many_workers(tmp_path):
+    """Each combination once, in the order of one worker."""
+
+    def combinations(num_workers: int) -> list[dict]:
+        oracle = begun("grid", tmp_path / f"journal_{num_workers}", max_trials=40)
+        while True:
+            trials = [oracle.create_trial(str(number)) for number in range(num_workers)]
+            running = [trial for trial in trials if trial.status == RUNNING]
+            if not running:
+                return [trial.hyperparameters.values for _, trial in sorted(oracle.trials.items())]
+            for trial in reversed(running):
+                end(oracle, trial)
+
+    assert len(combinations(1)) == 15
+    assert combinations(3) == combinations(1)
+
+
+def test_trial_that_has_ended_ends_once(tmp_path):
+    oracle = begun("random", tmp_path / "journal")
+    trial = oracle.create_trial("one")
+    oracle.requeue(["one"])
+    assert oracle.create_trial("two").trial_id == trial.trial_id
+    for _ in range(2):  # by the one that was given up, and by the other
+        oracle.finish(trial, {"status": COMPLETED, "objective": 0.5})
+    assert not oracle.ongoing_trials
+    again = begun("random", tmp_path / "journal")
+    assert again.end_order == oracle.end_order == [trial.trial_id]
+    assert not again.ongoing_trials
+
+
+def test_requeue_of_a_worker_that_has_nothing_is_nothing(tmp_path):
+    oracle = begun("random", tmp_path / "journal")
+    oracle.requeue(["gone"])
+    assert Journal(tmp_path / "journal").events() == []
+
+
+def test_oracle_says_whether_it_has_more_and_keeps_the_trial(tmp_path):
+    oracle = begun("random", tmp_path / "journal", max_trials=1)
+    assert oracle.has_more()
+    trial = oracle.create_trial("worker")
+    assert trial.trial_id == "0"
+    end(oracle, trial)
+    assert not oracle.has_more()
+    assert len(begun("random", tmp_path / "journal", max_trials=1).trials) == 1
+
+
+def test_many_failures_in_a_row_leave_the_oracle_usable(tmp_path):
+    """Keras Tuner raises at three, its lock held for ever."""
+    oracle = begun("random", tmp_path / "journal")
+    for _ in range(5):
+        end(oracle, oracle.create_trial("worker"), FAILED)
+    trial = oracle.create_trial("worker")
+    end(oracle, trial)
+    assert oracle.get_best_trials(1)[0].trial_id == trial.trial_id
+
+
+def test_oracle_is_usable_after_it_raised(tmp_path):
+    """Keras Tuner's own holds its lock then, and a chief hangs for ever."""
+    oracle = begun("random", tmp_path / "journal")
+    trial = oracle.create_trial("worker")
+    with pytest.raises(KeyError):
+        oracle.end_trial(Trial(space(), "no such trial", COMPLETED))
+    with futures.ThreadPoolExecutor(1) as other:
+        other.submit(end, oracle, trial).result(timeout=30)
+    assert oracle.trials[trial.trial_id].status == COMPLETED
+
+
+def test_journal_of_another_session_is_refused(tmp_path):
+    path = tmp_path / "journal"
+    oracle = begun("random", path)
+    oracle.create_trial("worker")
+    event = json.loads(path.read_text())
+    event["values"]["units"] = event["values"]["units"] % 3 + 1
+    path.write_text(json.dumps(event) + "\n")
+    with pytest.raises(errors.FailedError, match="line 1 of the session's journal does not follow"):
+        begun("random", path)
+
+
+def test_damaged_journal_is_one_clear_line(tmp_path):
+    path = tmp_path / "journal"
+    path.write_text("no JSON\n")
+    with pytest.raises(errors.FailedError, match="journal: damaged"):
+        begun("random", path)
+
+
+def test_keras_tuners_own_files_do_not_survive_a_kill(tmp_path):
+    """What is mended here: its JSON is written in place, and half a file ends the session."""
+
+    def stock():
+        oracle = RandomSearchOracle(keras_tuner.Objective("score", "max"), 3, seed=1, hyperparameters=space())
+        oracle._set_project_dir(tmp_path, "stock")
+        oracle.verbose = 0
+        return oracle
+
+    stock().create_trial("tuner0")
+    file = tmp_path / "stock" / "oracle.json"
+    file.write_text(file.read_text()[:100])
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
+        stock().reload()

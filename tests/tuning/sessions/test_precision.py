@@ -1,0 +1,132 @@
+"""Keras Tuner throws a global policy away before it builds; what builds inside a scope cannot lose its own."""
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+
+from models import classifier
+from models.config.training import TrainConfig
+from models.runs import folder as run_folder
+from models.runtime import precision
+from pipeline.common import errors
+from pipeline.data_config import DataConfig, SourceConfig
+from tuning.sessions import search_space, session
+from tuning.sessions.search_space import SPACES, Space, find
+from tuning.sessions.session import SessionConfig
+
+
+class Recorder(keras_tuner.HyperModel):
+    """Builds by `make`, and notes the policy that each model computes in."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.make, self.policies = make, []
+
+    def build(self, hp):
+        hp.Choice("units", [4, 8])
+        model = self.make()
+        model.compile("sgd", "mse")
+        self.policies.append(precision.of(model))
+        return model
+
+
+def policies(make, tmp_path) -> list[str]:
+    """Of the build that looks for hyperparameters, and of two trials'."""
+    recorder = Recorder(make)
+    tuner = keras_tuner.RandomSearch(recorder, keras_tuner.Objective("loss", "min"), 2, directory=tmp_path)
+    for _ in range(2):
+        tuner._try_build(tuner.oracle.get_space())
+    return recorder.policies
+
+
+def small() -> keras.Model:
+    images = keras.Input((8, 8, 3))
+    return keras.Model(images, keras.layers.Dense(2, dtype="float32")(keras.layers.Conv2D(4, 3)(images)))
+
+
+def test_stock_keras_tuner_loses_a_global_policy_after_the_first_build(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert policies(small, tmp_path) == ["mixed_bfloat16", "float32", "float32"]
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_ours_keeps_its_policy_in_every_build(tmp_path):
+    config = TrainConfig(precision="mixed_bfloat16")
+    assert policies(lambda: classifier.build(config), tmp_path) == ["mixed_bfloat16"] * 3
+
+
+def test_policy_is_read_from_the_layers_that_have_weights():
+    assert precision.of(classifier.build(TrainConfig(precision="float32"))) == "float32"
+    assert precision.of(classifier.build(TrainConfig(precision="mixed_float16"))) == "mixed_float16"
+    assert precision.of(classifier.build(TrainConfig(precision="mixed_bfloat16", architecture="linear"))) == "float32"
+
+
+@pytest.mark.parametrize("name", SPACES)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_space_makes_configurations_and_asks_for_the_same_each_time(name, seed, tmp_path):
+    config = SessionConfig(space=name, trunk_run_dir="runs/trunk" if SPACES[name].has_frozen_trunk else "")
+    found = session.Session(tmp_path, config, find(name), SourceConfig())
+    hyperparameters = found.declared()
+    names = {one.name for one in hyperparameters.space}
+    random = np.random.default_rng(seed)
+    for one in hyperparameters.space:
+        hyperparameters.values[one.name] = one.random_sample(int(random.integers(1, 10**6)))
+    before = dict(hyperparameters.values)
+    cell = found.cell("1", hyperparameters)
+    assert {one.name for one in hyperparameters.space} == names
+    assert hyperparameters.values == before
+    assert cell.train.epochs == config.max_epochs
+    assert cell.train.freeze_trunk == SPACES[name].has_frozen_trunk
+
+
+@pytest.mark.parametrize(
+    ("trunk", "choices"),
+    [
+        ({"architecture": "fast"}, ["frozen", "shared", "separate"]),
+        ({"architecture": "residual", "separate_blocks": True}, ["frozen", "separate"]),
+        ({"architecture": "resnet"}, None),
+    ],
+)
+def test_heads_have_the_choices_of_last_block_that_their_trunk_has(tmp_path, trunk, choices):
+    config = {**DataConfig().as_dict(), **TrainConfig(**trunk).as_dict()}
+    with run_folder.claim(str(tmp_path / "trunk"), config, {}) as run:
+        run.write_report({})
+    own = SessionConfig(space="heads", trunk_run_dir=str(tmp_path / "trunk"))
+    found = session.Session(tmp_path, own, search_space.on_trunk(find("heads"), own.trunk_run_dir), SourceConfig())
+    hyperparameters = found.declared()
+    offered = {one.name: getattr(one, "values", None) for one in hyperparameters.space}
+    assert offered.get("last_block") == choices
+    for choice in choices or ["frozen"]:
+        hyperparameters.values["last_block"] = choice
+        cell = found.cell("1", hyperparameters)
+        assert cell.train.thaw_last_block == (choice != "frozen")
+        assert cell.train.separate_blocks == (choice == "separate" or "separate_blocks" in trunk)
+
+
+def test_space_of_a_file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text('BASE = {"preset": "tiny"}\n\ndef space(hp):\n    return {"seed": hp.Choice("seed", [1, 2])}\n')
+    found = find(str(path))
+    assert isinstance(found, Space)
+    assert (found.name, found.base["preset"]) == ("mine", "tiny")
+    assert found.choose(keras_tuner.HyperParameters()) == {"seed": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "expected a Python file, found none"),
+        ("x = 1\n", r"expected a function space\(hp\)"),
+        ("BASE = 3\ndef space(hp): return {}\n", "BASE, if any, to be a dict"),
+        ("raise OSError('no')\n", "OSError: no"),
+    ],
+)
+def test_file_without_a_space_is_refused(tmp_path, content, message):
+    path = tmp_path / "mine.py"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(errors.BadArgumentError, match=f"space={path}: .*{message}"):
+        find(str(path))

@@ -1,0 +1,174 @@
+"""A session's document says what was best and what mattered; its pictures are drawn from the document alone."""
+
+import json
+
+import pytest
+from matplotlib.image import imread
+from rich.console import Console
+
+from pipeline.data_config import SourceConfig
+from tests.tuning import stub_training
+from tuning.sessions import page as session_page
+from tuning.sessions import plots, retraining, session
+from tuning.sessions import report as session_report
+from tuning.sessions.search_space import Space
+from tuning.sessions.session import COMPLETED, FAILED, SessionConfig
+from tuning.studies.design import Cell
+
+BASE = {"preset": "linear", "num_validation": 500}
+
+
+CONFIG = {
+    "epochs": 3.0,
+    "archive": "/home/one/archive",
+    "data_dir": "/home/one/data",
+    "trunk_run_dir": "/home/one/trunk",
+}
+
+
+def record(number, rate, kind, status=COMPLETED, **more):
+    values = {"rate": rate, "kind": kind, **more.pop("hyperparameters", {})}
+    about = {"id": f"{number:02d}", "hyperparameters": values, "seconds": 10.0, "status": status}
+    if status == FAILED:
+        return {**about, "reason": "no room for the network"}
+    objective = 0.5 - abs(rate - 0.3) + 0.001 * (number % 2)
+    accuracies = {"objective": objective, "fine": objective - 0.1, "coarse": objective + 0.1}
+    more = {"git_commit": f"commit {number % 2}", **more}
+    return {**about, **accuracies, "precision": "mixed_bfloat16", "epochs": 3.0, "config": CONFIG, **more}
+
+
+RECORDS = [record(number, rate=0.1 * (number % 6), kind="ab"[number % 2]) for number in range(24)]
+
+
+@pytest.fixture
+def tuned(tmp_path):
+    config = SessionConfig(space="mine", tuner="random", max_epochs=3, fine_weight=0.5)
+    space = Space("mine", lambda hp: {"learning_rate": hp.Choice("learning_rate", [0.1, 0.2])}, BASE)
+    with session.claim(tmp_path / "session", config, space, SourceConfig(dataset="shapes100_tiny")) as found:
+        yield found
+
+
+def document(tuned, records=RECORDS):
+    for one in records:
+        tuned.write_record(one)
+    return json.loads(json.dumps(session_report.document(tuned, "python -m tuning.tune"), allow_nan=False))
+
+
+def test_document_has_every_trial_and_the_best_with_its_configuration(tuned):
+    found = document(tuned, [*RECORDS, record(24, 0.3, "a", FAILED)])
+    assert [trial["id"] for trial in found["trials"]] == [f"{number:02d}" for number in range(25)]
+    assert found["trials"][24] == {
+        "id": "24",
+        "hyperparameters": {"rate": 0.3, "kind": "a"},
+        "seconds": 10.0,
+        "status": FAILED,
+        "reason": "no room for the network",
+    }
+    keys = {"id", "status", "precision", "hyperparameters", "objective", "fine", "coarse", "epochs", "seconds"}
+    assert keys <= found["trials"][0].keys()
+    assert found["git_commit"] == "commit 1 and commit 0"  # of the trials, the best one's first
+    assert found["best"]["id"] == "03"  # the first of those with the best rate and the odd number's bonus
+    assert found["best"]["config"] == {"epochs": 3.0}  # without the paths of this machine
+
+
+def test_hyperparameter_that_decides_is_the_important_one(tuned):
+    found = document(tuned)["importance"]
+    assert list(found) == ["rate", "kind"]
+    assert found["rate"] > 0.8  # the kind follows from the rate's number, and so knows something of it
+    assert sum(found.values()) == pytest.approx(1.0, abs=0.001)
+
+
+def test_few_trials_say_nothing_of_importance_and_equal_ones_that_nothing_mattered(tuned):
+    assert session_report.importance(RECORDS[:7]) is None
+    assert session_report.importance(RECORDS[:8]) is not None
+    third = {f"other_{number}": number for number in range(11)}
+    many = [{**one, "hyperparameters": {**one["hyperparameters"], **third}} for one in RECORDS]
+    assert session_report.importance(many) is None  # 24 trials of 13
+    equal = [{**one, "objective": 0.5} for one in RECORDS]
+    assert session_report.importance(equal) == {"rate": 0.0, "kind": 0.0}
+
+
+def test_page_and_terminal_tell_the_best_first_and_what_failed(tuned):
+    found = document(tuned, [*RECORDS, record(24, 0.3, "a", FAILED)])
+    page = session_page.markdown(found)
+    lines = page.splitlines()
+    first = lines.index("| --- | --- | --- | --- | --- | --- | --- | --- |") + 1
+    assert lines[first] == "| 1 | 03 | 50.10 | 40.10 | 60.10 | 3 | 10 | rate=0.3, kind=b |"
+    assert "- 24: no room for the network" in lines
+    assert "24 of 25 trials completed" in page
+    assert "the mean of fine and coarse accuracy on validation" in page
+    assert "NOT CIFAR-100" in page
+    console = Console(width=120, record=True)
+    session_page.show(found, console)
+    told = console.export_text()
+    assert "50.10" in told
+    assert told.count("NOT CIFAR-100") == 2
+
+
+def test_session_without_a_completed_trial_has_a_report_too(tuned, tmp_path):
+    found = document(tuned, [record(0, 0.3, "a", FAILED)])
+    assert (found["best"], found["importance"]) == (None, None)
+    assert "0 of 1 trials completed" in session_page.markdown(found)
+    assert plots.draw(found, tmp_path) == []
+
+
+def test_every_picture_is_drawn_from_the_document(tuned, tmp_path):
+    rungs = [
+        {"tuner/bracket": 1, "tuner/epochs": 1, "tuner/trial_id": ""},
+        {"tuner/bracket": 1, "tuner/epochs": 3, "tuner/trial_id": "00"},
+        {"tuner/bracket": 0, "tuner/epochs": 3, "tuner/trial_id": ""},
+    ]
+    records = [
+        {**one, "hyperparameters": {**one["hyperparameters"], **rungs[number % 3]}}
+        for number, one in enumerate(RECORDS)
+    ]
+    found = document(tuned, [*records, record(24, 0.3, "a", FAILED)])
+    paths = plots.draw(found, tmp_path)
+    assert {path.stem for path in paths} == {"objective", "parallel_coordinates", "importance", "brackets"}
+    for path in paths:
+        assert imread(path).std() > 0.05  # something is on it
+
+
+def train(cell: Cell, run_dir):
+    """The tuned one is better by 0.05; both by a hundredth a seed."""
+    better = 0.05 if cell.variant == "tuned-00" else 0.0
+    outcome = stub_training.outcome(cell, accuracy=0.5 + better + 0.01 * cell.train.seed)
+    marker = run_dir / "tested"
+    if marker.exists():
+        outcome["report"] |= {"split": "test", "fine_accuracy": 0.4, "coarse_from_fine_accuracy": 0.6}
+    return outcome
+
+
+def evaluate(run_dir, split):
+    run_dir.mkdir(parents=True, exist_ok=True)
+    marker = run_dir / "tested"
+    if marker.exists():
+        raise RuntimeError("test is read once")
+    marker.touch()
+    return stub_training.outcome(None, split=split, fine_accuracy=0.4, coarse_from_fine_accuracy=0.6)["report"]
+
+
+def test_what_is_trained_again_learns_as_long_as_the_preset(tuned, tmp_path):
+    """Whatever patience and epochs the trials had."""
+    untuned = tuned.trunk_cell(0)
+    best = {**record(0, 0.3, "a"), "config": {**tuned.cell("0", tuned.declared()).config, "patience": 3, "epochs": 1.0}}
+    again = retraining._tuned(tuned, best, 1, untuned, tmp_path)
+    assert (again.train.seed, again.train.patience, again.train.epochs) == (1, 0, untuned.train.epochs)
+
+
+def test_best_trial_is_trained_again_beside_the_preset_and_test_is_read_once(tuned):
+    best = {**record(0, 0.3, "a"), "config": tuned.cell("0", tuned.declared()).config}
+    for _ in range(2):  # the second time all of it is finished
+        found = retraining.run(tuned, best, range(2), train, evaluate)
+        assert found["untuned"] == pytest.approx({"0": 0.6, "1": 0.61})
+        assert found["tuned"] == pytest.approx({"0": 0.65, "1": 0.66})
+        assert found["test"] == pytest.approx({"fine": 0.4, "coarse": 0.6})
+    report = document(tuned)
+    page = session_page.markdown(report, ["objective.png"])
+    assert "- the preset as it is: 60.50 ± 0.71 % on validation, seeds 0, 1\n" in page
+    assert "- trial 00, trained again: 65.50 ± 0.71 % on validation, seeds 0, 1\n" in page
+    assert "- the difference, seed by seed: +5.00, +5.00 points\n" in page
+    assert "- the same trial on test, read once: fine 40.00 %, coarse 60.00 %, mean over the seeds\n" in page
+    assert "![objective.png](objective.png)" in page
+    told = session_page.retrained_lines({**report["retrained"], "test": {"fine": None, "coarse": 0.6}})
+    assert told[-1] == "- the same trial on test, read once: coarse 60.00 %, mean over the seeds"

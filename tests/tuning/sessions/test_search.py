@@ -1,0 +1,295 @@
+"""A search trains each trial once, goes on after any end, and says in one line what went wrong."""
+
+import dataclasses
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tensorflow as tf
+from tensorboard.plugins.hparams import plugin_data_pb2
+
+from models.runs.folder import RunFolder
+from pipeline.common import errors
+from pipeline.data_config import SourceConfig
+from tests.conftest import ROOT
+from tests.tuning import stub_training
+from tuning.sessions import search, session
+from tuning.sessions.search_space import Space
+from tuning.sessions.session import COMPLETED, FAILED, TUNERS, SessionConfig, ranked
+from tuning.sessions.time_budget import Budget
+
+SOURCE = SourceConfig(dataset="shapes100_tiny")
+BASE = {"preset": "linear", "num_validation": 500}
+
+
+def choose(hp):
+    return {
+        "learning_rate": hp.Float("learning_rate", 0.1, 0.5, step=0.1),
+        "coarse_loss_weight": hp.Choice("coarse_loss_weight", [0.5, 1.0]),
+    }
+
+
+def searched(path, train=stub_training.train_as_well_as_the_rate, choose=choose, base=BASE, **values):
+    config = SessionConfig(**{"space": "mine", "tuner": "random", "max_trials": 6, "max_epochs": 3, **values})
+    with session.claim(path, config, Space("mine", choose, base), SOURCE) as found:
+        search.run(found, train)
+        return found
+
+
+def told(found):
+    return [
+        (record["id"], record["status"], record["hyperparameters"], record.get("objective"))
+        for record in found.records()
+    ]
+
+
+def calls(path: pathlib.Path) -> list[str]:
+    return (path / "calls.txt").read_text().split()
+
+
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_each_trial_is_trained_once_and_never_again(tuner, tmp_path):
+    found = searched(tmp_path / "session", tuner=tuner)
+    again = searched(tmp_path / "session", tuner=tuner)
+    assert told(again) == told(found)
+    assert sorted(calls(tmp_path / "session")) == sorted(f"{record['id']}-seed-0" for record in found.records())
+    assert {record["status"] for record in found.records()} == {COMPLETED}
+    assert not list((tmp_path / "session" / "runs").iterdir())
+    best = session.ranked(found.records())[0]
+    assert best["objective"] == pytest.approx(0.5 + 0.1 - abs(best["hyperparameters"]["learning_rate"] - 0.3))
+
+
+def test_trials_are_logged_for_tensorboards_hparams_page(tmp_path):
+    found = searched(tmp_path / "session", stub_training.train_but_fail_every_other)
+    logged = {}
+    for path in (tmp_path / "session" / "tensorboard").glob("*/*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                logged.setdefault(path.parent.name, {})[value.tag] = value
+    completed = session.ranked(found.records())
+    assert set(logged) == {record["id"] for record in completed}
+    for record in completed:
+        values = logged[record["id"]]
+        assert float(tf.make_ndarray(values["objective"].tensor)) == pytest.approx(record["objective"])
+        start = plugin_data_pb2.HParamsPluginData.FromString(
+            values["_hparams_/session_start_info"].metadata.plugin_data.content
+        ).session_start_info
+        assert start.hparams["learning_rate"].number_value == record["hyperparameters"]["learning_rate"]
+
+
+def test_hyperbands_rungs_are_whole_trainings_of_their_epochs(tmp_path):
+    found = searched(tmp_path / "session", tuner="hyperband")
+    epochs = {record["config"]["epochs"] for record in found.records()}
+    assert epochs == {1.0, 3.0}
+    assert all(record["epochs"] == record["hyperparameters"]["tuner/epochs"] for record in found.records())
+
+
+@pytest.mark.parametrize(
+    ("objective", "weight", "expected"),
+    [("fine", 0.5, 0.4), ("coarse", 0.5, 0.6), ("both", 0.5, 0.5), ("both", 0.75, 0.45)],
+)
+def test_objective_is_of_the_last_epoch_on_validation(objective, weight, expected):
+    report = stub_training.outcome(None, accuracy=0.4)["report"]
+    config = SessionConfig(objective=objective, fine_weight=weight)
+    assert session.objective(config, report) == pytest.approx(expected)
+    with pytest.raises(errors.FailedError, match="measured on test, expected validation"):
+        session.objective(config, {**report, "split": "test"})
+
+
+def test_network_that_does_not_answer_what_is_asked_fails(tmp_path):
+    report = stub_training.outcome(None, coarse_from_fine_accuracy=None)["report"]
+    with pytest.raises(errors.FailedError, match="objective=both: the network answers fine alone"):
+        session.objective(SessionConfig(), report)
+
+
+def test_trials_that_fail_are_told_and_passed_over(tmp_path):
+    found = searched(tmp_path / "session", stub_training.train_but_fail_every_other)
+    failed = [record for record in found.records() if record["status"] == FAILED]
+    assert [record["id"] for record in failed] == ["1", "3", "5"]
+    assert {record["reason"] for record in failed} == {"MemoryError: no room for the network"}
+    assert len(session.ranked(found.records())) == 3
+
+
+@pytest.mark.parametrize(
+    ("train", "reason"),
+    [
+        (stub_training.train_and_fail, "fine_loss is nan, expected a number"),
+        (stub_training.train_to_no_number, "its objective is nan"),
+    ],
+)
+def test_session_in_which_nothing_works_ends_early(train, reason, tmp_path):
+    with pytest.raises(errors.FailedError, match=f"5 trials in a row failed, the last one: {reason}"):
+        searched(tmp_path / "session", train, max_trials=20)
+    assert len(list((tmp_path / "session" / "trials").iterdir())) == 5
+
+
+def test_full_disk_ends_the_session_and_keeps_the_trial(tmp_path):
+    path = tmp_path / "session"
+    with pytest.raises(errors.FailedError, match=r"OSError: No space left on device; make room, then give the same"):
+        searched(path, stub_training.train_but_fill_the_disk)
+    assert not (path / "trials").exists()
+    assert (path / "runs" / "0").exists()
+    assert [record["status"] for record in searched(path).records()] == [COMPLETED] * 6
+    assert calls(path).count("0-seed-0") == 2
+
+
+def test_journal_that_cannot_be_written_is_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "session"
+    found = searched(path, max_trials=2)
+    before = (path / "journal.jsonl").read_bytes()
+    with monkeypatch.context() as full:
+        full.setattr("os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="No space"):
+            found.journal.append({"event": "time", "spent_s": 1.0})
+    assert (path / "journal.jsonl").read_bytes() == before
+
+
+def test_budget_expects_a_full_trial_and_what_comes_after(tmp_path):
+    found = searched(tmp_path / "session", max_minutes=10.0)
+    slow = {"seconds": 9.0, "train_seconds": 6.0, "epochs": 2.0}
+    fast = {"seconds": 5.0, "train_seconds": 4.0, "epochs": 2.0}
+    best, *others = ranked(found.records())
+    for record in others:
+        found.write_record({**record, **slow, "objective": 0.1})
+    found.write_record({**best, **fast})
+    found.write_record({**others[0], **fast, "objective": 0.2})
+    found.write_record({**others[1], **fast, "objective": 0.2})
+    trial = 3.0 + 3 * 3.0  # what lies beside its epochs, and they, as slow as any
+    assert Budget(found, 0).expected_seconds() == pytest.approx(trial)
+    again = 2 * (1.0 + 2.0 * 10.0)  # linear's own ten epochs, tuned and untuned, as in the better three of six
+    assert Budget(found, 3).expected_seconds() == pytest.approx(trial + 3 * again)
+    assert Budget(found, 3).allows_another()
+    for record in found.records():
+        found.write_record({**record, "seconds": 800.0, "train_seconds": 700.0})
+    assert not Budget(found, 0).allows_another()
+
+
+def test_budget_counts_the_trunks_that_are_still_to_be_trained(tmp_path):
+    found = searched(tmp_path / "session", max_minutes=10.0)
+    for record in found.records():
+        found.write_record({**record, "seconds": 5.0, "train_seconds": 4.0, "epochs": 2.0})
+    found.space = dataclasses.replace(found.space, has_frozen_trunk=True)
+    run = RunFolder(found.trunk_dir)
+    run.path.mkdir()
+    run.write_report({"train_seconds": 50.0})
+    trial = 1.0 + 3 * 2.0
+    assert Budget(found, 0).expected_seconds() == pytest.approx(trial)
+    assert Budget(found, 3).expected_seconds() == pytest.approx(trial + 3 * trial + 2 * 50.0)
+
+
+def test_time_of_a_call_that_was_cut_off_counts(tmp_path):
+    found = searched(tmp_path / "session", max_trials=1)
+    budget = Budget(found, 0)
+    spent = budget.spent()
+    budget.keep(at_once=True)
+    assert found.spent_s() == pytest.approx(spent, abs=0.2)
+    before = len(found.journal.events())
+    budget.keep()
+    assert len(found.journal.events()) == before
+
+
+def test_session_ends_when_its_minutes_are_used_up(tmp_path):
+    found = searched(tmp_path / "session", stub_training.train_slowly, max_minutes=1 / 60, max_trials=100)
+    assert 1 <= len(found.records()) < 5
+    again = searched(tmp_path / "session", max_minutes=1 / 60, max_trials=100)  # the minutes are the session's
+    assert told(again) == told(found)
+
+
+def test_two_workers_find_what_one_does(tmp_path):
+    one = searched(tmp_path / "one", tuner="grid", max_trials=10)
+    two = searched(tmp_path / "two", tuner="grid", max_trials=10, workers=2)
+    assert {(str(values), objective) for _, _, values, objective in told(two)} == {
+        (str(values), objective) for _, _, values, objective in told(one)
+    }
+    assert len(told(two)) == 10
+
+
+def broken(hp):
+    raise KeyError("units")
+
+
+def conditional(hp):
+    kind = hp.Choice("kind", ["a", "b"])
+    with hp.conditional_scope("kind", ["a"]):
+        units = hp.Choice("units", [1, 2])
+    return {"coarse_loss_weight": 1.0 if kind == "a" else 0.5, "fine_hidden_units": units or 1}
+
+
+@pytest.mark.parametrize(
+    ("choose", "base", "message"),
+    [
+        (broken, BASE, "space=mine: KeyError: 'units'"),
+        (lambda hp: {}, BASE, "space=mine: expected hyperparameters, found none"),
+        (lambda hp: None, BASE, "space=mine: expected a dictionary of configuration fields, given None"),
+        (lambda hp: {"learning_rat": hp.Choice("a", [0.1])}, BASE, "unknown field 'learning_rat'; did you mean"),
+        (lambda hp: {"learning_rate": hp.Choice("a", [-1.0])}, BASE, "learning_rate=-1.0: expected"),
+        (choose, {**BASE, "preset": "quik"}, "preset='quik': expected one of"),
+        (conditional, BASE, "'units' is asked for under a condition"),
+        (choose, {**BASE, "num_validation": 0}, "num_validation=0; a search chooses on validation"),
+        (choose, {**BASE, "heads": "coarse"}, "objective=both: the space's networks answer coarse labels alone"),
+        (choose, {**BASE, "epochs": 3.0}, "sets 'epochs', which is the session's own"),
+        (lambda hp: {"seed": hp.Choice("seed", [1, 2])}, BASE, "sets 'seed', which is the session's own"),
+        (lambda hp: {"dropout": hp.Choice("dropout", [0.1])}, BASE, "architecture 'linear' does not read it"),
+    ],
+)
+def test_wrong_space_is_one_clear_line_before_any_work(choose, base, message, tmp_path):
+    with pytest.raises(errors.BadArgumentError, match=message):
+        searched(tmp_path / "session", choose=choose, base=base)
+    assert not (tmp_path / "session" / "session.json").exists()
+
+
+def test_folder_of_another_session_or_space_is_refused(tmp_path):
+    searched(tmp_path / "session")
+    before = sorted((tmp_path / "session").rglob("*"))
+    with pytest.raises(
+        errors.BadArgumentError,
+        match="belongs to another session: tuner='random' there, tuner='grid' given",
+    ):
+        searched(tmp_path / "session", tuner="grid")
+    with pytest.raises(errors.BadArgumentError, match="another hyperparameters"):
+        searched(tmp_path / "session", choose=lambda hp: {"learning_rate": hp.Choice("learning_rate", [0.1, 0.2])})
+    with pytest.raises(errors.BadArgumentError, match="expected a new folder or a session's"):
+        searched(tmp_path)
+    assert sorted((tmp_path / "session").rglob("*")) == before
+
+
+def test_trial_whose_end_the_oracle_did_not_hear_of_is_not_trained_again(tmp_path):
+    path = tmp_path / "session"
+    found = searched(path)
+    lines = (path / "journal.jsonl").read_text().splitlines(keepends=True)
+    (path / "journal.jsonl").write_text("".join(lines[:-1]))
+    assert told(searched(path)) == told(found)
+    assert len(calls(path)) == 6
+
+
+PROGRAM = """
+import pathlib, sys
+from tests.tuning import stub_training
+from tests.tuning.test_search import searched
+searched(pathlib.Path(sys.argv[1]), stub_training.train_slowly, max_trials=8)
+"""
+
+
+def test_killed_session_goes_on_to_the_same_end(tmp_path):
+    undisturbed = searched(tmp_path / "whole", max_trials=8)
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "killed")]
+    for number in range(1, 3):
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while len(list((tmp_path / "killed" / "trials").glob("*.json"))) < 2 * number:
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+    assert subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode == 0
+    with session.claim(
+        tmp_path / "killed",
+        SessionConfig(space="mine", tuner="random", max_trials=8, max_epochs=3),
+        Space("mine", choose, BASE),
+        SOURCE,
+    ) as killed:
+        assert told(killed) == told(undisturbed)
+    ended = [f"{trial_id}-seed-0" for trial_id, *_ in told(undisturbed)]
+    assert set(calls(tmp_path / "killed")) == set(ended)
+    assert len(calls(tmp_path / "killed")) <= len(ended) + 2  # the two that were under way

@@ -1,0 +1,150 @@
+"""Every study is whole: each variant of each budget is a valid configuration, and says something of its own."""
+
+import dataclasses
+
+import pytest
+
+from models import classifier
+from models.config.network import refuse_unread
+from models.reporting import flops
+from pipeline.batches import Epochs
+from pipeline.common import errors
+from pipeline.data_config import DATASETS, SourceConfig
+from pipeline.resolution import ResolutionSchedule
+from tuning.studies import catalogue
+from tuning.studies.design import BUDGETS, Combination, Study, Variant
+
+CASES = [(study, budget) for study in catalogue.STUDIES.values() for budget in BUDGETS]
+
+
+@pytest.mark.parametrize(("study", "budget"), CASES, ids=lambda value: getattr(value, "name", value))
+def test_every_variant_of_every_budget_is_a_configuration_of_its_own(study, budget):
+    for dataset in DATASETS:
+        cells = study.cells(study.variants, budget, [3], SourceConfig(dataset=dataset))
+        assert len(cells) == len(study.variants)
+        assert all((cell.data.dataset, cell.train.seed) == (dataset, 3) for cell in cells)
+        assert all(cell.data.num_validation > 0 for cell in cells)  # what a study measures
+        if budget != "smoke":
+            configs = [cell.identity for cell in cells]
+            assert all(config not in configs[:place] for place, config in enumerate(configs))
+
+
+@pytest.mark.parametrize("study", catalogue.STUDIES.values(), ids=lambda study: study.name)
+def test_variants_change_nothing_that_their_network_passes_over(study):
+    for variant in study.variants:
+        cell = study.cell(variant, "short", 0, SourceConfig())
+        refuse_unread(cell.train.architecture, variant.changes)
+
+
+@pytest.mark.parametrize("study", catalogue.STUDIES.values(), ids=lambda study: study.name)
+def test_smoke_is_small(study):
+    for cell in study.cells(study.variants, "smoke", [0], SourceConfig(dataset="shapes100_tiny")):
+        assert cell.num_steps <= 6
+        assert cell.data.num_validation + cell.data.batch_size <= 2_000  # of shapes100_tiny
+
+
+def test_seeds_are_paired_and_come_one_after_the_other():
+    study = catalogue.find("normalisation")
+    cells = study.cells(study.variants, "short", [7, 8], SourceConfig())
+    assert [cell.name for cell in cells] == ["unit-seed-7", "standardise-seed-7", "unit-seed-8", "standardise-seed-8"]
+
+
+def test_layers_win_in_their_order():
+    study = dataclasses.replace(
+        catalogue.find("normalisation"),
+        base={"preset": "tiny", "batch_size": 32},
+        budgets={budget: {"epochs": 2.0} for budget in BUDGETS},
+        variants=(Variant("unit", {"epochs": 9.0}), Variant("linear", {"preset": "linear"})),
+    )
+    first, second = study.cells(study.variants, "short", [0], SourceConfig())
+    assert (first.train.optimizer, first.data.batch_size, first.train.epochs) == ("muon", 32, 9.0)
+    assert (second.train.architecture, second.data.batch_size, second.train.epochs) == ("linear", 32, 2.0)
+
+
+def test_views_and_limits_make_the_number_of_steps():
+    study = catalogue.find("augmented_images")
+    short = {cell.variant: cell for cell in study.cells(study.variants, "short", [0], SourceConfig())}
+    assert (short["40000"].num_steps, short["600000"].num_steps) == (625, 9375)
+    assert short["600000"].data.original_share == pytest.approx(1 / 15)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("normalization", "did you mean 'normalisation'?"),
+        ("", "study is missing: expected one of fast_ablation, "),
+    ],
+)
+def test_unknown_study_is_refused_with_the_nearest(name, message):
+    with pytest.raises(errors.BadArgumentError, match=message.replace("?", r"\?")):
+        catalogue.find(name)
+
+
+def test_unknown_variant_is_refused_with_the_nearest():
+    with pytest.raises(errors.BadArgumentError, match=r"did you mean 'no_dirac'\?"):
+        catalogue.find("fast_ablation").variant("no_dirca")
+
+
+def test_unknown_field_of_a_variant_is_refused():
+    study = catalogue.find("normalisation")
+    with pytest.raises(errors.BadArgumentError, match=r"variant x: unknown field 'epoch'; did you mean 'epochs'\?"):
+        study.cell(Variant("x", {"epoch": 1.0}), "short", 0, SourceConfig())
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"reference": "nobody"}, "nobody"),
+        ({"variants": (Variant("unit"), Variant("unit"))}, "unit"),
+        ({"variants": (Variant("unit"), Variant("Two words"))}, "Two words"),
+        ({"combinations": (Combination("pair", {"fine_accuracy": "nobody"}),)}, "nobody"),
+        ({"metrics": ("accuracy",)}, "accuracy"),
+        ({"repeats": {"short": 1}}, "repeats"),
+        ({"factors": ("activation", "optimizer")}, "factors"),
+    ],
+)
+def test_study_that_does_not_fit_together_is_refused(changes, named):
+    whole = catalogue.find("normalisation")
+    with pytest.raises(ValueError, match=named):
+        Study(**{**{field.name: getattr(whole, field.name) for field in dataclasses.fields(whole)}, **changes})
+
+
+def test_small_networks_are_trained_side_by_side_and_a_smoke_of_any():
+    sides = {
+        name: [catalogue.find(name).is_side_by_side(budget) for budget in BUDGETS] for name in ("padding", "transfer")
+    }
+    assert sides == {"padding": [True, True, True], "transfer": [True, False, False]}
+
+
+def test_row_of_several_models_is_no_variant_and_names_them():
+    with pytest.raises(
+        errors.BadArgumentError, match=r"two_models'.*made of the models of fine_alone and coarse_alone"
+    ):
+        catalogue.find("single_vs_joint").chosen(["two_models"])
+
+
+def test_variants_are_chosen_by_name_and_once():
+    study = catalogue.find("normalisation")
+    assert [variant.name for variant in study.chosen(["standardise"])] == ["standardise"]
+    assert study.chosen([]) == study.variants
+    with pytest.raises(errors.BadArgumentError, match=r"^variants=unit,unit: expected each once, found 'unit' again$"):
+        study.chosen(["unit", "unit"])
+
+
+def test_full_resolution_at_equal_cost_costs_the_same():
+    study = catalogue.find("fast_ablation")
+    costs = {}
+    for name in ("all", "full_resolution", "full_resolution_equal_cost"):
+        cell = study.cell(study.variant(name), "full", 0, SourceConfig(dataset="cifar100"))
+        train = dataclasses.replace(cell.train, precision="float32")
+        steps = Epochs.of(cell.data, 50_000 - cell.data.num_validation, train.epochs).total_steps
+        by_size = ResolutionSchedule.parse(cell.data.resolutions).steps_by_size(steps, steps)
+        images = {size: count * cell.data.batch_size for size, count in by_size.items()}
+        costs[name] = flops.train_petaflop(classifier.build(train), train, images)
+    assert costs["full_resolution_equal_cost"] == pytest.approx(costs["all"], rel=0.01)
+    assert costs["full_resolution"] > 1.2 * costs["all"]
+
+
+@pytest.mark.parametrize("study", catalogue.STUDIES.values(), ids=lambda study: study.name)
+def test_budgets_that_are_to_tell_something_have_the_seeds_for_a_verdict(study):
+    assert min(study.repeats["short"], study.repeats["full"]) >= 2

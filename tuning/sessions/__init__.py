@@ -1,0 +1,1 @@
+"""Tuner sessions: a Keras Tuner search that survives interruptions."""

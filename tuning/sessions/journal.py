@@ -1,0 +1,44 @@
+"""What happened in a session, in order, so that it can be lived through again."""
+
+import json
+import os
+import pathlib
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.common import errors
+
+
+class Journal:
+    """The events of a session, in order, one JSON object a line."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+
+    def events(self) -> list[dict[str, Any]]:
+        """All of them. A last line that a kill has cut off never happened, and is removed."""
+        if not self._path.exists():
+            return []
+        data = self._path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            with open(self._path, "r+b") as file:
+                file.truncate(len(whole))
+        try:
+            return [json.loads(line) for line in whole.splitlines()]
+        except ValueError as error:
+            raise errors.FailedError(f"{self._path}: damaged ({error}); choose another --session_dir") from error
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        """Add one and make it durable; where that fails, the journal is as it was."""
+        with self._lock, open(self._path, "ab") as file:
+            length = file.tell()
+            try:
+                file.write((json.dumps(event, allow_nan=False) + "\n").encode())
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                os.truncate(self._path, length)
+                raise

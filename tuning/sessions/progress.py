@@ -1,0 +1,100 @@
+"""How far a session is: a live table of its best trials on a terminal, a line a trial everywhere."""
+
+import time
+from types import TracebackType
+from typing import Any
+
+import rich.box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from models.reporting import figures
+from tuning.sessions.page import told
+from tuning.sessions.session import COMPLETED, Session, ranked
+from tuning.studies.progress import in_words
+
+REFRESH_SECONDS = 1.0
+SHOWN_TRIALS = 10
+
+
+class SessionProgress:
+    """A context around a search."""
+
+    def __init__(self, session: Session, console: Console | None = None) -> None:
+        self._session = session
+        self._console = console or Console(highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
+        self._running: dict[str, dict[str, Any]] = {}
+        self._began = self._shown = time.perf_counter()
+
+    def __enter__(self) -> "SessionProgress":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.update(self._picture(), refresh=True)
+            self._live.stop()
+
+    def tell(self, what: str) -> None:
+        """Say what happens beside trials."""
+        self._console.print(Text(what), soft_wrap=True)
+
+    def begin(self, trial_id: str, hyperparameters: dict[str, Any]) -> None:
+        """Show a trial as running."""
+        self._running[trial_id] = hyperparameters
+        self.advance(at_once=True)
+
+    def advance(self, at_once: bool = False) -> None:
+        """Draw the table again, if it is time; may be called as often as one likes."""
+        if self._live is None or (not at_once and time.perf_counter() - self._shown < REFRESH_SECONDS):
+            return
+        self._shown = time.perf_counter()
+        self._live.update(self._picture(), refresh=True)
+
+    def end(self, record: dict[str, Any]) -> None:
+        """Say what came of a trial, in a line."""
+        self._running.pop(record["id"], None)
+        best = ranked(self._session.records())[:1]
+        line = f"trial {record['id']}: {outcome(record)}"
+        if best:
+            line += f"; best: trial {best[0]['id']}, {figures.percent(best[0]['objective'])} %"
+        self._console.print(Text(line), soft_wrap=True)
+        self.advance(at_once=True)
+
+    def _picture(self) -> Group:
+        records = self._session.records()
+        best = ranked(records)
+        table = Table(box=rich.box.SIMPLE)
+        for title in ("rank", "trial", "objective", "fine", "coarse", "epochs", "seconds"):
+            table.add_column(title, justify="right")
+        table.add_column("hyperparameters", overflow="fold")
+        for rank, record in enumerate(best[:SHOWN_TRIALS], start=1):
+            table.add_row(
+                str(rank),
+                record["id"],
+                *(figures.percent(record[name]) for name in ("objective", "fine", "coarse")),
+                f"{record['epochs']:g}",
+                f"{record['seconds']:.0f}",
+                told(record),
+            )
+        for trial_id, hyperparameters in self._running.items():
+            table.add_row("", trial_id, *["running", "", "", "", ""], told({"hyperparameters": hyperparameters}))
+        num_failed = len(records) - len(best)
+        words = f"{len(best)} trials completed, {num_failed} failed, {len(self._running)} running; "
+        return Group(table, Text(words + f"this call has taken {in_words(time.perf_counter() - self._began)}"))
+
+
+def outcome(record: dict[str, Any]) -> str:
+    """What came of a trial, in words."""
+    if record["status"] != COMPLETED:
+        return f"failed: {record['reason']}"
+    return (
+        f"{figures.percent(record['objective'])} % (fine {figures.percent(record['fine'])} %, "
+        f"coarse {figures.percent(record['coarse'])} %), {record['epochs']:g} epochs, {record['seconds']:.0f} s"
+    )

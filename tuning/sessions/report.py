@@ -1,0 +1,91 @@
+"""What a session found, as one document: its trials, the best one, what mattered.
+
+Session.records() ──document──▶ report.json ──▶ tuning.session_page, tuning.session_plots
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.inspection import permutation_importance
+
+from models.reporting import report
+from tuning.sessions.session import Session, ranked
+
+OF_THIS_MACHINE = ("data_dir", "archive", "trunk_run_dir")  # paths, of which best.json alone speaks
+LEAST_TRIALS, TRIALS_A_HYPERPARAMETER = 8, 2  # that must have completed before it is said what mattered
+NUM_TREES, NUM_SHUFFLES = 200, 20
+
+Record = Mapping[str, Any]
+
+
+def document(session: Session, command: str) -> dict[str, Any]:
+    """The whole of `report.json`.
+
+    Args:
+      session: what was searched.
+      command: what was typed.
+    """
+    records = session.records()
+    best = ranked(records)
+    return {
+        "space": session.space.name,
+        "tuner": session.config.tuner,
+        "objective": session.config.objective,
+        "fine_weight": session.config.fine_weight,
+        "dataset": session.source.dataset,
+        "split": "validation",
+        "trials": [_trial(record) for record in records],
+        "best": {**best[0], "config": _portable(best[0]["config"])} if best else None,
+        "importance": importance(best),
+        "retrained": session.retrained(),
+        "spent_s": session.spent_s(),
+        "command": command,
+        "versions": report.versions(),
+        "git_commit": _commits(best),
+    }
+
+
+def importance(completed: Sequence[Record]) -> dict[str, float] | None:
+    """How much of the objective each hyperparameter explains, 0 to 1; the names of the most important first.
+
+    By how much worse a random forest (Breiman 2001) predicts the objective where the hyperparameter's values are
+    shuffled among the trials; None where fewer than LEAST_TRIALS, or than TRIALS_A_HYPERPARAMETER for each of them, are
+    there to learn from: of ten trials of 15 hyperparameters one would seem to explain the most by chance.
+    """
+    names = [name for name in completed[0]["hyperparameters"] if not name.startswith("tuner/")] if completed else []
+    if len(completed) < max(LEAST_TRIALS, TRIALS_A_HYPERPARAMETER * len(names)):
+        return None
+    values = np.array([[_number(record, name, completed) for name in names] for record in completed])
+    objective = np.array([record["objective"] for record in completed])
+    if np.ptp(objective) == 0.0:
+        return dict.fromkeys(names, 0.0)
+    forest = RandomForestRegressor(NUM_TREES, random_state=0).fit(values, objective)
+    found = permutation_importance(forest, values, objective, n_repeats=NUM_SHUFFLES, random_state=0)
+    losses = np.maximum(found.importances_mean, 0.0)
+    shares = losses / losses.sum() if losses.sum() else losses
+    return {names[place]: round(float(shares[place]), 4) for place in np.argsort(-shares)}
+
+
+def _commits(completed: Sequence[Record]) -> str:
+    """What the trials were trained with, which need not be what draws this."""
+    found = dict.fromkeys(record["git_commit"] for record in completed if record.get("git_commit"))
+    return " and ".join(found) or "unknown"
+
+
+def _portable(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in OF_THIS_MACHINE}
+
+
+def _trial(record: Record) -> dict[str, Any]:
+    """A row of `trials`; the whole configuration stands in the trial's own file."""
+    return {name: value for name, value in record.items() if name != "config"}
+
+
+def _number(record: Record, name: str, completed: Sequence[Record]) -> float:
+    """A hyperparameter as something to split at: numbers as they are, words by the order of their appearance."""
+    value = record["hyperparameters"][name]
+    if isinstance(value, int | float):
+        return float(value)
+    return float(list(dict.fromkeys(other["hyperparameters"][name] for other in completed)).index(value))

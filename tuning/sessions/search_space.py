@@ -1,0 +1,192 @@
+"""What a tuner may choose: pure functions from hyperparameters to fields of a configuration.
+
+    def my_space(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        return {"fine_dropout": hp.Float("fine_dropout", 0.0, 0.5, step=0.1), ...}
+
+The keys are fields of DataConfig and TrainConfig, those that `models.train --help` lists as flags; what a space leaves
+out is its base's. Every hyperparameter is asked for at each call, whatever the others are, so that all trials of a
+session have the same ones. A space of your own is such a function in a file (`--space=FILE.py`), called `space`; beside
+it the file may have what all trials share, `quick`'s values where it says nothing:
+
+    BASE = {"preset": "tiny", "batch_size": 256}
+"""
+
+import dataclasses
+import importlib.util
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from models.config.network import HAVE_LAST_BLOCK, TRUNK_FIELDS
+from models.config.optimization import OPTIMIZERS
+from models.runs import folder as run_folder
+from pipeline.common import errors
+from pipeline.common.config import nearest
+from pipeline.data_config import SPLIT_FIELDS
+
+if TYPE_CHECKING:
+    from keras_tuner import HyperParameters
+
+Values = dict[str, Any]
+Choose = Callable[["HyperParameters"], Values]
+
+# Rates at which each optimizer trains these networks, as multiples of what a space chooses: without them most of an
+# activation x optimizer table would only show whose customary rate is far from the others'.
+RATE_OF = {
+    "sgd": 0.1,
+    "muon": 1.0,
+    "adam": 1e-3,
+    "rmsprop": 1e-3,
+    "adagrad": 1e-2,
+    "adadelta": 1.0,
+    "adamax": 2e-3,
+    "nadam": 1e-3,
+}
+FULL_RATE_OF = {**RATE_OF, "sgd": 1.0}  # its networks' logits are scaled down, which asks for ten times SGD's rate
+STUDY_OPTIMIZERS = tuple(name for name in OPTIMIZERS if name != "muon")
+
+
+# What a run on the trunk of another one has of it.
+OF_A_TRUNK = ("preset", "heads", *TRUNK_FIELDS, *SPLIT_FIELDS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Space:
+    """A named space.
+
+    Attributes:
+      name: what `--space` calls it.
+      choose: what a trial's hyperparameters make of it.
+      base: the fields that all trials share, `preset` among them.
+      has_frozen_trunk: whether trials train heads alone, on the trunk of a run.
+    """
+
+    name: str
+    choose: Choose
+    base: Mapping[str, Any]
+    has_frozen_trunk: bool = False
+
+
+def heads(hp: "HyperParameters") -> Values:
+    """The shape of both heads and how they learn, on a trunk that stays as it is, or learns on in its last block.
+
+    The last block is the heads' own room where most of the weights are: frozen, shared by both, or one for each.
+    """
+    last_block = hp.Choice("last_block", ["frozen", "shared", "separate"])
+    values = {"thaw_last_block": last_block != "frozen", "separate_blocks": last_block == "separate"}
+    return {**dense_heads(hp), **values}
+
+
+def heads_with_blocks(hp: "HyperParameters") -> Values:
+    """As `heads`, on a trunk that has a last block for each of them already."""
+    return {**dense_heads(hp), "thaw_last_block": hp.Choice("last_block", ["frozen", "separate"]) != "frozen"}
+
+
+def dense_heads(hp: "HyperParameters") -> Values:
+    """The shape of both heads and how they learn, on features that stay as they are."""
+    values: Values = {}
+    for name in ("fine", "coarse"):
+        values[f"{name}_hidden_layers"] = hp.Int(f"{name}_hidden_layers", 0, 2)
+        values[f"{name}_hidden_units"] = hp.Choice(f"{name}_hidden_units", [128, 256, 512])
+        values[f"{name}_dropout"] = hp.Float(f"{name}_dropout", 0.0, 0.5, step=0.1)
+        values[f"{name}_l2"] = hp.Choice(f"{name}_l2", [0.0, 1e-5, 1e-4, 1e-3])
+        values[f"{name}_label_smoothing"] = hp.Float(f"{name}_label_smoothing", 0.0, 0.3, step=0.05)
+    values["coarse_loss_weight"] = hp.Choice("coarse_loss_weight", [0.1, 0.25, 0.5, 1.0])
+    values["coarse_source"] = hp.Choice("coarse_source", ["summed", "head"])
+    values["learning_rate"] = hp.Float("learning_rate", 0.1, 3.0, sampling="log")
+    values["weight_decay"] = hp.Choice("weight_decay", [0.0, 1e-3, 3e-3, 1e-2])
+    return values
+
+
+def study(hp: "HyperParameters") -> Values:
+    """What the study tuned by hand, in its own network: activation and optimizer, pooling, padding, regularisation."""
+    optimizer = hp.Choice("optimizer", list(STUDY_OPTIMIZERS))
+    return {
+        "optimizer": optimizer,
+        "learning_rate": RATE_OF[optimizer] * hp.Choice("relative_learning_rate", [0.3, 1.0, 3.0]),
+        "activation": hp.Choice("activation", ["relu", "selu", "elu", "tanh", "leaky_relu"]),
+        "pooling": hp.Choice("pooling", ["max", "average"]),
+        "padding": hp.Choice("padding", ["same", "valid"]),
+        "batch_norm": hp.Boolean("batch_norm"),
+        "dropout": hp.Float("dropout", 0.0, 0.4, step=0.1),
+        "l2": hp.Choice("l2", [0.0, 1e-4, 1e-3]),
+        "batch_size": hp.Choice("batch_size", [64, 128, 256]),
+    }
+
+
+def full(hp: "HyperParameters") -> Values:
+    """Heads, their blocks, activation, optimizer, rates, batch, augmentation and precision, trunk and all trained."""
+    optimizer = hp.Choice("optimizer", list(OPTIMIZERS))
+    values = dense_heads(hp)
+    return {
+        **values,
+        "optimizer": optimizer,
+        "learning_rate": FULL_RATE_OF[optimizer] * values["learning_rate"],
+        "separate_blocks": hp.Boolean("separate_blocks"),
+        "activation": hp.Choice("activation", ["silu", "gelu", "relu"]),
+        "batch_size": hp.Choice("batch_size", [256, 384, 512, 1024]),
+        "augmentation": hp.Choice("augmentation", ["alternating_flip_shift", "flip_crop", "flip_crop_cutout"]),
+        "precision": hp.Choice("precision", ["auto", "float32"]),
+    }
+
+
+# Muon is for the last block's kernels; of what is dense it is Nesterov's SGD.
+_HEADS_BASE = {"preset": "tiny", "optimizer": "muon", "momentum": 0.9, "freeze_trunk": True}
+SPACES = {
+    space.name: space
+    for space in (
+        Space("heads", heads, _HEADS_BASE, has_frozen_trunk=True),
+        Space("study", study, {"preset": "study_cnn"}),
+        Space("full", full, {"preset": "tiny"}),
+    )
+}
+
+
+def on_trunk(space: Space, run_dir: str) -> Space:
+    """The space on the trunk of a finished run: its network, and the images that it was kept from.
+
+    Raises:
+      errors.BadArgumentError: the space trains whole networks, or the folder is no run's.
+      errors.FailedError: the run has not ended.
+    """
+    if not space.has_frozen_trunk:
+        raise errors.BadArgumentError(
+            f"trunk_run_dir={run_dir}: space {space.name} trains whole networks; leave it out"
+        )
+    config = run_folder.with_defaults(run_folder.finished(run_dir, "trunk_run_dir").config())
+    own = {name: config[name] for name in OF_A_TRUNK}
+    choose = space.choose
+    if choose is heads and config["separate_blocks"]:
+        choose = heads_with_blocks
+    elif choose is heads and config["architecture"] not in HAVE_LAST_BLOCK:
+        choose = dense_heads
+    return dataclasses.replace(space, base={**space.base, **own}, choose=choose)
+
+
+def find(name: str) -> Space:
+    """The space of that name, or the one that a Python file defines.
+
+    A file has a function `space(hp)` and, if it likes, a dict BASE of fields that all trials share.
+
+    Raises:
+      errors.BadArgumentError: there is none, or the file defines none.
+    """
+    if not name.endswith(".py"):
+        if name not in SPACES:
+            raise errors.BadArgumentError(
+                f"space={name!r}: expected FILE.py or one of {', '.join(SPACES)}{nearest(name, set(SPACES))}"
+            )
+        return SPACES[name]
+    path = pathlib.Path(name)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise errors.BadArgumentError(f"space={name}: expected a Python file, found none")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever somebody's file does
+        raise errors.BadArgumentError(f"space={name}: {type(error).__name__}: {error}") from error
+    choose, base = getattr(module, "space", None), getattr(module, "BASE", {})
+    if not callable(choose) or not isinstance(base, Mapping):
+        raise errors.BadArgumentError(f"space={name}: expected a function space(hp), and BASE, if any, to be a dict")
+    return Space(path.stem, choose, {"preset": "quick", **base}, bool(base.get("freeze_trunk")))

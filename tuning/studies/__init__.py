@@ -1,0 +1,1 @@
+"""Studies: experiments over variants and seeds, with their reports."""

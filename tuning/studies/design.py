@@ -1,0 +1,205 @@
+"""What a study is: named variants of one recipe, trained with the same seeds, and what is measured of them.
+
+    preset < Study.base < Study.budgets[budget] < Variant.changes < seed, data set
+
+are the layers of a variant's configuration; the later ones win. A cell is one variant trained with one seed. Nothing
+here imports TensorFlow.
+"""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models.config import presets
+from models.config.training import TrainConfig
+from pipeline.common import errors
+from pipeline.common.config import build, nearest
+from pipeline.data_config import DataConfig, SourceConfig
+
+BUDGETS = ("smoke", "short", "full")
+# Of a cell's report; own_coarse_accuracy is the one of the two coarse answers that `coarse_source` names.
+METRICS = {
+    "fine_accuracy": "fine",
+    "own_coarse_accuracy": "coarse",
+    "coarse_accuracy": "coarse, from its head",
+    "coarse_from_fine_accuracy": "coarse, summed from fine",
+}
+NUM_OFFICIAL = {"cifar100": 50_000, "shapes100": 50_000, "shapes100_tiny": 2_000}  # training images, none held out
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One row of a study.
+
+    Attributes:
+      name: lower case, digits and `_.+-`: it names files.
+      changes: fields of DataConfig and TrainConfig that differ from the study's base.
+      note: what a reader must know about the choice, in a few words.
+      against: the variant that it is compared with; "" is the study's reference.
+      levels: of a study with two factors, the level of each.
+      study_mean: what the study that this project replaces measured for it, 0 to 1.
+      study_std: the standard deviation of that, 0 to 1, where it told one.
+      study_metric: what it measured, one of METRICS; "" is the study's first metric.
+    """
+
+    name: str
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    note: str = ""
+    against: str = ""
+    levels: tuple[str, ...] = ()
+    study_mean: float | None = None
+    study_std: float | None = None
+    study_metric: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Combination:
+    """A row made of several variants' models, each asked for one metric; its cost is theirs together."""
+
+    name: str
+    parts: Mapping[str, str]  # metric -> the variant that answers it
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One variant trained with one seed."""
+
+    variant: str
+    data: DataConfig
+    train: TrainConfig
+
+    @property
+    def name(self) -> str:
+        """What its files are called."""
+        return f"{self.variant}-seed-{self.train.seed}"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The whole configuration, as runs save it."""
+        return {**self.data.as_dict(), **self.train.as_dict(), "archive": ""}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The part of it that makes the cell what it is."""
+        return {**self.data.as_dict(identity_only=True), **self.train.as_dict(identity_only=True)}
+
+    @property
+    def num_steps(self) -> int:
+        """About how many steps it takes."""
+        views = self.data.virtual_examples or NUM_OFFICIAL[self.data.dataset] - self.data.num_validation
+        steps = max(1, round(self.train.epochs * views / self.data.batch_size))
+        return min(steps, self.train.max_steps) if self.train.max_steps else steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A question, and the runs that answer it.
+
+    Attributes:
+      name: of `--study`.
+      question: what a reader wants to know, in one line.
+      base: fields of every variant, `preset` among them.
+      budgets: fields by budget, for each of BUDGETS.
+      repeats: seeds by budget where `--repeats` says nothing.
+      variants: the rows.
+      reference: the variant that the others are compared with, where they name no other.
+      metrics: what is measured and tested, of METRICS, always on validation.
+      shown: what is shown beside it, untested.
+      combinations: rows made of several variants' models.
+      factors: names of the two things that `Variant.levels` vary.
+      side_by_side: whether its networks are so small that, on processors, cells are better trained side by side, each
+        on its share of them, than one after the other on all.
+    """
+
+    name: str
+    question: str
+    base: Mapping[str, Any]
+    budgets: Mapping[str, Mapping[str, Any]]
+    repeats: Mapping[str, int]
+    variants: tuple[Variant, ...]
+    reference: str
+    metrics: tuple[str, ...] = ("fine_accuracy",)
+    shown: tuple[str, ...] = ("own_coarse_accuracy",)
+    combinations: tuple[Combination, ...] = ()
+    factors: tuple[str, ...] = ()
+    side_by_side: bool = False
+
+    def __post_init__(self) -> None:
+        names = [variant.name for variant in self.variants] + [row.name for row in self.combinations]
+        wrong = [name for name in names if not _NAME.fullmatch(name) or names.count(name) > 1]
+        parts = {variant for combination in self.combinations for variant in combination.parts.values()}
+        against = {variant.against for variant in self.variants} - {""}
+        unknown = ({self.reference} | parts | against) - {variant.name for variant in self.variants}
+        measured = {variant.study_metric for variant in self.variants} - {""}
+        unmeasured = {*self.metrics, *self.shown, *measured} - set(METRICS)
+        for what, found in (("name", wrong), ("variant", unknown), ("metric", unmeasured)):
+            if found:
+                raise ValueError(f"study {self.name}: expected each {what} to be known, once and lower case: {found}")
+        if set(self.budgets) != set(BUDGETS) or set(self.repeats) != set(BUDGETS):
+            raise ValueError(f"study {self.name}: expected budgets and repeats for {', '.join(BUDGETS)}")
+        if any(len(variant.levels) != len(self.factors) for variant in self.variants):
+            raise ValueError(f"study {self.name}: expected a level of each of its factors {self.factors} a variant")
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name.
+
+        Raises:
+          errors.BadArgumentError: there is none.
+        """
+        known = {variant.name: variant for variant in self.variants}
+        for row in self.combinations:
+            if name == row.name:
+                parts = " and ".join(dict.fromkeys(row.parts.values()))
+                raise errors.BadArgumentError(f"variants={name!r}: is made of the models of {parts}; give those")
+        if name not in known:
+            raise errors.BadArgumentError(
+                f"variants={name!r}: study {self.name} has {', '.join(known)}{nearest(name, set(known))}"
+            )
+        return known[name]
+
+    def is_side_by_side(self, budget: str) -> bool:
+        """Whether its cells are better trained side by side; a budget for a look has small networks everywhere."""
+        return self.side_by_side or budget == BUDGETS[0]
+
+    def against(self, name: str) -> str:
+        """The variant that a row, of a variant or a combination, is compared with."""
+        own = next((variant.against for variant in self.variants if variant.name == name), "")
+        return own or self.reference
+
+    def chosen(self, names: Sequence[str]) -> Sequence[Variant]:
+        """The variants of these names; all where none is given.
+
+        Raises:
+          errors.BadArgumentError: there is none of a name, or a name comes twice.
+        """
+        for name in names:
+            if names.count(name) > 1:
+                raise errors.BadArgumentError(f"variants={','.join(names)}: expected each once, found {name!r} again")
+        return [self.variant(name) for name in names] or self.variants
+
+    def cell(self, variant: Variant, budget: str, seed: int, source: SourceConfig) -> Cell:
+        """A variant's configuration at a budget, with a seed, on a data set.
+
+        Raises:
+          errors.BadArgumentError: a field is unknown, or its value wrong.
+        """
+        layers = (
+            presets.preset(variant.changes.get("preset", self.base["preset"])),
+            self.base,
+            self.budgets[budget],
+            variant.changes,
+        )
+        known = {field.name for kind in (DataConfig, TrainConfig) for field in dataclasses.fields(kind)}
+        for field in {name for layer in layers for name in layer} - known:
+            raise errors.BadArgumentError(
+                f"study {self.name}, variant {variant.name}: unknown field {field!r}{nearest(field, known)}"
+            )
+        data = build(DataConfig, *layers, source.as_dict(), {"archive": ""})
+        return Cell(variant.name, data, build(TrainConfig, *layers, {"seed": seed}))
+
+    def cells(self, variants: Sequence[Variant], budget: str, seeds: Sequence[int], source: SourceConfig) -> list[Cell]:
+        """Every variant with every seed, seed by seed, so that a study cut short has compared like with like."""
+        return [self.cell(variant, budget, seed, source) for seed in seeds for variant in variants]

@@ -1,0 +1,178 @@
+"""A study's folder: what it is, which cells it has, what came of them. Every file appears whole, by a rename.
+
+study.json   cells/VARIANT-seed-S.json   runs/VARIANT-seed-S/ (of cells under way)   report.json   report.md   *.png
+"""
+
+import contextlib
+import json
+import pathlib
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from models.runs.folder import RunFolder, reach_disk, with_defaults, write_text
+from pipeline.common import errors
+from tuning.studies.design import Cell
+from tuning.workers.locked_folder import claimed
+
+FINISHED, FAILED = "finished", "failed"
+
+
+class StudyFolder:
+    """The files of one study on one data set at one budget. Made by `claim`."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+
+    def result(self, cell: Cell) -> dict[str, Any] | None:
+        """What `write_finished` or `write_failed` kept of a cell; None where there is nothing yet, or nothing whole."""
+        return _result(self._cell_file(cell))
+
+    def is_finished(self, cell: Cell) -> bool:
+        """Whether the cell never has to be run again."""
+        found = self.result(cell)
+        return found is not None and found["status"] == FINISHED
+
+    def is_damaged(self, cell: Cell) -> bool:
+        """Whether there is a file of a cell that tells nothing: it is run again."""
+        return self._cell_file(cell).exists() and self.result(cell) is None
+
+    def results(self) -> list[dict[str, Any]]:
+        """Of every cell that was ever run here, by name; damaged files, whose cells are run again, are passed over."""
+        found = (_result(path) for path in sorted(self.path.glob("cells/*.json")))
+        return [result for result in found if result is not None]
+
+    def write_finished(self, cell: Cell, outcome: dict[str, Any], wall_seconds: float) -> None:
+        """Keep a cell's report and rows, then let go of its run folder, whose networks would fill the disk."""
+        self._write(cell, {"status": FINISHED, "wall_seconds": round(wall_seconds, 3), **outcome})
+        self.remove_run(cell)
+
+    def write_failed(self, cell: Cell, reason: str, trace: str, wall_seconds: float) -> None:
+        """Keep why a cell failed, in one line."""
+        self._write(cell, {"status": FAILED, "wall_seconds": round(wall_seconds, 3), "reason": reason, "trace": trace})
+
+    def run_dir(self, cell: Cell) -> pathlib.Path:
+        """Where a cell that is under way has its run folder."""
+        return self.path / "runs" / cell.name
+
+    def steps_done(self, cell: Cell) -> int:
+        """How far the cell under way is, as its run last told."""
+        try:
+            rows = RunFolder(self.run_dir(cell)).rows()
+        except FileNotFoundError:
+            return 0
+        return rows[-1]["step"] if rows else 0
+
+    def remove_run(self, cell: Cell) -> None:
+        """Remove a cell's run folder; a kill in the middle leaves none that is half there."""
+        removed = self.path / "runs" / f".{cell.name}.removed"
+        shutil.rmtree(removed, ignore_errors=True)
+        if self.run_dir(cell).exists():
+            self.run_dir(cell).rename(removed)
+            shutil.rmtree(removed, ignore_errors=True)
+
+    def settle_precision(self, precision: str) -> None:
+        """Keep what `auto` stands for in this study: rows of two precisions cannot be compared.
+
+        Raises:
+          errors.BadArgumentError: an earlier call, on another machine, kept another.
+        """
+        identity = _found(self.path)
+        if identity.get("precision", precision) != precision:
+            raise errors.BadArgumentError(
+                f"study_dir={self.path}: begun with precision {identity['precision']}, this machine's is {precision}; "
+                "go on where it was begun, or choose another --study_dir"
+            )
+        write_text(self.path / "study.json", json.dumps({**identity, "precision": precision}, indent=1) + "\n")
+
+    def write_report(self, report: dict[str, Any]) -> None:
+        """Replace `report.json`."""
+        write_text(self.path / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
+
+    def _write(self, cell: Cell, outcome: dict[str, Any]) -> None:
+        values = {"variant": cell.variant, "seed": cell.train.seed, **outcome, "config": cell.config}
+        self._cell_file(cell).parent.mkdir(exist_ok=True)
+        write_text(self._cell_file(cell), json.dumps(values, indent=1, allow_nan=False) + "\n")
+        for path in (self._cell_file(cell), self._cell_file(cell).parent):
+            reach_disk(path)  # the run folder goes next, and would be gone after a power cut that the file did not see
+
+    def _cell_file(self, cell: Cell) -> pathlib.Path:
+        return self.path / "cells" / f"{cell.name}.json"
+
+
+@contextlib.contextmanager
+def claim(
+    path: pathlib.Path, study: str, budget: str, cells: Sequence[Cell], others: Sequence[Cell] = ()
+) -> Iterator[StudyFolder]:
+    """Open a study's folder, a new one or one to go on with, and keep other processes out until the context ends.
+
+    More seeds and more variants may come to what is there; what is there may not change.
+
+    Args:
+      path: of the folder.
+      study: its name.
+      budget: its budget.
+      cells: that are to be run.
+      others: of variants that are not to be run now; those that are there already stand in the same report.
+
+    Raises:
+      errors.BadArgumentError: the folder holds something else, or variants of another configuration.
+      errors.FailedError: it cannot be made, or another process is working in it.
+    """
+    with claimed(path, "study"):
+        identity, found = _identity(study, budget, cells), _found(path)
+        _refuse_other(path, found, _identity(study, budget, [*others, *cells]))
+        identity = {**found, **identity, "variants": {**found.get("variants", {}), **identity["variants"]}}
+        write_text(path / "study.json", json.dumps(identity, indent=1) + "\n")
+        reach_disk(path / "study.json")
+        folder = StudyFolder(path)
+        for cell in cells:
+            if folder.is_finished(cell):
+                folder.remove_run(cell)  # a kill may have come before it was gone
+        yield folder
+
+
+def _result(path: pathlib.Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "status" in found else None
+
+
+def _identity(study: str, budget: str, cells: Sequence[Cell]) -> dict[str, Any]:
+    variants = {cell.variant: {**cell.identity} for cell in cells}
+    for config in variants.values():
+        config.pop("seed")
+    return {"study": study, "budget": budget, "variants": variants}
+
+
+def _found(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        return json.loads((path / "study.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise errors.FailedError(
+            f"study_dir={path}: its study.json, which says what its cells are, is damaged ({error}); choose another"
+        ) from error
+
+
+def _refuse_other(path: pathlib.Path, found: dict[str, Any], given: dict[str, Any]) -> None:
+    changes = [
+        f"{name}={found[name]!r} there, {given[name]!r} given"
+        for name in ("study", "budget")
+        if found and found[name] != given[name]
+    ]
+    for name, config in given["variants"].items() if not changes else ():
+        there = with_defaults(found.get("variants", {}).get(name, config))
+        changes += [
+            f"{name}: {field}={there.get(field)!r} there, {value!r} given"
+            for field, value in config.items()
+            if there.get(field) != value
+        ]
+    if changes:
+        more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""
+        raise errors.BadArgumentError(
+            f"study_dir={path} belongs to another configuration: {changes[0]}{more}; choose another --study_dir"
+        )

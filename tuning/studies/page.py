@@ -1,0 +1,203 @@
+"""What a study found, for people: its document as a page and on a terminal.
+
+Both are drawn from the document alone, so that a committed report.json is enough to draw them again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import rich.box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from models.reporting import figures
+from models.reporting.table import wide_console
+from pipeline.common import markdown_table
+from tuning import statistics
+from tuning.studies.design import METRICS
+from tuning.studies.folder import FINISHED
+
+# What a reader of the tables must know.
+LEGEND = (
+    "Accuracies are of validation, a single view of each image. An interval is of the seeds alone, which draw weights, "
+    "order and augmentation: the held-out images are the same throughout. Fewer than three seeds give none.",
+    "*minus X*: the mean difference from X over the seeds that both have, with its 95 % interval, not corrected for "
+    "the number of comparisons. *p (Holm)* is, and the verdict goes by it, at 0.05. With few seeds, no difference "
+    "shown is not equality.",
+    "Every row is judged at its length of training; what learns more slowly may pass the others in a longer one.",
+    "*the study*: the study that this project replaces, with its own network, length of training and split.",
+    "*PetaFLOP*: multiply-adds of training, forward and backward, two each. *seconds*: training alone, of one cell; "
+    "cells that are trained side by side share the processors.",
+)
+
+COMMANDS = (
+    "A row's command trains it with one seed; `--seed`, with another `--run_dir`, gives another one, and `python -m "
+    "models.evaluate --run_dir=...` draws the run's confusion matrices."
+)
+
+
+def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
+    """The document as Markdown: what was asked, the answer, a table a metric, what every row is, how it was run.
+
+    Args:
+      report: what `study_report.document` made.
+      pictures: files beside the page, to be shown on it.
+    """
+    warning = figures.stand_in_warning(report["dataset"])
+    lines = [f"# {report['study']}: {report['question']}", ""]
+    lines += [f"**{warning}.**", ""] if warning else []
+    lines += [_conditions(report), ""]
+    for name in report["metrics"]:
+        lines += [f"## {METRICS[name].capitalize()} accuracy (%)", "", answer(report, name), ""]
+        lines += [*table(report, name), ""]
+    lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
+    lines += ["## Reading it", "", *(f"- {line}" for line in LEGEND), ""]
+    lines += ["## Rows", "", f"Every row begins with {_settings(report['recipe'])}. {COMMANDS}", ""]
+    lines += [f"- **{row['name']}**{_explained(row)}" for row in report["variants"]]
+    failed = [cell for cell in report["cells"] if cell["status"] != FINISHED]
+    lines += ["", "## Failed", ""] if failed else []
+    lines += [f"- {cell['variant']}, seed {cell['seed']}: {cell['reason']}" for cell in failed]
+    lines += ["", origin(report)]
+    return "\n".join(lines) + "\n"
+
+
+def answer(report: Mapping[str, Any], name: str) -> str:
+    """Which rows differ in a metric from what they are compared with, in a few sentences."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for row in report["variants"]:
+        comparison = row["measured"].get(name, {}).get("comparison")
+        if comparison is not None and comparison["difference"] is not None:
+            found = f"{row['name']} ({100 * comparison['difference']:+.2f})"
+            told.setdefault((comparison["verdict"], comparison["against"]), []).append(found)
+    words = {
+        statistics.HIGHER: "Higher than",
+        statistics.LOWER: "Lower than",
+        statistics.NOT_SHOWN: "No difference shown from",
+        statistics.TOO_FEW: "Not judged, with fewer than two seeds to compare, against",
+    }
+    order = sorted(told, key=lambda key: list(words).index(key[0]))  # what it is compared with stays in the rows' order
+    return " ".join(f"{words[verdict]} {against}: {', '.join(told[verdict, against])}." for verdict, against in order)
+
+
+def table(report: Mapping[str, Any], name: str, with_commands: bool = False) -> list[str]:
+    """Lines: one metric's table, a row a variant; if asked for, at its end what trains that variant alone."""
+    heading, *rows = _rows(report, name)
+    if with_commands:
+        command_of = {row["name"]: row["command"] for row in report["variants"]}
+        heading = [*heading, "command"]
+        rows = [[*row, f"`{command}`" if (command := command_of[row[0]]) else ""] for row in rows]
+    return markdown_table.lines(heading, rows)
+
+
+def show(report: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the document's tables; what is not CIFAR-100 says so before and after."""
+    console = console or wide_console()
+    warning = figures.stand_in_warning(report["dataset"])
+    console.print(
+        *([Text(warning, style="bold red")] if warning else []), Text(report["question"], style="bold"), sep="\n"
+    )
+    for name in report["metrics"]:
+        heading, *rows = _rows(report, name)
+        shown = Table(title=f"{METRICS[name]} accuracy (%)", title_justify="left", box=rich.box.SIMPLE)
+        for place, title in enumerate(heading):
+            shown.add_column(title, justify="left" if place == 0 else "right", overflow="fold")
+        for row in rows:
+            shown.add_row(*(Text(cell) for cell in row))
+        console.print(shown)
+    console.print(Text(_conditions(report)), soft_wrap=True)
+    if warning:
+        console.print(Text(warning, style="bold red"))
+
+
+def _rows(report: Mapping[str, Any], name: str) -> list[list[str]]:
+    """Heading and rows of one metric's table; the study's column is there where it measured anything."""
+    rows = [row for row in report["variants"] if row["measured"].get(name, {}).get("values")]
+    shown = [other for other in (*report["metrics"], *report["shown"]) if other != name]
+    has_study = any(row["measured"][name]["study_mean"] is not None for row in rows)
+    heading = ["variant", "seeds", "mean ± std", "95 % interval", f"minus {report['reference']}", "p (Holm)", "verdict"]
+    heading += ["the study"] if has_study else []
+    heading += [*(METRICS[other] for other in shown), "PetaFLOP", "seconds"]
+    lines = [heading]
+    for row in rows:
+        figure = row["measured"][name]
+        cells = [row["name"], str(len(figure["values"])), figures.spread(figure["mean"], figure["std"])]
+        cells += [_interval(figure["low"], figure["high"]), *_comparison(report, row["name"], figure["comparison"])]
+        cells += [figures.spread(figure["study_mean"], figure["study_std"])] if has_study else []
+        cells += [figures.percent(row["measured"].get(other, {}).get("mean")) for other in shown]
+        lines.append([*cells, _petaflop(row["train_petaflop"]), f"{row['train_seconds']:,.0f}"])
+    return lines
+
+
+def _comparison(report: Mapping[str, Any], name: str, comparison: Mapping[str, Any] | None) -> list[str]:
+    if name == report["reference"]:
+        return ["reference", "", ""]
+    if comparison is None:
+        return [figures.MISSING] * 3
+    if comparison["difference"] is None:
+        return [figures.MISSING, figures.MISSING, comparison["verdict"]]
+    difference = f"{100 * comparison['difference']:+.2f}"
+    if comparison["low"] is not None:
+        difference += f" ({100 * comparison['low']:+.2f} to {100 * comparison['high']:+.2f})"
+    difference += _from_another(report, comparison)
+    p_value = figures.MISSING if comparison["p_corrected"] is None else f"{comparison['p_corrected']:.2g}"
+    return [difference, p_value, comparison["verdict"]]
+
+
+def _from_another(report: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
+    """Says what a row is compared with where it is not the study's reference."""
+    return "" if comparison["against"] == report["reference"] else f" from {comparison['against']}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return figures.MISSING if low is None else f"{figures.percent(low)} to {figures.percent(high)}"
+
+
+def _petaflop(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _explained(row: Mapping[str, Any]) -> str:
+    told = "; ".join(part for part in (_settings(row["changes"]), row["note"]) if part)
+    return (f": {told}" if told else "") + (f". `{row['command']}`" if row["command"] else "")
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
+
+def _residuals(report: Mapping[str, Any]) -> str:
+    found = [
+        f"{100 * one['std']:.2f} with {_counted(one['degrees'], 'degree')} of freedom ({METRICS[name]})"
+        for name, one in report["residuals"].items()
+        if one is not None
+    ]
+    return " and ".join(found)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _conditions(report: Mapping[str, Any]) -> str:
+    counts = [f"{count:,}" for count in report["num_train"]], [f"{count:,}" for count in report["num_validation"]]
+    comparisons = [figure["comparison"] for row in report["variants"] for figure in row["measured"].values()]
+    is_pooled = any(comparison["is_pooled"] for comparison in comparisons if comparison is not None)
+    spread = (
+        f"with fewer than {statistics.FEW_PAIRS} seeds the spread of differences is that of all rows together, taken "
+        f"to be alike: of a single value {_residuals(report)}"
+        if is_pooled
+        else "the tests are paired t-tests"
+    )
+    return (
+        f"{figures.dataset_name(report['dataset'])}, budget {report['budget']}: "
+        f"{' or '.join(counts[0]) or 'no'} training and {' or '.join(counts[1]) or 'no'} validation images. "
+        f"Differences are paired by seed; {spread}. Correction: {report['correction']}."
+    )
+
+
+def origin(report: Mapping[str, Any]) -> str:
+    """One line: the command, and the commits, machines and precisions of what it found."""
+    parts = (report["git_commit"], report["device"], report["precision"])
+    found = "; ".join(" and ".join(str(value) for value in part) or "nothing finished" for part in parts)
+    return f"Run: `{report['command']}`, {found}"

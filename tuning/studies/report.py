@@ -1,0 +1,289 @@
+"""What a study found, as one document: cells' results, statistics, and what they were run with.
+
+StudyFolder.results() ──document──▶ report.json ──▶ tuning.study_page, tuning.study_plots
+"""
+
+import dataclasses
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models.config import presets
+from models.config.network import READ_BY
+from models.config.training import TrainConfig
+from models.runs.folder import with_defaults
+from pipeline.common import errors
+from pipeline.common.config import build
+from pipeline.data_config import DataConfig, SourceConfig
+from tuning import statistics
+from tuning.studies.design import METRICS, Study
+from tuning.studies.folder import FINISHED
+
+Result = Mapping[str, Any]
+
+
+def metric(report: Mapping[str, Any], name: str) -> float | None:
+    """One of METRICS of a run's report, 0 to 1; None where the run has no such answer."""
+    if name == "own_coarse_accuracy":
+        name = {"head": "coarse_accuracy", "summed": "coarse_from_fine_accuracy"}[report["coarse_source"]]
+    return report[name]
+
+
+def document(study: Study, budget: str, dataset: str, results: Sequence[Result]) -> dict[str, Any]:
+    """The whole of `report.json`.
+
+    Args:
+      study: its definition.
+      budget: one of BUDGETS.
+      dataset: the data set's name.
+      results: of the cells that were run, finished or failed; those of variants that the study lost are passed over.
+
+    Raises:
+      errors.FailedError: a result is not of validation.
+    """
+    names = {variant.name for variant in study.variants}
+    results = [result for result in results if result["variant"] in names]
+    finished = [result for result in results if result["status"] == FINISHED]
+    for result in finished:
+        if result["report"]["split"] != "validation":
+            raise errors.FailedError(f"cell {result['variant']}: measured on {result['report']['split']}")
+    rows = [_variant_row(study, variant.name, finished) for variant in study.variants]
+    rows += [_combination_row(study, place, rows, finished) for place in range(len(study.combinations))]
+    rows = [row for row in rows if row["seeds"]]
+    residuals = {key: _residual(study, rows, key) for key in study.metrics}
+    num_comparisons = _compare(study, rows, residuals)
+    _share_comparisons(study, rows)
+    return {
+        "study": study.name,
+        "question": study.question,
+        "dataset": dataset,
+        "budget": budget,
+        "recipe": _recipe(study, budget, finished),
+        "split": "validation",
+        "num_train": _distinct(finished, "num_train"),
+        "num_validation": _distinct(finished, "num_validation"),
+        "reference": study.reference,
+        "metrics": list(study.metrics),
+        "shown": list(study.shown),
+        "factors": list(study.factors),
+        "interval_level": statistics.LEVEL,
+        "residuals": {key: found and dataclasses.asdict(found) for key, found in residuals.items()},
+        "correction": _correction(study, rows, num_comparisons),
+        "variants": rows,
+        "cells": [_cell_row(study, result) for result in results],
+        "command": _command(study, budget, dataset, results),
+        "device": _distinct(finished, "device"),
+        "precision": _distinct(finished, "precision"),
+        "versions": _distinct(finished, "versions"),
+        "git_commit": _distinct(finished, "git_commit"),
+    }
+
+
+def _recipe(study: Study, budget: str, finished: Sequence[Result]) -> dict[str, Any]:
+    """What all rows begin with; without the fields that none of the networks reads, once one has told what they are."""
+    architectures = {with_defaults(dict(result["config"]))["architecture"] for result in finished}
+    recipe = {**study.base, **study.budgets[budget]}
+    unread = {name for name in recipe if architectures and architectures.isdisjoint(READ_BY.get(name, architectures))}
+    return {name: value for name, value in recipe.items() if name not in unread}
+
+
+def _correction(study: Study, rows: Sequence[dict[str, Any]], num_comparisons: int) -> str:
+    told = f"Holm, over {num_comparisons} comparison{'' if num_comparisons == 1 else 's'}"
+    together = f", those of {len(study.metrics)} accuracies together" if len(study.metrics) > 1 else ""
+    is_shared = any(_same_test(study, rows, row["name"], key) for row in rows for key in study.metrics)
+    derived = ", a row of several models counted with the model that answers" if is_shared else ""
+    return told + together + derived
+
+
+def _variant_row(study: Study, name: str, finished: Sequence[Result]) -> dict[str, Any]:
+    variant = study.variant(name)
+    own = sorted((result for result in finished if result["variant"] == name), key=lambda result: result["seed"])
+    measured = {
+        key: {result["seed"]: value for result in own if (value := metric(result["report"], key)) is not None}
+        for key in (*study.metrics, *study.shown)
+    }
+    row = _row(name, [result["seed"] for result in own], measured)
+    row |= {
+        "changes": dict(variant.changes),
+        "note": variant.note,
+        "levels": list(variant.levels),
+        "command": _train_command(study.name, name, own[0]["config"]) if own else None,
+        "curve": _curve(own),
+        **{key: _mean([result["report"][key] for result in own]) for key in ("train_petaflop", "train_seconds")},
+    }
+    if variant.study_mean is not None:
+        found = row["measured"].get(variant.study_metric or study.metrics[0])
+        if found is not None:
+            found |= {"study_mean": variant.study_mean, "study_std": variant.study_std}
+    return row
+
+
+def _combination_row(
+    study: Study, place: int, rows: Sequence[dict[str, Any]], finished: Sequence[Result]
+) -> dict[str, Any]:
+    """A row that answers each metric by another variant's model, over the seeds that all of these have."""
+    combination = study.combinations[place]
+    parts = {row["name"]: row for row in rows if row["name"] in combination.parts.values()}
+    seeds = sorted(set.intersection(*(set(row["seeds"]) for row in parts.values())))
+    measured = {
+        key: {seed: parts[name]["measured"][key]["values"][str(seed)] for seed in seeds}
+        for key, name in combination.parts.items()
+    }
+    shared = [result["report"] for result in finished if result["variant"] in parts and result["seed"] in seeds]
+    costs = {
+        key: sum(report[key] for report in shared) / len(seeds) if seeds else None
+        for key in ("train_petaflop", "train_seconds")
+    }
+    row = _row(combination.name, seeds, measured)
+    return row | {"changes": {}, "note": combination.note, "levels": [], "command": None, "curve": [], **costs}
+
+
+def _row(name: str, seeds: list[int], measured: Mapping[str, Mapping[int, float]]) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": name, "seeds": seeds, "measured": {}}
+    for key, values in measured.items():
+        summary = statistics.summarise(list(values.values()))
+        row["measured"][key] = {
+            "values": {str(seed): value for seed, value in values.items()},
+            "mean": summary.mean,
+            "std": summary.std,
+            "low": summary.low,
+            "high": summary.high,
+            "study_mean": None,
+            "study_std": None,
+            "comparison": None,
+        }
+    return row
+
+
+def _residual(study: Study, rows: Sequence[dict[str, Any]], key: str) -> statistics.Residual | None:
+    """Of all variants' values; combinations have theirs from them."""
+    variants = {variant.name for variant in study.variants}
+    return statistics.residual([_by_seed(row, key) for row in rows if row["name"] in variants])
+
+
+def _compare(study: Study, rows: Sequence[dict[str, Any]], residuals: Mapping[str, statistics.Residual | None]) -> int:
+    """Put into each row how it differs from what it is compared with; the number of comparisons corrected for."""
+    by_name = {row["name"]: row for row in rows}
+    measured = []
+    for key in study.metrics:
+        for row in rows:
+            against = by_name.get(study.against(row["name"]))
+            if against is None or against is row or not _by_seed(row, key):
+                continue
+            if _same_test(study, rows, row["name"], key) is None:
+                comparison = statistics.compare(_by_seed(row, key), _by_seed(against, key), residuals[key])
+                measured.append((row["measured"][key], against["name"], comparison))
+    judged = statistics.judge([comparison for *_, comparison in measured])
+    for (figure, against, _), comparison in zip(measured, judged, strict=True):
+        figure["comparison"] = {"against": against, **dataclasses.asdict(comparison)}
+    return sum(comparison.p_value is not None for comparison in judged)
+
+
+def _share_comparisons(study: Study, rows: Sequence[dict[str, Any]]) -> None:
+    """Give combinations the comparisons of the variants that answer for them: to test them twice would cost power."""
+    for row in rows:
+        for key, figure in row["measured"].items():
+            part = _same_test(study, rows, row["name"], key)
+            if part is not None:
+                figure["comparison"] = part["measured"][key]["comparison"]
+
+
+def _same_test(study: Study, rows: Sequence[dict[str, Any]], name: str, key: str) -> dict[str, Any] | None:
+    """Of a combination, the row that answers the metric for it with the very pairs of seeds; None where none does.
+
+    A combination has only the seeds that all its parts have: where that leaves it fewer pairs, it is a test of its own.
+    """
+    parts = next((combination.parts for combination in study.combinations if combination.name == name), {})
+    by_name = {row["name"]: row for row in rows}
+    if key not in parts or parts[key] not in by_name:
+        return None
+    reference = by_name.get(study.reference)
+    part, against = by_name[parts[key]], set(_by_seed(reference, key)) if reference else set()
+    pairs, own_pairs = (against & set(_by_seed(row, key)) for row in (part, by_name[name]))
+    return part if part is reference or pairs == own_pairs else None
+
+
+def _by_seed(row: Mapping[str, Any], key: str) -> dict[int, float]:
+    return {int(seed): value for seed, value in row["measured"].get(key, {"values": {}})["values"].items()}
+
+
+def _curve(own: Sequence[Result]) -> list[dict[str, Any]]:
+    """Validation by epoch, mean over the seeds, beside the images seen by then."""
+    return [
+        {
+            "images": epoch[0]["step"] * own[0]["config"]["batch_size"],
+            **{name: _mean([metric(_validation(row, own[0]["report"]), name) for row in epoch]) for name in METRICS},
+        }
+        for epoch in zip(*(result["rows"] for result in own), strict=False)
+    ]
+
+
+def _validation(row: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of metrics.jsonl as if it were a report."""
+    found = {name: row.get(f"validation_{name}") for name in METRICS}
+    return found | {"coarse_source": report["coarse_source"]}
+
+
+def _cell_row(study: Study, result: Result) -> dict[str, Any]:
+    row = {"variant": result["variant"], "seed": result["seed"], "status": result["status"]}
+    if result["status"] != FINISHED:
+        return row | {"reason": result["reason"]}
+    report = result["report"]
+    row |= {name: metric(report, name) for name in (*study.metrics, *study.shown)}
+    return row | {name: report[name] for name in ("train_petaflop", "train_seconds", "git_commit", "device")}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _distinct(finished: Sequence[Result], name: str) -> list[Any]:
+    """The values of a report's key over the cells; more than one where they were run in several places or versions."""
+    found: list[Any] = []
+    for result in finished:
+        if result["report"][name] not in found:
+            found.append(result["report"][name])
+    return found
+
+
+def _command(study: Study, budget: str, dataset: str, results: Sequence[Result]) -> str:
+    """What runs, on any machine, at least all that is here; a command for each row of seeds without a gap."""
+    seeds = sorted({result["seed"] for result in results})
+    names = [variant.name for variant in study.variants if any(variant.name == one["variant"] for one in results)]
+    given = [f"--study={study.name}", f"--budget={budget}"]
+    more = [f"--variants={','.join(names)}"] if 0 < len(names) < len(study.variants) else []
+    more += [f"--dataset={dataset}"] if dataset != SourceConfig().dataset else []
+    commands = []
+    for first, number in _without_gaps(seeds) or [(0, 0)]:
+        which = [f"--repeats={number}"] if number else []
+        which += [f"--seed={first}"] if first else []
+        commands.append(shlex.join(["python", "-m", "tuning.study", *given, *which, *more]))
+    return " && ".join(commands)
+
+
+def _without_gaps(seeds: Sequence[int]) -> list[tuple[int, int]]:
+    """The first one and the length of each run of consecutive seeds."""
+    runs: list[tuple[int, int]] = []
+    for seed in seeds:
+        first, number = runs[-1] if runs else (seed, 0)
+        if seed == first + number:
+            runs = [*runs[:-1], (first, number + 1)]
+        else:
+            runs.append((seed, 1))
+    return runs
+
+
+def _train_command(study: str, variant: str, config: Mapping[str, Any]) -> str:
+    """What trains a cell alone, in a folder of its own; without the fields that its network does not read."""
+    config, preset = with_defaults(dict(config)), presets.preset(config["preset"])
+    architecture = config["architecture"]
+    given = [f"--preset={config['preset']}"]
+    for kind in (DataConfig, TrainConfig):
+        standard = build(kind, preset, {"preset": config["preset"]}).as_dict(identity_only=True)
+        given += [
+            f"--{name}={config[name]}"
+            for name, value in standard.items()
+            if config[name] != value and architecture in READ_BY.get(name, (architecture,))
+        ]
+    return shlex.join(["python", "-m", "models.train", *given, f"--run_dir=runs/{study}-{variant}"])
