@@ -129,7 +129,8 @@ def test_benchmark_whose_row_is_worse_ends_with_exit_code_one(tmp_path, now, tol
     old = json.loads((RESULTS / "train_step.json").read_text()) | {"rows": [row("ours/x", "images/s", 100.0)]}
     (tmp_path / "old.json").write_text(json.dumps(old))
     program = (
-        "from absl import flags\nfrom benchmarks.harness import cli_output as output\nfrom pipeline.common import app as binary\noutput.define_flags()\n"
+        "from absl import flags\nfrom benchmarks.harness import cli_output as output\n"
+        "from pipeline.common import app as binary\noutput.define_flags()\n"
         f"def main(): output.finish('train_step', [{row('ours/x', 'images/s', now)}])\nbinary.run(main)"
     )
     flags = [f"--compare={tmp_path / 'old.json'}", f"--tolerance={tolerance}"]
@@ -222,7 +223,8 @@ def test_what_ends_early_leaves_its_rows_and_an_earlier_result_as_it_was(tmp_pat
     out = tmp_path / "memory.json"
     out.write_text("an earlier result")
     program = (
-        "from absl import flags\nfrom benchmarks.harness import cli_output as output\nfrom pipeline.common import app as binary, errors\n"
+        "from absl import flags\nfrom benchmarks.harness import cli_output as output\n"
+        "from pipeline.common import app as binary, errors\n"
         "output.define_flags()\n"
         f"def main():\n  with output.keeping('memory', lambda: {rows}, dataset='x'):\n    raise {ends}\n"
         "binary.run(main)"

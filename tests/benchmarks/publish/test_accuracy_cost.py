@@ -239,7 +239,8 @@ def call(code, *flags):
 
 
 WITHOUT_TENSORFLOW = (
-    "import sys; sys.modules.update(tensorflow=None, keras=None); from benchmarks.publish import accuracy_cost as b; b.run()"
+    "import sys; sys.modules.update(tensorflow=None, keras=None); "
+    "from benchmarks.publish import accuracy_cost as b; b.run()"
 )
 
 

@@ -80,7 +80,8 @@ def _refuse():
 
 def test_worker_ends_when_its_parent_is_killed():
     code = (
-        "import time; from tuning.workers.worker_process import Worker; w = Worker(); w.call(time.sleep, 60); print(w.pid, flush=True)"
+        "import time; from tuning.workers.worker_process import Worker; "
+        "w = Worker(); w.call(time.sleep, 60); print(w.pid, flush=True)"
     )
     command = [sys.executable, "-c", f"{code}; time.sleep(60)"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
