@@ -9,14 +9,11 @@ import json
 import os
 import pathlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
-
-if TYPE_CHECKING:  # reading a report must not cost the seconds that importing Keras takes
-    import keras
 
 
 class RunFolder:
@@ -83,29 +80,6 @@ class RunFolder:
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace `metrics.jsonl`: one object an epoch."""
         write_text(self.path / "metrics.jsonl", "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
-
-    def save_model(self, model: "keras.Model") -> None:
-        """Replace `model.keras`."""
-        temporary = self.path / ".partial.keras"
-        optimizer, model.optimizer = model.optimizer, None  # it lies in the checkpoint; here it would triple the size
-        try:
-            model.save(temporary)
-        finally:
-            model.optimizer = optimizer
-        os.replace(temporary, self.model)
-
-    def load_model(self) -> "keras.Model":
-        """The trained classifier of a finished run."""
-        import keras
-
-        from models import classifier  # noqa: F401  # registers the layers of every network with Keras
-
-        try:
-            return keras.saving.load_model(self.model, compile=False)
-        except (OSError, ValueError, TypeError) as error:  # TypeError: a layer that is not, or no longer, known
-            raise errors.FailedError(
-                f"{self.model} is missing, damaged or of another version; train anew with another --run_dir"
-            ) from error
 
     def refuse_unfinished(self) -> None:
         """See that a run has ended here.

@@ -8,6 +8,7 @@ from models import metrics
 from models.config.training import TrainConfig
 from models.heads import NUM_CLASSES, names
 from models.reporting import confusion, report
+from models.runs import saved_model
 from models.runs.folder import RunFolder
 from pipeline import batches, source, split
 from pipeline.common import config
@@ -92,7 +93,7 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
     num_examples = split.size(data, builder, split_name)
     stream = batches.eval_batches(data, builder, split_name)
     with run.locked():
-        model, train = run.load_model(), config.build(TrainConfig, saved)
+        model, train = saved_model.load(run.model), config.build(TrainConfig, saved)
         single_view = Evaluator(model, train)
         means = single_view(stream, num_examples)
         averaged = Evaluator(model, train, flip_average=True)(stream, num_examples)

@@ -17,12 +17,12 @@ from typing import Any, NoReturn
 import keras
 import tensorflow as tf
 
-from models import classifier, metrics, trunk
+from models import classifier, metrics
 from models.config.training import TrainConfig
 from models.layers import whitening
 from models.optimizers import build as optimizers
 from models.reporting import report
-from models.runs import checkpoints
+from models.runs import checkpoints, saved_model, warm_start
 from models.runs.folder import RunFolder
 from models.runtime import device, precision
 from models.training import signals
@@ -89,7 +89,7 @@ def check(data: DataConfig, config: TrainConfig) -> None:
     batches.train_stages(data, part, config.seed, start_step=0)
     _refuse_sizes(data, config)
     _refuse_blind_patience(data, config)
-    trunk.check(data, config)
+    warm_start.check(data, config)
 
 
 def _refuse_sizes(data: DataConfig, config: TrainConfig) -> None:
@@ -158,7 +158,7 @@ class _Loop:
                 self._train()
         trained = Trained(self.model, self._report(), self.progress.rows)
         if self.folder is not None:
-            self.folder.save_model(self.model)
+            saved_model.save(self.model, self.folder.model)
             self.folder.write_report(trained.report)
         return trained
 
@@ -314,7 +314,7 @@ class _Loop:
     def _set_first_weights(self) -> None:
         """Those of a new run's network that are not drawn: another run's trunk, or filters of the training images."""
         if self.config.trunk_run_dir:
-            trunk.adopt(self.model, self.data, self.config)
+            warm_start.load_trunk_weights(self.model, self.data, self.config)
         elif whitening.has_stem(self.model):
             part = split.keep("train", self.data, self.builder)
             examples = stages.chain(source.read(self.builder, "train"), (part, stages.Decode()))

@@ -1,55 +1,24 @@
-"""A trunk comes over whole from the run that trained it, stays as it is where it is frozen, and must fit."""
-
-import dataclasses
+"""The part of a classifier before its heads is found whatever the heads are."""
 
 import keras
 import numpy as np
 import pytest
 
-from models import classifier, training, trunk
+from models import classifier, trunk
 from models.config.training import TrainConfig
-from models.heads import BEFORE_LAST_BLOCK
-from models.reporting import flops
-from models.runs.folder import RunFolder, claim
-from pipeline.common import errors
-from pipeline.data_config import DataConfig
 
 NETWORK = {"architecture": "fast", "widths": "8,8,16", "bottlenecks": "8,8,16", "precision": "float32"}
-CONFIG = TrainConfig(**NETWORK, learning_rate=0.2, max_steps=3)
-
-
-@pytest.fixture(scope="module")
-def data(tiny_data_dir) -> DataConfig:
-    return DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=500, batch_size=100)
-
-
-@pytest.fixture(scope="module")
-def trunk_run(data, tmp_path_factory) -> RunFolder:
-    path = tmp_path_factory.mktemp("runs") / "trunk"
-    with claim(str(path), {**data.as_dict(), **CONFIG.as_dict()}, {}) as run:
-        training.train(data, CONFIG, run=run, verbose=0)
-    return run
-
-
-def begun(run: RunFolder, **values) -> TrainConfig:
-    return dataclasses.replace(CONFIG, trunk_run_dir=str(run.path), **values)
 
 
 def trunk_weights(model: keras.Model) -> list[np.ndarray]:
-    return trunk.of(model).get_weights()
-
-
-def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
-    assert len(first) == len(second)
-    for one, two in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one, two)
+    return trunk.feature_extractor(model).get_weights()
 
 
 @pytest.mark.parametrize(
     "heads", [{}, {"fine_hidden_layers": 3, "fine_dropout": 0.3}, {"coarse_hidden_layers": 1}, {"heads": "coarse"}]
 )
 def test_trunk_is_the_same_part_whatever_the_heads(heads):
-    shapes = [weight.shape for weight in trunk_weights(classifier.build(CONFIG))]
+    shapes = [weight.shape for weight in trunk_weights(classifier.build(TrainConfig(**NETWORK)))]
     assert shapes == [weight.shape for weight in trunk_weights(classifier.build(TrainConfig(**NETWORK, **heads)))]
     assert (100, 16) not in shapes
 
@@ -58,7 +27,7 @@ def test_trunk_of_separate_blocks_keeps_each_to_its_head():
     """Heads of different depth; the blocks, alike in shape, must not change places."""
     deep = {"separate_blocks": True, "fine_hidden_layers": 2}
     plain, other = (classifier.build(TrainConfig(**NETWORK, **more)) for more in ({"separate_blocks": True}, deep))
-    trunk.of(other).set_weights(trunk_weights(plain))
+    trunk.feature_extractor(other).set_weights(trunk_weights(plain))
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     features = [
         {name: keras.Model(model.input, model.get_layer(layer).input)(images) for name, layer in layers.items()}
@@ -69,99 +38,3 @@ def test_trunk_of_separate_blocks_keeps_each_to_its_head():
     ]
     for name in ("fine", "coarse"):
         np.testing.assert_array_equal(features[0][name], features[1][name])
-
-
-def test_frozen_trunk_is_the_other_runs_to_the_last_bit_and_heads_learn(data, trunk_run):
-    trained = training.train(data, begun(trunk_run, freeze_trunk=True, fine_hidden_layers=1), verbose=0)
-    assert_same(trunk_weights(trained.model), trunk_weights(trunk_run.load_model()))
-    begins = classifier.build(begun(trunk_run, fine_hidden_layers=1)).get_layer("fine_hidden_1").kernel
-    assert np.abs(trained.model.get_layer("fine_hidden_1").kernel - begins).max() > 0.0
-    assert len(trained.model.trainable_variables) == 6  # three dense layers
-
-
-def split_at_last_block(model: keras.Model) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The weights before the last block, and its own."""
-    before = keras.Model(model.input, model.get_layer(BEFORE_LAST_BLOCK).output).get_weights()
-    return before, trunk_weights(model)[len(before) :]
-
-
-def test_thawed_last_block_learns_and_what_is_before_it_stays(data, trunk_run):
-    config = begun(trunk_run, freeze_trunk=True, thaw_last_block=True)
-    before, last_block = split_at_last_block(trunk_run.load_model())
-    assert len(before) > 5
-    assert len(last_block) > 5
-    trained_before, trained_block = split_at_last_block(training.train(data, config, verbose=0).model)
-    assert_same(trained_before, before)
-    kernels = [place for place, weight in enumerate(last_block) if weight.ndim == 4]
-    assert all(np.abs(trained_block[place] - last_block[place]).max() > 1e-3 for place in kernels)
-
-
-def test_separate_last_blocks_begin_as_the_one_they_come_from_and_part(data, trunk_run):
-    config = begun(trunk_run, freeze_trunk=True, thaw_last_block=True, separate_blocks=True)
-    model = classifier.build(config)
-    trunk.adopt(model, data, config)
-    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
-    fine, coarse = trunk.of(model)(images)
-    np.testing.assert_array_equal(fine, coarse)
-    np.testing.assert_allclose(fine, trunk.of(trunk_run.load_model())(images), rtol=1e-5)
-    trained = training.train(data, config, verbose=0).model
-    fine, coarse = trunk.of(trained)(images)
-    assert np.abs(fine - coarse).max() > 1e-3
-
-
-def test_thawed_last_block_costs_its_backward_pass(trunk_run):
-    config = begun(trunk_run, freeze_trunk=True, thaw_last_block=True)
-    model = classifier.build(config)
-    frozen = flops.multiply_adds(keras.Model(model.input, model.get_layer(BEFORE_LAST_BLOCK).output))
-    cost = flops.train_petaflop(model, config, {32: 1000})
-    assert cost == pytest.approx((6 * flops.multiply_adds(model) - 4 * frozen) * 1000 / 1e15)
-
-
-@pytest.mark.parametrize("changes", [{"freeze_trunk": False}, {"architecture": "resnet"}])
-def test_last_block_that_cannot_be_thawed_is_refused(trunk_run, changes):
-    values = {"freeze_trunk": True, "thaw_last_block": True, **changes}
-    with pytest.raises(errors.BadArgumentError, match=r"thaw_last_block=True: expected --freeze_trunk and --arch"):
-        begun(trunk_run, **values)
-
-
-def test_trunk_that_is_not_frozen_begins_there_and_learns(data, trunk_run):
-    before = trunk_weights(trunk_run.load_model())
-    still = training.train(data, begun(trunk_run, learning_rate=0.0, weight_decay=0.0, max_steps=1), verbose=0)
-    moved = training.train(data, begun(trunk_run, max_steps=1, warmup_fraction=0.0), verbose=0)
-    kernels = [place for place, weight in enumerate(before) if weight.ndim == 4]
-    assert len(kernels) == 10
-    for place in kernels:
-        # Muon brings kernels back to their norm, so that a rate of zero leaves them as they are but for rounding.
-        np.testing.assert_allclose(trunk_weights(still.model)[place], before[place], rtol=1e-5, atol=1e-6)
-    assert any(np.abs(trunk_weights(moved.model)[place] - before[place]).max() > 1e-3 for place in kernels)
-
-
-def test_frozen_trunk_costs_its_forward_pass(trunk_run):
-    model = classifier.build(begun(trunk_run, freeze_trunk=True))
-    everything, heads = flops.multiply_adds(model), 16 * 120
-    cost = flops.train_petaflop(model, begun(trunk_run, freeze_trunk=True), {32: 1000})
-    assert cost == pytest.approx((2 * (everything - heads) + 6 * heads) * 1000 / 1e15)
-
-
-@pytest.mark.parametrize(
-    ("network", "split", "message"),
-    [
-        ({"widths": "8,8,32"}, {}, "widths='8,8,16' there, '8,8,32' here"),
-        ({"separate_blocks": True}, {}, "separate_blocks=False there, True here"),
-        ({}, {"num_validation": 0}, "num_validation=500 there, 0 here"),
-        ({}, {"split_seed": 1}, "split_seed=0 there, 1 here"),
-    ],
-)
-def test_trunk_of_another_network_or_split_is_refused(data, trunk_run, network, split, message):
-    with pytest.raises(errors.BadArgumentError, match=f"trunk_run_dir=.*: {message}; expected a run of this network"):
-        training.check(dataclasses.replace(data, **split), begun(trunk_run, **network))
-
-
-def test_folder_without_a_finished_run_is_refused(data, tmp_path):
-    with pytest.raises(errors.BadArgumentError, match=r"trunk_run_dir=.*: expected a folder that models.train wrote"):
-        training.check(data, dataclasses.replace(CONFIG, trunk_run_dir=str(tmp_path)))
-
-
-def test_nothing_to_freeze_is_refused():
-    with pytest.raises(errors.BadArgumentError, match="freeze_trunk=True: expected --trunk_run_dir"):
-        TrainConfig(freeze_trunk=True)

@@ -11,6 +11,7 @@ from models import training
 from models.config.training import TrainConfig
 from models.layers.batch_norm import FusedBatchNormalization
 from models.optimizers import weight_averaging
+from models.runs import saved_model
 from models.runs.folder import claim
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
@@ -101,7 +102,7 @@ def test_run_answers_with_its_slow_weights_and_goes_on_with_them(data, tmp_path,
         with pytest.raises(KeyboardInterrupt):
             training.train(data, config, run=run, callbacks=[cut_after_epoch], verbose=0)
         continued = training.train(data, config, run=run, verbose=0)
-        saved = run.load_model()
+        saved = saved_model.load(run.model)
     for one, two, three in zip(
         whole.model.get_weights(), continued.model.get_weights(), saved.get_weights(), strict=True
     ):

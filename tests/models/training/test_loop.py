@@ -15,6 +15,7 @@ import tensorflow as tf
 from models import training
 from models.config.training import TrainConfig
 from models.reporting import flops
+from models.runs import saved_model
 from models.runs.folder import claim
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
@@ -281,7 +282,7 @@ def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, tmp_path, cut_
         resumed = training.train(data, config, run=run, verbose=0)
         assert run.is_finished
         assert run.rows() == resumed.rows
-        assert_same(run.load_model().get_weights(), weights(resumed))
+        assert_same(saved_model.load(run.model).get_weights(), weights(resumed))
     assert_same(weights(resumed), weights(whole))
     timeless = [[{k: v for k, v in row.items() if "second" not in k} for row in t.rows] for t in (resumed, whole)]
     assert timeless[0] == timeless[1]

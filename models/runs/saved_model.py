@@ -1,0 +1,34 @@
+"""`model.keras`: a run's trained classifier, without its optimizer."""
+
+import os
+import pathlib
+
+import keras
+
+from models import classifier  # noqa: F401  # registers the layers of every network with Keras
+from pipeline.common import errors
+
+
+def save(model: keras.Model, path: pathlib.Path) -> None:
+    """Write a model to `path` in one rename, without its optimizer: that would triple the size."""
+    temporary = path.with_name(".partial.keras")
+    optimizer, model.optimizer = model.optimizer, None
+    try:
+        model.save(temporary)
+    finally:
+        model.optimizer = optimizer
+    os.replace(temporary, path)
+
+
+def load(path: pathlib.Path) -> keras.Model:
+    """The classifier that `save` wrote to `path`.
+
+    Raises:
+      errors.FailedError: the file is missing, damaged or of another version.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError) as error:  # TypeError: a layer that is not, or no longer, registered
+        raise errors.FailedError(
+            f"{path} is missing, damaged or of another version; train anew with another --run_dir"
+        ) from error

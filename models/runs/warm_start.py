@@ -1,0 +1,68 @@
+"""The trunk's weights of another, finished run as the first weights of this one."""
+
+from typing import Any
+
+import keras
+
+from models import trunk
+from models.config.network import TRUNK_FIELDS
+from models.config.training import TrainConfig
+from models.runs import folder, saved_model
+from models.runs.folder import RunFolder
+from pipeline.common import errors
+from pipeline.data_config import SPLIT_FIELDS, DataConfig
+
+
+def check(data: DataConfig, config: TrainConfig) -> None:
+    """Check that the run in `config.trunk_run_dir`, if one is named, has this network's trunk and this split.
+
+    Raises:
+      errors.BadArgumentError: the folder holds no run, one of another network, or one of another split.
+      errors.FailedError: the run has not ended.
+    """
+    if config.trunk_run_dir:
+        _matching_run(data, config)
+
+
+def load_trunk_weights(model: keras.Model, data: DataConfig, config: TrainConfig) -> None:
+    """Set the weights of a classifier's trunk to those of the run in `config.trunk_run_dir`.
+
+    Where each head has a last block of its own and the run had one for both, each begins as a copy of it.
+
+    Raises:
+      errors.BadArgumentError: as `check`.
+      errors.FailedError: the run has not ended, or its model cannot be read.
+    """
+    run = _matching_run(data, config)
+    source = saved_model.load(run.model)
+    if not _duplicates_last_block(folder.with_defaults(run.config()), config):
+        trunk.feature_extractor(model).set_weights(trunk.feature_extractor(source).get_weights())
+        return
+    trunk.before_last_block(model).set_weights(trunk.before_last_block(source).get_weights())
+    (last_block,) = trunk.last_blocks(source)
+    for block in trunk.last_blocks(model):
+        block.set_weights(last_block.get_weights())
+
+
+def _matching_run(data: DataConfig, config: TrainConfig) -> RunFolder:
+    run = folder.finished(config.trunk_run_dir, "trunk_run_dir")
+    source = folder.with_defaults(run.config())
+    expected = {name: getattr(config, name) for name in TRUNK_FIELDS} | {
+        name: getattr(data, name) for name in SPLIT_FIELDS
+    }
+    if _duplicates_last_block(source, config):
+        del expected["separate_blocks"]
+    elif config.separate_blocks:
+        expected["heads"] = config.heads
+    for name, value in expected.items():
+        if source[name] != value:
+            raise errors.BadArgumentError(
+                f"trunk_run_dir={config.trunk_run_dir}: {name}={source[name]!r} there, {value!r} here; "
+                "expected a run of this network on this split"
+            )
+    return run
+
+
+def _duplicates_last_block(source: dict[str, Any], config: TrainConfig) -> bool:
+    """Whether heads that share a last block in the configuration `source` get one each, trainable."""
+    return config.thaw_last_block and config.separate_blocks and not source["separate_blocks"]
