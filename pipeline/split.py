@@ -2,14 +2,13 @@
 
 import contextlib
 import dataclasses
-import os
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
 from pipeline import source
-from pipeline.common import errors, seeds
+from pipeline.common import errors, files, seeds
 from pipeline.data_config import DataConfig
 from pipeline.datasets import labels, prepared
 
@@ -117,8 +116,7 @@ class KeepPart:
         if not self.notes:
             return
         path = pathlib.Path(self.notes)
-        partial = path.with_name(f".{path.stem}-{os.getpid()}.partial.npy")
         with contextlib.suppress(OSError):  # of data that may only be read: it is drawn again next time
             path.parent.mkdir(exist_ok=True)
-            np.save(partial, is_held_out, allow_pickle=False)
-            os.replace(partial, path)
+            with files.replacing(path) as temporary:
+                np.save(temporary, is_held_out, allow_pickle=False)

@@ -15,8 +15,7 @@ from typing import Any
 
 from absl import flags
 
-from models.runs import folder as run_folder
-from pipeline.common import app, config, cpu, errors
+from pipeline.common import app, config, cpu, errors, files
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.studies import catalogue, design
@@ -124,7 +123,7 @@ def _draw(report: dict[str, Any], folder: pathlib.Path) -> None:
     from tuning.studies import plots
 
     page, pictures = folder / "report.md", plots.draw(report, folder)
-    run_folder.write_text(page, study_page.page(report, [path.name for path in pictures]))
+    files.write_text(page, study_page.page(report, [path.name for path in pictures]))
     for path in (page, *pictures):
         print(f"written: {path}")
 

@@ -13,7 +13,6 @@ machines work on one session through `--serve` and `--join` (tuning/service.py).
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import shlex
@@ -22,8 +21,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from models.runs import folder as run_folder
-from pipeline.common import app, config, errors
+from pipeline.common import app, config, errors, files
 from pipeline.data_config import SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions import search_space
@@ -139,13 +137,13 @@ def _report(tuned: Session) -> None:
 
     command = shlex.join(["python", "-m", "tuning.tune", *sys.argv[1:]])
     report = session_report.document(tuned, command)
-    run_folder.write_text(tuned.path / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
+    files.write_json(tuned.path / "report.json", report)
     best = ranked(tuned.records())
     if best:
-        run_folder.write_text(tuned.path / "best.json", json.dumps(best[0]["config"], indent=1) + "\n")
+        files.write_json(tuned.path / "best.json", best[0]["config"])
     session_page.show(report)
     page, pictures = tuned.path / "report.md", plots.draw(report, tuned.path)
-    run_folder.write_text(page, session_page.markdown(report, [path.name for path in pictures]))
+    files.write_text(page, session_page.markdown(report, [path.name for path in pictures]))
     for written in (page, *pictures, *([tuned.path / "best.json"] if best else [])):
         print(f"written: {written}")
     if best:

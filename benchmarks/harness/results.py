@@ -1,6 +1,5 @@
 """A benchmark's result as people and scripts read it: a table on the terminal, and JSON of one form."""
 
-import json
 import pathlib
 import shlex
 import statistics
@@ -13,7 +12,7 @@ import rich.table
 
 from benchmarks.harness.timing import Timing, ratio
 from models.reporting.table import wide_console
-from pipeline.common import app
+from pipeline.common import app, files
 
 # What a table shows beside the medians, where rows have it: its heading and its form.
 MORE = {
@@ -61,7 +60,6 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -
         return
     app.load_tensorflow()  # the device is asked for, where measuring was other processes' work
     from models.reporting import report
-    from models.runs import folder as run_folder
     from models.runtime import device
 
     document = {
@@ -75,7 +73,7 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -
     }
     path = pathlib.Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    run_folder.write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    files.write_json(path, document, indent=2)
     print(f"written: {path}")
 
 

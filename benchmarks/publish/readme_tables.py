@@ -17,8 +17,7 @@ import pathlib
 from absl import flags
 
 from benchmarks.publish import readme_blocks
-from models.runs import folder as run_folder
-from pipeline.common import app, errors
+from pipeline.common import app, errors, files
 
 PAGE = flags.DEFINE_string("page", "README.md", "the Markdown file, at the top of the repository")
 
@@ -30,7 +29,7 @@ def main() -> None:
         text = page.read_text(encoding="utf-8")
     except OSError as error:
         raise errors.BadArgumentError(f"page={page}: {error.strerror}") from error
-    run_folder.write_text(page, readme_blocks.with_tables(text, page.parent))
+    files.write_text(page, readme_blocks.with_tables(text, page.parent))
     print(f"written: {page}")
 
 

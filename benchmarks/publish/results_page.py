@@ -11,8 +11,7 @@ import pathlib
 from absl import flags
 
 from benchmarks.publish import results_document, results_plots
-from models.runs import folder as run_folder
-from pipeline.common import app, errors
+from pipeline.common import app, errors, files
 
 OUT = flags.DEFINE_string("out", "docs/results.md", "Markdown file to write; pictures go beside it, into results/")
 
@@ -26,7 +25,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         pictures = results_plots.draw(documents, folder)
         names = {name: path.name for name, path in pictures.items()}
-        run_folder.write_text(out, results_document.page(documents, names))
+        files.write_text(out, results_document.page(documents, names))
     except OSError as error:
         raise errors.BadArgumentError(f"out={out}: cannot be written ({error.strerror})") from error
     print(f"written: {out}", *(f"written: {path}" for path in pictures.values()), sep="\n")

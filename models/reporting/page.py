@@ -12,7 +12,8 @@ from typing import Any
 
 from models.reporting import confusion_section, figures, plots
 from models.reporting.page_style import CSS
-from models.runs.folder import RunFolder, write_text
+from models.runs.folder import RunFolder
+from pipeline.common import files
 
 # A browser that honours it runs no script and asks no network, whatever the page came to hold.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -44,7 +45,7 @@ COLUMNS = (
 def write(run: RunFolder) -> None:
     """Replace the page of a finished run."""
     text = render(run.path, run.config(), run.rows(), run.report(), run.confusion())
-    write_text(run.path / "report.html", text)
+    files.write_text(run.path / "report.html", text)
 
 
 def render(

@@ -5,14 +5,13 @@ There is no moment at which half of a state is on the disk, and no random state 
 
 import dataclasses
 import json
-import os
 import pathlib
 from typing import Any
 
 import keras
 import numpy as np
 
-from pipeline.common import errors
+from pipeline.common import errors, files
 
 
 @dataclasses.dataclass
@@ -38,13 +37,9 @@ def variables(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> list
 def save(path: pathlib.Path, run_variables: list[keras.Variable], progress: Progress) -> None:
     """Write the state beside `path`, make it durable, and put it in place in one rename."""
     arrays = {f"{place:04d}": variable.numpy() for place, variable in enumerate(run_variables)}
-    temporary = path.with_name(f".{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(temporary, "wb") as file:
-        np.savez(file, progress=np.array(json.dumps(dataclasses.asdict(progress))), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    with files.replacing(path, durable=True) as temporary:
+        np.savez(temporary, progress=np.array(json.dumps(dataclasses.asdict(progress))), **arrays)
 
 
 def restore(path: pathlib.Path, run_variables: list[keras.Variable]) -> Progress | None:

@@ -4,15 +4,13 @@ config.json   metrics.jsonl   checkpoint/state.npz   model.keras   report.json  
 """
 
 import contextlib
-import fcntl
 import json
-import os
 import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 from models.config.training import TrainConfig
-from pipeline.common import errors
+from pipeline.common import errors, files, locked_folder
 from pipeline.data_config import DataConfig
 
 
@@ -42,11 +40,7 @@ class RunFolder:
         Raises:
           errors.BusyError: another process is.
         """
-        with open(self.path / ".lock", "w", encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise errors.BusyError(f"run_dir={self.path}: another process is working there") from error
+        with locked_folder.open_locked(self.path, flag="run_dir", identity="config.json"):
             yield
 
     def refuse_unless(self, identity: dict[str, Any]) -> None:
@@ -55,11 +49,8 @@ class RunFolder:
         Raises:
           errors.BadArgumentError: it is neither.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise errors.BadArgumentError(f"run_dir={self.path}: expected a folder, found a file")
+        locked_folder.check_content(self.path, flag="run_dir", identity="config.json")
         if not (self.path / "config.json").exists():
-            if self.path.exists():
-                self._refuse_other_content()
             return
         found = with_defaults(self.config())
         different = [name for name in identity if self.has_begun and found.get(name) != identity[name]]
@@ -69,17 +60,9 @@ class RunFolder:
                 f"run_dir={self.path} belongs to another configuration: {changes}; choose another --run_dir"
             )
 
-    def _refuse_other_content(self) -> None:
-        for entry in self.path.iterdir():
-            if entry.name not in (".lock", ".config.json.partial"):
-                raise errors.BadArgumentError(
-                    f"run_dir={self.path}: expected a new folder or a run's, found {entry.name!r}; "
-                    "choose another --run_dir"
-                )
-
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace `metrics.jsonl`: one object an epoch."""
-        write_text(self.path / "metrics.jsonl", "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
+        files.write_text(self.path / "metrics.jsonl", "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
     def refuse_unfinished(self) -> None:
         """See that a run has ended here.
@@ -119,11 +102,11 @@ class RunFolder:
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""
-        write_text(self.path / "report.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
+        files.write_json(self.path / "report.json", report, indent=2)
 
     def write_confusion(self, confusion: dict[str, Any]) -> None:
         """Replace `confusion.json`."""
-        write_text(self.path / "confusion.json", json.dumps(confusion, separators=(",", ":")) + "\n")
+        files.write_text(self.path / "confusion.json", json.dumps(confusion, separators=(",", ":")) + "\n")
 
 
 @contextlib.contextmanager
@@ -141,16 +124,10 @@ def claim(path: str, config: dict[str, Any], identity: dict[str, Any]) -> Iterat
     """
     folder = RunFolder(pathlib.Path(path))
     folder.refuse_unless(identity)
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise errors.FailedError(
-            f"run_dir={path}: cannot be made ({error.strerror}); choose another --run_dir"
-        ) from error
     with folder.locked():
         folder.refuse_unless(identity)  # it may have changed hands since
         if not folder.has_begun:
-            write_text(folder.path / "config.json", json.dumps(config, indent=2) + "\n")
+            files.write_json(folder.path / "config.json", config, indent=2)
         yield folder
 
 
@@ -179,19 +156,3 @@ def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
     A new field's default is what was done before there was the field; else folders that were begun are refused.
     """
     return {**DataConfig().as_dict(), **TrainConfig().as_dict(), **config}
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Replace `path` in one rename."""
-    temporary = path.with_name(f".{path.name}.partial")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def reach_disk(path: pathlib.Path) -> None:
-    """Make a file, or a folder's list of names, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,23 +1,21 @@
 """`model.keras`: a run's trained classifier, without its optimizer."""
 
-import os
 import pathlib
 
 import keras
 
 from models import classifier  # noqa: F401  # registers the layers of every network with Keras
-from pipeline.common import errors
+from pipeline.common import errors, files
 
 
 def save(model: keras.Model, path: pathlib.Path) -> None:
     """Write a model to `path` in one rename, without its optimizer: that would triple the size."""
-    temporary = path.with_name(".partial.keras")
     optimizer, model.optimizer = model.optimizer, None
     try:
-        model.save(temporary)
+        with files.replacing(path) as temporary:
+            model.save(temporary)
     finally:
         model.optimizer = optimizer
-    os.replace(temporary, path)
 
 
 def load(path: pathlib.Path) -> keras.Model:

@@ -10,7 +10,6 @@ is a staging folder, which the next writer removes. Nothing here imports TensorF
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
@@ -20,7 +19,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.common import errors
+from pipeline.common import errors, files, locked_folder
 
 VERSIONS = {"cifar100": "3.0.2", "shapes100": "1.0.0", "shapes100_tiny": "1.0.0"}
 PROVENANCE = "provenance.json"
@@ -54,18 +53,18 @@ def provenance(data_dir: str | os.PathLike[str], dataset: str) -> dict[str, Any]
 @contextlib.contextmanager
 def lock(data_dir: str | os.PathLike[str]) -> Iterator[None]:
     """Be the only one who prepares into the folder; wait, and say so, while another does."""
-    path = root(data_dir) / _LOCK
+    path = root(data_dir)
+
+    def announce() -> None:
+        print(f"prepare: waiting for another prepare in {path}", file=sys.stderr, flush=True)
+
+    holding = contextlib.ExitStack()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
+        path.mkdir(parents=True, exist_ok=True)
+        holding.enter_context(locked_folder.locked(path, name=_LOCK, on_wait=announce))
     except OSError as error:
         raise errors.BadArgumentError(f"--data_dir={data_dir}: cannot be written ({error.strerror})") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"prepare: waiting for another prepare in {path.parent}", file=sys.stderr, flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with holding:
         yield
 
 
@@ -86,8 +85,7 @@ def publish(
     source, target = folder(staged, dataset), folder(data_dir, dataset)
     if not is_prepared(staged, dataset):
         raise errors.FailedError(f"{dataset}: TFDS did not write version {VERSIONS[dataset]}; expected {target.name}")
-    text = json.dumps({"dataset": dataset, **provenance}, indent=2)
-    (source / PROVENANCE).write_text(text + "\n", encoding="utf-8")
+    files.write_json(source / PROVENANCE, {"dataset": dataset, **provenance}, indent=2)
     target.parent.mkdir(exist_ok=True)
     try:
         source.rename(target)

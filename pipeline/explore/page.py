@@ -1,12 +1,11 @@
 """What was found, as a Markdown page that links the pictures."""
 
-import os
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from pipeline.common import errors, markdown_table
+from pipeline.common import errors, files, markdown_table
 from pipeline.explore.statistics import PARTS, PixelSums, Survey, middle_and_frame
 
 CHANNELS = ("red", "green", "blue")
@@ -42,10 +41,8 @@ def write(path: pathlib.Path, text: str) -> None:
     Raises:
       errors.FailedError: it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.partial")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        files.write_text(path, text)
     except OSError as error:
         raise errors.FailedError(f"{path} cannot be written ({error.strerror})") from error
 

@@ -5,7 +5,6 @@ fine screens. Images are enlarged by a whole factor and placed on whole pixels: 
 """
 
 import dataclasses
-import os
 import pathlib
 
 import matplotlib.style
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from PIL import Image
 
-from pipeline.common import errors
+from pipeline.common import errors, files
 
 DENSITY = 2  # pixels of the file for one of the page
 ENLARGED = 7  # pixels of the file, along one side, for one of an image
@@ -95,11 +94,10 @@ def write(path: pathlib.Path, figure: Figure) -> None:
     with matplotlib.style.context(STYLE):
         canvas.draw()
     pixels = np.rint(np.asarray(canvas.buffer_rgba())[..., :3] / SHADES) * SHADES
-    temporary = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(temporary, format="png", optimize=True)
-        os.replace(temporary, path)
+        with files.replacing(path) as temporary:
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(temporary, format="png", optimize=True)
     except OSError as error:
         raise errors.FailedError(f"{path} cannot be written ({error.strerror})") from error
 

@@ -18,14 +18,12 @@ from typing import TYPE_CHECKING, Any
 from models.config import presets
 from models.config.network import refuse_unread
 from models.config.training import TrainConfig
-from models.runs.folder import reach_disk, write_text
-from pipeline.common import errors
+from pipeline.common import errors, files, locked_folder
 from pipeline.common.config import Config, build, nearest, setting
 from pipeline.data_config import SPLIT_FIELDS, DataConfig, SourceConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.search_space import OF_A_TRUNK, Space
 from tuning.studies.design import Cell
-from tuning.workers.locked_folder import claimed
 
 if TYPE_CHECKING:  # it costs seconds to import
     from keras_tuner import HyperParameters
@@ -189,10 +187,7 @@ class Session:
 
     def record(self, trial_id: str) -> dict[str, Any] | None:
         """What `write_record` kept of a trial; None where there is nothing, or nothing whole."""
-        try:
-            return json.loads((self.path / "trials" / f"{trial_id}.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
+        return files.read_json(self.path / "trials" / f"{trial_id}.json")
 
     def records(self) -> list[dict[str, Any]]:
         """Of all trials that have ended, by number."""
@@ -205,22 +200,17 @@ class Session:
 
     def retrained(self) -> dict[str, Any] | None:
         """What `write_retrained` kept."""
-        try:
-            return json.loads((self.path / "retrained.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return None
+        return files.read_json(self.path / "retrained.json")
 
     def write_retrained(self, outcome: Mapping[str, Any]) -> None:
         """Keep what came of training the best trial again."""
-        write_text(self.path / "retrained.json", json.dumps(outcome, indent=1, allow_nan=False) + "\n")
+        files.write_json(self.path / "retrained.json", outcome)
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Keep what came of a trial."""
         path = self.path / "trials" / f"{record['id']}.json"
         path.parent.mkdir(exist_ok=True)
-        write_text(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
-        for part in (path, path.parent):
-            reach_disk(part)  # the journal's line is durable, and would speak of a record that is not there
+        files.write_json(path, record, durable=True)  # the journal's line is, and would name a missing record
 
     def remove_run(self, trial_id: str) -> None:
         """Let go of a trial's run folder: its networks would fill the disk."""
@@ -261,7 +251,7 @@ def claim(path: pathlib.Path, config: SessionConfig, space: Space, source: Sourc
       errors.BadArgumentError: the folder holds something else, or a session of another configuration or space.
       errors.FailedError: it cannot be made, or another process is working in it.
     """
-    with claimed(path, "session"):
+    with locked_folder.open_locked(path, flag="session_dir", identity="session.json"):
         session = Session(path, config, space, source)
         _refuse_other(session, _identity(session))
         yield session
@@ -295,7 +285,7 @@ def _refuse_other(session: Session, identity: dict[str, Any]) -> None:
     file = session.path / "session.json"
     identity = json.loads(json.dumps(identity))
     if not file.exists():
-        write_text(file, json.dumps(identity, indent=1) + "\n")
+        files.write_json(file, identity)
         return
     found = json.loads(file.read_text(encoding="utf-8"))
     for name, value in identity.items():

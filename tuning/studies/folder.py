@@ -10,10 +10,9 @@ import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from models.runs.folder import RunFolder, reach_disk, with_defaults, write_text
-from pipeline.common import errors
+from models.runs.folder import RunFolder, with_defaults
+from pipeline.common import errors, files, locked_folder
 from tuning.studies.design import Cell
-from tuning.workers.locked_folder import claimed
 
 FINISHED, FAILED = "finished", "failed"
 
@@ -83,18 +82,16 @@ class StudyFolder:
                 f"study_dir={self.path}: begun with precision {identity['precision']}, this machine's is {precision}; "
                 "go on where it was begun, or choose another --study_dir"
             )
-        write_text(self.path / "study.json", json.dumps({**identity, "precision": precision}, indent=1) + "\n")
+        files.write_json(self.path / "study.json", {**identity, "precision": precision})
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""
-        write_text(self.path / "report.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
+        files.write_json(self.path / "report.json", report)
 
     def _write(self, cell: Cell, outcome: dict[str, Any]) -> None:
         values = {"variant": cell.variant, "seed": cell.train.seed, **outcome, "config": cell.config}
         self._cell_file(cell).parent.mkdir(exist_ok=True)
-        write_text(self._cell_file(cell), json.dumps(values, indent=1, allow_nan=False) + "\n")
-        for path in (self._cell_file(cell), self._cell_file(cell).parent):
-            reach_disk(path)  # the run folder goes next, and would be gone after a power cut that the file did not see
+        files.write_json(self._cell_file(cell), values, durable=True)  # the run folder is removed next
 
     def _cell_file(self, cell: Cell) -> pathlib.Path:
         return self.path / "cells" / f"{cell.name}.json"
@@ -119,12 +116,11 @@ def claim(
       errors.BadArgumentError: the folder holds something else, or variants of another configuration.
       errors.FailedError: it cannot be made, or another process is working in it.
     """
-    with claimed(path, "study"):
+    with locked_folder.open_locked(path, flag="study_dir", identity="study.json"):
         identity, found = _identity(study, budget, cells), _found(path)
         _refuse_other(path, found, _identity(study, budget, [*others, *cells]))
         identity = {**found, **identity, "variants": {**found.get("variants", {}), **identity["variants"]}}
-        write_text(path / "study.json", json.dumps(identity, indent=1) + "\n")
-        reach_disk(path / "study.json")
+        files.write_json(path / "study.json", identity, durable=True)
         folder = StudyFolder(path)
         for cell in cells:
             if folder.is_finished(cell):
@@ -133,10 +129,7 @@ def claim(
 
 
 def _result(path: pathlib.Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
+    found = files.read_json(path)
     return found if isinstance(found, dict) and "status" in found else None
 
 

@@ -129,9 +129,9 @@ def test_benchmark_whose_row_is_worse_ends_with_exit_code_one(tmp_path, now, tol
     old = json.loads((RESULTS / "train_step.json").read_text()) | {"rows": [row("ours/x", "images/s", 100.0)]}
     (tmp_path / "old.json").write_text(json.dumps(old))
     program = (
-        "from absl import flags\nfrom benchmarks.harness import cli_output as output\n"
-        "from pipeline.common import app as binary\noutput.define_flags()\n"
-        f"def main(): output.finish('train_step', [{row('ours/x', 'images/s', now)}])\nbinary.run(main)"
+        "from absl import flags\nfrom benchmarks.harness import cli_output\n"
+        "from pipeline.common import app\ncli_output.define_flags()\n"
+        f"def main(): cli_output.finish('train_step', [{row('ours/x', 'images/s', now)}])\napp.run(main)"
     )
     flags = [f"--compare={tmp_path / 'old.json'}", f"--tolerance={tolerance}"]
     done = subprocess.run(
@@ -223,11 +223,11 @@ def test_what_ends_early_leaves_its_rows_and_an_earlier_result_as_it_was(tmp_pat
     out = tmp_path / "memory.json"
     out.write_text("an earlier result")
     program = (
-        "from absl import flags\nfrom benchmarks.harness import cli_output as output\n"
-        "from pipeline.common import app as binary, errors\n"
-        "output.define_flags()\n"
-        f"def main():\n  with output.keeping('memory', lambda: {rows}, dataset='x'):\n    raise {ends}\n"
-        "binary.run(main)"
+        "from absl import flags\nfrom benchmarks.harness import cli_output\n"
+        "from pipeline.common import app, errors\n"
+        "cli_output.define_flags()\n"
+        f"def main():\n  with cli_output.keeping('memory', lambda: {rows}, dataset='x'):\n    raise {ends}\n"
+        "app.run(main)"
     )
     given = [f"--out={out}"] if writes else []
     done = subprocess.run(

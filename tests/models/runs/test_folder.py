@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from models.runs.folder import RunFolder, claim, write_text
-from pipeline.common import errors
+from models.runs.folder import RunFolder, claim
+from pipeline.common import errors, files
 
 
 def test_claim_writes_the_configuration_once_and_goes_on(tmp_path):
@@ -59,7 +59,7 @@ def test_second_process_is_kept_out(tmp_path):
 
 def test_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(errors.BadArgumentError, match=r"found 'thesis.tex'"), claim(str(tmp_path), {}, {}):
+    with pytest.raises(errors.BadArgumentError, match=r"'thesis.tex'"), claim(str(tmp_path), {}, {}):
         pass
     assert os.listdir(tmp_path) == ["thesis.tex"]
     file = tmp_path / "thesis.tex"
@@ -74,14 +74,14 @@ def test_folder_without_a_run_has_no_configuration(tmp_path):
 
 def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "report.json"
-    write_text(path, "old")
+    files.write_text(path, "old")
 
     def fail(*_):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        write_text(path, "new")
+        files.write_text(path, "new")
     assert path.read_text() == "old"
 
 

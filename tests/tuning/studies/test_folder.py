@@ -95,7 +95,7 @@ def test_moved_data_are_the_same_study(cells, tmp_path):
 
 def test_folder_of_something_else_and_no_folder_are_refused(cells, tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(errors.BadArgumentError, match=r"found 'thesis.tex'"), claim(tmp_path, cells):
+    with pytest.raises(errors.BadArgumentError, match=r"'thesis.tex'"), claim(tmp_path, cells):
         pass
     with (
         pytest.raises(errors.FailedError, match=r"cannot be written \(Not a directory\); choose another"),
@@ -209,7 +209,7 @@ def test_result_is_on_the_disk_before_its_run_goes(cells, tmp_path, monkeypatch)
         folder.write_finished(cells[0], outcome(cells[0]), 1.0)
         assert not folder.run_dir(cells[0]).exists()
     cells_dir = (tmp_path / "cells").resolve()
-    assert synced == [(cells_dir / f"{cells[0].name}.json", True), (cells_dir, True)]
+    assert synced == [(cells_dir / f".{cells[0].name}.partial.json", True), (cells_dir, True)]
 
 
 @pytest.mark.parametrize("damaged", [b"", b'{"status": "finis', b"\xff\xfe", b"[1]", b"{}"])

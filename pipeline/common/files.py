@@ -1,0 +1,62 @@
+"""Files that appear whole: written beside their place, and put there by one rename."""
+
+import contextlib
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path, *, durable: bool = False) -> Iterator[pathlib.Path]:
+    """The path of a temporary file that replaces `path` at the context's end; where that fails, nothing remains.
+
+    Args:
+      path: of the file; its folder exists. The temporary file has the same suffix.
+      durable: whether the new content must survive a loss of power.
+    """
+    temporary = path.with_name(partial_name(path.name))
+    try:
+        yield temporary
+        if durable:
+            fsync(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if durable:
+        fsync(path.parent)
+
+
+def partial_name(name: str) -> str:
+    """The name of the temporary file of a file."""
+    stem, suffix = os.path.splitext(name)
+    return f".{stem}.partial{suffix}"
+
+
+def write_text(path: pathlib.Path, text: str, *, durable: bool = False) -> None:
+    """Replace a file by `text`, in UTF-8."""
+    with replacing(path, durable=durable) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: pathlib.Path, value: Any, *, indent: int | None = 1, durable: bool = False) -> None:
+    """Replace a file by `value` as JSON; a number that is not finite raises ValueError."""
+    write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n", durable=durable)
+
+
+def read_json(path: pathlib.Path) -> Any | None:
+    """The value of a JSON file; None where the file is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def fsync(path: pathlib.Path) -> None:
+    """Make the content of a file, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

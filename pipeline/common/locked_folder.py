@@ -1,0 +1,82 @@
+"""A folder in which one process works at a time; the kernel frees the lock, however the process ends."""
+
+import contextlib
+import fcntl
+import pathlib
+from collections.abc import Callable, Iterator
+
+from pipeline.common import errors, files
+
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock of a folder, which exists, until the context ends.
+
+    Args:
+      folder: the folder.
+      name: of the lock file in it.
+      on_wait: called where another process holds the lock, which is then waited for. None refuses at once.
+
+    Raises:
+      errors.BusyError: another process holds the lock.
+      OSError: the lock file cannot be written.
+    """
+    with open(folder / name, "w", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if on_wait is None:
+                raise errors.BusyError(f"{folder}: another process is working there") from error
+            on_wait()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[None]:
+    """Make a folder if it is new and hold its lock until the context ends.
+
+    Args:
+      folder: the folder; its parents are made.
+      flag: that named it, such as `run_dir`; errors begin with it.
+      identity: the name of the JSON file that a folder of this kind holds, such as `config.json`.
+
+    Raises:
+      errors.BadArgumentError: it is a file, or holds something else.
+      errors.BusyError: another process is working in it.
+      errors.FailedError: it cannot be made.
+    """
+    check_content(folder, flag=flag, identity=identity)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder))
+        except OSError as error:
+            raise errors.FailedError(
+                f"{flag}={folder}: cannot be written ({error.strerror}); choose another --{flag}"
+            ) from error
+        except errors.BusyError as error:
+            raise errors.BusyError(f"{flag}={error}") from error
+        yield
+
+
+def check_content(folder: pathlib.Path, *, flag: str, identity: str) -> None:
+    """Check that a folder is missing, empty, or of its kind; arguments as in `open_locked`.
+
+    Raises:
+      errors.BadArgumentError: it is a file, or holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise errors.BadArgumentError(f"{flag}={folder}: expected a folder, got a file")
+    if not folder.exists() or (folder / identity).exists():
+        return
+    leftovers = (LOCK, files.partial_name(identity), f".{identity}.partial")  # the last one of earlier versions
+    for entry in folder.iterdir():
+        if entry.name not in leftovers:
+            kind = flag.removesuffix("_dir")
+            raise errors.BadArgumentError(
+                f"{flag}={folder}: expected a new folder or a {kind}'s, got one with {entry.name!r}; "
+                f"choose another --{flag}"
+            )
