@@ -29,7 +29,7 @@ def main() -> None:
     from models.runtime import device
     from models.training import evaluation
 
-    device.claim_gpus_politely()
+    device.allow_gpu_memory_growth()
     evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
     page.write(folder)
     table.show(folder)

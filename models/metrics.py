@@ -20,8 +20,8 @@ HEAD_OF = {
     "coarse_accuracy": "coarse",
     "coarse_from_fine_accuracy": "fine",
 }
-MEANS = tuple(HEAD_OF)
-SUMS = ("examples", *MEANS)  # the order of a vector of sums; what a single-headed model cannot answer stays 0 in it
+METRICS = tuple(HEAD_OF)
+TOTALS = ("examples", *METRICS)  # the order of a vector of sums; what a single-headed model cannot answer stays 0 in it
 
 
 def objective(config: TrainConfig, logits: Batch, labels: Batch) -> tf.Tensor:
@@ -40,8 +40,8 @@ def objective(config: TrainConfig, logits: Batch, labels: Batch) -> tf.Tensor:
     )
 
 
-def sums(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
-    """float64 [len(SUMS)]: over the batch's images, those whose `mask` is False left out.
+def metric_totals(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
+    """float64 [len(TOTALS)]: over the batch's images, those whose `mask` is False left out.
 
     `loss` is the objective, smoothing included; `fine_loss` and `coarse_loss` are plain cross-entropies. A blended
     image counts as the class that most of it is.
@@ -54,7 +54,7 @@ def sums(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
     if "fine" in logits:
         per_image["coarse_from_fine_accuracy"] = _hits(coarse_from_fine(logits["fine"]), batch["coarse"])
     missing = tf.zeros_like(per_image["loss"])
-    table = tf.stack([per_image.get(name, missing) for name in SUMS])
+    table = tf.stack([per_image.get(name, missing) for name in TOTALS])
     if "mask" in batch:
         table = tf.where(batch["mask"], table, 0.0)
     return tf.reduce_sum(tf.cast(table, tf.float64), axis=1)
@@ -96,7 +96,7 @@ def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
     num_examples, *totals = (float(value) for value in vector)
     if not num_examples:
         return {}
-    found = {name: total / num_examples for name, total in zip(MEANS, totals, strict=True)}
+    found = {name: total / num_examples for name, total in zip(METRICS, totals, strict=True)}
     found = {name: value for name, value in found.items() if HEAD_OF[name] in ("", *names(heads))}
     for name, value in found.items():
         if not math.isfinite(value):

@@ -43,7 +43,7 @@ def main() -> None:
     from models.runtime import device, precision
     from models.training import profiling
 
-    device.claim_gpus_politely()
+    device.allow_gpu_memory_growth()
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
     training.check(data, train)
     path = RUN_DIR.value or os.path.join("runs", f"{train.preset}-{data.dataset}")

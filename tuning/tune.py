@@ -62,7 +62,7 @@ def main() -> None:
     from models.runtime import device, precision
     from tuning.sessions import search, session
 
-    device.claim_gpus_politely()
+    device.allow_gpu_memory_growth()
     plan = dataclasses.replace(plan, precision=precision.resolve(plan.precision))
     if JOIN.value:
         search.join(session.joined(path, plan, found, source), JOIN.value)

@@ -56,7 +56,7 @@ def main() -> None:
     chosen = SETS.value or (QUICK_SETS if QUICK.value else cases.names())
     cases.check(chosen)
     source = config.build(SourceConfig, config.given_flags())
-    device.claim_gpus_politely()
+    device.allow_gpu_memory_growth()
     source = dataclasses.replace(source, dataset=prepare.prepare(source))
     # Nothing is held out: the smallest data set has no 10,000 examples to spare.
     data = config.build(DataConfig, presets.preset("quick"), source.as_dict(), {"num_validation": 0})

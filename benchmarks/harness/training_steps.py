@@ -76,7 +76,7 @@ class Steps:
         def run() -> None:
             for number in range(self._num_steps):
                 self._step(next(batches), number)
-            self._step.sums.numpy()  # waits for the device
+            self._step.metric_totals.numpy()  # waits for the device
 
         return timing.Side(name, run, self._num_steps * self._batch_size)
 

@@ -19,7 +19,7 @@ def main() -> None:
     app.load_tensorflow()
     from models.runtime import device
 
-    device.claim_gpus_politely()
+    device.allow_gpu_memory_growth()
     rows = bounds.measure()
     cli_output.finish("shapes100", rows)
     bounds.judge(rows)

@@ -69,7 +69,7 @@ def main() -> None:
     from pipeline import prepare
 
     source = config.build(SourceConfig, config.given_flags())
-    device.claim_gpus_politely()
+    device.allow_gpu_memory_growth()
     values = {**source.as_dict(), "dataset": prepare.prepare(source)}
     precisions = _each_once("precisions", [precision.resolve(name) for name in precisions])
     effort = _effort(precisions)

@@ -1,6 +1,6 @@
 """What a report says, in words and units.
 
-    report.json ──of_report──▶ Figure(name, value, unit, note) ──▶ table, page
+    report.json ──report_figures──▶ ReportItem(name, value, unit, note) ──▶ table, page
 
 The terminal and the page say the same, because both take it from here.
 """
@@ -13,7 +13,7 @@ MISSING = "-"
 
 
 @dataclasses.dataclass(frozen=True)
-class Figure:
+class ReportItem:
     """One thing that a run achieved or cost."""
 
     name: str
@@ -27,12 +27,12 @@ class Figure:
         return f"{self.value} {self.unit}".rstrip()
 
 
-def of_report(report: dict[str, Any]) -> list[Figure]:
+def report_figures(report: dict[str, Any]) -> list[ReportItem]:
     """The figures worth a glance, the accuracies first."""
     return [*accuracies(report), evaluated_on(report), *costs(report)]
 
 
-def accuracies(report: dict[str, Any]) -> list[Figure]:
+def accuracies(report: dict[str, Any]) -> list[ReportItem]:
     """Fine, and coarse by both ways; one of these two is marked as the model's own."""
     own = _own_coarse_key(report)
     names = {
@@ -49,7 +49,7 @@ def accuracies(report: dict[str, Any]) -> list[Figure]:
     return found
 
 
-def evaluated_on(report: dict[str, Any]) -> Figure:
+def evaluated_on(report: dict[str, Any]) -> ReportItem:
     """The split that the accuracies are of, and what the model had on the other one."""
     count = report["examples_evaluated"]
     notes = [f"{count:,} examples" if count else "nothing was held out"]
@@ -57,21 +57,21 @@ def evaluated_on(report: dict[str, Any]) -> Figure:
         known = {name: found[f"{name}_accuracy"] for name in ("fine", "coarse")}
         told = ", ".join(f"{name} {percent(value)} %" for name, value in known.items() if value is not None)
         notes += [f"on {split}: {told}"] if split != report["split"] and told else []
-    return Figure("Evaluated on", report["split"], note="; ".join(notes))
+    return ReportItem("Evaluated on", report["split"], note="; ".join(notes))
 
 
-def costs(report: dict[str, Any]) -> list[Figure]:
+def costs(report: dict[str, Any]) -> list[ReportItem]:
     """Time, memory and arithmetic of the training, and what it ran in."""
     seconds = report["train_seconds"]
     epochs = "1 epoch" if report["epochs"] == 1 else f"{report['epochs']:g} epochs"
     length = f"{_hours_and_minutes(seconds)}{epochs}, {report['steps']:,} steps"
     return [
-        Figure("Training time", f"{seconds:,.1f}", "s", length),
-        Figure("Throughput", brief(report["examples_per_second"]), "images/s"),
-        Figure("Peak memory", f"{report['peak_rss_mib']:,.0f}", "MiB", "resident, whole process"),
-        Figure("Training cost", brief(report["train_petaflop"]), "PFLOP", "forward and backward"),
-        Figure("Precision", report["precision"]),
-        Figure("Parameters", f"{report['num_parameters']:,}"),
+        ReportItem("Training time", f"{seconds:,.1f}", "s", length),
+        ReportItem("Throughput", brief(report["examples_per_second"]), "images/s"),
+        ReportItem("Peak memory", f"{report['peak_rss_mib']:,.0f}", "MiB", "resident, whole process"),
+        ReportItem("Training cost", brief(report["train_petaflop"]), "PFLOP", "forward and backward"),
+        ReportItem("Precision", report["precision"]),
+        ReportItem("Parameters", f"{report['num_parameters']:,}"),
     ]
 
 
@@ -110,8 +110,8 @@ def brief(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _accuracy(name: str, value: float | None, note: str) -> Figure:
-    return Figure(name, MISSING) if value is None else Figure(name, percent(value), "%", note)
+def _accuracy(name: str, value: float | None, note: str) -> ReportItem:
+    return ReportItem(name, MISSING) if value is None else ReportItem(name, percent(value), "%", note)
 
 
 def _own_coarse_key(report: dict[str, Any]) -> str:

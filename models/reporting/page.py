@@ -109,11 +109,11 @@ def _headline(report: dict[str, Any]) -> str:
 """
 
 
-def _cards(style: str, shown: list[figures.Figure]) -> str:
+def _cards(style: str, shown: list[figures.ReportItem]) -> str:
     return f'<dl class="{style}">\n{"".join(_card(figure) for figure in shown)}</dl>\n'
 
 
-def _card(figure: figures.Figure) -> str:
+def _card(figure: figures.ReportItem) -> str:
     return f"""<div class="{"card" if figure.unit else "card word"}"><dt>{_text(figure.name)}</dt>
 <dd><div class="value">{_breakable(figure.value)} <span class="unit">{_text(figure.unit)}</span></div>
 <div class="note">{_text(figure.note)}</div></dd></div>

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from models.config import presets
 from models.config.training import TrainConfig
-from models.metrics import MEANS, coarse_source
+from models.metrics import METRICS, coarse_source
 from models.reporting import flops
 from models.runs.checkpoints import Progress
 from models.runtime import device, precision
@@ -52,7 +52,7 @@ def of_training(
         "num_test": counts.num_test,
         "preset": config.preset,
         "preset_changes": _preset_changes(data, config),
-        "precision": precision.of(model),
+        "precision": precision.policy_name(model),
         "seed": config.seed,
         "epochs": round(trained_epochs, 4),
         "steps": progress.step,
@@ -83,7 +83,7 @@ def _preset_changes(data: DataConfig, config: TrainConfig) -> dict[str, Any]:
 
 def evaluated(split: str, num_examples: int, means: dict[str, float]) -> dict[str, Any]:
     """The keys that an evaluation replaces in a report; null for what was not measured or a head that is not there."""
-    return {"split": split, "examples_evaluated": num_examples, **{name: means.get(name) for name in MEANS}}
+    return {"split": split, "examples_evaluated": num_examples, **{name: means.get(name) for name in METRICS}}
 
 
 def evaluated_again(report: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def evaluated_again(report: dict[str, Any], figures: dict[str, Any]) -> dict[str
 
 def flip_averaged(means: dict[str, float]) -> dict[str, Any]:
     """The keys of accuracies that are averaged over each image and its mirror image; null before an evaluation."""
-    return {f"flip_averaged_{name}": means.get(name) for name in MEANS if name.endswith("accuracy")}
+    return {f"flip_averaged_{name}": means.get(name) for name in METRICS if name.endswith("accuracy")}
 
 
 def row(
@@ -111,8 +111,8 @@ def row(
         "epoch": progress.epoch + 1,
         "step": progress.step,
         "learning_rate": rate,
-        **{f"train_{name}": means.get(name) for name in MEANS},
-        **{f"validation_{name}": validation.get(name) for name in MEANS},
+        **{f"train_{name}": means.get(name) for name in METRICS},
+        **{f"validation_{name}": validation.get(name) for name in METRICS},
         "train_seconds": round(progress.train_seconds, 3),
         "examples_per_second": round(images_per_s, 1),
     }
@@ -120,7 +120,7 @@ def row(
 
 def validation_of(last_row: dict[str, Any]) -> dict[str, float]:
     """The validation means of a row, those that were measured."""
-    found = {name: last_row[f"validation_{name}"] for name in MEANS}
+    found = {name: last_row[f"validation_{name}"] for name in METRICS}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -29,13 +29,13 @@ def show(run: RunFolder, console: Console | None = None) -> None:
     warning = figures.stand_in_warning(report["dataset"])
     _shout(console, warning)
     title = Text(f"{figures.dataset_name(report['dataset'])}, preset {figures.recipe(report)}", style="bold")
-    _show_figures(console, title, _grid(figures.of_report(report)))
+    _show_figures(console, title, _grid(figures.report_figures(report)))
     # Outside the table: a path that is folded into a cell cannot be copied.
     console.print(Text(f"Run folder: {run.path}"), soft_wrap=True)
     _shout(console, warning)
 
 
-def _grid(rows: list[figures.Figure]) -> Table:
+def _grid(rows: list[figures.ReportItem]) -> Table:
     grid = Table.grid(padding=(0, 3, 0, 0))
     grid.add_column(style="cyan", no_wrap=True)
     grid.add_column(style="bold", overflow="fold")

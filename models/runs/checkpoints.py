@@ -1,4 +1,4 @@
-"""A run's whole state as one file, replaced in one rename: weights, optimizer, step, and what the run has told so far.
+"""A run's whole state as one file, replaced in one rename: weights, optimizer, step and metrics.
 
 There is no moment at which half of a state is on the disk, and no random state to save: draws follow from the step.
 """
@@ -13,17 +13,19 @@ import numpy as np
 
 from pipeline.common import errors, files
 
+FORMER_NAMES = {"sums": "metric_totals"}  # fields of Progress in checkpoints of earlier versions
+
 
 @dataclasses.dataclass
 class Progress:
-    """How far a run is; everything that a continued run must know beside the variables."""
+    """The state of a run that is not in variables: step, epoch, times, metrics."""
 
     step: int = 0
     epoch: int = 0
     train_seconds: float = 0.0
     epoch_seconds: float = 0.0  # of the epoch under way
     peak_rss_mib: float = 0.0
-    sums: list[float] = dataclasses.field(default_factory=list)  # of the epoch under way
+    metric_totals: list[float] = dataclasses.field(default_factory=list)  # of the epoch under way
     rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of metrics.jsonl
     final: dict[str, float] = dataclasses.field(default_factory=dict)  # validation's means, with the final weights
     finished: bool = False
@@ -43,7 +45,7 @@ def save(path: pathlib.Path, run_variables: list[keras.Variable], progress: Prog
 
 
 def restore(path: pathlib.Path, run_variables: list[keras.Variable]) -> Progress | None:
-    """Fill the variables from `path` and say how far the run was; None where there is no checkpoint yet.
+    """Assign the variables from `path` and return the run's progress; None where there is no checkpoint yet.
 
     Raises:
       errors.FailedError: the file holds other variables than the model and optimizer have.
@@ -59,4 +61,5 @@ def restore(path: pathlib.Path, run_variables: list[keras.Variable]) -> Progress
             )
         for place, variable in enumerate(run_variables):
             variable.assign(arrays[f"{place:04d}"])
-        return Progress(**json.loads(str(arrays["progress"])))
+        fields = json.loads(str(arrays["progress"]))
+    return Progress(**{FORMER_NAMES.get(name, name): value for name, value in fields.items()})

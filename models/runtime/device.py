@@ -10,7 +10,7 @@ import tensorflow as tf
 from models.runtime.precision import cpu_flags
 
 
-def claim_gpus_politely() -> None:
+def allow_gpu_memory_growth() -> None:
     """Take GPU memory as it is needed instead of all at once. For binaries, before anything is computed.
 
     Raises:

@@ -52,7 +52,7 @@ def scope(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def of(model: keras.Model) -> str:
+def policy_name(model: keras.Model) -> str:
     """The policy that a built classifier computes in, read from its layers: its trunk's mixed one, or "float32"."""
     dtypes = {layer.compute_dtype for layer in model.layers if layer.trainable_weights or layer.non_trainable_weights}
     halves = dtypes & {"bfloat16", "float16"}

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from models.training.loop import Trained, check, train
+    from models.training.loop import TrainResult, check, train
 
-__all__ = ["Trained", "check", "train"]
+__all__ = ["TrainResult", "check", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,7 +26,7 @@ class Evaluator:
 
     def __init__(self, model: keras.Model, train: TrainConfig, *, flip_average: bool = False) -> None:
         self._heads = train.heads
-        self._sums = tf.Variable(tf.zeros(len(metrics.SUMS), tf.float64), trainable=False)
+        self._totals = tf.Variable(tf.zeros(len(metrics.TOTALS), tf.float64), trainable=False)
         self._confusions = {
             name: tf.Variable(tf.zeros((num_classes, num_classes), tf.int64), trainable=False)
             for name, num_classes in NUM_CLASSES.items()
@@ -39,7 +39,7 @@ class Evaluator:
             if flip_average:
                 mirrored = model(tf.reverse(batch["image"], [2]), training=False)
                 logits = {name: (logits[name] + mirrored[name]) / 2.0 for name in logits}
-            self._sums.assign_add(metrics.sums(train, logits, batch))
+            self._totals.assign_add(metrics.metric_totals(train, logits, batch))
             for name, counts in metrics.confusions(train, logits, batch).items():
                 self._confusions[name].assign_add(counts)
 
@@ -51,17 +51,17 @@ class Evaluator:
         Raises:
           RuntimeError: the batches held more or fewer examples than `num_expected`.
         """
-        for variable in (self._sums, *self._confusions.values()):
+        for variable in (self._totals, *self._confusions.values()):
             variable.assign(tf.zeros_like(variable))
         for batch in stream:
             self._add_batch(batch)
-        num_examples = int(self._sums[metrics.SUMS.index("examples")])
+        num_examples = int(self._totals[metrics.TOTALS.index("examples")])
         if num_examples != num_expected:
             raise RuntimeError(f"evaluated {num_examples} examples, expected {num_expected}")
         for name, counts in self.confusions.items():
             if counts.sum() != num_expected:
                 raise RuntimeError(f"the {name} confusions hold {counts.sum()} examples, expected {num_expected}")
-        return metrics.means(self._sums, self._heads)
+        return metrics.means(self._totals, self._heads)
 
     @property
     def confusions(self) -> dict[str, np.ndarray]:

@@ -39,7 +39,7 @@ CHECKPOINT_SECONDS = 300.0  # what a long epoch can lose at most
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained:
+class TrainResult:
     """What a run leaves: the model with its final weights, the report, and the rows of `metrics.jsonl`."""
 
     model: keras.Model
@@ -54,7 +54,7 @@ def train(
     run: RunFolder | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: int = 1,
-) -> Trained:
+) -> TrainResult:
     """Train a classifier as `data` and `config` say.
 
     Args:
@@ -151,12 +151,12 @@ class _Loop:
         self.stop_requests = signals.Requests(listen=folder is not None)
         self.progress = self._restored()
 
-    def run(self) -> Trained:
+    def run(self) -> TrainResult:
         """Train from where the run is to its end, and report."""
         if not self.progress.finished:
             with self.stop_requests:
                 self._train()
-        trained = Trained(self.model, self._report(), self.progress.rows)
+        trained = TrainResult(self.model, self._report(), self.progress.rows)
         if self.folder is not None:
             saved_model.save(self.model, self.folder.model)
             self.folder.write_report(trained.report)
@@ -221,7 +221,7 @@ class _Loop:
         self._announce_epochs(self.epochs.last_step(progress.epoch) - self.epochs.first_step(progress.epoch))
         self.callbacks.on_epoch_begin(progress.epoch)
         self._train_steps(stream)
-        means, images_per_s = metrics.means(self.step.sums, self.config.heads), self._images_per_s()
+        means, images_per_s = metrics.means(self.step.metric_totals, self.config.heads), self._images_per_s()
         if not means:
             raise errors.DivergedError(f"every step of epoch {progress.epoch + 1} overflowed; try --precision=float32")
         validation = self._validate()
@@ -233,7 +233,7 @@ class _Loop:
         progress.rows.append(report.row(progress, means, validation, rate, images_per_s))
         progress.epoch += 1
         progress.epoch_seconds = 0.0
-        self.step.sums.assign(tf.zeros_like(self.step.sums))
+        self.step.metric_totals.assign(tf.zeros_like(self.step.metric_totals))
         self._checkpoint()
         return logs
 
@@ -245,14 +245,16 @@ class _Loop:
         counted = shown = saved = time.perf_counter()
         while progress.step < last_step:
             self.callbacks.on_train_batch_begin(progress.step - epoch_begins)
-            count = self.step.num_together(progress.step, min(self.config.steps_per_call, last_step - progress.step))
-            self.step.several(list(itertools.islice(stream, count)), progress.step)
+            count = self.step.steps_until_resize(
+                progress.step, min(self.config.steps_per_call, last_step - progress.step)
+            )
+            self.step.run_steps(list(itertools.islice(stream, count)), progress.step)
             progress.step += count
             now = time.perf_counter()
             progress.epoch_seconds += now - counted
             counted = now
             if self.reads_every_step or now - shown > BAR_SECONDS or progress.step == last_step:
-                means = metrics.means(self.step.sums, self.config.heads)
+                means = metrics.means(self.step.metric_totals, self.config.heads)
                 logs, shown = {**means, "images_per_s": self._images_per_s()}, now
             self.callbacks.on_train_batch_end(progress.step - 1 - epoch_begins, logs)
             if self.stop_requests.received or self.model.stop_training:
@@ -260,7 +262,7 @@ class _Loop:
             if now - saved > CHECKPOINT_SECONDS:
                 self._checkpoint()
                 counted = saved = time.perf_counter()
-        self.step.sums.numpy()  # waits for the device
+        self.step.metric_totals.numpy()  # waits for the device
         progress.epoch_seconds += time.perf_counter() - counted
         if self.stop_requests.received:
             self._interrupt()
@@ -295,7 +297,7 @@ class _Loop:
     def _checkpoint(self) -> None:
         if self.folder is None:
             return
-        self.progress.sums = self.step.sums.numpy().tolist()
+        self.progress.metric_totals = self.step.metric_totals.numpy().tolist()
         self.progress.peak_rss_mib = max(self.progress.peak_rss_mib, device.peak_rss_mib())
         checkpoints.save(self.folder.checkpoint, self._variables(), self.progress)
         self.folder.write_metrics(self.progress.rows)
@@ -307,7 +309,7 @@ class _Loop:
             if self.step.slow_weights is not None:
                 self.step.slow_weights.reset()
             return checkpoints.Progress()
-        self.step.sums.assign(saved.sums)
+        self.step.metric_totals.assign(saved.metric_totals)
         self.folder.write_metrics(saved.rows)  # a kill may have come between the checkpoint and the rows
         return saved
 

@@ -18,7 +18,7 @@ from pipeline.resolution import ResolutionSchedule
 
 
 class TrainStep:
-    """Callable `step(batch, number)`; adds the batch's sums (`models.metrics`) to `sums`.
+    """Callable `step(batch, number)`; adds the batch's sums (`models.metrics`) to `metric_totals`.
 
     Everything random in it follows from the run's seed and the step's number. XLA compiles the augmentation, unless
     `jit_compile` is off or a transform does not allow it, and the update where `jit_compile` is on, or is auto and the
@@ -34,7 +34,7 @@ class TrainStep:
         config: TrainConfig,
         total_steps: int,
     ) -> None:
-        self.sums = tf.Variable(tf.zeros(len(metrics.SUMS), tf.float64), trainable=False)
+        self.metric_totals = tf.Variable(tf.zeros(len(metrics.TOTALS), tf.float64), trainable=False)
         self.transforms = sets.build(data.augmentation)
         self._model, self._optimizer, self._data, self._config = model, optimizer, data, config
         self._total_steps = total_steps
@@ -46,14 +46,14 @@ class TrainStep:
 
     def __call__(self, batch: dict[str, tf.Tensor], number: int) -> None:
         """Train on a batch of `batches.train_batches` as step `number` of the run."""
-        self.several([batch], number)
+        self.run_steps([batch], number)
 
-    def several(self, batches: Sequence[dict[str, tf.Tensor]], number: int) -> None:
+    def run_steps(self, batches: Sequence[dict[str, tf.Tensor]], number: int) -> None:
         """Train on batches as steps `number` and following, all of one resolution, in one call of the graph."""
         self._steps(list(batches), tf.constant(number, tf.int64), self._size_at(number))
 
-    def num_together(self, number: int, at_most: int) -> int:
-        """How many steps from `number` on may go into one call of `several`: those of its resolution."""
+    def steps_until_resize(self, number: int, at_most: int) -> int:
+        """How many steps from `number` on may go into one call of `run_steps`: those of its resolution."""
         later = range(number + 1, number + at_most)
         return next((step for step in later if self._size_at(step) != self._size_at(number)), number + at_most) - number
 
@@ -105,7 +105,7 @@ class TrainStep:
             gradients = self._gradients_uphill(images, labels, gradients, seeds)
         guard.check(gradients)
         self._optimizer.apply(gradients, self._model.trainable_variables)
-        self.sums.assign_add(guard.zero_if_skipped(metrics.sums(self._config, logits, labels)))
+        self.metric_totals.assign_add(guard.zero_if_skipped(metrics.metric_totals(self._config, logits, labels)))
 
     def _gradients(
         self, images: tf.Tensor, labels: dict[str, tf.Tensor]

@@ -32,7 +32,7 @@ def log_softmax(values: np.ndarray) -> np.ndarray:
 
 def test_means_equal_numpy(answered):
     logits, batch = answered
-    found = metrics.means(metrics.sums(CONFIG, logits, batch), "both")
+    found = metrics.means(metrics.metric_totals(CONFIG, logits, batch), "both")
     rows = np.arange(12)
     fine_loss = -log_softmax(logits["fine"])[rows, batch["fine"]].mean()
     coarse_loss = -log_softmax(logits["coarse"])[rows, batch["coarse"]].mean()
@@ -54,15 +54,15 @@ def test_means_equal_numpy(answered):
 def test_padding_counts_for_nothing(answered):
     logits, batch = answered
     part = {name: value[:7] for name, value in logits.items()}
-    expected = metrics.sums(CONFIG, part, {name: value[:7] for name, value in batch.items()})
-    found = metrics.sums(CONFIG, logits, {**batch, "mask": np.arange(12) < 7})
+    expected = metrics.metric_totals(CONFIG, part, {name: value[:7] for name, value in batch.items()})
+    found = metrics.metric_totals(CONFIG, logits, {**batch, "mask": np.arange(12) < 7})
     np.testing.assert_allclose(found, expected)
 
 
 @pytest.mark.parametrize("heads", ["fine", "coarse"])
 def test_single_head_leaves_the_other_out(answered, heads):
     logits, batch = answered
-    found = metrics.means(metrics.sums(CONFIG, {heads: logits[heads]}, batch), heads)
+    found = metrics.means(metrics.metric_totals(CONFIG, {heads: logits[heads]}, batch), heads)
     other = {"fine": "coarse", "coarse": "fine"}[heads]
     assert f"{heads}_accuracy" in found
     assert f"{other}_loss" not in found
@@ -107,11 +107,11 @@ def test_mean_that_is_not_a_number_is_an_error():
     batch = {"fine": np.zeros(2, np.int32), "coarse": np.zeros(2, np.int32)}
     logits = {"fine": np.full((2, 100), np.nan, np.float32)}
     with pytest.raises(errors.DivergedError, match=r"loss is nan.*lower --learning_rate"):
-        metrics.means(metrics.sums(CONFIG, logits, batch), "fine")
+        metrics.means(metrics.metric_totals(CONFIG, logits, batch), "fine")
 
 
 def test_no_example_has_no_mean():
-    assert metrics.means(np.zeros(len(metrics.SUMS)), "both") == {}
+    assert metrics.means(np.zeros(len(metrics.TOTALS)), "both") == {}
 
 
 def test_rows_of_shares_cost_what_their_labels_cost_by_share(answered):
@@ -124,5 +124,5 @@ def test_rows_of_shares_cost_what_their_labels_cost_by_share(answered):
     blended = {name: 0.7 * row + 0.3 * np.roll(row, 1, axis=0) for name, row in whole.items()}
     expected = 0.7 * plain + 0.3 * metrics.objective(config, logits, other)
     np.testing.assert_allclose(metrics.objective(config, logits, blended), expected, rtol=1e-5)
-    hits = metrics.means(metrics.sums(config, logits, blended), "both")
-    assert hits["fine_accuracy"] == metrics.means(metrics.sums(config, logits, batch), "both")["fine_accuracy"]
+    hits = metrics.means(metrics.metric_totals(config, logits, blended), "both")
+    assert hits["fine_accuracy"] == metrics.means(metrics.metric_totals(config, logits, batch), "both")["fine_accuracy"]

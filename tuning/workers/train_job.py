@@ -76,4 +76,4 @@ def _start() -> None:
     from models.runtime import device
 
     tf.get_logger().setLevel("ERROR")  # it warns of retracing, which is what one network after the other is
-    device.claim_gpus_politely()
+    device.allow_gpu_memory_growth()

@@ -223,7 +223,7 @@ def test_side_trains_on_the_next_batches_every_round(source):
     side.run()
     side.run()
     assert (side.num_units, len(taken)) == (24, 6)
-    assert float(steps._step.sums[0]) == 48.0  # images
+    assert float(steps._step.metric_totals[0]) == 48.0  # images
 
 
 def test_stock_network_has_as_many_weights_and_no_fused_layer(model):

@@ -47,9 +47,9 @@ def trained(step: TrainStep, numbers: range) -> float:
         "pass_number": np.zeros(8, np.int64),
     }
     for number in numbers:
-        step.sums.assign(np.zeros(step.sums.shape))
+        step.metric_totals.assign(np.zeros(step.metric_totals.shape))
         step(batch, number)
-    return float(step.sums[1] / step.sums[0])
+    return float(step.metric_totals[1] / step.metric_totals[0])
 
 
 def test_the_studys_seven_are_there_beside_muon():

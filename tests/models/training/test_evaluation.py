@@ -87,7 +87,7 @@ def test_confusions_of_fewer_examples_than_expected_are_an_error(told_model, mon
     lost = {"coarse": tf.zeros((20, 20), tf.int64)}
     monkeypatch.setattr(metrics, "confusions", lambda *_: lost)
     evaluator = Evaluator(told_model, TrainConfig(heads="coarse"))
-    monkeypatch.setattr(metrics, "sums", lambda *_: tf.eye(1, len(metrics.SUMS), dtype=tf.float64)[0])
+    monkeypatch.setattr(metrics, "metric_totals", lambda *_: tf.eye(1, len(metrics.TOTALS), dtype=tf.float64)[0])
     with pytest.raises(RuntimeError, match="coarse confusions hold 0 examples, expected 1"):
         evaluator(stream_of([1], [1], 1), 1)
 

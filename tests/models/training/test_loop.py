@@ -17,6 +17,7 @@ from models.config.training import TrainConfig
 from models.reporting import flops
 from models.runs import saved_model
 from models.runs.folder import claim
+from models.training import loop
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 
@@ -68,7 +69,7 @@ def linear(**values) -> TrainConfig:
     return TrainConfig(**{**defaults, **values})
 
 
-def weights(trained: training.Trained) -> list[np.ndarray]:
+def weights(trained: training.TrainResult) -> list[np.ndarray]:
     return trained.model.get_weights()
 
 
@@ -239,9 +240,9 @@ def test_callback_that_acts_on_batches_sees_every_step(data):
 
 
 def test_long_epoch_is_checkpointed_within(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     steps = []
-    monkeypatch.setattr(training.checkpoints, "save", lambda path, variables, progress: steps.append(progress.step))
+    monkeypatch.setattr(loop.checkpoints, "save", lambda path, variables, progress: steps.append(progress.step))
     with claim(str(tmp_path / "run"), {}, {}) as run:
         training.train(data, linear(epochs=1.0), run=run, verbose=0)
     assert steps == [*range(1, 16), 15, 15]  # each step, the epoch's end, the run's end
@@ -372,7 +373,7 @@ def test_whitening_is_computed_from_the_training_images_and_kept_when_a_run_goes
     small = {"architecture": "fast", "widths": "8,8,8", "bottlenecks": "8,8,8", "optimizer": "muon"}
     config = TrainConfig(precision="float32", epochs=1.0, **small)
 
-    def stem(trained: training.Trained) -> np.ndarray:
+    def stem(trained: training.TrainResult) -> np.ndarray:
         return trained.model.get_layer("whitening").get_weights()[0]
 
     class Stop(keras.callbacks.Callback):
@@ -397,20 +398,20 @@ def test_patience_ends_a_run_whose_validation_stalls_after_a_cut_too(data, tmp_p
     config = linear(learning_rate=0.0, patience=2, epochs=9.0)
     with claim(str(tmp_path / "run"), {}, {}) as run:
         if cut:
-            validate = training._Loop._validate
-            monkeypatch.setattr(training._Loop, "_validate", lambda loop: _cut_in_second(loop, validate))
+            validate = loop._Loop._validate
+            monkeypatch.setattr(loop._Loop, "_validate", lambda self: _cut_in_second(self, validate))
             with pytest.raises(KeyboardInterrupt):
                 training.train(data, config, run=run, verbose=0)
-            monkeypatch.setattr(training._Loop, "_validate", validate)
+            monkeypatch.setattr(loop._Loop, "_validate", validate)
         trained = training.train(data, config, run=run, verbose=0)
     assert len(trained.rows) == 3
     assert trained.report["epochs"] == 3.0
 
 
-def _cut_in_second(loop, validate):
-    if loop.progress.epoch == 1:
+def _cut_in_second(training_loop, validate):
+    if training_loop.progress.epoch == 1:
         raise KeyboardInterrupt
-    return validate(loop)
+    return validate(training_loop)
 
 
 @pytest.mark.parametrize(
@@ -419,8 +420,8 @@ def _cut_in_second(loop, validate):
 def test_patience_lets_a_run_that_improves_go_on(data, monkeypatch, accuracies, epochs):
     """With a patience of 2: an improvement after one epoch without is enough, an equal is none."""
     coming = iter(accuracies)
-    validate = training._Loop._validate
-    monkeypatch.setattr(training._Loop, "_validate", lambda loop: {**validate(loop), "fine_accuracy": next(coming)})
+    validate = loop._Loop._validate
+    monkeypatch.setattr(loop._Loop, "_validate", lambda self: {**validate(self), "fine_accuracy": next(coming)})
     rows = training.train(data, linear(patience=2, epochs=4.0 if epochs == len(accuracies) else 9.0), verbose=0).rows
     assert len(rows) == epochs
 

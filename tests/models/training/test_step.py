@@ -38,9 +38,9 @@ def prepared(data=None, **values) -> tuple[keras.Model, keras.optimizers.Optimiz
 def losses_of_steps(step: TrainStep, batch, num_steps: int) -> list[float]:
     losses = []
     for number in range(num_steps):
-        step.sums.assign(tf.zeros_like(step.sums))
+        step.metric_totals.assign(tf.zeros_like(step.metric_totals))
         step(batch, number)
-        losses.append(metrics.means(step.sums, "both")["loss"])
+        losses.append(metrics.means(step.metric_totals, "both")["loss"])
     return losses
 
 
@@ -48,14 +48,14 @@ def test_step_lowers_the_loss_and_counts(batch):
     _, _, step = prepared()
     losses = losses_of_steps(step, batch, 12)
     assert losses[-1] < 0.8 * losses[0]
-    assert float(step.sums[0]) == 8
+    assert float(step.metric_totals[0]) == 8
 
 
 def test_augmentation_follows_the_step_number(batch):
     def loss_of(number: int) -> float:
         _, _, step = prepared()
         step(batch, number)
-        return metrics.means(step.sums, "both")["loss"]
+        return metrics.means(step.metric_totals, "both")["loss"]
 
     assert loss_of(3) == loss_of(3)
     assert loss_of(3) != loss_of(4)
@@ -202,7 +202,7 @@ def test_overflow_in_the_forward_pass_leaves_no_infinity_in_the_statistics(batch
     step(batch, 0)
     assert all(np.isfinite(variable.numpy()).all() for variable in model.variables)
     assert int(step._optimizer.iterations) == 0
-    assert step.sums.numpy().tolist() == [0.0] * len(metrics.SUMS)  # a skipped step is not counted either
+    assert step.metric_totals.numpy().tolist() == [0.0] * len(metrics.TOTALS)  # a skipped step is not counted either
 
 
 def test_weight_decay_spares_normalisation_and_bias(batch):

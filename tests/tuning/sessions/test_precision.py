@@ -27,7 +27,7 @@ class Recorder(keras_tuner.HyperModel):
         hp.Choice("units", [4, 8])
         model = self.make()
         model.compile("sgd", "mse")
-        self.policies.append(precision.of(model))
+        self.policies.append(precision.policy_name(model))
         return model
 
 
@@ -59,9 +59,12 @@ def test_ours_keeps_its_policy_in_every_build(tmp_path):
 
 
 def test_policy_is_read_from_the_layers_that_have_weights():
-    assert precision.of(classifier.build(TrainConfig(precision="float32"))) == "float32"
-    assert precision.of(classifier.build(TrainConfig(precision="mixed_float16"))) == "mixed_float16"
-    assert precision.of(classifier.build(TrainConfig(precision="mixed_bfloat16", architecture="linear"))) == "float32"
+    assert precision.policy_name(classifier.build(TrainConfig(precision="float32"))) == "float32"
+    assert precision.policy_name(classifier.build(TrainConfig(precision="mixed_float16"))) == "mixed_float16"
+    assert (
+        precision.policy_name(classifier.build(TrainConfig(precision="mixed_bfloat16", architecture="linear")))
+        == "float32"
+    )
 
 
 @pytest.mark.parametrize("name", SPACES)
