@@ -5,7 +5,7 @@ import pathlib
 from setuptools import find_packages, setup
 
 LAYERS = ("pipeline", "models", "tuning", "benchmarks")
-TEST = ("pytest>=8.4", "hypothesis>=6.100", "jsonschema>=4.20")
+TEST = ("pytest>=8.4", "pytest-xdist>=3.8", "hypothesis>=6.100", "jsonschema>=4.20")
 
 setup(
     name="streaming-cifar100",
@@ -16,6 +16,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=[pattern for layer in LAYERS for pattern in (layer, f"{layer}.*")]),
+    package_data={"": ["py.typed", "**/*.jinja", "**/*.css"]},
     install_requires=[
         "tensorflow>=2.21,<2.22",
         "keras>=3.15,<3.16",
@@ -33,6 +34,7 @@ setup(
         "psutil>=6.0",
         "requests>=2.32",
         "rich>=13.9",
+        "jinja2>=3.1",
     ],
     extras_require={
         "test": TEST,
@@ -49,6 +51,7 @@ setup(
         "console_scripts": [
             "cifar-prepare=pipeline.prepare:run",
             "cifar-explore=pipeline.explore.__main__:run",
+            "cifar-gallery=pipeline.gallery.__main__:run",
             "cifar-train=models.train:run",
             "cifar-evaluate=models.evaluate:run",
             "cifar-study=tuning.study:run",
