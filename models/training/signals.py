@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a request that the training loop answers between two steps, its state saved."""
+"""SIGINT and SIGTERM as a request to stop, which the training loop handles between two steps."""
 
 import os
 import signal
@@ -7,10 +7,10 @@ from types import FrameType, TracebackType
 
 
 class Requests:
-    """A context in which the first signal sets `received` and a second one ends the process as ever.
+    """A context in which the first signal sets `received`; a second one acts as it did before the context.
 
     Args:
-      listen: False leaves the signals alone; so does any thread but the main one, where Python allows no handler.
+      listen: whether to install handlers; only the main thread installs them, as Python allows.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -21,7 +21,7 @@ class Requests:
 
     def __enter__(self) -> "Requests":
         if self._listens:
-            self._before = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+            self._before = {number: signal.signal(number, self._receive) for number in self.SIGNALS}
         return self
 
     def __exit__(
@@ -30,7 +30,7 @@ class Requests:
         if self._listens:
             self._restore()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = True
         if number == signal.SIGINT:  # a person waits; print() may not be called within a handler
             os.write(2, b"\ninterrupted: ending as soon as all is saved; once more ends at once\n")

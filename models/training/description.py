@@ -1,0 +1,30 @@
+"""What a run prints before its first step: the way of the data, stage by stage, and the size of the work."""
+
+from models.config.training import TrainConfig
+from models.training.state import TrainState
+from pipeline import batches, source, split
+from pipeline.data_config import DataConfig
+
+
+def describe(
+    data: DataConfig, config: TrainConfig, builder: source.Builder, epochs: batches.Epochs, state: TrainState
+) -> None:
+    """Print the stages of the training data and the size of the model and of the training."""
+    step = state.progress.step
+    print(f"Data: {data.dataset}, from {data.data_dir}")
+    for stage in batches.train_stages(data, split.keep("train", data, builder), config.seed, step):
+        print(f"  {stage}")
+    print("  ---- uint8 crosses to the device")
+    for transform in state.step.transforms:
+        print(f"  {transform!r}")
+    if data.original_fraction:
+        print(f"  but {data.original_share} of each example's views unaugmented")
+    if data.unaugmented_ending:
+        print(f"  but the last {data.unaugmented_ending:.1%} of the steps unaugmented")
+    if data.resolutions:
+        print(f"  resized to {data.resolutions} (pixels:share of the steps)")
+    print(f"  an epoch: {epochs.views:,} views, {epochs.first_step(1):,} steps")
+    print(
+        f"Model: {config.architecture}, {state.model.count_params():,} parameters, {config.precision}; "
+        f"{epochs.total_steps - step:,} steps of {data.batch_size} images to go"
+    )

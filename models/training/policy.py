@@ -1,0 +1,67 @@
+"""What a run refuses before it begins, and when it ends early."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from models import classifier
+from models.config.training import TrainConfig
+from pipeline.common import errors
+from pipeline.data_config import DataConfig
+from pipeline.resolution import FULL_SIZE, ResolutionSchedule
+
+RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+
+
+def check_configs(data: DataConfig, config: TrainConfig) -> None:
+    """Check that the network takes the data's resolutions and that `patience` has a validation part to monitor.
+
+    Raises:
+      errors.BadArgumentError: one of both is not so.
+    """
+    sizes = set(ResolutionSchedule.parse(data.resolutions).sizes)
+    if sizes != {FULL_SIZE} and not classifier.takes_any_size(config.architecture):
+        raise errors.BadArgumentError(
+            f"resolutions={data.resolutions!r}: architecture {config.architecture!r} takes only {FULL_SIZE} x "
+            f"{FULL_SIZE} pixels; leave --resolutions out"
+        )
+    if config.patience and not data.num_validation:
+        raise errors.BadArgumentError(
+            f"patience={config.patience}: expected --num_validation above 0, got num_validation=0; leave --patience out"
+        )
+
+
+def check_callbacks(config: TrainConfig, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    """Check that no callback sets the learning rate beside a schedule.
+
+    Raises:
+      errors.BadArgumentError: one does.
+    """
+    for callback in callbacks:
+        if isinstance(callback, RATE_SETTERS) and config.schedule != "constant":
+            raise errors.BadArgumentError(
+                f"schedule={config.schedule!r} and {type(callback).__name__} both set the learning rate; "
+                "use schedule='constant' with that callback"
+            )
+
+
+def has_stalled(config: TrainConfig, rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether validation accuracy has not improved for `config.patience` epochs.
+
+    Args:
+      config: the patience and the heads.
+      rows: of `metrics.jsonl`, so that a resumed run decides alike.
+    """
+    name = "validation_coarse_accuracy" if config.heads == "coarse" else "validation_fine_accuracy"
+    accuracies = [row[name] for row in rows]
+    if not config.patience or len(accuracies) <= config.patience:
+        return False
+    return max(accuracies[-config.patience :]) <= max(accuracies[: -config.patience])
+
+
+def reads_every_step(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback has a hook at the end of a step, which needs that step's own logs."""
+    hooks = ("on_train_batch_end", "on_batch_end")
+    defaults = {hook: getattr(keras.callbacks.Callback, hook) for hook in hooks}
+    return any(getattr(getattr(callback, hook), "__func__", None) is not default for hook, default in defaults.items())

@@ -1,0 +1,85 @@
+"""The state of a run: what a checkpoint holds, as one unit."""
+
+import contextlib
+from typing import Any
+
+import keras
+
+from models import classifier
+from models.config.training import TrainConfig
+from models.layers import whitening
+from models.optimizers import build as optimizers
+from models.runs import checkpoints, saved_model, warm_start
+from models.runs.folder import RunFolder
+from models.runtime import device
+from models.training.step import TrainStep
+from pipeline import source, split, stages
+from pipeline.data_config import DataConfig
+
+
+class TrainState:
+    """Model, optimizer, slow weights, metric totals and progress; continued from a run's folder where it has begun.
+
+    Args:
+      data: the data set, and how it is fed.
+      config: the model and how it is trained, its precision resolved.
+      builder: of the data set.
+      total_steps: steps of the whole run.
+      folder: the run's folder; None keeps everything in memory.
+    """
+
+    def __init__(
+        self,
+        data: DataConfig,
+        config: TrainConfig,
+        builder: source.Builder,
+        total_steps: int,
+        folder: RunFolder | None,
+    ) -> None:
+        self.model = classifier.build(config)
+        self.optimizer = self.model.optimizer = optimizers.build(config, self.model.trainable_variables)
+        self.step = TrainStep(self.model, self.optimizer, data, config, total_steps)
+        self._folder = folder
+        restored = folder and checkpoints.restore(folder.checkpoint, self._variables())
+        self.progress = restored or checkpoints.Progress()
+        if folder and restored:
+            self.step.metric_totals.assign(restored.metric_totals)
+            folder.write_metrics(restored.rows)  # a kill may have come between the checkpoint and the rows
+            return
+        self._set_first_weights(data, config, builder)
+        if self.step.slow_weights is not None:
+            self.step.slow_weights.reset()
+
+    def checkpoint(self) -> None:
+        """Replace the checkpoint and the rows in the folder, if there is one."""
+        if self._folder is None:
+            return
+        self.progress.metric_totals = self.step.metric_totals.numpy().tolist()
+        self.progress.peak_rss_mib = max(self.progress.peak_rss_mib, device.peak_rss_mib())
+        checkpoints.save(self._folder.checkpoint, self._variables(), self.progress)
+        self._folder.write_metrics(self.progress.rows)
+
+    def finish(self, report: dict[str, Any]) -> None:
+        """Write the trained model and the run's report to the folder, if there is one."""
+        if self._folder is not None:
+            saved_model.save(self.model, self._folder.model)
+            self._folder.write_report(report)
+
+    def evaluated_weights(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which the model has the weights that are evaluated: the slow ones, where the run has them."""
+        slow_weights = self.step.slow_weights
+        return contextlib.nullcontext() if slow_weights is None else slow_weights.in_place()
+
+    def _variables(self) -> list[keras.Variable]:
+        slow = [] if self.step.slow_weights is None else self.step.slow_weights.variables
+        return [*checkpoints.variables(self.model, self.optimizer), *slow]
+
+    def _set_first_weights(self, data: DataConfig, config: TrainConfig, builder: source.Builder) -> None:
+        """Assign the first weights that are not drawn: another run's trunk, or filters of the training images."""
+        if config.trunk_run_dir:
+            warm_start.load_trunk_weights(self.model, data, config)
+        elif whitening.has_stem(self.model):
+            part = split.keep("train", data, builder)
+            examples = stages.chain(source.read(builder, "train"), (part, stages.Decode()))
+            first = next(examples.rebatch(whitening.NUM_IMAGES).as_numpy_iterator())
+            whitening.fit(self.model, first["image"])
