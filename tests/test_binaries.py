@@ -205,7 +205,8 @@ def test_reader_that_has_seen_enough_gets_no_traceback(arguments):
 )
 def test_help_is_the_same_as_module_and_as_console_script(binary):
     as_module = call(binary, "--help")
-    code = f"import sys; sys.argv = ['script', '--help']; import {binary} as binary; binary.run()"
+    module = binary if (ROOT / f"{binary.replace('.', '/')}.py").exists() else f"{binary}.__main__"
+    code = f"import sys; sys.argv = ['script', '--help']; import {module} as binary; binary.run()"
     as_script = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert as_module.returncode == as_script.returncode == 0
     assert as_module.stdout == as_script.stdout

@@ -1,4 +1,4 @@
-"""The flow of data is the direction of imports; no binary loads TensorFlow before it has work."""
+"""Imports point against the flow of data and form no cycle; no binary loads TensorFlow before it has work."""
 
 import ast
 import pathlib
@@ -8,51 +8,64 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
+from tests.import_graph import LAYERS, cycles, import_graph, imports, module_files, unit
 
-ALLOWED = {
-    "pipeline": set(),
-    "models": {"pipeline"},
-    "tuning": {"pipeline", "models"},
-    "benchmarks": {"pipeline", "models", "tuning"},
+# The import order inside each folder: a unit imports units of the levels before its own, none of its own level.
+ORDER = {
+    "pipeline": (
+        ("common",),
+        ("augment", "datasets", "resolution"),
+        ("data_config",),
+        ("prepare", "source"),
+        ("split", "stages"),
+        ("batches", "gallery"),
+        ("explore",),
+    ),
+    "models": (
+        ("config", "runtime"),
+        ("layers", "optimizers", "heads"),
+        ("architectures", "metrics"),
+        ("trunk",),
+        ("classifier",),
+        ("runs",),
+        ("reporting",),
+        ("training",),
+        ("train", "evaluate"),
+    ),
+    "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
+    "benchmarks": (
+        ("harness",),
+        ("augment", "input", "memory", "shapes100", "startup", "tuner", "tuner_kills"),
+        ("scaling", "train_step"),
+        ("accuracy", "bench", "show"),
+        ("publish",),
+    ),
 }
-BINARIES = (
-    "pipeline.prepare",
-    "pipeline.gallery",
-    "pipeline.explore",
-    "models.train",
-    "models.evaluate",
-    "tuning.study",
-    "tuning.tune",
-    "benchmarks.accuracy",
-    "benchmarks.augment",
-    "benchmarks.train_step",
-    "benchmarks.shapes100",
-    "benchmarks.publish.accuracy_cost",
-    "benchmarks.startup",
-    "benchmarks.bench",
-    "benchmarks.publish.results_page",
-    "benchmarks.input",
-    "benchmarks.memory",
-    "benchmarks.scaling",
-    "benchmarks.tuner",
-    "benchmarks.tuner_kills",
-    "benchmarks.show",
-    "benchmarks.publish.readme_tables",
-)
+KNOWN_VIOLATIONS = {("tuning.workers.train_job", "tuning.studies.design")}
+BINARIES = [
+    module for module, path in module_files(ROOT).items() if 'if __name__ == "__main__":' in path.read_text("utf-8")
+]
 
 
-def imported(path: pathlib.Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
+def upward_imports(root: pathlib.Path) -> set[tuple[str, str]]:
+    """Return the (importer, imported) pairs that point to a later folder, or inside one to no earlier level."""
+    rank = {
+        (layer, name): (number, level)
+        for number, layer in enumerate(LAYERS)
+        for level, names in enumerate(ORDER[layer], 1)
+        for name in names
+    }
+    rank |= {(layer, ""): (number, 0) for number, layer in enumerate(LAYERS)}  # a folder's __init__.py
 
+    def rank_of(module: str) -> tuple[int, int]:
+        return rank[module.split(".")[0], unit(module)]
 
-def imported_layers(path: pathlib.Path) -> set[str]:
-    return {name.split(".")[0] for name in imported(path)} & (ALLOWED.keys() | {"tests"})
+    return {
+        (importer, imported)
+        for importer, names in import_graph(root).items()
+        for imported in names
+        if importer.split(".")[:2] != imported.split(".")[:2] and rank_of(imported) >= rank_of(importer)
+    }
 
 
 def defines_flags(path: pathlib.Path) -> bool:
@@ -64,32 +77,90 @@ def defines_flags(path: pathlib.Path) -> bool:
     )
 
 
-@pytest.mark.parametrize("layer", ALLOWED)
-def test_layer_imports_only_what_lies_before_it(layer):
-    files = sorted((ROOT / layer).rglob("*.py"))
-    assert files
-    for path in files:
-        assert imported_layers(path) <= ALLOWED[layer] | {layer}, path
+def write(root: pathlib.Path, modules: dict[str, str]) -> None:
+    for name, text in modules.items():
+        path = root / f"{name.replace('.', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
-def test_import_against_the_flow_is_seen(tmp_path):
-    path = tmp_path / "wrong.py"
-    path.write_text("def later():\n    from models import training\n")
-    assert imported_layers(path) == {"models"}
+@pytest.mark.parametrize("layer", LAYERS)
+def test_order_names_every_module_and_sub_package(layer):
+    units = {unit(module) for module in module_files(ROOT, [layer])} - {""}
+    named = [name for level in ORDER[layer] for name in level]
+    assert sorted(named) == sorted(units), "name a new module or sub-package in ORDER, at its level"
+
+
+def test_no_import_points_upward():
+    assert upward_imports(ROOT) == KNOWN_VIOLATIONS
+
+
+def test_no_code_imports_the_tests():
+    for path in module_files(ROOT).values():
+        assert not {name for name in imports(path) if name.split(".")[0] == "tests"}, path
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    assert cycles(import_graph(ROOT)) == []
+
+
+@pytest.mark.parametrize(
+    ("importer", "line", "imported"),
+    [
+        ("pipeline.common.errors", "from pipeline import source", "pipeline.source"),
+        ("models.runs.folder", "import models.training.loop", "models.training.loop"),
+        ("models.trunk", "from models.training.loop import train", "models.training.loop"),
+        ("models.heads", "def later():\n    from models.layers import x", "models.layers"),
+        ("pipeline.batches", "if TYPE_CHECKING:\n    from models.training import loop", "models.training.loop"),
+        ("tuning.workers.pool", "from ..studies import runner", "tuning.studies.runner"),
+        ("benchmarks.harness.timing", "from benchmarks.input import cases", "benchmarks.input.cases"),
+    ],
+)
+def test_upward_import_is_reported(tmp_path, importer, line, imported):
+    right = {
+        "pipeline.source": "from pipeline.common import errors",
+        "models.layers.__init__": "from pipeline import source",
+        "models.training.loop": "from models.layers import x\nfrom pipeline import source",
+        "tuning.studies.runner": "from tuning.workers import pool\nfrom tuning import statistics",
+        "benchmarks.input.cases": "import models.training.loop",
+    }
+    write(tmp_path, right)
+    assert upward_imports(tmp_path) == set()
+    write(tmp_path, {importer: line})
+    assert upward_imports(tmp_path) == {(importer, imported)}
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from models.trunk import build",
+        "from models import trunk",
+        "import models.trunk",
+        "from .trunk import build",
+        "def later():\n    from models import trunk",
+        "if TYPE_CHECKING:\n    from models import trunk",
+    ],
+)
+def test_import_cycle_is_reported(tmp_path, back):
+    write(tmp_path, {"models.trunk": "from models.layers import dense", "models.layers.dense": "import models.heads"})
+    assert cycles(import_graph(tmp_path)) == []
+    write(tmp_path, {"models.heads": back})
+    assert cycles(import_graph(tmp_path)) == [["models.heads", "models.layers.dense", "models.trunk"]]
+
+
+def test_binaries_are_seen():
+    assert {"pipeline.prepare", "models.train", "tuning.tune", "benchmarks.startup.__main__"} <= set(BINARIES)
 
 
 @pytest.mark.parametrize("binary", BINARIES)
 def test_importing_a_binary_loads_no_tensorflow(binary):
-    path = ROOT / binary.replace(".", "/") / "__main__.py"
-    module = f"{binary}.__main__" if path.exists() else binary  # importing the package alone would load __init__.py
-    code = f"import sys, {module}; sys.exit(bool({{'tensorflow', 'keras'}} & set(sys.modules)))"
+    code = f"import sys, {binary}; sys.exit(bool({{'tensorflow', 'keras'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 def test_no_two_tests_can_quarrel_over_a_flag():
     """Flags are of the whole process: a binary that defines some is only ever started, never imported by tests."""
-    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.glob("*/**/*.py")}
-    with_flags = {name for name, path in modules.items() if name.split(".")[0] in ALLOWED and defines_flags(path)}
+    with_flags = {name for name, path in module_files(ROOT).items() if defines_flags(path)}
     assert {"models.train", "benchmarks.input.__main__", "benchmarks.publish.results_page"} <= with_flags
     for path in sorted((ROOT / "tests").rglob("*.py")):
-        assert not imported(path) & with_flags, path
+        assert not imports(path) & with_flags, path
