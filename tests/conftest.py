@@ -1,15 +1,33 @@
-"""Fixtures that many tests share, and the closing word on whether the real data were tested."""
+"""Fixtures of many tests; the number of tests on real data and the memory of the test processes in the summary."""
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+MAX_PEAK_RSS_MIB = 3 * 1024  # of one test process
+PEAK_RSS_MIB: dict[str, int] = {}  # of each test process, by pytest-xdist's name for it
+
+
+@contextlib.contextmanager
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[pathlib.Path]:
+    """Yield a folder that all processes of this test run share, while no other of them is in here."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # a worker's own folder lies in the run's
+    folder = folder / f"shared_{name}"
+    folder.mkdir(exist_ok=True)
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -18,9 +36,9 @@ def tiny_data_dir(tmp_path_factory) -> str:
     from pipeline import prepare
     from pipeline.data_config import SourceConfig
 
-    folder = str(tmp_path_factory.mktemp("data"))
-    prepare.prepare(SourceConfig(dataset="shapes100_tiny", data_dir=folder))
-    return folder
+    with shared_folder(tmp_path_factory, "tiny") as folder:
+        prepare.prepare(SourceConfig(dataset="shapes100_tiny", data_dir=str(folder)))
+    return str(folder)
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +56,9 @@ def real_data_dir(cifar100_archive, tmp_path_factory) -> str:
     from pipeline import prepare
     from pipeline.data_config import SourceConfig
 
-    folder = str(tmp_path_factory.mktemp("real"))
-    prepare.prepare(SourceConfig(data_dir=folder, archive=str(cifar100_archive)))
-    return folder
+    with shared_folder(tmp_path_factory, "real") as folder:
+        prepare.prepare(SourceConfig(data_dir=str(folder), archive=str(cifar100_archive)))
+    return str(folder)
 
 
 @pytest.fixture
@@ -61,13 +79,39 @@ def press_ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
+def peak_rss_mib() -> int:
+    """Return the highest resident memory that this process has had; 0 where the kernel does not say."""
+    with contextlib.suppress(OSError):
+        lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+        return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM:")), 0)
+    return 0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """Take the memory of a worker of pytest-xdist that has ended; one that crashed has sent none."""
+    PEAK_RSS_MIB[node.gateway.id] = getattr(node, "workeroutput", {}).get("peak_rss_mib", 0)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Hand this process's memory to the summary; a process above the limit fails the run."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["peak_rss_mib"] = peak_rss_mib()
+        return
+    PEAK_RSS_MIB["main"] = peak_rss_mib()
+    if exitstatus == pytest.ExitCode.OK and max(PEAK_RSS_MIB.values()) > MAX_PEAK_RSS_MIB:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
-    """Say whether the tests on real CIFAR-100 ran."""
+    """Write how many tests on real CIFAR-100 ran, and the peak memory of each test process."""
     ran = [
         report
         for outcome in ("passed", "failed", "error")
         for report in terminalreporter.stats.get(outcome, ())
         if "real_data" in getattr(report, "keywords", ())  # a file that could not be collected has none
     ]
-    told = f"{len(ran)} ran" if ran else "none ran (set CIFAR100_ARCHIVE to the archive to run them)"
-    terminalreporter.write_line(f"tests on real CIFAR-100: {told}")
+    count = f"{len(ran)} ran" if ran else "none ran (set CIFAR100_ARCHIVE to the archive to run them)"
+    terminalreporter.write_line(f"tests on real CIFAR-100: {count}")
+    peaks = ", ".join(f"{name} {peak:,} MiB" for name, peak in sorted(PEAK_RSS_MIB.items()))
+    terminalreporter.write_line(f"peak memory of the test processes: {peaks} (limit {MAX_PEAK_RSS_MIB:,})")
