@@ -2,7 +2,7 @@
 
     preset < Study.base < Study.budgets[budget] < Variant.changes < seed, data set
 
-are the layers of a variant's configuration; the later ones win. A cell is one variant trained with one seed. Nothing
+are the layers of a variant's configuration; the later ones win. A job is one variant trained with one seed. Nothing
 here imports TensorFlow.
 """
 
@@ -16,9 +16,10 @@ from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.common.config import build, nearest
 from pipeline.data_config import DataConfig, SourceConfig
+from tuning.workers.job import TrainingJob
 
 BUDGETS = ("smoke", "short", "full")
-# Of a cell's report; own_coarse_accuracy is the one of the two coarse answers that `coarse_source` names.
+# Of a job's report; own_coarse_accuracy is the one of the two coarse answers that `coarse_source` names.
 METRICS = {
     "fine_accuracy": "fine",
     "own_coarse_accuracy": "coarse",
@@ -64,37 +65,6 @@ class Combination:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
-    """One variant trained with one seed."""
-
-    variant: str
-    data: DataConfig
-    train: TrainConfig
-
-    @property
-    def name(self) -> str:
-        """What its files are called."""
-        return f"{self.variant}-seed-{self.train.seed}"
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The whole configuration, as runs save it."""
-        return {**self.data.as_dict(), **self.train.as_dict(), "archive": ""}
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """The part of it that makes the cell what it is."""
-        return {**self.data.as_dict(identity_only=True), **self.train.as_dict(identity_only=True)}
-
-    @property
-    def num_steps(self) -> int:
-        """About how many steps it takes."""
-        views = self.data.virtual_examples or NUM_OFFICIAL[self.data.dataset] - self.data.num_validation
-        steps = max(1, round(self.train.epochs * views / self.data.batch_size))
-        return min(steps, self.train.max_steps) if self.train.max_steps else steps
-
-
-@dataclasses.dataclass(frozen=True)
 class Study:
     """A question, and the runs that answer it.
 
@@ -110,7 +80,7 @@ class Study:
       shown: what is shown beside it, untested.
       combinations: rows made of several variants' models.
       factors: names of the two things that `Variant.levels` vary.
-      side_by_side: whether its networks are so small that, on processors, cells are better trained side by side, each
+      side_by_side: whether its networks are so small that, on processors, jobs are better trained side by side, each
         on its share of them, than one after the other on all.
     """
 
@@ -161,7 +131,7 @@ class Study:
         return known[name]
 
     def is_side_by_side(self, budget: str) -> bool:
-        """Whether its cells are better trained side by side; a budget for a look has small networks everywhere."""
+        """Whether its jobs are better trained side by side; a budget for a look has small networks everywhere."""
         return self.side_by_side or budget == BUDGETS[0]
 
     def against(self, name: str) -> str:
@@ -180,7 +150,7 @@ class Study:
                 raise errors.BadArgumentError(f"variants={','.join(names)}: expected each once, found {name!r} again")
         return [self.variant(name) for name in names] or self.variants
 
-    def cell(self, variant: Variant, budget: str, seed: int, source: SourceConfig) -> Cell:
+    def job(self, variant: Variant, budget: str, seed: int, source: SourceConfig) -> TrainingJob:
         """A variant's configuration at a budget, with a seed, on a data set.
 
         Raises:
@@ -198,8 +168,17 @@ class Study:
                 f"study {self.name}, variant {variant.name}: unknown field {field!r}{nearest(field, known)}"
             )
         data = build(DataConfig, *layers, source.as_dict(), {"archive": ""})
-        return Cell(variant.name, data, build(TrainConfig, *layers, {"seed": seed}))
+        return TrainingJob(variant.name, data, build(TrainConfig, *layers, {"seed": seed}))
 
-    def cells(self, variants: Sequence[Variant], budget: str, seeds: Sequence[int], source: SourceConfig) -> list[Cell]:
+    def jobs(
+        self, variants: Sequence[Variant], budget: str, seeds: Sequence[int], source: SourceConfig
+    ) -> list[TrainingJob]:
         """Every variant with every seed, seed by seed, so that a study cut short has compared like with like."""
-        return [self.cell(variant, budget, seed, source) for seed in seeds for variant in variants]
+        return [self.job(variant, budget, seed, source) for seed in seeds for variant in variants]
+
+
+def num_steps(job: TrainingJob) -> int:
+    """About how many steps a job takes."""
+    views = job.data.virtual_examples or NUM_OFFICIAL[job.data.dataset] - job.data.num_validation
+    steps = max(1, round(job.train.epochs * views / job.data.batch_size))
+    return min(steps, job.train.max_steps) if job.train.max_steps else steps

@@ -22,16 +22,16 @@ SEEDS = range(3)
 
 
 def results(name, accuracy=lambda place, seed: 0.5 + 0.012 * place + 0.01 * seed + 0.001 * place * seed, **changes):
-    """Finished cells of every variant of a study with three seeds; the place of a variant decides its accuracy."""
+    """Finished jobs of every variant of a study with three seeds; the place of a variant decides its accuracy."""
     study = catalogue.find(name)
     found = []
-    for cell in study.cells(study.variants, "short", SEEDS, SourceConfig()):
-        place = [variant.name for variant in study.variants].index(cell.variant)
-        report = outcome(cell, accuracy(place, cell.train.seed), **changes)
-        if cell.train.heads == "coarse":
+    for job in study.jobs(study.variants, "short", SEEDS, SourceConfig()):
+        place = [variant.name for variant in study.variants].index(job.label)
+        report = outcome(job, accuracy(place, job.train.seed), **changes)
+        if job.train.heads == "coarse":
             report["report"] |= {"fine_accuracy": None, "coarse_from_fine_accuracy": None, "coarse_source": "head"}
         found.append(
-            {"variant": cell.variant, "seed": cell.train.seed, "status": "finished", "config": cell.config, **report}
+            {"variant": job.label, "seed": job.train.seed, "status": "finished", "config": job.config, **report}
         )
     return found
 
@@ -126,7 +126,7 @@ def test_measured_on_test_is_refused():
         document("normalisation", results("normalisation", split="test"))
 
 
-def test_failed_and_missing_cells_leave_the_rest_standing():
+def test_failed_and_missing_jobs_leave_the_rest_standing():
     found = results("normalisation")
     found[0] = {"variant": "unit", "seed": 0, "status": "failed", "reason": "fine_loss is nan", "config": {}}
     report = document("normalisation", found)
@@ -168,9 +168,9 @@ def test_each_rows_command_trains_its_very_configuration(name):
         given = dict(word.removeprefix("--").split("=", 1) for word in shlex.split(row["command"])[3:])
         assert given.pop("run_dir") == f"runs/{name}-{row['name']}"
         preset = presets.preset(given["preset"])
-        cell = study.cell(study.variant(row["name"]), "short", 0, SourceConfig())
-        network.refuse_unread(cell.train.architecture, given)
-        for kind, config in ((DataConfig, cell.data), (TrainConfig, cell.train)):
+        job = study.job(study.variant(row["name"]), "short", 0, SourceConfig())
+        network.refuse_unread(job.train.architecture, given)
+        for kind, config in ((DataConfig, job.data), (TrainConfig, job.train)):
             defaults = build(kind, preset).as_dict()
             typed = {
                 field: (text == "True" if isinstance(defaults[field], bool) else type(defaults[field])(text))
@@ -178,7 +178,7 @@ def test_each_rows_command_trains_its_very_configuration(name):
                 if field in defaults
             }
             repeated, wanted = build(kind, preset, typed).as_dict(), config.as_dict()
-            assert {field for field in wanted if repeated[field] != wanted[field]} <= unread(cell.train.architecture)
+            assert {field for field in wanted if repeated[field] != wanted[field]} <= unread(job.train.architecture)
 
 
 def unread(architecture):
