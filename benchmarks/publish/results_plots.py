@@ -8,7 +8,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tuning.studies.plots import BLUE, DOTS_PER_INCH, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION
+from tuning.plot_style import BLUE, DOTS_PER_INCH, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION
 
 Document = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
@@ -80,7 +80,7 @@ def _memory(rows: Rows) -> Figure | None:
             axes.plot(views, row["median"], "o", color=colour, markerfacecolor=filled, markersize=7)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.grid(color="#d9dee5")
+    axes.grid()
     axes.legend(title="hollow: would not fit, predicted", loc="upper left")
     figure.suptitle("Memory against the number of augmented images", x=0.01, ha="left")
     return figure
@@ -101,7 +101,7 @@ def _scaling(rows: Rows) -> Figure | None:
     for axes, label in zip(grid[:, 0], ("images a second", "memory at the peak (MiB)"), strict=True):
         axes.set(ylabel=label, yscale="log")
     for axes in grid.flat:
-        axes.grid(color="#d9dee5")
+        axes.grid()
     grid[0, 0].legend(loc="best")
     figure.suptitle("How the host's feed grows", x=0.01, ha="left")
     return figure
@@ -123,5 +123,5 @@ def _rows_of(names: Sequence[str], label: str) -> tuple[Figure, Axes]:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color="#d9dee5")
+    axes.grid(axis="x")
     return figure, axes

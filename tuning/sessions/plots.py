@@ -1,4 +1,4 @@
-"""A session's document as pictures: the objective over the trials, its hyperparameters side by side, what mattered."""
+"""The plots of a session's report: objective over trials, parallel coordinates, importance, Hyperband's brackets."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -11,27 +11,21 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from tuning.plot_style import BLUE, GREY, INK, ORANGE, ROW_INCHES, STYLE, VERMILION, save_figures
 from tuning.sessions.session import COMPLETED, ranked
-from tuning.studies import plots
-from tuning.studies.plots import BLUE, GREY, INK, ORANGE, ROW_INCHES, STYLE, VERMILION
 
 Report = Mapping[str, Any]
 MOST_VALUES = 8  # of a hyperparameter that are each written at its axis; of more, the ends
 
 
 def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Write the pictures that a document has something for, as PNG, and name them.
-
-    Args:
-      report: what `session_report.document` made.
-      folder: where to; it exists.
-    """
+    """Plot a session's report as PNG files in an existing folder and return their paths."""
     completed = ranked(report["trials"])
     if not completed:
         return []
     with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
         has_brackets = "tuner/bracket" in completed[0]["hyperparameters"]
-        return plots.write(
+        return save_figures(
             {
                 "objective": _objective(report),
                 "parallel_coordinates": _parallel(report, completed),
@@ -60,7 +54,7 @@ def _objective(report: Report) -> Figure:
         lowest = min(value for _, value in completed)
         axes.plot(failed, [lowest] * len(failed), "x", color=VERMILION, label="failed")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(color="#d9dee5")
+    axes.grid()
     figure.legend(loc="outside lower center", ncols=3)  # no corner is free of trials for sure
     figure.suptitle(_heading(report, "Objective over the trials"), x=0.01, ha="left", fontsize=10.5)
     return figure
@@ -120,7 +114,7 @@ def _importance(report: Report) -> Figure:
     figure = Figure(figsize=(7.5, 1.4 + ROW_INCHES * len(shares)), layout="constrained")
     axes = figure.add_subplot(xlabel="share of what a random forest learns of the objective (%)")
     axes.barh(list(shares), [100 * share for share in shares.values()], color=BLUE, height=0.62)
-    axes.grid(axis="x", color="#d9dee5")
+    axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
     figure.suptitle(_heading(report, "What mattered"), x=0.01, ha="left", fontsize=10.5)
     return figure
@@ -147,7 +141,7 @@ def _brackets(report: Report) -> Figure:
         rungs = {trial["hyperparameters"]["tuner/epochs"] for trial in found}
         axes.set_xticks(sorted(rungs))
         axes.set_xlim(min(rungs) - 0.5, max(rungs) + 0.5)
-        axes.grid(color="#d9dee5")
+        axes.grid()
     figure.axes[0].set_ylabel("objective on validation (%)")
     figure.suptitle(_heading(report, "Hyperband's brackets"), x=0.01, ha="left", fontsize=10.5)
     return figure

@@ -1,7 +1,4 @@
-"""A study's document as pictures: bars and differences, a heat map of two factors, learning curves.
-
-Colours are Okabe and Ito's, which stay apart for colour-blind eyes; no picture needs colour alone to be read.
-"""
+"""The plots of a study's report: bars and differences, a heat map of two factors, learning curves."""
 
 import itertools
 import pathlib
@@ -13,26 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tuning import statistics
+from tuning.plot_style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, ROW_INCHES, SKY, STYLE, VERMILION, save_figures
 from tuning.studies.design import METRICS
 
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, INK, GREY = (
-    *("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"),
-    *("#222222", "#8a8f98"),
-)
 LINE_COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, INK)
 LINE_STYLES = ("-", "--", ":", "-.")
 VERDICT_COLOURS = {statistics.HIGHER: BLUE, statistics.LOWER: VERMILION}
 VERDICT_MARKS = {statistics.HIGHER: " ▲", statistics.LOWER: " ▼"}
-STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "legend.handlelength": 3.2,
-}
-DOTS_PER_INCH = 144
-ROW_INCHES = 0.36  # of a bar and the gap to the next
 POINTS_HEIGHT = 0.4  # of a row, over which the points of its seeds are spread so that they can be told apart
 MOST_MARGIN = 2.0  # of the differences' own span, that intervals may take on either side of it
 MOST_IN_A_LINE = 6  # of the legend's entries
@@ -42,12 +26,7 @@ Report = Mapping[str, Any]
 
 
 def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
-    """Write the pictures that a document has something for, as PNG, and name them.
-
-    Args:
-      report: what `study_report.document` made.
-      folder: where to; it exists.
-    """
+    """Plot a study's report as PNG files in an existing folder and return their paths."""
     with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
         pictures: dict[str, Figure | None] = {}
         for name in report["metrics"]:
@@ -57,20 +36,7 @@ def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
                 pictures[f"curves_{name}"] = _curves(report, rows, name)
             if rows and len(report["factors"]) == 2:
                 pictures[f"heat_map_{name}"] = _heat_map(report, rows, name)
-        return write(pictures, folder)
-
-
-def write(pictures: Mapping[str, Figure | None], folder: pathlib.Path) -> list[pathlib.Path]:
-    """Write pictures as PNG under their names, and name the files; those that are None are removed where they were."""
-    paths = []
-    for title, figure in pictures.items():
-        path = folder / f"{title}.png"
-        if figure is None:
-            path.unlink(missing_ok=True)  # of an earlier report; nothing tells any more what it shows
-        else:
-            figure.savefig(path, dpi=DOTS_PER_INCH)
-            paths.append(path)
-    return paths
+        return save_figures(pictures, folder)
 
 
 def _rows(report: Report, name: str) -> list[dict[str, Any]]:
@@ -95,7 +61,7 @@ def _bars(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure:
     left.set_yticks(range(len(rows)), [_label(row["name"]) for row in rows])
     left.set_ylim(len(rows) - 0.4, -0.6)  # the first row on top
     for axes in (left, right):
-        axes.grid(axis="x", color="#d9dee5")
+        axes.grid(axis="x")
         axes.tick_params(axis="y", length=0)
     for place, row in enumerate(rows):
         _draw_mean(left, place, row["measured"][name], row["name"] == report["reference"])
@@ -249,7 +215,7 @@ def _curves(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure
         axes.set_title(f"{report['factors'][0]}: {level}" if level else "", loc="left", fontsize=10)
         axes.set_ylabel("accuracy (%)")
         axes.set_xlabel("images seen in training (thousands)")
-        axes.grid(color="#d9dee5")
+        axes.grid()
         axes.legend(
             handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, fontsize=9
         )

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests.tuning.studies.test_report import document, results
+from tuning import plot_style
 from tuning.studies import plots
 
 
@@ -41,7 +42,7 @@ def test_rows_of_one_point_have_no_curves_and_none_are_left_of_an_earlier_report
 def figure_of(draw, name, metric="fine_accuracy", found=None):
     report = document(name, found)
     rows = [row for row in report["variants"] if row["measured"].get(metric, {}).get("values")]
-    with matplotlib.style.context(["default", plots.STYLE]):
+    with matplotlib.style.context(["default", plot_style.STYLE]):
         figure = draw(report, rows, metric)
         FigureCanvasAgg(figure).draw()
     return figure, report
