@@ -1,4 +1,4 @@
-"""What a process holds that only takes training batches, in a process of its own (see own_process.py)."""
+"""What a process holds that only takes training batches, in a process of its own."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence

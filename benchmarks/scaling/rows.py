@@ -19,7 +19,7 @@ TRAINED = 4096  # images a call
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is measured; see benchmarks/scaling.py.
+    """What is measured; see `benchmarks.scaling`.
 
     Raises:
       errors.BadArgumentError: data sets or batches of these sizes cannot be made.

@@ -1,4 +1,4 @@
-"""Our networks in PyTorch, layer by layer. Needs torch; nothing here may load TensorFlow (see `train_step_torch`).
+"""Our networks in PyTorch, layer by layer. Needs torch; nothing here may load TensorFlow (see `torch_peer`).
 
 So their numbers are said again, and `benchmarks.train_step` fails where parameters or multiply-adds differ from ours.
 Layers are made in the order in which ours are, so that a test can hand the weights of one to the other. The one

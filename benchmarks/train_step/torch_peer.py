@@ -141,7 +141,7 @@ def require_equal(name: str, what: str, ours: int, theirs: int) -> None:
     if ours != theirs:
         raise errors.FailedError(
             f"{name} has {theirs} {what}, ours has {ours}: expected the same network on both sides; "
-            "mend benchmarks/torch_networks.py"
+            "correct benchmarks/train_step/torch_networks.py"
         )
 
 

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from benchmarks.harness import subprocess_call
+from benchmarks.memory import cases
 from benchmarks.memory import rows as memory_rows
 from pipeline.common import errors
 
@@ -25,9 +26,9 @@ def test_study_that_would_not_fit_is_predicted_and_not_begun(monkeypatch):
 def test_words_of_too_little_memory_are_known(monkeypatch, words):
     done = subprocess.CompletedProcess([], 1, stdout="", stderr=f"{words}\n  • inputs=tf.Tensor()\n")
     monkeypatch.setattr(subprocess_call, "_run", lambda *given: done)
-    assert subprocess_call.call_within(2.0, "memory_sides.study", {}) is None
-    with pytest.raises(errors.FailedError, match=r"memory_sides\.study"):
-        subprocess_call.call("memory_sides.study", {})
+    assert subprocess_call.call_within(2.0, cases.study, {}) is None
+    with pytest.raises(errors.FailedError, match=r"cases\.study"):
+        subprocess_call.call(cases.study, {})
 
 
 def test_process_that_is_interrupted_has_ended_before_anything_goes_on(monkeypatch, press_ctrl_c):
@@ -42,13 +43,13 @@ def test_process_that_is_interrupted_has_ended_before_anything_goes_on(monkeypat
     monkeypatch.setattr(subprocess_call, "PROGRAM", "import time; time.sleep(60)")
     monkeypatch.setattr(subprocess, "Popen", SoonInterrupted)
     with pytest.raises(KeyboardInterrupt):
-        subprocess_call.call("memory_sides.study", {})
+        subprocess_call.call(cases.study, {})
     assert begun[0].returncode == -signal.SIGKILL
 
 
 def test_study_under_a_limit_is_tried_until_it_dies(monkeypatch):
     def call_within(limit, function, given):
-        assert (limit, function) == (2.0, "memory_sides.study")
+        assert (limit, function) == (2.0, cases.study)
         return {"images": given["views"]} if given["views"] == 40_000 else None
 
     monkeypatch.setattr(subprocess_call, "call_within", call_within)
@@ -92,15 +93,15 @@ def test_leak_is_the_slope_behind_the_first_epochs(monkeypatch):
 
 def test_side_reports_from_its_own_process(tiny_data_dir):
     given = {"data_dir": tiny_data_dir, "dataset": "shapes100_tiny", "num_validation": 500}
-    said = subprocess_call.call("memory_sides.study", {**given, "views": 3000})
+    said = subprocess_call.call(cases.study, {**given, "views": 3000})
     assert said["images"] == 3000
     assert said["peak_mib"] > said["steady_mib"] / 2 > 100
 
 
 def test_side_that_dies_of_its_limit_says_nothing_and_of_anything_else_fails(tiny_data_dir):
     given = {"data_dir": tiny_data_dir, "dataset": "shapes100_tiny", "num_validation": 500}
-    assert subprocess_call.call_within(2.0, "memory_sides.study", {**given, "views": 400_000}) is None
-    with pytest.raises(errors.FailedError, match=r"memory_sides\.study: .*not prepared"):
-        subprocess_call.call_within(2.0, "memory_sides.study", {**given, "data_dir": "/none", "views": 10})
-    with pytest.raises(errors.FailedError, match=r"memory_sides\.study: .*not prepared"):
-        subprocess_call.call("memory_sides.study", {**given, "data_dir": "/none", "views": 10})
+    assert subprocess_call.call_within(2.0, cases.study, {**given, "views": 400_000}) is None
+    with pytest.raises(errors.FailedError, match=r"cases\.study: .*not prepared"):
+        subprocess_call.call_within(2.0, cases.study, {**given, "data_dir": "/none", "views": 10})
+    with pytest.raises(errors.FailedError, match=r"cases\.study: .*not prepared"):
+        subprocess_call.call(cases.study, {**given, "data_dir": "/none", "views": 10})

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.harness import subprocess_call
-from benchmarks.scaling import rows
+from benchmarks.scaling import cases, rows
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
 
@@ -14,7 +14,7 @@ PLAN = rows.Plan((1000, 20_000), (128, 512), (1, 2), 1000, repeats=3, rounds=2, 
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scaling") / "1000"
     folder.mkdir()
-    said = subprocess_call.call("scaling_sides.prepare", {"data_dir": str(folder), "num_images": 1000})
+    said = subprocess_call.call(cases.prepare, {"data_dir": str(folder), "num_images": 1000})
     assert said["seconds"] > 0
     return folder
 
@@ -34,7 +34,7 @@ def test_job_that_is_interrupted_has_no_row_and_takes_none_away(tmp_path, monkey
 
     def call(function, given):
         calls.append(function)
-        if calls.count("scaling_sides.feed") == number:
+        if calls.count(cases.feed) == number:
             raise KeyboardInterrupt
         return {"rates": [100.0], "first_s": 1.0, "peak_mib": 700.0}
 
@@ -49,8 +49,8 @@ def test_job_that_is_interrupted_has_no_row_and_takes_none_away(tmp_path, monkey
 @pytest.mark.parametrize("cache", ["memory", "none"])
 def test_feed_and_training_say_what_their_rows_need(folder, cache):
     given = {"data_dir": str(folder), "cache": cache, "batch_size": 100, "threads": 1, "num_images": 1000, "repeats": 2}
-    said = subprocess_call.call("scaling_sides.feed", given)
-    row = rows.row(rows.Job("ours/x", "", 1000, given), [said])
+    said = subprocess_call.call(cases.feed, given)
+    row = rows.row(rows.Job("ours/x", cases.feed, 1000, given), [said])
     assert (row["repeats"], row["processes"]) == (2, 1)
     assert row["max"] >= row["min"] > 100
     assert row["peak_mib"] > 100
@@ -59,7 +59,7 @@ def test_feed_and_training_say_what_their_rows_need(folder, cache):
 
 def test_training_is_measured(folder):
     said = subprocess_call.call(
-        "scaling_sides.train", {"data_dir": str(folder), "batch_size": 32, "num_images": 32, "repeats": 1}
+        cases.train, {"data_dir": str(folder), "batch_size": 32, "num_images": 32, "repeats": 1}
     )
     assert said["rates"][0] > 1
     assert said["peak_mib"] > 100
@@ -87,9 +87,7 @@ def test_every_job_has_a_process_in_each_round(tmp_path, monkeypatch):
     said: dict = {}
     rows.measure(PLAN, tmp_path, said)
     todo = rows.jobs(PLAN)
-    assert [given["num_images"] for function, given in called if function == "scaling_sides.prepare"] == list(
-        PLAN.sizes
-    )
+    assert [given["num_images"] for function, given in called if function == cases.prepare] == list(PLAN.sizes)
     assert len(called) == len(PLAN.sizes) + 2 * len(todo)
     assert called[len(PLAN.sizes)] == called[len(PLAN.sizes) + len(todo)] != called[len(PLAN.sizes) + 1]
     assert all(len(said[job.name]) == 2 for job in todo)
@@ -99,10 +97,10 @@ def test_jobs_take_whole_passes_and_rows_have_names_of_their_own():
     jobs = rows.jobs(PLAN)
     assert len({job.name for job in jobs}) == len(jobs)
     for job in jobs:
-        if job.function == "scaling_sides.feed":
+        if job.function == cases.feed:
             assert job.given["num_images"] % job.num_images == 0
             assert job.given["num_images"] >= 40_000
-    assert {job.function for job in jobs} == {"scaling_sides.feed", "scaling_sides.train"}
+    assert {job.function for job in jobs} == {cases.feed, cases.train}
 
 
 @pytest.mark.parametrize(
@@ -120,5 +118,5 @@ def test_what_cannot_be_made_is_refused(changes, message):
 
 
 def test_process_that_dies_is_told_of():
-    with pytest.raises(errors.FailedError, match=r"scaling_sides\.feed: .*unexpected keyword argument 'nonsense'"):
-        subprocess_call.call("scaling_sides.feed", {"nonsense": 1})
+    with pytest.raises(errors.FailedError, match=r"cases\.feed: .*unexpected keyword argument 'nonsense'"):
+        subprocess_call.call(cases.feed, {"nonsense": 1})

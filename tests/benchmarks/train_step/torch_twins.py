@@ -9,7 +9,7 @@ _made: list[str] = []
 
 
 def made_unless_compiled(name: str, config: Any, batch: dict[str, Any], mode: str) -> None:
-    """In the place of `train_step_torch._make`: compiling takes for ever, and "dies" does."""
+    """In the place of `torch_peer._make`: compiling takes for ever, and "dies" does."""
     if mode == "compiled":
         time.sleep(3600)
     if mode == "dies":
@@ -18,7 +18,7 @@ def made_unless_compiled(name: str, config: Any, batch: dict[str, Any], mode: st
 
 
 def ran(name: str, num_steps: int) -> tuple[list[str], int]:
-    """In the place of `train_step_torch._run`: what was made in this process, and what was asked for."""
+    """In the place of `torch_peer._run`: what was made in this process, and what was asked for."""
     assert name in _made
     return _made, num_steps
 
