@@ -1,14 +1,16 @@
-"""What the training loop and the evaluation read: batches, as visible tuples of stages.
+"""Opened data: a prepared data set as batches, by visible tuples of stages.
 
     examples of a split ─▶ cache, shuffle, batch ─▶ prefetch ──uint8──▶ device
 
-The training stream has no end and knows no epochs: it is full batch after full batch, and `Epochs` says at which steps
-of it an epoch begins. So no example is ever dropped, every step has one shape, and batch k follows from (seed, k).
+The training stream has no end and no epochs: it is full batch after full batch, and `EpochSchedule` gives the steps at
+which epochs begin. So no example is ever dropped, every step has one shape, and batch k follows from (seed, k).
 """
 
 import dataclasses
 import fractions
 import math
+import pathlib
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -22,7 +24,7 @@ EVAL_BATCH_SIZE = 500
 
 
 @dataclasses.dataclass(frozen=True)
-class Epochs:
+class EpochSchedule:
     """Where the epochs of a run lie in the endless stream of training batches.
 
     An epoch is `views` images; where `batch_size` does not divide them, the batch at the border belongs to the epoch
@@ -35,8 +37,12 @@ class Epochs:
     max_steps: int = 0
 
     @classmethod
-    def of(cls, config: DataConfig, num_train: int, epochs: float, max_steps: int = 0) -> "Epochs":
-        """The epochs of a run over `num_train` examples, or over the configuration's virtual ones."""
+    def from_config(cls, config: DataConfig, num_train: int, epochs: float, max_steps: int = 0) -> "EpochSchedule":
+        """The epochs of a run over `num_train` examples, or over the configuration's virtual ones.
+
+        Raises:
+          errors.BadArgumentError: the virtual examples are fewer than a batch.
+        """
         views = config.virtual_examples
         if 0 < views < config.batch_size:
             raise errors.BadArgumentError(
@@ -62,78 +68,107 @@ class Epochs:
         return math.ceil(fractions.Fraction(str(epoch)) * self.views / self.batch_size)
 
     def last_step(self, epoch: int) -> int:
-        """The step behind the last one of epoch `epoch`."""
+        """The step after the last one of epoch `epoch`."""
         return min(self.first_step(epoch + 1), self.total_steps)
 
 
-def train_stages(config: DataConfig, part: split.KeepPart, seed: int, start_step: int) -> tuple[Stage, ...]:
-    """The host's stages from the official training split to uint8 batches, beginning with batch `start_step`."""
-    if config.batch_size > part.size:
-        raise errors.BadArgumentError(
-            f"batch_size={config.batch_size}: expected at most the {part.size} training examples; lower --batch_size"
-        )
-    return (
-        part,
-        *_shuffled_batches(config, part.size, seed, start_step),
-        stages.Prefetch(device=_first_gpu()),  # ---- the host ends here: uint8 crosses to the device
-    )
+class OpenedData:
+    """A prepared data set, split, cached, shuffled and batched as its configuration says.
 
+    Split names are "train" and "validation", which are parts of the official training split, and "test".
 
-def _shuffled_batches(config: DataConfig, num_examples: int, seed: int, start_step: int) -> tuple[Stage, ...]:
-    """Decode, cache, shuffle and batch, in the order that suits where the examples wait."""
-    if config.cache == "memory":
-        key = _key(config, "train")
-        permuted = stages.PermutedBatchesFromMemory(num_examples, config.batch_size, seed, start_step, key)
-        return (stages.Decode(), permuted)
-    first_pass, offset = divmod(start_step * config.batch_size, num_examples)
-    shuffle = stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass, offset)
-    batch = stages.Batch(config.batch_size)
-    if config.cache == "disk":
-        return (stages.Decode(), stages.CacheOnDisk(_cache_folder(config)), shuffle, batch)
-    return (shuffle, stages.Decode(), batch)  # behind the shuffle, so that what a resumed run skips is not decoded
-
-
-def train_batches(config: DataConfig, builder: source.Builder, seed: int, start_step: int = 0) -> tf.data.Dataset:
-    """Endless training batches from `start_step` on.
-
-    uint8 [B, 32, 32, 3] `image`, int32 [B] `fine` and `coarse`, int64 [B] `index` and `pass_number` (stages.NUMBERS).
-    """
-    part = split.keep("train", config, builder)
-    return stages.chain(source.read(builder, "train"), train_stages(config, part, seed, start_step))
-
-
-def eval_batches(config: DataConfig, builder: source.Builder, split_name: str) -> tf.data.Dataset:
-    """The batches of "validation" or "test": images and labels in order, with `mask` False on padding.
+    Attributes:
+      config: the configuration.
+      num_examples: {split name: number of examples}.
+      label_names: {"fine": [...], "coarse": [...]}, in the order of the labels.
 
     Raises:
-      errors.BadArgumentError: nothing was held out for validation.
+      errors.BadArgumentError: `config.num_validation` does not fit the data set.
+      errors.FailedError: the data set is not prepared in `config.data_dir`.
     """
-    if split_name == "test":
-        num_examples = source.num_examples(builder, "test")
-        return stages.chain(source.read(builder, "test"), _eval_stages(config, "test", num_examples))
-    part = split.keep("validation", config, builder)
-    if not part.size:
-        raise errors.BadArgumentError("num_validation=0: nothing is held out for validation; use --split=test")
-    return stages.chain(source.read(builder, "train"), (part, *_eval_stages(config, "validation", part.size)))
 
+    # Of the process: a worker that trains many models in a row decodes their images once.
+    _cache: ClassVar = stages.MemoryCache()
 
-def _eval_stages(config: DataConfig, split_name: str, num_examples: int) -> tuple[Stage, ...]:
-    cache = (stages.HoldInMemory(num_examples, _key(config, split_name)),) if config.cache == "memory" else ()
-    return (stages.Decode(), *cache, stages.BatchPadWithMask(EVAL_BATCH_SIZE), stages.Prefetch())
+    def __init__(self, config: DataConfig) -> None:
+        self.config = config
+        self._builder = source.open_builder(config)
+        official = source.num_examples(self._builder, "train")
+        self._hold_out = {name: split.select_split(name, config, official) for name in ("train", "validation")}
+        self.num_examples = {name: stage.size for name, stage in self._hold_out.items()}
+        self.num_examples["test"] = source.num_examples(self._builder, "test")
+        features = self._builder.info.features
+        self.label_names: dict[str, list[str]] = {
+            "fine": features["label"].names,
+            "coarse": features["coarse_label"].names,
+        }
 
+    def read(self, official_split: str, host: tuple[Stage, ...] = ()) -> tf.data.Dataset:
+        """The chunks of the official "train" or "test" split (`source.read`) behind the stages `host`."""
+        return stages.chain(source.read(self._builder, official_split), host)
 
-def _key(config: DataConfig, split_name: str) -> str:
-    """What these examples are, for as long as the prepared data set stays as it is."""
-    folder = prepared.folder(config.data_dir, config.dataset)
-    written_ns = (folder / "dataset_info.json").stat().st_mtime_ns
-    return f"{folder}@{written_ns} {split_name} {config.num_validation} {config.split_seed}"
+    def examples(self, split_name: str) -> tf.data.Dataset:
+        """The decoded chunks of a split, in the order of the files, without a cache."""
+        return self._read(split_name, (stages.Decode(),))
 
+    def train(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
+        """Endless training batches from `start_step` on.
 
-def _cache_folder(config: DataConfig) -> str:
-    """Inside the prepared data set's own folder: whoever removes the data removes what was cached of them."""
-    name = f"decoded-chunks-train-{config.num_validation}-{config.split_seed}"
-    return str(prepared.folder(config.data_dir, config.dataset) / "cache" / name)
+        uint8 [B, 32, 32, 3] `image`, int32 [B] `fine` and `coarse`, int64 [B] `index` and `pass_number`
+        (stages.VIEW_KEYS).
 
+        Raises:
+          errors.BadArgumentError: a batch is larger than the training split.
+        """
+        return self.read("train", self.train_stages(seed, start_step))
 
-def _first_gpu() -> str:
-    return "/GPU:0" if tf.config.list_logical_devices("GPU") else ""
+    def train_stages(self, seed: int, start_step: int = 0) -> tuple[Stage, ...]:
+        """The host's stages from the official training split to uint8 batches; arguments and errors as `train`."""
+        config, num_train = self.config, self.num_examples["train"]
+        if config.batch_size > num_train:
+            raise errors.BadArgumentError(
+                f"batch_size={config.batch_size}: expected at most the {num_train} training examples"
+            )
+        device = "/GPU:0" if tf.config.list_logical_devices("GPU") else ""
+        return (self._hold_out["train"], *self._shuffled_batches(seed, start_step), stages.Prefetch(device=device))
+
+    def evaluation(self, split_name: str) -> tf.data.Dataset:
+        """The batches of "validation" or "test": images and labels in order, with `mask` False on padding.
+
+        Raises:
+          errors.BadArgumentError: nothing was held out for validation.
+        """
+        if not self.num_examples[split_name]:
+            raise errors.BadArgumentError("num_validation=0: nothing is held out for validation; use --split=test")
+        cache = (self._cache_in_memory(split_name),) if self.config.cache == "memory" else ()
+        pad = stages.BatchPadWithMask(EVAL_BATCH_SIZE)
+        return self._read(split_name, (stages.Decode(), *cache, pad, stages.Prefetch()))
+
+    def _read(self, split_name: str, host: tuple[Stage, ...]) -> tf.data.Dataset:
+        if split_name == "test":
+            return self.read("test", host)
+        return self.read("train", (self._hold_out[split_name], *host))
+
+    def _shuffled_batches(self, seed: int, start_step: int) -> tuple[Stage, ...]:
+        """Decode, cache, shuffle and batch, in the order that suits the cache."""
+        config, num_train = self.config, self.num_examples["train"]
+        if config.cache == "memory":
+            permuted = stages.PermutedBatches(num_train, config.batch_size, seed, start_step)
+            return (stages.Decode(), self._cache_in_memory("train"), permuted)
+        first_pass, offset = divmod(start_step * config.batch_size, num_train)
+        shuffle = stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass, offset)
+        batch = stages.Batch(config.batch_size)
+        if config.cache == "disk":
+            # Inside the prepared data set's own folder, so that removing the data removes the cache too.
+            name = f"decoded-chunks-train-{config.num_validation}-{config.split_seed}"
+            return (stages.Decode(), stages.CacheOnDisk(str(self._folder / "cache" / name)), shuffle, batch)
+        return (shuffle, stages.Decode(), batch)  # decoding last: a resumed run skips examples undecoded
+
+    def _cache_in_memory(self, split_name: str) -> stages.CacheInMemory:
+        written_ns = (self._folder / "dataset_info.json").stat().st_mtime_ns  # a data set that is prepared again
+        key = f"{self._folder}@{written_ns} {split_name} {self.config.num_validation} {self.config.split_seed}"
+        return stages.CacheInMemory(self.num_examples[split_name], key, self._cache)
+
+    @property
+    def _folder(self) -> pathlib.Path:
+        return prepared.folder(self.config.data_dir, self.config.dataset)

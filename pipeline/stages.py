@@ -1,8 +1,7 @@
-"""The steps that a data set takes on the host: frozen, printable, `dataset -> dataset`.
+"""The stages of the host's pipeline: frozen, printable, `dataset -> dataset`.
 
-A pipeline is a tuple of stages (batches.py, split.py); reading the tuple is reading the pipeline. Examples come in
-chunks of any size (source.py) until a stage makes batches of them. A stage named for a pass speaks of one run over the
-training examples; passes follow one another without end.
+A pipeline is a tuple of stages (batches.py). Examples come in chunks of any size (source.py) until a stage makes
+batches of them. A pass is one run over the training examples; passes follow one another without end.
 """
 
 import dataclasses
@@ -21,32 +20,31 @@ from pipeline.datasets import prepared
 
 IMAGE_SHAPE = (32, 32, 3)
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
-# Of a view: its example's place among the training examples, and how often that was seen before in the run.
-NUMBERS = ("index", "pass_number")
-CHUNKS_AHEAD = 8  # from 4 on it is as fast; decoded, they are 1.5 MB
-MOST_HELD = 2
-ALIGNMENT = 64  # bytes, of what TensorFlow allocates on CPUs
-_held: dict[str, dict[str, tf.Tensor]] = {}  # of `in_memory`
+# Columns that identify a view: the place of its example in the training split, and the number of the pass from 0 on.
+VIEW_KEYS = ("index", "pass_number")
+CHUNKS_AHEAD = 8  # no faster than 4; decoded, they are 1.5 MB
+MAX_CACHED_DATASETS = 2  # the training and validation images of one split
+ALIGNMENT = 64  # bytes, of TensorFlow's own allocations on CPUs
 
 
 class Stage(Protocol):
     """Anything that turns one data set into another."""
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """The data set behind this stage."""
+        """Apply this stage to a data set."""
 
 
 def chain(dataset: tf.data.Dataset, stages: tuple[Stage, ...]) -> tf.data.Dataset:
-    """Send `dataset` through the stages in order."""
-    # At both ends: a stage may read what it is given, and what it returns may be another data set's child.
-    return as_written(functools.reduce(lambda current, stage: stage(current), stages, as_written(dataset)))
+    """Apply the stages in order."""
+    # At both ends: a stage may iterate over its input, and its output need not be derived from its input.
+    return without_autotune(functools.reduce(lambda current, stage: stage(current), stages, without_autotune(dataset)))
 
 
-def as_written(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The data set without tf.data's own tuning and rewriting, since every stage says itself what it does.
+def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The data set without tf.data's autotuning and graph rewriting; stages set their own parallelism.
 
-    Whoever lets go of an iterator waits for the thread that tunes it, which sleeps longer and longer, soon for seconds.
-    Whoever makes one of a rewritten data set makes a copy of every tensor that its functions gather from: the images.
+    The thread that tunes an iterator delays its destruction by seconds. An iterator over a rewritten data set copies
+    every tensor that the data set's functions gather from: the images.
     """
     options = tf.data.Options()
     options.autotune.enabled = False
@@ -56,47 +54,67 @@ def as_written(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 @dataclasses.dataclass(frozen=True)
 class Decode:
-    """PNG -> uint8 pixels, in order, on every processor that this process may use."""
+    """Decodes PNG images to uint8 pixels, in order, on every processor that this process may use."""
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Chunks with `image` string [C] -> chunks of source.CHUNK with `image` uint8 [C, 32, 32, 3]."""
-        chunks = dataset.rebatch(source.CHUNK)  # also without the empty ones, which a split may leave
-        # One more than there are processors, so that the one that waits to be taken keeps none of them idle.
+        chunks = dataset.rebatch(source.CHUNK)  # drops the empty chunks that a split may leave
+        # One more than there are processors: a decoded chunk that waits for its consumer keeps none of them idle.
         return chunks.map(self._decode, num_parallel_calls=cpu.count() + 1, deterministic=True)
 
     def _decode(self, chunk: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        # An op for each image: a loop in the graph takes as long again as what it decodes.
+        # An op for each image: a loop in the graph doubles the time.
         count = tf.shape(chunk["image"])[0]
         filled = tf.concat([chunk["image"], tf.repeat(chunk["image"][-1:], source.CHUNK - count)], axis=0)
         images = tf.stack([tf.io.decode_png(png, channels=3) for png in tf.unstack(filled, source.CHUNK)])
-        images = tf.gather(images, tf.range(count))  # a slice would share memory, of which tf.data complains loudly
+        images = tf.gather(images, tf.range(count))  # tf.data warns of slices, which share memory
         return {**chunk, "image": tf.ensure_shape(images, (None, *IMAGE_SHAPE))}
 
 
+class MemoryCache:
+    """The examples of the MAX_CACHED_DATASETS data sets loaded last, in the host's memory."""
+
+    def __init__(self) -> None:
+        self._examples: dict[str, dict[str, tf.Tensor]] = {}
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def load(self, key: str, dataset: tf.data.Dataset, num_examples: int) -> dict[str, tf.Tensor]:
+        """The examples stored under `key`, else those of `dataset`, which are stored; as `in_memory`."""
+        if key not in self._examples:
+            examples = in_memory(dataset, num_examples)
+            while len(self._examples) >= MAX_CACHED_DATASETS:
+                del self._examples[next(iter(self._examples))]
+            self._examples[key] = examples
+        return self._examples[key]
+
+
 @dataclasses.dataclass(frozen=True)
-class HoldInMemory:
-    """Hold every example of a finite data set in memory, under the name `key` (see `in_memory`)."""
+class CacheInMemory:
+    """Loads every example of a finite data set into memory, or takes them from `cache`."""
 
     num_examples: int
     key: str = dataclasses.field(repr=False)
+    cache: MemoryCache = dataclasses.field(repr=False)
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Chunks -> all examples in one.
+        """Chunks -> one chunk with all examples.
 
         Raises:
-          errors.FailedError: there are not `num_examples`.
+          errors.FailedError: the number of examples is not `num_examples`.
         """
-        return tf.data.Dataset.from_tensors(in_memory(dataset, self.num_examples, self.key))
+        return tf.data.Dataset.from_tensors(self.cache.load(self.key, dataset, self.num_examples))
 
 
 @dataclasses.dataclass(frozen=True)
 class CacheOnDisk:
-    """Keep the decoded examples as files in `folder`, made once and whole or not at all; memory stays free."""
+    """Stores the decoded examples as files in `folder`, written once, in one rename."""
 
     folder: str
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Chunks -> the same, read from `folder`."""
+        """Chunks -> the same chunks, read from `folder`."""
         folder = pathlib.Path(self.folder)
         with prepared.lock(folder.parent):
             if not folder.exists():
@@ -108,49 +126,43 @@ class CacheOnDisk:
 
 
 @dataclasses.dataclass(frozen=True)
-class PermutedBatchesFromMemory:
-    """Hold every example in one uint8 tensor; permute the whole of it each pass; a batch is one gather.
+class PermutedBatches:
+    """Permutes all examples anew in each pass; a batch is one gather.
 
-    The stream is the passes' permutations end to end, cut into full batches: one that the end of a pass would leave
-    short goes on into the next pass. Batch k follows from (seed, k) alone, and starting there costs the same for any k.
+    The stream is the permutations end to end, cut into full batches: a batch at the end of a pass goes on into the
+    next pass. Batch k follows from (seed, k) alone, and starting there costs the same for every k.
     """
 
     num_examples: int
     batch_size: int
     seed: int
     start_step: int = 0
-    key: str = dataclasses.field(default="", repr=False)
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Chunks -> endless batches: uint8 [B, 32, 32, 3] `image`, int32 [B] labels, int64 [B] `NUMBERS`.
-
-        Raises:
-          errors.FailedError: there are not `num_examples`.
-        """
-        examples = in_memory(dataset, self.num_examples, self.key)
+        """One chunk with all examples -> endless batches: its columns [B, ...] and int64 [B] `VIEW_KEYS`."""
+        examples = next(iter(without_autotune(dataset)))
         first_pass, offset = divmod(self.start_step * self.batch_size, self.num_examples)
         shuffle_seed = seeds.derive(self.seed, "shuffle")
 
-        def permutation(number: tf.Tensor) -> dict[str, tf.Tensor]:
-            seed = seeds.fold(shuffle_seed, number)
-            every = tf.range(self.num_examples, dtype=tf.int64)
-            order = tf.random.experimental.stateless_shuffle(every, seed, alg=seeds.ALGORITHM)
-            order = tf.gather(order, tf.range(tf.where(number == first_pass, offset, 0), self.num_examples))
-            return {"index": order, "pass_number": tf.fill(tf.shape(order), number)}
+        def permutation(pass_number: tf.Tensor) -> dict[str, tf.Tensor]:
+            seed = seeds.fold(shuffle_seed, pass_number)
+            indices = tf.range(self.num_examples, dtype=tf.int64)
+            order = tf.random.experimental.stateless_shuffle(indices, seed, alg=seeds.ALGORITHM)
+            order = tf.gather(order, tf.range(tf.where(pass_number == first_pass, offset, 0), self.num_examples))
+            return {"index": order, "pass_number": tf.fill(tf.shape(order), pass_number)}
 
-        def gathered(numbers: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            return {name: tf.gather(column, numbers["index"]) for name, column in examples.items()} | numbers
+        def gathered(views: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return {name: tf.gather(column, views["index"]) for name, column in examples.items()} | views
 
-        numbers = tf.data.Dataset.range(first_pass, ENDLESS).map(permutation, num_parallel_calls=1)
-        return numbers.rebatch(self.batch_size, drop_remainder=True).map(gathered)
+        views = tf.data.Dataset.range(first_pass, ENDLESS).map(permutation, num_parallel_calls=1)
+        return views.rebatch(self.batch_size, drop_remainder=True).map(gathered)
 
 
 @dataclasses.dataclass(frozen=True)
 class WindowShuffledPasses:
-    """Repeat the examples without end, each pass shuffled anew within a window of `buffer` examples, and read ahead.
+    """Repeats the examples without end, shuffled anew in each pass within a window of `buffer` examples.
 
-    The order of pass p follows from (seed, p) alone, whatever came before it; `skipped` examples of the first one are
-    passed over.
+    The order of pass p follows from (seed, p) alone. The stream begins with example `skipped` of pass `first_pass`.
     """
 
     buffer: int
@@ -159,35 +171,34 @@ class WindowShuffledPasses:
     skipped: int = 0
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Chunks -> endless chunks of source.CHUNK, with int64 [C] `NUMBERS`."""
+        """Chunks -> endless chunks of source.CHUNK, with int64 [C] `VIEW_KEYS`."""
         shuffle_seed = seeds.derive(self.seed, "shuffle")
 
-        def shuffled(number: tf.Tensor) -> tf.data.Dataset:
-            seed = seeds.fold(shuffle_seed, number)
-            joined = tf.bitcast(seed, tf.int64)
-            # `shuffle` mixes in the graph's seed, which it takes from TensorFlow's global one; an order must not.
+        def shuffled(pass_number: tf.Tensor) -> tf.data.Dataset:
+            seed = tf.bitcast(seeds.fold(shuffle_seed, pass_number), tf.int64)
+            # `shuffle` also mixes in the graph's seed, which would come from TensorFlow's global one.
             tf.compat.v1.set_random_seed(1)
-            # Reading and choosing what is kept take at least as long as shuffling: a thread of their own does them.
+            # Reading and selecting the split take at least as long as shuffling, so they get a thread of their own.
             ahead = dataset.prefetch(CHUNKS_AHEAD)
-            numbered = ahead.scan(tf.constant(0, tf.int64), functools.partial(_number, number))
-            return numbered.unbatch().shuffle(self.buffer, seed=joined, reshuffle_each_iteration=False)
+            keyed = ahead.scan(tf.constant(0, tf.int64), functools.partial(_add_view_keys, pass_number))
+            return keyed.unbatch().shuffle(self.buffer, seed=seed, reshuffle_each_iteration=False)
 
         examples = tf.data.Dataset.range(self.first_pass, ENDLESS).flat_map(shuffled).skip(self.skipped)
         return examples.batch(source.CHUNK, drop_remainder=True)
 
 
-def _number(
-    pass_number: tf.Tensor, index: tf.Tensor, chunk: dict[str, tf.Tensor]
+def _add_view_keys(
+    pass_number: tf.Tensor, begin: tf.Tensor, chunk: dict[str, tf.Tensor]
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """A chunk with `NUMBERS`, its first example being `index`; and the index behind its last one."""
-    behind = index + tf.shape(chunk["fine"], tf.int64)[0]
-    indices = tf.range(index, behind)
-    return behind, {**chunk, "index": indices, "pass_number": tf.fill(tf.shape(indices), pass_number)}
+    """The index of the next chunk's first example, and the chunk with `VIEW_KEYS`; its first index is `begin`."""
+    end = begin + tf.shape(chunk["fine"], tf.int64)[0]
+    indices = tf.range(begin, end)
+    return end, {**chunk, "index": indices, "pass_number": tf.fill(tf.shape(indices), pass_number)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Batch:
-    """Cut an endless stream of chunks into full batches; none is left over."""
+    """Cuts an endless stream of chunks into full batches."""
 
     batch_size: int
 
@@ -198,7 +209,7 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class BatchPadWithMask:
-    """Cut a finite split into batches of one size; what fills up the last one is marked False in `mask`.
+    """Cuts a finite split into batches of one shape; padding of the last one is False in `mask`.
 
     One shape means one trace, and every example is evaluated exactly once.
     """
@@ -221,58 +232,45 @@ class BatchPadWithMask:
 
 @dataclasses.dataclass(frozen=True)
 class Prefetch:
-    """Make the next batches while the device computes. The host ends here: uint8 crosses to the device.
+    """Makes the next batches while the device computes. The host ends here: uint8 crosses to the device.
 
-    With a `device` ("/GPU:0") the copy itself happens ahead of the step; without one the step's first op copies.
+    With a `device` ("/GPU:0") batches are copied to it ahead of the step, else by the step's first op.
     """
 
     num_batches: int = 2
     device: str = ""
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Batches -> the same batches, earlier."""
+        """Batches -> the same batches."""
         if self.device:
             return dataset.apply(tf.data.experimental.prefetch_to_device(self.device, self.num_batches))
         return dataset.prefetch(self.num_batches)
 
 
-def in_memory(dataset: tf.data.Dataset, num_examples: int, key: str = "") -> dict[str, tf.Tensor]:
-    """Every example of a finite data set, as one tensor a column in the host's memory: [N, ...].
-
-    Args:
-      dataset: chunks; not read where its examples are still held.
-      num_examples: N, 1 at least.
-      key: what they are, to be held under for the next training of this process; "" is not held. The last MOST_HELD
-        are: the training and validation images of one split, which a worker of a study or a tuner reads often.
+def in_memory(dataset: tf.data.Dataset, num_examples: int) -> dict[str, tf.Tensor]:
+    """Every example of a finite data set of chunks: one tensor [N, ...] a column, in the host's memory.
 
     Raises:
-      errors.FailedError: it has another number of examples.
+      errors.FailedError: the number of examples is not `num_examples`.
     """
-    if key in _held:
-        return _held[key]
     columns: dict[str, np.ndarray] = {}
     begin = 0
     for chunk in dataset.as_numpy_iterator():
         end = begin + len(next(iter(chunk.values())))
         if end > num_examples:
-            raise errors.FailedError(f"the data set goes on behind its {num_examples} examples: prepare it again")
-        for name, part in chunk.items():
+            raise errors.FailedError(f"expected {num_examples} examples, got more: prepare the data set again")
+        for name, values in chunk.items():
             if name not in columns:
-                columns[name] = _aligned((num_examples, *part.shape[1:]), part.dtype)
-            columns[name][begin:end] = part
+                columns[name] = _aligned((num_examples, *values.shape[1:]), values.dtype)
+            columns[name][begin:end] = values
         begin = end
     if begin != num_examples:
-        raise errors.FailedError(f"the data set ended after {begin} of {num_examples} examples: prepare it again")
-    found = {name: tf.experimental.dlpack.from_dlpack(column.__dlpack__()) for name, column in columns.items()}
-    if key:
-        while len(_held) >= MOST_HELD:
-            del _held[next(iter(_held))]
-        _held[key] = found
-    return found
+        raise errors.FailedError(f"expected {num_examples} examples, got {begin}: prepare the data set again")
+    return {name: tf.experimental.dlpack.from_dlpack(column.__dlpack__()) for name, column in columns.items()}
 
 
 def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array that begins where TensorFlow's own would: it is handed over as it lies, and operations rely on that."""
+    """An empty array at an address that TensorFlow can use without a copy."""
     num_bytes = math.prod(shape) * dtype.itemsize
     memory = np.empty(num_bytes + ALIGNMENT, np.uint8)
     begin = -memory.ctypes.data % ALIGNMENT

@@ -18,7 +18,8 @@ ORDER = {
         ("data_config",),
         ("prepare", "source"),
         ("split", "stages"),
-        ("batches", "gallery"),
+        ("batches",),
+        ("gallery",),
         ("explore",),
     ),
     "models": (

@@ -16,7 +16,6 @@ from benchmarks.harness import results, timing, training_steps
 from models.config import presets
 from models.config.training import TrainConfig
 from models.runtime import precision
-from pipeline import batches, source
 from pipeline.augment import composition, sets
 from pipeline.augment.augmix import AugMix
 from pipeline.augment.channel_shift import ChannelShift
@@ -37,6 +36,7 @@ from pipeline.augment.shift import Shift
 from pipeline.augment.translation import Translation
 from pipeline.augment.trivial_augment import TrivialAugmentWide
 from pipeline.augment.zoom import Zoom
+from pipeline.batches import OpenedData
 from pipeline.common import config, errors
 from pipeline.data_config import AUGMENTATIONS, DataConfig
 
@@ -82,7 +82,7 @@ class Batch(NamedTuple):
     @classmethod
     def first(cls, data: DataConfig) -> "Batch":
         """The first batch of a prepared data set, on the device."""
-        batch = next(iter(batches.train_batches(data, source.open_builder(data), seed=0)))
+        batch = next(iter(OpenedData(data).train(seed=0)))
         one_hot = tf.one_hot(batch["fine"], NUM_FINE), tf.one_hot(batch["coarse"], NUM_COARSE)
         return cls(batch["image"], tf.concat(one_hot, axis=1))
 

@@ -83,9 +83,9 @@ class Steps:
 
 def stream(data: DataConfig, seed: int) -> "Iterator[dict[str, tf.Tensor]]":
     """The training batches of a prepared data set, without end."""
-    from pipeline import batches, source
+    from pipeline.batches import OpenedData
 
-    return iter(batches.train_batches(data, source.open_builder(data), seed))
+    return iter(OpenedData(data).train(seed))
 
 
 def side(name: str, data: DataConfig, train: TrainConfig, num_steps: int) -> timing.Side:

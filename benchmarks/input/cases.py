@@ -15,7 +15,8 @@ from rich.progress import Progress
 from benchmarks.harness import results
 from benchmarks.harness.timing import Side, interleave
 from benchmarks.input.loaders import Feed
-from pipeline import batches, source, split, stages
+from pipeline import stages
+from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
 from pipeline.data_config import DataConfig
 
 SLOW = ("ours/train/none", "ours/train/disk", "ours/stage")  # one pass a round
@@ -23,39 +24,37 @@ SLOW = ("ours/train/none", "ours/train/disk", "ours/stage")  # one pass a round
 
 def settings(data: DataConfig, batch_sizes: tuple[int, ...]) -> list[Feed]:
     """Our training batches by batch size and cache, and the evaluation's."""
-    builder = source.open_builder(data)
-    feeds = [_feed(f"ours/train/memory/{size}", data, builder, batch_size=size) for size in batch_sizes]
-    feeds += [_feed(f"ours/train/{cache}/{data.batch_size}", data, builder, cache=cache) for cache in ("disk", "none")]
-    evaluation = batches.eval_batches(data, builder, "test").repeat()
-    return [*feeds, Feed("ours/evaluate/memory", lambda: iter(evaluation), batches.EVAL_BATCH_SIZE)]
+    feeds = [_feed(f"ours/train/memory/{size}", data, batch_size=size) for size in batch_sizes]
+    feeds += [_feed(f"ours/train/{cache}/{data.batch_size}", data, cache=cache) for cache in ("disk", "none")]
+    evaluation = OpenedData(data).evaluation("test").repeat()
+    return [*feeds, Feed("ours/evaluate/memory", lambda: iter(evaluation), EVAL_BATCH_SIZE)]
 
 
 def variants(data: DataConfig) -> list[Feed]:
     """Our training batches by threads, and within a smaller shuffle buffer."""
-    builder, size = source.open_builder(data), data.batch_size
-    by_threads = [_feed(f"ours/train/memory/{size}/threads_{count}", data, builder, threads=count) for count in (1, 2)]
-    window = _feed(f"ours/train/none/{size}/window_1000", data, builder, cache="none", shuffle_buffer=1000)
+    size = data.batch_size
+    by_threads = [_feed(f"ours/train/memory/{size}/threads_{count}", data, threads=count) for count in (1, 2)]
+    window = _feed(f"ours/train/none/{size}/window_1000", data, cache="none", shuffle_buffer=1000)
     return [*by_threads, window]
 
 
-def _feed(name: str, data: DataConfig, builder: source.Builder, threads: int = 0, **changes: Any) -> Feed:
-    changed = dataclasses.replace(data, **changes)
-    return Feed(name, functools.partial(train_batches, changed, builder, threads), changed.batch_size)
+def _feed(name: str, data: DataConfig, threads: int = 0, **changes: Any) -> Feed:
+    opened = OpenedData(dataclasses.replace(data, **changes))
+    return Feed(name, functools.partial(train_batches, opened, threads), opened.config.batch_size)
 
 
 def by_stage(data: DataConfig) -> list[Feed]:
     """Our pipeline without a cache, cut off behind each stage but the last, which makes it ours/train/none."""
-    uncached = dataclasses.replace(data, cache="none")
-    builder = source.open_builder(uncached)
-    *host, _ = batches.train_stages(uncached, split.keep("train", uncached, builder), seed=0, start_step=0)
+    opened = OpenedData(dataclasses.replace(data, cache="none"))
+    *host, _ = opened.train_stages(seed=0)
     feeds = []
     for count in range(len(host) + 1):
         name = type(host[count - 1]).__name__ if count else "Read"
-        dataset = stages.chain(source.read(builder, "train"), tuple(host[:count]))
+        dataset = opened.read("train", tuple(host[:count]))
         is_endless = any(isinstance(stage, stages.WindowShuffledPasses) for stage in host[:count])
         # Labels alone, so many at a time: to hand every chunk's images to Python would be measured too.
         fine = (dataset if is_endless else dataset.repeat()).map(lambda chunk: chunk["fine"])
-        make = functools.partial(iter, stages.as_written(fine.rebatch(data.batch_size)))
+        make = functools.partial(iter, stages.without_autotune(fine.rebatch(data.batch_size)))
         feeds.append(Feed(f"ours/stage/{count}_{name}", make, data.batch_size))
     return feeds
 
@@ -86,16 +85,14 @@ def ceilings(images: np.ndarray, batch_size: int) -> list[Feed]:
 
 def examples(data: DataConfig) -> tuple[np.ndarray, np.ndarray]:
     """Every training example in memory, as the files have them: uint8 [N, 32, 32, 3] images, int32 [N] fine labels."""
-    builder = source.open_builder(data)
-    part = split.keep("train", data, builder)
-    decoded = stages.chain(source.read(builder, "train"), (part, stages.Decode()))
-    found = stages.in_memory(decoded, part.size)
+    opened = OpenedData(data)
+    found = stages.in_memory(opened.examples("train"), opened.num_examples["train"])
     return found["image"].numpy(), found["fine"].numpy().astype(np.int32)
 
 
-def train_batches(data: DataConfig, builder: source.Builder, threads: int) -> Iterator[Any]:
-    """Endless training batches of a prepared data set, by so many threads of tf.data's; 0 leaves their number to it."""
-    dataset = batches.train_batches(data, builder, seed=0)
+def train_batches(opened: OpenedData, threads: int) -> Iterator[Any]:
+    """Endless training batches, made by `threads` threads of tf.data; 0 leaves their number to it."""
+    dataset = opened.train(seed=0)
     if threads:
         options = tf.data.Options()
         options.threading.private_threadpool_size = threads
@@ -114,8 +111,7 @@ def check(data: DataConfig) -> None:
     Raises:
       errors.BadArgumentError: they would be larger than the training examples.
     """
-    builder = source.open_builder(data)
-    batches.train_stages(data, split.keep("train", data, builder), seed=0, start_step=0)
+    OpenedData(data).train_stages(seed=0)
 
 
 def rows(timed_sides: Sequence[Side], batch_sizes: Mapping[str, int], repeats: int, ours: str) -> list[dict[str, Any]]:

@@ -25,12 +25,11 @@ def taken(data: dict[str, Any], passes: int) -> dict[str, float]:
 
     from benchmarks.input import cases
     from models.runtime import device
-    from pipeline import source, split
+    from pipeline.batches import OpenedData
 
-    config = DataConfig(**data)
-    builder = source.open_builder(config)
-    num_batches = passes * split.size(config, builder, "train") // config.batch_size
-    for _ in itertools.islice(cases.train_batches(config, builder, threads=0), num_batches):
+    opened = OpenedData(DataConfig(**data))
+    num_batches = passes * opened.num_examples["train"] // opened.config.batch_size
+    for _ in itertools.islice(cases.train_batches(opened, threads=0), num_batches):
         pass
     return {"peak_mib": device.peak_rss_mib()}
 

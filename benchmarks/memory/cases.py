@@ -44,14 +44,12 @@ def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[
 
     from models import classifier
     from models.runtime import device
-    from pipeline import batches, source, split
+    from pipeline.batches import OpenedData
 
     data, config = _configs(data_dir, dataset, num_validation)
-    builder = source.open_builder(data)
-    wanted = split.size(data, builder, "train")
-    pixels = np.concatenate([batch["image"] for batch in _some(batches.train_batches(data, builder, 0), wanted)])[
-        :wanted
-    ]
+    opened = OpenedData(data)
+    num_train = opened.num_examples["train"]
+    pixels = np.concatenate([batch["image"] for batch in _some(opened.train(seed=0), num_train)])[:num_train]
     originals = pixels.astype(np.float32) / 255
     generator = ImageDataGenerator(
         rotation_range=90,

@@ -50,11 +50,11 @@ def feed(data_dir: str, cache: str, batch_size: int, threads: int, num_images: i
     app.load_tensorflow()
     from benchmarks.input import cases
     from models.runtime import device
-    from pipeline import source
+    from pipeline.batches import OpenedData
 
     data = _data(data_dir, cache=cache, batch_size=batch_size)
     started = time.perf_counter()
-    batches = cases.train_batches(data, source.open_builder(data), threads)
+    batches = cases.train_batches(OpenedData(data), threads)
     next(batches)
     first_s = time.perf_counter() - started
     count = max(1, num_images // batch_size)

@@ -2,17 +2,14 @@
 
 from models.config.training import TrainConfig
 from models.training.state import TrainState
-from pipeline import batches, source, split
-from pipeline.data_config import DataConfig
+from pipeline.batches import EpochSchedule, OpenedData
 
 
-def describe(
-    data: DataConfig, config: TrainConfig, builder: source.Builder, epochs: batches.Epochs, state: TrainState
-) -> None:
+def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, state: TrainState) -> None:
     """Print the stages of the training data and the size of the model and of the training."""
-    step = state.progress.step
+    data, step = opened.config, state.progress.step
     print(f"Data: {data.dataset}, from {data.data_dir}")
-    for stage in batches.train_stages(data, split.keep("train", data, builder), config.seed, step):
+    for stage in opened.train_stages(config.seed, step):
         print(f"  {stage}")
     print("  ---- uint8 crosses to the device")
     for transform in state.step.transforms:

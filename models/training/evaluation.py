@@ -10,13 +10,13 @@ from models.heads import NUM_CLASSES, names
 from models.reporting import confusion, report
 from models.runs import saved_model
 from models.runs.folder import RunFolder
-from pipeline import batches, source, split
+from pipeline.batches import OpenedData
 from pipeline.common import config
 from pipeline.data_config import DataConfig
 
 
 class Evaluator:
-    """Evaluates a model on padded, masked batches (`pipeline.batches.eval_batches`), with one trace for all calls.
+    """Evaluates a model on padded, masked batches (`OpenedData.evaluation`), with one trace for all calls.
 
     Args:
       model: answers logits for images.
@@ -89,22 +89,14 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
     run.refuse_unfinished()
     saved = run.config()
     data = config.build(DataConfig, saved, {"data_dir": data_dir} if data_dir else {})
-    builder = source.open_builder(data)
-    num_examples = split.size(data, builder, split_name)
-    stream = batches.eval_batches(data, builder, split_name)
+    opened = OpenedData(data)
+    num_examples, stream = opened.num_examples[split_name], opened.evaluation(split_name)
     with run.locked():
         model, train = saved_model.load(run.model), config.build(TrainConfig, saved)
         single_view = Evaluator(model, train)
         means = single_view(stream, num_examples)
         averaged = Evaluator(model, train, flip_average=True)(stream, num_examples)
         evaluated = report.evaluated(split_name, num_examples, means)
-        found = confusion.document(
-            split_name, metrics.coarse_source(train), _class_names(builder), single_view.confusions
-        )
+        found = confusion.document(split_name, metrics.coarse_source(train), opened.label_names, single_view.confusions)
         run.write_confusion(found)
         run.write_report(report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)}))
-
-
-def _class_names(builder: source.Builder) -> dict[str, list[str]]:
-    features = builder.info.features
-    return {"fine": features["label"].names, "coarse": features["coarse_label"].names}

@@ -27,7 +27,7 @@ from models.training.description import describe
 from models.training.evaluation import Evaluator
 from models.training.progress_bar import ProgressBar
 from models.training.state import TrainState
-from pipeline import batches, source, split
+from pipeline.batches import EpochSchedule, OpenedData
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 
@@ -79,10 +79,9 @@ def check(data: DataConfig, config: TrainConfig) -> None:
       errors.BadArgumentError: they do not.
       errors.FailedError: the data set is not prepared.
     """
-    builder = source.open_builder(data)
-    part = split.keep("train", data, builder)
-    batches.Epochs.of(data, part.size, config.epochs, config.max_steps)
-    batches.train_stages(data, part, config.seed, start_step=0)
+    opened = OpenedData(data)
+    EpochSchedule.from_config(data, opened.num_examples["train"], config.epochs, config.max_steps)
+    opened.train_stages(config.seed)
     policy.check_configs(data, config)
     warm_start.check(data, config)
 
@@ -99,10 +98,10 @@ class _Loop:
         verbose: int,
     ) -> None:
         self.data, self.config, self.verbose = data, config, verbose
-        self.builder = source.open_builder(data)
-        self.num_train = split.size(data, self.builder, "train")
-        self.epochs = batches.Epochs.of(data, self.num_train, config.epochs, config.max_steps)
-        self.state = TrainState(data, config, self.builder, self.epochs.total_steps, folder)
+        self.opened = OpenedData(data)
+        num_train = self.opened.num_examples["train"]
+        self.epochs = EpochSchedule.from_config(data, num_train, config.epochs, config.max_steps)
+        self.state = TrainState(self.opened, config, self.epochs.total_steps, folder)
         self.progress, self.step = self.state.progress, self.state.step
         self.evaluator = Evaluator(self.state.model, config)
         self.validation: tf.data.Dataset | None = None
@@ -123,11 +122,11 @@ class _Loop:
 
     def _train(self) -> None:
         progress = self.progress
-        stream = iter(batches.train_batches(self.data, self.builder, self.config.seed, progress.step))
+        stream = iter(self.opened.train(self.config.seed, progress.step))
         if self.data.num_validation:
-            self.validation = batches.eval_batches(self.data, self.builder, "validation")
+            self.validation = self.opened.evaluation("validation")
         if self.verbose:
-            describe(self.data, self.config, self.builder, self.epochs, self.state)
+            describe(self.opened, self.config, self.epochs, self.state)
         self._set_callback_params(self.epochs.first_step(1))
         self.state.model.stop_training = False
         self.callbacks.on_train_begin()
@@ -233,7 +232,6 @@ class _Loop:
         raise errors.InterruptedRunError(f"interrupted; {reached} is saved, and the same command goes on from there")
 
     def _report(self) -> dict[str, Any]:
-        num_test = source.num_examples(self.builder, "test")
-        epochs = self.epochs
-        counts = report.Counts(self.num_train, self.data.num_validation, num_test, epochs.views, epochs.total_steps)
+        sizes, epochs = self.opened.num_examples, self.epochs
+        counts = report.Counts(sizes["train"], sizes["validation"], sizes["test"], epochs.views, epochs.total_steps)
         return report.of_training(self.data, self.config, self.state.model, self.progress, counts)

@@ -13,32 +13,23 @@ from models.runs import checkpoints, saved_model, warm_start
 from models.runs.folder import RunFolder
 from models.runtime import device
 from models.training.step import TrainStep
-from pipeline import source, split, stages
-from pipeline.data_config import DataConfig
+from pipeline.batches import OpenedData
 
 
 class TrainState:
     """Model, optimizer, slow weights, metric totals and progress; continued from a run's folder where it has begun.
 
     Args:
-      data: the data set, and how it is fed.
+      opened: the data set.
       config: the model and how it is trained, its precision resolved.
-      builder: of the data set.
       total_steps: steps of the whole run.
       folder: the run's folder; None keeps everything in memory.
     """
 
-    def __init__(
-        self,
-        data: DataConfig,
-        config: TrainConfig,
-        builder: source.Builder,
-        total_steps: int,
-        folder: RunFolder | None,
-    ) -> None:
+    def __init__(self, opened: OpenedData, config: TrainConfig, total_steps: int, folder: RunFolder | None) -> None:
         self.model = classifier.build(config)
         self.optimizer = self.model.optimizer = optimizers.build(config, self.model.trainable_variables)
-        self.step = TrainStep(self.model, self.optimizer, data, config, total_steps)
+        self.step = TrainStep(self.model, self.optimizer, opened.config, config, total_steps)
         self._folder = folder
         restored = folder and checkpoints.restore(folder.checkpoint, self._variables())
         self.progress = restored or checkpoints.Progress()
@@ -46,7 +37,7 @@ class TrainState:
             self.step.metric_totals.assign(restored.metric_totals)
             folder.write_metrics(restored.rows)  # a kill may have come between the checkpoint and the rows
             return
-        self._set_first_weights(data, config, builder)
+        self._set_first_weights(opened, config)
         if self.step.slow_weights is not None:
             self.step.slow_weights.reset()
 
@@ -74,12 +65,10 @@ class TrainState:
         slow = [] if self.step.slow_weights is None else self.step.slow_weights.variables
         return [*checkpoints.variables(self.model, self.optimizer), *slow]
 
-    def _set_first_weights(self, data: DataConfig, config: TrainConfig, builder: source.Builder) -> None:
+    def _set_first_weights(self, opened: OpenedData, config: TrainConfig) -> None:
         """Assign the first weights that are not drawn: another run's trunk, or filters of the training images."""
         if config.trunk_run_dir:
-            warm_start.load_trunk_weights(self.model, data, config)
+            warm_start.load_trunk_weights(self.model, opened.config, config)
         elif whitening.has_stem(self.model):
-            part = split.keep("train", data, builder)
-            examples = stages.chain(source.read(builder, "train"), (part, stages.Decode()))
-            first = next(examples.rebatch(whitening.NUM_IMAGES).as_numpy_iterator())
+            first = next(opened.examples("train").rebatch(whitening.NUM_IMAGES).as_numpy_iterator())
             whitening.fit(self.model, first["image"])

@@ -45,7 +45,7 @@ class TrainStep:
         self._steps = tf.function(self._all_steps)
 
     def __call__(self, batch: dict[str, tf.Tensor], number: int) -> None:
-        """Train on a batch of `batches.train_batches` as step `number` of the run."""
+        """Train on a batch of `OpenedData.train` as step `number` of the run."""
         self.run_steps([batch], number)
 
     def run_steps(self, batches: Sequence[dict[str, tf.Tensor]], number: int) -> None:

@@ -3,7 +3,6 @@
 import numpy as np
 import tensorflow as tf
 
-from pipeline import source
 from pipeline.augment import composition, sets
 from pipeline.augment.layer import Views
 from pipeline.data_config import SourceConfig
@@ -17,7 +16,7 @@ NUM_ORIGINALS, NUM_VIEWS = 6, 6
 
 def samples(config: SourceConfig, survey: Survey) -> Picture:
     """A row for each superclass: the first training image of each of its classes, with its name."""
-    chosen = gallery_rows.choose(source.open_builder(config), 0, len(survey.fine_names))
+    chosen = gallery_rows.choose(config, 0, len(survey.fine_names))
     image_of = dict(zip(chosen.names, chosen.images, strict=True))
 
     def row(coarse: int, members: tuple[int, ...]) -> Row:
@@ -45,7 +44,7 @@ def mean_images(survey: Survey) -> Picture:
 
 def augmented(config: SourceConfig, survey: Survey, augmentation: str, seed: int) -> Picture:
     """A row for each image: the original, then the views that so many passes of a training would see of it."""
-    examples = gallery_rows.choose(source.open_builder(config), seed, NUM_ORIGINALS)
+    examples = gallery_rows.choose(config, seed, NUM_ORIGINALS)
     transforms = sets.build(augmentation)
     views = Views(
         index=tf.tile(tf.range(NUM_ORIGINALS, dtype=tf.int64), [NUM_VIEWS]),

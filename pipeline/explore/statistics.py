@@ -9,7 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from pipeline import source, split, stages
+from pipeline import stages
+from pipeline.batches import OpenedData
 from pipeline.data_config import DataConfig
 
 PARTS = ("train", "validation", "test")
@@ -136,16 +137,13 @@ def survey(config: DataConfig) -> Survey:
       errors.BadArgumentError: `config.num_validation` does not fit the data set.
       errors.FailedError: the data set is not prepared.
     """
-    builder = source.open_builder(config)
-    features = builder.info.features
-    fine_names, coarse_names = (tuple(map(readable, features[key].names)) for key in ("label", "coarse_label"))
+    opened = OpenedData(config)
+    fine_names, coarse_names = (tuple(map(readable, opened.label_names[label])) for label in ("fine", "coarse"))
     shape = (len(fine_names), len(coarse_names))
     pixels = {}
-    pairs = {"test": _count_labels(source.read(builder, "test"), shape)}
+    pairs = {"test": _count_labels(opened.read("test"), shape)}
     for part in ("train", "validation"):
-        keep = split.keep(part, config, builder)
-        decoded = stages.chain(source.read(builder, "train"), (keep, stages.Decode()))
-        pairs[part], pixels[part] = _count_and_sum(decoded, shape)
+        pairs[part], pixels[part] = _count_and_sum(opened.examples(part), shape)
     return Survey(config.dataset, fine_names, coarse_names, pairs, pixels)
 
 

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipeline import source, stages
 from pipeline.augment import composition, sets
 from pipeline.augment.affine import Fused
 from pipeline.augment.layer import Augmentation, Views
 from pipeline.augment.mixing import Mixing
+from pipeline.batches import OpenedData
 from pipeline.common import seeds
-from pipeline.data_config import SourceConfig
+from pipeline.data_config import DataConfig, SourceConfig
 from pipeline.gallery.image_grid import Picture, Row
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
@@ -40,7 +40,7 @@ def build(config: SourceConfig, augmentation: str, seed: int, columns: int) -> P
       seed: which classes are shown, and what is drawn.
       columns: how many images there are in a row.
     """
-    examples = choose(source.open_builder(config), seed, columns)
+    examples = choose(config, seed, columns)
     return Picture(
         title=f"Augmentation set: {augmentation}",
         subtitle=f"{config.dataset}, images of the training split, seed {seed}",
@@ -49,12 +49,13 @@ def build(config: SourceConfig, augmentation: str, seed: int, columns: int) -> P
     )
 
 
-def choose(builder: source.Builder, seed: int, columns: int) -> Examples:
-    """The first image of each of `columns` classes in the training split; the seed says which classes."""
-    names = builder.info.features["label"].names
+def choose(config: SourceConfig, seed: int, columns: int) -> Examples:
+    """The first image of each of `columns` classes, drawn by the seed, in the official training split."""
+    opened = OpenedData(DataConfig(dataset=config.dataset, data_dir=config.data_dir, num_validation=0))
+    names = opened.label_names["fine"]
     classes = sorted(range(len(names)), key=lambda number: seeds.derive(seed, "gallery", number))[:columns]
     found: dict[int, dict[str, Any]] = {}
-    examples = stages.chain(source.read(builder, "train"), (stages.Decode(),)).unbatch()
+    examples = opened.examples("train").unbatch()
     for example in examples.filter(lambda example: tf.reduce_any(example["fine"] == classes)).as_numpy_iterator():
         found.setdefault(int(example["fine"]), example)
         if len(found) == columns:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from pipeline import batches, source, stages
+from pipeline.batches import OpenedData
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 
@@ -23,8 +24,7 @@ def tiny(data_dir, **values) -> DataConfig:
 
 
 def fingerprints(config: DataConfig, start_step: int, count: int, seed: int = 0) -> list[list[bytes]]:
-    builder = source.open_builder(config)
-    stream = batches.train_batches(config, builder, seed, start_step)
+    stream = OpenedData(config).train(seed, start_step)
     return [[image.tobytes() for image in batch["image"]] for batch in stream.take(count).as_numpy_iterator()]
 
 
@@ -38,15 +38,14 @@ def test_batch_k_does_not_depend_on_where_the_stream_began(tiny_data_dir, cache)
 
 def test_examples_are_decoded_once_a_process_and_others_are_not_taken_for_them(tiny_data_dir, monkeypatch):
     config = tiny(tiny_data_dir)
-    builder = source.open_builder(config)
 
     def validation(config: DataConfig) -> list[bytes]:
-        stream = batches.eval_batches(config, builder, "validation").as_numpy_iterator()
+        stream = OpenedData(config).evaluation("validation").as_numpy_iterator()
         return [image.tobytes() for batch in stream for image in batch["image"][batch["mask"]]]
 
     train, held_out = fingerprints(config, 0, 3), validation(config)
     assert fingerprints(tiny(tiny_data_dir, split_seed=1), 0, 3) != train
-    assert len(stages._held) <= stages.MOST_HELD
+    assert len(OpenedData._cache) <= stages.MAX_CACHED_DATASETS
     assert (fingerprints(config, 0, 3), validation(config)) == (train, held_out)
     monkeypatch.setattr(stages.Decode, "_decode", lambda self, chunk: {**chunk, "image": tf.io.decode_png("none")})
     assert (fingerprints(config, 0, 3), validation(config)) == (train, held_out)
@@ -65,9 +64,9 @@ def test_every_pass_holds_every_example_once(tiny_data_dir, cache):
 @pytest.mark.parametrize("cache", ["memory", "disk", "none"])
 def test_views_are_numbered_by_example_and_pass_wherever_the_stream_begins(tiny_data_dir, cache):
     config = tiny(tiny_data_dir, cache=cache)
-    builder = source.open_builder(config)
+    opened = OpenedData(config)
     index_of, passes = {}, collections.defaultdict(list)
-    stream = batches.train_batches(config, builder, 0).take(71).as_numpy_iterator()  # three passes and some
+    stream = opened.train(0).take(71).as_numpy_iterator()  # three passes and some
     whole = list(stream)
     for batch in whole:
         for image, index, number in zip(batch["image"], batch["index"], batch["pass_number"], strict=True):
@@ -75,8 +74,8 @@ def test_views_are_numbered_by_example_and_pass_wherever_the_stream_begins(tiny_
             passes[index].append(number)
     assert sorted(passes) == list(range(NUM_TRAIN))
     assert all(numbers[:3] == [0, 1, 2] for numbers in passes.values())
-    later = next(batches.train_batches(config, builder, 0, 30).as_numpy_iterator())
-    for name in stages.NUMBERS:
+    later = next(opened.train(0, 30).as_numpy_iterator())
+    for name in stages.VIEW_KEYS:
         np.testing.assert_array_equal(later[name], whole[30][name])
 
 
@@ -108,7 +107,7 @@ def test_order_does_not_depend_on_tensorflows_global_seed(tiny_data_dir, cache):
 )
 def test_order_is_that_of_earlier_versions_so_that_their_runs_go_on(tiny_data_dir, cache, first, later):
     config = tiny(tiny_data_dir, cache=cache, shuffle_buffer=100)
-    stream = list(batches.train_batches(config, source.open_builder(config), 7).take(30).as_numpy_iterator())
+    stream = list(OpenedData(config).train(7).take(30).as_numpy_iterator())
     assert stream[0]["index"][:6].tolist() == first
     assert stream[29]["index"][:6].tolist() == later
 
@@ -122,8 +121,8 @@ def test_pass_is_read_ahead_of_its_shuffling():
             yield {"fine": np.full(source.CHUNK, number, np.int32)}
 
     spec = {"fine": tf.TensorSpec(source.CHUNK, tf.int32)}
-    dataset = stages.as_written(tf.data.Dataset.from_generator(chunks, output_signature=spec))
-    stream = iter(stages.as_written(stages.WindowShuffledPasses(buffer=1, seed=0)(dataset)))
+    dataset = stages.without_autotune(tf.data.Dataset.from_generator(chunks, output_signature=spec))
+    stream = iter(stages.without_autotune(stages.WindowShuffledPasses(buffer=1, seed=0)(dataset)))
     next(stream)
     end = time.monotonic() + 30
     while len(read) <= stages.CHUNKS_AHEAD:  # two without reading ahead
@@ -134,10 +133,10 @@ def test_pass_is_read_ahead_of_its_shuffling():
 
 def test_labels_stay_with_their_images(tiny_data_dir):
     config = tiny(tiny_data_dir)
-    builder = source.open_builder(config)
+    opened = OpenedData(config)
     labels = {}
     for step in (0, 30):
-        for batch in batches.train_batches(config, builder, 0, step).take(24).as_numpy_iterator():
+        for batch in opened.train(0, step).take(24).as_numpy_iterator():
             for image, fine, coarse in zip(batch["image"], batch["fine"], batch["coarse"], strict=True):
                 assert labels.setdefault(image.tobytes(), (fine, coarse)) == (fine, coarse)
     assert len(labels) == NUM_TRAIN
@@ -145,7 +144,7 @@ def test_labels_stay_with_their_images(tiny_data_dir):
 
 def test_batches_are_uint8_and_full(tiny_data_dir):
     config = tiny(tiny_data_dir)
-    spec = batches.train_batches(config, source.open_builder(config), 0).element_spec
+    spec = OpenedData(config).train(0).element_spec
     assert spec["image"].shape == (64, 32, 32, 3)
     assert spec["image"].dtype == np.uint8
     assert spec["fine"].dtype == spec["coarse"].dtype == np.int32
@@ -167,7 +166,7 @@ def test_memory_permutes_the_whole_and_a_window_only_its_reach(tiny_data_dir):
 def test_evaluation_pads_and_masks(tiny_data_dir, monkeypatch, split, expected):
     monkeypatch.setattr(batches, "EVAL_BATCH_SIZE", 150)
     config = tiny(tiny_data_dir)
-    found = list(batches.eval_batches(config, source.open_builder(config), split).as_numpy_iterator())
+    found = list(OpenedData(config).evaluation(split).as_numpy_iterator())
     assert [len(batch["mask"]) for batch in found] == [150] * 4
     assert sum(batch["mask"].sum() for batch in found) == expected
     assert found[-1]["mask"].tolist() == [True] * 50 + [False] * 100
@@ -179,7 +178,7 @@ def test_disk_cache_is_made_once(tiny_data_dir, tmp_path):
     folder = tmp_path / "cache"
     (tmp_path / ".cache.partial").mkdir()  # of a process that was killed
     config = tiny(tiny_data_dir)
-    examples = stages.Decode()(source.read(source.open_builder(config), "test"))
+    examples = stages.Decode()(OpenedData(config).read("test"))
     first = stages.in_memory(stages.CacheOnDisk(str(folder))(examples), 500)["image"].numpy()
     second = stages.in_memory(stages.CacheOnDisk(str(folder))(examples.take(0)), 500)["image"].numpy()
     assert len(first) == 500
@@ -189,18 +188,18 @@ def test_disk_cache_is_made_once(tiny_data_dir, tmp_path):
 
 def test_batch_larger_than_the_split_is_refused(tiny_data_dir):
     config = tiny(tiny_data_dir, batch_size=1501)
-    with pytest.raises(errors.BadArgumentError, match="batch_size=1501: expected at most the 1500 training examples"):
-        batches.train_batches(config, source.open_builder(config), 0)
+    with pytest.raises(errors.BadArgumentError, match="batch_size=1501: expected at most the 1500"):
+        OpenedData(config).train(0)
 
 
 def test_no_holdout_has_no_validation_batches(tiny_data_dir):
     config = tiny(tiny_data_dir, num_validation=0)
     with pytest.raises(errors.BadArgumentError, match="num_validation=0"):
-        batches.eval_batches(config, source.open_builder(config), "validation")
+        OpenedData(config).evaluation("validation")
 
 
 def test_epochs_leave_no_view_out_and_end_where_the_next_begins():
-    epochs = batches.Epochs(views=1500, batch_size=64, epochs=3.0)
+    epochs = batches.EpochSchedule(views=1500, batch_size=64, epochs=3.0)
     assert [epochs.first_step(number) for number in range(4)] == [0, 24, 47, 71]  # 23.4 batches each
     assert epochs.total_steps == 71
     assert epochs.count == 3
@@ -208,28 +207,28 @@ def test_epochs_leave_no_view_out_and_end_where_the_next_begins():
 
 
 def test_fraction_and_max_steps_cut_the_last_epoch():
-    assert batches.Epochs(1500, 64, 2.5).total_steps == 59
-    assert batches.Epochs(1500, 64, 2.5).count == 3
-    assert batches.Epochs(50_000, 100, 1.1).total_steps == 550  # 550.0000000000001 in floating point
-    cut = batches.Epochs(1500, 64, 10.0, max_steps=30)
+    assert batches.EpochSchedule(1500, 64, 2.5).total_steps == 59
+    assert batches.EpochSchedule(1500, 64, 2.5).count == 3
+    assert batches.EpochSchedule(50_000, 100, 1.1).total_steps == 550  # 550.0000000000001 in floating point
+    cut = batches.EpochSchedule(1500, 64, 10.0, max_steps=30)
     assert (cut.total_steps, cut.count, cut.last_step(1)) == (30, 2, 30)
-    exact = batches.Epochs(1500, 64, 10.0, max_steps=24)
+    exact = batches.EpochSchedule(1500, 64, 10.0, max_steps=24)
     assert (exact.total_steps, exact.count) == (24, 1)
 
 
 def test_virtual_examples_are_the_views_of_an_epoch():
     config = DataConfig(virtual_examples=600_000, batch_size=256)
-    assert batches.Epochs.of(config, 40_000, 1.0).total_steps == 2344
-    with pytest.raises(errors.BadArgumentError, match="virtual_examples=100: expected at least one batch of 256"):
-        batches.Epochs.of(DataConfig(virtual_examples=100), 40_000, 1.0)
+    assert batches.EpochSchedule.from_config(config, 40_000, 1.0).total_steps == 2344
+    with pytest.raises(errors.BadArgumentError, match=r"virtual_examples=100: .* 256"):
+        batches.EpochSchedule.from_config(DataConfig(virtual_examples=100), 40_000, 1.0)
 
 
 @pytest.mark.parametrize(
     ("expected", "message"),
-    [(499, "goes on behind its 499 examples"), (501, "ended after 500 of 501 examples")],
+    [(499, "expected 499 examples, got more"), (501, "expected 501 examples, got 500")],
 )
 def test_another_number_of_examples_in_memory_is_refused(tiny_data_dir, expected, message):
-    examples = stages.Decode()(source.read(source.open_builder(tiny(tiny_data_dir)), "test"))
+    examples = stages.Decode()(OpenedData(tiny(tiny_data_dir)).read("test"))
     with pytest.raises(errors.FailedError, match=message):
         stages.in_memory(examples, expected)
 
@@ -244,8 +243,9 @@ def test_images_in_memory_are_there_once():
         return {"image": images, "fine": labels, "coarse": labels}
 
     before = psutil.Process().memory_info().rss
-    permuted = stages.PermutedBatchesFromMemory(count, batch_size=500, seed=0)
-    iterator = iter(stages.chain(tf.data.Dataset.range(count // 1000).map(chunk), (permuted,)))
+    cache = stages.CacheInMemory(count, "images", stages.MemoryCache())
+    permuted = stages.PermutedBatches(count, batch_size=500, seed=0)
+    iterator = iter(stages.chain(tf.data.Dataset.range(count // 1000).map(chunk), (cache, permuted)))
     batch = next(iterator)
     assert np.array_equal(batch["image"][:, 0, 0, 0], batch["fine"])
     assert (psutil.Process().memory_info().rss - before) / 2**20 < 1.5 * mib

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.harness import comparison, results, timing
 from benchmarks.harness.comparison import BETTER, NOT_JUDGED, SAME, WORSE
 from benchmarks.input import cases, loaders
-from pipeline import source
+from pipeline.batches import OpenedData
 from pipeline.data_config import DataConfig
 from tests.conftest import ROOT
 
@@ -81,7 +81,7 @@ def measured(data: DataConfig, slowed_by_s: float) -> list[dict]:
     """A real pipeline's row, its batches slowed down."""
 
     def batches():
-        for batch in cases.train_batches(data, source.open_builder(data), threads=0):
+        for batch in cases.train_batches(OpenedData(data), threads=0):
             time.sleep(slowed_by_s)
             yield batch
 

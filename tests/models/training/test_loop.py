@@ -10,6 +10,7 @@ import tensorflow as tf
 from models import training
 from models.config.training import TrainConfig
 from models.reporting import flops
+from pipeline.batches import OpenedData
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 from tests.models.training.linear_runs import assert_same, linear, weights
@@ -70,11 +71,10 @@ def test_same_seed_same_weights(data):
 
 
 def test_validation_agrees_with_keras_on_the_same_images(data):
-    from pipeline import batches, source
 
     trained = training.train(data, linear(epochs=1.0), verbose=0)
     hits = count = 0
-    for batch in batches.eval_batches(data, source.open_builder(data), "validation"):
+    for batch in OpenedData(data).evaluation("validation"):
         answers = trained.model.predict(batch["image"], verbose=0)["fine"].argmax(1)
         hits += int(((answers == batch["fine"]) & batch["mask"]).numpy().sum())
         count += int(tf.reduce_sum(tf.cast(batch["mask"], tf.int32)))

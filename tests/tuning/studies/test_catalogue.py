@@ -7,7 +7,7 @@ import pytest
 from models import classifier
 from models.config.network import refuse_unread
 from models.reporting import flops
-from pipeline.batches import Epochs
+from pipeline.batches import EpochSchedule
 from pipeline.common import errors
 from pipeline.data_config import DATASETS, SourceConfig
 from pipeline.resolution import ResolutionSchedule
@@ -137,7 +137,7 @@ def test_full_resolution_at_equal_cost_costs_the_same():
     for name in ("all", "full_resolution", "full_resolution_equal_cost"):
         job = study.job(study.variant(name), "full", 0, SourceConfig(dataset="cifar100"))
         train = dataclasses.replace(job.train, precision="float32")
-        steps = Epochs.of(job.data, 50_000 - job.data.num_validation, train.epochs).total_steps
+        steps = EpochSchedule.from_config(job.data, 50_000 - job.data.num_validation, train.epochs).total_steps
         by_size = ResolutionSchedule.parse(job.data.resolutions).steps_by_size(steps, steps)
         images = {size: count * job.data.batch_size for size, count in by_size.items()}
         costs[name] = flops.train_petaflop(classifier.build(train), train, images)
