@@ -33,7 +33,7 @@ ORDER = {
         ("training",),
         ("train", "evaluate"),
     ),
-    "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
+    "tuning": (("statistics", "plot_style"), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
     "benchmarks": (
         ("harness",),
         ("augment", "input", "memory", "shapes100", "startup", "tuner", "tuner_kills"),

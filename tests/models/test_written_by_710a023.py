@@ -6,21 +6,12 @@ Both are of one configuration: the preset `tiny` with small widths on shapes100_
 import json
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.binaries import call
 
 FOLDERS = pathlib.Path(__file__).parent / "written_by_710a023"
-
-
-def call(binary: str, *flags: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", binary, *flags]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done
 
 
 @pytest.fixture
@@ -37,7 +28,10 @@ def test_interrupted_run_continues(copy, tiny_data_dir):
     """It was interrupted at step 31 of 180, in its second epoch, with Muon, a moving average and small images."""
     run_dir = copy("interrupted")
     before = rows(run_dir)
-    call("models.train", f"--config={run_dir / 'config.json'}", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}")
+    done = call(
+        "models.train", f"--config={run_dir / 'config.json'}", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}"
+    )
+    assert done.returncode == 0, done.stderr
     after, whole = rows(run_dir), rows(FOLDERS / "finished")
     assert after[:1] == before
     assert [row["step"] for row in after] == [30, 60, 90, 120, 150, 180]
@@ -53,7 +47,8 @@ def test_interrupted_run_continues(copy, tiny_data_dir):
 @pytest.mark.training
 def test_finished_run_is_evaluated_as_by_the_code_that_trained_it(copy, tiny_data_dir):
     run_dir = copy("finished")
-    call("models.evaluate", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}", "--split=test")
+    done = call("models.evaluate", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}", "--split=test")
+    assert done.returncode == 0, done.stderr
     report = json.loads((run_dir / "report.json").read_text())
     losses = {"loss": 4.761378118753433, "fine_loss": 3.8679627793729305, "coarse_loss": 2.535448776960373}
     assert {key: report[key] for key in losses} == pytest.approx(losses, rel=1e-4)
@@ -65,5 +60,8 @@ def test_finished_run_is_evaluated_as_by_the_code_that_trained_it(copy, tiny_dat
 def test_finished_run_stays_as_it_is(copy, tiny_data_dir):
     run_dir = copy("finished")
     before = {path.name: path.read_bytes() for path in run_dir.iterdir()}
-    call("models.train", f"--config={run_dir / 'config.json'}", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}")
+    done = call(
+        "models.train", f"--config={run_dir / 'config.json'}", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}"
+    )
+    assert done.returncode == 0, done.stderr
     assert {path.name: path.read_bytes() for path in run_dir.iterdir() if path.name in before} == before
