@@ -1,16 +1,11 @@
-"""What a model answers: float32 logits from a trunk's features, one head a label."""
-
-from collections.abc import Callable
-from typing import TypeAlias
+"""The heads of a model: float32 logits from a trunk's features, one head a label."""
 
 import keras
 
-from models.config.heads import Head, HeadConfig
+from models.config.heads import Head, HeadsConfig
 from pipeline.datasets.labels import NUM_COARSE, NUM_FINE
 
-BEFORE_LAST_BLOCK = "before_last_block"
 NUM_CLASSES = {"fine": NUM_FINE, "coarse": NUM_COARSE}
-Features: TypeAlias = keras.KerasTensor | dict[str, keras.KerasTensor]  # [B, F], for all heads or for each head its own
 
 
 def names(heads: str) -> tuple[str, ...]:
@@ -18,22 +13,7 @@ def names(heads: str) -> tuple[str, ...]:
     return tuple(NUM_CLASSES) if heads == "both" else (heads,)
 
 
-def last_block(
-    maps: keras.KerasTensor, make: Callable[[keras.KerasTensor], keras.KerasTensor], heads: str, separate_blocks: bool
-) -> Features:
-    """What a trunk's last block makes: one for all heads, or for each head one of its own.
-
-    Args:
-      maps: what the block is given; a layer of the name BEFORE_LAST_BLOCK marks the place.
-      make: builds the block, with layers of its own at each call.
-      heads: of the model: "both", "fine" or "coarse".
-      separate_blocks: whether each of them has its own.
-    """
-    maps = keras.layers.Identity(name=BEFORE_LAST_BLOCK)(maps)
-    return {name: make(maps) for name in names(heads)} if separate_blocks else make(maps)
-
-
-def head(features: keras.KerasTensor, name: str, config: HeadConfig) -> keras.KerasTensor:
+def head(features: keras.KerasTensor, name: str, config: HeadsConfig) -> keras.KerasTensor:
     """Features [B, F] of any dtype -> float32 logits [B, classes], through the head's hidden layers if it has any.
 
     Hidden layers compute in the policy, logits never in half precision: rounding them moves the softmax of 100 classes.

@@ -32,9 +32,9 @@ def objective(config: TrainConfig, logits: Batch, labels: Batch) -> tf.Tensor:
       logits: float32 [B, classes] a head.
       labels: of each head int32 [B], or float32 [B, classes] rows that sum to 1 where images were blended.
     """
-    smoothing = {"fine": config.fine_label_smoothing, "coarse": config.coarse_label_smoothing}
     # A single head's loss counts fully: a weight would only rescale the learning rate.
-    weight = {"fine": 1.0, "coarse": config.coarse_loss_weight if len(logits) > 1 else 1.0}
+    weight = {"fine": 1.0, "coarse": config.get("coarse_loss_weight", 1.0)}
+    smoothing = {name: config.head(name).label_smoothing for name in logits}
     return tf.add_n(
         [weight[name] * _cross_entropy(logits[name], labels[name], name, smoothing[name]) for name in logits]
     )
@@ -62,7 +62,7 @@ def metric_totals(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor
 
 def coarse_source(config: TrainConfig) -> str:
     """Where the model's own coarse answer comes from: "head" or "summed"; a single head leaves no choice."""
-    return {"both": config.coarse_source, "fine": "summed", "coarse": "head"}[config.heads]
+    return config.get("coarse_source", {"fine": "summed", "coarse": "head"}.get(config.heads))
 
 
 def confusions(config: TrainConfig, logits: Batch, batch: Batch) -> dict[str, tf.Tensor]:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from models.config import network, presets
+from models.config import presets, saved
 from models.config.training import TrainConfig
 from models.reporting import table
 from models.runs import folder as run_folder
@@ -47,8 +47,7 @@ def main() -> None:
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
     training.check(data, train)
     path = RUN_DIR.value or os.path.join("runs", f"{train.preset}-{data.dataset}")
-    saved = {**data.as_dict(), **train.as_dict(), "archive": ""}  # the archive was for preparing, not for the run
-    with run_folder.claim(path, saved, _identity(data, train)) as run:
+    with run_folder.claim(path, saved.document(data, train), _identity(data, train)) as run:
         if run.is_finished:
             _tell_finished(run)
         callbacks = [profiling.Profiler(PROFILE.value)] if PROFILE.value else []
@@ -61,16 +60,16 @@ def main() -> None:
 def _configs() -> tuple[DataConfig, TrainConfig]:
     """The configurations of the command line: preset < file < flag. Refuses a wrong value before any work."""
     given = config.given_flags()
-    file: dict[str, Any] = config.load(CONFIG.value, DataConfig, TrainConfig) if CONFIG.value else {}
+    file: dict[str, Any] = saved.load(CONFIG.value) if CONFIG.value else {}
     if "preset" in given and file.get("preset", given["preset"]) != given["preset"]:
         raise errors.BadArgumentError(
             f"preset={given['preset']!r} and --config={CONFIG.value}, which is of preset {file['preset']!r}: give one"
         )
     preset = given.get("preset", file.get("preset", TrainConfig().preset))
     layers = (presets.preset(preset), file, given, {"preset": preset})
-    train = config.build(TrainConfig, *layers)
-    network.refuse_unread(train.architecture, given)
-    return config.build(DataConfig, *layers), train
+    data, train = config.build(DataConfig, *layers), config.build(TrainConfig, *layers)
+    config.check_read(given if saved.is_saved(file) else {**file, **given}, data, train)
+    return data, train
 
 
 def _as_begun(folder: run_folder.RunFolder, data: DataConfig, train: TrainConfig) -> tuple[DataConfig, TrainConfig]:

@@ -2,8 +2,9 @@
 
 import keras
 
+from models.architectures.last_block import BEFORE_LAST_BLOCK
 from models.config.training import TrainConfig
-from models.heads import BEFORE_LAST_BLOCK, NUM_CLASSES
+from models.heads import NUM_CLASSES
 from pipeline.common import errors
 
 
@@ -20,7 +21,7 @@ def feature_extractor(model: keras.Model) -> keras.Model:
 
 def frozen_part(model: keras.Model, config: TrainConfig) -> keras.Model:
     """The layers that `freeze` makes untrainable, as a model: the trunk, or all before its last block."""
-    return before_last_block(model) if config.thaw_last_block else feature_extractor(model)
+    return before_last_block(model) if config.get("thaw_last_block", False) else feature_extractor(model)
 
 
 def freeze(model: keras.Model, config: TrainConfig) -> None:

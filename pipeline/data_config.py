@@ -1,32 +1,17 @@
-"""What the data are and how they are fed: the configurations of the pipeline."""
+"""Data: where examples come from, and how they are fed; the configurations of the pipeline."""
 
 import dataclasses
 import fractions
 import pathlib
 
+from pipeline.augment.sets import SETS
 from pipeline.common import errors
-from pipeline.common.config import CHECKOUT, Config, setting
+from pipeline.common.config import CHECKOUT, Composition, Config, Part, setting
 from pipeline.resolution import ResolutionSchedule
 
 DATASETS = ("cifar100", "shapes100", "shapes100_tiny")
 AUTO = "auto"
 LARGEST_DENOMINATOR = 10_000  # of the fraction of originals
-AUGMENTATIONS = (
-    "none",
-    "flip_shift",
-    "alternating_flip_shift",
-    "alternating_flip_shift_cutout",
-    "flip_crop",
-    "flip_crop_cutout",
-    "color",
-    "trivial_augment",
-    "rand_augment",
-    "augmix",
-    "modern",
-    "study",
-    "study_sheared",
-    "study_coarse",
-)
 SPLIT_FIELDS = ("dataset", "num_validation", "split_seed")  # of which examples a model has been kept from
 
 
@@ -53,7 +38,33 @@ class SourceConfig(Config):
 
 
 @dataclasses.dataclass(frozen=True)
-class DataConfig(SourceConfig):
+class WindowShuffle(Config):
+    """Of a cache that is read in order: each pass over the examples is shuffled within a window."""
+
+    shuffle_buffer: int = setting(10_000, "examples in the window of the shuffle", low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Originals(Config):
+    """Of augmented training: which views are shown as they are."""
+
+    original_fraction: float = setting(
+        0.0, "part of each example's views that are shown as they are, unaugmented", low=0.0, high=1.0
+    )
+    unaugmented_ending: float = setting(
+        0.0, "part of the run's steps, its last ones, that see images as they are", low=0.0, high=1.0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.original_fraction and not _as_fraction(self.original_fraction):
+            raise errors.BadArgumentError(
+                f"original_fraction={self.original_fraction}: expected 0 or at least {1 / LARGEST_DENOMINATOR}"
+            )
+
+
+@dataclasses.dataclass(frozen=True, init=False)
+class DataConfig(Composition, SourceConfig):
     """How the examples are split, cached, shuffled, batched and augmented on their way to the device."""
 
     num_validation: int = setting(10_000, "examples held out of the training split, as many of each class", low=0)
@@ -62,31 +73,28 @@ class DataConfig(SourceConfig):
         "memory",
         "where decoded uint8 examples wait: memory (123 MB) shuffles each pass fully, disk (as much, kept beside the "
         "prepared data) and none within --shuffle_buffer",
-        choices=("memory", "disk", "none"),
+        parts={"memory": (), "disk": (Part(WindowShuffle),), "none": (Part(WindowShuffle),)},
     )
-    shuffle_buffer: int = setting(10_000, "examples in the shuffle's window with --cache=disk or none", low=1)
     batch_size: int = setting(256, "examples a step", low=1)
     virtual_examples: int = setting(0, "augmented views an epoch; 0 is one of each training example", low=0)
-    original_fraction: float = setting(
-        0.0, "part of each example's views that are shown as they are, unaugmented", low=0.0, high=1.0
+    augmentation: str = setting(
+        "flip_shift",
+        "set of random transforms on the device",
+        parts={name: () if name == "none" else (Part(Originals),) for name in SETS},
     )
-    unaugmented_ending: float = setting(
-        0.0, "part of the run's steps, its last ones, that see images as they are", low=0.0, high=1.0
-    )
-    augmentation: str = setting("flip_shift", "set of random transforms on the device", choices=AUGMENTATIONS)
-    resolutions: str = setting(
-        "", "SIZE:SHARE of the steps, such as 20:0.15,24:0.35,32:0.5; empty is 32 x 32 pixels throughout"
+    resolutions: tuple[tuple[int, float], ...] = setting(
+        (), "SIZE:SHARE of the steps, such as 20:0.15,24:0.35,32:0.5; empty is 32 x 32 pixels throughout"
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ResolutionSchedule.parse(self.resolutions)
-        if self.original_fraction and not self.original_share:
-            raise errors.BadArgumentError(
-                f"original_fraction={self.original_fraction}: expected 0 or at least {1 / LARGEST_DENOMINATOR}"
-            )
+        ResolutionSchedule.from_shares(self.resolutions)
 
     @property
     def original_share(self) -> fractions.Fraction:
         """`original_fraction` as the fraction that was meant: 0.0666667 is 1/15."""
-        return fractions.Fraction(str(self.original_fraction)).limit_denominator(LARGEST_DENOMINATOR)
+        return _as_fraction(self.get("original_fraction", 0.0))
+
+
+def _as_fraction(number: float) -> fractions.Fraction:
+    return fractions.Fraction(str(number)).limit_denominator(LARGEST_DENOMINATOR)

@@ -1,19 +1,21 @@
 """Progressive resolution: small images early in a run, full ones at its end.
 
-`20:0.15,24:0.35,32:0.5` is 20 x 20 pixels for the first 15 % of the steps, 24 x 24 for the next 35 %, then 32 x 32.
-A convolution costs 0.4 of a full one at 20 pixels and 0.5 at 24, and early steps hardly teach less there (Howard,
-fast.ai's DAWNBench entry, 2018; the fast recipes for CIFAR since).
+((20, 0.15), (24, 0.35), (32, 0.5)), as a flag `20:0.15,24:0.35,32:0.5`, is 20 x 20 pixels for the first 15 % of the
+steps, 24 x 24 for the next 35 %, then 32 x 32. A convolution costs 0.4 of a full one at 20 pixels and 0.5 at 24,
+and early steps hardly teach less there (Howard, fast.ai's DAWNBench entry, 2018; the fast recipes for CIFAR since).
 Nothing here imports TensorFlow; the resizing itself is `augment/resize.py`.
 """
 
 import dataclasses
 import fractions
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pipeline.common import errors
+from pipeline.common.setting import as_text
 
 FULL_SIZE = 32
 SMALLEST = 8
+LARGEST_DENOMINATOR = 1_000_000  # of a share, which is written as a decimal: 0.15 is 3/20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,13 +34,13 @@ class ResolutionSchedule:
     phases: tuple[Phase, ...]
 
     @classmethod
-    def parse(cls, text: str) -> "ResolutionSchedule":
-        """Read `SIZE:SHARE,SIZE:SHARE,...`; nothing is full size throughout.
+    def from_shares(cls, resolutions: Sequence[tuple[int, float]]) -> "ResolutionSchedule":
+        """The schedule of (size, share of the steps) pairs; none is full size throughout.
 
         Raises:
-          errors.BadArgumentError: it is written otherwise, a size is out of range, or the shares do not make 1.
+          errors.BadArgumentError: a size is out of range, or the shares do not make 1.
         """
-        return cls(tuple(_phases(text or f"{FULL_SIZE}:1")))
+        return cls(tuple(_phases(resolutions or [(FULL_SIZE, 1)])))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -62,28 +64,21 @@ def _steps(share: fractions.Fraction, total_steps: int) -> int:
     return round(share * total_steps)
 
 
-def _phases(text: str) -> Iterator[Phase]:
-    given = f"resolutions={text!r}"
+def _phases(resolutions: Sequence[tuple[int, float]]) -> Iterator[Phase]:
+    given = f"resolutions={as_text(resolutions)}"
     form = "expected SIZE:SHARE,... with shares that make 1, such as 20:0.15,24:0.35,32:0.5"
     begin = fractions.Fraction(0)
-    for part in text.split(","):
-        size_text, _, share_text = part.partition(":")
-        try:
-            share = fractions.Fraction(share_text)
-        except (ValueError, ZeroDivisionError):
-            share = None
-        if share is None or not size_text.isdecimal():
-            raise errors.BadArgumentError(f"{given}: {part!r} is not SIZE:SHARE; {form}")
-        size = int(size_text)
+    for size, share in resolutions:
         if not SMALLEST <= size <= FULL_SIZE:
             raise errors.BadArgumentError(f"{given}: size {size}, expected {SMALLEST} to {FULL_SIZE}")
         if share <= 0:
-            raise errors.BadArgumentError(f"{given}: share {share_text}, expected more than 0")
-        yield Phase(size, begin, begin + share)
-        begin += share
-    if begin == 1 and size != FULL_SIZE:
+            raise errors.BadArgumentError(f"{given}: share {share:g}, expected more than 0")
+        end = begin + fractions.Fraction(share).limit_denominator(LARGEST_DENOMINATOR)
+        yield Phase(size, begin, end)
+        begin = end
+    if begin != 1:
+        raise errors.BadArgumentError(f"{given}: the shares make {float(begin):g}; {form}")
+    if size != FULL_SIZE:
         raise errors.BadArgumentError(
             f"{given}: ends at size {size}, expected {FULL_SIZE}, at which the network is evaluated; {form}"
         )
-    if begin != 1:
-        raise errors.BadArgumentError(f"{given}: the shares make {float(begin):g}; {form}")

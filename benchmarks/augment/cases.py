@@ -31,6 +31,7 @@ from pipeline.augment.mixup import MixUp
 from pipeline.augment.mixup_or_cutmix import MixUpOrCutMix
 from pipeline.augment.rand_augment import RandAugment
 from pipeline.augment.rotation import Rotation
+from pipeline.augment.sets import SETS
 from pipeline.augment.shear import Shear
 from pipeline.augment.shift import Shift
 from pipeline.augment.translation import Translation
@@ -38,7 +39,7 @@ from pipeline.augment.trivial_augment import TrivialAugmentWide
 from pipeline.augment.zoom import Zoom
 from pipeline.batches import OpenedData
 from pipeline.common import config, errors
-from pipeline.data_config import AUGMENTATIONS, DataConfig
+from pipeline.data_config import DataConfig
 
 ALONE: tuple[type[Augmentation], ...] = (
     HorizontalFlip,
@@ -106,7 +107,7 @@ class Work:
 
 def names() -> tuple[str, ...]:
     """Everything that can be measured: the named sets, then each transform alone."""
-    return (*AUGMENTATIONS, *(kind.__name__ for kind in ALONE))
+    return (*SETS, *(kind.__name__ for kind in ALONE))
 
 
 def check(chosen: Sequence[str]) -> None:

@@ -67,7 +67,7 @@ class Steps:
         self.model = model or classifier.build(train)
         self._num_steps, self._batch_size = num_steps, data.batch_size
         optimizer = optimizers.build(train, self.model.trainable_variables)
-        full_size = dataclasses.replace(data, resolutions="")
+        full_size = dataclasses.replace(data, resolutions=())
         self._step = TrainStep(self.model, optimizer, full_size, train, total_steps=1_000_000)
 
     def side(self, name: str, batches: "Iterator[dict[str, tf.Tensor]]") -> timing.Side:

@@ -149,7 +149,7 @@ def _fast(config: NetworkConfig) -> Trunk:
         return [_normalised(channels, config.norm_momentum, config.norm_scale), ACTIVATIONS[config.activation]()]
 
     for filters, bottleneck, kernels in zip(
-        config.group_widths, config.group_bottlenecks, ((3, 1, 1), (3, 3, 1), (2, 3, 3)), strict=True
+        config.widths, config.bottlenecks, ((3, 1, 1), (3, 3, 1), (2, 3, 3)), strict=True
     ):
         layers += [_EvenConvolution(channels, filters, kernels[0]), nn.MaxPool2d(2), *activated(filters)]
         pair = [_convolution(filters, bottleneck, kernels[1]), *activated(bottleneck)]

@@ -86,8 +86,8 @@ class Steps:
     def _objective(self, images: torch.Tensor) -> torch.Tensor:
         """As `models.metrics.objective`, averaged over the batch."""
         config, logits = self._config, self._model(images)
-        smoothing = {"fine": config.fine_label_smoothing, "coarse": config.coarse_label_smoothing}
-        weight = {"fine": 1.0, "coarse": config.coarse_loss_weight if len(logits) > 1 else 1.0}
+        smoothing = {name: config.head(name).label_smoothing for name in logits}
+        weight = {"fine": 1.0, "coarse": config.get("coarse_loss_weight", 1.0)}
         losses = [
             weight[name] * functional.cross_entropy(logits[name], self._labels[name], label_smoothing=smoothing[name])
             for name in logits

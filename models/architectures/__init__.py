@@ -1,1 +1,51 @@
-"""One network a file. A trunk is a function: float32 images [B, 32, 32, 3], scaled -> features [B, F]."""
+"""One network a file, with the class of the fields that it alone reads. BUILDERS names them all, without Keras.
+
+A builder is a function: float32 images [B, 32, 32, 3], scaled; its configuration; the names of the heads -> features
+[B, F], or a dictionary with those of each head.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pipeline.common.config import Config
+
+
+class Architecture(NamedTuple):
+    """Where a network's builder and its configuration class are, imported at their first use: `FILE.NAME`."""
+
+    builder: str
+    config_class: str = ""  # "" if the network has no fields of its own
+    takes_any_size: bool = True  # else it flattens its maps into dense layers, and cannot train at several resolutions
+
+    @property
+    def build(self) -> Callable[..., Any]:
+        """The function that builds the network."""
+        return _imported(self.builder)
+
+    @property
+    def config(self) -> type[Config]:
+        """The class of the fields that the network reads."""
+        return _imported(self.config_class) if self.config_class else Config
+
+
+def _imported(name: str) -> Any:
+    module, _, attribute = name.partition(".")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+
+
+BUILDERS: dict[str, Architecture] = {
+    "residual": Architecture("residual.residual", "last_block.LastBlock"),
+    "fast": Architecture("fast.fast", "fast.Fast"),
+    "resnet": Architecture("resnet.resnet"),
+    "wide_resnet": Architecture("wide_resnet.wide_resnet", "wide_resnet.WideResNet"),
+    "baseline": Architecture("baseline.baseline", takes_any_size=False),
+    "linear": Architecture("linear.linear", takes_any_size=False),
+    "study_cnn": Architecture("study_cnn.study_cnn", "study_cnn.StudyCnn", takes_any_size=False),
+    "study_net": Architecture("study_net.study_net", "study_net.StudyNet"),
+    "alexnet": Architecture("alexnet.alexnet", takes_any_size=False),
+    "vgg11": Architecture("vgg.vgg11", takes_any_size=False),
+    "vgg16": Architecture("vgg.vgg16", takes_any_size=False),
+    "efficientnet_b0": Architecture("efficientnet.efficientnet_b0", "efficientnet.EfficientNet"),
+    "efficientnet_v2_s": Architecture("efficientnet.efficientnet_v2_s", "efficientnet.EfficientNet"),
+}

@@ -3,12 +3,13 @@
 As a single fine head it has 6,454,948 parameters. The study's row "baseline": 91.7 % in training, 11.39 % in test.
 """
 
-import keras
+from __future__ import annotations
 
-from models.config.network import NetworkConfig
+from models.architectures.lazy_keras import keras
+from pipeline.common.config import Config
 
 
-def baseline(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+def baseline(images: keras.KerasTensor, config: Config, heads: tuple[str, ...]) -> keras.KerasTensor:
     """Scaled images [B, 32, 32, 3] -> features [B, 128]."""
     x = keras.layers.Conv2D(32, 3, padding="valid", activation="relu")(images)
     x = keras.layers.Conv2D(64, 3, padding="valid", activation="relu")(x)

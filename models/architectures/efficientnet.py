@@ -6,20 +6,27 @@ they do not depend on strides. They were learnt at 224 and 384 pixels and from p
 fine-tuning has to bridge.
 """
 
+from __future__ import annotations
+
 import dataclasses
-from collections.abc import Callable
 
-import keras
-
-from models.config.network import NetworkConfig
-from models.layers.batch_norm import FusedBatchNormalization
-from models.layers.convolution import Convolution
+from models import layers
+from models.architectures.fields import FeaturesDropped
+from models.architectures.lazy_keras import keras
 from pipeline.common import errors
+from pipeline.common.config import setting
 
 NORM_MOMENTUM = 0.9
 LARGEST_DROP = 0.2  # how often the last residual block is left out in training; the first never, in between in a line
 SQUEEZE = 4
 TOP_FILTERS = 1280
+
+
+@dataclasses.dataclass(frozen=True)
+class EfficientNet(FeaturesDropped):
+    """Fields of efficientnet_b0 and efficientnet_v2_s."""
+
+    pretrained: bool = setting(False, "initial weights from ImageNet, downloaded once")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Network:
     stem_stride: int
     depthwise_name: str
     stages: tuple[Stage, ...]
-    application: Callable[..., keras.Model]
+    application: str  # of keras.applications
     weights_url: str
     weights_md5: str
 
@@ -60,7 +67,7 @@ B0 = Network(
         Stage(5, 6, 4, 192, 2),
         Stage(3, 6, 1, 320, 1),
     ),
-    keras.applications.EfficientNetB0,
+    "EfficientNetB0",
     "https://storage.googleapis.com/keras-applications/efficientnetb0_notop.h5",
     "50bc09e76180e00e4465e1a485ddc09d",
 )
@@ -76,25 +83,25 @@ V2_S = Network(
         Stage(3, 6, 9, 160, 1),
         Stage(3, 6, 15, 256, 2),
     ),
-    keras.applications.EfficientNetV2S,
+    "EfficientNetV2S",
     "https://storage.googleapis.com/tensorflow/keras-applications/efficientnet_v2/efficientnetv2-s_notop.h5",
     "af0682fb74e8c54910f2d4393339c070",
 )
 
 
-def efficientnet_b0(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+def efficientnet_b0(images: keras.KerasTensor, config: EfficientNet, heads: tuple[str, ...]) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, 1280]."""
     return _features(images, B0, config)
 
 
-def efficientnet_v2_s(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+def efficientnet_v2_s(images: keras.KerasTensor, config: EfficientNet, heads: tuple[str, ...]) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, 1280]."""
     return _features(images, V2_S, config)
 
 
 def trunk(images: keras.KerasTensor, network: Network) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> maps [B, H / 8, W / 8, 1280]."""
-    stem = Convolution(network.stem_filters, 3, _spread(), strides=network.stem_stride, name="stem_conv")
+    stem = layers.Convolution(network.stem_filters, 3, _spread(), strides=network.stem_stride, name="stem_conv")
     x = _activated(stem(images), "stem_")
     num_blocks = sum(stage.blocks for stage in network.stages)
     number = 0
@@ -107,7 +114,7 @@ def trunk(images: keras.KerasTensor, network: Network) -> keras.KerasTensor:
                 drop = keras.layers.Dropout(LARGEST_DROP * number / num_blocks, noise_shape=(None, 1, 1, 1))
                 inner = keras.layers.Add()([drop(inner), x])
             x, number = inner, number + 1
-    return _activated(Convolution(TOP_FILTERS, 1, _spread(), name="top_conv")(x), "top_")
+    return _activated(layers.Convolution(TOP_FILTERS, 1, _spread(), name="top_conv")(x), "top_")
 
 
 def load_imagenet(model: keras.Model, network: Network) -> None:
@@ -123,7 +130,8 @@ def load_imagenet(model: keras.Model, network: Network) -> None:
             f"pretrained=True: the ImageNet weights cannot be had ({error}); connect this machine, put the file into "
             "~/.keras/models, or leave --pretrained out"
         ) from error
-    copy_weights(network.application(include_top=False, weights=path, input_shape=(224, 224, 3)), model)
+    application = getattr(keras.applications, network.application)
+    copy_weights(application(include_top=False, weights=path, input_shape=(224, 224, 3)), model)
 
 
 def copy_weights(application: keras.Model, model: keras.Model) -> None:
@@ -133,7 +141,7 @@ def copy_weights(application: keras.Model, model: keras.Model) -> None:
             layer.set_weights(application.get_layer(layer.name).get_weights())
 
 
-def _features(images: keras.KerasTensor, network: Network, config: NetworkConfig) -> keras.KerasTensor:
+def _features(images: keras.KerasTensor, network: Network, config: EfficientNet) -> keras.KerasTensor:
     maps = trunk(images, network)
     if config.pretrained:
         load_imagenet(keras.Model(images, maps), network)
@@ -145,7 +153,7 @@ def _inverted(x: keras.KerasTensor, stage: Stage, stride: int, network: Network,
     """Expansion, depthwise convolution, squeeze and excitation, projection."""
     channels = x.shape[-1]
     if stage.expansion > 1:
-        expand = Convolution(channels * stage.expansion, 1, _spread(), name=f"{name}expand_conv")
+        expand = layers.Convolution(channels * stage.expansion, 1, _spread(), name=f"{name}expand_conv")
         x = _activated(expand(x), f"{name}expand_")
     depthwise = keras.layers.DepthwiseConv2D(
         stage.kernel_size,
@@ -166,7 +174,7 @@ def _fused(x: keras.KerasTensor, stage: Stage, stride: int, network: Network, na
         x = _projected(x, stage.filters, stage.kernel_size, stride, name)
         return keras.layers.Activation("silu", name=f"{name}project_activation")(x)
     filters = x.shape[-1] * stage.expansion
-    expand = Convolution(filters, stage.kernel_size, _spread(), strides=stride, name=f"{name}expand_conv")
+    expand = layers.Convolution(filters, stage.kernel_size, _spread(), strides=stride, name=f"{name}expand_conv")
     return _projected(_activated(expand(x), f"{name}expand_"), stage.filters, 1, 1, name)
 
 
@@ -181,12 +189,12 @@ def _excited(x: keras.KerasTensor, squeezed: int, name: str) -> keras.KerasTenso
 
 
 def _projected(x: keras.KerasTensor, filters: int, kernel_size: int, stride: int, name: str) -> keras.KerasTensor:
-    x = Convolution(filters, kernel_size, _spread(), strides=stride, name=f"{name}project_conv")(x)
-    return FusedBatchNormalization(momentum=NORM_MOMENTUM, name=f"{name}project_bn")(x)
+    x = layers.Convolution(filters, kernel_size, _spread(), strides=stride, name=f"{name}project_conv")(x)
+    return layers.FusedBatchNormalization(momentum=NORM_MOMENTUM, name=f"{name}project_bn")(x)
 
 
 def _activated(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    normalised = FusedBatchNormalization(momentum=NORM_MOMENTUM, name=f"{name}bn")(x)
+    normalised = layers.FusedBatchNormalization(momentum=NORM_MOMENTUM, name=f"{name}bn")(x)
     return keras.layers.Activation("silu", name=f"{name}activation")(normalised)
 
 

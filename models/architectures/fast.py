@@ -5,34 +5,47 @@ convolution, pooling, normalisation and activation, then a residual pair of conv
 sits before normalisation, so that everything behind it works on a quarter of the pixels.
 """
 
-import keras
+from __future__ import annotations
 
-from models import heads
-from models.config.network import NetworkConfig
-from models.layers import whitening
-from models.layers.activation import Activation
-from models.layers.batch_norm import FusedBatchNormalization
-from models.layers.convolution import Convolution
-from models.layers.dirac import DiracInitializer
+import dataclasses
+
+from models import layers
+from models.architectures.fields import JIT_COMPILE, Activated
+from models.architectures.last_block import Features, LastBlock, last_block
+from models.architectures.lazy_keras import keras
+from pipeline.common.config import setting
 
 # Of each group: the kernel sizes of its first convolution and of its residual pair.
 KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
 
 
-def fast(images: keras.KerasTensor, config: NetworkConfig) -> heads.Features:
+@dataclasses.dataclass(frozen=True)
+class Fast(LastBlock, Activated):
+    """Fields of fast."""
+
+    widths: tuple[int, int, int] = setting((32, 128, 384), "filters of the three groups", low=1)
+    bottlenecks: tuple[int, int, int] = setting(
+        (32, 96, 256), "filters inside the residual pairs of the three groups", low=1
+    )
+    whitening: bool = setting(True, "stem computed from the training images and frozen; else trained")
+    dirac: bool = setting(True, "Dirac (identity) initialisation of convolutions")
+    norm_scale: bool = setting(True, "learned scale beside the learned offset in batch normalisation")
+    norm_momentum: float = setting(0.9, "momentum of the moving statistics in batch normalisation", low=0.0, high=1.0)
+    jit_compile: str = JIT_COMPILE
+
+
+def fast(images: keras.KerasTensor, config: Fast, heads: tuple[str, ...]) -> Features:
     """Scaled images [B, H, W, 3] -> features [B, the last group's filters]: each one's maximum and mean, added."""
-    x = whitening.layer()(images) if config.whitening else _trained_stem(config)(images)
+    x = layers.whitening.layer()(images) if config.whitening else _trained_stem(config)(images)
     x = _activation(config)(x)
-    *shared, last = zip(config.group_widths, config.group_bottlenecks, KERNELS, strict=True)
+    *shared, last = zip(config.widths, config.bottlenecks, KERNELS, strict=True)
     for group in shared:
         x = _grouped(x, *group, config)
-    return heads.last_block(
-        x, lambda maps: _pooled(_grouped(maps, *last, config)), config.heads, config.separate_blocks
-    )
+    return last_block(x, lambda maps: _pooled(_grouped(maps, *last, config)), config, heads)
 
 
 def _grouped(
-    x: keras.KerasTensor, filters: int, bottleneck: int, kernels: tuple[int, int, int], config: NetworkConfig
+    x: keras.KerasTensor, filters: int, bottleneck: int, kernels: tuple[int, int, int], config: Fast
 ) -> keras.KerasTensor:
     x = keras.layers.MaxPooling2D()(_convolved(x, filters, kernels[0], config, even_outputs=True))
     x = _activated(x, config)
@@ -45,27 +58,27 @@ def _pooled(x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Add()([keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)])
 
 
-def _trained_stem(config: NetworkConfig) -> keras.layers.Layer:
+def _trained_stem(config: Fast) -> keras.layers.Layer:
     """As large as the whitening one, so that everything behind it costs the same."""
     return keras.layers.Conv2D(
-        whitening.NUM_FILTERS, whitening.PATCH, use_bias=False, kernel_initializer=_initializer(config)
+        layers.whitening.NUM_FILTERS, layers.whitening.PATCH, use_bias=False, kernel_initializer=_initializer(config)
     )
 
 
-def _initializer(config: NetworkConfig) -> keras.initializers.Initializer:
-    return DiracInitializer() if config.dirac else keras.initializers.HeNormal()
+def _initializer(config: Fast) -> keras.initializers.Initializer:
+    return layers.DiracInitializer() if config.dirac else keras.initializers.HeNormal()
 
 
 def _convolved(
-    x: keras.KerasTensor, filters: int, kernel_size: int, config: NetworkConfig, even_outputs: bool = False
+    x: keras.KerasTensor, filters: int, kernel_size: int, config: Fast, even_outputs: bool = False
 ) -> keras.KerasTensor:
-    return Convolution(filters, kernel_size, _initializer(config), even_outputs)(x)
+    return layers.Convolution(filters, kernel_size, _initializer(config), even_outputs)(x)
 
 
-def _activated(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
-    normalised = FusedBatchNormalization(momentum=config.norm_momentum, scale=config.norm_scale)(x)
+def _activated(x: keras.KerasTensor, config: Fast) -> keras.KerasTensor:
+    normalised = layers.FusedBatchNormalization(momentum=config.norm_momentum, scale=config.norm_scale)(x)
     return _activation(config)(normalised)
 
 
-def _activation(config: NetworkConfig) -> keras.layers.Layer:
-    return Activation(config.activation, compiled=config.jit_compile != "off")
+def _activation(config: Fast) -> keras.layers.Layer:
+    return layers.Activation(config.activation, compiled=config.jit_compile != "off")

@@ -1,10 +1,11 @@
 """Softmax regression: the heads see the pixels and nothing else."""
 
-import keras
+from __future__ import annotations
 
-from models.config.network import NetworkConfig
+from models.architectures.lazy_keras import keras
+from pipeline.common.config import Config
 
 
-def linear(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+def linear(images: keras.KerasTensor, config: Config, heads: tuple[str, ...]) -> keras.KerasTensor:
     """Scaled images [B, 32, 32, 3] -> the same 3,072 numbers [B, 3072]."""
     return keras.layers.Flatten()(images)

@@ -5,28 +5,24 @@ residual convolution each (after ResNet-9: Page, "How to train your ResNet", 201
 and activation, so both work on a quarter of the pixels. No bias: normalisation has its own.
 """
 
-import keras
+from __future__ import annotations
 
-from models import heads
-from models.config.network import NetworkConfig
-from models.layers.batch_norm import FusedBatchNormalization
-from models.layers.convolution import Convolution
+from models import layers
+from models.architectures.last_block import Features, LastBlock, last_block
+from models.architectures.lazy_keras import keras
 
 STEM_FILTERS = 32  # with 24, no multiple of 16, batch normalisation was seen to take several times as long on CPUs
 GROUP_FILTERS = (32, 96, 256)
 
 
-def residual(images: keras.KerasTensor, config: NetworkConfig) -> heads.Features:
+def residual(images: keras.KerasTensor, config: LastBlock, heads: tuple[str, ...]) -> Features:
     """Scaled images [B, 32, 32, 3] -> features [B, 256]."""
     x = _activated(_convolved(images, STEM_FILTERS))
     *shared, last = GROUP_FILTERS
     for number, filters in enumerate(shared):
         x = _grouped(x, filters, is_residual=number > 0)
-    return heads.last_block(
-        x,
-        lambda maps: keras.layers.GlobalMaxPooling2D()(_grouped(maps, last, is_residual=True)),
-        config.heads,
-        config.separate_blocks,
+    return last_block(
+        x, lambda maps: keras.layers.GlobalMaxPooling2D()(_grouped(maps, last, is_residual=True)), config, heads
     )
 
 
@@ -36,8 +32,8 @@ def _grouped(x: keras.KerasTensor, filters: int, is_residual: bool) -> keras.Ker
 
 
 def _convolved(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
-    return Convolution(filters, 3)(x)
+    return layers.Convolution(filters, 3)(x)
 
 
 def _activated(x: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.layers.ReLU()(FusedBatchNormalization()(x))
+    return keras.layers.ReLU()(layers.FusedBatchNormalization()(x))

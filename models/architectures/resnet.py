@@ -3,20 +3,20 @@
 He, Zhang, Ren & Sun 2015 (arXiv 1512.03385); the form for small images as in weiaicunzai/pytorch-cifar100.
 """
 
-import keras
+from __future__ import annotations
 
-from models.config.network import NetworkConfig
-from models.layers.batch_norm import FusedBatchNormalization
-from models.layers.convolution import Convolution
+from models import layers
+from models.architectures.lazy_keras import keras
+from pipeline.common.config import Config
 
 GROUP_FILTERS = (64, 128, 256, 512)
 BLOCKS_A_GROUP = 2
 NORM_MOMENTUM = 0.9
 
 
-def resnet(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+def resnet(images: keras.KerasTensor, config: Config, heads: tuple[str, ...]) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, 512]."""
-    x = keras.layers.ReLU()(_normalised(Convolution(GROUP_FILTERS[0], 3)(images)))
+    x = keras.layers.ReLU()(_normalised(layers.Convolution(GROUP_FILTERS[0], 3)(images)))
     for group, filters in enumerate(GROUP_FILTERS):
         for block in range(BLOCKS_A_GROUP):
             x = _block(x, filters, stride=2 if group > 0 and block == 0 else 1)
@@ -25,12 +25,12 @@ def resnet(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTenso
 
 def _block(x: keras.KerasTensor, filters: int, stride: int) -> keras.KerasTensor:
     """Two convolutions beside a way past them, which is projected where shapes differ."""
-    inner = keras.layers.ReLU()(_normalised(Convolution(filters, 3, strides=stride)(x)))
-    inner = _normalised(Convolution(filters, 3)(inner))
+    inner = keras.layers.ReLU()(_normalised(layers.Convolution(filters, 3, strides=stride)(x)))
+    inner = _normalised(layers.Convolution(filters, 3)(inner))
     if stride > 1 or x.shape[-1] != filters:
-        x = _normalised(Convolution(filters, 1, strides=stride)(x))
+        x = _normalised(layers.Convolution(filters, 1, strides=stride)(x))
     return keras.layers.ReLU()(keras.layers.Add()([x, inner]))
 
 
 def _normalised(x: keras.KerasTensor) -> keras.KerasTensor:
-    return FusedBatchNormalization(momentum=NORM_MOMENTUM)(x)
+    return layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(x)

@@ -6,18 +6,49 @@ the head. With one fine head 368,420 parameters and 10.6 million multiply-adds a
 and `first_filters` make it deeper or wider; filters double from block to block.
 """
 
-import keras
+from __future__ import annotations
 
-from models.config.network import STUDY_CNN_KERNEL, STUDY_CNN_POOL, NetworkConfig
-from models.layers.batch_norm import FusedBatchNormalization
+import dataclasses
 
+from models import layers
+from models.architectures.fields import Activated, Dropped
+from models.architectures.lazy_keras import keras
+from pipeline.common import errors
+from pipeline.common.config import setting
+from pipeline.resolution import FULL_SIZE
+
+KERNEL = 3  # pixels each way, of each convolution
+POOL = 2
+POOLINGS = ("max", "average", "mixed")
+PADDINGS = ("same", "valid")
+INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal", "random_normal")
 DENSE_UNITS = 128
 NORM_MOMENTUM = 0.9
 # The maximum of what such a function makes of values is what it makes of their maximum.
 RISING = ("relu", "elu", "leaky_relu", "selu", "tanh")
 
 
-def study_cnn(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+@dataclasses.dataclass(frozen=True)
+class StudyCnn(Activated, Dropped):
+    """Fields of study_cnn."""
+
+    blocks: int = setting(3, "blocks, each of convolutions with a pooling behind them", low=1)
+    block_convolutions: int = setting(1, "convolutions a block", low=1)
+    first_filters: int = setting(32, "filters of the first block; each later block has twice as many", low=1)
+    pooling: str = setting(
+        "max", "pooling; mixed is max in the first half of the blocks, average in the rest", choices=POOLINGS
+    )
+    padding: str = setting("same", "padding of the convolutions", choices=PADDINGS)
+    batch_norm: bool = setting(False, "batch normalisation behind each convolution")
+    l2: float = setting(0.0, "L2 regularisation of the trunk's kernels", low=0.0)
+    initializer: str = setting("glorot_uniform", "initialisation of the kernels", choices=INITIALIZERS)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_vanishing_maps(self)
+
+
+def study_cnn(images: keras.KerasTensor, config: StudyCnn, heads: tuple[str, ...]) -> keras.KerasTensor:
     """Scaled images [B, 32, 32, 3] -> features [B, 128]."""
     x = images
     for block in range(config.blocks):
@@ -38,30 +69,69 @@ def study_cnn(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTe
     return dense(keras.layers.Flatten()(x))
 
 
-def _convolved(x: keras.KerasTensor, filters: int, config: NetworkConfig) -> keras.KerasTensor:
+def _convolved(x: keras.KerasTensor, filters: int, config: StudyCnn) -> keras.KerasTensor:
     convolution = keras.layers.Conv2D(
         filters,
-        STUDY_CNN_KERNEL,
+        KERNEL,
         padding=config.padding,
         use_bias=not config.batch_norm,  # normalisation has its own
         kernel_initializer=config.initializer,
         kernel_regularizer=_penalty(config),
     )
     x = convolution(x)
-    return FusedBatchNormalization(momentum=NORM_MOMENTUM)(x) if config.batch_norm else x
+    return layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(x) if config.batch_norm else x
 
 
-def _activation(config: NetworkConfig) -> keras.layers.Layer:
+def _activation(config: StudyCnn) -> keras.layers.Layer:
     return keras.layers.Activation(config.activation)
 
 
-def _pooling(block: int, config: NetworkConfig) -> keras.layers.Layer:
+def _pooling(block: int, config: StudyCnn) -> keras.layers.Layer:
     """Of the block with this number; `mixed` takes maxima in the first half of the blocks, averages in the second."""
     is_first_half = block < (config.blocks + 1) // 2
     if config.pooling == "max" or (config.pooling == "mixed" and is_first_half):
-        return keras.layers.MaxPooling2D(STUDY_CNN_POOL)
-    return keras.layers.AveragePooling2D(STUDY_CNN_POOL)
+        return keras.layers.MaxPooling2D(POOL)
+    return keras.layers.AveragePooling2D(POOL)
 
 
-def _penalty(config: NetworkConfig) -> keras.regularizers.Regularizer | None:
+def _penalty(config: StudyCnn) -> keras.regularizers.Regularizer | None:
     return keras.regularizers.L2(config.l2) if config.l2 else None
+
+
+def _check_vanishing_maps(config: StudyCnn) -> None:
+    """See that no layer gets a map smaller than its window; Keras says so layers later, if at all."""
+    problem = _vanishing_layer(config.blocks, config.block_convolutions, config.padding)
+    if not problem:
+        return
+
+    fitting = [
+        blocks
+        for blocks in range(1, min(config.blocks, FULL_SIZE))
+        if not _vanishing_layer(blocks, config.block_convolutions, config.padding)
+    ]
+    ways_out = [f"blocks={max(fitting)}" if fitting else "fewer block_convolutions"]
+    if not _vanishing_layer(config.blocks, config.block_convolutions, "same"):
+        ways_out.insert(0, "padding=same")
+    raise errors.BadArgumentError(
+        f"architecture study_cnn with padding={config.padding}, blocks={config.blocks} and "
+        f"block_convolutions={config.block_convolutions}: {problem}; use {' or '.join(ways_out)}"
+    )
+
+
+def _vanishing_layer(blocks: int, block_convolutions: int, padding: str) -> str:
+    """What the first layer lacks whose input is smaller than its window; nothing where each has enough."""
+    size = FULL_SIZE
+    for block in range(1, blocks + 1):
+        for convolution in range(1, block_convolutions + 1):
+            if padding == "valid":
+                if size < KERNEL:
+                    return _lacking(f"block {block}'s convolution {convolution}", size, KERNEL)
+                size -= KERNEL - 1
+        if size < POOL:
+            return _lacking(f"block {block}'s pooling", size, POOL)
+        size //= POOL
+    return ""
+
+
+def _lacking(layer: str, size: int, window: int) -> str:
+    return f"{layer} would get {size} x {size} pixels and needs {window} x {window}"

@@ -20,30 +20,42 @@ Trainable parameters and multiply-adds with the fine head, in millions: 4.79 and
 with 6, 1.65 and 58 with 4.
 """
 
-import keras
+from __future__ import annotations
 
-from models.config.network import NetworkConfig
-from models.layers.batch_norm import FusedBatchNormalization
-from models.layers.convolution import Convolution
+import dataclasses
+
+from models import layers
+from models.architectures.fields import Activated, Dropped, FeaturesDropped
+from models.architectures.lazy_keras import keras
+from pipeline.common.config import setting
 
 BLOCK_FILTERS = (64, 128, 256, 512)
 NORM_MOMENTUM = 0.9
 
 
-def study_net(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+@dataclasses.dataclass(frozen=True)
+class StudyNet(Activated, Dropped, FeaturesDropped):
+    """Fields of study_net."""
+
+    convolutions: int = setting(
+        8, "convolutions: 8 is the study's Model 1, 6 its final fine model, 4 its final coarse one", low=4, high=8
+    )
+
+
+def study_net(images: keras.KerasTensor, config: StudyNet, heads: tuple[str, ...]) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, 1024]: each of the last maps' maximum and mean."""
     x = images
     first_with_two = 2 * len(BLOCK_FILTERS) - config.convolutions
     for block, filters in enumerate(BLOCK_FILTERS):
         if config.dropout and block > 0:
             x = keras.layers.Dropout(config.dropout)(x)
-        x = _activated(keras.layers.MaxPooling2D()(Convolution(filters, 3)(x)), config)
+        x = _activated(keras.layers.MaxPooling2D()(layers.Convolution(filters, 3)(x)), config)
         if block >= first_with_two:
-            x = _activated(Convolution(filters, 3)(x), config)
+            x = _activated(layers.Convolution(filters, 3)(x), config)
     pooled = [keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)]
     x = keras.layers.Concatenate()(pooled)
     return keras.layers.Dropout(config.head_dropout)(x) if config.head_dropout else x
 
 
-def _activated(x: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
-    return keras.layers.Activation(config.activation)(FusedBatchNormalization(momentum=NORM_MOMENTUM)(x))
+def _activated(x: keras.KerasTensor, config: StudyNet) -> keras.KerasTensor:
+    return keras.layers.Activation(config.activation)(layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(x))

@@ -4,19 +4,36 @@ Zagoruyko & Komodakis 2016 (arXiv 1605.07146): 16, 32 and 64 filters times the f
 convolutions of a block.
 """
 
-import keras
+from __future__ import annotations
 
-from models.config.network import NetworkConfig
-from models.layers.batch_norm import FusedBatchNormalization
-from models.layers.convolution import Convolution
+import dataclasses
+
+from models import layers
+from models.architectures.fields import Dropped
+from models.architectures.lazy_keras import keras
+from pipeline.common import errors
+from pipeline.common.config import setting
 
 GROUP_FILTERS = (16, 32, 64)
 NORM_MOMENTUM = 0.9
 
 
-def wide_resnet(images: keras.KerasTensor, config: NetworkConfig) -> keras.KerasTensor:
+@dataclasses.dataclass(frozen=True)
+class WideResNet(Dropped):
+    """Fields of wide_resnet."""
+
+    depth: int = setting(28, "layers, 6 n + 4", low=10)
+    widen_factor: int = setting(10, "multiple of the 16, 32 and 64 filters of the three groups", low=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.depth - 4) % 6:
+            raise errors.BadArgumentError(f"depth={self.depth}: expected 6 n + 4, such as 16, 22 or 28")
+
+
+def wide_resnet(images: keras.KerasTensor, config: WideResNet, heads: tuple[str, ...]) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, 64 x `widen_factor`]."""
-    x = Convolution(GROUP_FILTERS[0], 3)(images)
+    x = layers.Convolution(GROUP_FILTERS[0], 3)(images)
     for group, filters in enumerate(GROUP_FILTERS):
         for block in range((config.depth - 4) // 6):
             stride = 2 if group > 0 and block == 0 else 1
@@ -27,14 +44,14 @@ def wide_resnet(images: keras.KerasTensor, config: NetworkConfig) -> keras.Keras
 def _block(x: keras.KerasTensor, filters: int, stride: int, dropout: float) -> keras.KerasTensor:
     """Two convolutions beside a way past them; where shapes differ that way is projected, activated first."""
     activated = _activated(x)
-    inner = _activated(Convolution(filters, 3, strides=stride)(activated))
+    inner = _activated(layers.Convolution(filters, 3, strides=stride)(activated))
     if dropout:
         inner = keras.layers.Dropout(dropout)(inner)
-    inner = Convolution(filters, 3)(inner)
+    inner = layers.Convolution(filters, 3)(inner)
     if x.shape[-1] != filters:
-        x = Convolution(filters, 1, strides=stride)(activated)
+        x = layers.Convolution(filters, 1, strides=stride)(activated)
     return keras.layers.Add()([x, inner])
 
 
 def _activated(x: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.layers.ReLU()(FusedBatchNormalization(momentum=NORM_MOMENTUM)(x))
+    return keras.layers.ReLU()(layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(x))

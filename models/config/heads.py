@@ -1,41 +1,54 @@
-"""What answers behind a network: the part of a configuration that the heads read."""
+"""Heads: the labels that a model predicts, and the shape of each head."""
 
 import dataclasses
 
-from pipeline.common.config import Config, setting
-
-HEADS = ("both", "fine", "coarse")
+from pipeline.common.config import Composition, Config, Part, setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Head:
-    """One head: hidden layers between the features and its logits, and what keeps it from overfitting."""
+class Head(Config):
+    """One head: hidden layers between the features and its logits, its regularisation, and its loss."""
 
-    hidden_layers: int
-    hidden_units: int
-    dropout: float
-    l2: float
+    hidden_layers: int = setting(0, "dense layers of the {part} head before its logits", low=0, high=8)
+    hidden_units: int = setting(256, "units of each of these layers of the {part} head", low=1, needs="hidden_layers")
+    dropout: float = setting(0.0, "dropout rate before each dense layer of the {part} head", low=0.0, high=0.9)
+    l2: float = setting(0.0, "L2 regularisation of the {part} head's kernels", low=0.0)
+    label_smoothing: float = setting(0.1, "label smoothing of the {part} loss", low=0.0, high=0.9)
+
+
+FINE, COARSE = Part(Head, "fine_"), Part(Head, "coarse_", {"label_smoothing": 0.05})
 
 
 @dataclasses.dataclass(frozen=True)
-class HeadConfig(Config):
+class TwoHeads(Config):
+    """What two heads share."""
+
+    coarse_loss_weight: float = setting(
+        0.5, "weight of the coarse loss beside the fine one, whose weight is 1", low=0.0
+    )
+    coarse_source: str = setting(
+        "summed",
+        "coarse prediction that is reported as the model's: of the coarse head, or the fine probabilities summed",
+        choices=("head", "summed"),
+    )
+
+
+@dataclasses.dataclass(frozen=True, init=False)
+class HeadsConfig(Composition):
     """The heads of a network, each of its own shape."""
 
-    heads: str = setting("both", "labels that the model answers", choices=HEADS)
-    logit_scale: float = setting(0.125, "the heads' logits are multiplied by it", low=0.001)
-    fine_hidden_layers: int = setting(0, "dense layers of the fine head before its logits", low=0, high=8)
-    coarse_hidden_layers: int = setting(0, "dense layers of the coarse head before its logits", low=0, high=8)
-    fine_hidden_units: int = setting(256, "of each of the fine head's hidden layers", low=1)
-    coarse_hidden_units: int = setting(256, "of each of the coarse head's hidden layers", low=1)
-    fine_dropout: float = setting(0.0, "before each dense layer of the fine head", low=0.0, high=0.9)
-    coarse_dropout: float = setting(0.0, "before each dense layer of the coarse head", low=0.0, high=0.9)
-    fine_l2: float = setting(
-        0.0, "the loss grows by this times the sum of the squares of the fine head's kernels", low=0.0
+    heads: str = setting(
+        "both",
+        "labels that the model predicts, with a head for each",
+        parts={"both": (FINE, COARSE, Part(TwoHeads)), "fine": (FINE,), "coarse": (COARSE,)},
     )
-    coarse_l2: float = setting(
-        0.0, "the loss grows by this times the sum of the squares of the coarse head's kernels", low=0.0
-    )
+    logit_scale: float = setting(0.125, "factor of the heads' logits", low=0.001)
+
+    @property
+    def head_names(self) -> tuple[str, ...]:
+        """("fine", "coarse"), or the name of the only head."""
+        return ("fine", "coarse") if self.heads == "both" else (self.heads,)
 
     def head(self, name: str) -> Head:
-        """The shape of the head of a label, `fine` or `coarse`."""
-        return Head(**{field.name: getattr(self, f"{name}_{field.name}") for field in dataclasses.fields(Head)})
+        """The fields of the head of a label, `fine` or `coarse`."""
+        return self.part(Head, f"{name}_")

@@ -20,7 +20,7 @@ _STUDY_NET: dict[str, Any] = {
     "warmup_fraction": 0.15,
     "weight_decay": 3.3e-3,
     "logit_scale": 0.139,
-    "resolutions": "20:0.15,24:0.35,32:0.5",
+    "resolutions": ((20, 0.15), (24, 0.35), (32, 0.5)),
 }
 
 # The ingredients of the fast recipes; what each is worth, `tuning.study --study=fast_ablation` measures.
@@ -28,7 +28,7 @@ _FAST_RECIPE: dict[str, Any] = {
     "architecture": "fast",
     "activation": "silu",
     "augmentation": "alternating_flip_shift",
-    "resolutions": "20:0.15,24:0.35,32:0.5",
+    "resolutions": ((20, 0.15), (24, 0.35), (32, 0.5)),
     "optimizer": "muon",
     "logit_scale": 0.139,
     "coarse_loss_weight": 0.25,
@@ -62,8 +62,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # beyond are paid with what is not computed to be dropped (models/convolution.py) and with Muon's shared products.
     "fast": {
         **_PUBLISHED_RECIPE,
-        "widths": "64,256,768",
-        "bottlenecks": "64,192,512",
+        "widths": (64, 256, 768),
+        "bottlenecks": (64, 192, 512),
         "epochs": 9.75,
     },
     # Between the two: fast, wider and for longer, as long as 1.5 PetaFLOP allow. With cutout (as airbench96) a small
@@ -72,8 +72,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "better": {
         **_PUBLISHED_RECIPE,
         "augmentation": "alternating_flip_shift_cutout",
-        "widths": "80,320,960",
-        "bottlenecks": "80,240,640",
+        "widths": (80, 320, 960),
+        "bottlenecks": (80, 240, 640),
         "epochs": 28.0,
     },
     # For a patient user with a GPU: WRN-28-10 with SAM (Foret et al. 2020, arXiv 2010.01412), TrivialAugment and

@@ -4,10 +4,10 @@ import math
 
 import tensorflow as tf
 
-from models.config.training import TrainConfig
+from models.optimizers.config import OptimizationConfig
 
 
-def learning_rate(config: TrainConfig, step: tf.Tensor, total_steps: int) -> tf.Tensor | None:
+def learning_rate(config: OptimizationConfig, step: tf.Tensor, total_steps: int) -> tf.Tensor | None:
     """float32 []: the rate of `step`; None where the optimizer's own variable decides (`schedule=constant`).
 
     `warmup_linear` rises in a straight line over `warmup_fraction` of the steps, then falls in one to 0: the first step

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from models.config.optimization import OptimizationConfig
+from models.optimizers.config import OptimizationConfig
 
 LOOKAHEAD_DECAY = 0.95  # to the power of the steps between two pulls, at the end of the run
 

@@ -8,6 +8,8 @@ The terminal and the page say the same, because both take it from here.
 import dataclasses
 from typing import Any
 
+from pipeline.common.config import as_text
+
 REAL_DATASET = "cifar100"
 MISSING = "-"
 
@@ -82,7 +84,7 @@ def dataset_name(dataset: str) -> str:
 
 def recipe(report: dict[str, Any]) -> str:
     """The preset's name, and what this run has otherwise."""
-    changes = ", ".join(f"{name}={value}" for name, value in report.get("preset_changes", {}).items())
+    changes = ", ".join(f"{name}={as_text(value)}" for name, value in report.get("preset_changes", {}).items())
     return report["preset"] + (f" with {changes}" if changes else "")
 
 

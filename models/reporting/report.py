@@ -9,18 +9,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models.config import presets
+from models.config import preset_changes
 from models.config.training import TrainConfig
 from models.metrics import METRICS, coarse_source
 from models.reporting import flops
 from models.runs.checkpoints import Progress
 from models.runtime import device, precision
-from pipeline.common.config import CHECKOUT, build
+from pipeline.common.config import CHECKOUT
 from pipeline.data_config import DataConfig
 from pipeline.datasets import prepared
 from pipeline.resolution import ResolutionSchedule
 
 PROVENANCE = ("how", "official", "records_sha256")  # of what pipeline.prepare recorded; no path of anybody's machine
+OPEN_IN_PRESETS = ("dataset", "seed", "precision")
 PACKAGES = ("streaming-cifar100", "keras", "tensorflow-datasets", "numpy")
 
 
@@ -41,7 +42,7 @@ def of_training(
     """The report of a run that has ended, with validation's figures; null accuracies where nothing was held out."""
     peak_rss_mib = max(progress.peak_rss_mib, device.peak_rss_mib())  # before this function itself takes memory
     provenance = prepared.provenance(data.data_dir, data.dataset)
-    steps_by_size = ResolutionSchedule.parse(data.resolutions).steps_by_size(progress.step, counts.total_steps)
+    steps_by_size = ResolutionSchedule.from_shares(data.resolutions).steps_by_size(progress.step, counts.total_steps)
     images_by_size = {size: steps * data.batch_size for size, steps in steps_by_size.items()}
     trained_epochs = min(config.epochs, progress.step * data.batch_size / counts.views)
     return {
@@ -51,7 +52,9 @@ def of_training(
         "num_validation": counts.num_validation,
         "num_test": counts.num_test,
         "preset": config.preset,
-        "preset_changes": _preset_changes(data, config),
+        "preset_changes": {
+            name: value for name, value in preset_changes(data, config).items() if name not in OPEN_IN_PRESETS
+        },
         "precision": precision.policy_name(model),
         "seed": config.seed,
         "epochs": round(trained_epochs, 4),
@@ -69,16 +72,6 @@ def of_training(
         "versions": versions(),
         "git_commit": git_commit(),
     }
-
-
-def _preset_changes(data: DataConfig, config: TrainConfig) -> dict[str, Any]:
-    """What the run has otherwise than its preset says; a preset leaves data set, seed and precision open."""
-    values = presets.preset(config.preset)
-    changes: dict[str, Any] = {}
-    for used, preset in ((data, build(DataConfig, values)), (config, build(TrainConfig, values))):
-        standard = preset.as_dict()
-        changes |= {name: value for name, value in used.as_dict(identity_only=True).items() if value != standard[name]}
-    return {name: value for name, value in changes.items() if name not in ("preset", "dataset", "seed", "precision")}
 
 
 def evaluated(split: str, num_examples: int, means: dict[str, float]) -> dict[str, Any]:

@@ -9,9 +9,8 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from models.config.training import TrainConfig
+from models.config import saved
 from pipeline.common import errors, files, locked_folder
-from pipeline.data_config import DataConfig
 
 
 class RunFolder:
@@ -52,12 +51,10 @@ class RunFolder:
         locked_folder.check_content(self.path, flag="run_dir", identity="config.json")
         if not (self.path / "config.json").exists():
             return
-        found = with_defaults(self.config())
-        different = [name for name in identity if self.has_begun and found.get(name) != identity[name]]
-        if different:
-            changes = ", ".join(f"{name}={found.get(name)!r} there, {identity[name]!r} given" for name in different)
+        changes = saved.differences(self.config(), identity) if self.has_begun else []
+        if changes:
             raise errors.BadArgumentError(
-                f"run_dir={self.path} belongs to another configuration: {changes}; choose another --run_dir"
+                f"run_dir={self.path} belongs to another configuration: {', '.join(changes)}; choose another --run_dir"
             )
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
@@ -148,11 +145,3 @@ def finished(path: str, flag: str) -> RunFolder:
     except (errors.BadArgumentError, errors.FailedError) as error:
         raise type(error)(f"{flag}{str(error).removeprefix('run_dir')}") from error
     return run
-
-
-def with_defaults(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration that an earlier version may have written: a field that came since then has its default.
-
-    A new field's default is what was done before there was the field; else folders that were begun are refused.
-    """
-    return {**DataConfig().as_dict(), **TrainConfig().as_dict(), **config}

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from models import trunk
+from models.config import saved
 from models.config.network import TRUNK_FIELDS
 from models.config.training import TrainConfig
 from models.runs import folder, saved_model
@@ -35,7 +36,7 @@ def load_trunk_weights(model: keras.Model, data: DataConfig, config: TrainConfig
     """
     run = _matching_run(data, config)
     source = saved_model.load(run.model)
-    if not _duplicates_last_block(folder.with_defaults(run.config()), config):
+    if not _duplicates_last_block(saved.normalised(run.config()), config):
         trunk.feature_extractor(model).set_weights(trunk.feature_extractor(source).get_weights())
         return
     trunk.before_last_block(model).set_weights(trunk.before_last_block(source).get_weights())
@@ -46,18 +47,18 @@ def load_trunk_weights(model: keras.Model, data: DataConfig, config: TrainConfig
 
 def _matching_run(data: DataConfig, config: TrainConfig) -> RunFolder:
     run = folder.finished(config.trunk_run_dir, "trunk_run_dir")
-    source = folder.with_defaults(run.config())
-    expected = {name: getattr(config, name) for name in TRUNK_FIELDS} | {
-        name: getattr(data, name) for name in SPLIT_FIELDS
-    }
+    source = saved.normalised(run.config())
+    names = [*TRUNK_FIELDS, *SPLIT_FIELDS]
     if _duplicates_last_block(source, config):
-        del expected["separate_blocks"]
-    elif config.separate_blocks:
-        expected["heads"] = config.heads
-    for name, value in expected.items():
-        if source[name] != value:
+        names.remove("separate_blocks")
+    elif config.get("separate_blocks", False):
+        names.append("heads")
+    expected = {**data.as_dict(), **config.as_dict()}
+    for name in names:
+        there, here = source.get(name), expected.get(name)
+        if (there or False) != (here or False):  # not read is as good as off
             raise errors.BadArgumentError(
-                f"trunk_run_dir={config.trunk_run_dir}: {name}={source[name]!r} there, {value!r} here; "
+                f"trunk_run_dir={config.trunk_run_dir}: {name}={there!r} there, {here!r} here; "
                 "expected a run of this network on this split"
             )
     return run
@@ -65,4 +66,5 @@ def _matching_run(data: DataConfig, config: TrainConfig) -> RunFolder:
 
 def _duplicates_last_block(source: dict[str, Any], config: TrainConfig) -> bool:
     """Whether heads that share a last block in the configuration `source` get one each, trainable."""
-    return config.thaw_last_block and config.separate_blocks and not source["separate_blocks"]
+    is_separate = config.get("thaw_last_block", False) and config.get("separate_blocks", False)
+    return is_separate and not source.get("separate_blocks", False)

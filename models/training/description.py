@@ -3,6 +3,7 @@
 from models.config.training import TrainConfig
 from models.training.state import TrainState
 from pipeline.batches import EpochSchedule, OpenedData
+from pipeline.common.config import as_text
 
 
 def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, state: TrainState) -> None:
@@ -14,12 +15,12 @@ def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, sta
     print("  ---- uint8 crosses to the device")
     for transform in state.step.transforms:
         print(f"  {transform!r}")
-    if data.original_fraction:
+    if data.original_share:
         print(f"  but {data.original_share} of each example's views unaugmented")
-    if data.unaugmented_ending:
-        print(f"  but the last {data.unaugmented_ending:.1%} of the steps unaugmented")
+    if ending := data.get("unaugmented_ending", 0.0):
+        print(f"  but the last {ending:.1%} of the steps unaugmented")
     if data.resolutions:
-        print(f"  resized to {data.resolutions} (pixels:share of the steps)")
+        print(f"  resized to {as_text(data.resolutions)} (pixels:share of the steps)")
     print(f"  an epoch: {epochs.views:,} views, {epochs.first_step(1):,} steps")
     print(
         f"Model: {config.architecture}, {state.model.count_params():,} parameters, {config.precision}; "

@@ -5,14 +5,13 @@ import numpy as np
 import tensorflow as tf
 
 from models import metrics
+from models.config import saved
 from models.config.training import TrainConfig
-from models.heads import NUM_CLASSES, names
+from models.heads import NUM_CLASSES
 from models.reporting import confusion, report
 from models.runs import saved_model
 from models.runs.folder import RunFolder
 from pipeline.batches import OpenedData
-from pipeline.common import config
-from pipeline.data_config import DataConfig
 
 
 class Evaluator:
@@ -30,7 +29,7 @@ class Evaluator:
         self._confusions = {
             name: tf.Variable(tf.zeros((num_classes, num_classes), tf.int64), trainable=False)
             for name, num_classes in NUM_CLASSES.items()
-            if name in (*names(train.heads), "coarse")  # a fine head gives a coarse answer too
+            if name in (*train.head_names, "coarse")  # a fine head gives a coarse answer too
         }
 
         @tf.function(reduce_retracing=True)
@@ -87,12 +86,11 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
       errors.BadArgumentError: the folder is no run's, or nothing was held out for validation.
     """
     run.refuse_unfinished()
-    saved = run.config()
-    data = config.build(DataConfig, saved, {"data_dir": data_dir} if data_dir else {})
-    opened = OpenedData(data)
+    data, train = saved.configs(run.config())
+    opened = OpenedData(data.replace(data_dir=data_dir or data.data_dir))
     num_examples, stream = opened.num_examples[split_name], opened.evaluation(split_name)
     with run.locked():
-        model, train = saved_model.load(run.model), config.build(TrainConfig, saved)
+        model = saved_model.load(run.model)
         single_view = Evaluator(model, train)
         means = single_view(stream, num_examples)
         averaged = Evaluator(model, train, flip_average=True)(stream, num_examples)

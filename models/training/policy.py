@@ -5,9 +5,10 @@ from typing import Any
 
 import keras
 
-from models import classifier
+from models.architectures import BUILDERS
 from models.config.training import TrainConfig
 from pipeline.common import errors
+from pipeline.common.config import as_text
 from pipeline.data_config import DataConfig
 from pipeline.resolution import FULL_SIZE, ResolutionSchedule
 
@@ -20,10 +21,10 @@ def check_configs(data: DataConfig, config: TrainConfig) -> None:
     Raises:
       errors.BadArgumentError: one of both is not so.
     """
-    sizes = set(ResolutionSchedule.parse(data.resolutions).sizes)
-    if sizes != {FULL_SIZE} and not classifier.takes_any_size(config.architecture):
+    sizes = set(ResolutionSchedule.from_shares(data.resolutions).sizes)
+    if sizes != {FULL_SIZE} and not BUILDERS[config.architecture].takes_any_size:
         raise errors.BadArgumentError(
-            f"resolutions={data.resolutions!r}: architecture {config.architecture!r} takes only {FULL_SIZE} x "
+            f"resolutions={as_text(data.resolutions)}: --architecture={config.architecture} takes only {FULL_SIZE} x "
             f"{FULL_SIZE} pixels; leave --resolutions out"
         )
     if config.patience and not data.num_validation:

@@ -38,7 +38,7 @@ class TrainStep:
         self.transforms = sets.build(data.augmentation)
         self._model, self._optimizer, self._data, self._config = model, optimizer, data, config
         self._total_steps = total_steps
-        self._resolutions = ResolutionSchedule.parse(data.resolutions)
+        self._resolutions = ResolutionSchedule.from_shares(data.resolutions)
         self.slow_weights = weight_averaging.build(model, config, total_steps)
         self._augment = compiled(self.transforms, allow_xla=config.jit_compile != "off")
         self._update = tf.function(self._updated, jit_compile=_uses_xla(config) or None)
@@ -87,7 +87,7 @@ class TrainStep:
         A last stretch without augmentation closes the gap to what the model is evaluated on (He et al. 2019, "Data
         Augmentation Revisited", arXiv 1909.09148).
         """
-        share, ending = self._data.original_share, self._data.unaugmented_ending
+        share, ending = self._data.original_share, self._data.get("unaugmented_ending", 0.0)
         if not share and not ending:
             return None
         in_ending = number >= self._total_steps - round(ending * self._total_steps)

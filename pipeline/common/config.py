@@ -1,172 +1,275 @@
-"""Configurations are frozen dataclasses; one field is one flag, one default, one range.
+"""Configurations: frozen dataclasses whose fields become flags, and compositions of them.
 
     @dataclasses.dataclass(frozen=True)
-    class BatchConfig(Config):
-        batch_size: int = setting(512, "examples a step", low=1)
+    class Sgd(Config):
+        momentum: float = setting(0.9, "momentum coefficient", low=0.0, high=0.999)
 
-    define_flags(BatchConfig)                                  # once, in a binary: --batch_size
-    config = build(BatchConfig, PRESET, load(path), given_flags())   # later layers win
+    @dataclasses.dataclass(frozen=True, init=False)
+    class TrainConfig(Composition):
+        optimizer: str = setting("sgd", "update rule", parts={"sgd": (Part(Sgd),), "adam": ()})
 
-Ranges are checked when a configuration is made, so a flag, a file and a caller meet the same check and the same words.
-Nothing here imports TensorFlow: `--help` stays instant.
+    define_flags(TrainConfig)                                  # once, in a binary: --optimizer, --momentum
+    config = build(TrainConfig, PRESET, file, given_flags())     # later layers win
+    check_read(given_flags(), config)                            # --momentum with --optimizer=adam is an error
+
+One field is one flag, one default and one range. A composition holds its own fields and those of the parts that its
+choices add. Flags, the readers that a flag's help names and the check for values that nothing reads follow from the
+classes. Nothing here imports TensorFlow: `--help` stays instant.
 """
 
 import dataclasses
-import difflib
-import inspect
-import json
-import math
-import os
+import functools
 import pathlib
-from collections.abc import Mapping
+import typing
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from absl import flags
 
 from pipeline.common import errors, flag_help
+from pipeline.common.setting import (
+    Part,
+    Setting,
+    as_text,
+    as_tuple,
+    checked,
+    example,
+    nearest,
+    own_settings,
+    range_in_words,
+    setting,
+)
+
+__all__ = ["Composition", "Config", "Part", "as_text", "build", "nearest", "setting", "settings"]
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 Layer = Mapping[str, Any]
 
 
-def setting(
-    default: Any,
-    help: str,
-    *,
-    choices: tuple[str, ...] = (),
-    low: float | None = None,
-    high: float | None = None,
-    identity: bool = True,
-) -> Any:
-    """One field of a configuration: its default, what it means, and its range.
-
-    Args:
-      default: the value where nobody says otherwise.
-      help: what the flag's `--help` line says, units included.
-      choices: the values a text may take; none means any.
-      low: the least allowed value of a number, itself included.
-      high: the greatest allowed value of a number, itself included.
-      identity: whether the value makes a run what it is; a folder of data may move, and the run stays the same run.
-    """
-    metadata = {"help": help, "choices": choices, "low": low, "high": high, "identity": identity}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A configuration that checks its own values; every subclass is a frozen dataclass of `setting`s."""
+    """A configuration that checks its values; every subclass is a frozen dataclass of `setting`s."""
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            _check(field, getattr(self, field.name))
+        for name, own in own_settings(type(self)).items():
+            object.__setattr__(self, name, checked(own, getattr(self, name)))
 
     def as_dict(self, *, identity_only: bool = False) -> dict[str, Any]:
-        """Field name -> value, in the order of definition; with `identity_only` what makes a run what it is."""
+        """Name -> value of each field that is read; with `identity_only` of those that make a run what it is."""
+        known = settings(type(self))
         return {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if field.metadata["identity"] or not identity_only
+            name: value for name, value in self._read().items() if known[name].metadata["identity"] or not identity_only
         }
+
+    def _read(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in own_settings(type(self))}
 
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
+@dataclasses.dataclass(frozen=True, init=False)
+class Composition(Config):
+    """A configuration of its own fields and those of the parts that its choices add; both are attributes.
+
+    The constructor takes all of them as keywords. `part_values` may hold values that nothing reads, which are dropped;
+    of the keywords one that nothing reads is an error. `dataclasses.replace` works: parts that stay keep their values.
+
+    Raises:
+      errors.BadArgumentError: a keyword is unknown, not read, or out of range.
+    """
+
+    part_values: tuple[tuple[str, Any], ...] = ()
+
+    def __init__(self, *, part_values: tuple[tuple[str, Any], ...] = (), **values: Any) -> None:
+        own, known, put = own_settings(type(self)), settings(type(self)), functools.partial(object.__setattr__, self)
+        check_known(values, known)
+        merged = {name: one.default for name, one in known.items()} | dict(part_values) | values
+        for name in own:
+            put(name, checked(own[name], merged[name]))
+        added = {prefix + name for kind, prefix, _ in self._parts() for name in own_settings(kind)} - own.keys()
+        put("part_values", tuple((name, checked(known[name], merged[name])) for name in known if name in added))
+        put("part_values", tuple((name, value) for name, value in self.part_values if self._has_needed(name)))
+        for name in own:
+            put(name, getattr(self, name) if self._has_needed(name) else own[name].default)
+        check_read(
+            {name: value for name, value in values.items() if name not in own or value != own[name].default}, self
+        )
+        self.__post_init__()
+
+    def __post_init__(self) -> None:
+        for part in self._parts():
+            self.part(part.kind, part.prefix)  # which checks its values together
+
+    def __getattr__(self, name: str) -> Any:
+        for known, value in self.part_values if not name.startswith("_") else ():
+            if known == name:
+                return value
+        raise AttributeError(f"{type(self).__name__} reads no {name!r}")
+
+    def get(self, name: str, default: Any) -> Any:
+        """The value of a field, or `default` where it is not read."""
+        return self._read().get(name, default)
+
+    def part(self, kind: type[AnyConfig], prefix: str = "") -> AnyConfig:
+        """The part of a class, made of this configuration's values."""
+        values = self._read()
+        return kind(**{name: values[prefix + name] for name in own_settings(kind) if prefix + name in values})
+
+    def replace(self: AnyConfig, **values: Any) -> AnyConfig:
+        """The configuration with other values; those of parts that a changed choice removes are dropped."""
+        return dataclasses.replace(self, **values)
+
+    def _parts(self) -> list[Part]:
+        """The parts that the values of the choices add."""
+        choices = [(one.metadata["parts"], getattr(self, name)) for name, one in own_settings(type(self)).items()]
+        return [part for parts, value in choices if parts for part in parts[value]]
+
+    def _has_needed(self, name: str) -> bool:
+        """Whether what a field needs is there, and what that needs in turn."""
+        needed, _, value = settings(type(self))[name].needs.partition("=")
+        if not needed:
+            return True
+        actual = getattr(self, needed, None)
+        return (actual == value if value else bool(actual)) and self._has_needed(needed)
+
+    def _read(self) -> dict[str, Any]:
+        own = {name: getattr(self, name) for name in own_settings(type(self)) if self._has_needed(name)}
+        return {**own, **dict(self.part_values)}
+
+
+def settings(*config_classes: type[Config]) -> dict[str, Setting]:
+    """Every field of the classes and of the parts that their choices may add, by full name, as `--help` lists them."""
+    return {name: one for config_class in config_classes for name, one in _settings_of(config_class).items()}
+
+
+def _settings(config_class: type[Config]) -> dict[str, Setting]:
+    found: dict[str, Setting] = {}
+    for own in own_settings(config_class).values():
+        found[own.name] = own  # also where a part that reads it came before
+        for value, parts in own.metadata["parts"].items():
+            for part in parts:
+                for one in own_settings(part.kind).values():
+                    _add(found, one, own, value, part)
+    return found
+
+
+_settings_of = typing.cast("Callable[[type[Config]], dict[str, Setting]]", functools.cache(_settings))
+
+
+def _add(found: dict[str, Setting], one: Setting, choice: Setting, value: str, part: Part) -> None:
+    """Add a field of a part that a value of a choice adds; where it is there already, the value is one more reader."""
+    name = part.prefix + one.name
+    before = found.get(name)
+    if before and (before.metadata is not one.metadata or before.choice not in ("", choice.name)):
+        raise ValueError(f"{name} has two definitions; a field that several classes share comes from one base class")
+    if before and not before.choice:
+        return
+    found[name] = one._replace(
+        name=name,
+        default=part.defaults.get(one.name, one.default),
+        module=choice.module,
+        help=one.help.replace("{part}", part.prefix.rstrip("_")),
+        needs=part.prefix + one.needs if one.needs in own_settings(part.kind) else one.needs,
+        choice=choice.name,
+        readers={**(before.readers if before else dict.fromkeys(choice.metadata["choices"], False)), value: True},
+    )
+
+
 def define_flags(*config_classes: type[Config]) -> None:
     """Define one absl flag for each field of each class. Called by binaries alone, when they are imported."""
     flags.disclaim_key_flags()
-    for config_class in config_classes:
-        for field in dataclasses.fields(config_class):
-            _define(field, _definer(config_class, field.name).__module__)
-            flags.declare_key_flag(field.name)  # of the binary that calls this one
+    for one in settings(*config_classes).values():
+        _define(one)
+        flags.declare_key_flag(one.name)  # of the binary that calls this one
 
 
 def given_flags() -> dict[str, Any]:
-    """The flags that somebody set, by name; those left at their default are absent, so that a preset may speak."""
+    """The flags set on the command line, by name; those left at their default are absent: a preset may set them."""
     return {name: flags.FLAGS[name].value for name in flags.FLAGS if not flags.FLAGS[name].using_default_value}
 
 
 def build(config_class: type[AnyConfig], *layers: Layer) -> AnyConfig:
-    """The configuration that the layers make together, the later ones winning; keys of other classes are passed over.
+    """The configuration that the layers make together, later ones winning.
+
+    Keys of other classes are ignored, and so are values that no chosen part reads (see `check_read`).
 
     Raises:
       errors.BadArgumentError: a value is out of range or of the wrong type.
     """
-    names = {field.name for field in dataclasses.fields(config_class)}
-    values = {name: value for layer in layers for name, value in layer.items() if name in names}
+    known = settings(config_class)
+    values = {name: value for layer in layers for name, value in layer.items() if name in known}
+    if issubclass(config_class, Composition):
+        return config_class(part_values=tuple(values.items()))
     return config_class(**values)
 
 
-def load(path: str | os.PathLike[str], *config_classes: type[Config]) -> dict[str, Any]:
-    """Read a configuration file that a run, a study or a tuner session wrote.
+def check_known(values: Layer, known: Mapping[str, Any], where: str = "") -> None:
+    """See that each name is a field.
 
     Raises:
-      errors.BadArgumentError: the file is missing, is no JSON object, or names a field that no class has.
+      errors.BadArgumentError: one is none; the message begins with `where`.
     """
-    try:
-        values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise errors.BadArgumentError(f"--config={path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise errors.BadArgumentError(f"--config={path}: expected a JSON file, but {error}") from error
-    if not isinstance(values, dict):
-        raise errors.BadArgumentError(f"--config={path}: expected a JSON object, got {type(values).__name__}")
-    known = {field.name for config_class in config_classes for field in dataclasses.fields(config_class)}
     for name in values:
         if name not in known:
-            raise errors.BadArgumentError(f"--config={path}: unknown field {name!r}{nearest(name, known)}")
-    return values
+            raise errors.BadArgumentError(f"{where or name}: unknown field {name!r}{nearest(name, set(known))}")
 
 
-def nearest(name: str, known: set[str]) -> str:
-    """`; did you mean 'X'?` where something close is known, else nothing."""
-    close = difflib.get_close_matches(name, sorted(known), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+def check_read(values: Layer, *configs: Config, problem: str = "") -> None:
+    """See that the parts chosen in one of the configurations read each value; fields of other classes are ignored.
+
+    Raises:
+      errors.BadArgumentError: none reads one; `problem` says so in other words.
+    """
+    for name in unread(values, *configs):
+        config, one = next((config, known[name]) for config in configs if name in (known := settings(type(config))))
+        choice = getattr(config, one.choice) if one.choice else ""
+        is_chosen = one.readers.get(choice, True)
+        missing = f"nothing reads it without --{one.needs}"
+        problem = problem or (missing if is_chosen else f"--{one.choice}={choice} does not read it")
+        raise errors.BadArgumentError(
+            f"{name}={as_text(values[name])}: {problem}; leave it out, or choose {one.where_read}"
+        )
 
 
-def _check(field: dataclasses.Field[Any], value: Any) -> None:
-    limits, given = field.metadata, f"{field.name}={value!r}"
-    if not _has_type(value, field.type):
-        raise errors.BadArgumentError(f"{given}: expected {getattr(field.type, '__name__', field.type)}")
-    if limits["choices"] and value not in limits["choices"]:
-        hint = nearest(value, set(limits["choices"]))
-        raise errors.BadArgumentError(f"{given}: expected one of {', '.join(limits['choices'])}{hint}")
-    low, high = limits["low"], limits["high"]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise errors.BadArgumentError(f"{given}: expected a finite number")
-    if (low is not None and value < low) or (high is not None and value > high):
-        raise errors.BadArgumentError(f"{given}: expected {_range_in_words(low, high)}")
+def unread(values: Layer, *configs: Config) -> list[str]:
+    """The names of values that none of the configurations reads, of fields that they might have."""
+    known = {name for config in configs for name in settings(type(config))}
+    read = {name for config in configs for name in config.as_dict()}
+    return [name for name in values if name in known - read]
 
 
-def _range_in_words(low: float | None, high: float | None) -> str:
-    if high is None:
-        return f"at least {low}"
-    return f"at most {high}" if low is None else f"{low} to {high}"
+_DEFINERS = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 
 
-def _has_type(value: Any, kind: Any) -> bool:
-    if isinstance(value, bool) or kind is bool:
-        return isinstance(value, bool) and kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
+class _TupleParser(flags.ArgumentParser):
+    """Reads a flag whose value is a tuple."""
+
+    def __init__(self, one: Setting) -> None:
+        self.syntactic_help = f"numbers such as {example(one)}"
+        self._setting = one
+
+    def parse(self, argument: Any) -> Any:
+        """The tuple that a flag's text stands for."""
+        return as_tuple(self._setting, argument)
 
 
-_DEFINERS = {
-    bool: flags.DEFINE_bool,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    str: flags.DEFINE_string,
-}
+class _TupleSerializer(flags.ArgumentSerializer):
+    def serialize(self, value: Any) -> str:
+        return as_text(value)
 
 
-def _definer(config_class: type[Config], name: str) -> type[Config]:
-    """The class that a field comes from: this one, or one that it is made of."""
-    return next(base for base in config_class.__mro__ if name in inspect.get_annotations(base))
-
-
-def _define(field: dataclasses.Field[Any], module: str) -> None:
-    limits = field.metadata
-    allowed = f" {flag_help.one_of(limits['choices'])}" if limits["choices"] else ""
+def _define(one: Setting) -> None:
+    limits = one.metadata
+    notes = [flag_help.one_of(limits["choices"])] if limits["choices"] else []
     if limits["low"] is not None:
-        allowed = f" ({_range_in_words(limits['low'], limits['high'])})"
-    definer = _DEFINERS[field.type]  # type: ignore[index]
-    definer(field.name, field.default, limits["help"] + allowed, module_name=module)
+        notes.append(range_in_words(limits["low"], limits["high"]))
+    if one.where_read:
+        notes.append(f"read with {one.where_read}")
+    help = f"{one.help} ({'; '.join(notes)})" if notes else one.help
+    if typing.get_origin(one.kind) is tuple:
+        flags.DEFINE(
+            _TupleParser(one), one.name, one.default, help, serializer=_TupleSerializer(), module_name=one.module
+        )
+    else:
+        _DEFINERS[one.kind](one.name, one.default, help, module_name=one.module)

@@ -42,11 +42,11 @@ def _entry(flag: flags.Flag) -> list[str]:
     named = f"  --[no]{flag.name}  (default {default})" if flag.boolean else f"  --{flag.name}={default}"
     told = flag.help or ""
     if isinstance(flag, flags.EnumFlag):  # absl puts its choices in front
-        told = f"{told.partition('>: ')[2]} {one_of(flag.parser.enum_values)}"
+        told = f"{told.partition('>: ')[2]} ({one_of(flag.parser.enum_values)})"
     wrapped = textwrap.wrap(told, WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False)
     return [named, *(INDENT + line for line in wrapped)]
 
 
 def one_of(choices: Sequence[str]) -> str:
     """The words in which a flag's help gives its choices."""
-    return f"(one of {', '.join(choices)})"
+    return f"one of {', '.join(choices)}"

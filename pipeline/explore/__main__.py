@@ -12,9 +12,10 @@ import os
 import pathlib
 
 from pipeline import prepare
+from pipeline.augment.sets import SETS
 from pipeline.common import app, config, errors
 from pipeline.common.config import setting
-from pipeline.data_config import AUGMENTATIONS, DataConfig, SourceConfig
+from pipeline.data_config import DataConfig, SourceConfig
 from pipeline.gallery import __main__ as gallery
 
 PAGE = "explore.md"
@@ -26,7 +27,7 @@ class ExploreConfig(SourceConfig):
     """What is looked at, and where the findings go."""
 
     out: str = setting("", "folder to write into, such as exploration; it is made")
-    augmentation: str = setting("study", "set of random transforms to show beside originals", choices=AUGMENTATIONS)
+    augmentation: str = setting("study", "set of random transforms to show beside originals", choices=tuple(SETS))
     seed: int = setting(0, "which classes are shown augmented, and what the transforms draw", low=0)
     num_validation: int = setting(
         DataConfig.num_validation, "examples held out of the training split, as many of each class", low=0

@@ -11,16 +11,17 @@ import pathlib
 import tempfile
 
 from pipeline import prepare
+from pipeline.augment.sets import SETS
 from pipeline.common import app, config, errors
 from pipeline.common.config import setting
-from pipeline.data_config import AUGMENTATIONS, SourceConfig
+from pipeline.data_config import SourceConfig
 
 
 @dataclasses.dataclass(frozen=True)
 class GalleryConfig(SourceConfig):
     """What is shown, and where the picture goes."""
 
-    augmentation: str = setting("flip_shift", "set of random transforms to show", choices=AUGMENTATIONS)
+    augmentation: str = setting("flip_shift", "set of random transforms to show", choices=tuple(SETS))
     out: str = setting("", "PNG file to write, such as study.png; its folder is made")
     seed: int = setting(0, "which classes are shown, and what the transforms draw", low=0)
     columns: int = setting(7, "images a row, each of another class", low=1, high=20)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from models import classifier
 from models.config.training import TrainConfig
+from pipeline.common import errors
 
 SHAPED = {
     "fine_hidden_layers": 2,
@@ -84,5 +85,6 @@ def test_separate_blocks_learn_from_their_own_labels_alone(network):
         assert sorted(map(shape, reached)) == sorted(map(shape, single.trainable_variables))
 
 
-def test_one_head_needs_no_second_block():
-    assert built(heads="fine", separate_blocks=True).count_params() == built(heads="fine").count_params()
+def test_separate_blocks_of_one_head_are_an_error():
+    with pytest.raises(errors.BadArgumentError, match=r"separate_blocks=True: .*--heads=both"):
+        built(heads="fine", separate_blocks=True)

@@ -9,10 +9,9 @@ and ends when the search does. The service knows no passwords: an address beyond
 """
 
 import contextlib
-import math
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from typing import Any
 
@@ -27,8 +26,8 @@ from tuning.sessions import oracles
 from tuning.sessions.session import Session
 
 POLL_SECONDS = 0.5
-HEARTBEAT_SECONDS = 5.0  # between two heartbeats of a worker
-TIMEOUT_SECONDS = 60.0  # without a heartbeat, after which a worker's trial is given to another
+LIFE_SIGN_SECONDS = 5.0  # between two signs of a worker's life
+SILENT_SECONDS = 60.0  # after which its trial is given to another
 ANSWER_SECONDS = 60.0  # that a chief may take
 
 
@@ -116,23 +115,8 @@ def serving(session: Session, address: str, allows_another: Callable[[], bool]) 
         server.stop(grace=2.0).wait()
 
 
-class HeartbeatSender:
-    """Touches a file for each worker of this process in the session's folder, every HEARTBEAT_SECONDS."""
-
-    def __init__(self, session: Session, worker_names: Sequence[str]) -> None:
-        self._session, self._worker_names = session, worker_names
-        self._sent = -math.inf
-
-    def send(self) -> None:
-        """Send the heartbeats if it is time; may be called as often as one likes."""
-        if time.monotonic() - self._sent > HEARTBEAT_SECONDS:
-            self._sent = time.monotonic()
-            for name in self._worker_names:
-                send_heartbeat(self._session, name)
-
-
-class Heartbeats:
-    """The chief's view of the workers' heartbeats, by this process's clock, since clocks of machines differ.
+class LifeSigns:
+    """The signs of workers' life in a session's folder, by this process's own clock: others' may differ.
 
     Args:
       session: whose folder has them.
@@ -141,48 +125,48 @@ class Heartbeats:
 
     def __init__(self, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
         self._session, self._clock = session, clock
-        self._seen: dict[str, tuple[float, float]] = {}  # of a worker: its last heartbeat, and when it was seen first
+        self._seen: dict[str, tuple[float, float]] = {}  # of a worker: its last sign, and when that was seen first
         self._busy = clock()
 
-    def requeue_timed_out(self, oracle: oracles.Oracle) -> list[str]:
-        """Requeue the trials of workers without a heartbeat for TIMEOUT_SECONDS; return the workers' names."""
+    def give_up_silent(self, oracle: oracles.Oracle) -> list[str]:
+        """Let trials of workers that have shown no sign for SILENT_SECONDS be run by others; their names."""
         now, working = self._clock(), list(oracle.ongoing_trials)
         if working:
             self._busy = now
         for name in working:
-            heartbeat = self._last(name)
-            if self._seen.get(name, (-1.0, 0.0))[0] != heartbeat:
-                self._seen[name] = (heartbeat, now)
-        timed_out = [name for name in working if now - self._seen[name][1] > TIMEOUT_SECONDS]
-        if timed_out:
-            oracle.requeue(timed_out)
-        for name in timed_out:
+            sign = self._sign(name)
+            if self._seen.get(name, (-1.0, 0.0))[0] != sign:
+                self._seen[name] = (sign, now)
+        silent = [name for name in working if now - self._seen[name][1] > SILENT_SECONDS]
+        if silent:
+            oracle.requeue(silent)
+        for name in silent:
             del self._seen[name]
-        return timed_out
+        return silent
 
     def is_long_idle(self) -> bool:
-        """Whether no worker has had a trial for TIMEOUT_SECONDS; true once, then again after as long."""
+        """Whether nobody has worked for SILENT_SECONDS; true once, then again after as long."""
         now = self._clock()
-        if now - self._busy < TIMEOUT_SECONDS:
+        if now - self._busy < SILENT_SECONDS:
             return False
         self._busy = now
         return True
 
-    def _last(self, name: str) -> float:
+    def _sign(self, name: str) -> float:
         try:
-            return _heartbeat_file(self._session, name).stat().st_mtime
+            return _sign(self._session, name).stat().st_mtime
         except FileNotFoundError:
             return 0.0
 
 
-def send_heartbeat(session: Session, name: str) -> None:
-    """Touch a worker's file in the session's folder."""
-    path = _heartbeat_file(session, name)
+def show_life(session: Session, name: str) -> None:
+    """Leave a sign of a worker's life in the session's folder."""
+    path = _sign(session, name)
     path.parent.mkdir(exist_ok=True)
     path.touch()
 
 
-def _heartbeat_file(session: Session, name: str) -> pathlib.Path:
+def _sign(session: Session, name: str) -> pathlib.Path:
     return session.path / "workers" / name
 
 

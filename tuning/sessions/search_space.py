@@ -17,8 +17,10 @@ import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from models.config.network import HAVE_LAST_BLOCK, TRUNK_FIELDS
-from models.config.optimization import OPTIMIZERS
+from models.architectures.last_block import LastBlock
+from models.config import saved
+from models.config.network import TRUNK_FIELDS
+from models.optimizers.families import OPTIMIZERS
 from models.runs import folder as run_folder
 from pipeline.common import errors
 from pipeline.common.config import nearest
@@ -153,12 +155,13 @@ def on_trunk(space: Space, run_dir: str) -> Space:
         raise errors.BadArgumentError(
             f"trunk_run_dir={run_dir}: space {space.name} trains whole networks; leave it out"
         )
-    config = run_folder.with_defaults(run_folder.finished(run_dir, "trunk_run_dir").config())
-    own = {name: config[name] for name in OF_A_TRUNK}
+    data, train = saved.configs(run_folder.finished(run_dir, "trunk_run_dir").config())
+    config = {**data.as_dict(), **train.as_dict()}
+    own = {name: config[name] for name in OF_A_TRUNK if name in config}
     choose = space.choose
-    if choose is heads and config["separate_blocks"]:
+    if choose is heads and config.get("separate_blocks"):
         choose = heads_with_blocks
-    elif choose is heads and config["architecture"] not in HAVE_LAST_BLOCK:
+    elif choose is heads and not isinstance(train.network, LastBlock):
         choose = dense_heads
     return dataclasses.replace(space, base={**space.base, **own}, choose=choose)
 

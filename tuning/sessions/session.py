@@ -15,15 +15,14 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from models.config import presets
-from models.config.network import refuse_unread
+from models.config import presets, saved
 from models.config.training import TrainConfig
 from pipeline.common import errors, files, locked_folder
-from pipeline.common.config import Config, build, nearest, setting
+from pipeline.common.config import Config, build, check_known, check_read, setting, settings, unread
 from pipeline.data_config import SPLIT_FIELDS, DataConfig, SourceConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.search_space import OF_A_TRUNK, Space
-from tuning.workers.job import TrainingJob
+from tuning.studies.design import Cell
 
 if TYPE_CHECKING:  # it costs seconds to import
     from keras_tuner import HyperParameters
@@ -94,7 +93,7 @@ def accuracies(report: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 class Session:
-    """The files of one session, and how its trials become jobs. Made by `claim`."""
+    """The files of one session, and how its trials become cells. Made by `claim`."""
 
     def __init__(self, path: pathlib.Path, config: SessionConfig, space: Space, source: SourceConfig) -> None:
         self.path, self.config, self.space, self.source = path, config, space, source
@@ -104,12 +103,14 @@ class Session:
         """Every hyperparameter of the space, and a check that its defaults make a configuration.
 
         Raises:
-          errors.BadArgumentError: the space raises, has none, or makes something else.
+          errors.BadArgumentError: the space raises, has none, or makes something else, or nothing reads a value of its
+            BASE with these defaults.
         """
         import keras_tuner
 
         hyperparameters = keras_tuner.HyperParameters()
-        job = self.job("0", hyperparameters)
+        cell = self.cell("0", hyperparameters)
+        check_read(self.space.base, cell.data, cell.train)
         if not hyperparameters.space:
             raise errors.BadArgumentError(f"space={self.config.space}: expected hyperparameters, found none")
         conditional = [one.name for one in hyperparameters.space if one.conditions]
@@ -118,22 +119,21 @@ class Session:
                 f"space={self.config.space}: {conditional[0]!r} is asked for under a condition; ask for each "
                 "hyperparameter at every call, so that all trials have the same ones"
             )
-        if not job.data.num_validation:
+        if not cell.data.num_validation:
             raise errors.BadArgumentError(
                 f"space={self.config.space}: num_validation=0; a search chooses on validation, so hold images out"
             )
-        if job.train.heads == "coarse" and self.config.objective != "coarse":
+        if cell.train.heads == "coarse" and self.config.objective != "coarse":
             raise errors.BadArgumentError(
                 f"objective={self.config.objective}: the space's networks answer coarse labels alone; expected coarse"
             )
         return hyperparameters
 
-    def job(self, trial_id: str, hyperparameters: "HyperParameters") -> TrainingJob:
+    def cell(self, trial_id: str, hyperparameters: "HyperParameters") -> Cell:
         """A trial's training: preset < the session's precision < the space's base < what it chooses < OF_THE_SESSION.
 
         Raises:
-          errors.BadArgumentError: the space raises, makes no configuration, or sets what is the session's or what its
-            network does not read.
+          errors.BadArgumentError: the space raises, makes no configuration, or sets what is the session's.
         """
         try:
             chosen = self.space.choose(hyperparameters)
@@ -143,32 +143,27 @@ class Session:
             raise errors.BadArgumentError(
                 f"space={self.config.space}: expected a dictionary of configuration fields, given {chosen!r}"
             )
-        known = {field.name for kind in (DataConfig, TrainConfig) for field in dataclasses.fields(kind)}
-        for name in {**self.space.base, **chosen}:
-            if name not in known:
-                hint = nearest(name, known)
-                raise errors.BadArgumentError(f"space={self.config.space}: unknown field {name!r}{hint}")
+        values = {**self.space.base, **chosen}
+        check_known(values, settings(DataConfig, TrainConfig), f"space={self.config.space}")
+        for name in values:
             if name in OF_THE_SESSION and name not in SPLIT_FIELDS:
                 raise errors.BadArgumentError(
                     f"space={self.config.space}: sets {name!r}, which is the session's own; leave it out"
                 )
         own = {"patience": self.config.patience, **self._epochs(hyperparameters), **self._trunk()}
-        job = self._job(trial_id, {**chosen, **own})
-        standard = TrainConfig().as_dict()
-        set_by_base = {name: value for name, value in self.space.base.items() if standard.get(name) != value}
-        refuse_unread(job.train.architecture, {**set_by_base, **chosen})
-        return job
+        cell = self._cell(trial_id, {**chosen, **own})
+        return dataclasses.replace(cell, unread=tuple(unread(values, cell.data, cell.train)))
 
-    def trunk_job(self, seed: int) -> TrainingJob:
+    def trunk_cell(self, seed: int) -> Cell:
         """The training of the trunk whose heads are searched: the preset, untuned, on the same images."""
         base = {name: value for name, value in self.space.base.items() if name in OF_A_TRUNK}
-        return self._job("untuned", {"seed": seed}, base)
+        return self._cell("untuned", {"seed": seed}, base)
 
-    def first_job(self) -> TrainingJob:
+    def first_cell(self) -> Cell:
         """What is trained first: the trunk, where the session needs one of its own, or else a trial."""
         if self.space.has_frozen_trunk and not self.config.trunk_run_dir:
-            return self.trunk_job(self.config.seed)
-        return self.job("0", self.declared())
+            return self.trunk_cell(self.config.seed)
+        return self.cell("0", self.declared())
 
     @property
     def trunk_dir(self) -> pathlib.Path:
@@ -179,11 +174,11 @@ class Session:
         """Where a trial that is under way has its run folder."""
         return self.path / "runs" / trial_id
 
-    def retrained_dir(self, job: TrainingJob) -> pathlib.Path:
+    def retrained_dir(self, cell: Cell) -> pathlib.Path:
         """Where what is trained again after the search has its run folder; the session's own trunk is there already."""
-        if job == self.trunk_job(self.config.seed) and self.trunk_dir.exists():
+        if cell == self.trunk_cell(self.config.seed) and self.trunk_dir.exists():
             return self.trunk_dir
-        return self.path / "retrained" / job.name
+        return self.path / "retrained" / cell.name
 
     def record(self, trial_id: str) -> dict[str, Any] | None:
         """What `write_record` kept of a trial; None where there is nothing, or nothing whole."""
@@ -216,7 +211,7 @@ class Session:
         """Let go of a trial's run folder: its networks would fill the disk."""
         shutil.rmtree(self.run_dir(trial_id), ignore_errors=True)
 
-    def _job(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> TrainingJob:
+    def _cell(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Cell:
         base = self.space.base if base is None else base
         if base.get("dataset", self.source.dataset) != self.source.dataset:
             raise errors.BadArgumentError(
@@ -226,7 +221,7 @@ class Session:
         own = {"seed": self.config.seed, "precision": self.config.precision}
         layers = (presets.preset(base["preset"]), own, base, values)
         data = build(DataConfig, *layers, self.source.as_dict(), {"archive": ""})
-        return TrainingJob(name, data, build(TrainConfig, *layers))
+        return Cell(name, data, build(TrainConfig, *layers))
 
     def _epochs(self, hyperparameters: "HyperParameters") -> dict[str, float]:
         return {"epochs": float(hyperparameters.values.get("tuner/epochs", self.config.max_epochs))}
@@ -273,11 +268,11 @@ def joined(path: pathlib.Path, config: SessionConfig, space: Space, source: Sour
 def _identity(session: Session) -> dict[str, Any]:
     """What makes the session what it is; the space by its hyperparameters and what their defaults make."""
     hyperparameters = session.declared()
-    job = session.job("0", hyperparameters)
+    cell = session.cell("0", hyperparameters)
     return {
         **session.config.as_dict(identity_only=True),
         "hyperparameters": hyperparameters.get_config()["space"],
-        "trial": {name: value for name, value in job.identity.items() if name != "trunk_run_dir"},
+        "trial": {name: value for name, value in cell.identity.items() if name != "trunk_run_dir"},
     }
 
 
@@ -289,7 +284,7 @@ def _refuse_other(session: Session, identity: dict[str, Any]) -> None:
         return
     found = json.loads(file.read_text(encoding="utf-8"))
     for name, value in identity.items():
-        if found.get(name) != value:
+        if _comparable(name, found.get(name)) != _comparable(name, value):
             there, given = (
                 f"{name}={part!r}" if isinstance(value, str | int | float) else f"another {name}"
                 for part in (found.get(name), value)
@@ -299,3 +294,8 @@ def _refuse_other(session: Session, identity: dict[str, Any]) -> None:
                 f"session_dir={session.path} belongs to another session: {there} there, {given} given; "
                 f"{hint}choose another --session_dir"
             )
+
+
+def _comparable(name: str, value: Any) -> Any:
+    """A value of `session.json`: of the trial, whose trunk may lie anywhere, the fields that this version reads."""
+    return saved.normalised({**value, "trunk_run_dir": "anywhere"}) if name == "trial" and value else value

@@ -18,11 +18,10 @@ _SMOKE: dict[str, Any] = {
     "max_steps": 6,
     "batch_size": 64,
     "num_validation": 500,
-    "widths": "8,16,32",
-    "bottlenecks": "8,8,16",
     "jit_compile": "off",  # compiling takes longer than these steps
 }
-_SMOKE_TINY = {**_SMOKE, "resolutions": "20:0.5,32:0.5"}  # a graph less to trace
+_NARROW = {"widths": (8, 16, 32), "bottlenecks": (8, 8, 16)}
+_SMOKE_TINY = {**_SMOKE, **_NARROW, "resolutions": ((20, 0.5), (32, 0.5))}  # a graph less to trace
 _TINY = {"preset": "tiny", "num_validation": 10_000}
 _QUICK = {"preset": "quick", "num_validation": 10_000}
 
@@ -44,8 +43,8 @@ _ABLATION = Study(
             {"optimizer": "sgd", "learning_rate": 2.0, "weight_decay": 3e-3},
             "rate and decay are quick's, not tuned for this network",
         ),
-        Variant("full_resolution", {"resolutions": ""}, "equal epochs: costs more"),
-        Variant("full_resolution_equal_cost", {"resolutions": "", "epochs": 2.91}, "equal PetaFLOP: fewer epochs"),
+        Variant("full_resolution", {"resolutions": ()}, "equal epochs: costs more"),
+        Variant("full_resolution_equal_cost", {"resolutions": (), "epochs": 2.91}, "equal PetaFLOP: fewer epochs"),
         Variant("random_flips", {"augmentation": "flip_shift"}, "instead of alternating ones"),
         Variant("no_augmentation", {"augmentation": "none"}),
         Variant("no_label_smoothing", {"fine_label_smoothing": 0.0, "coarse_label_smoothing": 0.0}),
@@ -345,7 +344,7 @@ _ARCHITECTURES = Study(
     # Adam, since it trains them all; each would do better with a recipe of its own.
     base={**_QUICK, "optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.05, "logit_scale": 1.0},
     budgets={
-        "smoke": {**_SMOKE, "max_steps": 2, "depth": 10, "widen_factor": 1, "first_filters": 4},
+        "smoke": {**_SMOKE, **_NARROW, "max_steps": 2, "depth": 10, "widen_factor": 1, "first_filters": 4},
         "short": {"epochs": 2.0, "depth": 10, "widen_factor": 2},
         "full": {"epochs": 30.0, "depth": 16, "widen_factor": 4},
     },

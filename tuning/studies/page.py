@@ -14,6 +14,7 @@ from rich.text import Text
 from models.reporting import figures
 from models.reporting.table import wide_console
 from pipeline.common import markdown_table
+from pipeline.common.config import as_text
 from tuning import statistics
 from tuning.studies.design import METRICS
 from tuning.studies.folder import FINISHED
@@ -163,7 +164,9 @@ def _explained(row: Mapping[str, Any]) -> str:
 
 
 def _settings(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+    return ", ".join(
+        f"{name}={value!r}" if isinstance(value, str) else f"{name}={as_text(value)}" for name, value in values.items()
+    )
 
 
 def _residuals(report: Mapping[str, Any]) -> str:

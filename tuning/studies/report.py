@@ -8,13 +8,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.config import presets
-from models.config.network import READ_BY
-from models.config.training import TrainConfig
-from models.runs.folder import with_defaults
+from models.config import preset_changes, saved
 from pipeline.common import errors
-from pipeline.common.config import build
-from pipeline.data_config import DataConfig, SourceConfig
+from pipeline.common.config import as_text
+from pipeline.data_config import SourceConfig
 from tuning import statistics
 from tuning.studies.design import METRICS, Study
 from tuning.studies.folder import FINISHED
@@ -80,11 +77,10 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
 
 
 def _recipe(study: Study, budget: str, finished: Sequence[Result]) -> dict[str, Any]:
-    """What all rows begin with; without the fields that none of the networks reads, once one has told what they are."""
-    architectures = {with_defaults(dict(result["config"]))["architecture"] for result in finished}
+    """What all rows begin with; once some are finished, without the fields that none of them reads."""
+    read = {name for result in finished for name in saved.normalised(result["config"])}
     recipe = {**study.base, **study.budgets[budget]}
-    unread = {name for name in recipe if architectures and architectures.isdisjoint(READ_BY.get(name, architectures))}
-    return {name: value for name, value in recipe.items() if name not in unread}
+    return {name: value for name, value in recipe.items() if name in read or not finished}
 
 
 def _correction(study: Study, rows: Sequence[dict[str, Any]], num_comparisons: int) -> str:
@@ -275,15 +271,8 @@ def _without_gaps(seeds: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _train_command(study: str, variant: str, config: Mapping[str, Any]) -> str:
-    """What trains a cell alone, in a folder of its own; without the fields that its network does not read."""
-    config, preset = with_defaults(dict(config)), presets.preset(config["preset"])
-    architecture = config["architecture"]
-    given = [f"--preset={config['preset']}"]
-    for kind in (DataConfig, TrainConfig):
-        standard = build(kind, preset, {"preset": config["preset"]}).as_dict(identity_only=True)
-        given += [
-            f"--{name}={config[name]}"
-            for name, value in standard.items()
-            if config[name] != value and architecture in READ_BY.get(name, (architecture,))
-        ]
-    return shlex.join(["python", "-m", "models.train", *given, f"--run_dir=runs/{study}-{variant}"])
+    """What trains a cell alone, in a folder of its own."""
+    data, train = saved.configs(config)
+    given = [f"--{name}={as_text(value)}" for name, value in preset_changes(data, train).items()]
+    command = ["python", "-m", "models.train", f"--preset={train.preset}", *given, f"--run_dir=runs/{study}-{variant}"]
+    return shlex.join(command)

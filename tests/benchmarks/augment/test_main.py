@@ -12,8 +12,9 @@ from benchmarks.augment import cases, torchvision_peer
 from benchmarks.augment import peers as augment_peers
 from benchmarks.harness import timing
 from pipeline.augment import composition
+from pipeline.augment.sets import SETS
 from pipeline.common import errors
-from pipeline.data_config import AUGMENTATIONS, DataConfig
+from pipeline.data_config import DataConfig
 from tests.conftest import ROOT
 
 BATCH_SIZE = 20
@@ -61,7 +62,7 @@ def test_every_set_and_transform_is_a_side_of_ours_and_draws_anew(what, batch):
 
 
 def test_every_set_is_among_the_names_once():
-    assert set(AUGMENTATIONS) < set(cases.names())
+    assert set(SETS) < set(cases.names())
     assert len(set(cases.names())) == len(cases.names())
 
 

@@ -8,8 +8,7 @@ import pytest
 import tensorflow as tf
 
 from models import classifier
-from models.architectures import efficientnet
-from models.config.network import ARCHITECTURES
+from models.architectures import BUILDERS, efficientnet
 from models.config.presets import preset
 from models.config.training import TrainConfig
 from models.layers.batch_norm import FusedBatchNormalization
@@ -41,7 +40,7 @@ def test_linear_model_is_one_matrix_a_head():
     assert built(architecture="linear").count_params() == 3072 * 120 + 120
 
 
-@pytest.mark.parametrize("architecture", sorted({*ARCHITECTURES} - {*LARGE}))
+@pytest.mark.parametrize("architecture", sorted({*BUILDERS} - {*LARGE}))
 @pytest.mark.parametrize(("heads", "expected"), [("both", {"fine": 100, "coarse": 20}), ("coarse", {"coarse": 20})])
 def test_heads_answer_float32_logits_in_half_precision(architecture, heads, expected):
     model = built(architecture=architecture, heads=heads, precision="mixed_bfloat16")
@@ -118,8 +117,8 @@ def test_multiply_adds_follow_the_resolution():
 def test_pooling_networks_take_any_size_and_flattening_ones_do_not():
     images = np.zeros((2, 20, 20, 3), np.uint8)
     assert built()(images)["fine"].shape == (2, 100)
-    assert classifier.takes_any_size("residual")
-    assert not classifier.takes_any_size("linear")
+    assert BUILDERS["residual"].takes_any_size
+    assert not BUILDERS["linear"].takes_any_size
 
 
 @pytest.mark.parametrize(
@@ -406,7 +405,7 @@ def test_presets_of_the_studys_models_drop_and_cost_what_they_say(name, rates, p
         "elu"
     }
     steps = round(data.virtual_examples * train.epochs / data.batch_size)
-    by_size = ResolutionSchedule.parse(data.resolutions).steps_by_size(steps, steps)
+    by_size = ResolutionSchedule.from_shares(data.resolutions).steps_by_size(steps, steps)
     images = {size: count * data.batch_size for size, count in by_size.items()}
     assert flops.train_petaflop(model, train, images) == pytest.approx(petaflop, rel=0.01)
 
@@ -449,7 +448,9 @@ def test_large_networks_have_the_known_parameters_and_answer_float32(architectur
 @pytest.mark.parametrize("name", ["B0", "V2_S"])
 def test_efficientnets_with_imagenets_strides_are_those_of_keras_applications(name):
     network = getattr(efficientnet, name)
-    application = network.application(include_top=False, weights=None, input_shape=(64, 64, 3))
+    application = getattr(keras.applications, network.application)(
+        include_top=False, weights=None, input_shape=(64, 64, 3)
+    )
     stages = [
         dataclasses.replace(stage, stride=2 if at == 1 else stage.stride) for at, stage in enumerate(network.stages)
     ]
@@ -480,7 +481,7 @@ def test_pretrained_is_refused_where_there_are_no_weights():
         TrainConfig(architecture="vgg16", pretrained=True)
 
 
-@pytest.mark.parametrize("architecture", sorted({*ARCHITECTURES} - {*LARGE, "resnet", "wide_resnet"}))
+@pytest.mark.parametrize("architecture", sorted({*BUILDERS} - {*LARGE, "resnet", "wide_resnet"}))
 def test_every_network_trains_a_step_in_bfloat16(architecture):
     values = {
         "architecture": architecture,

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from models import classifier
-from models.config.optimization import OPTIMIZERS
 from models.config.training import TrainConfig
 from models.optimizers import build as optimizers
+from models.optimizers.families import OPTIMIZERS
 from models.runs import checkpoints
 from models.training.step import TrainStep
 from pipeline.data_config import DataConfig

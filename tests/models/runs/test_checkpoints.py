@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from models import training
-from models.config.training import TrainConfig
+from models.config import saved
 from models.runs import checkpoints
 from models.runs.folder import claim
-from pipeline.common import config, errors
-from pipeline.data_config import DataConfig
+from pipeline.common import errors
 
 OLD_RUN = pathlib.Path(__file__).parent / "run_of_710a023"  # cut off at step 22 of 30, within the second epoch
 
@@ -49,8 +48,8 @@ def test_checkpoint_never_runs_a_pickle(tmp_path):
 def test_run_of_an_earlier_version_continues_within_its_epoch(tiny_data_dir, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(OLD_RUN, folder)
-    values = config.load(str(folder / "config.json"), DataConfig, TrainConfig)
-    data, train = config.build(DataConfig, values, {"data_dir": tiny_data_dir}), config.build(TrainConfig, values)
+    data, train = saved.configs(saved.load(folder / "config.json"))
+    data = data.replace(data_dir=tiny_data_dir)
     with claim(str(folder), {}, {**data.as_dict(identity_only=True), **train.as_dict(identity_only=True)}) as run:
         trained = training.train(data, train, run=run, verbose=0)
     assert [row["step"] for row in trained.rows] == [15, 30]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from models import classifier, training, trunk
+from models.architectures.last_block import BEFORE_LAST_BLOCK
 from models.config.training import TrainConfig
-from models.heads import BEFORE_LAST_BLOCK
 from models.reporting import flops
 from models.runs import saved_model, warm_start
 from models.runs.folder import RunFolder, claim
@@ -95,7 +95,7 @@ def test_thawed_last_block_costs_its_backward_pass(trunk_run):
 @pytest.mark.parametrize("changes", [{"freeze_trunk": False}, {"architecture": "resnet"}])
 def test_last_block_that_cannot_be_thawed_is_refused(trunk_run, changes):
     values = {"freeze_trunk": True, "thaw_last_block": True, **changes}
-    with pytest.raises(errors.BadArgumentError, match=r"thaw_last_block=True: expected --freeze_trunk and --arch"):
+    with pytest.raises(errors.BadArgumentError, match=r"thaw_last_block=True: .*--arch.* and --freeze_trunk"):
         begun(trunk_run, **values)
 
 
@@ -121,7 +121,7 @@ def test_frozen_trunk_costs_its_forward_pass(trunk_run):
 @pytest.mark.parametrize(
     ("network", "split", "message"),
     [
-        ({"widths": "8,8,32"}, {}, "widths='8,8,16' there, '8,8,32' here"),
+        ({"widths": "8,8,32"}, {}, r"widths=\(8, 8, 16\) there, \(8, 8, 32\) here"),
         ({"separate_blocks": True}, {}, "separate_blocks=False there, True here"),
         ({}, {"num_validation": 0}, "num_validation=500 there, 0 here"),
         ({}, {"split_seed": 1}, "split_seed=0 there, 1 here"),
@@ -138,5 +138,5 @@ def test_folder_without_a_finished_run_is_refused(data, tmp_path):
 
 
 def test_nothing_to_freeze_is_refused():
-    with pytest.raises(errors.BadArgumentError, match="freeze_trunk=True: expected --trunk_run_dir"):
+    with pytest.raises(errors.BadArgumentError, match=r"freeze_trunk=True: .* without --trunk_run_dir"):
         TrainConfig(freeze_trunk=True)

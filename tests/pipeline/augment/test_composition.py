@@ -16,7 +16,6 @@ from pipeline.augment.mixup import MixUp
 from pipeline.augment.rotation import Rotation
 from pipeline.augment.shift import Shift
 from pipeline.common import seeds
-from pipeline.data_config import AUGMENTATIONS
 
 from .layers import augment, digest, views
 
@@ -46,7 +45,7 @@ def test_augmenting_is_a_function_of_seed_and_step(name, images):
     assert here.dtype == np.float32
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", sets.SETS)
 def test_draws_in_a_graph_are_the_same(name):
     transforms = sets.build(name)
     traced = tf.function(lambda step: draw_all(transforms, 7, step, views(16)))

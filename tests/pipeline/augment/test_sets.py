@@ -10,7 +10,6 @@ from pipeline.augment.affine import Fused
 from pipeline.augment.composition import apply_all, compiled, draw_all
 from pipeline.augment.rotation import Rotation
 from pipeline.augment.translation import Translation
-from pipeline.data_config import AUGMENTATIONS
 
 from .layers import augment, views
 
@@ -91,7 +90,7 @@ def test_the_studys_draws_have_its_ranges(name, max_shear):
     assert all(0.45 < flip.numpy().mean() < 0.55 for flip in flips)
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", sets.SETS)
 def test_every_named_set_can_be_built_and_keeps_shape_and_range(name, images):
     out = augment(images.astype(np.uint8), sets.build(name), 0, 0)
     assert out.shape == images.shape
@@ -101,7 +100,7 @@ def test_every_named_set_can_be_built_and_keeps_shape_and_range(name, images):
     assert (out != images).any() == (name != "none")
 
 
-@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("name", sets.SETS)
 def test_compiled_sets_equal_uncompiled_ones(name):
     images = np.random.default_rng(5).integers(0, 256, (128, 32, 32, 3)).astype(np.uint8)
     transforms = sets.build(name)

@@ -16,7 +16,7 @@ from pipeline.augment.layer import Views
 from pipeline.augment.mixup import MixUp
 from pipeline.augment.shift import Shift
 from pipeline.common import errors
-from pipeline.data_config import AUGMENTATIONS, SourceConfig
+from pipeline.data_config import SourceConfig
 from pipeline.gallery import __main__ as gallery
 from pipeline.gallery import image_grid
 from pipeline.gallery import rows as gallery_rows
@@ -155,7 +155,7 @@ def test_seed_decides_the_file(tiny, tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
-@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+@pytest.mark.parametrize("augmentation", sets.SETS)
 def test_every_set_can_be_drawn_without_overlaps(tiny, augmentation):
     picture = gallery_rows.build(tiny, augmentation, 0, 7)
     figure = image_grid.draw(picture)

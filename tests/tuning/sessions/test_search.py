@@ -232,7 +232,8 @@ def conditional(hp):
         (choose, {**BASE, "heads": "coarse"}, "objective=both: the space's networks answer coarse labels alone"),
         (choose, {**BASE, "epochs": 3.0}, "sets 'epochs', which is the session's own"),
         (lambda hp: {"seed": hp.Choice("seed", [1, 2])}, BASE, "sets 'seed', which is the session's own"),
-        (lambda hp: {"dropout": hp.Choice("dropout", [0.1])}, BASE, "architecture 'linear' does not read it"),
+        (choose, {**BASE, "dropout": 0.1}, "dropout=0.1: --architecture=linear does not read it"),
+        (choose, {**BASE, "optimizer": "adam", "momentum": 0.7}, "momentum=0.7: --optimizer=adam does not read it"),
     ],
 )
 def test_wrong_space_is_one_clear_line_before_any_work(choose, base, message, tmp_path):
@@ -268,7 +269,7 @@ def test_trial_whose_end_the_oracle_did_not_hear_of_is_not_trained_again(tmp_pat
 PROGRAM = """
 import pathlib, sys
 from tests.tuning import stub_training
-from tests.tuning.sessions.test_search import searched
+from tests.tuning.test_search import searched
 searched(pathlib.Path(sys.argv[1]), stub_training.train_slowly, max_trials=8)
 """
 

@@ -1,5 +1,6 @@
 """The document of a study, and what is drawn from it alone."""
 
+import dataclasses
 import io
 import json
 import shlex
@@ -7,10 +8,9 @@ import shlex
 import pytest
 from rich.console import Console
 
-from models.config import network, presets
-from models.config.training import TrainConfig
+from models.config import TrainConfig, from_preset
 from pipeline.common import errors
-from pipeline.common.config import build
+from pipeline.common.config import settings
 from pipeline.data_config import DataConfig, SourceConfig
 from tests.tuning.stub_training import outcome
 from tuning import statistics
@@ -22,16 +22,16 @@ SEEDS = range(3)
 
 
 def results(name, accuracy=lambda place, seed: 0.5 + 0.012 * place + 0.01 * seed + 0.001 * place * seed, **changes):
-    """Finished jobs of every variant of a study with three seeds; the place of a variant decides its accuracy."""
+    """Finished cells of every variant of a study with three seeds; the place of a variant decides its accuracy."""
     study = catalogue.find(name)
     found = []
-    for job in study.jobs(study.variants, "short", SEEDS, SourceConfig()):
-        place = [variant.name for variant in study.variants].index(job.label)
-        report = outcome(job, accuracy(place, job.train.seed), **changes)
-        if job.train.heads == "coarse":
+    for cell in study.cells(study.variants, "short", SEEDS, SourceConfig()):
+        place = [variant.name for variant in study.variants].index(cell.variant)
+        report = outcome(cell, accuracy(place, cell.train.seed), **changes)
+        if cell.train.heads == "coarse":
             report["report"] |= {"fine_accuracy": None, "coarse_from_fine_accuracy": None, "coarse_source": "head"}
         found.append(
-            {"variant": job.label, "seed": job.train.seed, "status": "finished", "config": job.config, **report}
+            {"variant": cell.variant, "seed": cell.train.seed, "status": "finished", "config": cell.config, **report}
         )
     return found
 
@@ -47,7 +47,7 @@ def test_document_of_every_study_is_json_and_reads_back_to_the_same_page(name):
     again = json.loads(json.dumps(report, allow_nan=False))
     assert study_page.page(again) == study_page.page(report)
     for result in (found := results(name)):
-        del result["config"]["thaw_last_block"]  # of a version before there was this field
+        del result["config"]["steps_per_call"]  # of a version before there was this field
     assert document(name, found) == report
     assert [row["name"] for row in report["variants"]][: len(catalogue.find(name).variants)] == [
         variant.name for variant in catalogue.find(name).variants
@@ -126,7 +126,7 @@ def test_measured_on_test_is_refused():
         document("normalisation", results("normalisation", split="test"))
 
 
-def test_failed_and_missing_jobs_leave_the_rest_standing():
+def test_failed_and_missing_cells_leave_the_rest_standing():
     found = results("normalisation")
     found[0] = {"variant": "unit", "seed": 0, "status": "failed", "reason": "fine_loss is nan", "config": {}}
     report = document("normalisation", found)
@@ -167,22 +167,16 @@ def test_each_rows_command_trains_its_very_configuration(name):
     for row in rows:
         given = dict(word.removeprefix("--").split("=", 1) for word in shlex.split(row["command"])[3:])
         assert given.pop("run_dir") == f"runs/{name}-{row['name']}"
-        preset = presets.preset(given["preset"])
-        job = study.job(study.variant(row["name"]), "short", 0, SourceConfig())
-        network.refuse_unread(job.train.architecture, given)
-        for kind, config in ((DataConfig, job.data), (TrainConfig, job.train)):
-            defaults = build(kind, preset).as_dict()
-            typed = {
-                field: (text == "True" if isinstance(defaults[field], bool) else type(defaults[field])(text))
-                for field, text in given.items()
-                if field in defaults
-            }
-            repeated, wanted = build(kind, preset, typed).as_dict(), config.as_dict()
-            assert {field for field in wanted if repeated[field] != wanted[field]} <= unread(job.train.architecture)
-
-
-def unread(architecture):
-    return {field for field, readers in network.READ_BY.items() if architecture not in readers}
+        cell = study.cell(study.variant(row["name"]), "short", 0, SourceConfig())
+        kinds = {name: one.kind for name, one in settings(DataConfig, TrainConfig).items()}
+        typed = {
+            field: text == "True"
+            if kinds[field] is bool
+            else (kinds[field] if kinds[field] in (int, float) else str)(text)
+            for field, text in given.items()
+        }
+        data, train = from_preset(typed.pop("preset"), **typed)
+        assert (data.replace(data_dir=cell.data.data_dir), train) == (cell.data, cell.train)
 
 
 def test_documents_command_is_what_leads_to_it_on_any_machine():
@@ -206,12 +200,10 @@ def test_documents_command_is_a_command_for_each_row_of_seeds_without_a_gap():
 def test_recipe_is_without_what_no_row_reads():
     study = catalogue.find("padding")
     report = study_report.document(study, "smoke", "cifar100", results("padding"))
-    assert "widths" in study.budgets["smoke"]
-    assert report["recipe"] == {
-        name: value
-        for name, value in {**study.base, **study.budgets["smoke"]}.items()
-        if name not in ("widths", "bottlenecks")
-    }
+    base = {**study.base, **study.budgets["smoke"]}
+    assert report["recipe"] == base
+    wider = dataclasses.replace(study, base={**study.base, "widths": (1, 2, 3)})
+    assert study_report.document(wider, "smoke", "cifar100", results("padding"))["recipe"] == base
 
 
 def test_rows_are_compared_with_what_they_name_and_the_page_says_so():

@@ -1,4 +1,6 @@
-/* The variables named as in plots.COLOURS colour the charts too, lighter on a dark ground. */
+"""The page's style sheet. The variables named as in `plots.COLOURS` colour the charts too, lighter on a dark ground."""
+
+CSS = """
 :root {
   color-scheme: light dark;
   --ground: #f5f6f8; --panel: #ffffff; --line: #e1e5ea; --text: #1b222c; --quiet: #5b6573;
@@ -80,3 +82,4 @@ pre {
   .pair th { width: 45%; }
 }
 @media print { .scroll { max-height: none; overflow: visible; } }
+"""

@@ -1,0 +1,12 @@
+"""Keras, imported at its first use: the configuration classes beside the networks, and so `--help`, do not need it."""
+
+from typing import TYPE_CHECKING
+
+from pipeline.common.lazy import LazyModule
+
+if TYPE_CHECKING:
+    import keras
+else:
+    keras = LazyModule("keras")
+
+__all__ = ["keras"]

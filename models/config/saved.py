@@ -1,0 +1,71 @@
+"""Configurations in files: those that runs, studies and tuner sessions save, and those that people write.
+
+A saved configuration holds the fields that its run read, and FORMAT. One of an earlier version has no FORMAT and holds
+every field there was, those of all architectures among them.
+"""
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from models.config.training import TrainConfig
+from pipeline.common import errors
+from pipeline.common.config import build, check_known, settings
+from pipeline.data_config import DataConfig
+
+FORMAT = "config_format"
+_OF_SEVERAL_ARCHITECTURES = {"widths", "depth", "blocks", "convolutions"}  # which no single run reads
+
+
+def document(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
+    """The configuration that a run saves: all that it reads, but for the archive, which was for preparing the data."""
+    return {FORMAT: 2, **data.as_dict(), **train.as_dict(), "archive": ""}
+
+
+def configs(values: Mapping[str, Any]) -> tuple[DataConfig, TrainConfig]:
+    """The configurations that a saved one stands for.
+
+    A field that came since then has its default, and one that the run did not read is dropped.
+    """
+    return build(DataConfig, values), build(TrainConfig, values)
+
+
+def normalised(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved configuration as this version would save it, without FORMAT."""
+    data, train = configs(values)
+    return {**data.as_dict(), **train.as_dict()}
+
+
+def differences(values: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    """How a saved configuration differs from one given by `identity`, a text a field."""
+    there = normalised(values)
+    return [
+        f"{name}={there[name]!r} there, {value!r} given"
+        for name, value in identity.items()
+        if name in there and there[name] != value
+    ]
+
+
+def is_saved(values: Mapping[str, Any]) -> bool:
+    """Whether a run saved a configuration; else a person wrote it."""
+    return FORMAT in values or values.keys() >= _OF_SEVERAL_ARCHITECTURES
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the configuration of `--config`.
+
+    Raises:
+      errors.BadArgumentError: the file is missing, is no JSON object, or names a field that does not exist.
+    """
+    try:
+        values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise errors.BadArgumentError(f"config={path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise errors.BadArgumentError(f"config={path}: expected a JSON file, but {error}") from error
+    if not isinstance(values, dict):
+        raise errors.BadArgumentError(f"config={path}: expected a JSON object, got {type(values).__name__}")
+    check_known(values, {**settings(DataConfig, TrainConfig), FORMAT: None}, f"config={path}")
+    return values

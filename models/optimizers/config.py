@@ -1,0 +1,59 @@
+"""Optimizer: the update rule, its learning rate, and the averages of weights."""
+
+import dataclasses
+
+from models.optimizers.families import OPTIMIZERS
+from pipeline.common import errors
+from pipeline.common.config import Composition, Config, Part, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Warmup(Config):
+    """Of schedules that begin with a warmup."""
+
+    warmup_fraction: float = setting(0.25, "part of the run in which the learning rate rises", low=0.0, high=0.9)
+
+
+SCHEDULES: dict[str, tuple[Part, ...]] = {
+    "warmup_linear": (Part(Warmup),),
+    "warmup_cosine": (Part(Warmup),),
+    "constant": (),
+}
+
+
+@dataclasses.dataclass(frozen=True, init=False)
+class OptimizationConfig(Composition):
+    """Optimizer, learning rate, and the averages of weights; each optimizer adds the fields that it reads."""
+
+    optimizer: str = setting(
+        "sgd",
+        "update rule; sgd is Nesterov's, muon is Muon for convolutions and Nesterov's SGD for the rest",
+        parts={name: (Part(family.config),) for name, family in OPTIMIZERS.items()},
+    )
+    learning_rate: float = setting(2.0, "highest learning rate of the run", low=0.0)
+    schedule: str = setting(
+        "warmup_linear",
+        "learning rate schedule; warmup_linear rises over --warmup_fraction, then falls linearly to 0, warmup_cosine "
+        "falls as a cosine, constant stays at --learning_rate or follows a callback",
+        parts=SCHEDULES,
+    )
+    weight_decay: float = setting(
+        3e-3,
+        "decoupled weight decay of kernels, times the learning rate; kernels that Muon updates keep their norm",
+        low=0.0,
+    )
+    sam_radius: float = setting(0.0, "SAM radius (rho); doubles the cost of a step; 0 disables", low=0.0)
+    average_decay: float = setting(
+        0.0,
+        "decay of the exponential moving average of the weights used for evaluation; 0 disables",
+        high=0.99999,
+        low=0.0,
+    )
+    lookahead_steps: int = setting(0, "steps between two updates of Lookahead's slow weights; 0 disables", low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.average_decay and self.lookahead_steps:
+            raise errors.BadArgumentError(
+                f"average_decay={self.average_decay} and lookahead_steps={self.lookahead_steps}: give one of the two"
+            )

@@ -1,0 +1,187 @@
+"""One field of a configuration: its type, default, range and help, and the values that it takes.
+
+A value is checked wherever it comes from, so a flag, a file and a caller meet the same check and the same words.
+"""
+
+import dataclasses
+import difflib
+import fractions
+import functools
+import inspect
+import math
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from pipeline.common import errors
+
+
+class Part(NamedTuple):
+    """A class whose fields a choice adds to a composition, each under the name `prefix` + field."""
+
+    kind: type[Any]
+    prefix: str = ""
+    defaults: Mapping[str, Any] = {}  # where they are others than the class's
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    choices: tuple[str, ...] = (),
+    parts: Mapping[str, tuple[Part, ...]] | None = None,
+    needs: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    identity: bool = True,
+) -> Any:
+    """One field of a configuration: its default, its meaning and its range.
+
+    Args:
+      default: the value where no layer sets another.
+      help: the flag's `--help` text, units included; `{part}` in it is the prefix of the part.
+      choices: the values allowed for a string; none means any.
+      parts: of a choice, the parts that each value adds; its keys are the choices.
+      needs: a field of the composition ("init_from") that must be non-zero and non-empty, or have one value
+        ("heads=both"), for this field to be read.
+      low: the least allowed value of a number, or of each number of a tuple.
+      high: the greatest one.
+      identity: whether another value makes another run; a folder of data may move, and the run stays the same run.
+    """
+    metadata = {"help": help, "choices": choices or tuple(parts or ()), "parts": parts or {}, "needs": needs}
+    return dataclasses.field(default=default, metadata={**metadata, "low": low, "high": high, "identity": identity})
+
+
+class Setting(NamedTuple):
+    """A field as a flag."""
+
+    name: str
+    kind: Any
+    default: Any
+    metadata: Mapping[str, Any]
+    module: str  # under whose heading `--help` lists it
+    help: str
+    needs: str = ""
+    choice: str = ""  # the field that adds it to a composition; "" if it is always there
+    readers: Mapping[str, bool] = {}  # by value of that field: whether it does
+
+    @property
+    def where_read(self) -> str:
+        """The flags with which the field is read, such as `--optimizer=sgd or muon`; "" if always."""
+        conditions = [f"--{self.needs}"] if self.needs else []
+        if self.choice:
+            readers, others = (
+                [value for value, reads in self.readers.items() if reads is kind] for kind in (True, False)
+            )
+            all_but_one = len(readers) > 3 and len(others) == 1
+            condition = f"{self.choice} other than {others[0]}" if all_but_one else f"{self.choice}={_either(readers)}"
+            conditions = [f"--{condition}", *conditions]
+        return " and ".join(conditions)
+
+
+def _own_settings(config_class: type[Any]) -> dict[str, Setting]:
+    """The fields that a class has itself, those of its bases included, by name."""
+    types = typing.get_type_hints(config_class)
+    return {
+        field.name: Setting(
+            field.name,
+            types[field.name],
+            field.default,
+            field.metadata,
+            next(base for base in config_class.__mro__ if field.name in inspect.get_annotations(base)).__module__,
+            field.metadata["help"],
+            field.metadata["needs"],
+        )
+        for field in dataclasses.fields(config_class)
+        if field.metadata
+    }
+
+
+own_settings = typing.cast("Callable[[type[Any]], dict[str, Setting]]", functools.cache(_own_settings))
+
+
+def nearest(name: str, known: set[str]) -> str:
+    """`; did you mean 'X'?` where something close is known, else nothing."""
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _either(values: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
+
+
+def as_text(value: Any) -> str:
+    """A value as a flag takes it: the tuple ((20, 0.5), (32, 0.5)) is 20:0.5,32:0.5."""
+    if not isinstance(value, tuple | list):
+        return str(value)
+    return ",".join(":".join(map(str, item)) if isinstance(item, tuple | list) else str(item) for item in value)
+
+
+def _parsed(text: str, kind: Any, separators: str = ",:") -> Any:
+    """A tuple, or a number in one, from what `as_text` makes of it; ValueError if it is written otherwise."""
+    if typing.get_origin(kind) is not tuple:
+        if "_" in text:  # which Python takes within numbers
+            raise ValueError(text)
+        return float(fractions.Fraction(text)) if kind is float else kind(text)
+    items = text.split(separators[0]) if text else []
+    kinds = _item_kinds(kind, len(items))
+    return tuple(_parsed(item, of_item, separators[1:]) for item, of_item in zip(items, kinds, strict=True))
+
+
+def _item_kinds(kind: Any, length: int) -> tuple[Any, ...]:
+    kinds = typing.get_args(kind)
+    return kinds[:1] * length if kinds[-1] is Ellipsis else kinds
+
+
+def checked(one: Setting, value: Any) -> Any:
+    """The value, lists and texts of tuples made tuples; errors.BadArgumentError where it is out of range."""
+    limits = one.metadata
+    if typing.get_origin(one.kind) is tuple:
+        value = as_tuple(one, value)
+    problem = f"{one.name}={value!r}"
+    if not _has_type(value, one.kind):
+        raise errors.BadArgumentError(f"{problem}: expected {getattr(one.kind, '__name__', one.kind)}")
+    if limits["choices"] and value not in limits["choices"]:
+        hint = nearest(value, set(limits["choices"]))
+        raise errors.BadArgumentError(f"{problem}: expected one of {', '.join(limits['choices'])}{hint}")
+    low, high = limits["low"], limits["high"]
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, float) and not math.isfinite(number):
+            raise errors.BadArgumentError(f"{problem}: expected a finite number")
+        if (low is not None and number < low) or (high is not None and number > high):
+            raise errors.BadArgumentError(f"{problem}: expected {range_in_words(low, high)}")
+    return value
+
+
+def as_tuple(one: Setting, value: Any) -> Any:
+    """The tuple that a text or a list stands for; errors.BadArgumentError where it is none of the field's type."""
+    try:
+        if isinstance(value, str):
+            return _parsed(value, one.kind)
+        result = tuple(tuple(item) if isinstance(item, list) else item for item in value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        result = None
+    if result is None or not _has_type(result, one.kind):
+        raise errors.BadArgumentError(f"{one.name}={as_text(value)}: expected numbers such as {example(one)}")
+    return result
+
+
+def example(one: Setting) -> str:
+    """A value of a tuple's field as a flag takes it."""
+    return as_text(one.default) or "20:0.15,24:0.35,32:0.5"
+
+
+def range_in_words(low: float | None, high: float | None) -> str:
+    """The range of a number, such as `at least 1`."""
+    if high is None:
+        return f"at least {low}"
+    return f"at most {high}" if low is None else f"{low} to {high}"
+
+
+def _has_type(value: Any, kind: Any) -> bool:
+    if typing.get_origin(kind) is tuple:
+        kinds = _item_kinds(kind, len(value))
+        return len(kinds) == len(value) and all(map(_has_type, value, kinds))
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
