@@ -2,7 +2,7 @@
 
     python -m tuning.study --study=fast_ablation --budget=short
 
-prints a progress bar and a table, and leaves report.json, report.md and plots in the study's folder, beside each cell's
+prints a progress bar and a table, and leaves report.json, report.md and plots in the study's folder, beside each job's
 own figures. The same command goes on where it was cut off; on a finished study it draws the report again.
 """
 
@@ -20,8 +20,9 @@ from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.studies import catalogue, design
 from tuning.studies import folder as study_folder
-from tuning.studies.design import Cell, Study
+from tuning.studies.design import Study
 from tuning.studies.folder import StudyFolder
+from tuning.workers.job import TrainingJob
 
 MOST_WORKERS = 4  # each takes about a GiB
 
@@ -37,7 +38,7 @@ VARIANTS = flags.DEFINE_list("variants", [], "run these variants alone; default 
 WORKERS = flags.DEFINE_integer(
     "workers",
     None,
-    "cells trained side by side, each on its share of the processors; default one a processor, four at most, in "
+    "jobs trained side by side, each on its share of the processors; default one a processor, four at most, in "
     "studies of small networks, and of all at --budget=smoke, on machines without a GPU, else 1",
     lower_bound=1,
 )
@@ -56,19 +57,19 @@ def main() -> None:
     if source.dataset == AUTO:
         source = _prepared(source)
     seeds = range(SEED.value, SEED.value + (REPEATS.value or study.repeats[BUDGET.value]))
-    cells = study.cells(variants, BUDGET.value, seeds, source)
+    jobs = study.jobs(variants, BUDGET.value, seeds, source)
     path = STUDY_DIR.value or os.path.join("runs", "studies", f"{study.name}-{source.dataset}-{BUDGET.value}")
-    others = study.cells(study.variants, BUDGET.value, seeds[:1], source)
-    with study_folder.claim(pathlib.Path(path), study.name, BUDGET.value, cells, others) as folder:
-        if not all(folder.is_finished(cell) for cell in cells):
+    others = study.jobs(study.variants, BUDGET.value, seeds[:1], source)
+    with study_folder.claim(pathlib.Path(path), study.name, BUDGET.value, jobs, others) as folder:
+        if not all(folder.is_finished(job) for job in jobs):
             _prepared(source)
             try:
-                _run(folder, cells, WORKERS.value or _num_workers(study.is_side_by_side(BUDGET.value)))
+                _run(folder, jobs, WORKERS.value or _num_workers(study.is_side_by_side(BUDGET.value)))
             except errors.InterruptedRunError:
                 _report(study, source.dataset, folder)
                 raise
         _report(study, source.dataset, folder)
-        _refuse_failures(folder, cells)
+        _refuse_failures(folder, jobs)
 
 
 def _prepared(source: SourceConfig) -> SourceConfig:
@@ -82,15 +83,15 @@ def _num_workers(is_side_by_side: bool) -> int:
     return min(cpu.count(), MOST_WORKERS) if is_side_by_side and not has_gpu else 1
 
 
-def _run(folder: StudyFolder, cells: Sequence[Cell], num_workers: int) -> None:
+def _run(folder: StudyFolder, jobs: Sequence[TrainingJob], num_workers: int) -> None:
     from tuning.studies import runner
 
     try:
-        runner.run(folder, cells, num_workers=num_workers)
+        runner.run(folder, jobs, num_workers=num_workers)
     except errors.InterruptedRunError as error:
-        num_finished = sum(folder.is_finished(cell) for cell in cells)
+        num_finished = sum(folder.is_finished(job) for job in jobs)
         raise errors.InterruptedRunError(
-            f"interrupted; {num_finished} of {len(cells)} cells are finished, and the same command goes on from there"
+            f"interrupted; {num_finished} of {len(jobs)} jobs are finished, and the same command goes on from there"
         ) from error
 
 
@@ -128,13 +129,13 @@ def _draw(report: dict[str, Any], folder: pathlib.Path) -> None:
         print(f"written: {path}")
 
 
-def _refuse_failures(folder: StudyFolder, cells: Sequence[Cell]) -> None:
-    failed = [cell for cell in cells if not folder.is_finished(cell)]
+def _refuse_failures(folder: StudyFolder, jobs: Sequence[TrainingJob]) -> None:
+    failed = [job for job in jobs if not folder.is_finished(job)]
     if failed:
         result = folder.result(failed[0])
         assert result is not None
         raise errors.FailedError(
-            f"{len(failed)} of {len(cells)} cells failed, such as {failed[0].name}: {result['reason']}; "
+            f"{len(failed)} of {len(jobs)} jobs failed, such as {failed[0].name}: {result['reason']}; "
             "the same command tries them again"
         )
 

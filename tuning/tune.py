@@ -109,7 +109,7 @@ def _search(tuned: Session) -> None:
     from models import training
     from tuning.sessions import search
 
-    first = tuned.first_cell()
+    first = tuned.first_job()
     training.check(first.data, first.train)  # before hours of trials that could not but fail
     num_retrained = RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0
     try:

@@ -1,4 +1,4 @@
-"""A small study's cells, for tests that train nothing."""
+"""A small study's jobs, for tests that train nothing."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tuning.studies import catalogue
 
 
 @pytest.fixture
-def cells():
+def jobs():
     """Of the study `normalisation` in the smoke budget: two variants with seeds 0 and 1."""
     study = catalogue.find("normalisation")
-    return study.cells(study.variants, "smoke", range(2), SourceConfig(dataset="shapes100_tiny"))
+    return study.jobs(study.variants, "smoke", range(2), SourceConfig(dataset="shapes100_tiny"))

@@ -1,4 +1,4 @@
-"""What stands in for the training of a cell: importable by a worker's process, and done in no time."""
+"""What stands in for the training of a job: importable by a worker's process, and done in no time."""
 
 import os
 import pathlib
@@ -8,10 +8,10 @@ import time
 from typing import Any
 
 from pipeline.common import errors
-from tuning.studies.design import Cell
+from tuning.workers.job import TrainingJob
 
 
-def outcome(cell: Cell, accuracy: float = 0.5, **changes: Any) -> dict[str, Any]:
+def outcome(job: TrainingJob, accuracy: float = 0.5, **changes: Any) -> dict[str, Any]:
     """What `tuning.workers.train_job.train` would have returned."""
     report = {
         "fine_accuracy": accuracy,
@@ -53,44 +53,44 @@ def fail_to_resolve(precision: str) -> str:
     raise OSError(f"no machine for {precision}")
 
 
-def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    _count(cell, run_dir)
-    return outcome(cell)
+def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(job, run_dir)
+    return outcome(job)
 
 
-def train_but_fail_one(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    _count(cell, run_dir)
-    if cell.variant == "unit":
+def train_but_fail_one(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(job, run_dir)
+    if job.label == "unit":
         raise errors.DivergedError("fine_loss is nan,\nexpected a number")
-    return outcome(cell)
+    return outcome(job)
 
 
-def train_but_fill_the_disk(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    _count(cell, run_dir)
+def train_but_fill_the_disk(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(job, run_dir)
     raise OSError("No space left on device")
 
 
-def train_without_data(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    _count(cell, run_dir)
+def train_without_data(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(job, run_dir)
     raise errors.FailedError("the data set is not prepared")
 
 
-def train_and_leave(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    """Train, answer, and end the process before the next cell comes."""
-    _count(cell, run_dir)
+def train_and_leave(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    """Train, answer, and end the process before the next job comes."""
+    _count(job, run_dir)
     threading.Timer(0.3, os._exit, [1]).start()
-    return outcome(cell)
+    return outcome(job)
 
 
-def train_but_be_killed_once(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    if cell.variant == "unit":
-        _count(cell, run_dir)
+def train_but_be_killed_once(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    if job.label == "unit":
+        _count(job, run_dir)
         os.kill(os.getpid(), signal.SIGKILL)
-    return outcome(cell)
+    return outcome(job)
 
 
-def train_until_told(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    _count(cell, run_dir)
+def train_until_told(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(job, run_dir)
     told = []
     signal.signal(signal.SIGTERM, lambda *_: told.append(True))
     while not told:
@@ -99,44 +99,44 @@ def train_until_told(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
     raise errors.InterruptedRunError("saved")
 
 
-def _count(cell: Cell, run_dir: pathlib.Path) -> None:
+def _count(job: TrainingJob, run_dir: pathlib.Path) -> None:
     run_dir.mkdir(parents=True, exist_ok=True)
     with open(run_dir.parent.parent / "calls.txt", "a", encoding="ascii") as calls:
-        calls.write(f"{cell.name}\n")
+        calls.write(f"{job.name}\n")
 
 
-def train_as_well_as_the_rate(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+def train_as_well_as_the_rate(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     """A trial: the better, the nearer its learning rate is to 0.3; each call is counted beside the runs."""
-    _count(cell, run_dir)
-    return outcome(cell, accuracy=0.5 - abs(cell.train.learning_rate - 0.3), epochs=cell.train.epochs)
+    _count(job, run_dir)
+    return outcome(job, accuracy=0.5 - abs(job.train.learning_rate - 0.3), epochs=job.train.epochs)
 
 
-def train_slowly(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+def train_slowly(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     time.sleep(0.3)
-    return train_as_well_as_the_rate(cell, run_dir)
+    return train_as_well_as_the_rate(job, run_dir)
 
 
-def train_but_fail_every_other(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    if int(cell.variant) % 2:
+def train_but_fail_every_other(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    if int(job.label) % 2:
         raise MemoryError("no room for the network")
-    return train_as_well_as_the_rate(cell, run_dir)
+    return train_as_well_as_the_rate(job, run_dir)
 
 
-def train_and_fail(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
+def train_and_fail(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     raise errors.FailedError("fine_loss is nan, expected a number")
 
 
-def train_to_no_number(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    return outcome(cell, accuracy=float("nan"), epochs=cell.train.epochs)
+def train_to_no_number(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    return outcome(job, accuracy=float("nan"), epochs=job.train.epochs)
 
 
-def train_for_ever(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    _count(cell, run_dir)
+def train_for_ever(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(job, run_dir)
     while True:
         time.sleep(1.0)
 
 
-def train_a_while(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    outcome = train_as_well_as_the_rate(cell, run_dir)
-    time.sleep(8.0 if int(cell.variant) < 2 else 0.1)
+def train_a_while(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    outcome = train_as_well_as_the_rate(job, run_dir)
+    time.sleep(8.0 if int(job.label) < 2 else 0.1)
     return outcome

@@ -20,11 +20,11 @@ def call(*flags: str) -> subprocess.CompletedProcess:
     return subprocess.run(command(*flags), cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
-def signalled(number: int, cell: pathlib.Path, *flags: str) -> int:
-    """Send a study a signal once it has finished a cell; its exit code."""
+def signalled(number: int, job: pathlib.Path, *flags: str) -> int:
+    """Send a study a signal once it has finished a job; its exit code."""
     with subprocess.Popen(command(*flags), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 240
-        while not cell.exists() and time.monotonic() < deadline:
+        while not job.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(number)
         return process.wait()
@@ -50,11 +50,11 @@ def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
     assert "[1/4]" not in done.stdout  # never again
     report = json.loads((folder / "report.json").read_text())
     assert [row["seeds"] for row in report["variants"]] == [[0, 1], [0, 1]]
-    assert all(cell["status"] == "finished" and cell["train_petaflop"] > 0 for cell in report["cells"])
+    assert all(job["status"] == "finished" and job["train_petaflop"] > 0 for job in report["cells"])
     assert (report["num_train"], report["num_validation"], report["split"]) == ([1500], [500], "validation")
-    cell = json.loads(first.read_text())
-    assert cell["config"]["padding"] == "same"
-    assert cell["report"]["steps"] == 6
+    job = json.loads(first.read_text())
+    assert job["config"]["padding"] == "same"
+    assert job["report"]["steps"] == 6
     files = {path.name for path in folder.iterdir()}
     assert {"report.md", "bars_fine_accuracy.png"} <= files  # of one epoch there are no curves
     assert not list((folder / "runs").iterdir())

@@ -1,9 +1,10 @@
-"""Keras Tuner's search algorithms, made to survive: what they propose next follows from a journal of what happened.
+"""Keras Tuner's search algorithms with a journal in place of its files, so that any end of a process is survived.
 
-Keras Tuner writes its state as JSON in place, in several files that a kill leaves torn or at odds; here nothing of it
-reaches the disk. The journal gets one line for a trial that begins and one for a trial that ends, each made durable
-before anything else happens; a session that goes on replays them to an oracle made anew with the same seed, which then
-is where the other one was, to the state of its random generators.
+Keras Tuner writes its state in place into several JSON files, which a kill leaves torn. Here the journal gets one
+durable line when a trial begins and one when it ends. A session that continues replays the journal to a new oracle of
+the same seed, whose state then equals the old one's, random generators included.
+
+This module alone uses private parts of Keras Tuner, and checks that its version is one that they were tested with.
 """
 
 import functools
@@ -15,38 +16,61 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, HyperbandOracle, RandomSearchOracle
-from keras_tuner.src.engine import oracle as oracle_module
 from sklearn.exceptions import ConvergenceWarning
 
 from pipeline.common import errors
 from tuning.sessions.journal import Journal
 
+SUPPORTED = ((1, 4, 8), (1, 5))  # Keras Tuner from the first version, below the second
+
+
+def check_version(version: str) -> None:
+    """Check that Keras Tuner is of a version whose private parts are as this module expects.
+
+    Raises:
+      errors.FailedError: it is another one.
+    """
+    first, end = SUPPORTED
+    if not first <= tuple(int(part) for part in version.split(".")[:3] if part.isdecimal()) < end:
+        expected = f">={'.'.join(map(str, first))},<{'.'.join(map(str, end))}"
+        raise errors.FailedError(
+            f"keras-tuner {version}: expected {expected}, whose private parts tuning.tune uses; "
+            f"pip install 'keras-tuner{expected}', or run tests/tuning/sessions/test_oracles.py with this one and "
+            "change SUPPORTED in tuning/sessions/oracles.py"
+        )
+
+
+check_version(keras_tuner.__version__)
+from keras_tuner.src import protos  # noqa: E402, F401  # imported by chief
+from keras_tuner.src.distribute.oracle_chief import OracleServicer  # noqa: E402, F401  # imported by chief
+from keras_tuner.src.engine.oracle import LOCKS, THREADS  # noqa: E402
+
 OBJECTIVE = "objective"
 RUNNING, IDLE, STOPPED = TrialStatus.RUNNING, TrialStatus.IDLE, TrialStatus.STOPPED
 COMPLETED, FAILED = TrialStatus.COMPLETED, TrialStatus.FAILED
-NOBODY = "nobody"  # asks whether there is anything left, and gives it back
-_BAYESIAN_STARTS = 50  # points from which Keras Tuner looks for the best of its model's answers
+PROBE_TUNER_ID = "nobody"  # asks whether a trial is left, and gives it back
+_BAYESIAN_STARTS = 50  # points from which Keras Tuner maximises its model of the objective
 _NO_LIMIT = 10**9  # Keras Tuner counts failures in a row and raises with its lock held; the session counts its own
 
 
-def _alone(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let one thread at a time into the oracle, and leave it usable whatever the method raises."""
+def _synchronized(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let one thread at a time into the oracle, and release Keras Tuner's own lock whatever the method raises."""
 
     @functools.wraps(method)
-    def guarded(self: "Oracle", *arguments: Any) -> Any:
+    def synchronized(self: "Oracle", *arguments: Any) -> Any:
         with self._lock:
             try:
                 return method(self, *arguments)
             finally:
-                if oracle_module.LOCKS[self].locked():  # by this thread: the others wait before
-                    oracle_module.THREADS[self] = None
-                    oracle_module.LOCKS[self].release()
+                if LOCKS[self].locked():  # by this thread: the others wait for self._lock
+                    THREADS[self] = None
+                    LOCKS[self].release()
 
-    return guarded
+    return synchronized
 
 
 class Oracle(keras_tuner.Oracle):
-    """What each of Keras Tuner's oracles gets: no files of its own, the journal, and replay."""
+    """Base of the oracles: without Keras Tuner's files, with the journal and its replay."""
 
     journal: Journal
     ongoing_trials: dict[str, Trial]
@@ -56,40 +80,50 @@ class Oracle(keras_tuner.Oracle):
     _replayed: Mapping[str, Any] | None = None  # the event under replay
 
     def save(self) -> None:
-        """Nothing: the journal is the state."""
+        """Do nothing: the journal is the state."""
 
     def _save_trial(self, trial: Trial) -> None:
-        """Nothing: the journal is the state."""
+        """Do nothing: the journal is the state."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._lock = threading.RLock()  # Keras Tuner's own lock stays held where something raises
+        self._lock = threading.RLock()  # Keras Tuner's own lock stays held after an exception
 
-    @_alone
+    @property
+    def busy_workers(self) -> list[str]:
+        """The names of the workers that have a trial."""
+        return list(self.ongoing_trials)
+
+    @property
+    def has_workers(self) -> bool:
+        """Whether a worker has not yet been told that the search is over."""
+        return bool(self.tuner_ids)
+
+    @_synchronized
     def create_trial(self, tuner_id: str) -> Trial:
-        """The trial that a worker is to run; one that it has not ended yet is given to it again."""
+        """The trial that a worker is to run: the one that it has not ended, or a new one."""
         is_known, seed_state = tuner_id in self.ongoing_trials, self._seed_state
         trial = super().create_trial(tuner_id)
         if trial.status != RUNNING:
-            self._seed_state = seed_state  # the journal knows nothing of a question that led to no trial
+            self._seed_state = seed_state  # a call that led to no trial is not in the journal
         elif not is_known:
             values = trial.hyperparameters.values
             self._keep({"event": "begin", "worker": tuner_id, "trial": trial.trial_id, "values": values})
         return trial
 
-    @_alone
+    @_synchronized
     def end_trial(self, trial: Trial) -> None:
-        """Take a trial back, COMPLETED with its objective reported by `update_trial`, or FAILED."""
-        own = self.trials[trial.trial_id]
-        objective = own.metrics.get_best_value(OBJECTIVE) if trial.status == COMPLETED else None
+        """End a trial, COMPLETED with the objective that `update_trial` got, or FAILED."""
+        known = self.trials[trial.trial_id]
+        objective = known.metrics.get_best_value(OBJECTIVE) if trial.status == COMPLETED else None
         self._keep({"event": "end", "trial": trial.trial_id, "status": trial.status, "objective": objective})
         super().end_trial(trial)
 
-    @_alone
+    @_synchronized
     def finish(self, trial: Trial, record: Mapping[str, Any]) -> None:
-        """Take a trial back with its record: `status`, and `objective` where it completed.
+        """End a trial with its record: `status`, and `objective` where it completed.
 
-        One that has ended already, by a worker that was given up and yet lived, is only taken from whoever has it.
+        A trial that has ended already, by a worker that had timed out, is only taken from the workers that have it.
         """
         if self.trials[trial.trial_id].status in (COMPLETED, FAILED):
             self.forget(trial.trial_id)
@@ -99,9 +133,9 @@ class Oracle(keras_tuner.Oracle):
         trial.status = record["status"]
         self.end_trial(trial)
 
-    @_alone
+    @_synchronized
     def requeue(self, workers: Sequence[str] | None = None) -> None:
-        """Let trials that nobody runs any more be run by whoever asks next: those of some workers, or all."""
+        """Give the trials of these workers, or of all, to the workers that ask next."""
         gone = sorted(self.ongoing_trials.keys() & (self.ongoing_trials if workers is None else set(workers)))
         if not gone:
             return
@@ -110,9 +144,9 @@ class Oracle(keras_tuner.Oracle):
             self._retry_queue.append(self.ongoing_trials.pop(name).trial_id)
             self.tuner_ids.discard(name)
 
-    @_alone
+    @_synchronized
     def forget(self, trial_id: str) -> None:
-        """Take a trial that has ended from the workers and the queue that still have it."""
+        """Remove a trial that has ended from the workers and the queue that still have it."""
         have = sorted(name for name, trial in self.ongoing_trials.items() if trial.trial_id == trial_id)
         if not have and trial_id not in self._retry_queue:
             return
@@ -121,19 +155,19 @@ class Oracle(keras_tuner.Oracle):
             del self.ongoing_trials[name]
         self._retry_queue = [other for other in self._retry_queue if other != trial_id]
 
-    @_alone
+    @_synchronized
     def has_more(self) -> bool:
-        """Whether it would propose another trial, if somebody asked."""
-        trial = self.create_trial(NOBODY)
+        """Whether there is another trial to propose."""
+        trial = self.create_trial(PROBE_TUNER_ID)
         if trial.status == RUNNING:
-            self.requeue([NOBODY])
+            self.requeue([PROBE_TUNER_ID])
         return trial.status != STOPPED
 
     def replay(self) -> None:
-        """Live through the journal's events, which an oracle of the same arguments has left there.
+        """Repeat the events of the journal, which an oracle of the same arguments has written.
 
         Raises:
-          errors.FailedError: it would have proposed other trials: it is of another session or version.
+          errors.FailedError: this oracle would have proposed other trials.
         """
         for number, event in enumerate(self.journal.events(), start=1):
             self._replayed = event
@@ -163,10 +197,10 @@ class _Random(Oracle, RandomSearchOracle):
 
 class _Grid(Oracle, GridSearchOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """As Keras Tuner's, but that the next combination follows while this one is under way.
+        """Propose the next combination while this one is under way.
 
-        Keras Tuner waits for its end, in case it adds hyperparameters: workers would take turns. A session's spaces
-        have theirs from the start.
+        Keras Tuner waits for a trial to end, in case it adds hyperparameters: workers would take turns. A session's
+        space has all of its hyperparameters from the start.
         """
         proposed = super().populate_space(trial_id)
         if proposed["status"] == RUNNING:
@@ -180,13 +214,15 @@ class _Hyperband(Oracle, HyperbandOracle):
 
 class _Bayesian(Oracle, BayesianOptimizationOracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """As Keras Tuner's, but for the model of the objective: under replay its answer stands in the journal."""
+        """Propose by the model of the objective; a replay takes the proposal from the journal instead."""
         num_completed = sum(trial.status == COMPLETED for trial in self.trials.values())
         if self._replayed is None or num_completed < self.num_initial_points:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # of few points; it says nothing of the proposal
+                warnings.simplefilter("ignore", ConvergenceWarning)  # normal with few points
                 return super().populate_space(trial_id)
-        self._random_state.uniform(size=(_BAYESIAN_STARTS, len(self._nonfixed_space())))  # what it would have drawn
+        self._random_state.uniform(
+            size=(_BAYESIAN_STARTS, len(self._nonfixed_space()))
+        )  # the draws that the model's search would have made
         return {"status": RUNNING, "values": dict(self._replayed["values"])}
 
 
@@ -200,18 +236,17 @@ def build(
     spent_s: Callable[[], float] = lambda: 0.0,
     has_time_limit: bool = False,
 ) -> Oracle:
-    """An oracle that maximises the objective, where the journal says it is.
+    """An oracle that maximises the objective, in the state that the journal describes.
 
     Args:
       tuner: one of `session.TUNERS`.
-      space: with every hyperparameter in it.
-      journal: of a session of these very arguments, or an empty one.
-      max_trials: so many at most; Hyperband's number follows from `max_epochs`.
+      space: all hyperparameters.
+      journal: of a session with the same arguments, or an empty one.
+      max_trials: the most trials; Hyperband's number follows from `max_epochs`.
       max_epochs: of a trial; only Hyperband reads it.
-      seed: of what it proposes.
-      spent_s: seconds that the session has taken so far, for the journal.
-      has_time_limit: whether whoever asks ends the search by the clock; Hyperband then goes through its brackets again
-        and again, instead of once.
+      seed: of the proposals.
+      spent_s: returns the seconds that the session has taken, for the journal.
+      has_time_limit: whether the caller ends the search by the clock; Hyperband then repeats its brackets.
     """
     common = {
         "objective": keras_tuner.Objective(OBJECTIVE, "max"),

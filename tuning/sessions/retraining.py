@@ -11,10 +11,11 @@ from models.config import saved
 from models.training import signals
 from pipeline.common import errors
 from tuning.sessions.session import Session, accuracies, objective
-from tuning.studies.design import Cell
 from tuning.workers import train_job
+from tuning.workers.job import TrainingJob
+from tuning.workers.pool import WorkerPool
 from tuning.workers.train_job import Train
-from tuning.workers.worker_process import CallError, DiedError, RecycledWorker
+from tuning.workers.worker_process import WorkerError
 
 ACCURACIES = ("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy")
 Evaluate = Callable[[pathlib.Path, str], dict[str, Any]]
@@ -33,7 +34,7 @@ def run(
       session: whose folder takes the runs.
       best: the record of a trial.
       seeds: of the trainings.
-      train: what trains a cell in a worker's process; importable by name.
+      train: what trains a job in a worker's process; importable by name.
       evaluate: what evaluates its run there, on a split.
 
     Returns:
@@ -44,34 +45,33 @@ def run(
       errors.FailedError: a training or an evaluation failed.
       errors.InterruptedRunError: SIGINT or SIGTERM came; the same call goes on.
     """
-    found: dict[str, dict[str, float]] = {"untuned": {}, "tuned": {}}
+    objectives: dict[str, dict[str, float]] = {"untuned": {}, "tuned": {}}
     tests: list[dict[str, float | None]] = []
-    worker = RecycledWorker()
     try:
-        with signals.Requests(listen=True) as requests:
+        with signals.Requests(listen=True) as requests, WorkerPool(requests) as pool:
             for seed in seeds:
-                untuned = session.trunk_cell(seed)
+                untuned = session.trunk_job(seed)
                 path = session.retrained_dir(untuned)
-                outcome = _answer(worker, requests, train, untuned, path)
-                found["untuned"][str(seed)] = objective(session.config, _on_validation(outcome))
+                outcome = pool.call(train, untuned, path)
+                objectives["untuned"][str(seed)] = objective(session.config, _on_validation(outcome))
                 tuned = _tuned(session, best, seed, untuned, path)
                 path = session.retrained_dir(tuned)
-                outcome = _answer(worker, requests, train, tuned, path)
-                found["tuned"][str(seed)] = objective(session.config, _on_validation(outcome))
+                outcome = pool.call(train, tuned, path)
+                objectives["tuned"][str(seed)] = objective(session.config, _on_validation(outcome))
                 if outcome["report"]["split"] != "test":  # else an earlier call has read it
-                    outcome["report"] = _answer(worker, requests, evaluate, path, "test")
+                    outcome["report"] = pool.call(evaluate, path, "test")
                 tests.append(accuracies(outcome["report"]))
-    except (CallError, DiedError) as error:
-        raise errors.FailedError(f"training the best trial again: {error}") from error
-    finally:
-        worker.interrupt()
+    except WorkerError as error:
+        raise errors.FailedError(f"retrain_best: {error}") from error
     tested = {name: _mean([test[name] for test in tests]) for name in ("fine", "coarse")}
-    outcome = {"trial": best["id"], **found, "test": tested}
+    outcome = {"trial": best["id"], **objectives, "test": tested}
     session.write_retrained(outcome)
     return outcome
 
 
-def _tuned(session: Session, best: Mapping[str, Any], seed: int, untuned: Cell, untuned_path: pathlib.Path) -> Cell:
+def _tuned(
+    session: Session, best: Mapping[str, Any], seed: int, untuned: TrainingJob, untuned_path: pathlib.Path
+) -> TrainingJob:
     """The best trial's configuration with another seed, on this seed's trunk or as long as the preset."""
     own: dict[str, Any] = {"seed": seed}
     if session.space.has_frozen_trunk:
@@ -79,20 +79,13 @@ def _tuned(session: Session, best: Mapping[str, Any], seed: int, untuned: Cell, 
     else:
         own |= {"epochs": untuned.train.epochs, "patience": untuned.train.patience}
     data, train = saved.configs({**best["config"], **own})
-    return Cell(f"tuned-{best['id']}", data.replace(data_dir=untuned.data.data_dir), train)
+    return TrainingJob(f"tuned-{best['id']}", data.replace(data_dir=untuned.data.data_dir), train)
 
 
 def _on_validation(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """The report as the training left it; an evaluation on test may have come since."""
     last, report = outcome["rows"][-1], outcome["report"]
     return {**report, "split": "validation", **{name: last[f"validation_{name}"] for name in ACCURACIES}}
-
-
-def _answer(
-    worker: RecycledWorker, requests: signals.Requests, function: Callable[..., Any], *arguments: Any
-) -> dict[str, Any]:
-    worker.call(function, *arguments)
-    return worker.answer_unless(requests)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

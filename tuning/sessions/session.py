@@ -22,7 +22,7 @@ from pipeline.common.config import Config, build, check_known, check_read, setti
 from pipeline.data_config import SPLIT_FIELDS, DataConfig, SourceConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.search_space import OF_A_TRUNK, Space
-from tuning.studies.design import Cell
+from tuning.workers.job import TrainingJob
 
 if TYPE_CHECKING:  # it costs seconds to import
     from keras_tuner import HyperParameters
@@ -93,7 +93,7 @@ def accuracies(report: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 class Session:
-    """The files of one session, and how its trials become cells. Made by `claim`."""
+    """The files of one session, and how its trials become jobs. Made by `claim`."""
 
     def __init__(self, path: pathlib.Path, config: SessionConfig, space: Space, source: SourceConfig) -> None:
         self.path, self.config, self.space, self.source = path, config, space, source
@@ -109,8 +109,8 @@ class Session:
         import keras_tuner
 
         hyperparameters = keras_tuner.HyperParameters()
-        cell = self.cell("0", hyperparameters)
-        check_read(self.space.base, cell.data, cell.train)
+        job = self.job("0", hyperparameters)
+        check_read(self.space.base, job.data, job.train)
         if not hyperparameters.space:
             raise errors.BadArgumentError(f"space={self.config.space}: expected hyperparameters, found none")
         conditional = [one.name for one in hyperparameters.space if one.conditions]
@@ -119,17 +119,17 @@ class Session:
                 f"space={self.config.space}: {conditional[0]!r} is asked for under a condition; ask for each "
                 "hyperparameter at every call, so that all trials have the same ones"
             )
-        if not cell.data.num_validation:
+        if not job.data.num_validation:
             raise errors.BadArgumentError(
                 f"space={self.config.space}: num_validation=0; a search chooses on validation, so hold images out"
             )
-        if cell.train.heads == "coarse" and self.config.objective != "coarse":
+        if job.train.heads == "coarse" and self.config.objective != "coarse":
             raise errors.BadArgumentError(
                 f"objective={self.config.objective}: the space's networks answer coarse labels alone; expected coarse"
             )
         return hyperparameters
 
-    def cell(self, trial_id: str, hyperparameters: "HyperParameters") -> Cell:
+    def job(self, trial_id: str, hyperparameters: "HyperParameters") -> TrainingJob:
         """A trial's training: preset < the session's precision < the space's base < what it chooses < OF_THE_SESSION.
 
         Raises:
@@ -151,19 +151,19 @@ class Session:
                     f"space={self.config.space}: sets {name!r}, which is the session's own; leave it out"
                 )
         own = {"patience": self.config.patience, **self._epochs(hyperparameters), **self._trunk()}
-        cell = self._cell(trial_id, {**chosen, **own})
-        return dataclasses.replace(cell, unread=tuple(unread(values, cell.data, cell.train)))
+        job = self._job(trial_id, {**chosen, **own})
+        return dataclasses.replace(job, unread=tuple(unread(values, job.data, job.train)))
 
-    def trunk_cell(self, seed: int) -> Cell:
+    def trunk_job(self, seed: int) -> TrainingJob:
         """The training of the trunk whose heads are searched: the preset, untuned, on the same images."""
         base = {name: value for name, value in self.space.base.items() if name in OF_A_TRUNK}
-        return self._cell("untuned", {"seed": seed}, base)
+        return self._job("untuned", {"seed": seed}, base)
 
-    def first_cell(self) -> Cell:
+    def first_job(self) -> TrainingJob:
         """What is trained first: the trunk, where the session needs one of its own, or else a trial."""
         if self.space.has_frozen_trunk and not self.config.trunk_run_dir:
-            return self.trunk_cell(self.config.seed)
-        return self.cell("0", self.declared())
+            return self.trunk_job(self.config.seed)
+        return self.job("0", self.declared())
 
     @property
     def trunk_dir(self) -> pathlib.Path:
@@ -174,11 +174,11 @@ class Session:
         """Where a trial that is under way has its run folder."""
         return self.path / "runs" / trial_id
 
-    def retrained_dir(self, cell: Cell) -> pathlib.Path:
+    def retrained_dir(self, job: TrainingJob) -> pathlib.Path:
         """Where what is trained again after the search has its run folder; the session's own trunk is there already."""
-        if cell == self.trunk_cell(self.config.seed) and self.trunk_dir.exists():
+        if job == self.trunk_job(self.config.seed) and self.trunk_dir.exists():
             return self.trunk_dir
-        return self.path / "retrained" / cell.name
+        return self.path / "retrained" / job.name
 
     def record(self, trial_id: str) -> dict[str, Any] | None:
         """What `write_record` kept of a trial; None where there is nothing, or nothing whole."""
@@ -211,7 +211,7 @@ class Session:
         """Let go of a trial's run folder: its networks would fill the disk."""
         shutil.rmtree(self.run_dir(trial_id), ignore_errors=True)
 
-    def _cell(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> Cell:
+    def _job(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> TrainingJob:
         base = self.space.base if base is None else base
         if base.get("dataset", self.source.dataset) != self.source.dataset:
             raise errors.BadArgumentError(
@@ -221,7 +221,7 @@ class Session:
         own = {"seed": self.config.seed, "precision": self.config.precision}
         layers = (presets.preset(base["preset"]), own, base, values)
         data = build(DataConfig, *layers, self.source.as_dict(), {"archive": ""})
-        return Cell(name, data, build(TrainConfig, *layers))
+        return TrainingJob(name, data, build(TrainConfig, *layers))
 
     def _epochs(self, hyperparameters: "HyperParameters") -> dict[str, float]:
         return {"epochs": float(hyperparameters.values.get("tuner/epochs", self.config.max_epochs))}
@@ -268,11 +268,11 @@ def joined(path: pathlib.Path, config: SessionConfig, space: Space, source: Sour
 def _identity(session: Session) -> dict[str, Any]:
     """What makes the session what it is; the space by its hyperparameters and what their defaults make."""
     hyperparameters = session.declared()
-    cell = session.cell("0", hyperparameters)
+    job = session.job("0", hyperparameters)
     return {
         **session.config.as_dict(identity_only=True),
         "hyperparameters": hyperparameters.get_config()["space"],
-        "trial": {name: value for name, value in cell.identity.items() if name != "trunk_run_dir"},
+        "trial": {name: value for name, value in job.identity.items() if name != "trunk_run_dir"},
     }
 
 

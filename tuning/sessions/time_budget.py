@@ -56,7 +56,7 @@ class Budget:
             own = 0 if config.trunk_run_dir else 1  # the session's own trunk is that of one of the seeds
             trunks = max(0, self._num_retrained - own) * self._trunk_seconds()
             return trial + trunks + self._num_retrained * _seconds_as_slow(better, config.max_epochs)
-        presets_epochs = self._session.trunk_cell(0).train.epochs  # of the best one too, and of the preset beside it
+        presets_epochs = self._session.trunk_job(0).train.epochs  # of the best one too, and of the preset beside it
         return trial + 2 * self._num_retrained * _seconds_as_slow(better, presets_epochs)
 
     def _trunk_seconds(self) -> float:

@@ -2,7 +2,7 @@
 
     preset < Study.base < Study.budgets[budget] < Variant.changes < seed, data set
 
-are the layers of a variant's configuration; the later ones win. A cell is one variant trained with one seed. Nothing
+are the layers of a variant's configuration; the later ones win. A job is one variant trained with one seed. Nothing
 here imports TensorFlow.
 """
 
@@ -11,14 +11,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.config import presets, saved
+from models.config import presets
 from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.common.config import build, check_known, check_read, nearest, settings, unread
 from pipeline.data_config import DataConfig, SourceConfig
+from tuning.workers.job import TrainingJob
 
 BUDGETS = ("smoke", "short", "full")
-# Of a cell's report; own_coarse_accuracy is the one of the two coarse answers that `coarse_source` names.
+# Of a job's report; own_coarse_accuracy is the one of the two coarse answers that `coarse_source` names.
 METRICS = {
     "fine_accuracy": "fine",
     "own_coarse_accuracy": "coarse",
@@ -64,38 +65,6 @@ class Combination:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
-    """One variant trained with one seed."""
-
-    variant: str
-    data: DataConfig
-    train: TrainConfig
-    unread: tuple[str, ...] = ()  # fields that a study or a space sets and that this configuration does not read
-
-    @property
-    def name(self) -> str:
-        """What its files are called."""
-        return f"{self.variant}-seed-{self.train.seed}"
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The whole configuration, as runs save it."""
-        return saved.document(self.data, self.train)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """The part of it that makes the cell what it is."""
-        return {**self.data.as_dict(identity_only=True), **self.train.as_dict(identity_only=True)}
-
-    @property
-    def num_steps(self) -> int:
-        """About how many steps it takes."""
-        views = self.data.virtual_examples or NUM_OFFICIAL[self.data.dataset] - self.data.num_validation
-        steps = max(1, round(self.train.epochs * views / self.data.batch_size))
-        return min(steps, self.train.max_steps) if self.train.max_steps else steps
-
-
-@dataclasses.dataclass(frozen=True)
 class Study:
     """A question, and the runs that answer it.
 
@@ -111,7 +80,7 @@ class Study:
       shown: what is shown beside it, untested.
       combinations: rows made of several variants' models.
       factors: names of the two things that `Variant.levels` vary.
-      side_by_side: whether its networks are so small that, on processors, cells are better trained side by side, each
+      side_by_side: whether its networks are so small that, on processors, jobs are better trained side by side, each
         on its share of them, than one after the other on all.
     """
 
@@ -162,7 +131,7 @@ class Study:
         return known[name]
 
     def is_side_by_side(self, budget: str) -> bool:
-        """Whether its cells are better trained side by side; a budget for a look has small networks everywhere."""
+        """Whether its jobs are better trained side by side; a budget for a look has small networks everywhere."""
         return self.side_by_side or budget == BUDGETS[0]
 
     def against(self, name: str) -> str:
@@ -181,7 +150,7 @@ class Study:
                 raise errors.BadArgumentError(f"variants={','.join(names)}: expected each once, found {name!r} again")
         return [self.variant(name) for name in names] or self.variants
 
-    def cell(self, variant: Variant, budget: str, seed: int, source: SourceConfig) -> Cell:
+    def job(self, variant: Variant, budget: str, seed: int, source: SourceConfig) -> TrainingJob:
         """A variant's configuration at a budget, with a seed, on a data set.
 
         Raises:
@@ -197,20 +166,29 @@ class Study:
             check_known(layer, settings(DataConfig, TrainConfig), f"study {self.name}, variant {variant.name}")
         data = build(DataConfig, *layers, source.as_dict(), {"archive": ""})
         train = build(TrainConfig, *layers, {"seed": seed})
-        return Cell(variant.name, data, train, tuple(unread(self._values(budget, [variant]), data, train)))
+        return TrainingJob(variant.name, data, train, tuple(unread(self._values(budget, [variant]), data, train)))
 
-    def cells(self, variants: Sequence[Variant], budget: str, seeds: Sequence[int], source: SourceConfig) -> list[Cell]:
+    def jobs(
+        self, variants: Sequence[Variant], budget: str, seeds: Sequence[int], source: SourceConfig
+    ) -> list[TrainingJob]:
         """Every variant with every seed, seed by seed, so that a study cut short has compared like with like.
 
         Raises:
           errors.BadArgumentError: a field is unknown, its value wrong, or no variant of the study reads it.
         """
-        every = [self.cell(variant, budget, 0, source) for variant in self.variants]
-        configs = [config for cell in every for config in (cell.data, cell.train)]
+        every = [self.job(variant, budget, 0, source) for variant in self.variants]
+        configs = [config for job in every for config in (job.data, job.train)]
         check_read(self._values(budget, self.variants), *configs, problem=f"no variant of study {self.name} reads it")
-        return [self.cell(variant, budget, seed, source) for seed in seeds for variant in variants]
+        return [self.job(variant, budget, seed, source) for seed in seeds for variant in variants]
 
     def _values(self, budget: str, variants: Sequence[Variant]) -> dict[str, Any]:
         """What the study sets itself for these variants, presets left out."""
         changes = {name: value for variant in variants for name, value in variant.changes.items()}
         return {**self.base, **self.budgets[budget], **changes}
+
+
+def num_steps(job: TrainingJob) -> int:
+    """About how many steps a job takes."""
+    views = job.data.virtual_examples or NUM_OFFICIAL[job.data.dataset] - job.data.num_validation
+    steps = max(1, round(job.train.epochs * views / job.data.batch_size))
+    return min(steps, job.train.max_steps) if job.train.max_steps else steps

@@ -1,4 +1,4 @@
-"""A study's folder: what it is, which cells it has, what came of them. Every file appears whole, by a rename.
+"""A study's folder: what it is, which jobs it has, what came of them. Every file appears whole, by a rename.
 
 study.json   cells/VARIANT-seed-S.json   runs/VARIANT-seed-S/ (of cells under way)   report.json   report.md   *.png
 """
@@ -13,7 +13,7 @@ from typing import Any
 from models.config import saved
 from models.runs.folder import RunFolder
 from pipeline.common import errors, files, locked_folder
-from tuning.studies.design import Cell
+from tuning.workers.job import TrainingJob
 
 FINISHED, FAILED = "finished", "failed"
 
@@ -24,51 +24,51 @@ class StudyFolder:
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
 
-    def result(self, cell: Cell) -> dict[str, Any] | None:
-        """What `write_finished` or `write_failed` kept of a cell; None where there is nothing yet, or nothing whole."""
-        return _result(self._cell_file(cell))
+    def result(self, job: TrainingJob) -> dict[str, Any] | None:
+        """What `write_finished` or `write_failed` kept of a job; None where there is nothing yet, or nothing whole."""
+        return _result(self._job_file(job))
 
-    def is_finished(self, cell: Cell) -> bool:
-        """Whether the cell never has to be run again."""
-        found = self.result(cell)
+    def is_finished(self, job: TrainingJob) -> bool:
+        """Whether the job never has to be run again."""
+        found = self.result(job)
         return found is not None and found["status"] == FINISHED
 
-    def is_damaged(self, cell: Cell) -> bool:
-        """Whether there is a file of a cell that tells nothing: it is run again."""
-        return self._cell_file(cell).exists() and self.result(cell) is None
+    def is_damaged(self, job: TrainingJob) -> bool:
+        """Whether there is a file of a job that tells nothing: it is run again."""
+        return self._job_file(job).exists() and self.result(job) is None
 
     def results(self) -> list[dict[str, Any]]:
-        """Of every cell that was ever run here, by name; damaged files, whose cells are run again, are passed over."""
+        """Of every job that was ever run here, by name; damaged files, whose jobs are run again, are passed over."""
         found = (_result(path) for path in sorted(self.path.glob("cells/*.json")))
         return [result for result in found if result is not None]
 
-    def write_finished(self, cell: Cell, outcome: dict[str, Any], wall_seconds: float) -> None:
-        """Keep a cell's report and rows, then let go of its run folder, whose networks would fill the disk."""
-        self._write(cell, {"status": FINISHED, "wall_seconds": round(wall_seconds, 3), **outcome})
-        self.remove_run(cell)
+    def write_finished(self, job: TrainingJob, outcome: dict[str, Any], wall_seconds: float) -> None:
+        """Keep a job's report and rows, then let go of its run folder, whose networks would fill the disk."""
+        self._write(job, {"status": FINISHED, "wall_seconds": round(wall_seconds, 3), **outcome})
+        self.remove_run(job)
 
-    def write_failed(self, cell: Cell, reason: str, trace: str, wall_seconds: float) -> None:
-        """Keep why a cell failed, in one line."""
-        self._write(cell, {"status": FAILED, "wall_seconds": round(wall_seconds, 3), "reason": reason, "trace": trace})
+    def write_failed(self, job: TrainingJob, reason: str, trace: str, wall_seconds: float) -> None:
+        """Keep why a job failed, in one line."""
+        self._write(job, {"status": FAILED, "wall_seconds": round(wall_seconds, 3), "reason": reason, "trace": trace})
 
-    def run_dir(self, cell: Cell) -> pathlib.Path:
-        """Where a cell that is under way has its run folder."""
-        return self.path / "runs" / cell.name
+    def run_dir(self, job: TrainingJob) -> pathlib.Path:
+        """Where a job that is under way has its run folder."""
+        return self.path / "runs" / job.name
 
-    def steps_done(self, cell: Cell) -> int:
-        """How far the cell under way is, as its run last told."""
+    def steps_done(self, job: TrainingJob) -> int:
+        """How far the job under way is, as its run last told."""
         try:
-            rows = RunFolder(self.run_dir(cell)).rows()
+            rows = RunFolder(self.run_dir(job)).rows()
         except FileNotFoundError:
             return 0
         return rows[-1]["step"] if rows else 0
 
-    def remove_run(self, cell: Cell) -> None:
-        """Remove a cell's run folder; a kill in the middle leaves none that is half there."""
-        removed = self.path / "runs" / f".{cell.name}.removed"
+    def remove_run(self, job: TrainingJob) -> None:
+        """Remove a job's run folder; a kill in the middle leaves none that is half there."""
+        removed = self.path / "runs" / f".{job.name}.removed"
         shutil.rmtree(removed, ignore_errors=True)
-        if self.run_dir(cell).exists():
-            self.run_dir(cell).rename(removed)
+        if self.run_dir(job).exists():
+            self.run_dir(job).rename(removed)
             shutil.rmtree(removed, ignore_errors=True)
 
     def settle_precision(self, precision: str) -> None:
@@ -89,19 +89,19 @@ class StudyFolder:
         """Replace `report.json`."""
         files.write_json(self.path / "report.json", report)
 
-    def _write(self, cell: Cell, outcome: dict[str, Any]) -> None:
-        values = {"variant": cell.variant, "seed": cell.train.seed, **outcome}
-        values |= {"config": cell.config, "unread": list(cell.unread)}
-        self._cell_file(cell).parent.mkdir(exist_ok=True)
-        files.write_json(self._cell_file(cell), values, durable=True)  # the run folder is removed next
+    def _write(self, job: TrainingJob, outcome: dict[str, Any]) -> None:
+        values = {"variant": job.label, "seed": job.train.seed, **outcome}
+        values |= {"config": job.config, "unread": list(job.unread)}
+        self._job_file(job).parent.mkdir(exist_ok=True)
+        files.write_json(self._job_file(job), values, durable=True)  # the run folder is removed next
 
-    def _cell_file(self, cell: Cell) -> pathlib.Path:
-        return self.path / "cells" / f"{cell.name}.json"
+    def _job_file(self, job: TrainingJob) -> pathlib.Path:
+        return self.path / "cells" / f"{job.name}.json"
 
 
 @contextlib.contextmanager
 def claim(
-    path: pathlib.Path, study: str, budget: str, cells: Sequence[Cell], others: Sequence[Cell] = ()
+    path: pathlib.Path, study: str, budget: str, jobs: Sequence[TrainingJob], others: Sequence[TrainingJob] = ()
 ) -> Iterator[StudyFolder]:
     """Open a study's folder, a new one or one to go on with, and keep other processes out until the context ends.
 
@@ -111,7 +111,7 @@ def claim(
       path: of the folder.
       study: its name.
       budget: its budget.
-      cells: that are to be run.
+      jobs: that are to be run.
       others: of variants that are not to be run now; those that are there already stand in the same report.
 
     Raises:
@@ -119,14 +119,14 @@ def claim(
       errors.FailedError: it cannot be made, or another process is working in it.
     """
     with locked_folder.open_locked(path, flag="study_dir", identity="study.json"):
-        identity, found = _identity(study, budget, cells), _found(path)
-        _refuse_other(path, found, _identity(study, budget, [*others, *cells]))
+        identity, found = _identity(study, budget, jobs), _found(path)
+        _refuse_other(path, found, _identity(study, budget, [*others, *jobs]))
         identity = {**found, **identity, "variants": {**found.get("variants", {}), **identity["variants"]}}
         files.write_json(path / "study.json", identity, durable=True)
         folder = StudyFolder(path)
-        for cell in cells:
-            if folder.is_finished(cell):
-                folder.remove_run(cell)  # a kill may have come before it was gone
+        for job in jobs:
+            if folder.is_finished(job):
+                folder.remove_run(job)  # a kill may have come before it was gone
         yield folder
 
 
@@ -135,8 +135,8 @@ def _result(path: pathlib.Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and "status" in found else None
 
 
-def _identity(study: str, budget: str, cells: Sequence[Cell]) -> dict[str, Any]:
-    variants = {cell.variant: {**cell.identity} for cell in cells}
+def _identity(study: str, budget: str, jobs: Sequence[TrainingJob]) -> dict[str, Any]:
+    variants = {job.label: {**job.identity} for job in jobs}
     for config in variants.values():
         config.pop("seed")
     return {"study": study, "budget": budget, "variants": variants}
@@ -149,7 +149,7 @@ def _found(path: pathlib.Path) -> dict[str, Any]:
         return {}
     except ValueError as error:
         raise errors.FailedError(
-            f"study_dir={path}: its study.json, which says what its cells are, is damaged ({error}); choose another"
+            f"study_dir={path}: its study.json, which says what its jobs are, is damaged ({error}); choose another"
         ) from error
 
 

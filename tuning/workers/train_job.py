@@ -1,4 +1,4 @@
-"""One cell, trained in a worker's process: `models.training.train` on a run folder, so that a cut-off cell goes on."""
+"""The functions that workers call: train a job, evaluate its run, resolve a precision."""
 
 import dataclasses
 import functools
@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 
 from models.runs import folder as run_folder
 from pipeline.common import app
-from tuning.studies.design import Cell
+from tuning.workers.job import TrainingJob
 
-Train: TypeAlias = Callable[[Cell, pathlib.Path], dict[str, Any]]  # as `train`; tests put others in its place
+Train: TypeAlias = Callable[[TrainingJob, pathlib.Path], dict[str, Any]]  # as `train`; tests replace it
 
 
-def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
-    """Train a cell, or what an earlier process left of it.
+def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    """Train a job in its run folder, from the checkpoint that an earlier process left there, if any.
 
     Returns:
       {"report": as a run's report.json, "rows": as its metrics.jsonl, "cell_seconds": of building, tracing, training
@@ -24,35 +24,35 @@ def train(cell: Cell, run_dir: pathlib.Path) -> dict[str, Any]:
 
     Raises:
       errors.BadArgumentError: the configuration does not fit the data.
-      errors.DivergedError: the training did.
+      errors.DivergedError: the training diverged.
       errors.FailedError: its run folder is of no use.
       errors.InterruptedRunError: SIGTERM came; the state is saved in the run folder.
     """
-    _start()
+    _load_tensorflow()
     import keras
 
     from models import training
     from models.runtime import precision
 
     keras.utils.clear_session()
-    gc.collect()  # models are cycles: those of earlier cells would stay until chance collects them
-    resolved = dataclasses.replace(cell.train, precision=precision.resolve(cell.train.precision))
-    cell = dataclasses.replace(cell, train=resolved)
-    training.check(cell.data, cell.train)
-    with run_folder.claim(str(run_dir), cell.config, cell.identity) as run:
+    gc.collect()  # models are cycles: those of earlier jobs would stay until chance collects them
+    resolved = dataclasses.replace(job.train, precision=precision.resolve(job.train.precision))
+    job = dataclasses.replace(job, train=resolved)
+    training.check(job.data, job.train)
+    with run_folder.claim(str(run_dir), job.config, job.identity) as run:
         began = time.perf_counter()
         if not run.is_finished:
-            training.train(cell.data, cell.train, run=run, verbose=0)
+            training.train(job.data, job.train, run=run, verbose=0)
         return {"report": run.report(), "rows": run.rows(), "cell_seconds": round(time.perf_counter() - began, 3)}
 
 
 def evaluate(run_dir: pathlib.Path, split: str) -> dict[str, Any]:
-    """Evaluate a finished run on a split: its report, with the new figures.
+    """Evaluate a finished run on a split and return its new report.
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared.
     """
-    _start()
+    _load_tensorflow()
     from models.training import evaluation
 
     run = run_folder.RunFolder(run_dir)
@@ -60,16 +60,16 @@ def evaluate(run_dir: pathlib.Path, split: str) -> dict[str, Any]:
     return run.report()
 
 
-def resolve(precision_name: str) -> str:
-    """The precision `auto` -> this machine's; any other as it is."""
-    _start()
+def resolve_precision(precision_name: str) -> str:
+    """The precision that `auto` stands for on this machine; any other as it is."""
+    _load_tensorflow()
     from models.runtime import precision
 
     return precision.resolve(precision_name)
 
 
 @functools.cache  # once a process: TensorFlow refuses it once its devices are in use
-def _start() -> None:
+def _load_tensorflow() -> None:
     app.load_tensorflow()
     import tensorflow as tf
 

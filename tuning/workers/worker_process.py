@@ -1,17 +1,19 @@
-"""A child process that calls what it is told: what a call leaves in memory ends with the process.
+"""A child process that runs one function call after the other; what the calls leave in memory ends with it.
 
     with Worker() as worker:
-        worker.call(function, *arguments)      # both travel by pickle
-        while not worker.answers_within(0.2): ...
-        value = worker.answer()
+        worker.submit(function, *arguments)      # both are pickled
+        while not worker.is_done(timeout=0.2): ...
+        value = worker.result()
 
-It ends when its parent does, however that ends, and no Ctrl-C reaches it: `interrupt` does, by its parent's decision.
+The process ends when its parent does, however that ends. No Ctrl-C reaches it: the parent decides to `interrupt`.
 """
 
 import contextlib
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
+import resource
 import signal
 import threading
 import time
@@ -20,44 +22,56 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from models.training import signals
 from pipeline.common import errors
 
-POLL_SECONDS = 0.2
-INTERRUPTED = "interrupted; what has ended is kept, and the same command goes on from there"
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # environment variables that TensorFlow reads
+GIB = 2**30
 
 
-class CallError(RuntimeError):
-    """The call raised; one line. `trace` is where, in the child; `kind` the name of the class that it raised."""
+class WorkerError(RuntimeError):
+    """A call in a child process has no result; the message is one line.
 
-    def __init__(self, message: str, trace: str, kind: str) -> None:
+    Attributes:
+      type_name: the name of the class that the call raised, if it raised.
+      trace: its traceback in the child.
+    """
+
+    def __init__(self, message: str, type_name: str = "", trace: str = "") -> None:
         super().__init__(message)
-        self.trace, self.kind = trace, kind
+        self.type_name, self.trace = type_name, trace
 
 
-class DiedError(RuntimeError):
-    """The process ended in the middle of the call; one line."""
+class RemoteCallError(WorkerError):
+    """The call raised an exception."""
+
+
+class WorkerDiedError(WorkerError):
+    """The process ended during the call: it was killed, or crashed."""
 
 
 class Worker:
-    """One child process, started afresh (never forked: TensorFlow does not survive that), one call at a time.
+    """One child process at a time, spawned (TensorFlow does not survive a fork) by the first call that finds none.
 
     Args:
-      threads: that its TensorFlow computes on; 0 leaves their number to it.
+      threads: the threads of its TensorFlow; 0 leaves their number to TensorFlow.
+      memory_limit_gib: the limit of its data (RLIMIT_DATA, since TensorFlow does not start under a limit of its
+        addresses); 0 is none.
+      max_tasks: calls after which the process is replaced.
+      max_seconds: seconds of work after which the process is replaced.
     """
 
-    def __init__(self, threads: int = 0) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, threads), daemon=True)
-        # Ignored from its birth until it leaves the terminal's group: a Ctrl-C goes to children too.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            self._process.start()
-        finally:
-            signal.signal(signal.SIGINT, before)
-        theirs.close()
+    def __init__(
+        self,
+        *,
+        threads: int = 0,
+        memory_limit_gib: float = 0.0,
+        max_tasks: float = math.inf,
+        max_seconds: float = math.inf,
+    ) -> None:
+        self._settings = threads, int(memory_limit_gib * GIB)
+        self._max_tasks, self._max_seconds = max_tasks, max_seconds
+        self._process: _Process | None = None
+        self._num_tasks, self._seconds, self._began = 0, 0.0, 0.0
 
     def __enter__(self) -> "Worker":
         return self
@@ -68,141 +82,138 @@ class Worker:
         self.stop()
 
     @property
-    def pid(self) -> int:
-        """The process's number."""
-        assert self._process.pid is not None
-        return self._process.pid
+    def pid(self) -> int | None:
+        """The process id; None where there is no process."""
+        return self._process.process.pid if self._process else None
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Begin a call in the child."""
-        try:
-            self._connection.send((function, arguments))
-        except OSError as error:
-            raise self._died() from error
-
-    def answers_within(self, seconds: float) -> bool:
-        """Whether the call has ended, well or not; waits for it so long at most."""
-        return self._connection.poll(seconds)
-
-    def answer(self) -> Any:
-        """What the call returned; waits for it.
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Start a call, in a new process where there is none, or where it ended since the last result.
 
         Raises:
-          CallError: it raised something.
-          errors.InterruptedRunError: it raised this, its state saved.
-          DiedError: the process ended instead: killed, or crashed.
+          WorkerDiedError: the new process ended at once.
         """
-        try:
-            how, value, *origin = self._connection.recv()
-        except (EOFError, OSError) as error:
-            raise self._died() from error
-        if how == "interrupted":
-            raise errors.InterruptedRunError(value)
-        if how == "error":
-            raise CallError(value, *origin)
-        return value
-
-    def interrupt(self) -> None:
-        """Ask a training under way to save its state and end; anything else just ends."""
-        self._process.terminate()
-
-    def stop(self) -> None:
-        """End the process, whatever it does."""
-        self._process.kill()
-        self._process.join()
-        self._connection.close()
-
-    def _died(self) -> DiedError:
-        self._process.join()
-        code = self._process.exitcode or 0
-        if code >= 0:
-            return DiedError(f"its process ended with exit code {code}")
-        number = signal.Signals(-code)
-        hint = " (out of memory?)" if number == signal.SIGKILL else ""
-        return DiedError(f"its process was killed by {number.name}{hint}")
-
-
-class RecycledWorker:
-    """A worker that is begun anew once it has worked five minutes, or on eight calls, and when it has died.
-
-    Importing TensorFlow and decoding the images anew (about 10 s) then costs little however short calls are, and memory
-    holds what a few of them leave (some 60 MB each), never what all would. `threads` is as of a worker.
-    """
-
-    SECONDS, CALLS = 300.0, 8
-
-    def __init__(self, threads: int = 0) -> None:
-        self._threads = threads
-        self._worker: Worker | None = None
-        self._began = 0.0
-        self._worked_seconds, self._worked_calls = 0.0, 0
-
-    def call(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Begin a call, in a new process where the one before has worked enough, or has gone since its last answer."""
         self._began = time.perf_counter()
-        if self._worker is not None:
+        if self._process is not None:
             try:
-                self._worker.call(function, *arguments)
-            except DiedError:
+                self._process.send((function, arguments))
+            except WorkerDiedError:
                 self.stop()
             else:
                 return
-        self._worker, self._worked_seconds, self._worked_calls = Worker(self._threads), 0.0, 0
-        self._worker.call(function, *arguments)
+        self._process, self._num_tasks, self._seconds = _Process(*self._settings), 0, 0.0
+        self._process.send((function, arguments))
 
-    def answers_within(self, seconds: float) -> bool:
-        """As a worker's."""
-        assert self._worker is not None
-        return self._worker.answers_within(seconds)
+    def is_done(self, timeout: float) -> bool:
+        """Whether the call has ended, well or not; waits at most `timeout` seconds for it."""
+        return self._running.connection.poll(timeout)
 
-    def answer(self) -> Any:
-        """As a worker's, and with its errors."""
-        assert self._worker is not None
+    def result(self) -> Any:
+        """Wait for the call and return its value.
+
+        Raises:
+          RemoteCallError: the call raised an exception.
+          errors.InterruptedRunError: the call raised this one, its state saved.
+          WorkerDiedError: the process ended.
+        """
         try:
-            return self._worker.answer()
-        except DiedError:
+            return self._running.receive()
+        except WorkerDiedError:
             self.stop()
             raise
         finally:
-            self._worked_seconds += time.perf_counter() - self._began
-            self._worked_calls += 1
-            if self._worked_seconds > self.SECONDS or self._worked_calls >= self.CALLS:
+            self._seconds += time.perf_counter() - self._began
+            self._num_tasks += 1
+            if self._seconds > self._max_seconds or self._num_tasks >= self._max_tasks:
                 self.stop()
 
-    def answer_unless(self, requests: signals.Requests, tick: Callable[[], None] = lambda: None) -> Any:
-        """The answer of the call under way; `tick` is called again and again until it is there.
-
-        Raises:
-          errors.InterruptedRunError: a request to end came before; what the call had begun is saved.
-          CallError, DiedError: as of `answer`.
-        """
-        while not self.answers_within(POLL_SECONDS):
-            if requests.received:
-                # A second signal meanwhile ends this process, and with it the worker. What the call may have just ended
-                # lies in its run folder, and is taken from there next time.
-                self.interrupt()
-                raise errors.InterruptedRunError(INTERRUPTED)
-            tick()
-        return self.answer()
-
     def interrupt(self) -> None:
-        """Ask a training under way to save its state and end, and wait until it has; the process ends too."""
-        if self._worker is not None:
-            self._worker.interrupt()
-            with contextlib.suppress(CallError, DiedError, errors.InterruptedRunError):
-                self._worker.answer()
+        """Ask a training under way to save its state, wait until it has, and end the process."""
+        if self._process is not None:
+            self._process.process.terminate()
+            with contextlib.suppress(WorkerError, errors.InterruptedRunError):
+                self._process.receive()
         self.stop()
 
     def stop(self) -> None:
-        """End the process, whatever it does."""
-        if self._worker is not None:
-            self._worker.stop()
-        self._worker = None
+        """Kill the process."""
+        if self._process is not None:
+            self._process.stop()
+        self._process = None
+
+    @property
+    def _running(self) -> "_Process":
+        assert self._process is not None, "submit a call first"
+        return self._process
 
 
-def _serve(connection: multiprocessing.connection.Connection, threads: int) -> None:
+def run_in_subprocess(function: Callable[..., Any], *arguments: Any, memory_limit_gib: float = 0.0) -> Any:
+    """Call a function in a child process of its own and return its value.
+
+    Args:
+      function: importable by name.
+      arguments: pickled, as is the value.
+      memory_limit_gib: as of `Worker`.
+
+    Raises:
+      RemoteCallError, WorkerDiedError: as of `Worker.result`.
+    """
+    with Worker(memory_limit_gib=memory_limit_gib) as worker:
+        worker.submit(function, *arguments)
+        return worker.result()
+
+
+class _Process:
+    """The child and the pipe to it."""
+
+    def __init__(self, threads: int, memory_limit: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, child_connection = context.Pipe()
+        self.process = context.Process(target=_serve, args=(child_connection, threads, memory_limit), daemon=True)
+        # Ignored from its birth until it leaves the terminal's group: a Ctrl-C goes to children too.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self.process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        child_connection.close()
+
+    def send(self, call: tuple[Callable[..., Any], tuple[Any, ...]]) -> None:
+        try:
+            self.connection.send(call)
+        except OSError as error:
+            raise self._died() from error
+
+    def receive(self) -> Any:
+        try:
+            status, value, *origin = self.connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._died() from error
+        if status == "interrupted":
+            raise errors.InterruptedRunError(value)
+        if status == "error":
+            raise RemoteCallError(value, *origin)
+        return value
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+    def _died(self) -> WorkerDiedError:
+        self.process.join()
+        code = self.process.exitcode or 0
+        if code >= 0:
+            return WorkerDiedError(f"its process ended with exit code {code}")
+        number = signal.Signals(-code)
+        hint = " (out of memory?)" if number == signal.SIGKILL else ""
+        return WorkerDiedError(f"its process was killed by {number.name}{hint}")
+
+
+def _serve(connection: multiprocessing.connection.Connection, threads: int, memory_limit: int) -> None:
     if threads:
         os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    if memory_limit:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, memory_limit))
     os.setsid()  # a Ctrl-C and the parent's `interrupt` would be two signals, and a second one ends a run unsaved
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
@@ -218,10 +229,10 @@ def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[
         return "value", function(*arguments)
     except errors.InterruptedRunError as error:
         return "interrupted", str(error)
-    except Exception as error:  # a study goes on with its other cells, whatever it was
-        own = isinstance(error, (errors.BadArgumentError, errors.FailedError))
-        message = str(error) if own else f"{type(error).__name__}: {error}"
-        return "error", " ".join(message.split()), traceback.format_exc(), type(error).__name__
+    except Exception as error:  # a study goes on with its other jobs, whatever it was
+        is_one_line = isinstance(error, (errors.BadArgumentError, errors.FailedError))
+        message = str(error) if is_one_line else f"{type(error).__name__}: {error}"
+        return "error", " ".join(message.split()), type(error).__name__, traceback.format_exc()
 
 
 def _end_with_parent() -> None:

@@ -18,16 +18,16 @@ PAGE = "before\n<!-- study normalisation -->\nan old table\n<!-- end -->\nafter\
 @pytest.fixture
 def folder(tmp_path):
     study = catalogue.find("normalisation")
-    cells = study.cells(study.variants, "smoke", range(2), SourceConfig(dataset="shapes100_tiny"))
+    jobs = study.jobs(study.variants, "smoke", range(2), SourceConfig(dataset="shapes100_tiny"))
     results = [
         {
-            "variant": cell.variant,
-            "seed": cell.train.seed,
+            "variant": job.label,
+            "seed": job.train.seed,
             "status": "finished",
-            "config": cell.config,
-            **stub_training.outcome(cell),
+            "config": job.config,
+            **stub_training.outcome(job),
         }
-        for cell in cells
+        for job in jobs
     ]
     report = study_report.document(study, "smoke", "shapes100_tiny", results)
     folder = tmp_path / readme_blocks.STUDIES / "normalisation"

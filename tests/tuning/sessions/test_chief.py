@@ -31,7 +31,7 @@ from tuning.sessions import chief as service
 from tuning.sessions import search, session
 from tuning.sessions.search_space import Space
 
-service.SILENT_SECONDS, service.LIFE_SIGN_SECONDS = 4.0, 0.5
+service.TIMEOUT_SECONDS, service.HEARTBEAT_SECONDS = 4.0, 0.5
 role, path, address, train = sys.argv[1:]
 space, path, train = Space("mine", choose, BASE), pathlib.Path(path), getattr(stub_training, train)
 if role == "serve":
@@ -129,15 +129,15 @@ def test_signs_of_life_are_seen_by_the_chiefs_own_clock(tmp_path):
     now = [100.0]
     with session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
         oracle = oracles.build("grid", found.declared(), found.journal, 8, 3, 0)
-        signs = service.LifeSigns(found, lambda: now[0])
+        signs = service.Heartbeats(found, lambda: now[0])
         trial = oracle.create_trial("worker")
         for number in range(5):
-            service.show_life(found, "worker")
+            service.send_heartbeat(found, "worker")
             os.utime(tmp_path / "session" / "workers" / "worker", (1e6 + number, 1e6 + number))
-            now[0] += 0.9 * service.SILENT_SECONDS
-            assert signs.give_up_silent(oracle) == []
-        now[0] += 1.1 * service.SILENT_SECONDS
-        assert signs.give_up_silent(oracle) == ["worker"]
+            now[0] += 0.9 * service.TIMEOUT_SECONDS
+            assert signs.requeue_timed_out(oracle) == []
+        now[0] += 1.1 * service.TIMEOUT_SECONDS
+        assert signs.requeue_timed_out(oracle) == ["worker"]
         assert oracle.create_trial("other").trial_id == trial.trial_id
 
 

@@ -9,6 +9,7 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
 
 from pipeline.common import errors
+from tests.conftest import ROOT
 from tuning.sessions import oracles
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import COMPLETED, FAILED, OBJECTIVE, RUNNING
@@ -232,3 +233,17 @@ def test_keras_tuners_own_files_do_not_survive_a_kill(tmp_path):
     file.write_text(file.read_text()[:100])
     with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         stock().reload()
+
+
+@pytest.mark.parametrize("version", ["1.4.7", "1.5.0", "2.0.1"])
+def test_another_version_of_keras_tuner_is_refused_with_the_one_to_install(version):
+    with pytest.raises(
+        errors.FailedError, match=rf"^keras-tuner {version}: .*pip install 'keras-tuner>=1\.4\.8,<1\.5'"
+    ):
+        oracles.check_version(version)
+
+
+def test_versions_that_setup_installs_are_supported():
+    for version in ("1.4.8", "1.4.9", "1.4.10rc0"):
+        oracles.check_version(version)
+    assert "keras-tuner>=1.4.8,<1.5" in (ROOT / "setup.py").read_text()

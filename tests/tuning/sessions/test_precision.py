@@ -78,11 +78,11 @@ def test_every_space_makes_configurations_and_asks_for_the_same_each_time(name, 
     for one in hyperparameters.space:
         hyperparameters.values[one.name] = one.random_sample(int(random.integers(1, 10**6)))
     before = dict(hyperparameters.values)
-    cell = found.cell("1", hyperparameters)
+    job = found.job("1", hyperparameters)
     assert {one.name for one in hyperparameters.space} == names
     assert hyperparameters.values == before
-    assert cell.train.epochs == config.max_epochs
-    assert cell.train.freeze_trunk == SPACES[name].has_frozen_trunk
+    assert job.train.epochs == config.max_epochs
+    assert job.train.freeze_trunk == SPACES[name].has_frozen_trunk
 
 
 @pytest.mark.parametrize(
@@ -104,9 +104,9 @@ def test_heads_have_the_choices_of_last_block_that_their_trunk_has(tmp_path, tru
     assert offered.get("last_block") == choices
     for choice in choices or ["frozen"]:
         hyperparameters.values["last_block"] = choice
-        cell = found.cell("1", hyperparameters)
-        assert cell.train.get("thaw_last_block", False) == (choice != "frozen")
-        assert cell.train.get("separate_blocks", False) == (choice == "separate" or "separate_blocks" in trunk)
+        job = found.job("1", hyperparameters)
+        assert job.train.get("thaw_last_block", False) == (choice != "frozen")
+        assert job.train.get("separate_blocks", False) == (choice == "separate" or "separate_blocks" in trunk)
 
 
 def test_space_of_a_file(tmp_path):

@@ -13,7 +13,6 @@ from tuning.sessions import plots, retraining, session
 from tuning.sessions import report as session_report
 from tuning.sessions.search_space import Space
 from tuning.sessions.session import COMPLETED, FAILED, SessionConfig
-from tuning.studies.design import Cell
 
 BASE = {"preset": "linear", "num_validation": 500}
 
@@ -129,10 +128,10 @@ def test_every_picture_is_drawn_from_the_document(tuned, tmp_path):
         assert imread(path).std() > 0.05  # something is on it
 
 
-def train(cell: Cell, run_dir):
+def train(job, run_dir):
     """The tuned one is better by 0.05; both by a hundredth a seed."""
-    better = 0.05 if cell.variant == "tuned-00" else 0.0
-    outcome = stub_training.outcome(cell, accuracy=0.5 + better + 0.01 * cell.train.seed)
+    better = 0.05 if job.label == "tuned-00" else 0.0
+    outcome = stub_training.outcome(job, accuracy=0.5 + better + 0.01 * job.train.seed)
     marker = run_dir / "tested"
     if marker.exists():
         outcome["report"] |= {"split": "test", "fine_accuracy": 0.4, "coarse_from_fine_accuracy": 0.6}
@@ -150,14 +149,14 @@ def evaluate(run_dir, split):
 
 def test_what_is_trained_again_learns_as_long_as_the_preset(tuned, tmp_path):
     """Whatever patience and epochs the trials had."""
-    untuned = tuned.trunk_cell(0)
-    best = {**record(0, 0.3, "a"), "config": {**tuned.cell("0", tuned.declared()).config, "patience": 3, "epochs": 1.0}}
+    untuned = tuned.trunk_job(0)
+    best = {**record(0, 0.3, "a"), "config": {**tuned.job("0", tuned.declared()).config, "patience": 3, "epochs": 1.0}}
     again = retraining._tuned(tuned, best, 1, untuned, tmp_path)
     assert (again.train.seed, again.train.patience, again.train.epochs) == (1, 0, untuned.train.epochs)
 
 
 def test_best_trial_is_trained_again_beside_the_preset_and_test_is_read_once(tuned):
-    best = {**record(0, 0.3, "a"), "config": tuned.cell("0", tuned.declared()).config}
+    best = {**record(0, 0.3, "a"), "config": tuned.job("0", tuned.declared()).config}
     for _ in range(2):  # the second time all of it is finished
         found = retraining.run(tuned, best, range(2), train, evaluate)
         assert found["untuned"] == pytest.approx({"0": 0.6, "1": 0.61})

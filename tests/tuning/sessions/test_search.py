@@ -269,7 +269,7 @@ def test_trial_whose_end_the_oracle_did_not_hear_of_is_not_trained_again(tmp_pat
 PROGRAM = """
 import pathlib, sys
 from tests.tuning import stub_training
-from tests.tuning.test_search import searched
+from tests.tuning.sessions.test_search import searched
 searched(pathlib.Path(sys.argv[1]), stub_training.train_slowly, max_trials=8)
 """
 

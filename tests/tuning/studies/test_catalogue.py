@@ -12,7 +12,7 @@ from pipeline.common.config import check_read
 from pipeline.data_config import DATASETS, SourceConfig
 from pipeline.resolution import ResolutionSchedule
 from tuning.studies import catalogue
-from tuning.studies.design import BUDGETS, Combination, Study, Variant
+from tuning.studies.design import BUDGETS, Combination, Study, Variant, num_steps
 
 CASES = [(study, budget) for study in catalogue.STUDIES.values() for budget in BUDGETS]
 
@@ -20,33 +20,33 @@ CASES = [(study, budget) for study in catalogue.STUDIES.values() for budget in B
 @pytest.mark.parametrize(("study", "budget"), CASES, ids=lambda value: getattr(value, "name", value))
 def test_every_variant_of_every_budget_is_a_configuration_of_its_own(study, budget):
     for dataset in DATASETS:
-        cells = study.cells(study.variants, budget, [3], SourceConfig(dataset=dataset))
-        assert len(cells) == len(study.variants)
-        assert all((cell.data.dataset, cell.train.seed) == (dataset, 3) for cell in cells)
-        assert all(cell.data.num_validation > 0 for cell in cells)  # what a study measures
+        jobs = study.jobs(study.variants, budget, [3], SourceConfig(dataset=dataset))
+        assert len(jobs) == len(study.variants)
+        assert all((job.data.dataset, job.train.seed) == (dataset, 3) for job in jobs)
+        assert all(job.data.num_validation > 0 for job in jobs)  # what a study measures
         if budget != "smoke":
-            configs = [cell.identity for cell in cells]
+            configs = [job.identity for job in jobs]
             assert all(config not in configs[:place] for place, config in enumerate(configs))
 
 
 @pytest.mark.parametrize("study", catalogue.STUDIES.values(), ids=lambda study: study.name)
 def test_variants_change_nothing_that_their_network_passes_over(study):
     for variant in study.variants:
-        cell = study.cell(variant, "short", 0, SourceConfig())
-        check_read(variant.changes, cell.data, cell.train)
+        job = study.job(variant, "short", 0, SourceConfig())
+        check_read(variant.changes, job.data, job.train)
 
 
 @pytest.mark.parametrize("study", catalogue.STUDIES.values(), ids=lambda study: study.name)
 def test_smoke_is_small(study):
-    for cell in study.cells(study.variants, "smoke", [0], SourceConfig(dataset="shapes100_tiny")):
-        assert cell.num_steps <= 6
-        assert cell.data.num_validation + cell.data.batch_size <= 2_000  # of shapes100_tiny
+    for job in study.jobs(study.variants, "smoke", [0], SourceConfig(dataset="shapes100_tiny")):
+        assert num_steps(job) <= 6
+        assert job.data.num_validation + job.data.batch_size <= 2_000  # of shapes100_tiny
 
 
 def test_seeds_are_paired_and_come_one_after_the_other():
     study = catalogue.find("normalisation")
-    cells = study.cells(study.variants, "short", [7, 8], SourceConfig())
-    assert [cell.name for cell in cells] == ["unit-seed-7", "standardise-seed-7", "unit-seed-8", "standardise-seed-8"]
+    jobs = study.jobs(study.variants, "short", [7, 8], SourceConfig())
+    assert [job.name for job in jobs] == ["unit-seed-7", "standardise-seed-7", "unit-seed-8", "standardise-seed-8"]
 
 
 def test_layers_win_in_their_order():
@@ -56,15 +56,15 @@ def test_layers_win_in_their_order():
         budgets={budget: {"epochs": 2.0} for budget in BUDGETS},
         variants=(Variant("unit", {"epochs": 9.0}), Variant("linear", {"preset": "linear"})),
     )
-    first, second = study.cells(study.variants, "short", [0], SourceConfig())
+    first, second = study.jobs(study.variants, "short", [0], SourceConfig())
     assert (first.train.optimizer, first.data.batch_size, first.train.epochs) == ("muon", 32, 9.0)
     assert (second.train.architecture, second.data.batch_size, second.train.epochs) == ("linear", 32, 2.0)
 
 
 def test_views_and_limits_make_the_number_of_steps():
     study = catalogue.find("augmented_images")
-    short = {cell.variant: cell for cell in study.cells(study.variants, "short", [0], SourceConfig())}
-    assert (short["40000"].num_steps, short["600000"].num_steps) == (625, 9375)
+    short = {job.label: job for job in study.jobs(study.variants, "short", [0], SourceConfig())}
+    assert (num_steps(short["40000"]), num_steps(short["600000"])) == (625, 9375)
     assert short["600000"].data.original_share == pytest.approx(1 / 15)
 
 
@@ -88,7 +88,7 @@ def test_unknown_variant_is_refused_with_the_nearest():
 def test_unknown_field_of_a_variant_is_refused():
     study = catalogue.find("normalisation")
     with pytest.raises(errors.BadArgumentError, match=r"variant x: unknown field 'epoch'; did you mean 'epochs'\?"):
-        study.cell(Variant("x", {"epoch": 1.0}), "short", 0, SourceConfig())
+        study.job(Variant("x", {"epoch": 1.0}), "short", 0, SourceConfig())
 
 
 @pytest.mark.parametrize(

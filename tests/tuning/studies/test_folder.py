@@ -1,4 +1,4 @@
-"""A study's folder takes more cells of its own, and nothing else."""
+"""A study's folder takes more jobs of its own, and nothing else."""
 
 import dataclasses
 import io
@@ -14,210 +14,211 @@ from pipeline.common import errors
 from tests.tuning.stub_training import outcome
 from tuning.studies import folder as study_folder
 from tuning.studies import progress as study_progress
+from tuning.studies.design import num_steps
 from tuning.studies.progress import time_left
 
 
-def claim(path, cells, study="normalisation", budget="smoke"):
-    return study_folder.claim(path, study, budget, cells)
+def claim(path, jobs, study="normalisation", budget="smoke"):
+    return study_folder.claim(path, study, budget, jobs)
 
 
-def test_more_seeds_and_variants_are_welcome(cells, tmp_path):
-    with claim(tmp_path, cells[:1]) as folder:
-        folder.write_finished(cells[0], outcome(cells[0]), 1.0)
-    with claim(tmp_path, cells[1:]) as folder:
-        assert folder.is_finished(cells[0])
+def test_more_seeds_and_variants_are_welcome(jobs, tmp_path):
+    with claim(tmp_path, jobs[:1]) as folder:
+        folder.write_finished(jobs[0], outcome(jobs[0]), 1.0)
+    with claim(tmp_path, jobs[1:]) as folder:
+        assert folder.is_finished(jobs[0])
     assert set(json.loads((tmp_path / "study.json").read_text())["variants"]) == {"unit", "standardise"}
 
 
-def test_variant_of_another_configuration_is_refused_in_one_line(cells, tmp_path):
-    with claim(tmp_path, cells):
+def test_variant_of_another_configuration_is_refused_in_one_line(jobs, tmp_path):
+    with claim(tmp_path, jobs):
         pass
     before = (tmp_path / "study.json").read_bytes()
-    other = [dataclasses.replace(cell, train=dataclasses.replace(cell.train, learning_rate=9.0)) for cell in cells]
+    other = [dataclasses.replace(job, train=dataclasses.replace(job.train, learning_rate=9.0)) for job in jobs]
     message = r"another configuration: unit: learning_rate=0.001 there, 9.0 given; choose another --study_dir"
     with pytest.raises(errors.BadArgumentError, match=message), claim(tmp_path, other[::2]):
         pass
     with (
         pytest.raises(errors.BadArgumentError, match="budget='smoke' there, 'full' given"),
-        claim(tmp_path, cells, budget="full"),
+        claim(tmp_path, jobs, budget="full"),
     ):
         pass
     assert (tmp_path / "study.json").read_bytes() == before
 
 
-def test_variant_of_another_configuration_is_refused_where_only_its_report_would_mix(cells, tmp_path):
-    with claim(tmp_path, cells):
+def test_variant_of_another_configuration_is_refused_where_only_its_report_would_mix(jobs, tmp_path):
+    with claim(tmp_path, jobs):
         pass
-    changed = dataclasses.replace(cells[0], train=dataclasses.replace(cells[0].train, learning_rate=9.0))
+    changed = dataclasses.replace(jobs[0], train=dataclasses.replace(jobs[0].train, learning_rate=9.0))
     message = r"another configuration: unit: learning_rate=0.001 there, 9.0 given"
     with (
         pytest.raises(errors.BadArgumentError, match=message),
-        study_folder.claim(tmp_path, "normalisation", "smoke", cells[1:2], [changed]),
+        study_folder.claim(tmp_path, "normalisation", "smoke", jobs[1:2], [changed]),
     ):
         pass
-    with study_folder.claim(tmp_path / "new", "normalisation", "smoke", cells[1:2], [changed]):
+    with study_folder.claim(tmp_path / "new", "normalisation", "smoke", jobs[1:2], [changed]):
         kept = json.loads((tmp_path / "new" / "study.json").read_text())
     assert set(kept["variants"]) == {"standardise"}
 
 
-def test_damaged_description_is_one_line(cells, tmp_path):
+def test_damaged_description_is_one_line(jobs, tmp_path):
     (tmp_path / "study.json").write_text('{"study": "normal')
     with (
         pytest.raises(
-            errors.FailedError, match=r"its study\.json, which says what its cells are, is damaged .*; choose another"
+            errors.FailedError, match=r"its study\.json, which says what its jobs are, is damaged .*; choose another"
         ),
-        claim(tmp_path, cells),
+        claim(tmp_path, jobs),
     ):
         pass
 
 
-def test_study_of_an_earlier_version_goes_on_where_the_new_field_has_its_default(cells, tmp_path):
-    with claim(tmp_path, cells):
+def test_study_of_an_earlier_version_goes_on_where_the_new_field_has_its_default(jobs, tmp_path):
+    with claim(tmp_path, jobs):
         pass
     identity = json.loads((tmp_path / "study.json").read_text())
     for config in identity["variants"].values():
         del config["patience"]
     (tmp_path / "study.json").write_text(json.dumps(identity))
-    with claim(tmp_path, cells):
+    with claim(tmp_path, jobs):
         pass
-    other = [dataclasses.replace(cell, train=dataclasses.replace(cell.train, patience=3)) for cell in cells]
+    other = [dataclasses.replace(job, train=dataclasses.replace(job.train, patience=3)) for job in jobs]
     with pytest.raises(errors.BadArgumentError, match="patience=0 there, 3 given"), claim(tmp_path, other):
         pass
 
 
-def test_moved_data_are_the_same_study(cells, tmp_path):
-    with claim(tmp_path, cells):
+def test_moved_data_are_the_same_study(jobs, tmp_path):
+    with claim(tmp_path, jobs):
         pass
-    moved = [dataclasses.replace(cell, data=dataclasses.replace(cell.data, data_dir="/elsewhere")) for cell in cells]
+    moved = [dataclasses.replace(job, data=dataclasses.replace(job.data, data_dir="/elsewhere")) for job in jobs]
     with claim(tmp_path, moved) as folder:
         assert folder.path == tmp_path
 
 
-def test_folder_of_something_else_and_no_folder_are_refused(cells, tmp_path):
+def test_folder_of_something_else_and_no_folder_are_refused(jobs, tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(errors.BadArgumentError, match=r"'thesis.tex'"), claim(tmp_path, cells):
+    with pytest.raises(errors.BadArgumentError, match=r"'thesis.tex'"), claim(tmp_path, jobs):
         pass
     with (
         pytest.raises(errors.FailedError, match=r"cannot be written \(Not a directory\); choose another"),
-        claim(tmp_path / "thesis.tex" / "study", cells),
+        claim(tmp_path / "thesis.tex" / "study", jobs),
     ):
         pass
 
 
-def test_second_process_is_kept_out(cells, tmp_path):
+def test_second_process_is_kept_out(jobs, tmp_path):
     with (
-        claim(tmp_path, cells),
+        claim(tmp_path, jobs),
         pytest.raises(errors.FailedError, match=r"^study_dir=.* another process"),
-        claim(tmp_path, cells),
+        claim(tmp_path, jobs),
     ):
         pass
 
 
-def test_run_folder_disappears_whole(cells, tmp_path):
-    with claim(tmp_path, cells) as folder:
-        run = folder.run_dir(cells[0])
+def test_run_folder_disappears_whole(jobs, tmp_path):
+    with claim(tmp_path, jobs) as folder:
+        run = folder.run_dir(jobs[0])
         for _ in range(2):
             run.mkdir(parents=True)
             (run / "config.json").touch()
-            folder.remove_run(cells[0])
+            folder.remove_run(jobs[0])
             assert list((tmp_path / "runs").iterdir()) == []
-        folder.remove_run(cells[0])  # nothing there
+        folder.remove_run(jobs[0])  # nothing there
 
 
-def test_progress_of_a_cell_is_read_from_its_run(cells, tmp_path):
-    with claim(tmp_path, cells) as folder:
-        assert folder.steps_done(cells[0]) == 0
-        folder.run_dir(cells[0]).mkdir(parents=True)
-        (folder.run_dir(cells[0]) / "metrics.jsonl").write_text('{"step": 3}\n{"step": 5}\n')
-        assert folder.steps_done(cells[0]) == 5
+def test_progress_of_a_cell_is_read_from_its_run(jobs, tmp_path):
+    with claim(tmp_path, jobs) as folder:
+        assert folder.steps_done(jobs[0]) == 0
+        folder.run_dir(jobs[0]).mkdir(parents=True)
+        (folder.run_dir(jobs[0]) / "metrics.jsonl").write_text('{"step": 3}\n{"step": 5}\n')
+        assert folder.steps_done(jobs[0]) == 5
 
 
-def test_time_left_goes_by_the_variants_own_cells_and_else_by_steps(cells):
+def test_time_left_goes_by_the_variants_own_jobs_and_else_by_steps(jobs):
     done = {"variant": "unit", "status": "finished", "wall_seconds": 600.0}
-    assert time_left([(cells[2], 1.0)], [done], cells) == "about 10 min left"
-    assert time_left([(cells[2], 0.25)], [done], cells) == "about 2 min left"
-    three = [(cell, 1.0) for cell in cells[1:]]
-    assert time_left(three, [done], cells) == "about 30 min left"
-    assert time_left(three, [done], cells, num_workers=2) == "about 15 min left"
-    assert time_left(three[:1], [done], cells, num_workers=2) == "about 10 min left"  # nobody helps with the last one
+    assert time_left([(jobs[2], 1.0)], [done], jobs) == "about 10 min left"
+    assert time_left([(jobs[2], 0.25)], [done], jobs) == "about 2 min left"
+    three = [(job, 1.0) for job in jobs[1:]]
+    assert time_left(three, [done], jobs) == "about 30 min left"
+    assert time_left(three, [done], jobs, num_workers=2) == "about 15 min left"
+    assert time_left(three[:1], [done], jobs, num_workers=2) == "about 10 min left"  # nobody helps with the last one
     slow = {"variant": "standardise", "status": "finished", "wall_seconds": 6000.0}
-    assert time_left([(cells[3], 1.0)], [done, slow], cells) == "about 1 h 40 min left"
-    assert time_left(three, [{**done, "status": "failed"}], cells) == ""
-    assert time_left([], [done], cells) == ""
+    assert time_left([(jobs[3], 1.0)], [done, slow], jobs) == "about 1 h 40 min left"
+    assert time_left(three, [{**done, "status": "failed"}], jobs) == ""
+    assert time_left([], [done], jobs) == ""
 
 
-def test_what_is_kept_and_what_is_damaged_is_told(cells, tmp_path):
+def test_what_is_kept_and_what_is_damaged_is_told(jobs, tmp_path):
     console = Console(file=io.StringIO(), width=200)
-    with claim(tmp_path, cells) as folder:
-        for cell in cells[:2]:
-            folder.write_finished(cell, outcome(cell), 1.0)
-        (tmp_path / "cells" / f"{cells[0].name}.json").write_text("no JSON")
-        with study_progress.StudyProgress(folder, cells, 1, console):
+    with claim(tmp_path, jobs) as folder:
+        for job in jobs[:2]:
+            folder.write_finished(job, outcome(job), 1.0)
+        (tmp_path / "cells" / f"{jobs[0].name}.json").write_text("no JSON")
+        with study_progress.StudyProgress(folder, jobs, 1, console):
             pass
     assert console.file.getvalue().splitlines() == [
-        f"{cells[0].variant}, seed 0: its file is damaged, it is trained again",
-        "1 of 4 cells are finished already, and kept",
+        f"{jobs[0].label}, seed 0: its file is damaged, it is trained again",
+        "1 of 4 jobs are finished already, and kept",
     ]
 
 
-def test_cells_under_way_tell_the_time_left_before_the_first_has_ended(cells, tmp_path, monkeypatch):
+def test_jobs_under_way_tell_the_time_left_before_the_first_has_ended(jobs, tmp_path, monkeypatch):
     clock = [100.0]
     monkeypatch.setattr(study_progress.time, "perf_counter", lambda: clock[0])
     console = Console(file=io.StringIO(), force_terminal=True, width=200)
-    with claim(tmp_path, cells) as folder, study_progress.StudyProgress(folder, cells, 1, console) as progress:
-        progress.begin(cells[0])
+    with claim(tmp_path, jobs) as folder, study_progress.StudyProgress(folder, jobs, 1, console) as progress:
+        progress.begin(jobs[0])
         assert " left" not in console.file.getvalue()
-        folder.run_dir(cells[0]).mkdir(parents=True)
-        (folder.run_dir(cells[0]) / "metrics.jsonl").write_text(f'{{"step": {cells[0].num_steps // 2}}}\n')
+        folder.run_dir(jobs[0]).mkdir(parents=True)
+        (folder.run_dir(jobs[0]) / "metrics.jsonl").write_text(f'{{"step": {num_steps(jobs[0]) // 2}}}\n')
         clock[0] += 600.0
         progress.advance()
         clock[0] += 300.0  # within the next epoch, of which nothing is told yet
         progress.advance()
         progress.__exit__(None, None, None)
         shown = console.file.getvalue()
-        assert set(re.findall(r"about .*? left", shown)) == {"about 1 h 10 min left"}  # half of 20 min, and three cells
+        assert set(re.findall(r"about .*? left", shown)) == {"about 1 h 10 min left"}  # half of 20 min, and three jobs
 
 
-def test_what_a_kill_left_of_finished_cells_is_removed_and_of_others_kept(cells, tmp_path):
-    with claim(tmp_path, cells) as folder:
-        folder.write_finished(cells[0], outcome(cells[0]), 1.0)
-        for cell in cells[:2]:
-            folder.run_dir(cell).mkdir(parents=True)
-        (tmp_path / "runs" / f".{cells[0].name}.removed").mkdir()
-    with claim(tmp_path, cells):
-        assert [path.name for path in (tmp_path / "runs").iterdir()] == [cells[1].name]
+def test_what_a_kill_left_of_finished_jobs_is_removed_and_of_others_kept(jobs, tmp_path):
+    with claim(tmp_path, jobs) as folder:
+        folder.write_finished(jobs[0], outcome(jobs[0]), 1.0)
+        for job in jobs[:2]:
+            folder.run_dir(job).mkdir(parents=True)
+        (tmp_path / "runs" / f".{jobs[0].name}.removed").mkdir()
+    with claim(tmp_path, jobs):
+        assert [path.name for path in (tmp_path / "runs").iterdir()] == [jobs[1].name]
 
 
-def test_settled_precision_outlives_another_claim(cells, tmp_path):
-    with claim(tmp_path, cells[:1]) as folder:
+def test_settled_precision_outlives_another_claim(jobs, tmp_path):
+    with claim(tmp_path, jobs[:1]) as folder:
         folder.settle_precision("float32")
-    with claim(tmp_path, cells) as folder, pytest.raises(errors.BadArgumentError, match=r"^study_dir=.* float32, this"):
+    with claim(tmp_path, jobs) as folder, pytest.raises(errors.BadArgumentError, match=r"^study_dir=.* float32, this"):
         folder.settle_precision("mixed_float16")
     assert json.loads((tmp_path / "study.json").read_text())["precision"] == "float32"
 
 
-def test_result_is_on_the_disk_before_its_run_goes(cells, tmp_path, monkeypatch):
+def test_result_is_on_the_disk_before_its_run_goes(jobs, tmp_path, monkeypatch):
     fsync, synced = os.fsync, []
 
     def record(descriptor):
-        synced.append((pathlib.Path(f"/proc/self/fd/{descriptor}").resolve(), folder.run_dir(cells[0]).exists()))
+        synced.append((pathlib.Path(f"/proc/self/fd/{descriptor}").resolve(), folder.run_dir(jobs[0]).exists()))
         fsync(descriptor)
 
-    with claim(tmp_path, cells) as folder:
-        folder.run_dir(cells[0]).mkdir(parents=True)
+    with claim(tmp_path, jobs) as folder:
+        folder.run_dir(jobs[0]).mkdir(parents=True)
         monkeypatch.setattr(os, "fsync", record)
-        folder.write_finished(cells[0], outcome(cells[0]), 1.0)
-        assert not folder.run_dir(cells[0]).exists()
+        folder.write_finished(jobs[0], outcome(jobs[0]), 1.0)
+        assert not folder.run_dir(jobs[0]).exists()
     cells_dir = (tmp_path / "cells").resolve()
-    assert synced == [(cells_dir / f".{cells[0].name}.partial.json", True), (cells_dir, True)]
+    assert synced == [(cells_dir / f".{jobs[0].name}.partial.json", True), (cells_dir, True)]
 
 
 @pytest.mark.parametrize("damaged", [b"", b'{"status": "finis', b"\xff\xfe", b"[1]", b"{}"])
-def test_damaged_result_is_none(cells, tmp_path, damaged):
-    with claim(tmp_path, cells) as folder:
-        for cell in cells[:2]:
-            folder.write_finished(cell, outcome(cell), 1.0)
-        (tmp_path / "cells" / f"{cells[0].name}.json").write_bytes(damaged)
-    with claim(tmp_path, cells) as folder:
-        assert not folder.is_finished(cells[0])
-        assert [result["variant"] for result in folder.results()] == [cells[1].variant]
+def test_damaged_result_is_none(jobs, tmp_path, damaged):
+    with claim(tmp_path, jobs) as folder:
+        for job in jobs[:2]:
+            folder.write_finished(job, outcome(job), 1.0)
+        (tmp_path / "cells" / f"{jobs[0].name}.json").write_bytes(damaged)
+    with claim(tmp_path, jobs) as folder:
+        assert not folder.is_finished(jobs[0])
+        assert [result["variant"] for result in folder.results()] == [jobs[1].label]

@@ -22,16 +22,16 @@ SEEDS = range(3)
 
 
 def results(name, accuracy=lambda place, seed: 0.5 + 0.012 * place + 0.01 * seed + 0.001 * place * seed, **changes):
-    """Finished cells of every variant of a study with three seeds; the place of a variant decides its accuracy."""
+    """Finished jobs of every variant of a study with three seeds; the place of a variant decides its accuracy."""
     study = catalogue.find(name)
     found = []
-    for cell in study.cells(study.variants, "short", SEEDS, SourceConfig()):
-        place = [variant.name for variant in study.variants].index(cell.variant)
-        report = outcome(cell, accuracy(place, cell.train.seed), **changes)
-        if cell.train.heads == "coarse":
+    for job in study.jobs(study.variants, "short", SEEDS, SourceConfig()):
+        place = [variant.name for variant in study.variants].index(job.label)
+        report = outcome(job, accuracy(place, job.train.seed), **changes)
+        if job.train.heads == "coarse":
             report["report"] |= {"fine_accuracy": None, "coarse_from_fine_accuracy": None, "coarse_source": "head"}
         found.append(
-            {"variant": cell.variant, "seed": cell.train.seed, "status": "finished", "config": cell.config, **report}
+            {"variant": job.label, "seed": job.train.seed, "status": "finished", "config": job.config, **report}
         )
     return found
 
@@ -126,7 +126,7 @@ def test_measured_on_test_is_refused():
         document("normalisation", results("normalisation", split="test"))
 
 
-def test_failed_and_missing_cells_leave_the_rest_standing():
+def test_failed_and_missing_jobs_leave_the_rest_standing():
     found = results("normalisation")
     found[0] = {"variant": "unit", "seed": 0, "status": "failed", "reason": "fine_loss is nan", "config": {}}
     report = document("normalisation", found)
@@ -167,7 +167,7 @@ def test_each_rows_command_trains_its_very_configuration(name):
     for row in rows:
         given = dict(word.removeprefix("--").split("=", 1) for word in shlex.split(row["command"])[3:])
         assert given.pop("run_dir") == f"runs/{name}-{row['name']}"
-        cell = study.cell(study.variant(row["name"]), "short", 0, SourceConfig())
+        job = study.job(study.variant(row["name"]), "short", 0, SourceConfig())
         kinds = {name: one.kind for name, one in settings(DataConfig, TrainConfig).items()}
         typed = {
             field: text == "True"
@@ -176,7 +176,7 @@ def test_each_rows_command_trains_its_very_configuration(name):
             for field, text in given.items()
         }
         data, train = from_preset(typed.pop("preset"), **typed)
-        assert (data.replace(data_dir=cell.data.data_dir), train) == (cell.data, cell.train)
+        assert (data.replace(data_dir=job.data.data_dir), train) == (job.data, job.train)
 
 
 def test_documents_command_is_what_leads_to_it_on_any_machine():

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.common import errors
 from tests.conftest import ROOT
-from tuning.workers.worker_process import CallError, DiedError, RecycledWorker, Worker
+from tuning.workers.worker_process import RemoteCallError, Worker, WorkerDiedError, run_in_subprocess
 
 
 @pytest.fixture
@@ -23,55 +23,52 @@ def worker():
 
 def test_worker_answers_from_another_process_again_and_again(worker):
     for _ in range(2):
-        worker.call(os.getpid)
-        assert worker.answer() == worker.pid != os.getpid()
+        worker.submit(os.getpid)
+        assert worker.result() == worker.pid != os.getpid()
 
 
-def test_worker_ends_with_its_context(worker):
-    worker.stop()
-    assert not psutil.pid_exists(worker.pid)
+def test_worker_ends_with_its_context():
+    with Worker() as worker:
+        worker.submit(time.sleep, 60)
+        pid = worker.pid
+    assert not psutil.pid_exists(pid)
 
 
 def test_what_a_call_raises_is_one_line_with_its_place_apart(worker):
-    worker.call(int, "x\ny")
-    with pytest.raises(CallError, match=r"^ValueError: invalid literal for int\(\) with base 10: 'x\\ny'$") as caught:
-        worker.answer()
+    worker.submit(int, "x\ny")
+    with pytest.raises(
+        RemoteCallError, match=r"^ValueError: invalid literal for int\(\) with base 10: 'x\\ny'$"
+    ) as caught:
+        worker.result()
     assert "Traceback" in caught.value.trace
-    assert caught.value.kind == "ValueError"
-    worker.call(int, "3")
-    assert worker.answer() == 3
+    assert caught.value.type_name == "ValueError"
+    worker.submit(int, "3")
+    assert worker.result() == 3
 
 
 def test_killed_worker_is_told_by_its_signal(worker):
-    worker.call(time.sleep, 60)
-    assert not worker.answers_within(0.01)
+    worker.submit(time.sleep, 60)
+    assert not worker.is_done(0.01)
     os.kill(worker.pid, signal.SIGKILL)
-    with pytest.raises(DiedError, match=r"killed by SIGKILL \(out of memory\?\)"):
-        worker.answer()
+    with pytest.raises(WorkerDiedError, match=r"killed by SIGKILL \(out of memory\?\)"):
+        worker.result()
 
 
 def test_worker_that_leaves_is_told_by_its_exit_code(worker):
-    worker.call(os._exit, 7)
-    with pytest.raises(DiedError, match="exit code 7"):
-        worker.answer()
-
-
-def test_interrupt_ends_what_saves_nothing(worker):
-    worker.call(time.sleep, 60)
-    worker.interrupt()
-    with pytest.raises(DiedError, match="SIGTERM"):
-        worker.answer()
+    worker.submit(os._exit, 7)
+    with pytest.raises(WorkerDiedError, match="exit code 7"):
+        worker.result()
 
 
 def test_terminals_ctrl_c_passes_a_worker_by(worker):
-    worker.call(os.getpgrp)
-    assert worker.answer() == worker.pid  # a group of its own
+    worker.submit(os.getpgrp)
+    assert worker.result() == worker.pid  # a group of its own
 
 
 def test_own_errors_keep_their_words(worker):
-    worker.call(_refuse)
-    with pytest.raises(CallError, match=r"^batch_size=0: expected 1$"):
-        worker.answer()
+    worker.submit(_refuse)
+    with pytest.raises(RemoteCallError, match=r"^batch_size=0: expected 1$"):
+        worker.result()
 
 
 def _refuse():
@@ -81,7 +78,7 @@ def _refuse():
 def test_worker_ends_when_its_parent_is_killed():
     code = (
         "import time; from tuning.workers.worker_process import Worker; "
-        "w = Worker(); w.call(time.sleep, 60); print(w.pid, flush=True)"
+        "w = Worker(); w.submit(time.sleep, 60); print(w.pid, flush=True)"
     )
     command = [sys.executable, "-c", f"{code}; time.sleep(60)"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
@@ -94,42 +91,41 @@ def test_worker_ends_when_its_parent_is_killed():
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-@pytest.fixture
-def recycled():
-    worker = RecycledWorker()
-    yield worker
-    worker.stop()
+def test_new_process_follows_when_the_old_one_has_worked_its_share():
+    for limits, num_processes in (({}, 1), ({"max_seconds": 0.0}, 3), ({"max_tasks": 1}, 3), ({"max_tasks": 2}, 2)):
+        pids = set()
+        with Worker(**limits) as worker:
+            for _ in range(3):
+                worker.submit(os.getpid)
+                pids.add(worker.result())
+        assert len(pids) == num_processes, limits
 
 
-def processes_of_three_calls(recycled) -> list[int]:
-    found = []
-    for _ in range(3):
-        recycled.call(os.getpid)
-        found.append(recycled.answer())
-    return found
+def test_new_process_follows_one_that_died(worker):
+    worker.submit(os._exit, 7)
+    with pytest.raises(WorkerDiedError, match="exit code 7"):
+        worker.result()
+    worker.submit(int, "5")
+    assert worker.result() == 5
 
 
-@pytest.mark.parametrize(
-    ("limits", "num_processes"), [({}, 1), ({"SECONDS": 0.0}, 3), ({"CALLS": 1}, 3), ({"CALLS": 2}, 2)]
-)
-def test_recycled_worker_is_begun_anew_when_it_has_worked_its_time(recycled, monkeypatch, limits, num_processes):
-    for name, value in limits.items():
-        monkeypatch.setattr(RecycledWorker, name, value)
-    assert len(set(processes_of_three_calls(recycled))) == num_processes
-
-
-def test_recycled_worker_that_died_is_begun_anew(recycled):
-    recycled.call(os._exit, 7)
-    with pytest.raises(DiedError, match="exit code 7"):
-        recycled.answer()
-    recycled.call(int, "5")
-    assert recycled.answer() == 5
-
-
-def test_interrupted_worker_is_gone_and_can_be_called_again(recycled):
-    recycled.call(time.sleep, 60)
+def test_interrupted_worker_is_gone_and_can_be_called_again(worker):
+    worker.submit(time.sleep, 60)
+    pid = worker.pid
     began = time.perf_counter()
-    recycled.interrupt()
+    worker.interrupt()
     assert time.perf_counter() - began < 30
-    recycled.call(int, "5")
-    assert recycled.answer() == 5
+    assert not psutil.pid_exists(pid)
+    worker.submit(int, "5")
+    assert worker.result() == 5
+
+
+def test_memory_limit_ends_the_call_alone():
+    assert run_in_subprocess(_allocate, 2**20, memory_limit_gib=1.0) == 2**20
+    with pytest.raises(RemoteCallError, match="MemoryError") as caught:
+        run_in_subprocess(_allocate, 2**31, memory_limit_gib=1.0)
+    assert caught.value.type_name == "MemoryError"
+
+
+def _allocate(num_bytes):
+    return len(bytearray(num_bytes))

@@ -1,0 +1,40 @@
+"""What a worker trains: one run of a study or of a tuner session."""
+
+import dataclasses
+from typing import Any
+
+from models.config import saved
+from models.config.training import TrainConfig
+from pipeline.data_config import DataConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingJob:
+    """One training.
+
+    Attributes:
+      label: the variant or the trial that it trains; with the seed it names files.
+      data: its data configuration.
+      train: its training configuration, the seed among its fields.
+      unread: fields that its study or space sets and that this configuration does not read.
+    """
+
+    label: str
+    data: DataConfig
+    train: TrainConfig
+    unread: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of its files."""
+        return f"{self.label}-seed-{self.train.seed}"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The whole configuration, as runs save it."""
+        return saved.document(self.data, self.train)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The part of the configuration that determines the result."""
+        return {**self.data.as_dict(identity_only=True), **self.train.as_dict(identity_only=True)}
