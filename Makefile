@@ -6,13 +6,16 @@ INSTALLED := $(VENV)/.installed
 DATA_DIR ?= data
 ARCHIVE ?=
 RUN_DIR ?=
+TEST_PROCESSES ?= 2
+# Tests go to the processes one by one; one that has none left takes half of those that another has yet to run.
+PYTEST := $(PYTHON) -m pytest --numprocesses=$(TEST_PROCESSES) --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint format bench gallery chart tables clean
+.PHONY: help setup train check test test-slow lint format bench gallery chart tables clean
 
 help: ## List these targets.
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
-	@echo '  Variables: ARCHIVE (cifar-100-binary or cifar-100-python, .tar.gz or folder), DATA_DIR, RUN_DIR, PYTHON_FOR_VENV.'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
+	@echo '  Variables: ARCHIVE (cifar-100-binary or cifar-100-python, .tar.gz or folder), DATA_DIR, RUN_DIR, TEST_PROCESSES, PYTHON_FOR_VENV.'
 
 setup: $(INSTALLED) ## Make .venv with the pinned packages; touches nothing else.
 
@@ -32,8 +35,14 @@ train: $(INSTALLED) ## Prepare CIFAR-100 (or shapes100), train the preset quick,
 	$(PYTHON) -m models.train --preset=quick --dataset=$$dataset --data_dir='$(DATA_DIR)' --run_dir="$$run_dir"; \
 	$(PYTHON) -m models.evaluate --run_dir="$$run_dir" --data_dir='$(DATA_DIR)' --split=test
 
-test: $(INSTALLED) ## Run the tests; with CIFAR100_ARCHIVE set, those on the real data too.
-	$(PYTHON) -m pytest
+check: lint ## Check style, format and types, and run the fast tests: the loop while you work.
+	$(PYTEST) -m 'not training and not real_data and not slow'
+
+test: $(INSTALLED) ## Run the tests but the slow ones; with CIFAR100_ARCHIVE set, those on the real data too.
+	$(PYTEST) -m 'not slow'
+
+test-slow: $(INSTALLED) ## Run the slow tests, which continuous integration leaves out.
+	$(PYTHON) -m pytest -m slow
 
 lint: $(INSTALLED) ## Check style, format and types.
 	$(PYTHON) -m ruff check .

@@ -1,8 +1,9 @@
-"""The page's section on what is taken for what: two pictures, the most frequent mistakes, and each superclass."""
+"""The page's section on confusions: pictures of the matrices, frequent mistakes, accuracy of each superclass."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping
 from typing import Any
+
+from markupsafe import Markup
 
 from models.reporting import confusion, confusion_plots, figures
 
@@ -10,65 +11,45 @@ NUM_MISTAKES = 10
 COARSE_SOURCES = {"head": "from its own head", "summed": "summed from the fine probabilities"}
 
 
-def render(found: Mapping[str, Any] | None) -> str:
-    """The section's HTML; nothing for a run that `models.evaluate` has not evaluated.
+def values(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template `confusion.html.jinja` shows of a `confusion.json`.
 
-    Args:
-      found: what `confusion.json` holds, if there is one.
+    Pictures are (name, note, SVG); tables are (caption, heads, rows of text).
     """
-    if found is None:
-        return ""
-    fine = confusion.read(found["fine"]) if found["fine"] else None
-    coarse = confusion.read(found["coarse"])
-    own = f"the model's own answer, {COARSE_SOURCES[found['coarse_source']]}; in %, empty below 0.5"
-    pictures = _picture("Coarse", own, confusion_plots.coarse(coarse))
-    tables = _superclasses(fine, coarse)
+    fine = confusion.read(document["fine"]) if document["fine"] else None
+    coarse = confusion.read(document["coarse"])
+    note = f"the model's own answer, {COARSE_SOURCES[document['coarse_source']]}; in %, empty below 0.5"
+    pictures = [("Coarse", note, Markup(confusion_plots.coarse(coarse)))]
+    tables = [_superclasses(fine, coarse)]
     if fine:
-        pictures = _picture("Fine", "classes ordered by superclass", confusion_plots.fine(fine)) + pictures
-        tables = _mistakes(fine) + tables
-    return f"""<h2>What is taken for what</h2>
-<p class="quiet">Of the {escape(found["split"])} split, {found["examples_evaluated"]:,} examples, single view. \
-Rows are true classes and sum to 100 %.{_told(fine)}</p>
-{pictures}<div class="tables">
-{tables}</div>
-"""
+        pictures.insert(0, ("Fine", "classes ordered by superclass", Markup(confusion_plots.fine(fine))))
+        tables.insert(0, _mistakes(fine))
+    return {
+        "split": document["split"],
+        "num_examples": document["examples_evaluated"],
+        "within_superclass": confusion.share_within_superclass(fine) if fine else None,
+        "pictures": pictures,
+        "tables": tables,
+    }
 
 
-def _told(fine: confusion.Matrix | None) -> str:
-    share = confusion.share_within_superclass(fine) if fine else None
-    return "" if share is None else f" {100 * share:.0f} % of the fine mistakes stay in their superclass."
+Table = tuple[str, list[str], list[list[str]]]
 
 
-def _picture(name: str, note: str, svg: str) -> str:
-    return f'<figure class="matrix" tabindex="0"><figcaption>{name}<span>{note}</span></figcaption>{svg}</figure>\n'
-
-
-def _mistakes(fine: confusion.Matrix) -> str:
-    rows = (
-        (mistake.true, mistake.answer, figures.brief(100 * mistake.share), _yes_or_no(mistake.is_within_superclass))
+def _mistakes(fine: confusion.Matrix) -> Table:
+    rows = [
+        [mistake.true, mistake.answer, figures.brief(100 * mistake.share), _yes_or_no(mistake.is_within_superclass)]
         for mistake in confusion.most_confused(fine, NUM_MISTAKES)
-    )
-    return _table(
-        "Most frequent fine mistakes", ("true class", "taken for", "of its images, %", "same superclass"), rows
-    )
+    ]
+    return "Most frequent fine mistakes", ["true class", "taken for", "of its images, %", "same superclass"], rows
 
 
-def _superclasses(fine: confusion.Matrix | None, coarse: confusion.Matrix) -> str:
+def _superclasses(fine: confusion.Matrix | None, coarse: confusion.Matrix) -> Table:
     matrices = {"fine, %": fine, "coarse, %": coarse}
     columns = {head: confusion.accuracy_by_superclass(matrix) for head, matrix in matrices.items() if matrix}
-    rows = ((name, *(figures.percent(column[name]) for column in columns.values())) for name in coarse.names)
-    return _table("Accuracy by superclass", ("superclass", *columns), rows)
+    rows = [[name, *(figures.percent(column[name]) for column in columns.values())] for name in coarse.names]
+    return "Accuracy by superclass", ["superclass", *columns], rows
 
 
 def _yes_or_no(answer: bool) -> str:
     return "yes" if answer else "no"
-
-
-def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(value)}</td>' for value in row)}</tr>\n" for row in rows)
-    return f"""<div class="scroll"><table><caption>{caption}</caption>
-<thead><tr>{head}</tr></thead>
-<tbody>
-{body}</tbody></table></div>
-"""

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from models.reporting import confusion, confusion_plots, confusion_section, plots
+from models.reporting import confusion, confusion_plots, confusion_section, page, plots
 from pipeline.datasets import labels
 from tests.models.reporting.run_files import make_confusion, make_counts
 
@@ -24,7 +24,12 @@ def drawn(label):
 
 @functools.cache
 def section(fine):
-    return confusion_section.render(make_confusion(fine=fine, source="summed" if fine else "head"))
+    return render(make_confusion(fine=fine, source="summed" if fine else "head"))
+
+
+def render(document):
+    """The section's HTML."""
+    return page.TEMPLATES.get_template("confusion.html.jinja").render(confusion=confusion_section.values(document))
 
 
 def texts(svg):
@@ -160,10 +165,6 @@ def test_section_of_a_single_coarse_head_has_only_what_it_has():
     assert f"<td>fish</td><td>{100 * coarse:.2f}</td></tr>" in text
 
 
-def test_nothing_is_shown_before_an_evaluation():
-    assert confusion_section.render(None) == ""
-
-
 def test_names_in_the_section_are_escaped():
     found = make_confusion()
     found["split"] = "<b>"
@@ -171,6 +172,6 @@ def test_names_in_the_section_are_escaped():
     found["coarse"]["names"] = [f"<u>{name}" for name in found["coarse"]["names"]]
     found["coarse"]["superclasses"] = found["coarse"]["names"]
     found["fine"]["superclasses"] = [f"<u>{name}" for name in found["fine"]["superclasses"]]
-    text = confusion_section.render(found)
+    text = render(found)
     assert not re.search("<[biu]>", text)
     assert "&lt;i&gt;apple" in text

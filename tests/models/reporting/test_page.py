@@ -1,11 +1,11 @@
 """The report page: whole, escaped, and in need of nothing else."""
 
-import html
 import pathlib
 import re
 from html.parser import HTMLParser
 
 import pytest
+from markupsafe import escape
 
 from models.reporting import page
 from tests.models.reporting.run_files import CONFIG, REPORT, make_confusion, make_rows, without
@@ -123,18 +123,18 @@ def test_it_needs_no_other_file_and_runs_no_script(whole):
 def test_a_value_of_the_report_is_escaped(written, name):
     text = written(report={name: '<script>alert("1")</script>'})
     assert "<script" not in text
-    assert html.escape('<script>alert("1")</script>') in text.replace("<wbr>", "")
+    assert escape('<script>alert("1")</script>') in text.replace("<wbr>", "")
 
 
 def test_names_and_values_of_the_configuration_and_the_versions_are_escaped(written):
     text = written({"data_dir": "<script>1</script>", "<b>": 1}, {"versions": {"<i>": "<u>"}})
     assert not re.search("<(script|b|i|u)>", text)
     for value in ("<script>1</script>", "<b>", "<i>", "<u>"):
-        assert html.escape(value) in text
+        assert escape(value) in text
 
 
 def test_the_command_quotes_the_run_folder():
-    text = html.unescape(page._repetition(pathlib.Path("runs/my run")))
+    text = page.command_to_repeat(pathlib.Path("runs/my run"))
     assert "--config='runs/my run/config.json' --run_dir='runs/my run-again'" in text
 
 
@@ -176,7 +176,7 @@ def test_a_run_without_validation(written):
     assert "Fine accuracy -" in text
     assert "Nothing was held out for validation." in text
     assert "validation fine, %" not in text
-    assert "commit away from a git checkout" in text
+    assert "commit not a git checkout" in text
     assert "None" not in text
 
 
@@ -197,12 +197,12 @@ def test_a_value_missing_in_one_epoch_alone_is_a_dash(written):
 def test_an_evaluated_run_shows_its_confusions_and_another_nothing_of_them(make_run):
     run = make_run()
     page.write(run)
-    assert "What is taken for what" not in run.page.read_text(encoding="utf-8")
+    assert "Confusion matrix" not in run.page.read_text(encoding="utf-8")
     run.write_confusion(make_confusion())
     page.write(run)
     reader = Reader(run.page.read_text(encoding="utf-8"))
     assert reader.open == []
-    assert "What is taken for what Of the test split, 10,000 examples, single view." in reader.text
+    assert "Confusion matrix Test split, 10,000 examples, single view." in reader.text
     pictures = [values["xlink:href"] for tag, values in reader.elements if tag == "image"]
     assert len(pictures) == 2  # a matrix each
     assert all(address.startswith("data:image/png;base64,") for address in pictures)

@@ -1,0 +1,16 @@
+"""HTML pages from Jinja2 templates, every value escaped."""
+
+import pathlib
+
+import jinja2
+
+
+def environment(folder: pathlib.Path) -> jinja2.Environment:
+    """The templates in a folder: values are escaped, and one that is missing raises jinja2.UndefinedError."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
