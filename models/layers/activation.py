@@ -1,8 +1,7 @@
-"""An activation whose gradient on CPUs is one program of XLA's.
+"""An activation whose gradient XLA compiles on CPUs.
 
-TensorFlow computes the gradients of silu and gelu in bfloat16 as half a dozen ops, each of them a pass over memory that
-no compiler fitted to this processor; one fused program takes about a quarter of their time. Forward, oneDNN's own ops
-are as fast. `python -m benchmarks.train_step` prints what a whole step takes.
+TensorFlow computes the gradients of silu and gelu in bfloat16 as half a dozen unfused ops; one fused program takes
+about a quarter of their time. oneDNN's forward ops are fast already. `python -m benchmarks.train_step` times steps.
 """
 
 from typing import Any

@@ -1,5 +1,6 @@
 """Batch normalisation in one fused operation."""
 
+import functools
 from typing import Any
 
 import keras
@@ -14,9 +15,9 @@ class FusedBatchNormalization(keras.layers.Layer):
     faster the machine multiplies bfloat16; `python -m benchmarks.train_step` prints the ratio. Ioffe and Szegedy 2015.
 
     Args:
-      momentum: how much of the moving statistics stays at each step.
+      momentum: decay of the moving statistics at each step.
       epsilon: added to the variance.
-      scale: whether a scale is learned beside the offset.
+      scale: whether the scale is trained; the offset always is.
     """
 
     def __init__(self, momentum: float = 0.6, epsilon: float = 1e-3, scale: bool = True, **kwargs: Any) -> None:
@@ -27,44 +28,26 @@ class FusedBatchNormalization(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make scale, offset and moving statistics, float32 [channels] each, never autocast."""
-
-        def weight(name: str, initializer: str, trainable: bool) -> keras.Variable:
-            return self.add_weight(
-                name=name,
-                shape=(input_shape[-1],),
-                initializer=initializer,
-                trainable=trainable,
-                dtype="float32",
-                autocast=False,
-            )
-
-        self.gamma = weight("gamma", "ones", self.scale)
-        self.beta = weight("beta", "zeros", True)
-        self.moving_mean = weight("moving_mean", "zeros", False)
-        self.moving_variance = weight("moving_variance", "ones", False)
+        make = functools.partial(self.add_weight, input_shape[-1:], dtype="float32", autocast=False)
+        self.gamma = make(name="gamma", initializer="ones", trainable=self.scale)
+        self.beta = make(name="beta", initializer="zeros", trainable=True)
+        self.moving_mean = make(name="moving_mean", initializer="zeros", trainable=False)
+        self.moving_variance = make(name="moving_variance", initializer="ones", trainable=False)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """[B, H, W, C] -> the same shape and dtype; in training the batch's own statistics, and they are remembered.
+        """[B, H, W, C] -> the same shape and dtype, by the batch's statistics in training, else by the moving ones.
 
-        A frozen layer (`trainable = False`) answers in training as it always does.
+        A frozen layer (`trainable = False`) uses the moving ones in training too.
         """
-        if not training or not self.trainable:
-            outputs, _, _ = tf.compat.v1.nn.fused_batch_norm(
-                inputs,
-                self.gamma.value,
-                self.beta.value,
-                mean=self.moving_mean.value,
-                variance=self.moving_variance.value,
-                epsilon=self.epsilon,
-                is_training=False,
-            )
-            return outputs
+        is_training = training and self.trainable
+        moving = {} if is_training else {"mean": self.moving_mean.value, "variance": self.moving_variance.value}
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=True
+            inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=is_training, **moving
         )
-        keep = self.momentum
-        self.moving_mean.assign(self.moving_mean * keep + mean * (1 - keep))
-        self.moving_variance.assign(self.moving_variance * keep + variance * (1 - keep))
+        if is_training:
+            keep = self.momentum
+            self.moving_mean.assign(self.moving_mean * keep + mean * (1 - keep))
+            self.moving_variance.assign(self.moving_variance * keep + variance * (1 - keep))
         return outputs
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

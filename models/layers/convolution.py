@@ -1,13 +1,11 @@
-"""A convolution that computes no more than it must, and on CPUs its kernel's gradient the fast way.
+"""A convolution without outputs that pooling drops, and with a faster kernel gradient on CPUs.
 
-Before a pooling of 2 x 2 an odd row and an odd column are computed to be dropped: 27 % of the outputs on maps of 7 x 7.
-And oneDNN multiplies bfloat16 at full rate in a convolution's forward pass and in its input's gradient, but at a third
-of it in the kernel's gradient where maps are small and channels many, which is where the fast networks have most of
-their work. The same sums can be had as one matrix product for each place of the kernel, which leaves the padding out.
-`python -m benchmarks.train_step` prints what a whole step takes.
+Pooling of 2 x 2 drops an odd last row and column: 27 % of the outputs on maps of 7 x 7. oneDNN computes bfloat16 at
+full rate in a convolution's forward pass and input gradient, but at a third of it in the kernel gradient where maps
+are small and channels many, which is most of the work of the fast networks. Here the kernel gradient is one matrix
+product for each position in the kernel, without the padding. `python -m benchmarks.train_step` times whole steps.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -22,15 +20,15 @@ LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's own kernel gradient 
 class Convolution(keras.layers.Conv2D):
     """`keras.layers.Conv2D` of "same" padding and no bias, faster to train in bfloat16 on CPUs.
 
-    Its outputs are `Conv2D`'s unless they are to be even, its gradients too but for the order of summation. The
-    kernel's gradient is our own in bfloat16 on CPUs, for kernels of more than one pixel whose stride leaves at most 8
-    pixels each way, batch and map of known size; elsewhere it is computed as `Conv2D` does.
+    Outputs equal `Conv2D`'s, but for the rows and columns that `even_outputs` leaves out; gradients equal its but for
+    the order of summation. `kernel_gradient` is used in bfloat16 on CPUs, for kernels of more than one pixel whose
+    outputs have at most 8 pixels each way, where batch and map have a static size.
 
     Args:
       filters: output channels.
       kernel_size: pixels each way.
       kernel_initializer: of the kernel.
-      even_outputs: leave out the last row, or column, of an odd number of them, as a pooling of 2 x 2 behind would.
+      even_outputs: whether the last row or column of an odd number is left out, as pooling of 2 x 2 drops it.
     """
 
     def __init__(
@@ -66,7 +64,7 @@ class Convolution(keras.layers.Conv2D):
         return outputs[:, : shape[1] // 2 * 2, : shape[2] // 2 * 2]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Of "same" padding, odd sizes made even if they are to be."""
+        """As of "same" padding; odd sizes lose one pixel if `even_outputs`."""
         batch, *sizes, filters = super().compute_output_shape(input_shape)
         if self.even_outputs:
             sizes = [size and size // 2 * 2 for size in sizes]
@@ -78,7 +76,7 @@ class Convolution(keras.layers.Conv2D):
 
 
 def _padded_for_even_outputs(images: tf.Tensor, kernel_size: tuple[int, int]) -> tf.Tensor:
-    """What a convolution of "VALID" padding makes of it is one of "SAME" padding without its odd row and column."""
+    """Images whose convolution of "VALID" padding is that of "SAME" padding without the odd last row and column."""
     paddings = [(0, 0), (0, 0)]
     for axis, kernel_length in enumerate(kernel_size):
         before, after = (kernel_length - 1) // 2, kernel_length // 2
@@ -94,17 +92,9 @@ def convolved(images: tf.Tensor, kernel: tf.Tensor, stride: int, padding: str) -
     """`tf.nn.conv2d` with `kernel_gradient` as its kernel's gradient."""
 
     @tf.custom_gradient
-    def differentiable(
-        images: tf.Tensor, kernel: tf.Tensor
-    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+    def differentiable(images: tf.Tensor, kernel: tf.Tensor) -> Any:
         def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            of_images = tf.raw_ops.Conv2DBackpropInput(
-                input_sizes=images.shape,
-                filter=kernel,
-                out_backprop=upstream,
-                strides=[1, stride, stride, 1],
-                padding=padding,
-            )
+            of_images = tf.nn.conv2d_transpose(upstream, kernel, images.shape, stride, padding)
             return of_images, kernel_gradient(images, upstream, tuple(kernel.shape[:2]), stride, padding)
 
         return tf.nn.conv2d(images, kernel, stride, padding), gradients
@@ -144,9 +134,9 @@ def kernel_gradient(
 
 
 def _phases(images: tf.Tensor, stride: int) -> list[list[tf.Tensor]]:
-    """By row and column of its first pixel, each stride-th pixel: [B, H / stride, W / stride, channels].
+    """Every stride-th pixel, by the row and column of the first: [B, H / stride, W / stride, channels] each.
 
-    All are moved at once: slices with steps take longer than the products. Zeros fill up what stride does not divide.
+    One transpose makes all: strided slices take longer than the products. Sizes are padded with zeros to multiples.
     """
     if stride == 1:
         return [[images]]
@@ -159,20 +149,20 @@ def _phases(images: tf.Tensor, stride: int) -> list[list[tf.Tensor]]:
 
 
 def _overlaps(
-    num_seen: int, num_outputs: int, kernel_length: int, stride: int, padding: str
+    num_inputs: int, num_outputs: int, kernel_length: int, stride: int, padding: str
 ) -> list[tuple[int, slice, slice]]:
-    """For each place of the kernel, along one axis: the phase it sees, what of it, and the outputs that see it there.
+    """Along one axis, for each position in the kernel: its phase, the inputs in the phase, and their outputs.
 
-    Padding is left out: on maps of 3 x 3 pixels it is two fifths of what a kernel of 3 x 3 looks at. A place that sees
+    Padding is left out: it is two fifths of the inputs of a 3 x 3 kernel on maps of 3 x 3 pixels. A position with
     padding alone has empty slices, whose product is zeros.
     """
     padding_before = 0
     if padding == "SAME":
-        padding_before = max((num_outputs - 1) * stride + kernel_length - num_seen, 0) // 2
+        padding_before = max((num_outputs - 1) * stride + kernel_length - num_inputs, 0) // 2
     overlaps = []
     for place in range(kernel_length):
         reach, phase = divmod(place - padding_before, stride)
-        num_in_phase = len(range(phase, num_seen, stride))
+        num_in_phase = len(range(phase, num_inputs, stride))
         begin = min(max(-reach, 0), num_outputs)
         end = max(begin, min(num_outputs, num_in_phase - reach))
         overlaps.append((phase, slice(max(begin + reach, 0), max(end + reach, 0)), slice(begin, end)))

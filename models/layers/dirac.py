@@ -9,10 +9,10 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("streaming_cifar100")
 class DiracInitializer(keras.initializers.VarianceScaling):
-    """As many filters as there are channels hand their channel on unchanged, the others begin as faint noise.
+    """Initialises one filter a channel to the identity, and the remaining filters to small uniform noise.
 
-    A convolution so begun loses nothing of what came to it (Zagoruyko & Komodakis 2017, arXiv 1706.00388; for part of
-    the filters: Jordan 2024, arXiv 2404.00498, with PyTorch's noise: uniform, of variance 1 / (3 fan in)).
+    The layer then preserves its input at first (Zagoruyko & Komodakis 2017, arXiv 1706.00388; for part of the filters:
+    Jordan 2024, arXiv 2404.00498, with PyTorch's noise, of variance 1 / (3 fan in)).
     """
 
     def __init__(self, seed: int | None = None) -> None:
@@ -22,10 +22,9 @@ class DiracInitializer(keras.initializers.VarianceScaling):
         """float32 kernel [height, width, channels, filters]."""
         kernel = np.array(super().__call__(shape, dtype), np.float32)
         height, width, channels, filters = shape
-        num_handed_on = min(channels, filters)
-        kernel[..., :num_handed_on] = 0.0
-        handed_on = np.arange(num_handed_on)
-        kernel[(height - 1) // 2, (width - 1) // 2, handed_on, handed_on] = 1.0
+        identity = np.arange(min(channels, filters))
+        kernel[..., identity] = 0.0
+        kernel[(height - 1) // 2, (width - 1) // 2, identity, identity] = 1.0
         return tf.constant(kernel)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,10 +1,9 @@
-"""A first convolution that whitens: its outputs on the training images are uncorrelated and of unit variance.
+"""A whitening first convolution: its outputs on the training images are uncorrelated and of unit variance.
 
-Its filters are the principal components of 2 x 2 patches, each divided by its deviation, and their negatives, of which
-an activation behind it keeps one half each; they are computed, never trained (Coates, Ng & Lee 2011 for patches; as a
-frozen stem: Page, "How to train your ResNet 8", 2019, and Jordan 2024, arXiv 2404.00498, where it saves half of the
-epochs). Offsets beside them, which those recipes train, gain nothing here and would cost a tenth of a step: the
-gradient of the stem's outputs, the largest maps of all.
+The filters are the principal components of 2 x 2 patches, each divided by its standard deviation, and their negatives;
+they are computed and never trained (Coates, Ng & Lee 2011 for patches; as a frozen stem: Page, "How to train your
+ResNet 8", 2019, and Jordan 2024, arXiv 2404.00498, where it saves half of the epochs). Biases, which those recipes
+train, gain nothing here and would cost a tenth of a step: the gradient of the stem's outputs, the largest maps of all.
 """
 
 import keras

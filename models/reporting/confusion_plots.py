@@ -1,10 +1,9 @@
-"""Confusion matrices as pictures: SVG text that the page embeds, names as text, so that it can be zoomed and searched.
+"""Confusion matrices as SVG text that the page embeds, with names as text, which can be searched.
 
-One hue from white to dark, which colour-blind eyes order as others do, in steps that a scale beside it names: mistakes
-are of a few per cent and the diagonal is not, so even steps would leave the mistakes white.
+One hue from white to dark, which colour-blind eyes order as others do. Its steps are uneven: most mistakes are a few
+per cent and would stay white beside the diagonal.
 """
 
-import io
 import itertools
 
 import matplotlib.style
@@ -27,11 +26,11 @@ FINE_NAME_POINTS = 5.0  # as high as a row of the hundred
 
 
 def fine(matrix: Matrix) -> str:
-    """The hundred classes in groups: superclasses on top and on the left, classes at the bottom and on the right."""
+    """The fine matrix in groups: superclasses on top and on the left, classes at the bottom and on the right."""
     ends = _group_ends(matrix.superclasses)
     middles = [(first + last) / 2 - 0.5 for first, last in itertools.pairwise((0, *ends))]
     superclasses = list(dict.fromkeys(matrix.superclasses))
-    with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
+    with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
         figure, axes = _heat_map(matrix)
         axes.set_xticks(middles, superclasses, rotation=90, fontsize=8.5)
         axes.set_yticks(middles, superclasses, fontsize=8.5)
@@ -45,12 +44,12 @@ def fine(matrix: Matrix) -> str:
             other.tick_params(length=1.5, pad=1.5)
         scale = figure.colorbar(axes.images[0], ax=axes, location="bottom", shrink=0.5, aspect=40, pad=0.02)
         scale.set_label("% of the true class")
-        return _svg(figure, "Fine confusion matrix, classes ordered by superclass")
+        return plots.svg_element(figure, "Fine confusion matrix, classes ordered by superclass")
 
 
 def coarse(matrix: Matrix) -> str:
-    """The twenty superclasses, with the per cent of each cell in it; a cell that would say 0 is left empty."""
-    with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
+    """The coarse matrix with the per cent in each cell; a cell that rounds to 0 is empty."""
+    with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
         figure, axes = _heat_map(matrix)
         axes.set_xticks(range(len(matrix.names)), matrix.names, rotation=90)
         axes.set_yticks(range(len(matrix.names)), matrix.names)
@@ -59,28 +58,21 @@ def coarse(matrix: Matrix) -> str:
             if percent != "0":
                 colour = "white" if 100 * share >= FIRST_DARK_PERCENT else DARK
                 axes.text(place[1], place[0], percent, color=colour, ha="center", va="center", fontsize=9.5)
-        return _svg(figure, "Coarse confusion matrix, in per cent of the true superclass")
+        return plots.svg_element(figure, "Coarse confusion matrix, in per cent of the true superclass")
 
 
 def _heat_map(matrix: Matrix) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(INCHES, INCHES), layout="constrained")
     axes = figure.add_subplot()
-    axes.set_xlabel("taken for", labelpad=12)  # a browser's letters may be wider than those measured here
+    axes.set_xlabel("predicted class", labelpad=12)  # a browser's letters may be wider than matplotlib's
     axes.set_ylabel("true class", labelpad=12)
-    # Not interpolated: one pixel a cell, whatever the zoom.
     norm = BoundaryNorm(STEPS_PERCENT, SHADES.N)
-    axes.imshow(100 * matrix.shares, cmap=SHADES, norm=norm, interpolation="none")
+    axes.imshow(100 * matrix.shares, cmap=SHADES, norm=norm, interpolation="none")  # one pixel a cell at any zoom
     axes.xaxis.set_label_position("top")
     axes.tick_params(top=False, bottom=False, left=False, labeltop=True, labelbottom=False)
     return figure, axes
 
 
 def _group_ends(superclasses: tuple[str, ...]) -> list[int]:
-    """Behind the last class of each superclass, in order."""
+    """The index behind the last class of each superclass."""
     return list(itertools.accumulate(len(list(group)) for _, group in itertools.groupby(superclasses)))
-
-
-def _svg(figure: Figure, title: str) -> str:
-    drawn = io.StringIO()
-    figure.savefig(drawn, format="svg", transparent=True)
-    return plots.embeddable(drawn.getvalue(), title)

@@ -18,7 +18,7 @@ def values(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     fine = confusion.read(document["fine"]) if document["fine"] else None
     coarse = confusion.read(document["coarse"])
-    note = f"the model's own answer, {COARSE_SOURCES[document['coarse_source']]}; in %, empty below 0.5"
+    note = f"the model's coarse prediction, {COARSE_SOURCES[document['coarse_source']]}; in %, empty below 0.5"
     pictures = [("Coarse", note, Markup(confusion_plots.coarse(coarse)))]
     tables = [_superclasses(fine, coarse)]
     if fine:
@@ -38,10 +38,10 @@ Table = tuple[str, list[str], list[list[str]]]
 
 def _mistakes(fine: confusion.Matrix) -> Table:
     rows = [
-        [mistake.true, mistake.answer, figures.brief(100 * mistake.share), _yes_or_no(mistake.is_within_superclass)]
+        [mistake.true, mistake.predicted, figures.brief(100 * mistake.share), _yes_or_no(mistake.is_within_superclass)]
         for mistake in confusion.most_confused(fine, NUM_MISTAKES)
     ]
-    return "Most frequent fine mistakes", ["true class", "taken for", "of its images, %", "same superclass"], rows
+    return "Most frequent fine mistakes", ["true class", "predicted class", "of its images, %", "same superclass"], rows
 
 
 def _superclasses(fine: confusion.Matrix | None, coarse: confusion.Matrix) -> Table:

@@ -1,8 +1,6 @@
-"""What a report says, in words and units.
+"""The values of a report with names and units, as the terminal's table and the page show them.
 
-    report.json ──report_figures──▶ ReportItem(name, value, unit, note) ──▶ table, page
-
-The terminal and the page say the same, because both take it from here.
+report.json ──report_figures──▶ ReportItem(name, value, unit, note) ──▶ table, page
 """
 
 import dataclasses
@@ -16,7 +14,7 @@ MISSING = "-"
 
 @dataclasses.dataclass(frozen=True)
 class ReportItem:
-    """One thing that a run achieved or cost."""
+    """A named value of a report, as text."""
 
     name: str
     value: str
@@ -25,45 +23,46 @@ class ReportItem:
 
     @property
     def with_unit(self) -> str:
-        """Such as `61.23 %`."""
+        """The value with its unit, such as `61.23 %`."""
         return f"{self.value} {self.unit}".rstrip()
 
 
 def report_figures(report: dict[str, Any]) -> list[ReportItem]:
-    """The figures worth a glance, the accuracies first."""
+    """The items of a whole report, the accuracies first."""
     return [*accuracies(report), evaluated_on(report), *costs(report)]
 
 
 def accuracies(report: dict[str, Any]) -> list[ReportItem]:
-    """Fine, and coarse by both ways; one of these two is marked as the model's own."""
-    own = _own_coarse_key(report)
+    """Fine accuracy and both coarse ones, of which one is marked as the model's own."""
+    coarse_key = _coarse_key(report)
     names = {
         "fine_accuracy": "Fine accuracy",
         "coarse_accuracy": "Coarse, from its head",
         "coarse_from_fine_accuracy": "Coarse, summed from fine",
     }
-    found = []
+    items = []
     for key, name in names.items():
         averaged = report.get(f"flip_averaged_{key}")
-        notes = ["the model's own"] if key == own else []
+        notes = ["the model's own"] if key == coarse_key else []
         notes += [f"{percent(averaged)} % averaged with the mirror image"] if averaged is not None else []
-        found.append(_accuracy(name, report[key], "; ".join(notes)))
-    return found
+        measured = (percent(report[key]), "%", "; ".join(notes))
+        items.append(ReportItem(name, MISSING) if report[key] is None else ReportItem(name, *measured))
+    return items
 
 
 def evaluated_on(report: dict[str, Any]) -> ReportItem:
-    """The split that the accuracies are of, and what the model had on the other one."""
+    """The evaluated split, with the accuracies on the other one."""
     count = report["examples_evaluated"]
     notes = [f"{count:,} examples" if count else "nothing was held out"]
-    for split, found in report.get("evaluations", {}).items():
-        known = {name: found[f"{name}_accuracy"] for name in ("fine", "coarse")}
-        told = ", ".join(f"{name} {percent(value)} %" for name, value in known.items() if value is not None)
-        notes += [f"on {split}: {told}"] if split != report["split"] and told else []
+    for split, evaluation in report.get("evaluations", {}).items():
+        values = {name: evaluation[f"{name}_accuracy"] for name in ("fine", "coarse")}
+        accuracies = ", ".join(f"{name} {percent(value)} %" for name, value in values.items() if value is not None)
+        notes += [f"on {split}: {accuracies}"] if split != report["split"] and accuracies else []
     return ReportItem("Evaluated on", report["split"], note="; ".join(notes))
 
 
 def costs(report: dict[str, Any]) -> list[ReportItem]:
-    """Time, memory and arithmetic of the training, and what it ran in."""
+    """Time, memory and arithmetic of the training, its precision and the model's size."""
     seconds = report["train_seconds"]
     epochs = "1 epoch" if report["epochs"] == 1 else f"{report['epochs']:g} epochs"
     length = f"{_hours_and_minutes(seconds)}{epochs}, {report['steps']:,} steps"
@@ -78,49 +77,45 @@ def costs(report: dict[str, Any]) -> list[ReportItem]:
 
 
 def dataset_name(dataset: str) -> str:
-    """As people write it."""
+    """The data set's name in running text."""
     return "CIFAR-100" if dataset == REAL_DATASET else dataset
 
 
 def recipe(report: dict[str, Any]) -> str:
-    """The preset's name, and what this run has otherwise."""
+    """The preset's name, with the fields that differ from it."""
     changes = ", ".join(f"{name}={as_text(value)}" for name, value in report.get("preset_changes", {}).items())
     return report["preset"] + (f" with {changes}" if changes else "")
 
 
 def stand_in_warning(dataset: str) -> str | None:
-    """What to shout where the figures are not CIFAR-100's."""
+    """The warning of a report that is not of CIFAR-100; None for one that is."""
     if dataset == REAL_DATASET:
         return None
     return f"This is {dataset}, the embedded stand-in, NOT CIFAR-100: train on the real data with --archive"
 
 
 def percent(accuracy: float | None) -> str:
-    """0 to 1 -> 0.00 to 100.00."""
+    """An accuracy of 0 to 1 as 0.00 to 100.00."""
     return MISSING if accuracy is None else f"{100 * accuracy:.2f}"
 
 
 def spread(mean: float | None, std: float | None) -> str:
-    """Mean and standard deviation, 0 to 1 -> `61.23 ± 0.45`; the mean alone where there is no deviation."""
+    """Mean and standard deviation, 0 to 1, as `61.23 ± 0.45`; only the mean where the deviation is None."""
     return percent(mean) + (f" ± {percent(std)}" if std is not None else "")
 
 
 def brief(value: float | None) -> str:
-    """Three significant digits, or all of a large number's."""
+    """A number with three significant digits, or with all digits before the point."""
     if value is None:
         return MISSING
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _accuracy(name: str, value: float | None, note: str) -> ReportItem:
-    return ReportItem(name, MISSING) if value is None else ReportItem(name, percent(value), "%", note)
-
-
-def _own_coarse_key(report: dict[str, Any]) -> str:
-    keys = {"head": "coarse_accuracy", "summed": "coarse_from_fine_accuracy"}
-    own = keys.pop(report["coarse_source"])
-    (other,) = keys.values()
-    # A model of one head answers in the one way that it can, whatever its preset chose for two heads.
+def _coarse_key(report: dict[str, Any]) -> str:
+    """The key of the coarse accuracy that is the model's own."""
+    head, summed = "coarse_accuracy", "coarse_from_fine_accuracy"
+    own, other = (head, summed) if report["coarse_source"] == "head" else (summed, head)
+    # A model with a single head has one of the two, whatever its preset chose for two heads.
     return other if report[own] is None and report[other] is not None else own
 
 

@@ -1,8 +1,7 @@
-"""What a training costs: multiply-adds read from a network's graph.
+"""The arithmetic of a training, whatever the machine: multiply-adds read from a network's graph.
 
 `train_petaflop` = sum over the steps of 3 x 2 x the multiply-adds of the convolutions and dense layers, at that step's
 resolution, x its images, / 1e15: two operations a multiply-add, and the backward pass counted as two forward ones.
-Seconds do not travel between machines; this figure does.
 """
 
 import math
@@ -20,30 +19,26 @@ CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 
 
 def multiply_adds(model: keras.Model, size: int = FULL_SIZE) -> int:
-    """Of one image's way forward through the convolutions and dense layers of `model`, at `size` x `size` pixels."""
+    """Multiply-adds of one image's forward pass through convolutions and dense layers, at `size` x `size` pixels."""
     image = tf.TensorSpec([1, size, size, 3], tf.float32)
     graph = tf.function(lambda images: model(images, training=False)).get_concrete_function(image).graph
     return sum(map(_multiply_adds_of, graph.get_operations()))
 
 
 def train_petaflop(model: keras.Model, config: TrainConfig, images_by_size: Mapping[int, int]) -> float:
-    """Of training on so many images of each size (pixels each way), forward and backward; SAM does both twice.
+    """Petaflop of training on numbers of images by size (pixels each way), forward and backward; SAM does both twice.
 
-    What is frozen of a trunk has no backward pass.
+    The frozen part of a trunk has no backward pass.
     """
-    passes = 2 if config.sam_radius else 1
-    operations = sum(_operations(model, config, size) * num_images for size, num_images in images_by_size.items())
-    return passes * operations / 1e15
-
-
-def _operations(model: keras.Model, config: TrainConfig, size: int) -> int:
-    """Of one image's way forward and backward."""
-    frozen = multiply_adds(trunk.frozen_part(model, config), size) if config.freeze_trunk else 0
-    return 6 * multiply_adds(model, size) - 4 * frozen
+    operations = 0
+    for size, num_images in images_by_size.items():
+        frozen = multiply_adds(trunk.frozen_part(model, config), size) if config.freeze_trunk else 0
+        operations += num_images * (6 * multiply_adds(model, size) - 4 * frozen)
+    return (2 if config.sam_radius else 1) * operations / 1e15
 
 
 def optimizer_petaflop(model: keras.Model, config: TrainConfig, num_steps: int) -> float:
-    """Of an optimizer's own matrix products over so many steps: Muon's iterations; 0 for the others."""
+    """Petaflop of the optimizer's own matrix products: Muon's iterations; 0 for the other optimizers."""
     if config.optimizer != "muon":
         return 0.0
     kernels = model.trainable_variables

@@ -1,8 +1,8 @@
 """Learning curves: rows of `metrics.jsonl` -> SVG text that the page embeds.
 
 Validation is a solid line and training a dashed one, and each quantity has its own marker, so that colour is never the
-only difference. Every colour is written as `var(--NAME, COLOUR)`: a page may set --NAME, for dark mode; alone, the SVG
-shows the colours below. The same rows give the same bytes.
+only difference. Every colour is written as `var(--NAME, COLOUR)`, for which a page may set --NAME, for dark mode. The
+same rows give the same bytes.
 """
 
 import dataclasses
@@ -60,7 +60,7 @@ class Line:
 
 
 def accuracy(rows: Rows) -> str:
-    """Fine and coarse accuracy in per cent, validation against training."""
+    """The chart of fine and coarse accuracy in per cent, validation and training."""
     lines = (
         Line("validation_fine_accuracy", "validation, fine", "fine"),
         Line("validation_coarse_accuracy", "validation, coarse", "coarse"),
@@ -72,7 +72,7 @@ def accuracy(rows: Rows) -> str:
 
 
 def cross_entropy(rows: Rows) -> str:
-    """Each head's plain cross-entropy, validation against training."""
+    """The chart of each head's cross-entropy without label smoothing, validation and training."""
     lines = (
         Line("validation_fine_loss", "validation, fine", "fine"),
         Line("validation_coarse_loss", "validation, coarse", "coarse"),
@@ -83,29 +83,26 @@ def cross_entropy(rows: Rows) -> str:
 
 
 def objective(rows: Rows) -> str:
-    """What training minimises: the heads' smoothed losses, weighted and added."""
+    """The chart of the training objective: the weighted sum of the heads' smoothed losses."""
     lines = (Line("validation_loss", "validation", "total"), Line("train_loss", "training", "total"))
     return _chart(rows, lines, "objective (nats)")
 
 
 def learning_rate(rows: Rows) -> str:
-    """The rate of each epoch's last step."""
+    """The chart of the learning rate of each epoch's last step."""
     return _chart(rows, (Line("learning_rate", "at the epoch's end", "total"),), "learning rate", from_zero=True)
 
 
 def _chart(rows: Rows, lines: tuple[Line, ...], unit: str, *, scale: float = 1, from_zero: bool = False) -> str:
     measured = [line for line in lines if any(row[line.key] is not None for row in rows)]
-    with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
+    with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
         figure = Figure(figsize=(4.9, 3.6), layout="constrained")
         axes = figure.add_subplot(xlabel="epoch", ylabel=unit)
         for line in measured:
             _draw(axes, rows, line, scale)
         _limit(axes, rows, from_zero)
         figure.legend(loc="outside upper left", ncols=2)
-        drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", transparent=True)
-    title = f"{unit} by epoch: {'; '.join(line.label for line in measured)}"
-    return embeddable(drawn.getvalue(), title)
+        return svg_element(figure, f"{unit} by epoch: {'; '.join(line.label for line in measured)}")
 
 
 def _draw(axes: Axes, rows: Rows, line: Line, scale: float) -> None:
@@ -131,23 +128,25 @@ def _limit(axes: Axes, rows: Rows, from_zero: bool) -> None:
         axes.set_ylim(bottom=0)
 
 
-def embeddable(svg: str, title: str) -> str:
-    """Matplotlib's SVG as a part of a page: colours that the page may set, no names that clash, no date.
+def svg_element(figure: Figure, title: str) -> str:
+    """A figure as an SVG element of a page: colours that the page may set, no identifiers that clash, no date.
 
     Args:
-      svg: what matplotlib wrote, under STYLE.
-      title: what the picture shows, for screen readers.
+      figure: drawn under STYLE, which is in force.
+      title: the picture's name for screen readers.
     """
+    file = io.StringIO()
+    figure.savefig(file, format="svg", transparent=True)
+    svg = file.getvalue()
     for name, colour in COLOURS.items():
         svg = svg.replace(colour, f"var(--{name}, {colour})")
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     root = ElementTree.fromstring(svg)
-    # It holds the date, which would make every drawing another one.
-    for metadata in root.findall(f"{{{SVG}}}metadata"):
+    for metadata in root.findall(f"{{{SVG}}}metadata"):  # which holds the date
         root.remove(metadata)
     for group in root.iter(f"{{{SVG}}}g"):
-        group.attrib.pop("id", None)  # `axes_1` in four charts of one page would be one name for four things
+        group.attrib.pop("id", None)  # the charts of a page would share identifiers such as `axes_1`
     root.set("role", "img")
     root.set("aria-label", title)
     return ElementTree.tostring(root, encoding="unicode")

@@ -1,17 +1,18 @@
-"""The machine a run computes on: its manners, its name, its memory."""
+"""The machine that a run computes on: its name, features and memory."""
 
 import os
+import pathlib
 import platform
 import resource
 import sys
 
 import tensorflow as tf
 
-from models.runtime.precision import cpu_flags
+CPUINFO = "/proc/cpuinfo"
 
 
 def allow_gpu_memory_growth() -> None:
-    """Take GPU memory as it is needed instead of all at once. For binaries, before anything is computed.
+    """Let TensorFlow allocate GPU memory as needed instead of all at once; call it before any computation.
 
     Raises:
       RuntimeError: a GPU is in use already.
@@ -21,41 +22,43 @@ def allow_gpu_memory_growth() -> None:
 
 
 def has_gpu() -> bool:
-    """Whether TensorFlow computes on a GPU."""
+    """Whether TensorFlow has a GPU to compute on."""
     return bool(tf.config.list_logical_devices("GPU"))
 
 
 def describe() -> str:
-    """One line: the GPUs' names, or the processor with what it has for bfloat16."""
+    """The GPUs' names, or the processor's name, threads and vector extensions, in one line."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return ", ".join(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus)
-    own = tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
-    count = own or os.cpu_count()
-    threads = "1 thread" if count == 1 else f"{count} threads"
+    limit = tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
+    count = limit or os.cpu_count()
+    processor = _field(CPUINFO, "model name") or platform.processor() or platform.machine()
     extras = sorted(cpu_flags() & {"amx_bf16", "avx512_bf16", "avx512f", "avx2"})
-    return f"{_processor()}, {threads}, {' '.join(extras) or 'no vector extensions known'}"
+    threads = "1 thread" if count == 1 else f"{count} threads"
+    return f"{processor}, {threads}, {' '.join(extras) or 'no vector extensions known'}"
+
+
+def cpu_flags(cpuinfo: str | pathlib.Path = CPUINFO) -> frozenset[str]:
+    """The processor's feature flags; empty on systems other than Linux."""
+    return frozenset(_field(cpuinfo, "flags").split())
 
 
 def peak_rss_mib() -> float:
-    """The most memory that this process ever held in RAM, TensorFlow included, in MiB."""
+    """The peak resident memory of this process, TensorFlow included, in MiB."""
     # Linux's `ru_maxrss` begins with that of the process which started this one, however large it was.
-    for line in _lines("/proc/self/status"):
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 2**10
+    peak_kib = _field("/proc/self/status", "VmHWM")
+    if peak_kib:
+        return int(peak_kib.split()[0]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def _processor() -> str:
-    names = (line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
-
-
-def _lines(path: str) -> list[str]:
-    """Of a file of Linux's; none on other systems."""
+def _field(path: str | pathlib.Path, name: str) -> str:
+    """The first value of a field in a file of `name: value` lines, as Linux's /proc has; "" where there is none."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
-            return file.readlines()
+            pairs = (line.partition(":") for line in file)
+            return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
     except OSError:
-        return []
+        return ""

@@ -94,7 +94,7 @@ def without(values, *parts):
 
 
 def make_counts():
-    """Of 100 examples a class: each is taken for the next number 10 times, the apple for the pear 40 times more."""
+    """Of 100 examples a class: 10 are predicted as the next number, and 40 more apples as pears."""
     fine = 90 * np.eye(100, dtype=np.int64) + 10 * np.roll(np.eye(100, dtype=np.int64), 1, axis=1)
     apple, pear = labels.FINE_NAMES.index("apple"), labels.FINE_NAMES.index("pear")
     fine[apple, [apple, pear]] += [-40, 40]

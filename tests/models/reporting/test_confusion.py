@@ -1,4 +1,4 @@
-"""What is taken for what: the document, what is told of it, its pictures and its section of the page."""
+"""Confusion matrices: the document, its statistics, its pictures and its section of the page."""
 
 import functools
 import re
@@ -100,7 +100,7 @@ def test_fine_picture_names_every_class_and_superclass_on_both_axes():
     found = texts(drawn("fine"))
     for name in (*labels.FINE_NAMES, *labels.COARSE_NAMES):
         assert found.count(name.replace("_", " ")) == 2, name
-    assert {"true class", "taken for", "% of the true class"} <= set(found)
+    assert {"true class", "predicted class", "% of the true class"} <= set(found)
 
 
 def test_fine_picture_parts_the_superclasses():

@@ -1,4 +1,4 @@
-"""Evaluation of a single view and averaged with the mirror image, and what is taken for what."""
+"""Evaluation of a single view and averaged with the mirror image, and its confusion matrices."""
 
 import keras
 import numpy as np

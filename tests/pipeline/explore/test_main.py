@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.layers import batch_norm
+from models.layers import pixel_scaling
 from pipeline import source, stages
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
@@ -91,8 +91,8 @@ def test_size_of_batches_changes_nothing(tiny, found, monkeypatch):
 def test_models_scale_by_the_statistics_of_the_official_split(real_data_dir):
     found = statistics.survey(DataConfig(data_dir=real_data_dir))
     both = found.pixels["train"] + found.pixels["validation"]
-    np.testing.assert_allclose(both.channel_mean, batch_norm.CHANNEL_MEAN, atol=6e-4)
-    np.testing.assert_allclose(both.channel_deviation, batch_norm.CHANNEL_DEVIATION, atol=6e-4)
+    np.testing.assert_allclose(both.channel_mean, pixel_scaling.CHANNEL_MEAN, atol=6e-4)
+    np.testing.assert_allclose(both.channel_deviation, pixel_scaling.CHANNEL_STD, atol=6e-4)
     assert {part: set(found.fine_counts(part)) for part in PARTS} == {
         "train": {400},
         "validation": {100},
