@@ -13,18 +13,8 @@ from rich.table import Table
 from models.reporting.table import wide_console
 from pipeline.common import app
 
-BENCHMARKS = (
-    "train_step",
-    "input",
-    "memory",
-    "scaling",
-    "augment",
-    "startup",
-    "tuner",
-    "tuner_kills",
-    "shapes100",
-    "accuracy",
-)
+_FOLDER = pathlib.Path(__file__).parent
+BENCHMARKS = (*sorted(path.parent.name for path in _FOLDER.glob("*/__main__.py")), "accuracy")
 
 
 def main() -> None:
@@ -37,9 +27,8 @@ def main() -> None:
 
 def summary(name: str) -> str:
     """The first line of a benchmark's docstring, read without importing it."""
-    folder = pathlib.Path(__file__).parent
-    path = folder / name / "__main__.py"
-    path = path if path.exists() else folder / f"{name}.py"
+    package = _FOLDER / name / "__main__.py"
+    path = package if package.exists() else _FOLDER / f"{name}.py"
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return text.splitlines()[0]
 

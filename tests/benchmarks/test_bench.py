@@ -14,6 +14,7 @@ def test_every_binary_that_writes_rows_is_listed():
     names = {path.parent.name if path.stem == "__main__" else path.stem for path in writers}
     assert names <= set(bench.BENCHMARKS)
     assert len(names) >= 6
+    assert not {"harness", "publish", "show", "bench"} & set(bench.BENCHMARKS)
 
 
 def test_list_says_what_each_one_measures(capsys):
