@@ -71,10 +71,9 @@ gallery: $(INSTALLED) ## Draw every augmentation set into docs/gallery/.
 chart: $(INSTALLED) ## Draw docs/accuracy_cost.png from benchmarks/results.
 	$(PYTHON) -m benchmarks.publish.accuracy_cost --out=docs/accuracy_cost.png
 
-tables: $(INSTALLED) ## Draw pages, plots and README's tables again from docs/studies and benchmarks/results.
+tables: $(INSTALLED) ## Draw the tables and plots of README.md and docs/ again from the committed results.
 	@set -e; for report in docs/studies/*/report.json; do [ -e $$report ] || continue; $(PYTHON) -m tuning.study --redraw=$$report; done
-	$(PYTHON) -m benchmarks.publish.readme_tables
-	$(PYTHON) -m benchmarks.publish.results_page
+	$(PYTHON) -m benchmarks.publish.tables
 
 clean: ## Remove .venv and caches; data/ and runs/ stay.
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

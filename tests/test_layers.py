@@ -163,6 +163,6 @@ def test_importing_a_binary_loads_no_tensorflow(binary):
 def test_no_two_tests_can_quarrel_over_a_flag():
     """Flags are of the whole process: a binary that defines some is only ever started, never imported by tests."""
     with_flags = {name for name, path in module_files(ROOT).items() if defines_flags(path)}
-    assert {"models.train", "benchmarks.input.__main__", "benchmarks.publish.results_page"} <= with_flags
+    assert {"models.train", "benchmarks.input.__main__", "benchmarks.publish.tables"} <= with_flags
     for path in sorted((ROOT / "tests").rglob("*.py")):
         assert not imports(path) & with_flags, path

@@ -1,9 +1,9 @@
-"""Draw what trainings cost and what they reach on CIFAR-100's test images: our presets beside published recipes.
+"""Draw what trainings cost and what they reach on CIFAR-100's test images: our presets and published recipes.
 
     python -m benchmarks.publish.accuracy_cost --out=docs/accuracy_cost.png
 
 Ours are all reports on test in `*-cifar100.json` of `--results_dir`, seeds of a recipe averaged: a new file appears by
-itself. The published ones, their sources and which costs are estimates stand in benchmarks/published.py.
+itself. benchmarks/publish/published_results.py has the published ones, their sources, and which costs are estimates.
 """
 
 import pathlib
@@ -24,7 +24,7 @@ OUT = flags.DEFINE_string("out", "", "PNG file to write; its folder is made")
 def main() -> None:
     """Read, draw, write."""
     out = gallery.picture_path(OUT.value)
-    ours = our_results.read(pathlib.Path(RESULTS_DIR.value).expanduser())
+    ours = [recipe for recipe in our_results.read(pathlib.Path(RESULTS_DIR.value).expanduser()) if recipe.fine_percents]
     image_grid.write(out, accuracy_cost_chart.draw(ours))
     print(f"written: {out}")
 

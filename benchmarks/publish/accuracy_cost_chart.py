@@ -148,8 +148,8 @@ def _words(figure: Figure, ours: Sequence[Measured]) -> None:
     notes = (
         "1 PFLOP = 1e15 operations, as 6 x multiply-adds x images x epochs: convolutions and dense layers, forward and "
         "backward; the optimizer's own are left out.",
-        "Cost of ours counted from the network's graph (models/flops.py); sources of the published: "
-        "benchmarks/published.py. Bars: one standard deviation.",
+        "Cost of ours: counted from the network's graph. Sources of the published: "
+        "benchmarks/publish/published_results.py. Bars: one standard deviation.",
         f"Training images: ours {images}; published 50,000.",
     )
     figure.text(LEFT, 0.018, "\n".join(notes), fontsize=7.8, linespacing=1.45, parse_math=False)

@@ -8,11 +8,12 @@ import json
 import pathlib
 import statistics
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from models.reporting import figures
-from pipeline.common import errors
+from pipeline.common import errors, markdown_table
+from pipeline.common.markdown_table import Column
 
 Report = dict[str, Any]
 
@@ -21,29 +22,78 @@ NEEDED = {"dataset", "preset", "split", "seed", "num_train", "fine_accuracy", "t
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One recipe of ours on test, a single view an image.
-
-    Attributes:
-      name: the preset, and what the runs have otherwise.
-      fine_percents: fine accuracy on test of each seed, 0 to 100.
-      petaflop: of one training.
-      num_train: images that it trained on.
-    """
+    """One recipe of ours on test, a single view an image: the report of each seed."""
 
     name: str
-    fine_percents: tuple[float, ...]
-    petaflop: float
-    num_train: int
+    reports: Sequence[Report]
+
+    @property
+    def fine_percents(self) -> list[float]:
+        """Fine accuracy on test of each seed, 0 to 100; empty for a model of coarse labels."""
+        return [100 * report["fine_accuracy"] for report in self.reports if report["fine_accuracy"] is not None]
 
     @property
     def mean(self) -> float:
-        """Over the seeds."""
+        """Of fine accuracy over the seeds, 0 to 100."""
         return statistics.mean(self.fine_percents)
 
     @property
     def deviation(self) -> float | None:
-        """The sample's standard deviation; None of one seed."""
-        return statistics.stdev(self.fine_percents) if len(self.fine_percents) > 1 else None
+        """The sample's standard deviation of fine accuracy; None for one seed."""
+        return statistics.stdev(self.fine_percents) if len(self.reports) > 1 else None
+
+    @property
+    def petaflop(self) -> float:
+        """Of one training."""
+        return statistics.mean(report["train_petaflop"] for report in self.reports)
+
+    @property
+    def num_train(self) -> int:
+        """Images that it trained on."""
+        return self.reports[0]["num_train"]
+
+
+def table(recipes: Sequence[Measured]) -> list[str]:
+    """A row for each recipe: the command, accuracies on test, costs."""
+    return markdown_table.lines(COLUMNS, recipes)
+
+
+def _spread(key: Callable[[Report], str]) -> Callable[[Measured], str]:
+    """The mean of an accuracy over the seeds, in per cent, and its standard deviation."""
+
+    def text(recipe: Measured) -> str:
+        values = [report[key(report)] for report in recipe.reports]
+        if None in values:
+            return figures.MISSING
+        return figures.spread(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
+
+    return text
+
+
+def _of_first_seed(key: str) -> Callable[[Measured], str]:
+    return lambda recipe: f"{recipe.reports[0][key]:,.0f}"
+
+
+def _command(recipe: Measured) -> str:
+    report = recipe.reports[0]
+    return " ".join(
+        [f"`python -m models.train --preset={report['preset']}"]
+        + [f"--{name}={value}" for name, value in report["preset_changes"].items()]
+    )
+
+
+COLUMNS: list[Column[Measured]] = [
+    Column("command", lambda recipe: f"{_command(recipe)}`"),
+    Column("seeds", lambda recipe: str(len(recipe.reports)), is_number=True),
+    Column("fine (%)", _spread(lambda _: "fine_accuracy"), is_number=True),
+    Column("coarse (%)", _spread(figures.own_coarse_key), is_number=True),
+    Column("PFLOP", lambda recipe: f"{recipe.petaflop:#.3g}", is_number=True),
+    Column(
+        "seconds", lambda recipe: f"{min(report['train_seconds'] for report in recipe.reports):,.0f}", is_number=True
+    ),
+    Column("MiB", lambda recipe: f"{max(report['peak_rss_mib'] for report in recipe.reports):,.0f}", is_number=True),
+    Column("parameters", lambda recipe: f"{recipe.reports[0]['num_parameters']:,}", is_number=True),
+]
 
 
 def read(folder: pathlib.Path) -> list[Measured]:
@@ -52,12 +102,12 @@ def read(folder: pathlib.Path) -> list[Measured]:
     Raises:
       errors.BadArgumentError: the folder holds none, or a file that is no JSON.
     """
-    found = [recipe for path in sorted(folder.glob("*-cifar100.json")) for recipe in _recipes(_document(path))]
-    if not found:
+    recipes = [recipe for path in sorted(folder.glob("*-cifar100.json")) for recipe in _recipes(_document(path))]
+    if not recipes:
         raise errors.BadArgumentError(
             f"results_dir={folder}: no *-cifar100.json there has a report on test; evaluate a run with --split=test"
         )
-    return sorted(found, key=lambda recipe: recipe.petaflop)
+    return sorted(recipes, key=lambda recipe: recipe.petaflop)
 
 
 def _document(path: pathlib.Path) -> Any:
@@ -72,22 +122,13 @@ def _recipes(document: Any) -> list[Measured]:
     groups: defaultdict[tuple[str, int], dict[int, Report]] = defaultdict(dict)
     for report in _test_reports(document):
         groups[_name(report), report["num_train"]][report["seed"]] = report
-    return [
-        Measured(
-            name,
-            tuple(100 * report["fine_accuracy"] for report in by_seed.values()),
-            statistics.mean(report["train_petaflop"] for report in by_seed.values()),
-            num_train,
-        )
-        for (name, num_train), by_seed in groups.items()
-    ]
+    return [Measured(name, list(by_seed.values())) for (name, _), by_seed in groups.items()]
 
 
 def _test_reports(document: Any) -> Iterator[Report]:
-    """Wherever they stand: files have one report, or a list of runs, or whatever a later benchmark writes."""
+    """The reports on CIFAR-100's test images: a file has one, or a list of runs."""
     if isinstance(document, dict) and document.keys() >= NEEDED:
-        split = (document["dataset"], document["split"])
-        if split == (figures.REAL_DATASET, "test") and document["fine_accuracy"] is not None:
+        if (document["dataset"], document["split"]) == (figures.REAL_DATASET, "test"):
             yield document
     elif isinstance(document, dict | list):
         for part in document.values() if isinstance(document, dict) else document:

@@ -1,7 +1,7 @@
 """What others report for fine accuracy on CIFAR-100's test images, trained from scratch, and what their training costs.
 
-Few say their cost. Where they do not it is estimated here as for our own runs (see models/flops.py): 6 x multiply-adds
-of an image x 50,000 images x epochs, with fewer multiply-adds in the epochs at a lower resolution.
+Few say their cost. Others' is estimated here as our own is (models/reporting/flops.py): 6 x multiply-adds of an image x
+50,000 images x epochs, with fewer multiply-adds in the epochs at a lower resolution.
 """
 
 import dataclasses

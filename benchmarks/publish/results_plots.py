@@ -17,6 +17,7 @@ Rows = Sequence[Mapping[str, Any]]
 def draw(documents: Mapping[str, Document], folder: pathlib.Path) -> dict[str, pathlib.Path]:
     """Write a picture of every document that has one, as PNG; their paths by the document's name."""
     paths = {}
+    folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
         for name, document in documents.items():
             figure = _figure(document)

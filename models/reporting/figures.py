@@ -34,7 +34,7 @@ def report_figures(report: dict[str, Any]) -> list[ReportItem]:
 
 def accuracies(report: dict[str, Any]) -> list[ReportItem]:
     """Fine accuracy and both coarse ones, of which one is marked as the model's own."""
-    coarse_key = _coarse_key(report)
+    coarse_key = own_coarse_key(report)
     names = {
         "fine_accuracy": "Fine accuracy",
         "coarse_accuracy": "Coarse, from its head",
@@ -111,7 +111,7 @@ def brief(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _coarse_key(report: dict[str, Any]) -> str:
+def own_coarse_key(report: dict[str, Any]) -> str:
     """The key of the coarse accuracy that is the model's own."""
     head, summed = "coarse_accuracy", "coarse_from_fine_accuracy"
     own, other = (head, summed) if report["coarse_source"] == "head" else (summed, head)

@@ -1,13 +1,59 @@
-"""Tables of Markdown pages."""
+"""Tables from typed rows: each column says how a row becomes a cell.
 
-from collections.abc import Iterable, Sequence
+columns = [Column("name", lambda row: row.name), Column("images/s", lambda row: f"{row.rate:,.0f}", is_number=True)]
+markdown_table.lines(columns, rows)
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+Row = TypeVar("Row")
 
 
-def lines(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table's lines: its heading, the rule under it, one a row."""
-    return [row(heading), row(["---"] * len(heading)), *map(row, rows)]
+@dataclasses.dataclass(frozen=True)
+class Column(Generic[Row]):
+    """One column of a table.
+
+    Attributes:
+      heading: its title.
+      cell: the text of a row's cell.
+      is_number: whether cells are aligned to the right.
+      is_optional: whether the column is left out where every cell is empty.
+    """
+
+    heading: str
+    cell: Callable[[Row], str]
+    is_number: bool = False
+    is_optional: bool = False
 
 
-def row(cells: Sequence[str]) -> str:
-    """One line of a table."""
-    return f"| {' | '.join(cells)} |"
+def field(
+    key: str, text: Callable[[Any], str] = str, heading: str = "", is_optional: bool = False
+) -> Column[Mapping[str, Any]]:
+    """A column of one field of mappings; the cell is empty where the field is missing or None."""
+
+    def cell(row: Mapping[str, Any]) -> str:
+        return "" if row.get(key) is None else text(row[key])
+
+    return Column(heading or key, cell, is_number=text is not str, is_optional=is_optional)
+
+
+def cells(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> list[list[str]]:
+    """The texts of a table: its headings, then a list for each row."""
+    return [list(texts) for texts in zip(*(texts for _, texts in _filled(columns, rows)), strict=True)]
+
+
+def lines(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> list[str]:
+    """The lines of a table in Markdown: its headings, the rule below, a line for each row."""
+    filled = _filled(columns, rows)
+    rule = ["---:" if column.is_number else "---" for column, _ in filled]
+    heading, *others = zip(*(texts for _, texts in filled), strict=True)
+    return [f"| {' | '.join(texts)} |" for texts in (heading, rule, *others)]
+
+
+def _filled(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> list[tuple[Column[Row], list[str]]]:
+    """Each column that is shown, with its heading and its cells."""
+    rows = list(rows)
+    filled = [(column, [column.heading, *map(column.cell, rows)]) for column in columns]
+    return [(column, texts) for column, texts in filled if not column.is_optional or any(texts[1:])]

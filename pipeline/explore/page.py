@@ -1,14 +1,16 @@
 """What was found, as a Markdown page that links the pictures."""
 
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from pipeline.common import errors, files, markdown_table
+from pipeline.common.markdown_table import Column, Row
 from pipeline.explore.statistics import PARTS, PixelSums, Survey, middle_and_frame
 
 CHANNELS = ("red", "green", "blue")
+_ChannelRow = tuple[str, PixelSums, int]  # the name of some images, their sums, a channel
 
 
 def markdown(survey: Survey, augmentation: str, seed: int, pictures: Mapping[str, pathlib.Path]) -> str:
@@ -63,11 +65,11 @@ _WHAT_MIDDLES_ARE = (
 
 
 def _superclasses(survey: Survey) -> str:
-    rows = (
-        (survey.coarse_names[coarse], ", ".join(survey.fine_names[fine] for fine in members))
-        for coarse, members in survey.members.items()
-    )
-    return _table(("superclass", "its classes"), rows)
+    columns: list[Column[tuple[int, Sequence[int]]]] = [
+        Column("superclass", lambda item: survey.coarse_names[item[0]]),
+        Column("its classes", lambda item: ", ".join(survey.fine_names[fine] for fine in item[1])),
+    ]
+    return _table(columns, survey.members.items())
 
 
 def _equality(survey: Survey) -> Iterator[str]:
@@ -88,42 +90,50 @@ def _spread(names: tuple[str, ...], counts: np.ndarray) -> str:
 
 
 def _counts(heading: str, names: tuple[str, ...], counts: Mapping[str, np.ndarray]) -> str:
-    rows = ((name, *(f"{of_part[number]:,}" for of_part in counts.values())) for number, name in enumerate(names))
-    total = ("all", *(f"{of_part.sum():,}" for of_part in counts.values()))
-    return _table((heading, *counts), (*rows, total))
+    """Images in each part, a row per label, and their sums in the last row."""
+    totals = {part: np.append(of_part, of_part.sum()) for part, of_part in counts.items()}
+
+    def count_in(part: str) -> Column[int]:
+        return Column(part, lambda label: f"{totals[part][label]:,}", is_number=True)
+
+    columns = [Column[int](heading, lambda label: (*names, "all")[label]), *map(count_in, counts)]
+    return _table(columns, range(len(names) + 1))
 
 
 def _channels(survey: Survey) -> str:
     train, validation = survey.pixels["train"], survey.pixels["validation"]
     parts = {"train": train, "validation": validation, "both": train + validation}
-    headings = ("images", "channel", "mean", "deviation", "mean of 1", "deviation of 1")
-    return _table(headings, (row for name, part in parts.items() if part.num_images for row in _of_part(name, part)))
+    rows = [(name, part, channel) for name, part in parts.items() if part.num_images for channel in range(3)]
+    return _table(_CHANNEL_COLUMNS, rows)
 
 
-def _of_part(name: str, part: PixelSums) -> Iterator[tuple[str, ...]]:
-    for channel, mean, deviation in zip(CHANNELS, part.channel_mean, part.channel_deviation, strict=True):
-        of_one = (f"{mean / 255:.4f}", f"{deviation / 255:.4f}")
-        yield (f"{name}, {part.num_images:,}", channel, f"{mean:.3f}", f"{deviation:.3f}", *of_one)
+def _channel_number(heading: str, value: Callable[[PixelSums], np.ndarray], scale: float) -> Column[_ChannelRow]:
+    digits = 3 if scale == 1 else 4
+    return Column(heading, lambda row: f"{value(row[1])[row[2]] / scale:.{digits}f}", is_number=True)
+
+
+_CHANNEL_COLUMNS: list[Column[_ChannelRow]] = [
+    Column("images", lambda row: f"{row[0]}, {row[1].num_images:,}"),
+    Column("channel", lambda row: CHANNELS[row[2]]),
+    _channel_number("mean", lambda part: part.channel_mean, 1),
+    _channel_number("deviation", lambda part: part.channel_deviation, 1),
+    _channel_number("mean of 1", lambda part: part.channel_mean, 255),
+    _channel_number("deviation of 1", lambda part: part.channel_deviation, 255),
+]
 
 
 def _middles(survey: Survey) -> str:
     pixels = survey.pixels["train"]
     images = {"all": pixels.mean_image, **dict(zip(survey.coarse_names, pixels.coarse_mean_images, strict=True))}
-
-    def row(name: str, image: np.ndarray) -> tuple[str, ...]:
-        middle, frame = middle_and_frame(image)
-        return name, f"{middle:.1f}", f"{frame:.1f}", f"{middle - frame:+.1f}"
-
-    return _table(("superclass", "middle", "frame", "difference"), (row(*item) for item in images.items()))
-
-
-def _table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table: words to the left, figures to the right."""
-    rows = tuple(rows)
-    are_figures = [all(_is_figure(row[column]) for row in rows) for column in range(len(headings))]
-    rule = tuple("---:" if figures else "---" for figures in are_figures)
-    return "\n".join(map(markdown_table.row, (headings, rule, *rows)))
+    rows = [(name, *middle_and_frame(image)) for name, image in images.items()]
+    columns: list[Column[tuple[str, float, float]]] = [
+        Column("superclass", lambda row: row[0]),
+        Column("middle", lambda row: f"{row[1]:.1f}", is_number=True),
+        Column("frame", lambda row: f"{row[2]:.1f}", is_number=True),
+        Column("difference", lambda row: f"{row[1] - row[2]:+.1f}", is_number=True),
+    ]
+    return _table(columns, rows)
 
 
-def _is_figure(cell: str) -> bool:
-    return cell.replace(",", "").lstrip("+-").replace(".", "", 1).isdigit()
+def _table(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
+    return "\n".join(markdown_table.lines(columns, rows))

@@ -11,6 +11,7 @@ from rich.text import Text
 from models.reporting import figures
 from models.reporting.table import wide_console
 from pipeline.common import markdown_table
+from pipeline.common.markdown_table import Column
 from tuning import statistics
 from tuning.sessions.session import COMPLETED, ranked
 
@@ -30,11 +31,9 @@ def markdown(found: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     lines = [f"# Tuner session: space {found['space']}, {found['tuner']}", ""]
     lines += [f"**{warning}.**", ""] if warning else []
     lines += [summary(found), ""]
-    heading, *rows = _table(found, SHOWN_TRIALS)
-    lines += [*markdown_table.lines(heading, rows), ""]
+    lines += [*markdown_table.lines(TRIAL_COLUMNS, _best_trials(found)), ""]
     if found["importance"]:
-        shares = [(name, f"{100 * share:.0f} %") for name, share in found["importance"].items()]
-        lines += ["## What mattered", "", *markdown_table.lines(("hyperparameter", "share"), shares), ""]
+        lines += ["## What mattered", "", *markdown_table.lines(SHARE_COLUMNS, found["importance"].items()), ""]
     if found["retrained"]:
         lines += ["## The best trial, trained again", "", *retrained_lines(found["retrained"]), ""]
     failed = [trial for trial in found["trials"] if trial["status"] != COMPLETED]
@@ -50,7 +49,7 @@ def show(found: Mapping[str, Any], console: Console | None = None) -> None:
     warning = figures.stand_in_warning(found["dataset"])
     if warning:
         console.print(Text(warning, style="bold red"))
-    heading, *rows = _table(found, SHOWN_TRIALS)
+    heading, *rows = markdown_table.cells(TRIAL_COLUMNS, _best_trials(found))
     table = Table(box=rich.box.SIMPLE)
     for title in heading:
         table.add_column(title, overflow="fold")
@@ -83,14 +82,8 @@ def summary(found: Mapping[str, Any]) -> str:
     )
 
 
-def _table(found: Mapping[str, Any], most: int) -> list[list[str]]:
-    rows = [["rank", "trial", "objective (%)", "fine (%)", "coarse (%)", "epochs", "seconds", "hyperparameters"]]
-    for rank, trial in enumerate(ranked(found["trials"])[:most], start=1):
-        accuracies = [figures.percent(trial[name]) for name in ("objective", "fine", "coarse")]
-        rows.append(
-            [str(rank), trial["id"], *accuracies, f"{trial['epochs']:g}", f"{trial['seconds']:.0f}", told(trial)]
-        )
-    return rows
+def _best_trials(found: Mapping[str, Any]) -> list[tuple[int, Record]]:
+    return list(enumerate(ranked(found["trials"])[:SHOWN_TRIALS], start=1))
 
 
 def told(trial: Record) -> str:
@@ -101,6 +94,24 @@ def told(trial: Record) -> str:
 
 def _brief(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _accuracy(name: str) -> Column[tuple[int, Record]]:
+    return Column(f"{name} (%)", lambda row: figures.percent(row[1][name]))
+
+
+TRIAL_COLUMNS: list[Column[tuple[int, Record]]] = [
+    Column("rank", lambda row: str(row[0])),
+    Column("trial", lambda row: row[1]["id"]),
+    *map(_accuracy, ("objective", "fine", "coarse")),
+    Column("epochs", lambda row: f"{row[1]['epochs']:g}"),
+    Column("seconds", lambda row: f"{row[1]['seconds']:.0f}"),
+    Column("hyperparameters", lambda row: told(row[1])),
+]
+SHARE_COLUMNS: list[Column[tuple[str, float]]] = [
+    Column("hyperparameter", lambda row: row[0]),
+    Column("share", lambda row: f"{100 * row[1]:.0f} %"),
+]
 
 
 def retrained_lines(retrained: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from models.reporting import figures
 from models.reporting.table import wide_console
 from pipeline.common import markdown_table
 from pipeline.common.config import as_text
+from pipeline.common.markdown_table import Column
 from tuning import statistics
 from tuning.studies.design import METRICS
 from tuning.studies.folder import FINISHED
@@ -51,7 +52,7 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     lines += [_conditions(report), ""]
     for name in report["metrics"]:
         lines += [f"## {METRICS[name].capitalize()} accuracy (%)", "", answer(report, name), ""]
-        lines += [*table(report, name), ""]
+        lines += [*markdown_table.lines(columns(report, name), measured(report, name)), ""]
     lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
     lines += ["## Reading it", "", *(f"- {line}" for line in LEGEND), ""]
     lines += ["## Rows", "", f"Every row begins with {_settings(report['recipe'])}. {COMMANDS}", ""]
@@ -81,16 +82,6 @@ def answer(report: Mapping[str, Any], name: str) -> str:
     return " ".join(f"{words[verdict]} {against}: {', '.join(told[verdict, against])}." for verdict, against in order)
 
 
-def table(report: Mapping[str, Any], name: str, with_commands: bool = False) -> list[str]:
-    """Lines: one metric's table, a row a variant; if asked for, at its end what trains that variant alone."""
-    heading, *rows = _rows(report, name)
-    if with_commands:
-        command_of = {row["name"]: row["command"] for row in report["variants"]}
-        heading = [*heading, "command"]
-        rows = [[*row, f"`{command}`" if (command := command_of[row[0]]) else ""] for row in rows]
-    return markdown_table.lines(heading, rows)
-
-
 def show(report: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the document's tables; what is not CIFAR-100 says so before and after."""
     console = console or wide_console()
@@ -99,7 +90,7 @@ def show(report: Mapping[str, Any], console: Console | None = None) -> None:
         *([Text(warning, style="bold red")] if warning else []), Text(report["question"], style="bold"), sep="\n"
     )
     for name in report["metrics"]:
-        heading, *rows = _rows(report, name)
+        heading, *rows = markdown_table.cells(columns(report, name), measured(report, name))
         shown = Table(title=f"{METRICS[name]} accuracy (%)", title_justify="left", box=rich.box.SIMPLE)
         for place, title in enumerate(heading):
             shown.add_column(title, justify="left" if place == 0 else "right", overflow="fold")
@@ -111,23 +102,40 @@ def show(report: Mapping[str, Any], console: Console | None = None) -> None:
         console.print(Text(warning, style="bold red"))
 
 
-def _rows(report: Mapping[str, Any], name: str) -> list[list[str]]:
-    """Heading and rows of one metric's table; the study's column is there where it measured anything."""
-    rows = [row for row in report["variants"] if row["measured"].get(name, {}).get("values")]
-    shown = [other for other in (*report["metrics"], *report["shown"]) if other != name]
-    has_study = any(row["measured"][name]["study_mean"] is not None for row in rows)
-    heading = ["variant", "seeds", "mean ± std", "95 % interval", f"minus {report['reference']}", "p (Holm)", "verdict"]
-    heading += ["the study"] if has_study else []
-    heading += [*(METRICS[other] for other in shown), "PetaFLOP", "seconds"]
-    lines = [heading]
-    for row in rows:
-        figure = row["measured"][name]
-        cells = [row["name"], str(len(figure["values"])), figures.spread(figure["mean"], figure["std"])]
-        cells += [_interval(figure["low"], figure["high"]), *_comparison(report, row["name"], figure["comparison"])]
-        cells += [figures.spread(figure["study_mean"], figure["study_std"])] if has_study else []
-        cells += [figures.percent(row["measured"].get(other, {}).get("mean")) for other in shown]
-        lines.append([*cells, _petaflop(row["train_petaflop"]), f"{row['train_seconds']:,.0f}"])
-    return lines
+def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, Any]]]:
+    """The columns of one metric's table; a row is one of the report's variants."""
+
+    def figure(row: Mapping[str, Any]) -> Mapping[str, Any]:
+        return row["measured"][name]
+
+    def mean_of(other: str) -> Column[Mapping[str, Any]]:
+        return Column(METRICS[other], lambda row: figures.percent(row["measured"].get(other, {}).get("mean")))
+
+    def comparison(row: Mapping[str, Any]) -> list[str]:
+        return _comparison(report, row["name"], figure(row)["comparison"])
+
+    def original(row: Mapping[str, Any]) -> str:
+        return figures.spread(figure(row)["study_mean"], figure(row)["study_std"])
+
+    has_original = any(figure(row)["study_mean"] is not None for row in measured(report, name))
+    return [
+        Column("variant", lambda row: row["name"]),
+        Column("seeds", lambda row: str(len(figure(row)["values"]))),
+        Column("mean ± std", lambda row: figures.spread(figure(row)["mean"], figure(row)["std"])),
+        Column("95 % interval", lambda row: _interval(figure(row)["low"], figure(row)["high"])),
+        Column(f"minus {report['reference']}", lambda row: comparison(row)[0]),
+        Column("p (Holm)", lambda row: comparison(row)[1]),
+        Column("verdict", lambda row: comparison(row)[2]),
+        *([Column("the study", original)] if has_original else []),
+        *(mean_of(other) for other in (*report["metrics"], *report["shown"]) if other != name),
+        Column("PetaFLOP", lambda row: f"{row['train_petaflop']:.3g}"),
+        Column("seconds", lambda row: f"{row['train_seconds']:,.0f}"),
+    ]
+
+
+def measured(report: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The variants that have a value of a metric."""
+    return [row for row in report["variants"] if row["measured"].get(name, {}).get("values")]
 
 
 def _comparison(report: Mapping[str, Any], name: str, comparison: Mapping[str, Any] | None) -> list[str]:
@@ -152,10 +160,6 @@ def _from_another(report: Mapping[str, Any], comparison: Mapping[str, Any]) -> s
 
 def _interval(low: float | None, high: float | None) -> str:
     return figures.MISSING if low is None else f"{figures.percent(low)} to {figures.percent(high)}"
-
-
-def _petaflop(value: float) -> str:
-    return f"{value:.3g}"
 
 
 def _explained(row: Mapping[str, Any]) -> str:

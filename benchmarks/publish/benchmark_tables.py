@@ -1,0 +1,171 @@
+"""Tables of what benchmarks measured, drawn from the rows that they wrote; docs/results.md shows them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from benchmarks.publish.row_fields import with_fields
+from models.reporting import figures
+from pipeline.common import markdown_table
+from pipeline.common.markdown_table import Column, field
+
+Row = Mapping[str, Any]
+HALF, FULL = "mixed_bfloat16", "float32"
+RECIPE_NAMES = {"resnet18": "ResNet-18", "wrn_16_4": "WRN-16-4"}  # of recipes that are no presets
+CACHES = {
+    "memory": "ours, examples cached in memory (`--cache=memory`), batches of {batch_size}",
+    "disk": "ours, cached on disk (`--cache=disk`), batches of {batch_size}",
+    "none": "ours, read and decoded every time (`--cache=none`), batches of {batch_size}",
+}
+SHUFFLED_WITHIN = "the same, shuffled within {shuffle_buffer} examples"
+FEEDS: dict[tuple[str | None, str | None], str] = {  # by peer and loader
+    ("tf_data", "study_arrays"): "the original study's float32 arrays through `from_tensor_slices`, shuffled",
+    ("tf_data", "uint8_arrays"): "uint8 arrays, the same way",
+    ("keras", "pydataset"): "Keras's `PyDataset`, as `fit` consumes it",
+    ("pytorch", "dataloader/workers_0"): "PyTorch's `DataLoader`, 0 workers",
+    ("pytorch", "dataloader/workers_2"): "PyTorch's `DataLoader`, 2 workers",
+    ("pytorch", "dataloader/bulk"): "PyTorch's `DataLoader`, reading whole batches (no automatic batching)",
+    ("grain", "map_dataset"): "Google's Grain",
+    ("dali", "generic_iterator"): "NVIDIA's DALI on the CPU, an external source",
+    (None, "copy"): "ceiling: a plain copy of such batches",
+    (None, "permutation"): "NumPy's `x[permutation]` of a whole pass, whose memory is new each time",
+}
+
+
+def number(value: Any) -> str:
+    """Four significant digits, or all of a large number's; other values as they are."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+ALL_COLUMNS: list[Column[Row]] = [
+    Column("row", lambda row: row["name"]),
+    Column("unit", lambda row: row["unit"]),
+    field("mean", number, is_optional=True),
+    field("standard_deviation", number, "standard deviation", is_optional=True),
+    *(field(key, number) for key in ("median", "min", "max", "repeats")),
+    *(
+        field(key, number, is_optional=True)
+        for key in (
+            *("peak_mib", "ceiling_share", "cpu_s_per_million", "tflops", "first_call_s", "batch_size", "processes"),
+            *("limit", "trials", "epochs", "predicted", "mode", "version"),
+        )
+    ),
+]
+
+
+def all_rows(document: Mapping[str, Any]) -> list[str]:
+    """Every row of a benchmark, then the ratios."""
+    ratios = [row for row in document["rows"] if "ratio" in row]
+    lines = [f"- {row['ratio']:.2f}x: {' beside '.join(row['ratio_of'])}" for row in ratios]
+    return [*markdown_table.lines(ALL_COLUMNS, document["rows"]), *([""] if lines else []), *lines]
+
+
+def training_steps(document: Mapping[str, Any]) -> list[str]:
+    """Rates of training steps, a row for each recipe that was measured at both precisions."""
+    steps: dict[str, dict[tuple[Any, ...], Row]] = {}
+    for row in with_fields(document["rows"]):
+        if row.get("recipe"):
+            steps.setdefault(row["recipe"], {})[row["peer"], row["kind"], row["precision"]] = row
+    rows = [(recipe, found) for recipe, found in steps.items() if (None, "bare", HALF) in found]
+    return markdown_table.lines(STEP_COLUMNS, rows)
+
+
+StepRow = tuple[str, Mapping[tuple[Any, ...], Row]]  # a recipe; its rows by peer, kind and precision
+
+
+def _step(heading: str, key: tuple[Any, ...], text: Callable[[Row], str]) -> Column[StepRow]:
+    return Column(heading, lambda step: text(step[1][key]), is_number=True)
+
+
+def _rate(row: Row) -> str:
+    return f"{row['median']:,.0f}" if row["median"] >= 200 else f"{row['median']:.1f}"
+
+
+def _ratio(row: Row) -> str:
+    return f"{row['ratio']:.2f}x"
+
+
+STEP_COLUMNS: list[Column[StepRow]] = [
+    Column("recipe", lambda step: RECIPE_NAMES.get(step[0], f"`{step[0]}`")),
+    _step("whole step, float32", (None, "step", FULL), _rate),
+    _step("whole step, bfloat16", (None, "step", HALF), lambda row: f"{_rate(row)} ({_ratio(row)})"),
+    _step("bare beside PyTorch, float32", ("pytorch", "step", FULL), _ratio),
+    _step("bare beside PyTorch, bfloat16", ("pytorch", "step", HALF), _ratio),
+    _step("bare bfloat16, of the convolution ceiling", (None, "bare", HALF), lambda row: f"{row['ceiling_share']:.0%}"),
+    _step("beside Keras's batch normalisation, bfloat16", ("keras_batch_normalization", "step", HALF), _ratio),
+    _step("waits for data", (None, "waits_for_data", HALF), lambda row: f"{row['median']:.1f} %"),
+]
+
+
+def feeds(document: Mapping[str, Any]) -> list[str]:
+    """Rates of what feeds a training step: ours by cache, other libraries, the ceilings."""
+    rows = [(words, row) for row in with_fields(document["rows"]) if (words := _feed_name(row))]
+    order = [*CACHES.values(), SHUFFLED_WITHIN, *FEEDS.values()]
+    rows.sort(key=lambda feed: order.index(feed[0]))
+    return markdown_table.lines(FEED_COLUMNS, [{**row, "feed": words.format(**row)} for words, row in rows])
+
+
+def _feed_name(row: Row) -> str:
+    """What a feed is, in words; "" for a row that stands among all rows alone."""
+    if row["kind"] == "train" and row.get("threads") is None:
+        return SHUFFLED_WITHIN if row.get("shuffle_buffer") else CACHES[row["cache"]]
+    return FEEDS.get((row["peer"], row.get("loader")), "")
+
+
+FEED_COLUMNS: list[Column[Row]] = [
+    field("feed"),
+    field("median", "{:,.0f}".format, "images/s"),
+    Column("least to most", lambda row: f"{row['min']:,.0f} to {row['max']:,.0f}", is_number=True),
+    field("cpu_s_per_million", "{:.2g}".format, "CPU seconds a million"),
+    field("ceiling_share", "{:.1%}".format, "of the plain copy"),
+    field("ratio", "{:.1f}x".format, "ours is"),
+]
+
+
+def memory(document: Mapping[str, Any]) -> list[str]:
+    """Memory against augmented images: a row for each number of views, then one for each limit, then the leak."""
+    rows = with_fields(document["rows"])
+    peaks = {(row["peer"], row["views"]): row for row in rows if row["kind"] == "peak"}
+    views = [views for peer, views in peaks if peer is None]
+    columns: list[Column[int]] = [
+        Column("augmented images", "{:,}".format, is_number=True),
+        Column("ours, MiB at the peak", lambda views: _mib(peaks.get((None, views))), is_number=True),
+        Column("the original study's way, MiB at the peak", lambda views: _mib(peaks.get(("study", views)))),
+    ]
+    limits = dict.fromkeys(row["limit_gib"] for row in rows if row["kind"] == "limit")
+    lines = [_limit(limit, [row for row in rows if row.get("limit_gib") == limit]) for limit in limits]
+    lines += [_leak(row) for row in rows if row["kind"] == "leak"]
+    return [*markdown_table.lines(columns, views), "", *(f"- {line}" for line in lines)]
+
+
+def _mib(row: Row | None) -> str:
+    if row is None:
+        return figures.MISSING
+    if row.get("predicted"):
+        return f"{row['median']:,.0f}, computed: it does not fit here"
+    return f"{row['median']:,.0f}" + (f" ({row['min']:,.0f} to {row['max']:,.0f})" if row["repeats"] > 1 else "")
+
+
+def _limit(limit: float, rows: Sequence[Row]) -> str:
+    """What became of both under a limit: ours on the most views, the original study's array on what it could hold."""
+    ours = next(row for row in rows if row["peer"] is None)
+    text = f"trains on {ours['median']:,.0f} of {ours['views']:,}" if ours["median"] else f"dies with {ours['views']:,}"
+    array = [row for row in rows if row["peer"]]
+    held, died = (
+        " and ".join(f"{row['views']:,}" for row in array if bool(row["median"]) is is_held)
+        for is_held in (True, False)
+    )
+    fates = [f"holds {held}"] * bool(held) + [f"dies on the way to {died}"] * bool(died)
+    return (
+        f"Under {limit} GiB of data ours {text}"
+        + f"; the original study's array {' and '.join(fates)}" * bool(fates)
+        + "."
+    )
+
+
+def _leak(row: Row) -> str:
+    return (
+        f"Over {row['epochs']} epochs of {row['views']:,} views, memory grows by {row['median']:.1f} KiB an epoch "
+        f"({row['min']:.1f} to {row['max']:.1f} over the whole and either half), at {row['median_mib']:,.0f} MiB."
+    )

@@ -1,0 +1,76 @@
+"""Blocks of a Markdown page that are drawn from committed results: lines between two comments.
+
+<!-- feeds -->
+...
+<!-- end -->
+"""
+
+import json
+import pathlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from benchmarks.publish import benchmark_tables, original_study, our_results
+from pipeline.common import errors
+
+PAGES = ("README.md", "docs/results.md", "docs/original_study.md")
+RESULTS = pathlib.Path("benchmarks", "results")
+STUDIES = pathlib.Path("docs", "studies")
+PLOTS = pathlib.Path("docs", "results")
+_BLOCK = re.compile(r"(?P<begin><!-- (?!end)(?P<name>[\w ]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+
+
+def with_blocks(text: str, checkout: pathlib.Path) -> str:
+    """The page with each of its blocks as the results of a checkout give it.
+
+    Raises:
+      errors.FailedError: there is no block of a name, or what it is drawn from is missing or broken.
+    """
+
+    def drawn(block: re.Match[str]) -> str:
+        name = block["name"]
+        if name not in BLOCKS:
+            raise errors.FailedError(f"<!-- {name} -->: expected one of {', '.join(BLOCKS)}")
+        try:
+            lines = BLOCKS[name](checkout)
+        except (OSError, ValueError, KeyError) as error:
+            raise errors.FailedError(
+                f"<!-- {name} -->: expected results that benchmarks or tuning.study wrote ({error!r})"
+            ) from error
+        return block["begin"] + "\n".join(lines) + "\n" + block["end"]
+
+    return _BLOCK.sub(drawn, text)
+
+
+def read_results(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
+    """Every benchmark's result in a folder, by the name of its file without the ending."""
+    documents = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    return {name: document for name, document in documents.items() if "benchmark" in document}
+
+
+def _every_result(checkout: pathlib.Path) -> list[str]:
+    """A section for each result: its command and machine, its plot if there is one, its rows."""
+    lines = []
+    for name, document in read_results(checkout / RESULTS).items():
+        versions = ", ".join(f"{package} {version}" for package, version in document["versions"].items())
+        lines += [f"### {name}", "", f"`{document['command']}`", ""]
+        lines += [f"{document['device']}; {versions}; commit {document['git_commit']}", ""]
+        lines += [f"![{name}](results/{name}.png)", ""] if (checkout / PLOTS / f"{name}.png").exists() else []
+        lines += [*benchmark_tables.all_rows(document), ""]
+    return lines[:-1]
+
+
+def _of_benchmark(name: str, table: Callable[[Mapping[str, Any]], list[str]]) -> Callable[[pathlib.Path], list[str]]:
+    return lambda checkout: table(json.loads((checkout / RESULTS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {
+    "our presets": lambda checkout: our_results.table(our_results.read(checkout / RESULTS)),
+    "training steps": _of_benchmark("train_step", benchmark_tables.training_steps),
+    "feeds": _of_benchmark("input", benchmark_tables.feeds),
+    "memory": _of_benchmark("memory", benchmark_tables.memory),
+    "every result": _every_result,
+    "models of the original study": lambda checkout: original_study.models(checkout / RESULTS),
+    "hypotheses of the original study": lambda checkout: original_study.hypotheses(checkout / STUDIES),
+}

@@ -1,0 +1,137 @@
+"""Every row of the original study, which this project replaces, beside ours; docs/original_study.md shows them.
+
+Drawn from benchmarks/results (its models) and the reports in docs/studies (its hypotheses). What has not been run says
+so.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from models.reporting import figures
+from pipeline.common import markdown_table
+from pipeline.common.markdown_table import Column
+from tuning.studies import page
+from tuning.studies.design import METRICS
+
+NOT_RUN = "not run yet"
+# Studies of ours that repeat a table of the original study, or answer a question that it left open.
+QUESTIONS = {
+    "pooling": "average pooling is ahead of maxima",
+    "padding": "padding makes no difference",
+    "batch_norm": "batch normalisation helps, and dropout with it",
+    "dropout": "dropout of 0.3 or 0.4",
+    "l2": "L2 of 0.1 or 0.2",
+    "activation_optimizer": "35 pairs of activation and optimizer",
+    "normalisation": "dividing by 255 is enough",
+    "augmentation": "its augmentation helps",
+    "augmented_images": "more augmented images help",
+    "single_vs_joint": "a model for each kind of label",
+    "transfer": "the fine architecture for coarse labels",
+    "initialisation": "initial weights move the result",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A model of the original study: its accuracies there (%), and the preset that trains it here."""
+
+    name: str
+    preset: str
+    original: str
+    metric: str
+    shows_training: bool = False  # of a model that is there to memorise
+
+
+MODELS = (
+    Model("baseline CNN, fine", "baseline", "training 91.7, test 11.39", "fine_accuracy", shows_training=True),
+    Model("Model 1, fine", "study_model_1", "validation 54.76", "fine_accuracy"),
+    Model("final model, fine", "study_fine", "validation 61.98, test 61.88", "fine_accuracy"),
+    Model("coarse, the fine architecture", "study_coarse_transferred", "validation 70.6", "coarse_accuracy"),
+    Model("coarse, tuned", "study_coarse", "validation 70.47", "coarse_accuracy"),
+    Model("final model, coarse", "study_coarse", "test 72.49", "coarse_accuracy"),
+)
+
+
+def models(results: pathlib.Path) -> list[str]:
+    """The table of the models.
+
+    Args:
+      results: folder of PRESET-cifar100.json, as benchmarks.accuracy or a run leave them.
+    """
+    columns: list[Column[Model]] = [
+        Column("model", lambda model: model.name),
+        Column("command", lambda model: f"`python -m models.train --preset={model.preset}`"),
+        Column("original study (%)", lambda model: model.original),
+        Column("ours (%)", lambda model: _accuracies(model, results / f"{model.preset}-cifar100.json")),
+    ]
+    return markdown_table.lines(columns, MODELS)
+
+
+def _accuracies(model: Model, path: pathlib.Path) -> str:
+    """Our accuracy on each split that the runs of a file were evaluated on, a mean over seeds."""
+    if not path.exists():
+        return NOT_RUN
+    document = json.loads(path.read_text(encoding="utf-8"))
+    reports = [run["report"] for run in document.get("runs", [document])]
+    texts = []
+    if model.shows_training and "rows" in document:
+        texts.append(f"training {figures.percent(document['rows'][-1][f'train_{model.metric}'])}")
+    for split in ("validation", "test"):
+        # A run that was evaluated once has no `evaluations`: the report itself is of that split.
+        evaluations = [(report.get("evaluations") or {report["split"]: report}).get(split) for report in reports]
+        values = [evaluation[model.metric] for evaluation in evaluations if evaluation]
+        seeds = f", mean of {len(values)} seeds" if len(values) > 1 else ""
+        texts += [f"{split} {figures.percent(sum(values) / len(values))}{seeds}"] if values else []
+    return ", ".join(texts)
+
+
+def hypotheses(studies: pathlib.Path) -> list[str]:
+    """A section for each study of ours that answers the original one: its command, then a table for each metric.
+
+    Args:
+      studies: folder of STUDY/report.json, as tuning.study leaves them.
+    """
+    lines: list[str] = []
+    for name, claim in QUESTIONS.items():
+        path = studies / name / "report.json"
+        report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        lines += [f"### {name}: {claim}", ""]
+        lines += _section(name, report) if report else [f"`python -m tuning.study --study={name}`: {NOT_RUN}.", ""]
+    return lines[:-1]
+
+
+def _section(name: str, report: Mapping[str, Any]) -> list[str]:
+    lines = [f"{report['question']} `{report['command']}` ([every figure](studies/{name}/report.md))", ""]
+    for metric in report["metrics"]:
+        rows = page.measured(report, metric)
+        lines += [f"{METRICS[metric].capitalize()} accuracy (%):", ""] if len(report["metrics"]) > 1 else []
+        lines += [*markdown_table.lines(_columns(report, metric), rows), ""]
+    return lines
+
+
+def _columns(report: Mapping[str, Any], metric: str) -> list[Column[Mapping[str, Any]]]:
+    """Columns of the study's own page, with the original study's figures and differences."""
+    shown = {column.heading: column for column in page.columns(report, metric)}
+    originals = {row["name"]: row["measured"][metric]["study_mean"] for row in page.measured(report, metric)}
+
+    def original(row: Mapping[str, Any]) -> str:
+        return figures.spread(row["measured"][metric]["study_mean"], row["measured"][metric]["study_std"])
+
+    def difference(row: Mapping[str, Any]) -> str:
+        against = (row["measured"][metric]["comparison"] or {}).get("against")
+        pair = originals[row["name"]], originals.get(against)
+        return "" if None in pair else f"{100 * (pair[0] - pair[1]):+.2f}"
+
+    return [
+        shown["variant"],
+        Column("original study", original),
+        dataclasses.replace(shown["mean ± std"], heading="ours"),
+        shown[f"minus {report['reference']}"],
+        shown["p (Holm)"],
+        shown["verdict"],
+        Column("original study's difference", difference, is_optional=True),
+        shown["PetaFLOP"],
+    ]

@@ -1,0 +1,38 @@
+"""Draw the tables and plots of README.md and docs/ again, from the committed results.
+
+    python -m benchmarks.publish.tables
+
+A table stands between a comment with its name and `<!-- end -->`; benchmarks/publish/blocks.py lists the names.
+"""
+
+import pathlib
+
+from absl import flags
+
+from benchmarks.publish import blocks, results_plots
+from pipeline.common import app, config, errors, files
+
+CHECKOUT = flags.DEFINE_string("checkout", str(config.CHECKOUT), "folder of the repository whose pages are drawn")
+
+
+def main() -> None:
+    """Draw the plots, then replace every table of every page, or none."""
+    checkout = pathlib.Path(CHECKOUT.value)
+    try:
+        plots = results_plots.draw(blocks.read_results(checkout / blocks.RESULTS), checkout / blocks.PLOTS)
+        pages = {checkout / page: (checkout / page).read_text(encoding="utf-8") for page in blocks.PAGES}
+        drawn = {path: blocks.with_blocks(text, checkout) for path, text in pages.items()}
+        for path, text in drawn.items():
+            files.write_text(path, text)
+    except OSError as error:
+        raise errors.BadArgumentError(f"checkout={checkout}: {error}") from error
+    print(*(f"written: {path.relative_to(checkout)}" for path in (*plots.values(), *drawn)), sep="\n")
+
+
+def run() -> None:
+    """Start the binary."""
+    app.run(main)
+
+
+if __name__ == "__main__":
+    run()
