@@ -14,6 +14,7 @@ from typing import Any
 from absl import flags
 
 from benchmarks.harness import cli_output, results
+from benchmarks.harness.labels import Labels
 from models.runs.folder import RunFolder
 from pipeline.common import app, errors
 
@@ -34,13 +35,13 @@ def main() -> None:
     _refuse_other_than_seeds(reports)
     app.load_tensorflow()
     rows = [_row(key, reports) for key in reports[0] if key.endswith("accuracy") and reports[0][key] is not None]
-    rows += [results.single(f"ours/{reports[0]['preset']}/{key}", "", reports[0][key]) for key in COSTS]
+    rows += [results.row(_labels(key, reports), "", [reports[0][key]], None) for key in COSTS]
     cli_output.finish("accuracy", rows, runs=runs)
 
 
 def _run(folder: RunFolder) -> dict[str, Any]:
     """A run's commands, as anybody would type them, and its report."""
-    folder.check_finished()
+    folder.refuse_unfinished()
     report = folder.report()
     if report["split"] != "test":
         raise errors.FailedError(
@@ -73,19 +74,15 @@ def _refuse_other_than_seeds(reports: list[dict[str, Any]]) -> None:
         raise errors.BadArgumentError(f"run_dirs: seeds {seeds}; expected each once")
 
 
-def _row(key: str, reports: list[dict[str, Any]]) -> dict[str, Any]:
+def _row(key: str, reports: list[dict[str, Any]]) -> results.Row:
     values = [100 * report[key] for report in reports]
     deviation = round(statistics.stdev(values), 3) if len(values) > 1 else None
-    return {
-        "name": f"ours/{reports[0]['preset']}/{key}",
-        "unit": "%",
-        "mean": round(statistics.mean(values), 3),
-        "standard_deviation": deviation,
-        "median": round(statistics.median(values), 3),
-        "min": round(min(values), 3),
-        "max": round(max(values), 3),
-        "repeats": len(values),
-    }
+    mean = round(statistics.mean(values), 3)
+    return results.row(_labels(key, reports), "%", values, mean=mean, standard_deviation=deviation)
+
+
+def _labels(key: str, reports: list[dict[str, Any]]) -> Labels:
+    return Labels.of("ours/{recipe}/{metric}", "report", recipe=reports[0]["preset"], metric=key)
 
 
 def run() -> None:

@@ -31,7 +31,7 @@ def main() -> None:
         print(path)
         for key in SHOWN:
             print(f"  {key}: {document[key]}")
-        results.show(document["benchmark"], document["rows"])
+        results.show(document["benchmark"], [results.Row.from_json(fields) for fields in document["rows"]])
 
 
 def _document(path: pathlib.Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Images a second of each transform alone and each named set, draws included, beside peers at the same work.
+"""Images a second of each transform and each augmentation set, draws included, compared with peers.
 
     python -m benchmarks.augment --out=FILE.json
     python -m benchmarks.augment --sets=study,flip_shift,CutMix
@@ -24,12 +24,13 @@ What the last three make stays on the host; on a machine with a GPU, ours and Ke
 """
 
 import dataclasses
-from typing import Any
 
 from absl import flags
 from rich.progress import Progress
 
 from benchmarks.harness import cli_output
+from benchmarks.harness import data as harness_data
+from benchmarks.harness.results import Row
 from models.config import presets
 from pipeline.common import app, config
 from pipeline.data_config import DataConfig, SourceConfig
@@ -37,49 +38,46 @@ from pipeline.data_config import DataConfig, SourceConfig
 config.define_flags(SourceConfig)
 SETS = flags.DEFINE_list("sets", [], "sets and transforms to measure; empty is all, or a few with --quick")
 REPEATS = flags.DEFINE_integer("repeats", 0, "rounds; 0 is 7, or 3 with --quick", lower_bound=0)
-BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "images a batch", lower_bound=2)
-STEP = flags.DEFINE_bool("step", True, "measure the training step of the preset quick too")
-QUICK = flags.DEFINE_bool("quick", False, "under a minute: few sets, few rounds, and a figure to match")
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "images in a batch", lower_bound=2)
+STEP = flags.DEFINE_bool("step", True, "also measure the training step of the preset quick")
+QUICK = flags.DEFINE_bool("quick", False, "under a minute: few sets and few short rounds")
 cli_output.define_flags()
 
 QUICK_SETS = ("study", "flip_shift", "flip_crop", "HorizontalFlip", "CutMix")
 
 
 def main() -> None:
-    """Measure name after name, and publish the rows."""
+    """Measure all sets and transforms in turns, and publish the rows."""
     cli_output.check("augment")
     app.load_tensorflow()
-    from benchmarks.augment import cases
+    from benchmarks.augment import cases, rows
     from models.runtime import device
-    from pipeline import prepare
 
-    chosen = SETS.value or (QUICK_SETS if QUICK.value else cases.names())
-    cases.check(chosen)
-    source = config.build(SourceConfig, config.given_flags())
+    names = SETS.value or (QUICK_SETS if QUICK.value else cases.names())
+    cases.check(names)
     device.allow_gpu_memory_growth()
-    source = dataclasses.replace(source, dataset=prepare.prepare(source))
+    source = harness_data.source_of_flags()
     # Nothing is held out: the smallest data set has no 10,000 examples to spare.
     data = config.build(DataConfig, presets.preset("quick"), source.as_dict(), {"num_validation": 0})
     repeats, round_s, num_steps = (REPEATS.value or 3, 0.05, 2) if QUICK.value else (REPEATS.value or 7, 0.1, 8)
     batch = cases.Batch.first(dataclasses.replace(data, batch_size=BATCH_SIZE.value))
-    compared: list[cases.Compared] = []
-    of_step: list[dict[str, Any]] = []
+    compared: list[rows.Compared] = []
+    step_rows: list[Row] = []
 
-    def rows() -> list[dict[str, Any]]:
-        return [row for one in compared for row in one.rows()] + of_step
+    def measured() -> list[Row]:
+        return [row for one in compared for row in one.rows()] + step_rows
 
-    with cli_output.keeping("augment", rows), Progress(auto_refresh=False) as progress:
-        task = progress.add_task("augment", total=len(chosen) * (1 + repeats) + int(STEP.value))
-        for what in chosen:
-            compared.append(cases.Compared(what, batch, round_s))
+    with cli_output.publishing("augment", measured), Progress(auto_refresh=False) as progress:
+        task = progress.add_task("augment", total=len(names) * (1 + repeats) + int(STEP.value))
+        for name in names:
+            compared.append(rows.Compared(name, batch, round_s))
             progress.update(task, advance=1, refresh=True)
         for one in compared * repeats:
             one.time()
             progress.update(task, advance=1, refresh=True)
         if STEP.value:
-            of_step += cases.share_of_quick_step(data, repeats, round_s, num_steps)
+            step_rows += rows.share_of_quick_step(data, repeats, round_s, num_steps)
             progress.update(task, advance=1, refresh=True)
-    cli_output.finish("augment", rows())
 
 
 def run() -> None:

@@ -1,6 +1,6 @@
-"""torchvision at the study's augmentation, as a `DataLoader` runs it; loads without torch, and its workers without us.
+"""torchvision at the augmentation of the original study, as a `DataLoader` runs it; importable without torch.
 
-Workers are processes of their own: they import this module, so it must stay light.
+The worker processes import this module, so it must stay light.
 """
 
 import os
@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-INSTALL = "python -m pip install -e '.[peers]'"
+from benchmarks.harness import peers
 
 
 class Views:
-    """A data set for `DataLoader`: example i is image i, changed anew each time that it is asked for."""
+    """A data set for `DataLoader`: example i is image i, with new draws at each access."""
 
     def __init__(self, images: Any, transform: Any) -> None:
         self.images, self.transform = images, transform
@@ -26,7 +26,7 @@ class Views:
 
 
 class SameBatches:
-    """Which examples `DataLoader` loads: all of them, `num_batches` times."""
+    """A batch sampler for `DataLoader`: all examples, `num_batches` times."""
 
     def __init__(self, batch_size: int) -> None:
         self.num_batches, self._batch = 1, list(range(batch_size))
@@ -38,15 +38,15 @@ class SameBatches:
         return iter([self._batch] * self.num_batches)
 
 
-class Study:
-    """Callable `study(num_batches)`: loads so many batches, each image with draws of its own.
+class Loader:
+    """Callable `loader(num_batches)`: loads that number of batches, with separate draws for each image.
 
     Args:
       images: uint8 [B, H, W, C].
       num_workers: processes that transform; 0 is this one.
 
     Attributes:
-      least_batches: a measurement needs, since a worker makes whole batches: four for each.
+      min_batches: of a measurement, since a worker makes whole batches: four for each worker.
     """
 
     def __init__(self, images: np.ndarray, num_workers: int) -> None:
@@ -54,7 +54,7 @@ class Study:
         from torch.utils.data import DataLoader
 
         torch.set_num_threads(1)  # as in workers; images this small lose by more
-        self.least_batches = 4 * max(num_workers, 1)
+        self.min_batches = 4 * max(num_workers, 1)
         self._sampler = SameBatches(len(images))
         self._loader = DataLoader(
             Views(torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))), _transform()),
@@ -73,16 +73,15 @@ class Study:
         return last
 
 
-def load(images: np.ndarray) -> dict[str, Study]:
-    """The peer by the names of its two forms: in this process, and with a worker for each CPU.
+def load(images: np.ndarray) -> dict[str, Loader]:
+    """The loaders by the names of their peers: in this process, and with a worker for each CPU.
 
-    Where torchvision cannot be had there is none, and one line says why.
+    Without torchvision the result is empty, and one line says why.
     """
     try:
-        return {"torchvision": Study(images, 0), "torchvision_workers": Study(images, os.cpu_count() or 1)}
-    except (ImportError, OSError, RuntimeError) as error:  # the latter two: of a torch that does not fit
-        reason = " ".join(str(error).split())
-        print(f"peer/torchvision/study is left out: {reason}; to install it: {INSTALL}", flush=True)
+        return {"torchvision": Loader(images, 0), "torchvision_workers": Loader(images, os.cpu_count() or 1)}
+    except peers.IMPORT_ERRORS as error:
+        peers.print_left_out("peer/torchvision/study", f"{peers.one_line(error)}; to install it: {peers.INSTALL}")
         return {}
 
 

@@ -1,7 +1,8 @@
-"""Where a benchmark's rows go: a table, JSON, and beside an earlier run's. The flags and the end of every benchmark.
+"""The flags of every benchmark, and where its rows go: a table, JSON, and a comparison with an earlier run.
 
-output.define_flags()                 # when the binary is imported: --out, --compare, --tolerance
-output.finish("augment", rows)        # at its end; exit code 1 where a row is worse than --tolerance allows
+cli_output.define_flags()                                # when the binary is imported: --out, --compare, --tolerance
+with cli_output.publishing("augment", lambda: rows):     # exit code 1 where a row is worse than --tolerance allows
+    rows += ...
 """
 
 import contextlib
@@ -18,51 +19,52 @@ from absl import flags
 
 from benchmarks.harness import comparison, results
 from benchmarks.harness.comparison import WORSE
+from benchmarks.harness.results import Row
 from models.reporting.table import wide_console
 from pipeline.common import errors
 
 
 def define_flags() -> None:
-    """Define --out, --compare and --tolerance. Called by binaries alone, when they are imported."""
+    """Define --out, --compare and --tolerance, when a binary is imported."""
     flags.disclaim_key_flags()
     flags.DEFINE_string("out", "", "JSON file to write")
     flags.DEFINE_string(
         "compare",
         "",
-        "JSON of an earlier run: print how many times as good each row is now, and how much of that may be the machine "
-        "(peers and ceilings, then and now)",
+        "JSON file of an earlier run: print how many times as good each row is now, and how much of that may be due to "
+        "the machine (its peers and ceilings, then and now)",
     )
     flags.DEFINE_float(
         "tolerance",
         0.1,
-        "of --compare: a row of ours is WORSE, and the exit code 1, where it is worse by more than this part and the "
+        "with --compare, a row of ours is WORSE, and the exit code 1, if it is worse by more than this part and the "
         "spreads of the two runs do not overlap",
         lower_bound=0.0,
     )
 
 
 def check(benchmark: str, replaced_by_quick: Sequence[str] = ()) -> None:
-    """See, before hours of measuring, that its end will not fail.
+    """Check the flags, before hours of measuring.
 
     Args:
       benchmark: its name.
-      replaced_by_quick: flags that --quick has values of its own for.
+      replaced_by_quick: flags that --quick replaces by values of its own.
 
     Raises:
-      errors.BadArgumentError: what --compare names is no result of this benchmark, --out cannot be written, or a flag
-        is given beside --quick that it would replace.
+      errors.BadArgumentError: --compare names no result of this benchmark, --out cannot be written, or a flag is set
+        that --quick would replace.
     """
-    given = flags.FLAGS
-    if given.compare:
-        _earlier(pathlib.Path(given.compare), benchmark)
-    if given.out:
-        _refuse_unwritable(pathlib.Path(given.out))
+    values = flags.FLAGS
+    if values.compare:
+        _earlier(pathlib.Path(values.compare), benchmark)
+    if values.out:
+        _check_writable(pathlib.Path(values.out))
     for name in replaced_by_quick:
-        if given.quick and given[name].present:
-            raise errors.BadArgumentError(f"{name} and quick: --quick has its own; give one of the two")
+        if values.quick and values[name].present:
+            raise errors.BadArgumentError(f"{name} and quick: --quick has its own value; set one of the two")
 
 
-def _refuse_unwritable(path: pathlib.Path) -> None:
+def _check_writable(path: pathlib.Path) -> None:
     reason = "it is a folder" if path.is_dir() else ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,13 +76,45 @@ def _refuse_unwritable(path: pathlib.Path) -> None:
         raise errors.BadArgumentError(f"out={path}: cannot be written ({reason}); expected a JSON file to write")
 
 
-def finish(benchmark: str, rows: list[dict[str, Any]], **more: Any) -> None:
-    """Print the rows, write them where --out says, and compare them where --compare says.
+@contextlib.contextmanager
+def publishing(benchmark: str, rows: Callable[[], list[Row]], **more: Any) -> Iterator[None]:
+    """A context that publishes its rows at its end; see `finish`.
+
+    Where a Ctrl-C or a failure ends it, the rows so far are shown, and written to OUT.interrupted.
 
     Args:
       benchmark: its name.
-      rows: what was measured.
-      more: what stands in the JSON beside the rows.
+      rows: returns the rows so far.
+      more: other fields of the JSON.
+
+    Raises:
+      errors.InterruptedRunError: it was interrupted, and its rows are written.
+      errors.FailedError: it failed; where its rows are written, the error says so. Or as of `finish`.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, errors.FailedError) as error:
+        measured = rows()
+        if not measured:
+            raise
+        path = flags.FLAGS.out and f"{flags.FLAGS.out}.interrupted"  # no *.json, which would be taken for a result
+        with _undisturbed():
+            results.publish(benchmark, measured, path, **more)
+        if not path:
+            raise
+        if isinstance(error, errors.FailedError):
+            raise errors.FailedError(f"{error}; the rows measured before are in {path}") from error
+        raise errors.InterruptedRunError(f"interrupted; the rows measured before are in {path}") from error
+    finish(benchmark, rows(), **more)
+
+
+def finish(benchmark: str, rows: list[Row], **more: Any) -> None:
+    """Print the rows, write them to --out, and compare them with --compare.
+
+    Args:
+      benchmark: its name.
+      rows: of the whole measurement.
+      more: other fields of the JSON.
 
     Raises:
       errors.FailedError: a row is worse than --tolerance allows.
@@ -88,22 +122,11 @@ def finish(benchmark: str, rows: list[dict[str, Any]], **more: Any) -> None:
     results.publish(benchmark, rows, flags.FLAGS.out, **more)
     if not flags.FLAGS.compare:
         return
-    from models.runtime import device
-
     old = _earlier(pathlib.Path(flags.FLAGS.compare), benchmark)
-    changes = comparison.compare(old["rows"], rows, flags.FLAGS.tolerance)
+    earlier = [Row.from_json(fields) for fields in old["rows"]]
+    changes = comparison.compare(earlier, rows, flags.FLAGS.tolerance)
     show(changes)
-    if "dataset" in old and old["dataset"] != more.get("dataset"):
-        print(f"the earlier run was on another data set: {old['dataset']}, not {more.get('dataset')}")
-    spread = [change.agrees for change in changes if change.has_spread]
-    print(f"the spreads of both runs overlap in {sum(spread)} of the {len(spread)} rows that both measured repeatedly")
-    of_others = comparison.machine_ratio(changes)
-    if of_others is not None:
-        print(f"peers and ceilings, which are no doing of ours, ran {of_others:.2f} times as well as then (the median)")
-    if len(changes) < len(rows):
-        print(f"{len(rows) - len(changes)} rows stand in one run alone or are not above 0, and are not compared")
-    if old["device"] != device.describe():
-        print(f"the earlier run was on another machine: {old['device']}")
+    print(*_conditions(old, changes, len(rows), more.get("dataset")), sep="\n")
     worse = [change.name for change in changes if change.verdict == WORSE]
     if worse:
         raise errors.FailedError(
@@ -112,38 +135,26 @@ def finish(benchmark: str, rows: list[dict[str, Any]], **more: Any) -> None:
         )
 
 
-@contextlib.contextmanager
-def keeping(benchmark: str, rows: Callable[[], list[dict[str, Any]]], **more: Any) -> Iterator[None]:
-    """A context whose rows so far are shown, and written to OUT.interrupted, where a Ctrl-C or a failure ends it.
+def _conditions(old: dict[str, Any], changes: list[comparison.Change], num_rows: int, dataset: Any) -> Iterator[str]:
+    """Lines on how far the two runs can be compared."""
+    from models.runtime import device
 
-    Args:
-      benchmark: its name.
-      rows: those that there are so far.
-      more: what stands in the JSON beside the rows.
-
-    Raises:
-      errors.InterruptedRunError: it was interrupted, and its rows are written.
-      errors.FailedError: it failed; where its rows are written, the error says so.
-    """
-    try:
-        yield
-    except (KeyboardInterrupt, errors.FailedError) as error:
-        found = rows()
-        if not found:
-            raise
-        path = flags.FLAGS.out and f"{flags.FLAGS.out}.interrupted"  # no *.json, which would be taken for a result
-        with _undisturbed():
-            results.publish(benchmark, found, path, **more)
-        if not path:
-            raise
-        if isinstance(error, errors.FailedError):
-            raise errors.FailedError(f"{error}; what was measured before is in {path}") from error
-        raise errors.InterruptedRunError(f"interrupted; what was measured before is in {path}") from error
+    if "dataset" in old and old["dataset"] != dataset:
+        yield f"the earlier run was on another data set: {old['dataset']}, not {dataset}"
+    spread = [change.agrees for change in changes if change.has_spread]
+    yield f"the spreads of both runs overlap in {sum(spread)} of the {len(spread)} rows that both measured repeatedly"
+    machine = comparison.machine_ratio(changes)
+    if machine is not None:
+        yield f"peers and ceilings, which do not depend on our code, ran {machine:.2f} times as fast as then (median)"
+    if len(changes) < num_rows:
+        yield f"{num_rows - len(changes)} rows are in one run only or not above 0, and are not compared"
+    if old["device"] != device.describe():
+        yield f"the earlier run was on another machine: {old['device']}"
 
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A context of some seconds that another Ctrl-C or SIGTERM does not cut off."""
+    """A context of some seconds that ignores Ctrl-C and SIGTERM."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -154,7 +165,7 @@ def _undisturbed() -> Iterator[None]:
 
 def show(changes: list[comparison.Change]) -> None:
     """Print the changes as a table."""
-    table = rich.table.Table(title="beside the earlier run", title_justify="left", box=rich.box.SIMPLE)
+    table = rich.table.Table(title="compared with the earlier run", title_justify="left", box=rich.box.SIMPLE)
     table.add_column("row", overflow="fold")
     for heading in ("before", "now", "unit", "times as good", "spread", "verdict"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -173,5 +184,5 @@ def _earlier(path: pathlib.Path, benchmark: str) -> dict[str, Any]:
     except ValueError:
         document = None
     if not isinstance(document, dict) or document.get("benchmark") != benchmark:
-        raise errors.BadArgumentError(f"compare={path}: expected what benchmarks.{benchmark} wrote with --out")
+        raise errors.BadArgumentError(f"compare={path}: expected a file that benchmarks.{benchmark} wrote with --out")
     return document

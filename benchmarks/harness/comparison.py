@@ -1,4 +1,4 @@
-"""A benchmark's rows beside those of an earlier run: how many times as good, and whether that is worse than allowed.
+"""Compare the rows of a benchmark with those of an earlier run.
 
 rows = compare(old_rows, new_rows, tolerance=0.1)
 [row.name for row in rows if row.verdict == WORSE]
@@ -7,9 +7,10 @@ rows = compare(old_rows, new_rows, tolerance=0.1)
 import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-# Of a unit: whether more of it is better. Rows of other units (accuracies, costs) are shown beside, and never judged.
+from benchmarks.harness.results import Row
+
+# Of a unit: whether more of it is better. Rows of other units (accuracies, costs) are shown, and never judged.
 IS_MORE_BETTER = {
     "images/s": True,
     "GFLOP/s": True,
@@ -20,8 +21,7 @@ IS_MORE_BETTER = {
     "MiB": False,
     "KiB/epoch": False,
 }
-OF_OTHERS = ("peer/", "ours/ceiling/")  # how fast they are is no doing of ours
-OF_SPEED = ("images/s", "GFLOP/s", "s", "ms")
+SPEED_UNITS = ("images/s", "GFLOP/s", "s", "ms")
 BETTER, SAME, WORSE, NOT_JUDGED = "better", "the same", "WORSE", "not judged"
 
 
@@ -34,9 +34,10 @@ class Change:
       unit: of its values.
       old, new: the medians.
       ratio: how many times as good the new median is: above 1 is better, whatever the unit.
-      low, high: the same of the extremes: the new run's worst by the old one's best, and the other way round.
+      low, high: the ratios of the extremes: the worst new value to the best old one, and the best to the worst.
       verdict: BETTER, SAME, WORSE, or NOT_JUDGED.
       has_spread: whether both runs measured it more than once.
+      is_ours: whether its speed depends on this project's code; that of peers and ceilings depends on the machine.
     """
 
     name: str
@@ -48,45 +49,47 @@ class Change:
     high: float
     verdict: str
     has_spread: bool
+    is_ours: bool
 
     @property
     def agrees(self) -> bool:
-        """Whether the spreads of the two runs overlap: they may have measured the same."""
+        """Whether the spreads of the two runs overlap."""
         return self.low <= 1.0 <= self.high
 
 
-def compare(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]], tolerance: float) -> list[Change]:
-    """Every row that stands in both and is above 0 throughout, in the order of the new ones.
+def compare(old: Sequence[Row], new: Sequence[Row], tolerance: float) -> list[Change]:
+    """The changes of the rows that both runs have and whose values are above 0, in the order of the new rows.
 
     Args:
-      old: rows of an earlier run, as `results.row` makes them.
-      new: rows of this one.
-      tolerance: how much worse, as a part of the old median, is still the same: 0.1 is a tenth. So are rows whose
-        spreads overlap.
+      old: rows of an earlier run.
+      new: rows of this run.
+      tolerance: the part of the old median by which a row may be worse and still count as the same: 0.1 is a tenth.
+        Rows whose spreads overlap count as the same, too.
     """
-    earlier = {row["name"]: row for row in old}
-    return [_change(earlier[row["name"]], row, tolerance) for row in new if _is_comparable(row, earlier)]
+    earlier = {row.name: row for row in old}
+    return [_change(earlier[row.name], row, tolerance) for row in new if _is_comparable(row, earlier)]
 
 
 def machine_ratio(changes: Sequence[Change]) -> float | None:
-    """How many times as fast the machine itself was: the median of what is no doing of ours; None without such rows."""
-    ratios = [change.ratio for change in changes if change.name.startswith(OF_OTHERS) and change.unit in OF_SPEED]
+    """How many times as fast the machine was: the median over peers and ceilings; None without such rows."""
+    ratios = [change.ratio for change in changes if not change.is_ours and change.unit in SPEED_UNITS]
     return statistics.median(ratios) if ratios else None
 
 
-def _is_comparable(row: Mapping[str, Any], earlier: Mapping[str, Mapping[str, Any]]) -> bool:
-    other = earlier.get(row["name"])
-    return other is not None and other["unit"] == row["unit"] and min(other["min"], row["min"]) > 0
+def _is_comparable(row: Row, earlier: Mapping[str, Row]) -> bool:
+    other = earlier.get(row.name)
+    return other is not None and other.unit == row.unit and min(other.min, row.min) > 0
 
 
-def _change(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Change:
-    ratio, low, high = new["median"] / old["median"], new["min"] / old["max"], new["max"] / old["min"]
-    is_more_better = IS_MORE_BETTER.get(new["unit"])
+def _change(old: Row, new: Row, tolerance: float) -> Change:
+    ratio, low, high = new.median / old.median, new.min / old.max, new.max / old.min
+    is_more_better = IS_MORE_BETTER.get(new.unit)
     if is_more_better is False:
         ratio, low, high = 1 / ratio, 1 / high, 1 / low
-    has_spread = min(old["repeats"], new["repeats"]) > 1
+    has_spread = min(old.repeats, new.repeats) > 1
+    is_ours = new.peer is None and new.kind != "ceiling"
     verdict = NOT_JUDGED
-    if is_more_better is not None and not new["name"].startswith(OF_OTHERS):
+    if is_more_better is not None and is_ours:
         is_noise = has_spread and low <= 1.0 <= high
         verdict = SAME if is_noise or abs(ratio - 1) <= tolerance else WORSE if ratio < 1 else BETTER
-    return Change(new["name"], new["unit"], old["median"], new["median"], ratio, low, high, verdict, has_spread)
+    return Change(new.name, new.unit, old.median, new.median, ratio, low, high, verdict, has_spread, is_ours)

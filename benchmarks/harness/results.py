@@ -1,21 +1,23 @@
-"""A benchmark's result as people and scripts read it: a table on the terminal, and JSON of one form."""
+"""The rows of a benchmark, as people and scripts read them: a table on the terminal, and JSON of one form."""
 
+import dataclasses
 import pathlib
 import shlex
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import rich.box
 import rich.table
 
+from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Timing, ratio
 from models.reporting.table import wide_console
 from pipeline.common import app, files
 
-# What a table shows beside the medians, where rows have it: its heading and its form.
-MORE = {
+# Columns of the table beside the figures, where rows have them: heading and format.
+COLUMNS = {
     "ceiling_share": ("of the\nceiling", "{:.1%}"),
     "cpu_s_per_million": ("CPU s a\nmillion", "{:,.2f}"),
     "peak_mib": ("peak\nMiB", "{:,.0f}"),
@@ -23,42 +25,97 @@ MORE = {
 }
 
 
-def row(timing: Timing, unit: str, compared: tuple[Timing, Timing] | None = None, **more: Any) -> dict[str, Any]:
-    """One row of the JSON; with two timings `compared` it carries how many times the second the first one is."""
-    ratios = {}
-    if compared:
-        ratios = {"ratio": round(ratio(*compared), 3), "ratio_of": [timed.name for timed in compared]}
-    return {
-        "name": timing.name,
-        "unit": unit,
-        "median": round(timing.median, 1),
-        "min": round(min(timing.rates), 1),
-        "max": round(max(timing.rates), 1),
-        "repeats": len(timing.rates),
-        "first_call_s": round(timing.first_s, 3),
-        **ratios,
-        **more,
-    }
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row(Labels):
+    """What was measured and its figures; a figure that a row does not have is None.
+
+    Attributes:
+      unit: of `median`, `min` and `max`, which are over `repeats` measurements.
+      first_call_s: seconds of the first call, tracing included.
+      ratio: how many times the second row of `ratio_of` the first one is: the median of the rounds' ratios.
+      mean, standard_deviation: over the seeds of a recipe.
+      limit: that the median may not cross.
+      ceiling_share: of the machine's ceiling, 0 to 1.
+      cpu_s_per_million: CPU seconds a million images.
+      peak_mib, median_mib: resident memory.
+      work: "equal" or "nearest": how a peer's work compares with ours.
+      xla: whether XLA compiles all of a peer.
+      version: of the peer's library.
+      shape: of the ceiling's best convolution.
+      predicted: whether the figure was computed, since it does not fit into the machine.
+    """
+
+    unit: str
+    median: float
+    min: float
+    max: float
+    repeats: int
+    first_call_s: float | None = None
+    ratio: float | None = None
+    ratio_of: Sequence[str] | None = None
+    mean: float | None = None
+    standard_deviation: float | None = None
+    limit: float | None = None
+    steps_per_s: float | None = None
+    tflops: float | None = None
+    ceiling_share: float | None = None
+    cpu_s_per_million: float | None = None
+    peak_mib: float | None = None
+    median_mib: float | None = None
+    processes: int | None = None
+    trials: int | None = None
+    epochs: int | None = None
+    work: str | None = None
+    xla: bool | None = None
+    version: str | None = None
+    shape: str | None = None
+    predicted: bool | None = None
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Row":
+        """The row of a JSON object; results of earlier releases have no `kind`, and other fields are ignored."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{"kind": ""} | {name: value for name, value in fields.items() if name in names})
+
+    def as_json(self) -> dict[str, Any]:
+        """Its fields, without those that are None."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def beside(self, base: "Row", times: float) -> "Row":
+        """The same row with its ratio to another one."""
+        return dataclasses.replace(self, ratio=round(times, 3), ratio_of=[self.name, base.name])
 
 
-def single(name: str, unit: str, value: float, **more: Any) -> dict[str, Any]:
-    """A row of one measured value, such as an accuracy or the time of a long job."""
-    return {"name": name, "unit": unit, "median": value, "min": value, "max": value, "repeats": 1, **more}
+def row(labels: Labels, unit: str, values: Sequence[float], digits: int | None = 3, **more: Any) -> Row:
+    """The row of a value that was measured once or repeatedly.
 
-
-def several(name: str, unit: str, values: Sequence[float], **more: Any) -> dict[str, Any]:
-    """A row of a value that was measured again and again, such as memory: its median, least and most."""
+    Args:
+      labels: what was measured.
+      unit: of the values.
+      values: at least one.
+      digits: after the decimal point of their median, minimum and maximum; None rounds nothing.
+      **more: other fields of the row.
+    """
     figures = {"median": statistics.median(values), "min": min(values), "max": max(values)}
-    rounded = {key: round(value, 3) for key, value in figures.items()}
-    return {"name": name, "unit": unit, **rounded, "repeats": len(values), **more}
+    if digits is not None:
+        figures = {key: round(value, digits) for key, value in figures.items()}
+    return Row(**vars(labels) | figures | {"repeats": len(values)} | more, unit=unit)
 
 
-def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -> None:
-    """Print the rows, and write them to `out` where it is given, with `more` beside them."""
+def timed(timing: Timing, unit: str = "images/s", compared: tuple[Timing, Timing] | None = None, **more: Any) -> Row:
+    """A row of a timing; with two timings `compared` it has how many times the second the first one is."""
+    if compared:
+        more |= {"ratio": round(ratio(*compared), 3), "ratio_of": [one.name for one in compared]}
+    return row(timing.labels, unit, timing.rates, 1, first_call_s=round(timing.first_s, 3), **more)
+
+
+def publish(benchmark: str, rows: Sequence[Row], out: str, **more: Any) -> None:
+    """Print the rows; with a path `out` also write them as JSON, with the fields `more` of the whole result."""
     show(benchmark, rows)
     if not out:
         return
-    app.load_tensorflow()  # the device is asked for, where measuring was other processes' work
+    app.load_tensorflow()  # to describe the device, where other processes did the measuring
     from models.reporting import report
     from models.runtime import device
 
@@ -68,7 +125,7 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -
         "device": device.describe(),
         "versions": report.versions(),
         "git_commit": report.git_commit(),
-        "rows": rows,
+        "rows": [line.as_json() for line in rows],
         **more,
     }
     path = pathlib.Path(out)
@@ -78,42 +135,45 @@ def publish(benchmark: str, rows: list[dict[str, Any]], out: str, **more: Any) -
 
 
 def command(benchmark: str, arguments: Sequence[str]) -> str:
-    """What measures the same again: how it was compared, and with a file where, does not belong to that.
+    """The command that measures the same again, without the flags of comparing.
 
     Args:
       benchmark: its name.
-      arguments: as it was given them, each flag in one piece (--flag=value) or in two.
+      arguments: of the process, each flag in one piece (--flag=value) or in two.
     """
-    kept, left = [], iter(arguments)
-    for argument in left:
+    kept, remaining = [], iter(arguments)
+    for argument in remaining:
         name, equals, _ = argument.lstrip("-").partition("=")
         if argument.startswith("-") and name in ("compare", "tolerance"):
             if not equals:
-                next(left, None)
+                next(remaining, None)
         else:
             kept.append(argument)
     return shlex.join(["python", "-m", f"benchmarks.{benchmark}", *kept])
 
 
-def show(benchmark: str, rows: list[dict[str, Any]]) -> None:
+def show(benchmark: str, rows: Sequence[Row]) -> None:
     """Print the rows as a table, below it each mean with its deviation and each ratio."""
     table = rich.table.Table(
         rich.table.Column("row", overflow="fold"), title=benchmark, title_justify="left", box=rich.box.SIMPLE
     )
-    more = [key for key in MORE if any(key in line for line in rows)]
-    for heading in ("median", "min", "max", "unit", *(MORE[key][0] for key in more)):
+    columns = {
+        name: column for name, column in COLUMNS.items() if any(getattr(line, name) is not None for line in rows)
+    }
+    for heading in ("median", "min", "max", "unit", *(heading for heading, _ in columns.values())):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in rows:
-        figures = [f"{line[key]:,.4g}" if line[key] < 100 else f"{line[key]:,.0f}" for key in ("median", "min", "max")]
-        others = [MORE[key][1].format(line[key]) if key in line else "" for key in more]
-        table.add_row(line["name"], *figures, line["unit"], *others)
+        figures = [f"{value:,.4g}" if value < 100 else f"{value:,.0f}" for value in (line.median, line.min, line.max)]
+        others = [(getattr(line, name), text) for name, (_, text) in columns.items()]
+        table.add_row(
+            line.name, *figures, line.unit, *("" if value is None else text.format(value) for value, text in others)
+        )
     console = wide_console()
     console.print(table)
     for line in rows:
-        if line.get("standard_deviation") is not None:
-            name, unit = line["name"], line["unit"]
-            console.print(f"{name}: {line['mean']:.2f} ± {line['standard_deviation']:.2f} {unit}", soft_wrap=True)
-        if "ratio" in line:  # below the table, on lines that are never folded, since names are long
-            console.print(f"{line['ratio']:.2f}x = {' beside '.join(line['ratio_of'])}", soft_wrap=True)
-    if any("ratio" in line for line in rows):
+        if line.standard_deviation is not None:
+            console.print(f"{line.name}: {line.mean:.2f} ± {line.standard_deviation:.2f} {line.unit}", soft_wrap=True)
+        if line.ratio_of:  # below the table, on lines that are never folded, since names are long
+            console.print(f"{line.ratio:.2f}x = {' beside '.join(line.ratio_of)}", soft_wrap=True)
+    if any(line.ratio_of for line in rows):
         console.print("x: the median of the rounds' ratios, which need not be the ratio of the medians", soft_wrap=True)

@@ -1,43 +1,59 @@
-"""Timing that can be believed: sides interleaved round by round, warm-up apart, the device waited for, spread told.
+"""Timing that can be believed: interleaved rounds, a warm-up apart, the device waited for, and the spread reported.
 
-    timings = interleave([Side("ours/x", run, 512), Side("peer/keras/x", other, 512)], repeats=5)
-    timings["ours/x"].median, ratio(timings["ours/x"], timings["peer/keras/x"])
+    timings = interleave([Case(ours, run, 512), Case(peer, other_run, 512)], repeats=5)     # ours, peer: Labels
+    timings[ours.name].median, ratio(timings[ours.name], timings[peer.name])
 
-Machines are shared: what slows one side in a round slows the other, so the ratio is taken within rounds.
+Machines are shared: what slows one case in a round slows the others, so ratios are taken within rounds.
 """
 
 import dataclasses
+import functools
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
 
+from benchmarks.harness.labels import Labels
+
+MAX_CALLS = 4096
+
 
 @dataclasses.dataclass(frozen=True)
-class Side:
+class Case:
     """One thing to measure.
 
     Attributes:
-      name: of its row, such as "ours/quick/float32".
+      labels: of its row.
       run: does the work once and returns when the device has finished it.
       num_units: how many units (images, say) that work is.
-      before: what has to be there for each `run`, made outside the time.
-      after: what takes it away again, so that nothing goes on behind the sides that follow.
+      before: prepares a `run`, outside of the measured time.
+      after: removes what `before` made, so that nothing runs on behind the cases that follow.
     """
 
-    name: str
+    labels: Labels
     run: Callable[[], object]
     num_units: int
     before: Callable[[], object] = lambda: None
     after: Callable[[], object] = lambda: None
 
+    @property
+    def name(self) -> str:
+        """Of its row."""
+        return self.labels.name
+
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """What was measured of one side: seconds of the first call (tracing included), and units a second of the others."""
+    """The measurements of one case: seconds of its first call (tracing included), and units a second of the others."""
 
-    name: str
+    labels: Labels
     first_s: float
     rates: tuple[float, ...]
+
+    @property
+    def name(self) -> str:
+        """Of its row."""
+        return self.labels.name
 
     @property
     def median(self) -> float:
@@ -46,26 +62,36 @@ class Timing:
 
 
 def interleave(
-    sides: Sequence[Side],
+    cases: Sequence[Case],
     repeats: int,
     clock: Callable[[], float] = time.perf_counter,
     each: Callable[[], object] = lambda: None,
 ) -> dict[str, Timing]:
-    """Run every side once to warm up, then `repeats` rounds A B A B ..., and time each call; `each` follows each."""
+    """Run every case once to warm up, then `repeats` rounds A B A B ..., and time each call.
 
-    def seconds_of(side: Side) -> float:
-        spent = _seconds(side, clock)
+    Args:
+      cases: with different names.
+      repeats: rounds.
+      clock: in seconds.
+      each: called after each call, outside of the measured time.
+
+    Returns:
+      The timings by the cases' names.
+    """
+
+    def seconds_of(case: Case) -> float:
+        spent = _seconds(case, clock)
         each()
         return spent
 
-    first = {side.name: seconds_of(side) for side in sides}
-    seconds: dict[str, list[float]] = {side.name: [] for side in sides}
+    first = {case.name: seconds_of(case) for case in cases}
+    seconds: dict[str, list[float]] = {case.name: [] for case in cases}
     for _ in range(repeats):
-        for side in sides:
-            seconds[side.name].append(seconds_of(side))
+        for case in cases:
+            seconds[case.name].append(seconds_of(case))
     return {
-        side.name: Timing(side.name, first[side.name], tuple(side.num_units / spent for spent in seconds[side.name]))
-        for side in sides
+        case.name: Timing(case.labels, first[case.name], tuple(case.num_units / spent for spent in seconds[case.name]))
+        for case in cases
     }
 
 
@@ -74,10 +100,31 @@ def ratio(timing: Timing, base: Timing) -> float:
     return statistics.median(ours / theirs for ours, theirs in zip(timing.rates, base.rates, strict=True))
 
 
-def _seconds(side: Side, clock: Callable[[], float]) -> float:
-    side.before()
+def seconds_of(run: Callable[[], object]) -> float:
+    """Seconds that one call takes."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def calls_within(run: Callable[[int], object], round_s: float, fewest: int = 1) -> int:
+    """How many calls take `round_s` seconds or more.
+
+    Args:
+      run: makes that many calls and waits for the device.
+      round_s: seconds.
+      fewest: calls to begin with; `MAX_CALLS` at the most are returned.
+    """
+    count = fewest
+    while (spent := seconds_of(functools.partial(run, count))) < round_s and count < MAX_CALLS:
+        count = min(math.ceil(count * min(1.2 * round_s / spent, 8.0)), MAX_CALLS)
+    return count
+
+
+def _seconds(case: Case, clock: Callable[[], float]) -> float:
+    case.before()
     started = clock()
-    side.run()
+    case.run()
     spent = clock() - started
-    side.after()
+    case.after()
     return spent

@@ -1,10 +1,11 @@
-"""Whole training steps as sides to measure: what several benchmarks share. And the recipes that they measure."""
+"""Whole training steps as cases of a measurement, and the recipes that benchmarks measure."""
 
 import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.harness import timing
+from benchmarks.harness.labels import Labels
+from benchmarks.harness.timing import Case
 from models.config import presets
 from models.config.training import TrainConfig
 from pipeline.common import errors
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-# Networks that people know and compare with, trained as it is usual for them; they have no preset.
+# Networks without a preset that people compare with, trained in their usual way.
 _LARGER = {
     "batch_size": 128,
     "augmentation": "flip_crop",
@@ -46,15 +47,13 @@ def recipe(name: str) -> dict[str, Any]:
 
 
 class Steps:
-    """Training steps of one model, to be measured on whatever batches.
-
-    At full resolution: of a progressive schedule these are its last and dearest steps.
+    """Training steps of one model at full resolution, the last and dearest one of a progressive schedule.
 
     Args:
       data: of a prepared data set.
       train: with a resolved precision.
-      num_steps: a round.
-      model: answers as the configuration's own does, and trains in its place.
+      num_steps: steps in a round.
+      model: is trained instead of the configuration's own model; it has the same outputs.
     """
 
     def __init__(
@@ -70,24 +69,19 @@ class Steps:
         full_size = dataclasses.replace(data, resolutions=())
         self._step = TrainStep(self.model, optimizer, full_size, train, total_steps=1_000_000)
 
-    def side(self, name: str, batches: "Iterator[dict[str, tf.Tensor]]") -> timing.Side:
-        """A side of steps on the next ones of `batches`: those of `stream`, or one that is repeated."""
+    def case(self, labels: Labels, batches: "Iterator[dict[str, tf.Tensor]]") -> Case:
+        """The case of steps on the next ones of `batches`, which may be one batch that is repeated."""
 
         def run() -> None:
             for number in range(self._num_steps):
                 self._step(next(batches), number)
             self._step.metric_totals.numpy()  # waits for the device
 
-        return timing.Side(name, run, self._num_steps * self._batch_size)
+        return Case(labels, run, self._num_steps * self._batch_size)
 
 
-def stream(data: DataConfig, seed: int) -> "Iterator[dict[str, tf.Tensor]]":
-    """The training batches of a prepared data set, without end."""
+def case(labels: Labels, data: DataConfig, train: TrainConfig, num_steps: int) -> Case:
+    """The case of training steps on the batches of the input pipeline; see `Steps`."""
     from pipeline.batches import OpenedData
 
-    return iter(OpenedData(data).train(seed))
-
-
-def side(name: str, data: DataConfig, train: TrainConfig, num_steps: int) -> timing.Side:
-    """Training steps of a configuration, fed by the input pipeline; see `Steps`."""
-    return Steps(data, train, num_steps).side(name, stream(data, train.seed))
+    return Steps(data, train, num_steps).case(labels, iter(OpenedData(data).train(train.seed)))

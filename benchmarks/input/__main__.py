@@ -1,9 +1,9 @@
-"""Images a second that the host feeds to a training step: ours by setting and stage, beside what others would use.
+"""Images a second that the host loads for a training step: ours by setting and by stage, compared with peers.
 
     python -m benchmarks.input --out=FILE.json
 
-Interleaved rounds. Each feed is begun anew for its turn, a pass goes by untimed, and the feed is let go of behind it,
-so that none fills its buffers in another one's time; what we cache stays cached, as it does for the epochs of a run.
+Interleaved rounds. Each loader is started for its turn, makes a pass that is not timed, and is closed after it, so that
+none fills its buffers while another is measured; our caches stay filled, as they do over the epochs of a run.
 Rows:
   ours/train/CACHE/BATCH        training batches: uint8 images, both labels, places; shuffled as the run would have them
   ours/train/memory/BATCH/threads_N  the same with so many threads of tf.data
@@ -26,64 +26,57 @@ and is not measured.
 """
 
 import contextlib
-import dataclasses
-from typing import Any
 
 from absl import flags
 
 from benchmarks.harness import cli_output
+from benchmarks.harness import data as harness_data
+from benchmarks.harness.results import Row
 from models.config import presets
 from pipeline.common import app, config
 from pipeline.data_config import DataConfig, SourceConfig
 
 config.define_flags(SourceConfig)
 cli_output.define_flags()
-BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "images a batch", lower_bound=1)
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "images in a batch", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 5, "rounds", lower_bound=1)
 PASSES = flags.DEFINE_integer(
-    "passes", 4, "over the training images, of each feed a round; of slow ones one", lower_bound=1
+    "passes", 4, "passes of each loader over the training images in a round; slow loaders make one", lower_bound=1
 )
-PEERS = flags.DEFINE_bool("peers", True, "measure others too, where they are installed")
+PEERS = flags.DEFINE_bool("peers", True, "also measure the peers that are installed")
 QUICK = flags.DEFINE_bool(
     "quick",
     False,
-    "under a minute where the extras are not installed: two short rounds, one batch size, no variants, no stages",
+    "under a minute without the extras: two short rounds, one batch size, no variants, no stages",
 )
 
 
 def main() -> None:
-    """Measure all feeds in turns, and publish the rows."""
+    """Measure all loaders in turns, and publish the rows."""
     cli_output.check("input", ("repeats", "passes"))
     app.load_tensorflow()
-    from benchmarks.input import cases, memory
-    from benchmarks.input import peers as input_peers
-    from pipeline import prepare
+    from benchmarks.input import cases as input_cases
+    from benchmarks.input import peers
+    from benchmarks.input import rows as input_rows
 
-    source = config.build(SourceConfig, config.given_flags())
-    source = dataclasses.replace(source, dataset=prepare.prepare(source))
-    held_out = {"num_validation": 500 if source.dataset == "shapes100_tiny" else 10_000}
-    data = config.build(
-        DataConfig, presets.preset("quick"), source.as_dict(), held_out, {"batch_size": BATCH_SIZE.value}
-    )
-    cases.check(data)
-    repeats, passes = (2, 1) if QUICK.value else (REPEATS.value, PASSES.value)
-    images, labels = cases.examples(data)
-    sizes = tuple(dict.fromkeys((data.batch_size, *(() if QUICK.value else (128, 256, 1024)))))
-    feeds = [*cases.ceilings(images, data.batch_size), *cases.settings(data, sizes)]
-    feeds += [] if QUICK.value else [*cases.variants(data), *cases.by_stage(data)]
-    sides, batch_sizes = cases.sides(feeds, passes, len(images)), {feed.name: feed.batch_size for feed in feeds}
-    rows: list[dict[str, Any]] = []
-    caches, processes = (("none",), 1) if QUICK.value else (("none", "disk", "memory"), 3)
-    with cli_output.keeping("input", lambda: rows, dataset=source.dataset):
+    source = harness_data.source_of_flags()
+    values = {"num_validation": harness_data.num_validation(source.dataset), "batch_size": BATCH_SIZE.value}
+    data = config.build(DataConfig, presets.preset("quick"), source.as_dict(), values)
+    images, labels = input_cases.examples(data)
+    repeats, passes, caches, processes = REPEATS.value, PASSES.value, ["none", "disk", "memory"], 3
+    sizes = list(dict.fromkeys((data.batch_size, 128, 256, 1024)))
+    if QUICK.value:
+        repeats, passes, caches, processes, sizes = 2, 1, ["none"], 1, [data.batch_size]
+    loaders = [*input_cases.ceilings(images, data.batch_size), *input_cases.by_setting(data, sizes)]
+    loaders += [] if QUICK.value else [*input_cases.variants(data), *input_cases.by_stage(data)]
+    cases = [loader.case(len(images), passes) for loader in loaders]
+    rows: list[Row] = []
+    with cli_output.publishing("input", lambda: rows, dataset=source.dataset):
         with contextlib.ExitStack() as stack:
             if PEERS.value:
-                peers = input_peers.begun(stack, images, labels, data.batch_size, min(passes, 2))
-                sides += peers
-                batch_sizes |= {peer.name: data.batch_size for peer in peers}
-            timed = cases.rows(sides, batch_sizes, repeats, f"ours/train/memory/{data.batch_size}")
-        rows += [row | input_peers.version(row["name"]) for row in timed]
-        rows += memory.rows(data, caches, passes, processes)
-    cli_output.finish("input", rows, dataset=source.dataset)
+                cases += peers.start(stack, images, labels, data.batch_size, min(passes, 2))
+            rows += input_rows.timed(cases, repeats, ours=f"ours/train/memory/{data.batch_size}")
+        rows += input_rows.resident(data, caches, passes, processes)
 
 
 def run() -> None:

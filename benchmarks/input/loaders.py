@@ -1,4 +1,4 @@
-"""A feed is an endless iterator of batches of known size; measuring it is taking so many of them."""
+"""A loader makes an endless iterator of batches of known size; measuring it is consuming a number of them."""
 
 import dataclasses
 import gc
@@ -6,58 +6,61 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from benchmarks.harness.timing import Side
+from benchmarks.harness.labels import Labels
+from benchmarks.harness.timing import Case
 from pipeline.common import errors
-
-Make = Callable[[], Iterator[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Feed:
-    """One way to feed a training step.
+class Loader:
+    """One way to load the batches of a training step.
 
     Attributes:
-      name: of its row.
-      make: the iterator; made anew for each call that is timed.
-      batch_size: images that each of its items holds.
+      labels: of its row, its batch size among them.
+      make: makes the iterator; called for each measurement.
     """
 
-    name: str
-    make: Make
-    batch_size: int
+    labels: Labels
+    make: Callable[[], Iterator[Any]]
 
-    def side(self, pass_images: int, passes: int) -> Side:
-        """To be timed: so many passes, in whole batches, behind one that is not timed.
+    @property
+    def is_slow(self) -> bool:
+        """Whether one pass over the images is enough to time."""
+        return self.labels.kind == "stage" or self.labels.cache in ("disk", "none")
 
-        The iterator is made for each call and let go of behind it: what a feed makes in advance would else fill its
-        buffers while others are measured, to be taken from there in its own turn.
+    def case(self, num_images: int, passes: int) -> Case:
+        """A case of that number of passes over the images, of a slow loader one, after one pass that is not timed.
+
+        The iterator is made for each measurement and closed after it. Otherwise a loader that prefetches would fill its
+        buffers while others are measured, and empty them in its own turn.
         """
-        batches_a_pass = max(1, pass_images // self.batch_size)
-        count = passes * batches_a_pass
+        assert self.labels.batch_size is not None
+        batches_in_pass = max(1, num_images // self.labels.batch_size)
+        count = batches_in_pass if self.is_slow else passes * batches_in_pass
         iterators: list[Iterator[Any]] = []
 
         def before() -> None:
             iterators.append(self.make())
-            take(iterators[0], batches_a_pass)
+            consume(iterators[0], batches_in_pass)
 
         def run() -> None:
-            take(iterators[0], count)
+            consume(iterators[0], count)
 
-        return Side(self.name, run, count * self.batch_size, before, after=lambda: let_go(iterators))
+        return Case(self.labels, run, count * self.labels.batch_size, before, after=lambda: close(iterators))
 
 
-def take(iterator: Iterator[Any], count: int) -> None:
-    """So many of its items, one after the other.
+def consume(iterator: Iterator[Any], count: int) -> None:
+    """Take that number of batches, one after the other.
 
     Raises:
-      errors.FailedError: it has fewer; its rate would look as if it had them.
+      errors.FailedError: there are fewer; the rate would look as if there were not.
     """
-    taken = sum(1 for _ in itertools.islice(iterator, count))
-    if taken != count:
-        raise errors.FailedError(f"a feed ended after {taken} of {count} batches; expected one without end")
+    consumed = sum(1 for _ in itertools.islice(iterator, count))
+    if consumed != count:
+        raise errors.FailedError(f"a loader ended after {consumed} of {count} batches; expected an endless one")
 
 
-def let_go(iterators: list[Iterator[Any]]) -> None:
-    """Of the iterators in the list, and with them of their buffers and threads."""
+def close(iterators: list[Iterator[Any]]) -> None:
+    """Drop the iterators in the list, and with them their buffers and threads."""
     iterators.clear()
     gc.collect()

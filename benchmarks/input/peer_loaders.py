@@ -1,7 +1,6 @@
-"""How others feed a training step with the same images, each as its documentation says; endless batches.
+"""Endless batches of the same images as other libraries load them, each as its documentation recommends.
 
-Each function takes images uint8 [N, 32, 32, 3], labels int32 [N] and the size of the batches. A library is imported
-when it is asked for.
+Each function takes images uint8 [N, 32, 32, 3], labels int32 [N] and the batch size. A library is imported at the call.
 """
 
 import itertools
@@ -15,12 +14,12 @@ from pipeline.common import app, cpu
 
 
 def study_arrays(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
-    """The study's way: float32 arrays of 0 to 1 in memory, shuffled whole by tf.data."""
+    """The original study's way: float32 arrays of 0 to 1 in memory, shuffled as a whole by tf.data."""
     return uint8_arrays(images.astype(np.float32) / 255, labels, batch_size)
 
 
 def uint8_arrays(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
-    """Arrays in memory, shuffled whole by tf.data."""
+    """Arrays in memory, shuffled as a whole by tf.data."""
     app.load_tensorflow()
     import tensorflow as tf
 
@@ -58,7 +57,7 @@ def pydataset(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterat
 
 
 def dataloader(images: np.ndarray, labels: np.ndarray, batch_size: int, num_workers: int) -> Iterator[Any]:
-    """PyTorch's DataLoader, which puts batches together from examples."""
+    """PyTorch's DataLoader, which collates batches from examples."""
     from torch.utils.data import DataLoader
 
     loader = DataLoader(
@@ -73,7 +72,7 @@ def dataloader(images: np.ndarray, labels: np.ndarray, batch_size: int, num_work
 
 
 def bulk_dataloader(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
-    """With automatic batching disabled, as PyTorch's documentation says of data sets that are read in bulk."""
+    """With automatic batching disabled, as PyTorch's documentation recommends for bulk reads."""
     from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
     dataset = _torch_dataset(images, labels)

@@ -1,10 +1,10 @@
-"""What others are measured beside our feeds, each library in a process of its own; absent ones are named.
+"""The peers of our input pipeline, each library in a process of its own; those that are not installed are named.
 
     with contextlib.ExitStack() as stack:
-        sides = input_peers.begun(stack, images, labels, batch_size, passes=1)
+        cases = input_peers.start(stack, images, labels, batch_size, passes=1)
 
-Of its own, since how fast a library allocates depends on what another one has allocated in the same process before:
-DALI's external source was far slower behind Keras's PyDataset.
+One process would be unfair: how fast a library allocates depends on what another one has allocated before. DALI's
+external source was far slower after Keras's PyDataset.
 """
 
 import concurrent.futures
@@ -22,30 +22,31 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.timing import Side
+from benchmarks.harness.labels import Labels
+from benchmarks.harness.timing import Case
 from benchmarks.input import loaders, peer_loaders
 from pipeline.common import errors
 
 
 @dataclasses.dataclass(frozen=True)
 class Library:
-    """Where a peer comes from.
+    """The library of a peer.
 
     Attributes:
-      modules: that it needs.
-      words: what it is.
-      distribution: whose version counts.
-      extra: of ours that has it; none where we need it ourselves.
+      modules: that are imported.
+      title: for people.
+      distribution: whose version is reported.
+      extra: of this project that installs it; empty where the project needs it anyway.
     """
 
     modules: tuple[str, ...]
-    words: str
+    title: str
     distribution: str
     extra: str = ""
 
     @property
     def is_installed(self) -> bool:
-        """Whether its modules can be found; nothing is imported."""
+        """Whether its modules can be found, without importing them."""
         return all(_can_find(module) for module in self.modules)
 
 
@@ -56,34 +57,56 @@ GRAIN = Library(("grain",), "Google's Grain", "grain", "peers")
 DALI = Library(("nvidia.dali", "torch"), "NVIDIA's DALI", "nvidia-dali-cuda120", "dali")
 
 Make = Callable[[np.ndarray, np.ndarray, int], Iterator[Any]]
-PEERS: dict[str, tuple[Library, Make]] = {
-    "peer/tf_data/study_arrays": (TF_DATA, peer_loaders.study_arrays),
-    "peer/tf_data/uint8_arrays": (TF_DATA, peer_loaders.uint8_arrays),
-    "peer/keras/pydataset": (KERAS, peer_loaders.pydataset),
-    "peer/pytorch/dataloader/workers_0": (PYTORCH, functools.partial(peer_loaders.dataloader, num_workers=0)),
-    "peer/pytorch/dataloader/workers_2": (PYTORCH, functools.partial(peer_loaders.dataloader, num_workers=2)),
-    "peer/pytorch/dataloader/bulk": (PYTORCH, peer_loaders.bulk_dataloader),
-    "peer/grain/map_dataset": (GRAIN, peer_loaders.grain),
-    "peer/dali/generic_iterator": (DALI, peer_loaders.dali),
-}
+_WORKERS = "peer/{peer}/{loader}/workers_{workers}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """One way of a library to load batches: the labels of its row, its library, and what makes the iterator."""
+
+    labels: Labels
+    library: Library
+    make: Make
+
+
+def _peer(library: Library, make: Make, template: str = "peer/{peer}/{loader}", **fields: Any) -> Peer:
+    return Peer(Labels.of(template, "train", **fields), library, make)
+
+
+def _dataloader(workers: int) -> Peer:
+    make = functools.partial(peer_loaders.dataloader, num_workers=workers)
+    return _peer(PYTORCH, make, _WORKERS, peer="pytorch", loader="dataloader", workers=workers)
+
+
+_ALL = (
+    _peer(TF_DATA, peer_loaders.study_arrays, peer="tf_data", loader="study_arrays"),
+    _peer(TF_DATA, peer_loaders.uint8_arrays, peer="tf_data", loader="uint8_arrays"),
+    _peer(KERAS, peer_loaders.pydataset, peer="keras", loader="pydataset"),
+    _dataloader(0),
+    _dataloader(2),
+    _peer(PYTORCH, peer_loaders.bulk_dataloader, peer="pytorch", loader="dataloader/bulk"),
+    _peer(GRAIN, peer_loaders.grain, peer="grain", loader="map_dataset"),
+    _peer(DALI, peer_loaders.dali, peer="dali", loader="generic_iterator"),
+)
+PEERS = {peer.labels.name: peer for peer in _ALL}
 
 
 def missing() -> list[Library]:
-    """Those that are not installed."""
-    return [library for library in dict.fromkeys(library for library, _ in PEERS.values()) if not library.is_installed]
+    """The libraries that are not installed."""
+    return [library for library in dict.fromkeys(peer.library for peer in PEERS.values()) if not library.is_installed]
 
 
-def version(name: str) -> dict[str, str]:
-    """{"version": of the library} of a peer's row, else {}."""
-    if name not in PEERS:
-        return {}
-    return {"version": importlib.metadata.version(PEERS[name][0].distribution)}
+def version(name: str) -> str:
+    """The version of the library of a peer's row."""
+    return importlib.metadata.version(PEERS[name].library.distribution)
 
 
-def begun(
+def start(
     stack: contextlib.ExitStack, images: np.ndarray, labels: np.ndarray, batch_size: int, passes: int
-) -> list[Side]:
-    """Every peer that is there and works, to be timed as our feeds are (feeds.Feed.side); the others are named.
+) -> list[Case]:
+    """The cases of every peer that is installed and works, as those of our loaders (`Loader.case`).
+
+    Peers that are left out are named.
 
     Args:
       stack: ends their processes.
@@ -93,24 +116,24 @@ def begun(
       passes: over the images, that are timed.
     """
     for absent in missing():
-        print(f"not installed, and left out: {absent.words} (the extra `{absent.extra}` has it)")
+        print(f"not installed, and left out: {absent.title} (the extra `{absent.extra}` has it)")
     processes = stack.enter_context(Processes(images, labels))
-    found = []
-    for name, (library, _) in PEERS.items():
-        if library.is_installed:
-            side = processes.side(name, batch_size, passes)
+    cases = []
+    for peer in PEERS.values():
+        if peer.library.is_installed:
+            case = processes.case(peer, batch_size, passes)
             try:
-                side.before()
-                side.after()
+                case.before()
+                case.after()
             except errors.FailedError as error:
                 print(f"left out: {error}")
             else:
-                found.append(side)
-    return found
+                cases.append(case)
+    return cases
 
 
 class Processes:
-    """A context of one process for each library that is installed, which holds the images and waits.
+    """A context with one process for each installed library, which holds the images and waits for calls.
 
     Args:
       images: uint8 [N, 32, 32, 3].
@@ -126,11 +149,11 @@ class Processes:
             np.save(folder / "images.npy", self._images)
             np.save(folder / "labels.npy", self._labels)
             context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
-            self._of = {
+            self._executors = {
                 library: stack.enter_context(
                     concurrent.futures.ProcessPoolExecutor(1, context, initializer=_load, initargs=(str(folder),))
                 )
-                for library, _ in PEERS.values()
+                for library in {peer.library for peer in PEERS.values()}
                 if library.is_installed
             }
             self._stack = stack.pop_all()
@@ -139,24 +162,23 @@ class Processes:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def side(self, name: str, batch_size: int, passes: int) -> Side:
-        """A peer by its row's name; whatever goes wrong with it is an errors.FailedError that names it."""
-        library, make = PEERS[name]
-        batches_a_pass = len(self._images) // batch_size
-        count = passes * batches_a_pass
+    def case(self, peer: Peer, batch_size: int, passes: int) -> Case:
+        """The case of a peer; every error in it becomes an errors.FailedError that names the peer."""
+        batches_in_pass = len(self._images) // batch_size
+        count = passes * batches_in_pass
 
         def call(function: Callable[..., None], *arguments: Any) -> None:
             try:
-                self._of[library].submit(function, *arguments).result()
-            except Exception as error:  # whatever a library may say
-                words = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-                raise errors.FailedError(f"{name}: {words}; --nopeers goes without all peers") from error
+                self._executors[peer.library].submit(function, *arguments).result()
+            except Exception as error:  # any error of a library
+                text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+                raise errors.FailedError(f"{peer.labels.name}: {text}; --nopeers leaves all peers out") from error
 
-        return Side(
-            name,
-            lambda: call(_take, count),
+        return Case(
+            dataclasses.replace(peer.labels, batch_size=batch_size),
+            lambda: call(_consume, count),
             count * batch_size,
-            before=lambda: call(_begin, make, batch_size, batches_a_pass),
+            before=lambda: call(_begin, peer.make, batch_size, batches_in_pass),
             after=lambda: call(_end),
         )
 
@@ -168,10 +190,10 @@ def _can_find(module: str) -> bool:
         return False
 
 
-# What follows runs in a library's process.
+# Functions below run in the process of a library.
 
 _arrays: list[np.ndarray] = []
-_under_way: list[Iterator[Any]] = []
+_iterators: list[Iterator[Any]] = []
 
 
 def _load(folder: str) -> None:
@@ -181,13 +203,13 @@ def _load(folder: str) -> None:
 
 def _begin(make: Make, batch_size: int, count: int) -> None:
     images, labels = _arrays
-    _under_way[:] = [make(images, labels, batch_size)]
-    _take(count)
+    _iterators[:] = [make(images, labels, batch_size)]
+    _consume(count)
 
 
-def _take(count: int) -> None:
-    loaders.take(_under_way[0], count)
+def _consume(count: int) -> None:
+    loaders.consume(_iterators[0], count)
 
 
 def _end() -> None:
-    loaders.let_go(_under_way)
+    loaders.close(_iterators)

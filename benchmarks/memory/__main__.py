@@ -1,4 +1,4 @@
-"""Memory against the number of augmented images: ours streams them, the study kept them; and memory over many epochs.
+"""Memory against the number of augmented images, which ours streams and the original study kept, and over many epochs.
 
     python -m benchmarks.memory --out=FILE.json
 
@@ -14,26 +14,26 @@ The study's array was made once at its full size here, which takes half of what 
 fit into this machine is not begun: its row says `predicted`.
 """
 
-from typing import Any
-
 from absl import flags
 from rich.progress import track
 
 from benchmarks.harness import cli_output, number_flags
+from benchmarks.harness import data as harness_data
+from benchmarks.harness.results import Row
 from benchmarks.memory import rows as memory_rows
 from pipeline.common import app, config, errors
 from pipeline.data_config import SourceConfig
 
 config.define_flags(SourceConfig)
 cli_output.define_flags()
-VIEWS = flags.DEFINE_list("views", ["40000", "400000", "600000", "6000000", "60000000"], "augmented images an epoch")
-LIMITS_GIB = flags.DEFINE_list("limits_gib", ["2", "4", "8"], "GiB of a process's data")
-MAX_STEPS = flags.DEFINE_integer("max_steps", 60, "of each of our trainings", lower_bound=1)
-REPEATS = flags.DEFINE_integer("repeats", 3, "trainings of each of our counts", lower_bound=1)
+VIEWS = flags.DEFINE_list("views", ["40000", "400000", "600000", "6000000", "60000000"], "augmented images in an epoch")
+LIMITS_GIB = flags.DEFINE_list("limits_gib", ["2", "4", "8"], "limits of a process's data, in GiB")
+MAX_STEPS = flags.DEFINE_integer("max_steps", 60, "steps of each of our trainings", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 3, "trainings of each number of views", lower_bound=1)
 EPOCHS = flags.DEFINE_integer(
-    "epochs", 100, "of 4,000 views, whose memory is compared, 10 at least; 0 leaves that out", lower_bound=0
+    "epochs", 100, "epochs of 4,000 views whose memory is compared, at least 10; 0 disables this", lower_bound=0
 )
-PEERS = flags.DEFINE_bool("peers", True, "measure the study's way too")
+PEERS = flags.DEFINE_bool("peers", True, "also measure the original study's way")
 QUICK = flags.DEFINE_bool("quick", False, "about a minute: two small counts, ten steps once, no limits, no leak")
 
 
@@ -44,25 +44,26 @@ def main() -> None:
     limits = number_flags.parse("limits_gib", LIMITS_GIB.value, float, "2,8")
     if 0 < EPOCHS.value < 10:
         raise errors.BadArgumentError(f"epochs={EPOCHS.value}: expected 10 or more, to draw a line through, or 0")
-    from pipeline import prepare
     from pipeline.datasets import prepared
 
-    source = config.build(SourceConfig, config.given_flags())
-    dataset = prepare.prepare(source)
-    held_out = {"shapes100_tiny": 500}.get(dataset, 10_000)
-    data = {"data_dir": str(prepared.root(source.data_dir)), "dataset": dataset, "num_validation": held_out}
+    source = harness_data.source_of_flags()
+    num_validation = harness_data.num_validation(source.dataset)
+    data = {
+        "data_dir": str(prepared.root(source.data_dir)),
+        "dataset": source.dataset,
+        "num_validation": num_validation,
+    }
     plan = memory_rows.Plan(views, limits, MAX_STEPS.value, REPEATS.value, EPOCHS.value, data)
     if QUICK.value:
         plan = memory_rows.Plan((1_000, 50_000), (), 10, 1, 0, data)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     failures = []
-    with cli_output.keeping("memory", lambda: rows, dataset=dataset):
+    with cli_output.publishing("memory", lambda: rows, dataset=source.dataset):
         for measure in track(memory_rows.measures(plan, PEERS.value), description="memory"):
             try:
                 rows += measure()
-            except errors.FailedError as error:  # the others took many minutes
+            except errors.FailedError as error:  # the other processes took many minutes
                 failures.append(str(error))
-    cli_output.finish("memory", rows, dataset=dataset)
     if failures:
         raise errors.FailedError(f"{len(failures)} processes failed, and their rows are missing: {'; '.join(failures)}")
 

@@ -1,4 +1,4 @@
-"""What `benchmarks.memory` measures, each in a process of its own: our training, and the study's way of augmenting."""
+"""What `benchmarks.memory` measures, each in its own process: our training, and the original study's augmentation."""
 
 import os
 import threading
@@ -11,10 +11,10 @@ STUDY_BATCH = 1000  # images that the generator makes at a time
 
 
 def ours(data_dir: str, dataset: str, num_validation: int, views: int, max_steps: int) -> dict[str, float]:
-    """Train the preset quick on so many augmented views, as the study augmented them.
+    """Train the preset quick on `views` augmented images, with the augmentation of the original study.
 
     Returns:
-      {"images": seen, "peak_mib": the most that the process held, "steady_mib": the median while it trained}.
+      {"images": trained on, "peak_mib": peak resident memory, "steady_mib": its median during the second half}.
     """
     from pipeline.common import app
 
@@ -30,12 +30,12 @@ def ours(data_dir: str, dataset: str, num_validation: int, views: int, max_steps
 
 
 def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[str, float]:
-    """Augment ahead of time into one float32 array, with the study's own generator; then answer one batch of it.
+    """Augment ahead of time into one float32 array, with the original study's generator; then classify one batch of it.
 
-    The array is made once at its full size and filled: the study's own concatenations took twice as much.
+    The array is allocated once at its full size and filled: the study's concatenations took twice as much.
 
     Returns:
-      {"images": in the array, "peak_mib": as of `ours`, "steady_mib": what the process held with the array full}.
+      {"images": in the array, "peak_mib": as of `ours`, "steady_mib": resident memory with the array full}.
     """
     from pipeline.common import app
 
@@ -48,8 +48,7 @@ def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[
 
     data, config = _configs(data_dir, dataset, num_validation)
     opened = OpenedData(data)
-    num_train = opened.num_examples["train"]
-    pixels = np.concatenate([batch["image"] for batch in _some(opened.train(seed=0), num_train)])[:num_train]
+    pixels = np.concatenate([chunk["image"] for chunk in opened.examples("train").as_numpy_iterator()])
     originals = pixels.astype(np.float32) / 255
     generator = ImageDataGenerator(
         rotation_range=90,
@@ -70,7 +69,7 @@ def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[
 
 
 def epochs(data_dir: str, dataset: str, num_validation: int, views: int, count: int) -> dict[str, list[float]]:
-    """Train for many short epochs; {"mib": what the process held after each}."""
+    """Train for `count` short epochs; returns {"mib": resident memory after each}."""
     from pipeline.common import app
 
     app.load_tensorflow()
@@ -79,10 +78,10 @@ def epochs(data_dir: str, dataset: str, num_validation: int, views: int, count: 
     from models import training
 
     data, config = _configs(data_dir, dataset, num_validation, virtual_examples=views, epochs=float(count))
-    held: list[float] = []
-    sample = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: held.append(_rss_mib()))
+    mib: list[float] = []
+    sample = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: mib.append(_rss_mib()))
     training.train(data, config, callbacks=[sample], verbose=0)
-    return {"mib": held}
+    return {"mib": mib}
 
 
 def _configs(data_dir: str, dataset: str, num_validation: int, **values: Any) -> tuple[Any, Any]:
@@ -97,22 +96,12 @@ def _configs(data_dir: str, dataset: str, num_validation: int, **values: Any) ->
     return build(DataConfig, *layers), build(TrainConfig, *layers)
 
 
-def _some(stream: Any, wanted: int) -> Any:
-    """Batches of a stream until so many examples have come."""
-    seen = 0
-    for batch in stream.as_numpy_iterator():
-        yield batch
-        seen += len(batch["image"])
-        if seen >= wanted:
-            return
-
-
 class _Sampler:
-    """A context that looks at the process's memory again and again."""
+    """A context that samples the resident memory of the process."""
 
     def __init__(self) -> None:
-        self._held: list[float] = []
-        self._over = threading.Event()
+        self._mib: list[float] = []
+        self._end = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> "_Sampler":
@@ -121,17 +110,17 @@ class _Sampler:
 
     def __exit__(self, *_: object) -> None:
         self.last_mib = _rss_mib()
-        self._over.set()
+        self._end.set()
         self._thread.join()
 
     @property
     def steady_mib(self) -> float:
         """The median of the second half."""
-        return float(np.median(self._held[len(self._held) // 2 :] or [self.last_mib]))
+        return float(np.median(self._mib[len(self._mib) // 2 :] or [self.last_mib]))
 
     def _sample(self) -> None:
-        while not self._over.wait(SAMPLE_SECONDS):
-            self._held.append(_rss_mib())
+        while not self._end.wait(SAMPLE_SECONDS):
+            self._mib.append(_rss_mib())
 
 
 def _rss_mib() -> float:

@@ -1,4 +1,4 @@
-"""The rows of `benchmarks.memory`: what each process said, what would not fit, what died."""
+"""The rows of `benchmarks.memory`: the report of each process, what would not fit, and what died."""
 
 import dataclasses
 import functools
@@ -10,14 +10,15 @@ import numpy as np
 import psutil
 
 from benchmarks.harness import results, subprocess_call
+from benchmarks.harness.labels import Labels
 from benchmarks.memory import cases
 
-Measure = Callable[[], list[dict[str, Any]]]
+Measure = Callable[[], list[results.Row]]
 
 LEAK_VIEWS = 4_000
-SETTLING = 0.2  # part of the epochs in which buffers and caches still fill
-BYTES_A_VIEW = 32 * 32 * 3 * 4
-SHARE_OF_MEMORY = 0.7  # of the machine's, that a peer may take
+SETTLING = 0.2  # part of the epochs during which buffers and caches fill
+VIEW_BYTES = 32 * 32 * 3 * 4
+SHARE_OF_MEMORY = 0.7  # of the machine, that a peer may take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,63 +34,68 @@ class Plan:
 
 
 def measures(plan: Plan, with_peers: bool) -> list[Measure]:
-    """What is to be called, one after the other, each for its rows."""
-    found: list[Measure] = [functools.partial(_ours, plan, views) for views in plan.views]
+    """The measurements of a plan, in their order; each returns its rows."""
+    calls: list[Measure] = [functools.partial(_ours, plan, views) for views in plan.views]
     if with_peers:
-        found += [functools.partial(_study, plan, views) for views in plan.views]
+        calls += [functools.partial(_study, plan, views) for views in plan.views]
     for limit in plan.limits_gib:
-        found.append(functools.partial(_ours_limited, plan, limit))
+        calls.append(functools.partial(_ours_limited, plan, limit))
         if with_peers:
-            found.append(functools.partial(_study_limited, plan, limit))
-    return [*found, functools.partial(_leak, plan)] if plan.epochs else found
+            calls.append(functools.partial(_study_limited, plan, limit))
+    return [*calls, functools.partial(_leak, plan)] if plan.epochs else calls
 
 
-def _ours(plan: Plan, views: int) -> list[dict[str, Any]]:
-    given = {**plan.data, "views": views, "max_steps": plan.max_steps}
-    said = [subprocess_call.call(cases.ours, given) for _ in range(plan.repeats)]
+def _ours(plan: Plan, views: int) -> list[results.Row]:
+    arguments = {**plan.data, "views": views, "max_steps": plan.max_steps}
+    reports = [subprocess_call.call(cases.ours, arguments) for _ in range(plan.repeats)]
     return [
-        results.several(f"ours/{key}/{views}", "MiB", [one[f"{key}_mib"] for one in said]) for key in ("peak", "steady")
+        results.row(
+            Labels.of(f"ours/{kind}/{{views}}", kind, views=views), "MiB", [one[f"{kind}_mib"] for one in reports]
+        )
+        for kind in ("peak", "steady")
     ]
 
 
-def _study(plan: Plan, views: int) -> list[dict[str, Any]]:
-    predicted = views * BYTES_A_VIEW
-    if predicted > SHARE_OF_MEMORY * psutil.virtual_memory().total:
-        return [results.single(f"peer/study/peak/{views}", "MiB", round(predicted / 2**20, 1), predicted=True)]
-    said = subprocess_call.call(cases.study, {**plan.data, "views": views})
-    return [results.single(f"peer/study/peak/{views}", "MiB", round(said["peak_mib"], 1), predicted=False)]
+def _study(plan: Plan, views: int) -> list[results.Row]:
+    labels = Labels.of("peer/{peer}/peak/{views}", "peak", peer="study", views=views)
+    mib = views * VIEW_BYTES / 2**20
+    predicted = mib * 2**20 > SHARE_OF_MEMORY * psutil.virtual_memory().total
+    if not predicted:
+        mib = subprocess_call.call(cases.study, {**plan.data, "views": views})["peak_mib"]
+    return [results.row(labels, "MiB", [mib], 1, predicted=predicted)]
 
 
-def _ours_limited(plan: Plan, limit: float) -> list[dict[str, Any]]:
+def _ours_limited(plan: Plan, limit_gib: float) -> list[results.Row]:
     views = plan.views[-1]
-    given = {**plan.data, "views": views, "max_steps": plan.max_steps}
-    said = subprocess_call.call_within(limit, cases.ours, given)
-    return [results.single(f"ours/limit_{limit:g}GiB/{views}", "images", said["images"] if said else 0)]
+    arguments = {**plan.data, "views": views, "max_steps": plan.max_steps}
+    report = subprocess_call.call_within(limit_gib, cases.ours, arguments)
+    labels = Labels.of("ours/limit_{limit_gib:g}GiB/{views}", "limit", limit_gib=limit_gib, views=views)
+    return [results.row(labels, "images", [report["images"] if report else 0])]
 
 
-def _study_limited(plan: Plan, limit: float) -> list[dict[str, Any]]:
-    """The study's way with each number of images in turn, until it dies."""
+def _study_limited(plan: Plan, limit_gib: float) -> list[results.Row]:
+    """The original study's way with each number of images in turn, until its process dies."""
     rows = []
     for views in plan.views:
-        said = subprocess_call.call_within(limit, cases.study, {**plan.data, "views": views})
-        images = said["images"] if said else 0
-        rows.append(results.single(f"peer/study/limit_{limit:g}GiB/{views}", "images", images))
-        if not images:
+        report = subprocess_call.call_within(limit_gib, cases.study, {**plan.data, "views": views})
+        fields = {"peer": "study", "limit_gib": limit_gib, "views": views}
+        labels = Labels.of("peer/{peer}/limit_{limit_gib:g}GiB/{views}", "limit", **fields)
+        rows.append(results.row(labels, "images", [report["images"] if report else 0]))
+        if not report:
             break
     return rows
 
 
-def _leak(plan: Plan) -> list[dict[str, Any]]:
+def _leak(plan: Plan) -> list[results.Row]:
     views = min(LEAK_VIEWS, plan.views[0])
-    said = subprocess_call.call(cases.epochs, {**plan.data, "views": views, "count": plan.epochs})
-    held = said["mib"][int(SETTLING * len(said["mib"])) :]
-    half = len(held) // 2
-    whole, *halves = _slope_kib(held), _slope_kib(held[:half]), _slope_kib(held[half:])
-    kib = {"median": whole, "min": min(whole, *halves), "max": max(whole, *halves)}
-    row = {"name": "ours/leak", "unit": "KiB/epoch", **kib, "repeats": 1}
-    return [{**row, "epochs": plan.epochs, "views": views, "median_mib": statistics.median(held)}]
+    report = subprocess_call.call(cases.epochs, {**plan.data, "views": views, "count": plan.epochs})
+    mib = report["mib"][int(SETTLING * len(report["mib"])) :]
+    half = len(mib) // 2
+    whole, *halves = _slope_kib(mib), _slope_kib(mib[:half]), _slope_kib(mib[half:])
+    row = results.row(Labels.of("ours/leak", "leak", views=views), "KiB/epoch", [whole, *halves], 2)
+    return [dataclasses.replace(row, median=whole, repeats=1, epochs=plan.epochs, median_mib=statistics.median(mib))]
 
 
-def _slope_kib(held_mib: Sequence[float]) -> float:
-    slope, _ = np.polyfit(range(len(held_mib)), held_mib, 1)
+def _slope_kib(mib: Sequence[float]) -> float:
+    slope, _ = np.polyfit(range(len(mib)), mib, 1)
     return round(1024 * float(slope), 2)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.publish.row_fields import with_fields
 from models.reporting import figures
 from pipeline.common import markdown_table
 from pipeline.common.markdown_table import Column, field
@@ -21,8 +20,7 @@ FEEDS: dict[tuple[str | None, str | None], str] = {  # by peer and loader
     ("tf_data", "study_arrays"): "the original study's float32 arrays through `from_tensor_slices`, shuffled",
     ("tf_data", "uint8_arrays"): "uint8 arrays, the same way",
     ("keras", "pydataset"): "Keras's `PyDataset`, as `fit` consumes it",
-    ("pytorch", "dataloader/workers_0"): "PyTorch's `DataLoader`, 0 workers",
-    ("pytorch", "dataloader/workers_2"): "PyTorch's `DataLoader`, 2 workers",
+    ("pytorch", "dataloader"): "PyTorch's `DataLoader`, {workers} workers",
     ("pytorch", "dataloader/bulk"): "PyTorch's `DataLoader`, reading whole batches (no automatic batching)",
     ("grain", "map_dataset"): "Google's Grain",
     ("dali", "generic_iterator"): "NVIDIA's DALI on the CPU, an external source",
@@ -64,9 +62,9 @@ def all_rows(document: Mapping[str, Any]) -> list[str]:
 def training_steps(document: Mapping[str, Any]) -> list[str]:
     """Rates of training steps, a row for each recipe that was measured at both precisions."""
     steps: dict[str, dict[tuple[Any, ...], Row]] = {}
-    for row in with_fields(document["rows"]):
-        if row.get("recipe"):
-            steps.setdefault(row["recipe"], {})[row["peer"], row["kind"], row["precision"]] = row
+    for row in document["rows"]:
+        if "recipe" in row:
+            steps.setdefault(row["recipe"], {})[row.get("peer"), row["kind"], row["precision"]] = row
     rows = [(recipe, found) for recipe, found in steps.items() if (None, "bare", HALF) in found]
     return markdown_table.lines(STEP_COLUMNS, rows)
 
@@ -90,8 +88,8 @@ STEP_COLUMNS: list[Column[StepRow]] = [
     Column("recipe", lambda step: RECIPE_NAMES.get(step[0], f"`{step[0]}`")),
     _step("whole step, float32", (None, "step", FULL), _rate),
     _step("whole step, bfloat16", (None, "step", HALF), lambda row: f"{_rate(row)} ({_ratio(row)})"),
-    _step("bare beside PyTorch, float32", ("pytorch", "step", FULL), _ratio),
-    _step("bare beside PyTorch, bfloat16", ("pytorch", "step", HALF), _ratio),
+    _step("bare beside PyTorch, float32", ("pytorch", "bare", FULL), _ratio),
+    _step("bare beside PyTorch, bfloat16", ("pytorch", "bare", HALF), _ratio),
     _step("bare bfloat16, of the convolution ceiling", (None, "bare", HALF), lambda row: f"{row['ceiling_share']:.0%}"),
     _step("beside Keras's batch normalisation, bfloat16", ("keras_batch_normalization", "step", HALF), _ratio),
     _step("waits for data", (None, "waits_for_data", HALF), lambda row: f"{row['median']:.1f} %"),
@@ -100,7 +98,7 @@ STEP_COLUMNS: list[Column[StepRow]] = [
 
 def feeds(document: Mapping[str, Any]) -> list[str]:
     """Rates of what feeds a training step: ours by cache, other libraries, the ceilings."""
-    rows = [(words, row) for row in with_fields(document["rows"]) if (words := _feed_name(row))]
+    rows = [(words, row) for row in document["rows"] if (words := _feed_name(row))]
     order = [*CACHES.values(), SHUFFLED_WITHIN, *FEEDS.values()]
     rows.sort(key=lambda feed: order.index(feed[0]))
     return markdown_table.lines(FEED_COLUMNS, [{**row, "feed": words.format(**row)} for words, row in rows])
@@ -108,9 +106,9 @@ def feeds(document: Mapping[str, Any]) -> list[str]:
 
 def _feed_name(row: Row) -> str:
     """What a feed is, in words; "" for a row that stands among all rows alone."""
-    if row["kind"] == "train" and row.get("threads") is None:
-        return SHUFFLED_WITHIN if row.get("shuffle_buffer") else CACHES[row["cache"]]
-    return FEEDS.get((row["peer"], row.get("loader")), "")
+    if row["kind"] == "train" and "peer" not in row and "threads" not in row:
+        return SHUFFLED_WITHIN if "shuffle_buffer" in row else CACHES[row["cache"]]
+    return FEEDS.get((row.get("peer"), row.get("loader")), "")
 
 
 FEED_COLUMNS: list[Column[Row]] = [
@@ -125,8 +123,8 @@ FEED_COLUMNS: list[Column[Row]] = [
 
 def memory(document: Mapping[str, Any]) -> list[str]:
     """Memory against augmented images: a row for each number of views, then one for each limit, then the leak."""
-    rows = with_fields(document["rows"])
-    peaks = {(row["peer"], row["views"]): row for row in rows if row["kind"] == "peak"}
+    rows = document["rows"]
+    peaks = {(row.get("peer"), row["views"]): row for row in rows if row["kind"] == "peak"}
     views = [views for peer, views in peaks if peer is None]
     columns: list[Column[int]] = [
         Column("augmented images", "{:,}".format, is_number=True),
@@ -149,16 +147,16 @@ def _mib(row: Row | None) -> str:
 
 def _limit(limit: float, rows: Sequence[Row]) -> str:
     """What became of both under a limit: ours on the most views, the original study's array on what it could hold."""
-    ours = next(row for row in rows if row["peer"] is None)
+    ours = next(row for row in rows if "peer" not in row)
     text = f"trains on {ours['median']:,.0f} of {ours['views']:,}" if ours["median"] else f"dies with {ours['views']:,}"
-    array = [row for row in rows if row["peer"]]
+    array = [row for row in rows if "peer" in row]
     held, died = (
         " and ".join(f"{row['views']:,}" for row in array if bool(row["median"]) is is_held)
         for is_held in (True, False)
     )
     fates = [f"holds {held}"] * bool(held) + [f"dies on the way to {died}"] * bool(died)
     return (
-        f"Under {limit} GiB of data ours {text}"
+        f"Under {limit:g} GiB of data ours {text}"
         + f"; the original study's array {' and '.join(fates)}" * bool(fates)
         + "."
     )

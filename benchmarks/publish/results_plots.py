@@ -40,10 +40,10 @@ def _figure(document: Document) -> Figure | None:
 
 def _train_step(rows: Rows) -> Figure | None:
     """How many times as fast as PyTorch each recipe's bare step is, by precision."""
-    compared = [row for row in rows if "ratio" in row and row["ratio_of"][1].startswith("peer/pytorch/")]
+    compared = [row for row in rows if row.get("peer") == "pytorch"]
     if not compared:
         return None
-    names = ["/".join(row["ratio_of"][1].split("/")[2:]) for row in compared]
+    names = [f"{row['recipe']}/{row['precision']}" for row in compared]
     colours = [BLUE if "bfloat16" in name else SKY for name in names]
     figure = _bars(names, [row["ratio"] for row in compared], colours, "times as fast as PyTorch, bare training step")
     figure.axes[0].axvline(1.0, color=VERMILION, linewidth=1.2)
@@ -52,12 +52,12 @@ def _train_step(rows: Rows) -> Figure | None:
 
 def _input(rows: Rows) -> Figure | None:
     """Images a second of every feed but the stages', on a logarithmic scale: memory's own speed is far above."""
-    shown = [row for row in rows if row["unit"] == "images/s" and "/stage/" not in row["name"]]
+    shown = [row for row in rows if row["unit"] == "images/s" and row["kind"] != "stage"]
     label = "images a second: the median of the rounds, and their spread"
     figure, axes = _rows_of([row["name"] for row in shown], label)
     for place, row in enumerate(shown):
-        name, median = row["name"], row["median"]
-        colour = ORANGE if name.startswith("peer/") else GREY if "/ceiling/" in name else BLUE
+        median = row["median"]
+        colour = ORANGE if "peer" in row else GREY if row["kind"] == "ceiling" else BLUE
         axes.plot((row["min"], row["max"]), (place, place), color=colour, linewidth=2.5, alpha=0.5)
         axes.plot(median, place, "o", color=colour, markersize=8)
         axes.text(1.12 * row["max"], place, f"{median:,.0f}", va="center", fontsize=8.5)
@@ -71,8 +71,8 @@ def _memory(rows: Rows) -> Figure | None:
     """Peak memory against augmented images: ours, and the study's array, measured or predicted."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.add_subplot(xlabel="augmented images an epoch", ylabel="memory at the peak (MiB)")
-    for prefix, words, colour in (("ours/peak/", "streamed (ours)", BLUE), ("peer/study/peak/", "the study's", ORANGE)):
-        points = [(int(row["name"].rsplit("/", 1)[1]), row) for row in rows if row["name"].startswith(prefix)]
+    for peer, words, colour in ((None, "streamed (ours)", BLUE), ("study", "the study's", ORANGE)):
+        points = [(row["views"], row) for row in rows if row["kind"] == "peak" and row.get("peer") == peer]
         if not points:
             continue
         axes.plot([views for views, _ in points], [row["median"] for _, row in points], color=colour, label=words)
@@ -89,13 +89,13 @@ def _memory(rows: Rows) -> Figure | None:
 
 def _scaling(rows: Rows) -> Figure | None:
     """Images a second and peak memory, against what is varied."""
-    panels = (("images in the data set", "ours/size/memory/", "ours/size/none/"), ("images a batch", "ours/batch/", ""))
+    panels = (("images in the data set", "size", "num_images"), ("images a batch", "batch", "batch_size"))
     figure = Figure(figsize=(9, 6.4), layout="constrained")
     grid = figure.subplots(2, 2, sharey="row", sharex="col")
-    for column, (label, *prefixes) in enumerate(panels):
-        for prefix, words, colour in zip(prefixes, ("cache in memory", "no cache"), (BLUE, ORANGE), strict=True):
-            found = [row for row in rows if prefix and row["name"].startswith(prefix)]
-            sizes = [int(row["name"].rsplit("/", 1)[1]) for row in found]
+    for column, (label, kind, varied) in enumerate(panels):
+        for cache, words, colour in (("memory", "cache in memory", BLUE), ("none", "no cache", ORANGE)):
+            found = [row for row in rows if row["kind"] == kind and row["cache"] == cache]
+            sizes = [row[varied] for row in found]
             for axes, key in zip(grid[:, column], ("median", "peak_mib"), strict=True):
                 axes.plot(sizes, [row[key] for row in found], "o-", color=colour, label=words if found else None)
         grid[1, column].set(xlabel=label, xscale="log")

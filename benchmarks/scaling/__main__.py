@@ -13,7 +13,6 @@ and `first_call_s`, the most that a first batch (or call of steps) took, filling
 
 import pathlib
 import tempfile
-from typing import Any
 
 from absl import flags
 
@@ -22,10 +21,10 @@ from benchmarks.scaling import rows
 from pipeline.common import app
 
 SIZES = flags.DEFINE_list("sizes", ["1000", "10000", "100000", "1000000"], "training images of the data sets")
-BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["32", "128", "512", "2048"], "images a batch")
-THREADS = flags.DEFINE_list("threads", ["1", "2"], "threads of tf.data's own")
+BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["32", "128", "512", "2048"], "images in a batch")
+THREADS = flags.DEFINE_list("threads", ["1", "2"], "threads of tf.data")
 BATCH_IMAGES = flags.DEFINE_integer(
-    "batch_images", 10_000, "training images under batches and threads; one of --sizes", lower_bound=1
+    "batch_images", 10_000, "training images of the data set for batch sizes and threads; one of --sizes", lower_bound=1
 )
 REPEATS = flags.DEFINE_integer("repeats", 3, "timed calls in each process", lower_bound=1)
 ROUNDS = flags.DEFINE_integer("rounds", 2, "processes of each row, in turns", lower_bound=1)
@@ -43,13 +42,9 @@ def main() -> None:
     plan = rows.Plan(sizes, batch_sizes, threads, BATCH_IMAGES.value, repeats, rounds, with_training=True)
     if QUICK.value:
         plan = rows.Plan((1000, 5000), (128,), (2,), 5000, repeats=3, rounds=1, with_training=False)
-    said: dict[str, list[dict[str, Any]]] = {}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        cli_output.keeping("scaling", lambda: rows.rows(plan, said)),
-    ):
-        rows.measure(plan, pathlib.Path(folder), said)
-    cli_output.finish("scaling", rows.rows(plan, said))
+    reports: rows.Reports = {}
+    with cli_output.publishing("scaling", lambda: rows.rows(plan, reports)), tempfile.TemporaryDirectory() as folder:
+        rows.measure(plan, pathlib.Path(folder), reports)
 
 
 def run() -> None:

@@ -1,5 +1,6 @@
-"""What `benchmarks.scaling` measures, each in a process of its own: feeds and steps over data sets of any size."""
+"""What `benchmarks.scaling` measures, each in its own process: loading and training on data sets of any size."""
 
+import collections
 import itertools
 import time
 from typing import Any
@@ -10,10 +11,10 @@ CHUNK = 500  # images that shapes100 is drawn in: five of each class
 
 
 def prepare(data_dir: str, num_images: int) -> dict[str, float]:
-    """Have TFDS write shapes100 with so many training images, a multiple of CHUNK, in the place of the usual 50,000.
+    """Write shapes100 with `num_images` training images, a multiple of CHUNK, instead of the usual 50,000.
 
     Returns:
-      {"seconds": taken}.
+      {"seconds": that it took}.
     """
     from pipeline.common import app
 
@@ -31,43 +32,48 @@ def prepare(data_dir: str, num_images: int) -> dict[str, float]:
     return {"seconds": time.perf_counter() - started}
 
 
-def feed(data_dir: str, cache: str, batch_size: int, threads: int, num_images: int, repeats: int) -> dict[str, Any]:
-    """Take training batches of the prepared data set, as a training step would.
+def load(data_dir: str, cache: str, batch_size: int, threads: int, num_images: int, repeats: int) -> dict[str, Any]:
+    """Load training batches of the prepared data set, as a training step does.
 
     Args:
       data_dir: of `prepare`.
       cache: as --cache.
       batch_size: of the batches.
-      threads: of tf.data; 0 leaves their number to it.
-      num_images: that each timed call takes, about.
-      repeats: calls that are timed, behind one that is not.
+      threads: of tf.data; 0 leaves their number to tf.data.
+      num_images: of each timed call, about.
+      repeats: timed calls, after one that is not timed.
 
     Returns:
-      {"rates": images/s of each call, "first_s": until the first batch is there, "peak_mib": the most held}.
+      {"rates": images/s of each call, "first_s": seconds to the first batch, "peak_mib": peak resident memory}.
     """
     from pipeline.common import app
 
     app.load_tensorflow()
-    from benchmarks.input import cases
+    from benchmarks.harness import data as harness_data
+    from benchmarks.harness import timing
     from models.runtime import device
     from pipeline.batches import OpenedData
 
     data = _data(data_dir, cache=cache, batch_size=batch_size)
     started = time.perf_counter()
-    batches = cases.train_batches(OpenedData(data), threads)
+    batches = harness_data.train_batches(OpenedData(data), threads=threads)
     next(batches)
     first_s = time.perf_counter() - started
     count = max(1, num_images // batch_size)
-    rates = [count * batch_size / _seconds(batches, count) for _ in range(repeats + 1)][1:]
+    seconds = [
+        timing.seconds_of(lambda: collections.deque(itertools.islice(batches, count), 0)) for _ in range(repeats + 1)
+    ]
+    rates = [count * batch_size / spent for spent in seconds[1:]]
     return {"rates": rates, "first_s": first_s, "peak_mib": device.peak_rss_mib()}
 
 
 def train(data_dir: str, batch_size: int, num_images: int, repeats: int) -> dict[str, Any]:
-    """Train the preset quick on batches of that size; arguments and result as of `feed`."""
+    """Train the preset quick on batches of that size; arguments and result as of `load`."""
     from pipeline.common import app
 
     app.load_tensorflow()
     from benchmarks.harness import timing, training_steps
+    from benchmarks.harness.labels import Labels
     from models.config import presets
     from models.config.training import TrainConfig
     from models.runtime import device, precision
@@ -75,18 +81,10 @@ def train(data_dir: str, batch_size: int, num_images: int, repeats: int) -> dict
 
     resolved = {"precision": precision.resolve("auto")}
     data = _data(data_dir, batch_size=batch_size)
-    side = training_steps.side(
-        "", data, config.build(TrainConfig, presets.preset("quick"), resolved), max(1, num_images // batch_size)
-    )
-    timed = timing.interleave([side], repeats)[""]
+    train_config = config.build(TrainConfig, presets.preset("quick"), resolved)
+    case = training_steps.case(Labels("ours/train", "train"), data, train_config, max(1, num_images // batch_size))
+    (timed,) = timing.interleave([case], repeats).values()
     return {"rates": list(timed.rates), "first_s": timed.first_s, "peak_mib": device.peak_rss_mib()}
-
-
-def _seconds(batches: Any, count: int) -> float:
-    started = time.perf_counter()
-    for _ in itertools.islice(batches, count):
-        pass
-    return time.perf_counter() - started
 
 
 def _data(data_dir: str, **values: Any) -> Any:

@@ -1,20 +1,22 @@
-"""The rows of `benchmarks.scaling`: which processes are run, and what they say."""
+"""The rows of `benchmarks.scaling`: which processes are run, and what they report."""
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.progress import Progress
+from rich.progress import track
 
 from benchmarks.harness import results, subprocess_call
+from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Timing
 from benchmarks.scaling import cases
 from pipeline.common import errors
 
-BATCH_SIZE = 512  # where it is not what is varied
-FEWEST = {"memory": 400_000, "none": 40_000}  # images a call: half a second or so
-TRAINED = 4096  # images a call
+BATCH_SIZE = 512  # of rows that do not vary it
+MIN_IMAGES = {"memory": 400_000, "none": 40_000}  # in a call: half a second or so
+TRAINED_IMAGES = 4096  # in a call
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,77 +51,101 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One process: the row it makes, the function that it calls, on the data set of so many images."""
+    """One process of a round.
 
-    name: str
+    Attributes:
+      labels: of its row.
+      function: that it calls.
+      num_images: of the data set.
+      arguments: of the call, without the folder of the data set.
+    """
+
+    labels: Labels
     function: subprocess_call.Function
     num_images: int
-    given: dict[str, Any]
+    arguments: dict[str, Any]
 
 
-def measure(plan: Plan, folder: pathlib.Path, said: dict[str, list[dict[str, Any]]]) -> None:
+Reports = dict[str, list[dict[str, Any]]]  # the results of the processes of each job, by its row's name
+
+
+def measure(plan: Plan, folder: pathlib.Path, reports: Reports) -> None:
     """Prepare the data sets in a folder, and run every job of the plan in each round.
 
     Args:
       plan: what is measured.
       folder: an empty one.
-      said: what each job's processes said, by the job's name; it grows with every process.
+      reports: grows with every process.
     """
-    todo = jobs(plan)
-    with Progress(auto_refresh=False) as progress:  # no thread of its own beside what is timed
-        task = progress.add_task("scaling", total=len(plan.sizes) + plan.rounds * len(todo))
-        for size in plan.sizes:
-            (folder / str(size)).mkdir()
-            subprocess_call.call(cases.prepare, {"data_dir": str(folder / str(size)), "num_images": size})
-            progress.update(task, advance=1, refresh=True)
-        for job in todo * plan.rounds:
-            given = {"data_dir": str(folder / str(job.num_images)), **job.given}
-            answer = subprocess_call.call(job.function, given)  # before there is a row of it
-            said.setdefault(job.name, []).append(answer)
-            progress.update(task, advance=1, refresh=True)
+    calls = [functools.partial(_prepare, folder / str(size), size) for size in plan.sizes]
+    calls += [functools.partial(_measure, job, folder, reports) for job in jobs(plan) * plan.rounds]
+    for call in track(calls, description="scaling", auto_refresh=False):  # no thread of its own while others are timed
+        call()
+
+
+def _prepare(folder: pathlib.Path, num_images: int) -> None:
+    folder.mkdir()
+    subprocess_call.call(cases.prepare, {"data_dir": str(folder), "num_images": num_images})
+
+
+def _measure(job: Job, folder: pathlib.Path, reports: Reports) -> None:
+    arguments = {"data_dir": str(folder / str(job.num_images)), **job.arguments}
+    report = subprocess_call.call(job.function, arguments)  # first, since a row needs a report
+    reports.setdefault(job.labels.name, []).append(report)
 
 
 def jobs(plan: Plan) -> list[Job]:
-    """Every process of a plan, in the order of its rows."""
-
-    def fed(name: str, num_images: int, cache: str = "memory", batch_size: int = BATCH_SIZE, threads: int = 0) -> Job:
-        given = {"cache": cache, "batch_size": batch_size, "threads": threads, "repeats": plan.repeats}
-        # Whole passes, and enough of them to be timed: less would be what waits in buffers.
-        count = max(num_images, FEWEST[cache] // num_images * num_images)
-        return Job(name, cases.feed, num_images, {**given, "num_images": count})
-
-    found = [fed(f"ours/size/{cache}/{size}", size, cache) for cache in ("memory", "none") for size in plan.sizes]
+    """The jobs of a round of a plan, in the order of its rows."""
     base = plan.batch_images
-    found += [fed(f"ours/batch/{size}", base, batch_size=size) for size in plan.batch_sizes]
-    found += [
-        fed(f"ours/threads/{cache}/{count}", base, cache, threads=count)
+    all_jobs = [
+        _loading(plan, "ours/size/{cache}/{num_images}", "size", size, cache=cache)
+        for cache in ("memory", "none")
+        for size in plan.sizes
+    ]
+    all_jobs += [_loading(plan, "ours/batch/{batch_size}", "batch", base, batch_size=size) for size in plan.batch_sizes]
+    all_jobs += [
+        _loading(plan, "ours/threads/{cache}/{threads}", "threads", base, cache=cache, threads=count)
         for cache in ("memory", "none")
         for count in plan.threads
     ]
-    if plan.with_training:
-        found += [
-            Job(
-                f"ours/train/{size}",
-                cases.train,
-                base,
-                {"batch_size": size, "num_images": max(size, TRAINED), "repeats": plan.repeats},
-            )
-            for size in plan.batch_sizes
-        ]
-    return found
+    return all_jobs + [_training(plan, size) for size in plan.batch_sizes if plan.with_training]
 
 
-def rows(plan: Plan, said: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """A row of every job that has said something."""
-    return [row(job, said[job.name]) for job in jobs(plan) if job.name in said]
+def _loading(
+    plan: Plan,
+    template: str,
+    kind: str,
+    num_images: int,
+    cache: str = "memory",
+    batch_size: int = BATCH_SIZE,
+    threads: int | None = None,
+) -> Job:
+    settings = {"cache": cache, "batch_size": batch_size}
+    labels = Labels.of(template, kind, num_images=num_images, threads=threads, **settings)
+    # Whole passes, and enough of them to be timed: fewer images could come out of the buffers.
+    count = max(num_images, MIN_IMAGES[cache] // num_images * num_images)
+    arguments = {**settings, "threads": threads or 0, "num_images": count, "repeats": plan.repeats}
+    return Job(labels, cases.load, num_images, arguments)
 
 
-def row(job: Job, said: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What a job's processes said, a process a round, as a row: all their calls, the slowest first one, the most held.
+def _training(plan: Plan, batch_size: int) -> Job:
+    base = plan.batch_images
+    labels = Labels.of("ours/train/{batch_size}", "train", batch_size=batch_size, num_images=base, recipe="quick")
+    arguments = {"batch_size": batch_size, "num_images": max(batch_size, TRAINED_IMAGES), "repeats": plan.repeats}
+    return Job(labels, cases.train, base, arguments)
 
-    Processes differ more than the calls of one of them do, by where their memory lies, so the spread is over both.
+
+def rows(plan: Plan, reports: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[results.Row]:
+    """The rows of the jobs that have a report."""
+    return [row(job, reports[job.labels.name]) for job in jobs(plan) if job.labels.name in reports]
+
+
+def row(job: Job, reports: Sequence[Mapping[str, Any]]) -> results.Row:
+    """The row of a job: the rates of all calls of all its processes, the slowest first call, and the highest peak.
+
+    Processes differ more than the calls of one of them, by where their memory lies, so the spread is over both.
     """
-    rates = tuple(rate for one in said for rate in one["rates"])
-    timed = Timing(job.name, max(one["first_s"] for one in said), rates)
-    peak_mib = round(max(one["peak_mib"] for one in said), 1)
-    return results.row(timed, "images/s", batch_size=job.given["batch_size"], processes=len(said), peak_mib=peak_mib)
+    rates = tuple(rate for report in reports for rate in report["rates"])
+    timed = Timing(job.labels, max(report["first_s"] for report in reports), rates)
+    peak_mib = round(max(report["peak_mib"] for report in reports), 1)
+    return results.timed(timed, processes=len(reports), peak_mib=peak_mib)

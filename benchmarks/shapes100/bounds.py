@@ -1,4 +1,4 @@
-"""What shapes100 has to be, and is: its time to prepare, and the accuracies of `linear` and `quick` on it."""
+"""The rows of `benchmarks.shapes100`, the time to prepare it and accuracies on it, and their limits."""
 
 import dataclasses
 import pathlib
@@ -7,39 +7,45 @@ import time
 from typing import Any
 
 from benchmarks.harness import results
+from benchmarks.harness.labels import Labels
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig, SourceConfig
 
-PREPARE, LINEAR, QUICK = "ours/prepare", "ours/linear/fine_accuracy", "ours/quick/fine_accuracy"
 MAX_PREPARE_S = 60.0
 MAX_LINEAR_FINE = 0.40  # what pixels give away to a linear model
 MIN_QUICK_FINE = 0.80
 
 
-def measure() -> list[dict[str, Any]]:
+def measure() -> list[results.Row]:
     """Measure everything anew."""
     with tempfile.TemporaryDirectory() as folder:
         prepare_s = _prepare_s(folder)
-        linear, quick = (tested(preset, folder) for preset in ("linear", "quick"))
+        reports = {recipe: tested(recipe, folder) for recipe in ("linear", "quick")}
+
+    def row(recipe: str, metric: str, unit: str, **limit: float) -> results.Row:
+        labels = Labels.of("ours/{recipe}/{metric}", "report", recipe=recipe, metric=metric)
+        return results.row(labels, unit, [reports[recipe][metric]], 4, **limit)
+
     return [
-        results.single(PREPARE, "s", prepare_s, limit=MAX_PREPARE_S),
-        results.single(LINEAR, "of 1", linear["fine_accuracy"], limit=MAX_LINEAR_FINE),
-        results.single(QUICK, "of 1", quick["fine_accuracy"], limit=MIN_QUICK_FINE),
-        results.single("ours/quick/coarse_accuracy", "of 1", quick["coarse_accuracy"]),
-        results.single("ours/quick/train_seconds", "s", quick["train_seconds"]),
+        results.row(Labels("ours/prepare", "prepare"), "s", [prepare_s], limit=MAX_PREPARE_S),
+        row("linear", "fine_accuracy", "of 1", limit=MAX_LINEAR_FINE),
+        row("quick", "fine_accuracy", "of 1", limit=MIN_QUICK_FINE),
+        row("quick", "coarse_accuracy", "of 1"),
+        row("quick", "train_seconds", "s"),
     ]
 
 
-def judge(rows: list[dict[str, Any]]) -> None:
-    """See that every row is within its limit: QUICK above it, the others below.
+def judge(rows: list[results.Row]) -> None:
+    """Check every row that has a limit: the accuracy of `quick` is above it, the others are below.
 
     Raises:
-      errors.FailedError: one is not.
+      errors.FailedError: a row is out of its limit.
     """
     for row in rows:
-        value, limit = row["median"], row.get("limit")
-        if limit is not None and (value < limit if row["name"] == QUICK else value > limit):
-            raise errors.FailedError(f"shapes100 is out of its bounds: {row['name']} is {value}, its limit {limit}")
+        if row.limit is not None and (row.median < row.limit if row.recipe == "quick" else row.median > row.limit):
+            raise errors.FailedError(
+                f"shapes100 is out of its bounds: {row.name} is {row.median}, its limit {row.limit}"
+            )
 
 
 def _prepare_s(folder: str) -> float:
@@ -56,7 +62,7 @@ def tested(preset: str, data_dir: str, **values: Any) -> dict[str, Any]:
     Args:
       preset: name of a recipe.
       data_dir: folder with shapes100; the run is left in `runs/` of it.
-      **values: fields that are to be otherwise than in the preset.
+      **values: fields that replace those of the preset.
     """
     from models import training
     from models.config import presets
@@ -70,7 +76,7 @@ def tested(preset: str, data_dir: str, **values: Any) -> dict[str, Any]:
     data, train = config.build(DataConfig, values), config.build(TrainConfig, values)
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
     configuration = {**data.as_dict(), **train.as_dict()}
-    with run_folder.open_locked(str(pathlib.Path(data_dir, "runs", preset)), configuration, configuration) as run:
+    with run_folder.claim(str(pathlib.Path(data_dir, "runs", preset)), configuration, configuration) as run:
         training.train(data, train, run=run)
     evaluation.evaluate_run(run, "test")
     return run.report()

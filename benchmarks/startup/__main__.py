@@ -12,12 +12,13 @@ The data set is prepared before anything is timed.
 
 import collections
 import sys
-from typing import Any
 
 from absl import flags
 from rich.progress import track
 
 from benchmarks.harness import cli_output, results
+from benchmarks.harness import data as harness_data
+from benchmarks.harness.labels import Labels
 from benchmarks.startup.times import BINARIES, first_step_s, help_s
 from models.config import presets
 from pipeline.common import app, config, errors
@@ -39,26 +40,24 @@ def main() -> None:
     for name in names:
         presets.preset(name)
     names, repeats = (names[:1], 1) if QUICK.value else (names, REPEATS.value)
-    from pipeline import prepare
     from pipeline.datasets import prepared
 
-    source = config.build(SourceConfig, config.given_flags())
-    data = [f"--dataset={prepare.prepare(source)}", f"--data_dir={prepared.root(source.data_dir)}"]
-    seconds: dict[str, list[float]] = collections.defaultdict(list)
+    source = harness_data.source_of_flags()
+    data = [f"--dataset={source.dataset}", f"--data_dir={prepared.root(source.data_dir)}"]
+    seconds: dict[Labels, list[float]] = collections.defaultdict(list)
 
-    def rows() -> list[dict[str, Any]]:
-        return [results.several(name, "s", values) for name, values in seconds.items()]
+    def rows() -> list[results.Row]:
+        return [results.row(labels, "s", values) for labels, values in seconds.items()]
 
-    with cli_output.keeping("startup", rows):
-        # No thread that draws beside what is timed.
+    with cli_output.publishing("startup", rows):
+        # No thread of its own while others are timed.
         for name in track([*BINARIES, *names] * repeats, description="startup", auto_refresh=False):
             if name in BINARIES:
-                seconds[f"ours/help/{name}"].append(help_s(name))
+                seconds[Labels.of("ours/help/{binary}", "help", binary=name)].append(help_s(name))
             else:
-                begun, ended = first_step_s([sys.executable, "-m", "models.train", f"--preset={name}", *data])
-                seconds[f"ours/{name}/first_step"].append(begun)
-                seconds[f"ours/{name}/first_result"].append(ended)
-    cli_output.finish("startup", rows())
+                spent = first_step_s([sys.executable, "-m", "models.train", f"--preset={name}", *data])
+                for kind, value in zip(("first_step", "first_result"), spent, strict=True):
+                    seconds[Labels.of(f"ours/{{recipe}}/{kind}", kind, recipe=name)].append(value)
 
 
 def run() -> None:

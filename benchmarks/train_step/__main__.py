@@ -1,4 +1,4 @@
-"""Images a second of training steps, by network and precision, beside the same networks in PyTorch; interleaved.
+"""Images a second of training steps, by network and precision, compared with the same networks in PyTorch.
 
     python -m benchmarks.train_step --recipes=tiny,fast,quick,resnet18,wrn_16_4 --out=FILE.json
 
@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from benchmarks.harness import cli_output, results, training_steps
+from benchmarks.harness import data as harness_data
 from benchmarks.train_step import torch_peer
 from models.config.training import TrainConfig
 from pipeline.common import app, config, errors
@@ -43,50 +44,51 @@ config.define_flags(SourceConfig)
 RECIPES = flags.DEFINE_list("recipes", ["quick"], f"some of {', '.join(training_steps.RECIPES)}")
 PRECISIONS = flags.DEFINE_list("precisions", ["float32", "mixed_bfloat16"], "precisions to compare, float32 first")
 REPEATS = flags.DEFINE_integer("repeats", 3, "rounds", lower_bound=1)
-STEPS = flags.DEFINE_integer("steps", 20, "steps a round and side; of dearer recipes than quick fewer", lower_bound=1)
-PEERS = flags.DEFINE_bool("peers", True, "measure PyTorch too, where it is installed")
+STEPS = flags.DEFINE_integer(
+    "steps", 20, "steps of each case in a round; recipes dearer than quick make fewer", lower_bound=1
+)
+PEERS = flags.DEFINE_bool("peers", True, "also measure PyTorch, where it is installed")
 COMPILE_S = flags.DEFINE_float(
     "compile_s",
     torch_peer.COMPILE_S,
-    "seconds that torch.compile may take a side; 0: eager alone",
+    "seconds that torch.compile may take for a network; 0 measures eager mode only",
     lower_bound=0.0,
 )
-QUICK = flags.DEFINE_bool("quick", False, "under a minute: a step a round, PyTorch eager at the last precision alone")
+QUICK = flags.DEFINE_bool(
+    "quick", False, "under a minute: one step in a round, PyTorch eager at the last precision only"
+)
 cli_output.define_flags()
 
 
 def main() -> None:
     """Measure recipe after recipe, and publish the rows."""
     cli_output.check("train_step")
-    recipes, precisions = _each_once("recipes", RECIPES.value), _each_once("precisions", PRECISIONS.value)
+    recipes, precisions = _check_unique("recipes", RECIPES.value), _check_unique("precisions", PRECISIONS.value)
     for name in recipes:
         for precision_name in precisions:
             config.build(TrainConfig, training_steps.recipe(name), {"precision": precision_name})
     app.load_tensorflow()
 
     from benchmarks.train_step import cases
+    from benchmarks.train_step import rows as step_rows
     from models.runtime import device, precision
-    from pipeline import prepare
 
-    source = config.build(SourceConfig, config.given_flags())
     device.allow_gpu_memory_growth()
-    values = {**source.as_dict(), "dataset": prepare.prepare(source)}
-    precisions = _each_once("precisions", [precision.resolve(name) for name in precisions])
+    source = harness_data.source_of_flags().as_dict()
+    precisions = _check_unique("precisions", [precision.resolve(name) for name in precisions])
     effort = _effort(precisions)
-    ceilings = _ceilings({cases.DTYPES[name] for name in precisions})
-    rows = [results.row(ceiling.timing, "GFLOP/s", shape=str(ceiling.shape)) for ceiling in ceilings.values()]
+    ceilings = _ceilings({step_rows.DTYPES[name] for name in precisions})
+    rows = [results.timed(ceiling.timing, "GFLOP/s", shape=str(ceiling.shape)) for ceiling in ceilings.values()]
     uses_gpu = device.has_gpu()
-    with torch_peer.Peer(COMPILE_S.value) as process:
-        peer = process if PEERS.value and process.is_there(uses_gpu) else None
-        with cli_output.keeping("train_step", lambda: rows):
-            for number, name in enumerate(recipes, start=1):
-                print(f"{number} of {len(recipes)}: {name}", flush=True)  # it takes minutes
-                rows += cases.Recipe(name, values, precisions, effort).rows(ceilings, peer)
-    cli_output.finish("train_step", rows)
-    print(*cases.told(rows), sep="\n")
+    with cli_output.publishing("train_step", lambda: rows), torch_peer.Peer(COMPILE_S.value) as process:
+        peer = process if PEERS.value and process.is_available(uses_gpu) else None
+        for number, name in enumerate(recipes, start=1):
+            print(f"{number} of {len(recipes)}: {name}", flush=True)  # a recipe takes minutes
+            rows += step_rows.measure(cases.Recipe(name, source, precisions, effort), ceilings, peer)
+    print(*step_rows.lines(rows), sep="\n")
 
 
-def _each_once(flag: str, names: list[str]) -> list[str]:
+def _check_unique(flag: str, names: list[str]) -> list[str]:
     if not names or len(set(names)) < len(names):
         raise errors.BadArgumentError(f"{flag}={','.join(names)}: expected at least one, and each one once")
     return names

@@ -1,20 +1,18 @@
-"""How fast this machine convolves at its best: what a training step's own rate is a share of.
+"""The best convolution rate of this machine, which the rate of a training step is a share of.
 
 The best forward rate of `tf.nn.conv2d` over a few large 3 x 3 shapes, nothing else in the graph. A training step can
 come near it, not beyond: its kernel gradients, normalisations and activations are slower than these.
 """
 
 import dataclasses
-import math
-import time
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from benchmarks.harness import timing
+from benchmarks.harness.labels import Labels
 
 KERNEL_SIZE = 3
-MAX_CALLS = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Shape:
 
     @property
     def operations(self) -> int:
-        """Of one call: two a multiply-add, borders counted as whole, as `models.reporting.flops` counts them."""
+        """Of one call: two for each multiply-add, padding counted, as `models.reporting.flops` counts."""
         return 2 * self.batch_size * self.size**2 * KERNEL_SIZE**2 * self.channels * self.filters
 
     def __str__(self) -> str:
@@ -65,28 +63,27 @@ def measure(dtype: str, repeats: int, round_s: float, shapes: Sequence[Shape] = 
     Args:
       dtype: "float32", "bfloat16" or "float16".
       repeats: rounds, interleaved.
-      round_s: seconds that a shape takes in a round at least.
+      round_s: minimum seconds of a shape in a round.
       shapes: to try.
     """
-    sides = [_side(shape, dtype, round_s) for shape in shapes]
-    return best(dict(zip(shapes, timing.interleave(sides, repeats).values(), strict=True)), f"ours/ceiling/{dtype}")
+    cases = [_case(shape, dtype, round_s) for shape in shapes]
+    timings = dict(zip(shapes, timing.interleave(cases, repeats).values(), strict=True))
+    return best(timings, Labels.of("ours/ceiling/{dtype}", "ceiling", dtype=dtype))
 
 
-def best(timings: dict[Shape, timing.Timing], name: str) -> Ceiling:
-    """The shape with the best round, its FLOP/s told as GFLOP/s under `name`."""
+def best(timings: dict[Shape, timing.Timing], labels: Labels) -> Ceiling:
+    """The shape with the best round, its FLOP/s as GFLOP/s with these labels."""
     shape, timed = max(timings.items(), key=lambda item: max(item[1].rates))
     rates = tuple(rate / 1e9 for rate in timed.rates)
-    return Ceiling(timing.Timing(name, timed.first_s, rates), shape)
+    return Ceiling(timing.Timing(labels, timed.first_s, rates), shape)
 
 
-def _side(shape: Shape, dtype: str, round_s: float) -> timing.Side:
-    """As many calls as take `round_s`."""
+def _case(shape: Shape, dtype: str, round_s: float) -> timing.Case:
+    """The case of as many calls as take `round_s`."""
     run = _convolution(shape, dtype)
     run(1)  # traced apart
-    num_calls = 1
-    while (spent := _seconds(run, num_calls)) < round_s and num_calls < MAX_CALLS:
-        num_calls = min(math.ceil(num_calls * min(1.2 * round_s / spent, 8.0)), MAX_CALLS)
-    return timing.Side(str(shape), lambda: run(num_calls), num_calls * shape.operations)
+    num_calls = timing.calls_within(run, round_s)
+    return timing.Case(Labels(str(shape), "ceiling"), lambda: run(num_calls), num_calls * shape.operations)
 
 
 def _convolution(shape: Shape, dtype: str) -> Callable[[int], None]:
@@ -98,17 +95,11 @@ def _convolution(shape: Shape, dtype: str) -> Callable[[int], None]:
 
     def run(num_calls: int) -> None:
         for _ in range(num_calls):
-            answer = convolved()
-        float(answer[0, 0, 0, 0])  # waits for the device
+            outputs = convolved()
+        float(outputs[0, 0, 0, 0])  # waits for the device
 
     return run
 
 
 def _image_shape(shape: Shape) -> list[int]:
     return [shape.batch_size, shape.size, shape.size, shape.channels]
-
-
-def _seconds(run: Callable[[int], None], num_calls: int) -> float:
-    started = time.perf_counter()
-    run(num_calls)
-    return time.perf_counter() - started

@@ -18,7 +18,7 @@ import tempfile
 from absl import flags
 
 from benchmarks.harness import cli_output, number_flags
-from benchmarks.tuner import sessions
+from benchmarks.tuner import cases, rows
 from pipeline.common import app
 
 TRIALS = flags.DEFINE_integer("num_trials", 40, "of each session", lower_bound=8)
@@ -35,18 +35,17 @@ def main() -> None:
     app.load_tensorflow()
     if QUICK.value:
         trials, workers, repeats = 8, (1,), 1
-    rounds: list[sessions.Round] = []
+    rounds: list[cases.Round] = []
     with (
+        cli_output.publishing("tuner", lambda: rows.rows(rounds)),
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        sessions.one_thread_each(),
-        cli_output.keeping("tuner", lambda: sessions.rows(rounds)),
+        cases.one_thread_each(),
     ):
         home = pathlib.Path(folder)
-        source = sessions.prepared(home)
+        source = cases.prepared(home)
         for repeat in range(repeats):
             path = home / f"round_{repeat}"
-            rounds.append(sessions.run_round(path, source, trials, workers, with_loopback=not QUICK.value))
-    cli_output.finish("tuner", sessions.rows(rounds))
+            rounds.append(cases.run_round(path, source, trials, workers, with_loopback=not QUICK.value))
 
 
 def run() -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks.augment import cases, torchvision_peer
-from benchmarks.augment import peers as augment_peers
-from benchmarks.harness import timing
+from benchmarks.augment import cases, keras_peers, torchvision_peer
+from benchmarks.augment import rows as augment_rows
+from benchmarks.harness import results, timing
+from benchmarks.harness.labels import Labels
 from pipeline.augment import composition
 from pipeline.augment.sets import SETS
 from pipeline.common import errors
@@ -19,7 +20,7 @@ from tests.conftest import ROOT
 
 BATCH_SIZE = 20
 ROUND_S = 1e-6  # one batch a round
-PEERED = tuple(what for what in cases.names() if augment_peers.keras_peer(what))
+PEERED = tuple(what for what in cases.names() if keras_peers.keras_peer(what))
 OLD_SCIPY = pytest.mark.filterwarnings("ignore:Please import .affine_transform.:DeprecationWarning")  # the generator's
 
 
@@ -33,11 +34,11 @@ def batch(data) -> cases.Batch:
     return cases.Batch.first(data)
 
 
-def measured(what: str, batch: cases.Batch) -> dict[str, dict]:
-    compared = cases.Compared(what, batch, ROUND_S)
+def measured(what: str, batch: cases.Batch) -> dict[str, results.Row]:
+    compared = augment_rows.Compared(what, batch, ROUND_S)
     assert compared.rows() == []  # no round yet
     compared.time()
-    return {row["name"]: row for row in compared.rows()}
+    return {row.name: row for row in compared.rows()}
 
 
 @pytest.fixture
@@ -53,10 +54,10 @@ def test_batch_is_uint8_images_and_both_labels_one_hot(batch):
 
 
 @pytest.mark.parametrize("what", cases.names())
-def test_every_set_and_transform_is_a_side_of_ours_and_draws_anew(what, batch):
+def test_every_set_and_transform_is_a_case_of_ours_and_draws_anew(what, batch):
     work = cases.ours(what, batch)
     first, second = work.run(1), work.run(1)
-    assert work.name == f"ours/{what}"
+    assert work.labels.name == f"ours/{what}"
     assert (first.shape, first.dtype) == ((BATCH_SIZE, 32, 32, 3), tf.float32)
     assert (what == "none") == np.array_equal(first, second)
 
@@ -66,7 +67,7 @@ def test_every_set_is_among_the_names_once():
     assert len(set(cases.names())) == len(cases.names())
 
 
-def test_side_of_ours_is_what_the_training_step_does_and_the_fourth_batch_is_step_3(batch):
+def test_ours_is_what_the_training_step_does_and_the_fourth_batch_is_step_3(batch):
     transforms = cases.transforms("study")
     views = composition.Views(tf.range(BATCH_SIZE, dtype=tf.int64), tf.fill([BATCH_SIZE], tf.constant(3, tf.int64)))
     drawn = composition.draw_all(transforms, 0, tf.constant(3, tf.int64), views)
@@ -76,7 +77,7 @@ def test_side_of_ours_is_what_the_training_step_does_and_the_fourth_batch_is_ste
 
 @pytest.mark.parametrize("what", PEERED)
 def test_keras_peer_changes_the_images_and_mixes_labels_where_we_do(what, batch):
-    stacked = augment_peers.Stacked(augment_peers.keras_peer(what).layers)
+    stacked = keras_peers.Stacked(keras_peers.keras_peer(what).layers)
     (first, targets), (second, _) = stacked(*batch), stacked(*batch)
     assert (first.shape, first.dtype) == ((BATCH_SIZE, 32, 32, 3), tf.float32)
     mixes = composition.mixes_labels(cases.transforms(what))
@@ -92,14 +93,14 @@ UNPEERED = {"none", "MixUpOrCutMix", "TrivialAugmentWide", "trivial_augment", "m
 
 
 def test_keras_peers_have_our_names():
-    peered = {*augment_peers._EQUAL, *augment_peers._NEAREST}
+    peered = {*keras_peers._EQUAL, *keras_peers._NEAREST}
     assert set(cases.names()) == peered | UNPEERED
-    assert not augment_peers._EQUAL.keys() & augment_peers._NEAREST.keys()
+    assert not keras_peers._EQUAL.keys() & keras_peers._NEAREST.keys()
 
 
 def test_xla_compiles_the_peers_that_it_can():
     for what, xla in {"HorizontalFlip": True, "Cutout": True, "flip_shift": False, "MixUp": False}.items():
-        assert augment_peers.Stacked(augment_peers.keras_peer(what).layers).xla is xla, what
+        assert keras_peers.Stacked(keras_peers.keras_peer(what).layers).xla is xla, what
 
 
 @OLD_SCIPY
@@ -107,15 +108,14 @@ def test_rows_of_the_study_by_contract(batch, no_torchvision):
     rows = measured("study", batch)
     peers = ["peer/keras_layers/study", "peer/ImageDataGenerator/study"]
     assert list(rows) == ["ours/study", *peers]
-    assert "ratio" not in rows["ours/study"]
+    assert rows["ours/study"].ratio is None
     for name, row in rows.items():
-        assert row.keys() >= {"name", "unit", "median", "min", "max", "repeats", "first_call_s", "batch_size"}
-        assert (row["unit"], row["repeats"], row["batch_size"]) == ("images/s", 1, BATCH_SIZE)
-        assert row["median"] > 0
+        assert (row.unit, row.repeats, row.batch_size, row.transforms) == ("images/s", 1, BATCH_SIZE, "study")
+        assert min(row.median, row.first_call_s) > 0
         if name in peers:
-            assert row["ratio_of"] == ["ours/study", name]
-            assert row["ratio"] == pytest.approx(rows["ours/study"]["median"] / row["median"], rel=0.01)
-    assert [rows[name]["work"] for name in peers] == ["nearest", "equal"]
+            assert row.ratio_of == ["ours/study", name]
+            assert row.ratio == pytest.approx(rows["ours/study"].median / row.median, rel=0.01)
+    assert [rows[name].work for name in peers] == ["nearest", "equal"]
 
 
 def test_name_without_a_peer_has_a_row_of_ours_alone(batch):
@@ -123,12 +123,12 @@ def test_name_without_a_peer_has_a_row_of_ours_alone(batch):
 
 
 def test_rounds_add_up(batch):
-    compared = cases.Compared("HorizontalFlip", batch, ROUND_S)
+    compared = augment_rows.Compared("HorizontalFlip", batch, ROUND_S)
     for _ in range(3):
         compared.time()
     ours, peer = compared.rows()
-    assert (ours["repeats"], peer["repeats"]) == (3, 3)
-    assert ours["min"] < ours["max"]
+    assert (ours.repeats, peer.repeats) == (3, 3)
+    assert ours.min < ours.max
 
 
 def test_round_is_as_many_batches_as_it_takes_and_the_first_call_stands_apart():
@@ -138,18 +138,18 @@ def test_round_is_as_many_batches_as_it_takes_and_the_first_call_stands_apart():
         asked.append(num_batches)
         return np.zeros([1, 1, 1, 1])
 
-    work = cases.Work("ours/x", run, least_batches=3)
-    first_s, side = cases._side(work, batch_size=10, round_s=1e9)
-    side.run()
+    work = cases.Work(Labels("ours/x", "augmentation"), run, min_batches=3)
+    first_s, case = augment_rows._first_s_and_case(work, batch_size=10, round_s=1e9)
+    case.run()
     assert asked[:3] == [1, 3, 24]  # at most eight times as many as before, whatever the clock says
-    assert asked[-1] == cases.MAX_CALLS
-    assert side.num_units == 10 * cases.MAX_CALLS
+    assert asked[-1] == timing.MAX_CALLS
+    assert case.num_units == 10 * timing.MAX_CALLS
     assert first_s > 0
 
 
 @OLD_SCIPY
 def test_generator_gives_batches_of_the_study_in_the_fixed_order(batch):
-    generator = augment_peers.Generator(batch.images.numpy())
+    generator = keras_peers.Generator(batch.images.numpy())
     first, second = generator(1), generator(2)
     assert (first.shape, first.dtype) == ((BATCH_SIZE, 32, 32, 3), np.float32)
     assert not np.array_equal(first, second)
@@ -168,7 +168,7 @@ def test_absent_torchvision_is_told_in_one_line(batch, no_torchvision, capsys):
 def test_torchvision_draws_for_each_image(batch):
     pytest.importorskip("torchvision")
     twice = np.repeat(batch.images.numpy()[:1], 2, axis=0)
-    images = torchvision_peer.Study(twice, num_workers=0)(2).numpy()
+    images = torchvision_peer.Loader(twice, num_workers=0)(2).numpy()
     assert (images.shape, images.dtype) == ((2, 3, 32, 32), np.float32)
     assert not np.array_equal(images[0], images[1])
 
@@ -180,16 +180,19 @@ def test_torchvision_is_asked_for_whole_batches():
 
 
 def test_share_of_the_training_step(data):
-    step, share = cases.share_of_quick_step(data, repeats=1, round_s=ROUND_S, num_steps=1)
-    assert (step["name"], step["unit"], step["batch_size"]) == ("ours/quick_step", "images/s", BATCH_SIZE)
-    assert (share["name"], share["unit"], share["repeats"]) == (cases.SHARE, "%", 1)
-    assert share["limit"] == 5.0
-    assert share["min"] == share["median"] == share["max"] > 0
+    step, share = augment_rows.share_of_quick_step(data, repeats=1, round_s=ROUND_S, num_steps=1)
+    assert (step.name, step.unit, step.batch_size) == ("ours/quick_step", "images/s", BATCH_SIZE)
+    assert (share.name, share.unit, share.repeats) == ("ours/flip_shift_share_of_quick_step", "%", 1)
+    assert share.limit == 5.0
+    assert share.min == share.median == share.max > 0
 
 
 def test_share_is_time_an_image_over_time_an_image_round_by_round():
-    steps, augment = timing.Timing("s", 1.0, (500.0, 1000.0)), timing.Timing("a", 1.0, (50_000.0, 50_000.0))
-    assert cases._shares(steps, augment) == pytest.approx([1.0, 2.0])
+    steps, augment = (
+        timing.Timing(augment_rows.STEP, 1.0, (500.0, 1000.0)),
+        timing.Timing(augment_rows.SHARE, 1.0, (50_000.0, 50_000.0)),
+    )
+    assert augment_rows._shares(steps, augment) == pytest.approx([1.0, 2.0])
 
 
 def test_unknown_name_is_refused():

@@ -1,5 +1,8 @@
 """An earlier run's rows beside a new one's: what is worse is found, whatever the unit, and ends with exit code 1."""
 
+import collections
+import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -13,17 +16,30 @@ import pytest
 
 from benchmarks.harness import comparison, results, timing
 from benchmarks.harness.comparison import BETTER, NOT_JUDGED, SAME, WORSE
-from benchmarks.input import cases, loaders
+from benchmarks.harness.labels import Labels
+from benchmarks.harness.timing import Case
 from pipeline.batches import OpenedData
 from pipeline.data_config import DataConfig
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
+PROGRAM = """
+from benchmarks.harness import cli_output, results
+from pipeline.common import app, errors
+
+cli_output.define_flags()
+
+def rows(documents):
+    return [results.Row.from_json(document) for document in documents]
+
+"""
 
 
-def row(name, unit, median, spread=0.02):
-    least, most = median * (1 - spread), median * (1 + spread)
-    return {"name": name, "unit": unit, "median": median, "min": least, "max": most, "repeats": 3}
+def row(name, unit, median, spread=0.02) -> results.Row:
+    values = [median * (1 - spread), median, median * (1 + spread)]
+    peer = name.split("/")[1] if name.startswith("peer/") else None
+    kind = "ceiling" if "/ceiling/" in name else "step"
+    return results.row(Labels(name, kind, peer=peer), unit, values, None)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +66,7 @@ def test_ratio_says_how_many_times_as_good(unit, old, new, ratio, verdict):
 def test_what_is_within_the_spread_is_no_worse_and_others_are_not_judged():
     noisy = [row("ours/x", "images/s", 100.0, spread=0.5)], [row("ours/x", "images/s", 60.0, spread=0.5)]
     assert comparison.compare(*noisy, 0.1)[0].verdict == SAME
-    once = [{**rows[0], "repeats": 1} for rows in noisy]
+    once = [dataclasses.replace(rows[0], repeats=1) for rows in noisy]
     assert comparison.compare(once[:1], once[1:], 0.1)[0].verdict == WORSE
     for name in ("peer/y/x", "ours/ceiling/copy"):
         assert comparison.compare([row(name, "s", 1.0)], [row(name, "s", 9.0)], 0.1)[0].verdict == NOT_JUDGED
@@ -58,9 +74,9 @@ def test_what_is_within_the_spread_is_no_worse_and_others_are_not_judged():
 
 def test_machine_is_as_fast_as_what_is_no_doing_of_ours():
     old = [row(name, "images/s", 100.0) for name in ("ours/x", "peer/a/x", "peer/b/x", "ours/ceiling/copy")]
-    new = [row(old["name"], "images/s", value) for old, value in zip(old, (10.0, 80.0, 90.0, 50.0), strict=True)]
+    new = [row(old.name, "images/s", value) for old, value in zip(old, (10.0, 80.0, 90.0, 50.0), strict=True)]
     memory = row("peer/study/peak/40000", "MiB", 1.0)
-    changes = comparison.compare([*old, memory], [*new, {**memory, "median": 9.0}], 0.1)
+    changes = comparison.compare([*old, memory], [*new, dataclasses.replace(memory, median=9.0)], 0.1)
     assert comparison.machine_ratio(changes) == pytest.approx(0.8)
     assert comparison.machine_ratio(changes[:1]) is None
 
@@ -77,16 +93,16 @@ def test_rows_of_one_run_alone_and_of_another_unit_are_left_out():
     assert [change.name for change in comparison.compare(old, new, 0.1)] == ["ours/x"]
 
 
-def measured(data: DataConfig, slowed_by_s: float) -> list[dict]:
+def measured(data: DataConfig, slowed_by_s: float) -> list[results.Row]:
     """A real pipeline's row, its batches slowed down."""
 
     def batches():
-        for batch in cases.train_batches(OpenedData(data), threads=0):
+        for batch in OpenedData(data).train(seed=0):
             time.sleep(slowed_by_s)
             yield batch
 
-    side = loaders.Feed("ours/train", batches, data.batch_size).side(pass_images=1500, passes=2)
-    return [results.row(timing.interleave([side], repeats=3)["ours/train"], "images/s")]
+    case = Case(Labels("ours/train", "train"), lambda: collections.deque(itertools.islice(batches(), 30), 0), 3000)
+    return [results.timed(timing.interleave([case], repeats=3)["ours/train"])]
 
 
 def test_slowed_pipeline_is_caught(tiny_data_dir):
@@ -121,17 +137,16 @@ def test_binary_compares_with_what_it_wrote(run_dir, tmp_path):
     assert first.returncode == 0, first.stderr
     same = accuracy(run_dir, f"--compare={out}")
     assert same.returncode == 0, same.stderr
-    assert "beside the earlier run" in same.stdout
+    assert "compared with the earlier run" in same.stdout
 
 
 @pytest.mark.parametrize(("now", "tolerance", "is_worse"), [(80.0, 0.1, True), (80.0, 0.3, False), (99.0, 0.1, False)])
 def test_benchmark_whose_row_is_worse_ends_with_exit_code_one(tmp_path, now, tolerance, is_worse):
-    old = json.loads((RESULTS / "train_step.json").read_text()) | {"rows": [row("ours/x", "images/s", 100.0)]}
+    old = json.loads((RESULTS / "train_step.json").read_text()) | {"rows": [row("ours/x", "images/s", 100.0).as_json()]}
     (tmp_path / "old.json").write_text(json.dumps(old))
-    program = (
-        "from absl import flags\nfrom benchmarks.harness import cli_output\n"
-        "from pipeline.common import app\ncli_output.define_flags()\n"
-        f"def main(): cli_output.finish('train_step', [{row('ours/x', 'images/s', now)}])\napp.run(main)"
+    program = PROGRAM + (
+        f"def main(): cli_output.finish('train_step', rows([{row('ours/x', 'images/s', now).as_json()}]))\n"
+        "app.run(main)"
     )
     flags = [f"--compare={tmp_path / 'old.json'}", f"--tolerance={tolerance}"]
     done = subprocess.run(
@@ -152,6 +167,12 @@ def test_what_cannot_be_compared_with_is_one_line_before_any_measuring(run_dir, 
     assert done.stdout == ""
     assert done.stderr.startswith(f"error: compare={path}: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_schema_names_the_fields_of_a_row():
+    fields = [field.name for field in dataclasses.fields(results.Row)]
+    schema = json.loads((RESULTS / "schema.json").read_text())
+    assert list(schema["properties"]["rows"]["items"]["properties"]) == fields
 
 
 def test_every_committed_result_keeps_the_schema():
@@ -178,7 +199,7 @@ def test_schema_refuses_what_is_no_result(change):
     [
         (["--out=/tmp"], "out=/tmp: cannot be written (it is a folder); expected a JSON file to write"),
         (["--out=/proc/x.json"], "out=/proc/x.json: cannot be written ("),
-        (["--quick", "--num_trials=9"], "num_trials and quick: --quick has its own; give one of the two"),
+        (["--quick", "--num_trials=9"], "num_trials and quick: --quick has its own"),
         (["--workers=0"], "workers=0: expected whole numbers above 0, such as 1,2"),
     ],
 )
@@ -207,14 +228,14 @@ def test_sigterm_ends_as_ctrl_c_does(tmp_path):
     assert not list(tmp_path.glob("*/100000"))
 
 
-ONE = [row("ours/x", "MiB", 80.0)]
+ONE = [row("ours/x", "MiB", 80.0).as_json()]
 
 
 @pytest.mark.parametrize(
     ("ends", "rows", "writes", "code", "words"),
     [
-        ("KeyboardInterrupt", ONE, True, 3, "error: interrupted; what was measured before is in "),
-        ("errors.FailedError('no')", ONE, True, 1, "error: no; what was measured before is in "),
+        ("KeyboardInterrupt", ONE, True, 3, "error: interrupted; the rows measured before are in "),
+        ("errors.FailedError('no')", ONE, True, 1, "error: no; the rows measured before are in "),
         ("KeyboardInterrupt", [], True, 1, "error: interrupted; nothing was saved"),
         ("KeyboardInterrupt", ONE, False, 1, "error: interrupted; nothing was saved"),
     ],
@@ -222,11 +243,8 @@ ONE = [row("ours/x", "MiB", 80.0)]
 def test_what_ends_early_leaves_its_rows_and_an_earlier_result_as_it_was(tmp_path, ends, rows, writes, code, words):
     out = tmp_path / "memory.json"
     out.write_text("an earlier result")
-    program = (
-        "from absl import flags\nfrom benchmarks.harness import cli_output\n"
-        "from pipeline.common import app, errors\n"
-        "cli_output.define_flags()\n"
-        f"def main():\n  with cli_output.keeping('memory', lambda: {rows}, dataset='x'):\n    raise {ends}\n"
+    program = PROGRAM + (
+        f"def main():\n  with cli_output.publishing('memory', lambda: rows({rows}), dataset='x'):\n    raise {ends}\n"
         "app.run(main)"
     )
     given = [f"--out={out}"] if writes else []

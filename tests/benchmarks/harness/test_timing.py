@@ -5,7 +5,12 @@ import json
 import pytest
 
 from benchmarks.harness import results
-from benchmarks.harness.timing import Side, Timing, interleave, ratio
+from benchmarks.harness.labels import Labels
+from benchmarks.harness.timing import Case, Timing, interleave, ratio
+
+A, B = Labels("a", "x"), Labels("b", "x")
+OURS = Labels.of("ours/x", "step", batch_size=2)
+PEER = Labels.of("peer/{peer}/x", "step", peer="y")
 
 
 class Clock:
@@ -25,16 +30,16 @@ class Clock:
         return run
 
 
-def test_sides_alternate_warm_up_is_apart_and_rates_are_units_per_second():
+def test_cases_alternate_warm_up_is_apart_and_rates_are_units_per_second():
     clock, order = Clock(), []
     works = {"a": clock.work(10.0, 1.0, 2.0, 4.0), "b": clock.work(20.0, 2.0, 4.0, 4.0)}
 
     def run(name: str):
         return lambda: (order.append(name), works[name]())
 
-    found = interleave([Side("a", run("a"), 100), Side("b", run("b"), 100)], repeats=3, clock=clock)
+    found = interleave([Case(A, run("a"), 100), Case(B, run("b"), 100)], repeats=3, clock=clock)
     assert order == ["a", "b"] * 4
-    assert found["a"] == Timing("a", 10.0, (100.0, 50.0, 25.0))
+    assert found["a"] == Timing(A, 10.0, (100.0, 50.0, 25.0))
     assert found["b"].first_s == 20.0
     assert found["a"].median == 50.0
     assert ratio(found["a"], found["b"]) == 2.0  # rounds: 2, 2, 1
@@ -47,17 +52,31 @@ def test_what_comes_before_and_after_a_run_takes_no_time_of_it():
     def told(name: str, work):
         return lambda: (order.append(name), work())
 
-    side = Side("a", told("run", run), 8, told("before", before), told("after", after))
+    side = Case(A, told("run", run), 8, told("before", before), told("after", after))
     found = interleave([side], repeats=1, clock=clock)
     assert order == ["before", "run", "after"] * 2
     assert (found["a"].first_s, found["a"].rates) == (2.0, (2.0,))
 
 
+def test_name_follows_from_the_fields():
+    labels = Labels.of("peer/{peer}/limit_{limit_gib:g}GiB/{views}", "limit", peer="study", limit_gib=2.0, views=40_000)
+    assert labels.name == "peer/study/limit_2GiB/40000"
+    assert (labels.kind, labels.peer, labels.limit_gib, labels.views, labels.cache) == (
+        "limit",
+        "study",
+        2.0,
+        40_000,
+        None,
+    )
+
+
 def test_row_carries_spread_and_ratio():
-    fast, slow = Timing("ours/x", 1.0, (30.0, 20.0, 40.0)), Timing("peer/y/x", 1.0, (10.0, 10.0, 10.0))
-    row = results.row(fast, "images/s", (fast, slow), batch_size=2)
-    assert row == {
+    fast, slow = Timing(OURS, 1.0, (30.0, 20.0, 40.0)), Timing(PEER, 1.0, (10.0, 10.0, 10.0))
+    row = results.timed(fast, compared=(fast, slow), steps_per_s=2.0)
+    assert row.as_json() == {
         "name": "ours/x",
+        "kind": "step",
+        "batch_size": 2,
         "unit": "images/s",
         "median": 30.0,
         "min": 20.0,
@@ -66,13 +85,14 @@ def test_row_carries_spread_and_ratio():
         "first_call_s": 1.0,
         "ratio": 3.0,
         "ratio_of": ["ours/x", "peer/y/x"],
-        "batch_size": 2,
+        "steps_per_s": 2.0,
     }
+    assert results.Row.from_json({**row.as_json(), "unknown": 1}) == row
 
 
 def test_published_json_has_the_contracts_keys(tmp_path, capsys):
     out = tmp_path / "deep" / "result.json"
-    results.publish("train_step", [results.row(Timing("ours/x", 1.0, (30.0,)), "images/s")], str(out))
+    results.publish("train_step", [results.timed(Timing(OURS, 1.0, (30.0,)))], str(out))
     document = json.loads(out.read_text())
     assert document.keys() >= {"benchmark", "command", "device", "versions", "git_commit", "rows"}
     assert document["rows"][0]["median"] == pytest.approx(30.0)
@@ -81,10 +101,10 @@ def test_published_json_has_the_contracts_keys(tmp_path, capsys):
 
 
 def test_table_shows_what_rows_have_beside_their_medians(capsys):
-    timed = Timing("ours/x", 1.25, (30.0,))
+    timed = Timing(OURS, 1.25, (30.0,))
     rows = [
-        results.row(timed, "images/s", ceiling_share=0.5, cpu_s_per_million=12.345, peak_mib=1234.5),
-        results.single("ours/y", "MiB", 7.0),
+        results.timed(timed, ceiling_share=0.5, cpu_s_per_million=12.345, peak_mib=1234.5),
+        results.row(Labels("ours/y", "peak"), "MiB", [7.0]),
     ]
     results.show("input", rows)
     _, heading, _, x, y = (line.split("  ") for line in capsys.readouterr().out.splitlines()[2:7])

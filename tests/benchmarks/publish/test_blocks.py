@@ -9,7 +9,7 @@ from benchmarks.publish import blocks
 from pipeline.common import errors
 from tests.conftest import ROOT
 
-ROWS = [{"name": f"ours/peak/{views}", "median": 1000.0, "min": 999.0, "max": 1e3, "repeats": 3} for views in (7, 8)]
+ROWS = [{"kind": "peak", "views": views, "median": 1000.0, "min": 999.0, "max": 1e3, "repeats": 3} for views in (7, 8)]
 PAGE = "before\n<!-- memory -->\nan old table\n<!-- end -->\nafter\n"
 
 

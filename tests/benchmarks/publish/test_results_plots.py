@@ -2,21 +2,31 @@
 
 from matplotlib.image import imread
 
+from benchmarks.harness import results
+from benchmarks.harness.labels import Labels
 from benchmarks.publish import blocks, results_plots
 from tests.conftest import ROOT
 
 
-def row(name, median, unit="images/s", **more):
-    return {"name": name, "unit": unit, "median": median, "min": median, "max": median, "repeats": 3, **more}
+def row(template, kind, median, unit="images/s", predicted=None, **fields):
+    return results.row(Labels.of(template, kind, **fields), unit, [median], predicted=predicted).as_json()
 
 
 def test_plots_are_drawn_of_what_has_one(tmp_path):
     memory = [
-        row(f"{kind}/peak/{views}", 1000.0 + scale * views, "MiB", predicted=views > 10**6 and scale > 0)
-        for kind, scale in (("ours", 0.0), ("peer/study", 0.01))
+        row(template, "peak", mib, "MiB", views > 10**6 and mib > 2000.0, views=views, **peer)
+        for template, scale, peer in (
+            ("ours/peak/{views}", 0.0, {}),
+            ("peer/{peer}/peak/{views}", 0.01, {"peer": "study"}),
+        )
         for views in (40_000, 600_000, 60_000_000)
+        for mib in (1000.0 + scale * views,)
     ]
-    feeds = [row("ours/train/memory/512", 1e6), row("peer/x", 1e5), row("ours/ceiling/copy", 7e6)]
+    feeds = [
+        row("ours/train/{cache}/512", "train", 1e6, cache="memory"),
+        row("peer/{peer}/x", "train", 1e5, peer="y"),
+        row("ours/ceiling/{loader}", "ceiling", 7e6, loader="copy"),
+    ]
     documents = {
         **blocks.read_results(ROOT / blocks.RESULTS),
         "memory": {"benchmark": "memory", "rows": memory},

@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks.harness import subprocess_call
+from benchmarks.harness.labels import Labels
 from benchmarks.scaling import cases, rows
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
@@ -34,7 +35,7 @@ def test_job_that_is_interrupted_has_no_row_and_takes_none_away(tmp_path, monkey
 
     def call(function, given):
         calls.append(function)
-        if calls.count(cases.feed) == number:
+        if calls.count(cases.load) == number:
             raise KeyboardInterrupt
         return {"rates": [100.0], "first_s": 1.0, "peak_mib": 700.0}
 
@@ -43,18 +44,18 @@ def test_job_that_is_interrupted_has_no_row_and_takes_none_away(tmp_path, monkey
     with pytest.raises(KeyboardInterrupt):
         rows.measure(PLAN, tmp_path, said)
     found = rows.rows(PLAN, said)
-    assert [row["name"] for row in found] == [job.name for job in rows.jobs(PLAN)][: number - 1]
+    assert [row.name for row in found] == [job.labels.name for job in rows.jobs(PLAN)][: number - 1]
 
 
 @pytest.mark.parametrize("cache", ["memory", "none"])
 def test_feed_and_training_say_what_their_rows_need(folder, cache):
     given = {"data_dir": str(folder), "cache": cache, "batch_size": 100, "threads": 1, "num_images": 1000, "repeats": 2}
-    said = subprocess_call.call(cases.feed, given)
-    row = rows.row(rows.Job("ours/x", cases.feed, 1000, given), [said])
-    assert (row["repeats"], row["processes"]) == (2, 1)
-    assert row["max"] >= row["min"] > 100
-    assert row["peak_mib"] > 100
-    assert row["first_call_s"] > 0
+    said = subprocess_call.call(cases.load, given)
+    row = rows.row(rows.Job(Labels("ours/x", "size"), cases.load, 1000, given), [said])
+    assert (row.repeats, row.processes) == (2, 1)
+    assert row.max >= row.min > 100
+    assert row.peak_mib > 100
+    assert row.first_call_s > 0
 
 
 def test_training_is_measured(folder):
@@ -66,14 +67,14 @@ def test_training_is_measured(folder):
 
 
 def test_row_is_of_all_rounds_and_jobs_that_said_nothing_have_none():
-    name = rows.jobs(PLAN)[0].name
+    name = rows.jobs(PLAN)[0].labels.name
     said = [
         {"rates": [100.0, 120.0], "first_s": 0.5, "peak_mib": 700.0},
         {"rates": [80.0, 110.0], "first_s": 0.4, "peak_mib": 710.0},
     ]
     (row,) = rows.rows(PLAN, {name: said})
-    assert (row["name"], row["median"], row["min"], row["max"]) == (name, 105.0, 80.0, 120.0)
-    assert (row["repeats"], row["processes"], row["first_call_s"], row["peak_mib"]) == (4, 2, 0.5, 710.0)
+    assert (row.name, row.median, row.min, row.max) == (name, 105.0, 80.0, 120.0)
+    assert (row.repeats, row.processes, row.first_call_s, row.peak_mib) == (4, 2, 0.5, 710.0)
 
 
 def test_every_job_has_a_process_in_each_round(tmp_path, monkeypatch):
@@ -90,17 +91,17 @@ def test_every_job_has_a_process_in_each_round(tmp_path, monkeypatch):
     assert [given["num_images"] for function, given in called if function == cases.prepare] == list(PLAN.sizes)
     assert len(called) == len(PLAN.sizes) + 2 * len(todo)
     assert called[len(PLAN.sizes)] == called[len(PLAN.sizes) + len(todo)] != called[len(PLAN.sizes) + 1]
-    assert all(len(said[job.name]) == 2 for job in todo)
+    assert all(len(said[job.labels.name]) == 2 for job in todo)
 
 
 def test_jobs_take_whole_passes_and_rows_have_names_of_their_own():
     jobs = rows.jobs(PLAN)
-    assert len({job.name for job in jobs}) == len(jobs)
+    assert len({job.labels.name for job in jobs}) == len(jobs)
     for job in jobs:
-        if job.function == cases.feed:
-            assert job.given["num_images"] % job.num_images == 0
-            assert job.given["num_images"] >= 40_000
-    assert {job.function for job in jobs} == {cases.feed, cases.train}
+        if job.function == cases.load:
+            assert job.arguments["num_images"] % job.num_images == 0
+            assert job.arguments["num_images"] >= 40_000
+    assert {job.function for job in jobs} == {cases.load, cases.train}
 
 
 @pytest.mark.parametrize(
@@ -118,5 +119,5 @@ def test_what_cannot_be_made_is_refused(changes, message):
 
 
 def test_process_that_dies_is_told_of():
-    with pytest.raises(errors.FailedError, match=r"cases\.feed: .*unexpected keyword argument 'nonsense'"):
-        subprocess_call.call(cases.feed, {"nonsense": 1})
+    with pytest.raises(errors.FailedError, match=r"cases\.load: .*unexpected keyword argument 'nonsense'"):
+        subprocess_call.call(cases.load, {"nonsense": 1})

@@ -2,9 +2,13 @@
 
 import pytest
 
+from benchmarks.harness import timing
+from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Timing
 from benchmarks.train_step import convolution_ceiling
 from benchmarks.train_step.convolution_ceiling import Shape
+
+CEILING = Labels.of("ours/ceiling/{dtype}", "ceiling", dtype="bfloat16")
 
 
 def test_operations_are_two_a_multiply_add():
@@ -19,10 +23,13 @@ def test_cheap_shapes_take_a_third_of_the_others_operations_at_most():
 
 def test_ceiling_is_the_best_round_of_the_best_shape():
     slow, fast = Shape(1, 2, 3, 4), Shape(5, 6, 7, 8)
-    timings = {slow: Timing("a", 1.0, (5e9, 6e9, 5e9)), fast: Timing("b", 2.0, (4e9, 7e9, 3e9))}
-    found = convolution_ceiling.best(timings, "ours/ceiling/bfloat16")
+    timings = {
+        slow: Timing(Labels("a", "ceiling"), 1.0, (5e9, 6e9, 5e9)),
+        fast: Timing(Labels("b", "ceiling"), 2.0, (4e9, 7e9, 3e9)),
+    }
+    found = convolution_ceiling.best(timings, CEILING)
     assert found.shape == fast
-    assert found.timing == Timing("ours/ceiling/bfloat16", 2.0, (4.0, 7.0, 3.0))  # GFLOP/s
+    assert found.timing == Timing(CEILING, 2.0, (4.0, 7.0, 3.0))  # GFLOP/s
     assert found.tflops == pytest.approx(0.007)
 
 
@@ -52,8 +59,8 @@ def test_every_shape_is_measured_in_every_round(dtype, monkeypatch):
 def test_round_takes_as_many_calls_as_it_needs(monkeypatch):
     asked = []
     monkeypatch.setattr(convolution_ceiling, "_convolution", lambda shape, dtype: asked.append)
-    side = convolution_ceiling._side(Shape(1, 2, 3, 4), "float32", round_s=1e9)
+    case = convolution_ceiling._case(Shape(1, 2, 3, 4), "float32", round_s=1e9)
     assert asked[:4] == [1, 1, 8, 64]  # traced apart, then eight times as many until a round is full
-    assert side.num_units == convolution_ceiling.MAX_CALLS * Shape(1, 2, 3, 4).operations
-    side.run()
-    assert asked[-1] == convolution_ceiling.MAX_CALLS
+    assert case.num_units == timing.MAX_CALLS * Shape(1, 2, 3, 4).operations
+    case.run()
+    assert asked[-1] == timing.MAX_CALLS

@@ -16,28 +16,35 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.harness import training_steps
-from benchmarks.harness.timing import Side, Timing
+from benchmarks.harness.labels import Labels
+from benchmarks.harness.results import Row
+from benchmarks.harness.timing import Case, Timing
 from benchmarks.train_step import cases, torch_peer
+from benchmarks.train_step import rows as step_rows
 from benchmarks.train_step.cases import Effort, Recipe
 from benchmarks.train_step.convolution_ceiling import Ceiling, Shape
 from models import classifier, metrics
-from models.config.network import ACTIVATIONS
+from models.architectures.fields import ACTIVATIONS
 from models.config.training import TrainConfig
 from models.layers import whitening
 from models.layers.batch_norm import FusedBatchNormalization
 from models.optimizers import build as optimizers
 from models.reporting import flops
+from pipeline.batches import OpenedData
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
 from tests.benchmarks.train_step import torch_twins
 from tests.conftest import ROOT
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
-CEILINGS = {"float32": Ceiling(Timing("ours/ceiling/float32", 1.0, (100.0, 200.0)), Shape(1, 1, 1, 1))}
+CEILINGS = {
+    "float32": Ceiling(Timing(Labels("ours/ceiling/float32", "ceiling"), 1.0, (100.0, 200.0)), Shape(1, 1, 1, 1))
+}
 SMALL = {"architecture": "residual", "batch_size": 8, "augmentation": "none", "learning_rate": 0.5}
 FAST = {"architecture": "fast", "widths": "4,8,8", "bottlenecks": "4,8,8"}
 PRECISION = {"precision": "float32"}
-SIDES = ["ours/small/float32", "peer/keras_batch_normalization/small/float32", "ours/small/float32/one_batch"]
+X = {"recipe": "x", **PRECISION, "batch_size": 10}
+NAMES = ["ours/small/float32", "peer/keras_batch_normalization/small/float32", "ours/small/float32/one_batch"]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +74,7 @@ class FakePeer:
 
     def __init__(self, num_parameters: int, multiply_adds: int, failing: tuple[str, ...] = ()) -> None:
         self.made = torch_peer.Made(num_parameters, multiply_adds, 7.0)
-        self.failing, self.forgotten, self.configs = failing, 0, []
+        self.failing, self.num_cleared, self.configs = failing, 0, []
 
     def make(self, name, train, batch, mode) -> torch_peer.Made:
         assert {key: (value.shape, value.dtype) for key, value in batch.items() if key in ("image", "fine")} == {
@@ -79,11 +86,11 @@ class FakePeer:
             raise errors.FailedError(f"{name}: no compiler")
         return self.made
 
-    def side(self, name, num_steps, batch_size) -> Side:
-        return Side(name, lambda: None, num_steps * batch_size)
+    def case(self, labels, num_steps) -> Case:
+        return Case(labels, lambda: None, num_steps * labels.batch_size)
 
-    def forget(self) -> None:
-        self.forgotten += 1
+    def clear(self) -> None:
+        self.num_cleared += 1
 
 
 def test_recipes_are_the_presets_and_the_networks_that_people_compare_with():
@@ -98,10 +105,10 @@ def test_recipes_are_the_presets_and_the_networks_that_people_compare_with():
 def test_dearer_recipes_make_fewer_steps_and_at_least_one():
     effort = Effort(3, 20, (), ())
     quick = round(cases.QUICK_STEP_MULTIPLY_ADDS / 256)
-    assert effort.steps_of(quick, 256) == 20
-    assert effort.steps_of(quick, 64) == 20  # never more
-    assert effort.steps_of(2 * quick, 512) == 5
-    assert effort.steps_of(1000 * quick, 256) == 1
+    assert effort.num_steps_of(quick, 256) == 20
+    assert effort.num_steps_of(quick, 64) == 20  # never more
+    assert effort.num_steps_of(2 * quick, 512) == 5
+    assert effort.num_steps_of(1000 * quick, 256) == 1
 
 
 def test_quick_is_what_the_steps_are_counted_in(counts):
@@ -110,32 +117,34 @@ def test_quick_is_what_the_steps_are_counted_in(counts):
 
 
 def test_rate_is_six_times_the_multiply_adds():
-    assert cases.rate(500.0, 10**9, ceiling_tflops=4.0) == {"tflops": 3.0, "ceiling_share": 0.75}
+    assert step_rows.rate(500.0, 10**9, ceiling_tflops=4.0) == (3.0, 0.75)
 
 
 def test_waiting_is_taken_within_rounds_and_never_less_than_nothing():
-    fed, unfed = Timing("a", 1.0, (90.0, 50.0, 60.0)), Timing("b", 1.0, (100.0, 100.0, 50.0))
-    row = cases.waiting_row("ours/x/waits_for_data", fed, unfed)
-    assert (row["name"], row["unit"], row["repeats"]) == ("ours/x/waits_for_data", "%", 3)
-    assert (row["min"], row["median"], row["max"]) == (0.0, 10.0, 50.0)
+    fed = Timing(Labels("a", "step"), 1.0, (90.0, 50.0, 60.0))
+    unfed = Timing(Labels("b", "one_batch"), 1.0, (100.0, 100.0, 50.0))
+    assert step_rows.waiting_shares(fed, unfed) == pytest.approx([10.0, 50.0, 0.0])
 
 
 def test_best_form_of_the_peer_is_its_row_and_the_other_one_stands_by():
-    ours = Timing("ours/x/float32/bare", 1.0, (20.0, 60.0, 40.0))
-    eager = Timing("peer/pytorch_eager/x/float32", 0.1, (10.0, 10.0, 10.0))
-    compiled = Timing("peer/pytorch_compiled/x/float32", 0.1, (10.0, 20.0, 20.0))
+    ours = Timing(Labels("ours/x/float32/bare", "bare", batch_size=10), 1.0, (20.0, 60.0, 40.0))
+    eager, compiled = (
+        Timing(Labels.of(cases.PEER, "bare", peer=f"pytorch_{mode}", mode=mode, **X), 0.1, rates)
+        for mode, rates in {"eager": (10.0, 10.0, 10.0), "compiled": (10.0, 20.0, 20.0)}.items()
+    )
     first_s = {eager.name: 2.0, compiled.name: 30.0}
-    best, other = cases.peer_rows("x/float32", ours, [eager, compiled], first_s, batch_size=10)
-    assert (best["name"], best["mode"], best["first_call_s"]) == ("peer/pytorch/x/float32", "compiled", 30.0)
-    assert (best["ratio"], best["ratio_of"]) == (2.0, ["ours/x/float32/bare", "peer/pytorch/x/float32"])
-    assert (other["name"], other["mode"], other["first_call_s"]) == (eager.name, "eager", 2.0)
-    assert (other["ratio"], other["steps_per_s"], other["batch_size"]) == (4.0, 1.0, 10)
+    mine, best, other = step_rows.bare_rows([ours, eager, compiled], first_s)
+    assert (mine.name, mine.ratio) == (ours.name, None)
+    assert (best.name, best.peer, best.mode) == ("peer/pytorch/x/float32", "pytorch", "compiled")
+    assert (best.ratio, best.ratio_of, best.first_call_s) == (2.0, [ours.name, best.name], 30.0)
+    assert (other.name, other.mode, other.first_call_s) == ("peer/pytorch_eager/x/float32", "eager", 2.0)
+    assert (other.ratio, other.steps_per_s, other.batch_size) == (4.0, 1.0, 10)
 
 
 def test_other_counts_are_refused():
-    torch_peer.require_equal("peer/pytorch_eager/x", "multiply-adds", 5, 5)
+    torch_peer.check_equal("peer/pytorch_eager/x", "multiply-adds", 5, 5)
     with pytest.raises(errors.FailedError, match=r"peer/pytorch_eager/x has 6 multiply-adds, ours has 5: expected"):
-        torch_peer.require_equal("peer/pytorch_eager/x", "multiply-adds", 5, 6)
+        torch_peer.check_equal("peer/pytorch_eager/x", "multiply-adds", 5, 6)
 
 
 @pytest.mark.parametrize(
@@ -157,36 +166,36 @@ def test_what_has_a_twin(values, expected):
 
 
 @pytest.fixture(scope="module")
-def measured(small, counts) -> tuple[dict[str, dict], FakePeer, str]:
+def measured(small, counts) -> tuple[dict[str, Row], FakePeer, str]:
     """Rows by name, the peer that was beside them, and what was printed."""
     peer, printed = FakePeer(*counts, failing=("compiled",)), io.StringIO()
     with contextlib.redirect_stdout(printed):
-        rows = small.rows(CEILINGS, peer)
-    return {row["name"]: row for row in rows}, peer, printed.getvalue()
+        rows = step_rows.measure(small, CEILINGS, peer)
+    return {row.name: row for row in rows}, peer, printed.getvalue()
 
 
 def test_rows_of_ours(measured, counts):
     rows, *_ = measured
-    assert list(rows)[:4] == [*SIDES, "ours/small/float32/waits_for_data"]
-    assert rows[SIDES[1]]["ratio_of"] == SIDES[:2]
-    assert 0.0 <= rows["ours/small/float32/waits_for_data"]["median"] < 100.0
-    for name in SIDES:
+    assert list(rows)[:4] == [*NAMES, "ours/small/float32/waits_for_data"]
+    assert rows[NAMES[1]].ratio_of == NAMES[:2]
+    assert 0.0 <= rows["ours/small/float32/waits_for_data"].median < 100.0
+    for name in NAMES:
         row = rows[name]
-        assert (row["unit"], row["batch_size"], row["repeats"]) == ("images/s", 8, 2)
-        assert row["steps_per_s"] == pytest.approx(row["median"] / 8, abs=0.01)
-        tflops = 6 * counts[1] * row["median"] / 1e12
-        assert row["tflops"] == pytest.approx(tflops, abs=1e-4)
-        assert row["ceiling_share"] == pytest.approx(tflops / 0.2, abs=1e-3)  # of the best round
+        assert (row.unit, row.batch_size, row.repeats) == ("images/s", 8, 2)
+        assert row.steps_per_s == pytest.approx(row.median / 8, abs=0.01)
+        tflops = 6 * counts[1] * row.median / 1e12
+        assert row.tflops == pytest.approx(tflops, abs=1e-4)
+        assert row.ceiling_share == pytest.approx(tflops / 0.2, abs=1e-3)  # of the best round
 
 
 def test_rows_beside_a_peer(measured):
     rows, peer, printed = measured
     assert list(rows)[4:] == ["ours/small/float32/bare", "peer/pytorch/small/float32"]
     row = rows["peer/pytorch/small/float32"]
-    assert (row["mode"], row["first_call_s"], row["repeats"]) == ("eager", 7.0, 2)
-    assert row["ratio_of"] == ["ours/small/float32/bare", "peer/pytorch/small/float32"]
+    assert (row.mode, row.first_call_s, row.repeats) == ("eager", 7.0, 2)
+    assert row.ratio_of == ["ours/small/float32/bare", "peer/pytorch/small/float32"]
     assert "left out: peer/pytorch_compiled/small/float32: no compiler\n" in printed
-    assert peer.forgotten == 1
+    assert peer.num_cleared == 1
     assert {(train.schedule, train.optimizer, train.learning_rate) for train in peer.configs} == {
         ("constant", "sgd", 1e-3)
     }
@@ -199,17 +208,17 @@ def test_peer_of_another_network_ends_the_benchmark(small, counts, more_paramete
     parameters, multiply_adds = counts
     peer = FakePeer(parameters + more_parameters, multiply_adds + more_multiply_adds)
     with pytest.raises(errors.FailedError, match=rf"peer/pytorch_eager/small/float32 has \d+ {what}, ours has"):
-        small.rows(CEILINGS, peer)
+        step_rows.measure(small, CEILINGS, peer)
 
 
 def test_peer_that_cannot_even_be_eager_ends_the_benchmark(small, counts):
     with pytest.raises(errors.FailedError, match="no compiler"):
-        small.rows(CEILINGS, FakePeer(*counts, failing=("eager",)))
+        step_rows.measure(small, CEILINGS, FakePeer(*counts, failing=("eager",)))
 
 
-def test_side_trains_on_the_next_batches_every_round(source):
+def test_case_trains_on_the_next_batches_every_round(source):
     data = DataConfig(**source, num_validation=0, batch_size=8, augmentation="none")
-    batch = next(training_steps.stream(data, seed=0))
+    batch = next(iter(OpenedData(data).train(seed=0)))
     linear = config.build(TrainConfig, training_steps.recipe("linear"), PRECISION)
     steps = training_steps.Steps(data, linear, num_steps=3)
     taken = []
@@ -219,42 +228,43 @@ def test_side_trains_on_the_next_batches_every_round(source):
             taken.append(repeated)
             yield repeated
 
-    side = steps.side("x", watched())
-    side.run()
-    side.run()
-    assert (side.num_units, len(taken)) == (24, 6)
+    case = steps.case(Labels("x", "step"), watched())
+    case.run()
+    case.run()
+    assert (case.num_units, len(taken)) == (24, 6)
     assert float(steps._step.metric_totals[0]) == 48.0  # images
 
 
 def test_stock_network_has_as_many_weights_and_no_fused_layer(model):
-    stock = cases.with_stock_normalisation(model)
+    stock = cases.with_keras_normalisation(model)
     kinds = [type(layer) for layer in stock.layers]
     assert FusedBatchNormalization not in kinds
     assert kinds.count(keras.layers.BatchNormalization) == 6
     assert len(stock.trainable_variables) == len(model.trainable_variables)
 
 
-def test_peer_that_compiles_too_long_or_dies_leaves_the_other_sides_alone(monkeypatch):
+def test_peer_that_compiles_too_long_or_dies_leaves_the_others_alone(monkeypatch):
     monkeypatch.setattr(torch_peer, "_make", torch_twins.made_unless_compiled)
     monkeypatch.setattr(torch_peer, "_run", torch_twins.ran)
     train = TrainConfig(**PRECISION)
     with torch_peer.Peer(compile_s=0.5) as peer:
         peer.make("before", train, {}, "eager")
-        with pytest.raises(errors.FailedError, match=r"^late: compiling took more than 0.5 s; --compile_s gives it"):
+        with pytest.raises(errors.FailedError, match=r"^late: compiling took more than 0.5 s; --compile_s"):
             peer.make("late", train, {}, "compiled")
-        assert peer.side("before", 3, 8).run() == (["before"], 3)
-        with pytest.raises(errors.FailedError, match=r"^dead: PyTorch's process died \(.*\); --nopeers goes without"):
+        assert peer.case(Labels("before", "bare", batch_size=8), 3).run() == (["before"], 3)
+        with pytest.raises(errors.FailedError, match=r"^dead: PyTorch's process died \(.*\); --nopeers leaves it out"):
             peer.make("dead", train, {}, "dies")
-        assert peer.side("before", 3, 8).run() == (["before"], 3)
+        assert peer.case(Labels("before", "bare", batch_size=8), 3).run() == (["before"], 3)
 
 
-def test_told_lines_are_shares_and_waits():
+def test_lines_are_shares_and_waits():
+    figures = {"unit": "", "median": 1.25, "min": 1.0, "max": 2.0, "repeats": 3}
     rows = [
-        {"name": "ours/ceiling/float32", "median": 1.0},
-        {"name": "ours/x/float32", "tflops": 0.1234, "ceiling_share": 0.5},
-        {"name": "ours/x/float32/waits_for_data", "median": 1.25},
+        Row(name="ours/ceiling/float32", kind="ceiling", **figures),
+        Row(name="ours/x/float32", kind="step", tflops=0.1234, ceiling_share=0.5, **figures),
+        Row(name="ours/x/float32/waits_for_data", kind="waits_for_data", **figures),
     ]
-    assert cases.told(rows) == [
+    assert step_rows.lines(rows) == [
         "ours/x/float32: 0.123 TFLOP/s, 50% of the convolution ceiling",
         "ours/x/float32/waits_for_data: the device waits for data 1.2 % of the time",
     ]
@@ -271,7 +281,7 @@ def test_torch_that_cannot_be_loaded_is_one_line(tmp_path, monkeypatch, capsys, 
     (tmp_path / "torch.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))  # the other process searches where this one does
     with torch_peer.Peer() as peer:
-        assert not peer.is_there(uses_gpu=False)
+        assert not peer.is_available(uses_gpu=False)
     told = capsys.readouterr().out
     assert told.count("\n") == 1
     assert re.match(rf"peer/pytorch is left out: .*{reason}.*pip install -e '.\[peers\]'", told)
@@ -369,7 +379,7 @@ def weights_of(model: keras.Model) -> dict[str, list[np.ndarray]]:
 
 @needs_torch
 @pytest.mark.parametrize(
-    # Where strides are of 2 pixels the sides begin alike at odd sizes alone. All sizes are small: of the 320,000
+    # Where strides are of 2 pixels both networks begin alike at odd sizes only. All sizes are small: of the 320,000
     # activations of `residual` at 32 pixels, four batches in ten have one so near to ReLU's kink that rounding decides
     # on which side it falls, and that turns gradients by up to 3 %. Here none is nearer than 2e-5, of a deviation of 1.
     ("values", "size", "tolerance"),
@@ -417,6 +427,6 @@ def test_failure_in_the_other_process_is_one_line(peer):
 
 @needs_torch
 def test_gpu_on_one_side_alone_is_no_comparison(peer, capsys):
-    assert peer.is_there(uses_gpu=False)
-    assert not peer.is_there(uses_gpu=True)
+    assert peer.is_available(uses_gpu=False)
+    assert not peer.is_available(uses_gpu=True)
     assert capsys.readouterr().out.startswith("peer/pytorch is left out: one of TensorFlow and PyTorch")

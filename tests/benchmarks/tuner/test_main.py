@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from benchmarks.tuner import sessions as tuner_sessions
+from benchmarks.tuner import cases
+from benchmarks.tuner import rows as tuner_rows
 from benchmarks.tuner_kills import kill_test
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
@@ -24,24 +25,24 @@ def test_rows_of_one_worker_and_of_two():
         {"workers": {1: measured(20, 60.0), 2: measured(20, 30.0)}, "loopback": loopback},
         {"workers": {1: measured(20, 72.0, 106.0), 2: measured(20, 45.0)}, "loopback": loopback},
     ]
-    by_name = {row["name"]: row for row in tuner_sessions.rows(rounds)}
+    by_name = {row.name: row for row in tuner_rows.rows(rounds)}
     one, two = by_name["ours/tuner/workers_1"], by_name["ours/tuner/workers_2"]
-    assert (one["median"], one["min"], one["max"], one["repeats"]) == (1100.0, 1000.0, 1200.0, 2)
-    assert (two["median"], two["ratio"]) == (2000.0, 1.8)  # of 2.0 and 1.6, each within its round
-    assert two["ratio_of"] == ["ours/tuner/workers_2", "ours/tuner/workers_1"]
-    assert by_name["ours/tuner/loopback_2"]["ratio"] == 1.6
-    assert by_name["ours/tuner/loopback_2"]["ratio_of"] == ["ours/tuner/loopback_2", "ours/tuner/loopback_1"]
-    assert by_name["ours/tuner/overhead/mean"]["median"] == pytest.approx(0.595)
-    assert by_name["ours/tuner/overhead/most"]["median"] == pytest.approx(0.7)
+    assert (one.median, one.min, one.max, one.repeats) == (1100.0, 1000.0, 1200.0, 2)
+    assert (two.median, two.ratio) == (2000.0, 1.8)  # of 2.0 and 1.6, each within its round
+    assert two.ratio_of == ["ours/tuner/workers_2", "ours/tuner/workers_1"]
+    assert by_name["ours/tuner/loopback_2"].ratio == 1.6
+    assert by_name["ours/tuner/loopback_2"].ratio_of == ["ours/tuner/loopback_2", "ours/tuner/loopback_1"]
+    assert by_name["ours/tuner/overhead/mean"].median == pytest.approx(0.595)
+    assert by_name["ours/tuner/overhead/most"].median == pytest.approx(0.7)
     end = by_name["ours/tuner/memory/end"]
-    assert (end["min"], end["max"], end["ratio"]) == (106.0, 110.0, 1.08)  # 900 MiB came after the last trial
+    assert (end.min, end.max, end.ratio) == (106.0, 110.0, 1.08)  # 900 MiB came after the last trial
 
 
 def test_no_round_no_rows_and_no_loopback_none_of_it():
-    assert tuner_sessions.rows([]) == []
-    rows = tuner_sessions.rows([{"workers": {1: measured(20, 60.0)}, "loopback": {}}])
-    assert [row["name"] for row in rows if "loopback" in row["name"]] == []
-    assert [row["median"] for row in rows if "workers" in row["name"]] == [1200.0]
+    assert tuner_rows.rows([]) == []
+    rows = tuner_rows.rows([{"workers": {1: measured(20, 60.0)}, "loopback": {}}])
+    assert [row.name for row in rows if "loopback" in row.name] == []
+    assert [row.median for row in rows if "workers" in row.name] == [1200.0]
 
 
 @pytest.mark.parametrize("with_loopback", [True, False])
@@ -53,10 +54,10 @@ def test_sessions_of_a_round_take_turns_in_folders_of_their_own(tmp_path, monkey
         began.append(path)
         return measured(trials, 60.0 / workers)
 
-    monkeypatch.setattr(tuner_sessions, "run", run)
-    monkeypatch.setattr(tuner_sessions, "run_over_loopback", run)
+    monkeypatch.setattr(cases, "run", run)
+    monkeypatch.setattr(cases, "run_over_loopback", run)
     source = SourceConfig(dataset="shapes100_tiny", data_dir=str(tmp_path))
-    said = tuner_sessions.run_round(tmp_path / "round", source, 8, (1, 2), with_loopback)
+    said = cases.run_round(tmp_path / "round", source, 8, (1, 2), with_loopback)
     kinds = ("workers", "loopback") if with_loopback else ("workers",)
     assert [path.name for path in began] == [f"{kind}_{number}" for number in (1, 2) for kind in kinds]
     assert {path.parent for path in began} == {tmp_path / "round"}
@@ -69,15 +70,15 @@ def test_sessions_of_a_round_take_turns_in_folders_of_their_own(tmp_path, monkey
 def test_processes_of_a_session_have_one_thread_and_the_environment_is_left_as_it_was(monkeypatch):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "3")
     monkeypatch.delenv("TF_NUM_INTEROP_THREADS", raising=False)
-    with tuner_sessions.one_thread_each():
+    with cases.one_thread_each():
         assert (os.environ["TF_NUM_INTRAOP_THREADS"], os.environ["TF_NUM_INTEROP_THREADS"]) == ("1", "1")
     assert os.environ["TF_NUM_INTRAOP_THREADS"] == "3"
     assert "TF_NUM_INTEROP_THREADS" not in os.environ
 
 
 def test_chief_and_workers_over_loopback_share_the_trials(tmp_path):
-    source = tuner_sessions.prepared(tmp_path)
-    said = tuner_sessions.run_over_loopback(tmp_path / "session", source, trials=3, workers=2)
+    source = cases.prepared(tmp_path)
+    said = cases.run_over_loopback(tmp_path / "session", source, trials=3, workers=2)
     assert sorted(record["status"] for record in said["records"]) == ["COMPLETED"] * 3
     assert said["seconds"] > 0.0
 
@@ -86,7 +87,7 @@ def test_worker_over_loopback_that_fails_ends_the_measurement(tmp_path):
     (tmp_path / "file").touch()
     source = SourceConfig(dataset="shapes100_tiny", data_dir=str(tmp_path / "file" / "data"))
     with pytest.raises(errors.FailedError, match=r"session_chief ended with 2: error: --data_dir=.*cannot be written"):
-        tuner_sessions.run_over_loopback(tmp_path / "session", source, trials=3, workers=1)
+        cases.run_over_loopback(tmp_path / "session", source, trials=3, workers=1)
 
 
 TRIALS = [{"id": str(number), "objective": 0.1 * number} for number in range(3)]

@@ -1,4 +1,4 @@
-"""Keras at the work of our transforms and sets: its layers, and the generator that the study used."""
+"""Keras's layers for our transforms and sets, and the generator that the original study used."""
 
 import itertools
 import math
@@ -17,8 +17,8 @@ class Peer(NamedTuple):
     """Keras's layers for one of our names.
 
     Attributes:
-      layers: in the order that they are applied.
-      is_equal: whether they do the same work; else they are only the nearest that Keras has.
+      layers: in the order of application.
+      is_equal: whether they do the same work; otherwise they are the nearest that Keras has.
     """
 
     layers: Layers
@@ -33,11 +33,11 @@ def keras_peer(what: str) -> Peer | None:
 
 
 class Stacked:
-    """Callable `stacked(images, targets)`, which gives both back: layers one after the other, as one traced function.
+    """Callable `stacked(images, targets)`, which returns both: layers one after the other, as one traced function.
 
-    As fast as they get: neighbours that XLA can compile are compiled together; the others it refuses
-    (ImageProjectiveTransformV3 and the stateless gamma have no kernel of it). Several batches at a time inside of
-    `tf.data` were no faster: either way all cores are busy.
+    In the fastest form: neighbours that XLA can compile are compiled together; it has no kernels of the others
+    (ImageProjectiveTransformV3, the stateless gamma). Several batches at a time inside of `tf.data` were no faster:
+    either way all cores are busy.
 
     Attributes:
       xla: whether XLA compiles all of them.
@@ -71,7 +71,7 @@ class Stacked:
 
 
 class Generator:
-    """Callable `generator(num_batches)`: `ImageDataGenerator` with the study's own parameters.
+    """Callable `generator(num_batches)`: `ImageDataGenerator` with the parameters of the original study.
 
     Args:
       images: [B, H, W, C], 0 to 255; converted to float32 ahead of the measurement.

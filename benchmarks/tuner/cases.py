@@ -1,11 +1,10 @@
-"""What `benchmarks.tuner` measures: whole sessions of a model that trains in a second, their memory sampled beside."""
+"""What `benchmarks.tuner` measures: whole sessions of a model that trains in a second, and their memory."""
 
 import contextlib
 import json
 import os
 import pathlib
 import socket
-import statistics
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from benchmarks.harness import results, subprocess_call
+from benchmarks.harness import subprocess_call
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
 from tuning.sessions.journal import Journal
@@ -27,9 +26,8 @@ if TYPE_CHECKING:
     from keras_tuner import HyperParameters
 
 SAMPLE_SECONDS = 0.2
-FEW = 4  # trials at either end whose memory is compared
 TUNER, MAX_EPOCHS = "grid", 4
-Round = Mapping[str, Mapping[int, Mapping[str, Any]]]  # what each session said, by its kind and number of workers
+Round = Mapping[str, Mapping[int, Mapping[str, Any]]]  # the result of each session, by its kind and workers
 BASE = {"preset": "linear", "num_validation": 500, "batch_size": 100, "precision": "float32"}
 
 
@@ -125,7 +123,7 @@ def run_over_loopback(path: pathlib.Path, source: SourceConfig, trials: int, wor
       errors.FailedError: one of them fails.
     """
     space = path.parent / "measured_space.py"
-    space.write_text("from benchmarks.tuner.sessions import BASE, choose as space\n", encoding="utf-8")
+    space.write_text("from benchmarks.tuner.cases import BASE, choose as space\n", encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -186,53 +184,3 @@ def _memory_mib() -> float:
         except psutil.NoSuchProcess:
             continue
     return total / 2**20
-
-
-def rows(rounds: Sequence[Round]) -> list[dict[str, Any]]:
-    """What the sessions took.
-
-    Args:
-      rounds: what `run_round` said of each. The first number of workers is what the others are compared with, and what
-        overhead and memory are of: its trials have the machine to themselves.
-    """
-    if not rounds:
-        return []
-    first = next(iter(rounds[0]["workers"]))
-    alone = [one["workers"][first] for one in rounds]
-    overheads = [[record["overhead_seconds"] for record in one["records"]] for one in alone]
-    begins = [_most_mib(one, 0, FEW) for one in alone]
-    ends = [_most_mib(one, len(one["records"]) - FEW, len(one["records"])) for one in alone]
-    begin = results.several("ours/tuner/memory/begin", "MiB", begins)
-    end = results.several("ours/tuner/memory/end", "MiB", ends)
-    growth = statistics.median(late / early for late, early in zip(ends, begins, strict=True))
-    return [
-        *_rates("workers", rounds),
-        *_rates("loopback", rounds),
-        results.several("ours/tuner/overhead/mean", "s", [statistics.mean(seconds) for seconds in overheads]),
-        results.several("ours/tuner/overhead/most", "s", [max(seconds) for seconds in overheads]),
-        begin,
-        {**end, "ratio": round(growth, 3), "ratio_of": [end["name"], begin["name"]]},
-    ]
-
-
-def _rates(kind: str, rounds: Sequence[Round]) -> list[dict[str, Any]]:
-    """Trials an hour by the number of workers; of all but the first number, how many times as many, round by round."""
-    per_hour = {
-        workers: [3600 * len(one[kind][workers]["records"]) / one[kind][workers]["seconds"] for one in rounds]
-        for workers in rounds[0][kind]
-    }
-    found: list[dict[str, Any]] = []
-    for workers, rates in per_hour.items():
-        trials = len(rounds[0][kind][workers]["records"])
-        row = results.several(f"ours/tuner/{kind}_{workers}", "trials/h", rates, trials=trials)
-        if found:
-            first = next(iter(per_hour.values()))
-            times = statistics.median(many / one for many, one in zip(rates, first, strict=True))
-            row |= {"ratio": round(times, 3), "ratio_of": [row["name"], found[0]["name"]]}
-        found.append(row)
-    return found
-
-
-def _most_mib(measured: Mapping[str, Any], begin: int, end: int) -> float:
-    """The most that the session held while `begin` to `end` - 1 of its trials had ended."""
-    return max(mib for ended, mib in measured["samples"] if begin <= ended < end)

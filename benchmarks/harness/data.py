@@ -1,0 +1,44 @@
+"""The prepared data set that the flags of a benchmark name, and its training batches."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pipeline.common import config
+from pipeline.data_config import SourceConfig
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from pipeline.batches import OpenedData
+
+
+def source_of_flags() -> SourceConfig:
+    """The data set that the flags name, prepared."""
+    from pipeline import prepare
+
+    source = config.build(SourceConfig, config.given_flags())
+    return dataclasses.replace(source, dataset=prepare.prepare(source))
+
+
+def num_validation(dataset: str) -> int:
+    """How many training images of a data set are held out, as the presets do."""
+    return 500 if dataset == "shapes100_tiny" else 10_000
+
+
+def train_batches(opened: "OpenedData", seed: int = 0, threads: int = 0) -> "Iterator[dict[str, tf.Tensor]]":
+    """Endless training batches.
+
+    Args:
+      opened: the data.
+      seed: of their order.
+      threads: of tf.data; 0 leaves their number to tf.data.
+    """
+    import tensorflow as tf
+
+    dataset = opened.train(seed)
+    if threads:
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = threads
+        dataset = dataset.with_options(options)
+    return iter(dataset)
