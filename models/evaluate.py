@@ -1,9 +1,9 @@
-"""Evaluate a trained run on validation or test, every example once, and put the figures into its report.
+"""Evaluate a trained run on validation or test, every example once, and write the metrics to its report.
 
     python -m models.evaluate --run_dir=runs/quick --split=test
 
-prints the table of the run's report with the new figures; what training took stays as it was, and what an earlier
-evaluation found on the other split stays under `evaluations`.
+prints the run's report with the new metrics. The report keeps the times of the training, and under `evaluations` the
+last metrics of each split.
 """
 
 import pathlib
@@ -14,7 +14,7 @@ from models.runs.folder import RunFolder
 from pipeline.common import app, errors
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "folder of the run that models.train wrote")
-DATA_DIR = flags.DEFINE_string("data_dir", "", "folder of prepared data sets; default the run's own")
+DATA_DIR = flags.DEFINE_string("data_dir", "", "folder of prepared data sets; default: the one of the run")
 SPLIT = flags.DEFINE_enum("split", "validation", ["validation", "test"], "what to evaluate on")
 
 

@@ -22,7 +22,7 @@ class Activation(keras.layers.Activation):
     activations whose gradient is one op already, it is Keras's layer unchanged.
 
     Args:
-      activation: as Keras takes it.
+      activation: a function or its Keras name.
       compiled: whether XLA may be used.
     """
 

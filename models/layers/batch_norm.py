@@ -11,7 +11,7 @@ import tensorflow as tf
 class FusedBatchNormalization(keras.layers.Layer):
     """Batch normalisation over channels in one fused op: activations in the compute dtype, statistics in float32.
 
-    Keras's own layer casts bfloat16 activations to float32 and runs a dozen elementwise ops, which costs the more the
+    Keras's layer casts bfloat16 activations to float32 and runs a dozen elementwise ops, which costs the more the
     faster the machine multiplies bfloat16; `python -m benchmarks.train_step` prints the ratio. Ioffe and Szegedy 2015.
 
     Args:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from models.runtime import device
 
-LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's own kernel gradient is as fast
+LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's kernel gradient is as fast
 
 
 @keras.saving.register_keras_serializable("streaming_cifar100")
@@ -127,9 +127,9 @@ def kernel_gradient(
     for row_phase, image_rows, upstream_rows in rows:
         for column_phase, image_columns, upstream_columns in columns:
             phase = phases[row_phase][column_phase]
-            seen = tf.reshape(phase[:, image_rows, image_columns], [-1, channels])
-            answered = tf.reshape(upstream[:, upstream_rows, upstream_columns], [-1, filters])
-            products.append(tf.matmul(seen, answered, transpose_a=True))
+            inputs = tf.reshape(phase[:, image_rows, image_columns], [-1, channels])
+            outputs = tf.reshape(upstream[:, upstream_rows, upstream_columns], [-1, filters])
+            products.append(tf.matmul(inputs, outputs, transpose_a=True))
     return tf.reshape(tf.stack(products), [*kernel_size, channels, filters])
 
 

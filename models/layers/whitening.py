@@ -23,7 +23,7 @@ def layer() -> keras.layers.Layer:
 
 def has_stem(model: keras.Model) -> bool:
     """Whether a model has a whitening layer, which `fit` has to fill before it is trained."""
-    return any(found.name == LAYER for found in model.layers)
+    return any(layer.name == LAYER for layer in model.layers)
 
 
 def fit(model: keras.Model, images: np.ndarray) -> None:

@@ -1,1 +1,1 @@
-"""What a run tells: `report.json`, a table on the terminal, and a page with plots."""
+"""A run's report: `report.json`, a table on the terminal, and a page with plots."""

@@ -8,11 +8,11 @@ from markupsafe import Markup
 from models.reporting import confusion, confusion_plots, figures
 
 NUM_MISTAKES = 10
-COARSE_SOURCES = {"head": "from its own head", "summed": "summed from the fine probabilities"}
+COARSE_SOURCES = {"head": "from the coarse head", "summed": "summed from the fine probabilities"}
 
 
 def values(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What the template `confusion.html.jinja` shows of a `confusion.json`.
+    """The values of a `confusion.json` for the template `confusion.html.jinja`.
 
     Pictures are (name, note, SVG); tables are (caption, heads, rows of text).
     """
@@ -38,7 +38,12 @@ Table = tuple[str, list[str], list[list[str]]]
 
 def _mistakes(fine: confusion.Matrix) -> Table:
     rows = [
-        [mistake.true, mistake.predicted, figures.brief(100 * mistake.share), _yes_or_no(mistake.is_within_superclass)]
+        [
+            mistake.true,
+            mistake.predicted,
+            figures.brief(100 * mistake.share),
+            "yes" if mistake.is_within_superclass else "no",
+        ]
         for mistake in confusion.most_confused(fine, NUM_MISTAKES)
     ]
     return "Most frequent fine mistakes", ["true class", "predicted class", "of its images, %", "same superclass"], rows
@@ -49,7 +54,3 @@ def _superclasses(fine: confusion.Matrix | None, coarse: confusion.Matrix) -> Ta
     columns = {head: confusion.accuracy_by_superclass(matrix) for head, matrix in matrices.items() if matrix}
     rows = [[name, *(figures.percent(column[name]) for column in columns.values())] for name in coarse.names]
     return "Accuracy by superclass", ["superclass", *columns], rows
-
-
-def _yes_or_no(answer: bool) -> str:
-    return "yes" if answer else "no"

@@ -114,9 +114,9 @@ def brief(value: float | None) -> str:
 def own_coarse_key(report: dict[str, Any]) -> str:
     """The key of the coarse accuracy that is the model's own."""
     head, summed = "coarse_accuracy", "coarse_from_fine_accuracy"
-    own, other = (head, summed) if report["coarse_source"] == "head" else (summed, head)
+    chosen, other = (head, summed) if report["coarse_source"] == "head" else (summed, head)
     # A model with a single head has one of the two, whatever its preset chose for two heads.
-    return other if report[own] is None and report[other] is not None else own
+    return other if report[chosen] is None and report[other] is not None else chosen
 
 
 def _hours_and_minutes(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What a run scored and cost, and how it got there, as `report.html`: one file that needs nothing else.
+"""A run's page, `report.html`: metrics, cost, learning curves and configuration in one self-contained file.
 
 config.json, metrics.jsonl, report.json, confusion.json ──▶ values of the template ──▶ report.html
 """
@@ -55,10 +55,10 @@ def render(
 
     Args:
       path: the run's folder, for the command that repeats the run.
-      config: what `config.json` holds.
-      rows: what `metrics.jsonl` holds, at least one epoch.
-      report: what `report.json` holds.
-      confusion: what `confusion.json` holds; None for a run that was not evaluated since it was trained.
+      config: of `config.json`.
+      rows: of `metrics.jsonl`, at least one.
+      report: of `report.json`.
+      confusion: of `confusion.json`; None for a run that was not evaluated.
     """
     columns = [column for column in COLUMNS if any(row[column[0]] is not None for row in rows)]
     return TEMPLATES.get_template("page.html.jinja").render(
@@ -83,6 +83,6 @@ def render(
 
 
 def command_to_repeat(path: pathlib.Path) -> str:
-    """The shell command that trains the run in `path` anew, in a folder beside it."""
+    """The shell command that repeats the run in `path` in another folder."""
     config, run_dir = shlex.quote(str(path / "config.json")), shlex.quote(f"{path}-again")
     return f"python -m models.train --config={config} --run_dir={run_dir}"

@@ -30,7 +30,7 @@ MARKERS = {"fine": "o", "coarse": "s", "summed": "^", "total": "D"}
 MOST_MARKED_EPOCHS = 30  # with more, markers run into each other
 
 STYLE = {
-    "svg.fonttype": "none",  # text stays text: searchable, read aloud, in the page's own font
+    "svg.fonttype": "none",  # text stays text: searchable, read aloud, in the page's font
     "svg.hashsalt": "streaming-cifar100",  # otherwise identifiers are random
     "font.size": 10.5,
     "legend.fontsize": 9.5,
@@ -122,7 +122,7 @@ def _draw(axes: Axes, rows: Rows, line: Line, scale: float) -> None:
 def _limit(axes: Axes, rows: Rows, from_zero: bool) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     first, last = rows[0]["epoch"], rows[-1]["epoch"]
-    margin = max(0.02 * (last - first), 0.25)  # one epoch alone needs a width too
+    margin = max(0.02 * (last - first), 0.25)  # a single epoch needs a width too
     axes.set_xlim(first - margin, last + margin)
     if from_zero:
         axes.set_ylim(bottom=0)

@@ -23,21 +23,21 @@ class Progress:
     step: int = 0
     epoch: int = 0
     train_seconds: float = 0.0
-    epoch_seconds: float = 0.0  # of the epoch under way
+    epoch_seconds: float = 0.0  # of the current epoch
     peak_rss_mib: float = 0.0
-    metric_totals: list[float] = dataclasses.field(default_factory=list)  # of the epoch under way
+    metric_totals: list[float] = dataclasses.field(default_factory=list)  # of the current epoch
     rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of metrics.jsonl
-    final: dict[str, float] = dataclasses.field(default_factory=dict)  # validation's means, with the final weights
+    final: dict[str, float] = dataclasses.field(default_factory=dict)  # validation metrics of the final weights
     finished: bool = False
 
 
 def variables(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """Every variable of a run, in a fixed order."""
+    """The variables of a model and its optimizer, in a fixed order."""
     return [*model.variables, *optimizer.variables]
 
 
 def save(path: pathlib.Path, run_variables: list[keras.Variable], progress: Progress) -> None:
-    """Write the state beside `path`, make it durable, and put it in place in one rename."""
+    """Write the variables and the progress to `path`, durably and in one rename."""
     arrays = {f"{place:04d}": variable.numpy() for place, variable in enumerate(run_variables)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(path, durable=True) as temporary:

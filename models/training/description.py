@@ -1,4 +1,4 @@
-"""What a run prints before its first step: the way of the data, stage by stage, and the size of the work."""
+"""The text printed before a run's first step: the stages of the data, the model, the number of steps."""
 
 from models.config.training import TrainConfig
 from models.training.state import TrainState

@@ -18,7 +18,7 @@ class Evaluator:
     """Evaluates a model on padded, masked batches (`OpenedData.evaluation`), with one trace for all calls.
 
     Args:
-      model: answers logits for images.
+      model: maps images to logits.
       train: its heads and losses.
       flip_average: whether the logits of each image and of its mirror image are averaged; else a single view.
     """
@@ -29,7 +29,7 @@ class Evaluator:
         self._confusions = {
             name: tf.Variable(tf.zeros((num_classes, num_classes), tf.int64), trainable=False)
             for name, num_classes in NUM_CLASSES.items()
-            if name in (*train.head_names, "coarse")  # a fine head gives a coarse answer too
+            if name in (*train.head_names, "coarse")  # which a fine head predicts too
         }
 
         @tf.function(reduce_retracing=True)
@@ -45,7 +45,7 @@ class Evaluator:
         self._add_batch = add_batch
 
     def __call__(self, stream: tf.data.Dataset, num_expected: int) -> dict[str, float]:
-        """The mean losses and accuracies.
+        """Evaluate a stream of batches; returns the mean losses and accuracies.
 
         Raises:
           RuntimeError: the batches held more or fewer examples than `num_expected`.
@@ -64,17 +64,15 @@ class Evaluator:
 
     @property
     def confusions(self) -> dict[str, np.ndarray]:
-        """Of the last call, int64 [classes, classes] of each label that the model answers: `metrics.confusions`."""
+        """The confusion matrices of the last call, int64 [classes, classes] by label: `metrics.confusions`."""
         return {name: counts.numpy() for name, counts in self._confusions.items()}
 
 
 def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
-    """Evaluate a finished run's model on "validation" or "test"; its report gets the new figures, times stay.
+    """Evaluate a finished run's model on "validation" or "test" and write the metrics to its report.
 
-    What the report had of the other split stays in it, under `evaluations`.
-
-    The figures and the confusions, which `confusion.json` gets, are of a single view; accuracies averaged over an image
-    and its mirror image have keys of their own.
+    Metrics, and confusion matrices in `confusion.json`, are of a single view; accuracies averaged with the mirror image
+    have separate keys. The last metrics of each split stay in the report under `evaluations`.
 
     Args:
       run: the run's folder.
@@ -83,7 +81,7 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
-      errors.BadArgumentError: the folder is no run's, or nothing was held out for validation.
+      errors.BadArgumentError: the folder holds no run, or nothing was held out for validation.
     """
     run.refuse_unfinished()
     data, train = saved.configs(run.config())
@@ -95,6 +93,6 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
         means = single_view(stream, num_examples)
         averaged = Evaluator(model, train, flip_average=True)(stream, num_examples)
         evaluated = report.evaluated(split_name, num_examples, means)
-        found = confusion.document(split_name, metrics.coarse_source(train), opened.label_names, single_view.confusions)
-        run.write_confusion(found)
+        source = metrics.coarse_source(train)
+        run.write_confusion(confusion.document(split_name, source, opened.label_names, single_view.confusions))
         run.write_report(report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)}))

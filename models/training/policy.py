@@ -1,4 +1,4 @@
-"""What a run refuses before it begins, and when it ends early."""
+"""Checks before a run, and the end of a run whose validation accuracy has stalled."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def check_configs(data: DataConfig, config: TrainConfig) -> None:
     """Check that the network takes the data's resolutions and that `patience` has a validation part to monitor.
 
     Raises:
-      errors.BadArgumentError: one of both is not so.
+      errors.BadArgumentError: it does not, or nothing is held out.
     """
     sizes = set(ResolutionSchedule.from_shares(data.resolutions).sizes)
     if sizes != {FULL_SIZE} and not BUILDERS[config.architecture].takes_any_size:
@@ -34,10 +34,10 @@ def check_configs(data: DataConfig, config: TrainConfig) -> None:
 
 
 def check_callbacks(config: TrainConfig, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Check that no callback sets the learning rate beside a schedule.
+    """Check that not both a callback and a schedule set the learning rate.
 
     Raises:
-      errors.BadArgumentError: one does.
+      errors.BadArgumentError: both do.
     """
     for callback in callbacks:
         if isinstance(callback, RATE_SETTERS) and config.schedule != "constant":
@@ -62,7 +62,7 @@ def has_stalled(config: TrainConfig, rows: Sequence[dict[str, Any]]) -> bool:
 
 
 def reads_every_step(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback has a hook at the end of a step, which needs that step's own logs."""
+    """Whether a callback has a hook at the end of a step, which needs the logs of that step."""
     hooks = ("on_train_batch_end", "on_batch_end")
     defaults = {hook: getattr(keras.callbacks.Callback, hook) for hook in hooks}
     return any(getattr(getattr(callback, hook), "__func__", None) is not default for hook, default in defaults.items())

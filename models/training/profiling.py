@@ -8,9 +8,9 @@ NUM_CALLS = 5
 
 
 class Profiler(keras.callbacks.Callback):
-    """Writes a trace of calls 10 to 14 of the step to `path`: one is one step, or `steps_per_call` of them.
+    """Writes a trace of calls 10 to 14 of the step to `path`; a call is `steps_per_call` steps.
 
-    A training of fewer calls leaves a shorter trace, one of less than 11 none.
+    A training of fewer calls leaves a shorter trace, one of at most 10 none.
     """
 
     def __init__(self, path: str) -> None:
@@ -20,7 +20,7 @@ class Profiler(keras.callbacks.Callback):
         self._traces = False
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Begin with call 10, end before call 15."""
+        """Start the trace at call 10 and stop it before call 15."""
         if self._calls_begun == FIRST_CALL:
             tf.profiler.experimental.start(self._path)
             self._traces = True
@@ -29,7 +29,7 @@ class Profiler(keras.callbacks.Callback):
         self._calls_begun += 1
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """End with a training that is shorter."""
+        """Stop the trace of a training that ends before call 15."""
         self._stop()
 
     def _stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Keras's own progress bar, with the few figures that fit a line."""
+"""Keras's progress bar with the few metrics that fit a line."""
 
 from collections.abc import Mapping
 
@@ -15,10 +15,10 @@ SHOWN = {
 
 
 class ProgressBar(keras.callbacks.ProgbarLogger):
-    """Steps, time left, images a second and the running accuracies; the last line of an epoch adds validation's."""
+    """Shows steps, time left, images a second and the running accuracies; at an epoch's end also validation's."""
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
-        """Move on by a step."""
+        """Advance by a step."""
         super().on_train_batch_end(batch, _shown(logs))
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The state of a run: what a checkpoint holds, as one unit."""
+"""The state of a run: what a checkpoint saves and restores as one unit."""
 
 import contextlib
 from typing import Any
@@ -17,7 +17,7 @@ from pipeline.batches import OpenedData
 
 
 class TrainState:
-    """Model, optimizer, slow weights, metric totals and progress; continued from a run's folder where it has begun.
+    """Model, optimizer, slow weights, metric totals and progress, restored from the run's folder if it has begun.
 
     Args:
       opened: the data set.
@@ -42,7 +42,7 @@ class TrainState:
             self.step.slow_weights.reset()
 
     def checkpoint(self) -> None:
-        """Replace the checkpoint and the rows in the folder, if there is one."""
+        """Write the checkpoint and the rows to the folder, if there is one."""
         if self._folder is None:
             return
         self.progress.metric_totals = self.step.metric_totals.numpy().tolist()

@@ -1,4 +1,4 @@
-"""One training step on the device: augment, forward, backward, update; one traced graph a resolution."""
+"""One training step on the device: augment, forward, backward, update; one traced graph for each resolution."""
 
 from collections.abc import Sequence
 
@@ -53,7 +53,7 @@ class TrainStep:
         self._steps(list(batches), tf.constant(number, tf.int64), self._size_at(number))
 
     def steps_until_resize(self, number: int, at_most: int) -> int:
-        """How many steps from `number` on may go into one call of `run_steps`: those of its resolution."""
+        """The number of steps from `number` on, at most `at_most`, that have its resolution."""
         later = range(number + 1, number + at_most)
         return next((step for step in later if self._size_at(step) != self._size_at(number)), number + at_most) - number
 
@@ -97,15 +97,22 @@ class TrainStep:
         rate = schedules.learning_rate(self._config, number, self._total_steps)
         if rate is not None:
             self._optimizer.learning_rate.assign(rate)
-        guard = _OverflowGuard(self._model, self._optimizer)
-        states = [variable for variable in self._model.non_trainable_variables if "int" in variable.dtype]
-        seeds = [(state, tf.identity(state.value)) for state in states]
+        scales_loss = isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer)
+        states = [state for state in self._model.non_trainable_variables if scales_loss or "int" in state.dtype]
+        before = [(state, tf.identity(state.value)) for state in states]
         logits, gradients = self._gradients(images, labels)
         if self._config.sam_radius:
-            gradients = self._gradients_uphill(images, labels, gradients, seeds)
-        guard.check(gradients)
+            gradients = self._gradients_uphill(images, labels, gradients, before)
+        totals = metrics.metric_totals(self._config, logits, labels)
+        if scales_loss:
+            # Keras skips only the update of the weights where a gradient overflows: the infinity of the forward pass
+            # would stay in batch normalisation's statistics, and the step would count in the epoch's metrics.
+            is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
+            for state, value in before:
+                state.assign(tf.where(is_finite, state.value, value))
+            totals = tf.where(is_finite, totals, tf.zeros_like(totals))
         self._optimizer.apply(gradients, self._model.trainable_variables)
-        self.metric_totals.assign_add(guard.zero_if_skipped(metrics.metric_totals(self._config, logits, labels)))
+        self.metric_totals.assign_add(totals)
 
     def _gradients(
         self, images: tf.Tensor, labels: dict[str, tf.Tensor]
@@ -122,50 +129,25 @@ class TrainStep:
         images: tf.Tensor,
         labels: dict[str, tf.Tensor],
         gradients: list[tf.Tensor],
-        seeds: list[tuple[keras.Variable, tf.Tensor]],
+        states: list[tuple[keras.Variable, tf.Tensor]],
     ) -> list[tf.Tensor]:
-        """The gradients at the weights nearby where the loss is highest (SAM, Foret et al. 2020, arXiv 2010.01412).
+        """The gradients at the nearby weights of the highest loss (SAM, Foret et al. 2020, arXiv 2010.01412).
 
-        Weights and moving statistics are as before afterwards, to the last bit. `seeds` are those of dropout and what
-        they were before the first pass: both passes drop the same.
+        Restores weights and moving statistics to the last bit. `states` are variables with their values before the
+        first pass; integers are seeds of dropout, so that both passes drop the same units.
         """
         variables = self._model.trainable_variables
         before = [(variable, tf.identity(variable.value)) for variable in self._model.variables]
         length = self._config.sam_radius / tf.linalg.global_norm(gradients)
         for variable, gradient in zip(variables, gradients, strict=True):
             variable.assign_add(length * gradient)
-        for seed, value in seeds:
-            seed.assign(value)
+        for state, value in states:
+            if "int" in state.dtype:
+                state.assign(value)
         _, uphill = self._gradients(images, labels)
         for variable, value in before:
             variable.assign(value)
         return uphill
-
-
-class _OverflowGuard:
-    """Lets a step that loss scaling skips leave no trace: in batch normalisation's statistics, in the epoch's sums.
-
-    Keras skips the update of the weights alone; an overflow in the forward pass would leave its infinity in them.
-    Without loss scaling this does nothing, and a loss that is not a number stays to be seen.
-    """
-
-    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
-        self._scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        self._variables = model.non_trainable_variables if self._scales else []
-        self._before = [tf.identity(variable.value) for variable in self._variables]
-        self._is_finite = tf.constant(True)
-
-    def check(self, gradients: list[tf.Tensor]) -> None:
-        """See whether the step will be skipped, and put the statistics back if so."""
-        if not self._scales:
-            return
-        self._is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(gradient)) for gradient in gradients])
-        for variable, before in zip(self._variables, self._before, strict=True):
-            variable.assign(tf.where(self._is_finite, variable.value, before))
-
-    def zero_if_skipped(self, sums: tf.Tensor) -> tf.Tensor:
-        """The sums of a batch that was trained on; zeros, its number of examples too, for one that was skipped."""
-        return tf.where(self._is_finite, sums, tf.zeros_like(sums))
 
 
 def _uses_xla(config: TrainConfig) -> bool:

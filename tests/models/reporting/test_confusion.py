@@ -159,7 +159,7 @@ def test_section_tables_the_mistakes_and_the_superclasses():
 def test_section_of_a_single_coarse_head_has_only_what_it_has():
     text = section(False)
     assert text.count("<svg") == 1
-    assert "from its own head" in text
+    assert "from the coarse head" in text
     assert "fine" not in re.sub("<svg.*</svg>", "", text, flags=re.DOTALL).lower()
     coarse = confusion.accuracy_by_superclass(matrix("coarse"))["fish"]
     assert f"<td>fish</td><td>{100 * coarse:.2f}</td></tr>" in text
