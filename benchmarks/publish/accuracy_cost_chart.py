@@ -1,8 +1,9 @@
-"""Recipes as points over their cost -> a figure, each with its name beside it."""
+"""The chart of accuracy over training cost: a point with its name for each recipe."""
 
 import dataclasses
 import itertools
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,7 +13,6 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
@@ -20,17 +20,17 @@ from matplotlib.transforms import Bbox
 
 from benchmarks.publish import label_placement
 from benchmarks.publish.our_results import Measured
-from benchmarks.publish.published_results import PUBLISHED, STUDY_FINE_PERCENT, Recipe
+from benchmarks.publish.published_results import ORIGINAL_FINE_PERCENT, PUBLISHED, Recipe
 from models.reporting import plots
 
 INCHES, DOTS_PER_INCH = (9.0, 6.6), 200  # twice the pixels of a page of 900
 AXES = (0.064, 0.172, 0.922, 0.65)  # left, bottom, width, height, as shares of the figure's
 LEFT, LEGEND_TOP = 0.017, 0.904
-OURS, STUDY, PUBLISHED_GREY = plots.COLOURS["fine"], plots.COLOURS["coarse"], "#6b7480"
+OURS, ORIGINAL, PUBLISHED_COLOUR = plots.COLOURS["fine"], plots.COLOURS["coarse"], "#6b7480"
 INK = "#1b222c"
 MARKER_POINTS = 7.0
 
-# What a marker says: round is ours; a square is of one view an image; filled is a cost that somebody counted.
+# Markers: round is ours; a square is a single view of each image; filled is a cost that was counted.
 MEANINGS = {
     ("o", True): "ours: one view an image, cost counted",
     ("s", True): "published: one view, cost as stated",
@@ -42,7 +42,7 @@ MEANINGS = {
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """What is marked and named; `spread` is above and below, in per cent."""
+    """A recipe on the chart; `spread` is the length of its error bar to either side, in per cent."""
 
     label: str
     petaflop: float
@@ -52,17 +52,12 @@ class Point:
 
     @property
     def is_ours(self) -> bool:
-        """Ours stand out."""
+        """Whether it is a recipe of ours, which stands out."""
         return self.kind == ("o", True)
-
-    @property
-    def colour(self) -> str:
-        """Of the mark, its line and, for ours, its name."""
-        return OURS if self.is_ours else PUBLISHED_GREY
 
 
 def draw(ours: Sequence[Measured], published: Sequence[Recipe] = PUBLISHED) -> Figure:
-    """The chart of our recipes beside published ones, with what it means and where it comes from in words."""
+    """The chart of our recipes and published ones, with a legend and footnotes."""
     points = [*map(_of_ours, ours), *map(_of_published, published)]
     with matplotlib.style.context(["default", plots.STYLE]):  # not the user's own matplotlibrc
         figure = Figure(figsize=INCHES, dpi=DOTS_PER_INCH)
@@ -71,8 +66,8 @@ def draw(ours: Sequence[Measured], published: Sequence[Recipe] = PUBLISHED) -> F
         for point in points:
             _mark(axes, point)
         _legend(figure, points)
-        _words(figure, ours)
-        _name(figure, axes, points, _mark_study(axes))
+        _texts(figure, ours)
+        _name(figure, axes, points, _mark_original_study(axes))
     return figure
 
 
@@ -89,7 +84,7 @@ def _of_published(recipe: Recipe) -> Point:
 
 def _scale(axes: Axes, points: Iterable[Point]) -> None:
     costs = [point.petaflop for point in points]
-    percents = [STUDY_FINE_PERCENT, *(point.percent for point in points)]
+    percents = [ORIGINAL_FINE_PERCENT, *(point.percent for point in points)]
     axes.set_xlim(min(costs) / 1.8, max(costs) * 1.8)
     axes.set_ylim(math.floor(min(percents)) - 1.5, math.ceil(max(percents)) + 1.5)
     axes.set_xlabel("training cost (PFLOP, logarithmic)")
@@ -99,51 +94,36 @@ def _scale(axes: Axes, points: Iterable[Point]) -> None:
 
 def _mark(axes: Axes, point: Point) -> None:
     bar: dict[str, Any] = {"yerr": point.spread, "capsize": 3.5, "elinewidth": 1.4} if point.spread else {}
-    axes.errorbar(
-        point.petaflop, point.percent, **_marker(point.kind, point.colour), **bar, zorder=4 if point.is_ours else 3
-    )
+    axes.errorbar(point.petaflop, point.percent, **_marker(point.kind), **bar, zorder=4 if point.is_ours else 3)
 
 
-def _marker(kind: tuple[str, bool], colour: str) -> dict[str, Any]:
+def _colour(kind: tuple[str, bool]) -> str:
+    return OURS if kind == ("o", True) else PUBLISHED_COLOUR
+
+
+def _marker(kind: tuple[str, bool]) -> dict[str, Any]:
     marker, filled = kind
-    return {
-        "marker": marker,
-        "markersize": MARKER_POINTS,
-        "markerfacecolor": colour if filled else "white",
-        "markeredgewidth": 1.3,
-        "color": colour,
-        "linestyle": "",
-    }
+    face = _colour(kind) if filled else "white"
+    size = {"markersize": MARKER_POINTS, "markeredgewidth": 1.3, "linestyle": ""}
+    return {"marker": marker, "markerfacecolor": face, "color": _colour(kind), **size}
 
 
-def _legend(figure: Figure, points: Iterable[Point]) -> Legend:
-    """Above the axes, where no point can come to lie; says what there is and nothing else."""
-    colours = {point.kind: point.colour for point in points}
-    handles = [
-        Line2D([], [], **_marker(kind, colours[kind]), label=meaning)
-        for kind, meaning in MEANINGS.items()
-        if kind in colours
-    ]
-    return figure.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(LEFT, LEGEND_TOP),
-        ncols=2,
-        fontsize=8.5,
-        handlelength=1.2,
-        borderpad=0,
-        borderaxespad=0,
-        columnspacing=3,
-    )
+def _legend(figure: Figure, points: Iterable[Point]) -> None:
+    """Explain each kind of marker that there is, above the axes, where no point lies."""
+    kinds = {point.kind for point in points}
+    handles = [Line2D([], [], **_marker(kind), label=text) for kind, text in MEANINGS.items() if kind in kinds]
+    spaces: dict[str, Any] = {"handlelength": 1.2, "borderpad": 0, "borderaxespad": 0, "columnspacing": 3}
+    figure.legend(handles=handles, fontsize=8.5, loc="upper left", bbox_to_anchor=(LEFT, LEGEND_TOP), ncols=2, **spaces)
 
 
-def _words(figure: Figure, ours: Sequence[Measured]) -> None:
+def _texts(figure: Figure, ours: Sequence[Measured]) -> None:
     """Title above and footnotes below."""
     title = "CIFAR-100: what a training costs, and what it reaches"
     figure.text(LEFT, 0.958, title, fontsize=14, fontweight="bold", color=INK)
     subtitle = "Fine accuracy (100 classes) on the test images, against the arithmetic of the whole training"
     figure.text(LEFT, 0.924, subtitle, fontsize=10)
-    by_images = itertools.groupby(sorted(ours, key=_num_train), key=_num_train)
+    num_train = operator.attrgetter("num_train")
+    by_images = itertools.groupby(sorted(ours, key=num_train), key=num_train)
     images = "; ".join(f"{num:,} ({', '.join(recipe.name for recipe in group)})" for num, group in by_images)
     notes = (
         "1 PFLOP = 1e15 operations, as 6 x multiply-adds x images x epochs: convolutions and dense layers, forward and "
@@ -155,32 +135,28 @@ def _words(figure: Figure, ours: Sequence[Measured]) -> None:
     figure.text(LEFT, 0.018, "\n".join(notes), fontsize=7.8, linespacing=1.45, parse_math=False)
 
 
-def _num_train(recipe: Measured) -> int:
-    return recipe.num_train
-
-
-def _mark_study(axes: Axes) -> tuple[Artist, ...]:
-    """The line that the project had to cross, and its name."""
-    line = axes.axhline(STUDY_FINE_PERCENT, color=STUDY, linestyle=(0, (6, 3)), linewidth=1.4, zorder=1)
+def _mark_original_study(axes: Axes) -> tuple[Artist, ...]:
+    """A line at the accuracy of the original study, and its name."""
+    line = axes.axhline(ORIGINAL_FINE_PERCENT, color=ORIGINAL, linestyle=(0, (6, 3)), linewidth=1.4, zorder=1)
     name = axes.annotate(
-        f"the study that this project replaces: {STUDY_FINE_PERCENT:g} %, cost not known",
-        (1, STUDY_FINE_PERCENT),
+        f"the original study: {ORIGINAL_FINE_PERCENT:g} %, cost unknown",
+        (1, ORIGINAL_FINE_PERCENT),
         xycoords=axes.get_yaxis_transform(),
         xytext=(-4, -4),
         textcoords="offset points",
         ha="right",
         va="top",
-        color=STUDY,
+        color=ORIGINAL,
         fontsize=8.5,
     )
     return line, name
 
 
-def _name(figure: Figure, axes: Axes, points: Sequence[Point], beside: Iterable[Artist]) -> None:
-    """Write each point's name at a free place near it, clear of what lies `beside`."""
+def _name(figure: Figure, axes: Axes, points: Sequence[Point], obstacles: Iterable[Artist]) -> None:
+    """Write the name of each point at a free place near it that overlaps no obstacle."""
     renderer = FigureCanvasAgg(figure).get_renderer()
-    taken = [artist.get_window_extent(renderer) for artist in beside]
-    names = [_written(figure, point) for point in points]
+    taken = [artist.get_window_extent(renderer) for artist in obstacles]
+    names = [_write(figure, point) for point in points]
     labels = [
         label_placement.Label(_mark_box(axes, point), name.get_window_extent(renderer).size)
         for point, name in zip(points, names, strict=True)
@@ -193,17 +169,17 @@ def _name(figure: Figure, axes: Axes, points: Sequence[Point], beside: Iterable[
         name.set_multialignment("left" if place.box.x0 > label.mark.x0 else "right")
         if place.leader:
             ends = to_figure.transform(place.leader.vertices)
-            figure.add_artist(Line2D(*ends.T, color=point.colour, linewidth=0.8))
+            figure.add_artist(Line2D(*ends.T, color=_colour(point.kind), linewidth=0.8))
 
 
-def _written(figure: Figure, point: Point) -> Text:
+def _write(figure: Figure, point: Point) -> Text:
     text = figure.text(0, 0, point.label, ha="center", va="center", fontsize=8.5, parse_math=False)
     if point.is_ours:
-        text.set(color=point.colour, fontsize=10, fontweight="bold")
+        text.set(color=OURS, fontsize=10, fontweight="bold")
     return text
 
 
 def _mark_box(axes: Axes, point: Point) -> Bbox:
-    """In pixels, error bars included."""
+    """The box of a point in pixels, with its error bar."""
     ends = [(point.petaflop, point.percent - point.spread), (point.petaflop, point.percent + point.spread)]
     return Bbox(axes.transData.transform(ends)).padded((MARKER_POINTS / 2 + 1) * DOTS_PER_INCH / 72)

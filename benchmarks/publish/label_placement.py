@@ -1,7 +1,6 @@
-"""Places for the names of marked points: each goes where it covers nothing, as near to its mark as it can.
+"""Places for the names of points in a chart: each as near to its mark as it can be without overlapping anything.
 
-Deterministic, and without a hand that moves names about: a point that appears later finds its place by itself. Lengths
-are in pixels; y grows upwards.
+Deterministic. Lengths are in pixels; y grows upwards.
 """
 
 import dataclasses
@@ -21,7 +20,7 @@ SIDE = 0.4  # how far a direction leans to a side before a name is held by its e
 
 @dataclasses.dataclass(frozen=True)
 class Label:
-    """A name to place: the box of what it names, and the name's own width and height."""
+    """A name to place: the box of its mark, and the width and height of the name."""
 
     mark: Bbox
     size: tuple[float, float]
@@ -29,22 +28,20 @@ class Label:
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a name goes, and whether a line leads from it to its mark."""
+    """The box of a placed name, and the line from its mark where that is far away."""
 
     box: Bbox
     leader: Path | None = None
 
 
 def find(labels: Sequence[Label], bounds: Bbox, taken: Sequence[Bbox], pixels_per_point: float) -> list[Place]:
-    """A place for each label, the first ones choosing first.
-
-    A line crosses something only where no name could be free otherwise, and a name where nothing is free at all.
+    """A place for each label, in their order: free with a line that crosses nothing, else free, else the nearest.
 
     Args:
       labels: names and their marks.
-      bounds: what no name may leave.
-      taken: what no name may cover, beside the marks.
-      pixels_per_point: how large a point is.
+      bounds: box that names stay inside.
+      taken: boxes that no name may overlap; nor may it overlap a mark.
+      pixels_per_point: pixels in a typographic point.
     """
     bounds = bounds.padded(-CLEARANCE_POINTS * pixels_per_point)
     places: list[Place] = []

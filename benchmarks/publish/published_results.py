@@ -1,4 +1,4 @@
-"""What others report for fine accuracy on CIFAR-100's test images, trained from scratch, and what their training costs.
+"""Published fine accuracies on CIFAR-100's test images, trained from scratch, and the cost of the training.
 
 Few say their cost. Others' is estimated here as our own is (models/reporting/flops.py): 6 x multiply-adds of an image x
 50,000 images x epochs, with fewer multiply-adds in the epochs at a lower resolution.
@@ -48,4 +48,4 @@ PUBLISHED = (
     Recipe("WRN-28-10, 200 epochs", 79.8, 315.0, "google/uncertainty-baselines"),
 )
 
-STUDY_FINE_PERCENT = 61.88  # the final fine model of the study that this project replaces; its cost is not known
+ORIGINAL_FINE_PERCENT = 61.88  # the original study's final fine model; its cost is unknown
