@@ -88,11 +88,9 @@ COLUMNS: list[Column[Measured]] = [
     Column("fine (%)", _spread(lambda _: "fine_accuracy"), is_number=True),
     Column("coarse (%)", _spread(figures.own_coarse_key), is_number=True),
     Column("PFLOP", lambda recipe: f"{recipe.petaflop:#.3g}", is_number=True),
-    Column(
-        "seconds", lambda recipe: f"{min(report['train_seconds'] for report in recipe.reports):,.0f}", is_number=True
-    ),
-    Column("MiB", lambda recipe: f"{max(report['peak_rss_mib'] for report in recipe.reports):,.0f}", is_number=True),
-    Column("parameters", lambda recipe: f"{recipe.reports[0]['num_parameters']:,}", is_number=True),
+    Column("seconds", _of_first_seed("train_seconds"), is_number=True),
+    Column("MiB", _of_first_seed("peak_rss_mib"), is_number=True),
+    Column("parameters", _of_first_seed("num_parameters"), is_number=True),
 ]
 
 
