@@ -47,9 +47,10 @@ class AffineTransform(Augmentation):
         return warp(images, self.matrices(drawn, height, width), self.fill, self.fill_value)
 
     def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        constant = {"fill_value": self.fill_value} if self.fill == "constant" else {}
-        return {"fill": self.fill, **constant}
+        """As in the base class; how to fill only where it has an effect."""
+        unread = () if self.fill == "constant" else ("fill_value",)
+        unread = unread if self.reaches_outside else ("fill", "fill_value")
+        return {name: value for name, value in super().parameters().items() if name not in unread}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -95,7 +96,7 @@ class Fused(AffineTransform):
         return {"parts": list(self.parts)}
 
     def get_config(self) -> dict[str, Any]:
-        """What a saved model needs to make the layer again."""
+        """The configuration with which Keras builds the layer of a saved model."""
         return {**super().get_config(), "parts": [keras.saving.serialize_keras_object(part) for part in self.parts]}
 
 

@@ -120,17 +120,6 @@ class AugMix(Augmentation):
             parts.append(" ".join([f"{share:.0%}", *chain]))
         return ", ".join(parts)
 
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {
-            "severity": self.severity,
-            "width": self.width,
-            "depth": self.depth,
-            "alpha": self.alpha,
-            "size": self.size,
-            "fill_value": self.fill_value,
-        }
-
 
 def _dirichlet(seed: tf.Tensor, num_images: tf.Tensor, count: int, alpha: float) -> tf.Tensor:
     """float32 [B, count] from Dirichlet(alpha, ...), as gammas divided by their sum."""

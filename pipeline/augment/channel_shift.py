@@ -32,7 +32,3 @@ class ChannelShift(Augmentation):
     def describe(self, drawn: Any) -> str:
         """Such as "+0.12"."""
         return f"{drawn:+.2f}"
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"max_fraction": self.max_fraction}

@@ -67,12 +67,3 @@ class ColorJitter(Augmentation):
         """Such as "brightness 1.12, contrast 0.87, saturation 1.30, hue +22°"."""
         factors = f"brightness {drawn.brightness:.2f}, contrast {drawn.contrast:.2f}"
         return f"{factors}, saturation {drawn.saturation:.2f}, hue {360 * drawn.hue:+.0f}°"
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {
-            "brightness": self.brightness,
-            "contrast": self.contrast,
-            "saturation": self.saturation,
-            "hue": self.hue,
-        }

@@ -43,10 +43,6 @@ class Crop(Augmentation):
         """Where in its room the window lies, such as "25% down, 60% right"."""
         return f"{drawn[0]:.0%} down, {drawn[1]:.0%} right"
 
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"size": self.size, "padding": self.padding}
-
     def _begin(self, drawn: tf.Tensor, length: int) -> tf.Tensor:
         """int32 [B]: where the window begins, counted from the image's own first pixel; every place as likely."""
         places = length + 2 * self.padding - self.size + 1

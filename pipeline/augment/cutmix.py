@@ -23,7 +23,3 @@ class CutMix(Mixing):
     def draw(self, seed: tf.Tensor, views: Views) -> Blend:
         """Partners, shares and boxes."""
         return draw_blend(seed, views, self.alpha, self.alpha, 1.0, self.probability)
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"alpha": self.alpha, "probability": self.probability}

@@ -33,7 +33,3 @@ class Cutout(Augmentation):
     def describe(self, drawn: Any) -> str:
         """Where the square is."""
         return f"about {drawn[0]:.0%} down, {drawn[1]:.0%} right"
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"pixels": self.pixels, "fill_value": self.fill_value}

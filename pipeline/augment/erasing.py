@@ -46,7 +46,3 @@ class RandomErasing(Augmentation):
     def describe(self, drawn: Any) -> str:
         """How large the box is."""
         return f"{drawn[0]:.0%} high, {drawn[1]:.0%} wide" if drawn[0] else "as it is"
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"probability": self.probability, "fill_value": self.fill_value}

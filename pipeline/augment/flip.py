@@ -15,9 +15,6 @@ class _Flip(AffineTransform):
 
     reaches_outside = False
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """Bool [B]: which images are mirrored."""
         return chosen(seed, views.count, 0.5)
@@ -25,10 +22,6 @@ class _Flip(AffineTransform):
     def describe(self, drawn: Any) -> str:
         """Whether it is mirrored."""
         return "mirrored" if drawn else "as it is"
-
-    def parameters(self) -> dict[str, Any]:
-        """Nothing to choose."""
-        return {}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

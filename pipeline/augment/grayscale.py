@@ -30,7 +30,3 @@ class Grayscale(Augmentation):
     def describe(self, drawn: Any) -> str:
         """Whether it turned grey."""
         return "grey" if drawn else "as it is"
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"probability": self.probability}

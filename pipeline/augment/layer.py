@@ -5,6 +5,9 @@ what was drawn. A training step uses a tuple of transforms through `composition.
 is a layer like any other, active in training alone, and only there it has a state: the counter of its draws.
 """
 
+import inspect
+import itertools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -91,16 +94,24 @@ class Augmentation(keras.layers.Layer):
         return input_shape
 
     def parameters(self) -> dict[str, Any]:
-        """What the transform was made with, by the names of its constructor's arguments."""
-        return {}
+        """The arguments of the constructor but `seed` and Keras's: each is an attribute of the same name."""
+        classes = itertools.takewhile(lambda kind: kind is not Augmentation, type(self).__mro__)
+        constructors = [vars(kind)["__init__"] for kind in classes if "__init__" in vars(kind)]
+        arguments = (argument for constructor in constructors for argument in _arguments(constructor))
+        return {name: getattr(self, name) for name in arguments}
 
     def get_config(self) -> dict[str, Any]:
-        """What a saved model needs to make the layer again."""
+        """The configuration with which Keras builds the layer of a saved model."""
         return {**super().get_config(), "seed": self.seed, **self.parameters()}
 
     def __repr__(self) -> str:
-        """As one would write it: `Rotation(max_degrees=90.0, fill='nearest')`."""
+        """The call that makes the transform: `Rotation(max_degrees=90.0, fill='nearest')`."""
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.parameters().items())})"
+
+
+def _arguments(constructor: Callable[..., None]) -> list[str]:
+    parameters = list(inspect.signature(constructor).parameters.values())[1:]
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
 
 
 def of_replica(seed: tf.Tensor) -> tf.Tensor:

@@ -23,7 +23,3 @@ class MixUp(Mixing):
     def draw(self, seed: tf.Tensor, views: Views) -> Blend:
         """Partners and shares."""
         return draw_blend(seed, views, self.alpha, self.alpha, 0.0, self.probability)
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"alpha": self.alpha, "probability": self.probability}

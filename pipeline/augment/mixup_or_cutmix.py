@@ -22,7 +22,3 @@ class MixUpOrCutMix(Mixing):
     def draw(self, seed: tf.Tensor, views: Views) -> Blend:
         """Partners, shares and boxes."""
         return draw_blend(seed, views, self.mixup_alpha, self.cutmix_alpha, 0.5, self.probability)
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"mixup_alpha": self.mixup_alpha, "cutmix_alpha": self.cutmix_alpha, "probability": self.probability}

@@ -58,12 +58,3 @@ class RandAugment(Augmentation):
     def describe(self, drawn: Any) -> str:
         """Such as "ShearX +0.09, Equalize"."""
         return ", ".join(map(describe, drawn.operation, drawn.magnitude))
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {
-            "num_operations": self.num_operations,
-            "magnitude": self.magnitude,
-            "size": self.size,
-            "fill_value": self.fill_value,
-        }

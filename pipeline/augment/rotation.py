@@ -31,7 +31,3 @@ class Rotation(AffineTransform):
     def describe(self, drawn: Any) -> str:
         """Such as "+34°"."""
         return f"{drawn:+z.0f}°"
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"max_degrees": self.max_degrees, **super().parameters()}

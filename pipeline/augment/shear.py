@@ -33,7 +33,3 @@ class Shear(AffineTransform):
     def describe(self, drawn: Any) -> str:
         """Such as "slant +3.2°"."""
         return f"slant {drawn:+.2g}°"
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"max_degrees": self.max_degrees, **super().parameters()}

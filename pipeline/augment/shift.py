@@ -32,7 +32,3 @@ class Shift(Augmentation):
     def describe(self, drawn: Any) -> str:
         """Such as "down +1, right -2 px"."""
         return f"down {drawn[0]:+d}, right {drawn[1]:+d} px"
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"max_pixels": self.max_pixels}

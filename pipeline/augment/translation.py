@@ -28,7 +28,3 @@ class Translation(AffineTransform):
     def describe(self, drawn: Any) -> str:
         """Such as "right +0.10, down -0.05"."""
         return f"right {drawn[0]:+.2f}, down {drawn[1]:+.2f}"
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"max_fraction": self.max_fraction, **super().parameters()}

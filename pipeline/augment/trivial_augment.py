@@ -39,7 +39,3 @@ class TrivialAugmentWide(Augmentation):
     def describe(self, drawn: Any) -> str:
         """Such as "Rotate +87°"."""
         return describe(drawn.operation, drawn.magnitude)
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"fill_value": self.fill_value}

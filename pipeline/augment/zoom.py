@@ -31,7 +31,3 @@ class Zoom(AffineTransform):
     def describe(self, drawn: Any) -> str:
         """How much of each is shown, such as "width 0.85, height 1.10"."""
         return f"width {drawn[0]:.2f}, height {drawn[1]:.2f}"
-
-    def parameters(self) -> dict[str, Any]:
-        """What the transform was made with."""
-        return {"max_fraction": self.max_fraction, **super().parameters()}
