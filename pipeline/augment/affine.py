@@ -1,8 +1,8 @@
-"""Geometry as matrices: transforms that move pixels, and the one op that any number of them fuse into.
+"""Affine transforms as matrices, and their fusion into one.
 
-A matrix maps where a pixel stands in the result to where it is taken from, in pixels (x, y, 1) counted from the image's
-centre. Transforms one after the other are therefore their matrices multiplied in that order, and images are resampled
-once however many there are: faster, and sharper than resampling each time.
+A matrix maps a pixel's position in the result to its position in the image, in pixels (x, y, 1) from the centre.
+A sequence of transforms is therefore the product of their matrices in that order, and images are resampled once: faster
+and sharper than once a transform.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ FILLS = ("nearest", "reflect", "constant")
 
 
 class AffineTransform(Augmentation):
-    """A transform that is a matrix for each image.
+    """Base of the transforms that are one matrix an image.
 
     Args:
-      fill: what is taken for pixels outside of the image: "nearest", the border's; "reflect", the image mirrored
-        without repeating its border; "constant", `fill_value`.
+      fill: the values of pixels outside of the image: "nearest", those of the border; "reflect", those of the image
+        mirrored without repeating its border; "constant", `fill_value`.
       fill_value: 0 to 255.
 
     Attributes:
-      reaches_outside: whether pixels outside of the image can be taken at all.
+      reaches_outside: whether the transform can sample outside of the image.
     """
 
     reaches_outside = True
@@ -42,7 +42,7 @@ class AffineTransform(Augmentation):
         raise NotImplementedError
 
     def apply(self, images: tf.Tensor, drawn: Any) -> tf.Tensor:
-        """Resample the images, bilinearly."""
+        """Resample the images bilinearly."""
         height, width = images.shape[1:3]
         return warp(images, self.matrices(drawn, height, width), self.fill, self.fill_value)
 
@@ -55,16 +55,16 @@ class AffineTransform(Augmentation):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Fused(AffineTransform):
-    """Affine transforms, one after the other, as one: their matrices multiplied, the images resampled once.
+    """A sequence of affine transforms as one: their matrices multiplied, the images resampled once.
 
     Args:
-      parts: in the order that they are applied; all fill in the same way, but for flips, which never have to.
+      parts: the transforms in order; all but flips fill in the same way.
     """
 
     def __init__(self, parts: Sequence[AffineTransform], **kwargs: Any) -> None:
         parts = [keras.saving.deserialize_keras_object(part) if isinstance(part, dict) else part for part in parts]
         if not fills_alike(parts):
-            raise ValueError(f"{parts}: expected affine transforms that fill in the same way")
+            raise ValueError(f"{parts}: expected affine transforms with the same fill")
         leading = next((part for part in parts if part.reaches_outside), parts[0])
         kwargs |= {"fill": leading.fill, "fill_value": leading.fill_value}
         super().__init__(**kwargs)
@@ -76,19 +76,19 @@ class Fused(AffineTransform):
             part.build(input_shape)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tuple[Any, ...]:
-        """What each part draws."""
+        """The draw of each part."""
         return tuple(part.draw(seeds.fold(seed, place), views) for place, part in enumerate(self.parts))
 
     def matrices(self, drawn: tuple[Any, ...], height: int, width: int) -> tf.Tensor:
         """The product of the parts' matrices."""
         first, *others = [part.matrices(of, height, width) for part, of in zip(self.parts, drawn, strict=True)]
         for matrix in others:
-            # No matmul: GPUs round its factors to ten bits (TF32) unless told otherwise, and that moves pixels.
+            # No matmul: by default GPUs round its factors to ten bits (TF32), which moves pixels.
             first = tf.reduce_sum(first[:, :, :, None] * matrix[:, None, :, :], axis=2)
         return first
 
     def describe(self, drawn: tuple[Any, ...]) -> str:
-        """What each part drew."""
+        """The draw of each part as text."""
         return ", ".join(part.describe(of) for part, of in zip(self.parts, drawn, strict=True))
 
     def parameters(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Fused(AffineTransform):
 
 
 def fills_alike(transforms: Sequence[Augmentation]) -> bool:
-    """Whether these are affine transforms that can be fused into one, since they fill in the same way."""
+    """Whether these are affine transforms with the same fill, which can be fused into one."""
     if not all(isinstance(transform, AffineTransform) for transform in transforms):
         return False
     reaching = [transform for transform in transforms if transform.reaches_outside]
@@ -124,7 +124,7 @@ def matrix(
 
 
 def warp(images: tf.Tensor, matrices: tf.Tensor, fill: str = "nearest", fill_value: float = 0.0) -> tf.Tensor:
-    """Take each pixel of the result from where its image's matrix says, interpolated bilinearly.
+    """Resample images bilinearly, each by its matrix.
 
     Args:
       images: float32 [B, H, W, C].
@@ -145,10 +145,10 @@ def warp(images: tf.Tensor, matrices: tf.Tensor, fill: str = "nearest", fill_val
     inside = _coverage(x, width) * _coverage(y, height)
     x, y = (_folded(x, width), _folded(y, height)) if fill == "reflect" else (x, y)
     x, y = tf.clip_by_value(x, 0.0, width - 1.0), tf.clip_by_value(y, 0.0, height - 1.0)
-    # The last pixel is reached from the one before it, so that all four neighbours exist.
+    # At most the last but one, so that all four neighbours exist.
     left, top = tf.minimum(tf.floor(x), width - 2.0), tf.minimum(tf.floor(y), height - 2.0)
     right_share, bottom_share = tf.reshape(x - left, [-1, 1]), tf.reshape(y - top, [-1, 1])
-    # All images as one list of pixels: XLA gathers from that more than twice as fast as from each image by itself.
+    # One list of the pixels of all images: XLA gathers from it more than twice as fast as from a batch of images.
     pixels = tf.reshape(images, [-1, channels])
     first_pixel = height * width * tf.range(tf.shape(images)[0])
     corner = tf.reshape(tf.cast(top * width + left, tf.int32) + first_pixel[:, None], [-1])
@@ -165,10 +165,10 @@ def warp(images: tf.Tensor, matrices: tf.Tensor, fill: str = "nearest", fill_val
 
 
 def _coverage(place: tf.Tensor, size: int) -> tf.Tensor:
-    """How much of a pixel at `place` is the image, 0 to 1; within one pixel of the border it is a part."""
+    """The share of a pixel at `place` that the image covers, 0 to 1."""
     return tf.clip_by_value(tf.minimum(place + 1.0, size - place), 0.0, 1.0)
 
 
 def _folded(place: tf.Tensor, size: int) -> tf.Tensor:
-    """Mirrored at the centres of the border's pixels, as often as it takes."""
+    """`place` mirrored at the centres of the border's pixels until it lies inside."""
     return (size - 1.0) - tf.abs((size - 1.0) - tf.math.floormod(tf.abs(place), 2.0 * (size - 1.0)))

@@ -20,7 +20,7 @@ from pipeline.augment.layer import PACKAGE, Augmentation, Views, gamma, integers
 from pipeline.common import seeds
 
 NUM_AUGMIX_LEVELS = 10
-# Of the fourteen, those that are not among the corruptions of CIFAR-C, on which the authors measure.
+# The operations that are not among the corruptions of CIFAR-C, on which the authors measure.
 OPERATIONS = (
     Operation.SHEAR_X,
     Operation.SHEAR_Y,
@@ -35,12 +35,12 @@ OPERATIONS = (
 
 
 class Chains(NamedTuple):
-    """What chance decides for a batch.
+    """The draws of a batch.
 
     Attributes:
-      choice: [B, width, depth], the operations of each chain in order; Identity beyond a chain's own depth.
-      share: float32 [B, width], how much of the mixture each chain is.
-      own_share: float32 [B], how much of it the image itself is; with `share` it sums to 1.
+      choice: [B, width, depth], the operations of each chain in order; identity beyond a chain's depth.
+      share: float32 [B, width], the weight of each chain in the mixture.
+      own_share: float32 [B], the weight of the image itself; with `share` it sums to 1.
     """
 
     choice: Choice
@@ -50,18 +50,18 @@ class Chains(NamedTuple):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class AugMix(Augmentation):
-    """The image and chains of operations on it, mixed by random shares (Hendrycks et al. 2020, arXiv 1912.02781).
+    """Mixes an image with chains of operations on it by random weights (Hendrycks et al. 2020, arXiv 1912.02781).
 
-    The images alone; the loss that the authors add, of the differences between several mixtures, is not part of it. As
-    in torchvision without `all_ops`, but interpolated bilinearly, and not rounded.
+    The authors' consistency loss is not part of it. As in torchvision without `all_ops`, but interpolated bilinearly,
+    and not rounded.
 
     Args:
-      severity: 1 to 10; an operation's strength is one of the lowest so many of ten levels.
+      severity: 1 to 10; strengths are drawn from the lowest `severity` of ten levels.
       width: chains for each image.
-      depth: operations in the longest chain; each chain has 1 to so many, all evenly.
-      alpha: of the distributions of shares: Dirichlet among the chains, Beta between them and the image.
-      size: of the images, in pixels; translations go by it.
-      fill_value: 0 to 255, for what is taken from outside of the image.
+      depth: operations in the longest chain; the length of a chain is uniform from 1 to `depth`.
+      alpha: parameter of the distributions of weights: Dirichlet among the chains, Beta between them and the image.
+      size: pixels of an image's side, which scale translations.
+      fill_value: 0 to 255, value of pixels outside of the image.
     """
 
     rgb = True
@@ -83,7 +83,7 @@ class AugMix(Augmentation):
         self.alpha, self.size, self.fill_value = alpha, size, fill_value
 
     def draw(self, seed: tf.Tensor, views: Views) -> Chains:
-        """[B]: chains and shares for each image."""
+        """[B]: the chains and weights of each image."""
         of = [seeds.fold(seed, place) for place in range(4)]
         num_images = views.count
         table = magnitudes(
@@ -98,13 +98,13 @@ class AugMix(Augmentation):
         return Chains(Choice(operation, choice.magnitude), share, own)
 
     def apply(self, images: tf.Tensor, drawn: Chains) -> tf.Tensor:
-        """Each image by its own share, its chains by theirs."""
+        """Mix each image with its chains."""
         check_size(images, self.size)
         operation, magnitude = (tf.concat(tf.unstack(values, axis=1), axis=0) for values in drawn.choice)
         chains = tf.tile(images, [self.width, 1, 1, 1])  # [width * B, H, W, C], as the choices now are
         for place in range(self.depth):
             choice = Choice(operation[:, place], magnitude[:, place])
-            # As `apply_operation`, but for the enhancements, which no chain has.
+            # As `apply_operation` without the enhancements, which no chain has.
             chains = change_values(equalize(move(chains, choice, self.fill_value), choice), choice)
         mixed = per_image(drawn.own_share) * images
         for place, chain in enumerate(tf.split(chains, self.width)):
@@ -112,7 +112,7 @@ class AugMix(Augmentation):
         return mixed
 
     def describe(self, drawn: Any) -> str:
-        """Such as "40 % kept, 35 % Rotate +7°, 25 % ShearX -0.03 Equalize"."""
+        """The mixture as text, such as "40 % kept, 35 % Rotate +7°, 25 % ShearX -0.03 Equalize"."""
         parts = [f"{drawn.own_share:.0%} kept"]
         for place, share in enumerate(drawn.share):
             pairs = zip(drawn.choice.operation[place], drawn.choice.magnitude[place], strict=True)

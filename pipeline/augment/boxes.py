@@ -1,16 +1,16 @@
-"""Fill a box of each image: what cutout and random erasing share."""
+"""Filled boxes, for cutout and random erasing."""
 
 import tensorflow as tf
 
 
 def paint(images: tf.Tensor, low: tf.Tensor, high: tf.Tensor, fill_value: float) -> tf.Tensor:
-    """The images with one value in a box of each.
+    """Fill a box of each image with one value.
 
     Args:
       images: float32 [B, H, W, C].
       low: float32 [B, 2], the box's first row and column, whole numbers; may lie outside of the image.
-      high: float32 [B, 2], those behind its last ones.
-      fill_value: what the box is filled with.
+      high: float32 [B, 2], the row and column after its last ones.
+      fill_value: the value.
     """
     height, width = images.shape[1:3]
     rows = tf.range(height, dtype=tf.float32)[None, :]

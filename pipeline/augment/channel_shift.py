@@ -1,4 +1,4 @@
-"""Make images brighter or darker, all channels alike."""
+"""Random brightness, the same for all channels."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class ChannelShift(Augmentation):
         self.max_fraction = max_fraction
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
-        """float32 [B]: what is added, as a fraction of 255."""
+        """float32 [B]: the added value, as a fraction of 255."""
         return uniform(seed, [views.count], -self.max_fraction, self.max_fraction)
 
     def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
@@ -30,5 +30,5 @@ class ChannelShift(Augmentation):
         return tf.clip_by_value(images + 255.0 * per_image(drawn), darkest, brightest)
 
     def describe(self, drawn: Any) -> str:
-        """Such as "+0.12"."""
+        """The added fraction, such as "+0.12"."""
         return f"{drawn:+.2f}"

@@ -1,8 +1,7 @@
 """One operation for each image, chosen from the fourteen that TrivialAugment and RandAugment share.
 
-A choice is an operation and its magnitude, image by image, and whatever was chosen, a batch costs the same few loops
-over its pixels: one blend, one change of values, one warp. An image goes through all of them, unchanged by those that
-it did not choose.
+A choice is an operation and its magnitude for each image. A batch always costs the same few loops over its pixels: one
+blend, one change of values, one warp. Every image goes through all of them, and only its own operation changes it.
 """
 
 import enum
@@ -19,7 +18,7 @@ from pipeline.common import seeds
 
 
 class Operation(enum.IntEnum):
-    """The fourteen, and what their magnitudes are."""
+    """The fourteen operations, and the units of their magnitudes."""
 
     IDENTITY = 0
     SHEAR_X = 1  # pixels to the left for each row down
@@ -27,7 +26,7 @@ class Operation(enum.IntEnum):
     TRANSLATE_X = 3  # pixels to the right
     TRANSLATE_Y = 4  # pixels down
     ROTATE = 5  # degrees anticlockwise
-    BRIGHTNESS = 6  # factors, 1 being the image as it is
+    BRIGHTNESS = 6  # factors; 1 changes nothing
     COLOR = 7
     CONTRAST = 8
     SHARPNESS = 9
@@ -59,7 +58,7 @@ class Choice(NamedTuple):
 
     Attributes:
       operation: int32 [B, ...], values of `Operation`.
-      magnitude: float32 [B, ...], in the operation's own measure; 0 where it has none.
+      magnitude: float32 [B, ...], in the operation's unit; 0 where it has none.
     """
 
     operation: tf.Tensor
@@ -78,12 +77,12 @@ def magnitudes(
     """float32 [14, 2, `num_levels`]: each operation's magnitude with either sign at every level, as in torchvision.
 
     Args:
-      shear: the strongest.
-      pixels: of the farthest translation; translations are cut to whole pixels.
-      degrees: of the largest rotation.
-      enhancement: how far the factors go from 1.
-      bits: that the weakest and the strongest posterization keep.
-      num_levels: from no change to the strongest, evenly spaced.
+      shear: the strongest shear.
+      pixels: the farthest translation; translations are truncated to whole pixels.
+      degrees: the largest rotation.
+      enhancement: the largest distance of a factor from 1.
+      bits: kept by the weakest and by the strongest posterization.
+      num_levels: levels from no change to the strongest, evenly spaced.
     """
     level = np.linspace(0.0, 1.0, num_levels)
     signed = np.stack([level, -level])
@@ -104,13 +103,13 @@ def draw_choice(
     levels: range,
     among: tuple[Operation, ...] = tuple(Operation),
 ) -> Choice:
-    """Draw operations, signs and levels, all evenly and each apart from the others.
+    """Draw operations, signs and levels, uniformly and independently.
 
     Args:
       seed: int32 [2].
-      shape: of the choices.
-      table: of `magnitudes`.
-      levels: those to draw from.
+      shape: the shape of the choices.
+      table: the table of `magnitudes`.
+      levels: the levels to draw from.
       among: the operations to draw from.
     """
     operation = tf.gather(tf.constant(among, tf.int32), integers(seeds.fold(seed, 0), shape, 0, len(among)))
@@ -120,27 +119,27 @@ def draw_choice(
 
 
 def apply_operation(images: tf.Tensor, choice: Choice, fill_value: float = 0.0) -> tf.Tensor:
-    """To each image its own operation.
+    """Apply to each image its operation.
 
     Args:
       images: float32 [B, H, W, 3], 0 to 255.
       choice: [B].
-      fill_value: for what a warp takes from outside of an image.
+      fill_value: value of pixels outside of an image.
     """
-    # An image changes in one of these alone, so that their order is free. In this one XLA is fastest, by a factor of up
-    # to five: what comes before `equalize`'s loop is computed once, where elsewhere each use of a pixel moves it again.
+    # An image changes in only one of these, so their order is free. XLA is up to five times as fast in this order: what
+    # precedes the loop of `equalize` is computed once; elsewhere each use of a pixel would move it again.
     images = equalize(move(images, choice, fill_value), choice)
     return change_values(enhance(images, choice), choice)
 
 
 def move(images: tf.Tensor, choice: Choice, fill_value: float = 0.0) -> tf.Tensor:
-    """Shear about the upper left corner, as Pillow does it, translate, and turn about the centre."""
+    """Shear about the upper left corner, as Pillow does, translate, and rotate about the centre."""
     height, width = images.shape[1:3]
     shear_x, shear_y = _magnitude(Operation.SHEAR_X, choice), _magnitude(Operation.SHEAR_Y, choice)
     right, down = _magnitude(Operation.TRANSLATE_X, choice), _magnitude(Operation.TRANSLATE_Y, choice)
     angle = _magnitude(Operation.ROTATE, choice) * DEGREE
     cos, sin = tf.cos(angle), tf.sin(angle)
-    # All but one are nothing, and so the sum is the one that was chosen.
+    # All but the chosen one are zero.
     matrices = matrix(
         xx=cos,
         xy=shear_x - sin,
@@ -177,19 +176,19 @@ def change_values(images: tf.Tensor, choice: Choice) -> tf.Tensor:
 
 
 def check_size(images: tf.Tensor, size: int) -> None:
-    """See that images have the size that translations were drawn for.
+    """Check that images have the size that translations were drawn for.
 
     Raises:
-      ValueError: they have not.
+      ValueError: they have another size.
     """
     if tuple(images.shape[1:3]) != (size, size):
         raise ValueError(
-            f"images of {images.shape[1]} x {images.shape[2]} pixels: expected size={size}; give their own"
+            f"size={size}: got images of {images.shape[1]} x {images.shape[2]} pixels; expected images of that size"
         )
 
 
 def describe(operation: int, magnitude: float) -> str:
-    """Such as "Rotate +87°" or "Posterize 4 bits"."""
+    """The operation as text, such as "Rotate +87°" or "Posterize 4 bits"."""
     chosen = Operation(operation)
     return chosen.name.title().replace("_", "") + _FORMATS.get(chosen, "").format(magnitude)
 

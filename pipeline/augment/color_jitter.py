@@ -1,4 +1,4 @@
-"""Change brightness, contrast, saturation and hue a little."""
+"""Random brightness, contrast, saturation and hue."""
 
 from typing import Any, NamedTuple
 
@@ -11,13 +11,13 @@ from pipeline.common import seeds
 
 
 class Colors(NamedTuple):
-    """What chance decides for a batch, float32 [B] each.
+    """The draws of a batch, float32 [B] each.
 
     Attributes:
-      brightness: factor, 1 being the image as it is.
+      brightness: factor; 1 changes nothing.
       contrast: factor.
       saturation: factor.
-      hue: how far around the circle of hues.
+      hue: rotation, where 1 is a full circle.
     """
 
     brightness: tf.Tensor
@@ -28,16 +28,16 @@ class Colors(NamedTuple):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class ColorJitter(Augmentation):
-    """Factors for brightness, contrast and saturation, and a turn of the hues, in that order.
+    """Changes brightness, contrast, saturation and hue, in that order.
 
-    torchvision, whose arguments these are, shuffles the order; the study of contrastive learning that made it popular
-    names this one (Chen et al. 2020, arXiv 2002.05709).
+    The arguments are torchvision's, which shuffles the order; SimCLR names this one (Chen et al. 2020, arXiv
+    2002.05709).
 
     Args:
-      brightness: the factor is drawn from 1 - brightness (but not below 0) to 1 + brightness.
+      brightness: the factor is drawn from 1 - brightness (at least 0) to 1 + brightness.
       contrast: likewise.
       saturation: likewise.
-      hue: the turn is drawn from -hue to hue, 0.5 being half of the circle and the most there is.
+      hue: the rotation is drawn from -hue to hue; at most 0.5, half of the circle.
     """
 
     rgb = True
@@ -51,19 +51,19 @@ class ColorJitter(Augmentation):
         self.brightness, self.contrast, self.saturation, self.hue = brightness, contrast, saturation, hue
 
     def draw(self, seed: tf.Tensor, views: Views) -> Colors:
-        """[B]: factors and turns."""
+        """[B]: factors and rotations."""
         ranges = [(max(0.0, 1.0 - most), 1.0 + most) for most in (self.brightness, self.contrast, self.saturation)]
         ranges.append((-self.hue, self.hue))
         return Colors(*(uniform(seeds.fold(seed, place), [views.count], *of) for place, of in enumerate(ranges)))
 
     def apply(self, images: tf.Tensor, drawn: Colors) -> tf.Tensor:
-        """Change image i by the i-th factors and turn."""
+        """Change image i by the i-th factors and rotation."""
         images = operations.brightness(images, drawn.brightness)
         images = operations.contrast(images, drawn.contrast)
         images = operations.color(images, drawn.saturation)
         return operations.hue(images, drawn.hue)
 
     def describe(self, drawn: Any) -> str:
-        """Such as "brightness 1.12, contrast 0.87, saturation 1.30, hue +22°"."""
+        """The draw as text, such as "brightness 1.12, contrast 0.87, saturation 1.30, hue +22°"."""
         factors = f"brightness {drawn.brightness:.2f}, contrast {drawn.contrast:.2f}"
         return f"{factors}, saturation {drawn.saturation:.2f}, hue {360 * drawn.hue:+.0f}°"

@@ -1,12 +1,12 @@
-"""A tuple of transforms at work: drawn for a step, applied to images and labels.
+"""A tuple of transforms: drawn for a step, applied to images and labels.
 
     transforms = fused((Rotation(90), Zoom(0.2), HorizontalFlip(), MixUp(0.2)))
     drawn = draw_all(transforms, seed, step, views)
     images = apply_all(images, transforms, drawn)             # uint8 or float32 0..255 -> float32 0..255
     targets = mix_labels(targets, transforms, drawn, 32, 32)  # one-hot rows, mixed as the images were
 
-The draws stay outside of XLA; what is applied may be compiled, and on CPUs as well as GPUs it pays: a transform becomes
-one or two loops over the pixels instead of a dozen.
+Draws stay outside of XLA. Applying them may be compiled, which is faster on CPUs and GPUs: a transform becomes one or
+two loops over the pixels instead of a dozen.
 """
 
 import itertools
@@ -26,7 +26,7 @@ Drawn = tuple[Any, ...]
 
 
 def fused(transforms: Sequence[Augmentation]) -> tuple[Augmentation, ...]:
-    """The same transforms, neighbouring affine ones that fill alike fused into one; flips alone stay exact flips."""
+    """The transforms, adjacent affine ones with the same fill fused into one; flips among themselves stay exact."""
     runs: list[list[Augmentation]] = []
     for transform in transforms:
         if runs and fills_alike([*runs[-1], transform]):
@@ -37,16 +37,16 @@ def fused(transforms: Sequence[Augmentation]) -> tuple[Augmentation, ...]:
 
 
 def draw_all(transforms: Sequence[Augmentation], seed: int, step: tf.Tensor, views: Views) -> Drawn:
-    """What chance decides for a batch, transform by transform.
+    """The draws of a batch, one entry for each transform.
 
-    Never compile this with XLA: its stateless generator gives other numbers than TensorFlow's, and a draw must follow
-    from the seed alone. `apply_all` may be compiled. Under a distribution strategy each replica draws its own.
+    Never compile this with XLA, whose stateless generator gives other numbers than TensorFlow's. `apply_all` may be
+    compiled. Under a distribution strategy each replica draws its own.
 
     Args:
-      transforms: in the order that they are applied.
+      transforms: in order.
       seed: the run's seed.
-      step: int64 []; with the seed and a transform's place and name it decides every draw.
-      views: of the batch.
+      step: int64 [], the step of the run.
+      views: the views of the batch.
     """
 
     def drawn(place: int, transform: Augmentation) -> Any:
@@ -63,7 +63,7 @@ def apply_all(
 ) -> tf.Tensor:
     """uint8 or float32 [B, H, W, C] images, 0 to 255 -> float32, changed by each transform in order.
 
-    Those whose `original` (bool [B]) is True stay as they are.
+    Images whose `original` (bool [B]) is True stay unchanged.
     """
     images = tf.cast(images, tf.float32)
     augmented = images
@@ -73,15 +73,15 @@ def apply_all(
 
 
 def compiled(transforms: Sequence[Augmentation], allow_xla: bool = True) -> Callable[..., tf.Tensor]:
-    """A function that does `apply_all` of these transforms, each one compiled by XLA.
+    """A function equal to `apply_all`, each transform compiled by XLA as a program of its own.
 
-    Each by itself: in one program for all of them XLA would move pixels again for every use that is made of them.
-    It takes `(images, drawn, original=None, size=None)`; with a `size` the images are resized to so many pixels each
-    way in the end, and each size is a trace.
+    One program for all of them would move a pixel again for each of its uses. The function takes
+    `(images, drawn, original=None, size=None)`; with a `size` it finally resizes to `size` x `size` pixels, and each
+    size is a trace.
 
     Args:
-      transforms: in the order that they are applied.
-      allow_xla: False leaves them all to TensorFlow, as any transform is left that XLA cannot compile.
+      transforms: in order.
+      allow_xla: False runs all transforms in TensorFlow, as those that XLA cannot compile.
     """
 
     def program(function: Callable[..., tf.Tensor], xla: bool = True) -> Callable[..., tf.Tensor]:
@@ -105,7 +105,7 @@ def compiled(transforms: Sequence[Augmentation], allow_xla: bool = True) -> Call
 
 
 def mixes_labels(transforms: Sequence[Augmentation]) -> bool:
-    """Whether labels have to be mixed as the images are."""
+    """Whether a transform mixes images, so that labels must be mixed too."""
     return any(isinstance(transform, Mixing) for transform in transforms)
 
 
@@ -117,15 +117,15 @@ def mix_labels(
     width: int,
     original: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """float32 [B, classes] rows that sum to 1, of whatever labels -> mixed by the weights that the images are.
+    """float32 [B, classes] targets, mixed by the weights of the images.
 
     Args:
-      targets: one-hot rows, or any others.
-      transforms: those that `apply_all` used.
-      drawn: what it used.
-      height: of the images.
-      width: of the images.
-      original: what it used.
+      targets: rows that sum to 1, such as one-hot rows.
+      transforms: as given to `apply_all`.
+      drawn: as given to `apply_all`.
+      height: height of the images.
+      width: width of the images.
+      original: as given to `apply_all`.
     """
     mixed = targets
     for transform, of_transform in zip(transforms, drawn, strict=True):

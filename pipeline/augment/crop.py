@@ -1,4 +1,4 @@
-"""Cut windows out of images."""
+"""Random crops."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pipeline.augment.window import window
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Crop(Augmentation):
-    """Pad each image with black by `padding` pixels on every side, and cut a window of `size` out of it at random.
+    """Pads each image with `padding` black pixels on every side, and takes a random window of `size` x `size` pixels.
 
     `Crop(32, padding=4)` is the standard augmentation of CIFAR (He et al. 2015, arXiv 1512.03385).
     """
@@ -21,7 +21,7 @@ class Crop(Augmentation):
         self.size, self.padding = size, padding
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
-        """float32 [B, 2]: how far down and right the window lies in its room, 0 to 1."""
+        """float32 [B, 2]: the window's place (down, right) among the possible ones, 0 to 1."""
         return uniform(seed, [views.count, 2])
 
     def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
@@ -30,7 +30,7 @@ class Crop(Augmentation):
         return window(images, top, left, (self.size, self.size), reflect=False)
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """As a layer of a model: a random window in training, the middle one otherwise, so that sizes agree."""
+        """Take a random window in training, else the middle one, so that sizes agree."""
         if training:
             return super().call(images, training=True)
         return self.apply(tf.cast(images, tf.float32), tf.fill([tf.shape(images)[0], 2], 0.5))
@@ -40,11 +40,11 @@ class Crop(Augmentation):
         return (input_shape[0], self.size, self.size, input_shape[3])
 
     def describe(self, drawn: Any) -> str:
-        """Where in its room the window lies, such as "25% down, 60% right"."""
+        """The window's place as text, such as "25% down, 60% right"."""
         return f"{drawn[0]:.0%} down, {drawn[1]:.0%} right"
 
     def _begin(self, drawn: tf.Tensor, length: int) -> tf.Tensor:
-        """int32 [B]: where the window begins, counted from the image's own first pixel; every place as likely."""
+        """int32 [B]: the window's first pixel, counted from the image's; uniform."""
         places = length + 2 * self.padding - self.size + 1
         if places < 1:
             raise ValueError(f"size={self.size}: expected at most {length + 2 * self.padding}, the padded image's")

@@ -1,4 +1,4 @@
-"""Paste boxes of other images."""
+"""CutMix."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pipeline.augment.mixing import Blend, Mixing, draw_blend
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class CutMix(Mixing):
-    """Replace a box of each image by the same box of another one; the box's share of the area from Beta(alpha, alpha).
+    """Replaces a box of each image by that box of another one; the box's share of the area is from Beta(alpha, alpha).
 
     Yun et al. 2019, arXiv 1905.04899.
     """

@@ -1,4 +1,4 @@
-"""Hide a square of each image."""
+"""Cutout."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pipeline.augment.layer import PACKAGE, Augmentation, Views, uniform
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Cutout(Augmentation):
-    """Fill a square of `pixels` x `pixels` with `fill_value`; its centre is anywhere, so the border may cut it off.
+    """Fills a square of `pixels` x `pixels`; its centre is uniform in the image, so the border may clip it.
 
     DeVries and Taylor 2017, arXiv 1708.04552: 8 pixels for CIFAR-100.
     """
@@ -25,11 +25,11 @@ class Cutout(Augmentation):
         return uniform(seed, [views.count, 2])
 
     def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-        """Hide the square about `drawn[i]` of image i."""
+        """Fill the square about `drawn[i]` of image i."""
         size = tf.constant([*images.shape[1:3]], tf.float32)
         low = tf.floor(drawn * size) - self.pixels // 2
         return paint(images, low, low + self.pixels, self.fill_value)
 
     def describe(self, drawn: Any) -> str:
-        """Where the square is."""
+        """The square's centre as text."""
         return f"about {drawn[0]:.0%} down, {drawn[1]:.0%} right"

@@ -1,4 +1,4 @@
-"""Mirror images."""
+"""Random flips."""
 
 from typing import Any
 
@@ -11,25 +11,25 @@ from pipeline.common import seeds
 
 
 class _Flip(AffineTransform):
-    """Mirror each image with probability one half; alone exact, beside other affine transforms a matrix."""
+    """Base of the flips with probability one half: exact by itself, a matrix when fused."""
 
     reaches_outside = False
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
-        """Bool [B]: which images are mirrored."""
+        """Bool [B]: which images are flipped."""
         return chosen(seed, views.count, 0.5)
 
     def describe(self, drawn: Any) -> str:
-        """Whether it is mirrored."""
-        return "mirrored" if drawn else "as it is"
+        """Whether the image is flipped, as text."""
+        return "mirrored" if drawn else "unchanged"
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class HorizontalFlip(_Flip):
-    """Left for right, with probability one half."""
+    """Flips left and right with probability one half."""
 
     def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-        """Mirror the images whose `drawn` is True."""
+        """Flip the images whose `drawn` is True."""
         return tf.where(per_image(drawn), images[:, :, ::-1], images)
 
     def matrices(self, drawn: tf.Tensor, height: int, width: int) -> tf.Tensor:
@@ -39,10 +39,10 @@ class HorizontalFlip(_Flip):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class VerticalFlip(_Flip):
-    """Top for bottom, with probability one half."""
+    """Flips top and bottom with probability one half."""
 
     def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-        """Mirror the images whose `drawn` is True."""
+        """Flip the images whose `drawn` is True."""
         return tf.where(per_image(drawn), images[:, ::-1], images)
 
     def matrices(self, drawn: tf.Tensor, height: int, width: int) -> tf.Tensor:
@@ -50,29 +50,29 @@ class VerticalFlip(_Flip):
         return matrix(1.0, 0.0, 0.0, tf.where(drawn, -1.0, 1.0), 0.0, 0.0, tf.shape(drawn)[0])
 
     def describe(self, drawn: Any) -> str:
-        """Whether it is turned over."""
-        return "upside down" if drawn else "as it is"
+        """Whether the image is flipped, as text."""
+        return "upside down" if drawn else "unchanged"
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class AlternatingFlip(Augmentation):
-    """Left for right every other time that an example is seen; whether the first time is chance, example by example.
+    """Flips left and right in every other pass over an example; in which pass first is random for each example.
 
-    Seen twice, the network sees it both ways, instead of the same way twice for half of them (Jordan,
-    "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024, arXiv 2404.00498). In a model of your own, where nobody
-    numbers the examples, it is a `HorizontalFlip`.
+    In two passes the network sees both ways of every example, where independent flips repeat one way for half of them
+    (Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024, arXiv 2404.00498). In a model of your own, whose
+    images have no `VIEW_KEYS`, it is a `HorizontalFlip`.
     """
 
     new_every_step = False
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
-        """Bool [B]: which images are mirrored."""
+        """Bool [B]: which images are flipped."""
         return (seeds.hashed(seed, views.index) + views.pass_number) % 2 == 1
 
     def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-        """Mirror the images whose `drawn` is True."""
+        """Flip the images whose `drawn` is True."""
         return tf.where(per_image(drawn), images[:, :, ::-1], images)
 
     def describe(self, drawn: Any) -> str:
-        """Whether it is mirrored."""
-        return "mirrored" if drawn else "as it is"
+        """Whether the image is flipped, as text."""
+        return "mirrored" if drawn else "unchanged"

@@ -1,4 +1,4 @@
-"""Take the colour from images."""
+"""Random grayscale."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pipeline.augment.layer import PACKAGE, Augmentation, Views, chosen, per_ima
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Grayscale(Augmentation):
-    """Turn each image grey with `probability`; it keeps its three channels."""
+    """Converts each image to grey with `probability`; it keeps three channels."""
 
     rgb = True
 
@@ -20,13 +20,13 @@ class Grayscale(Augmentation):
         self.probability = probability
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
-        """Bool [B]: which images turn grey."""
+        """Bool [B]: which images are converted."""
         return chosen(seed, views.count, self.probability)
 
     def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
-        """Turn the images grey whose `drawn` is True."""
+        """Convert the images whose `drawn` is True."""
         return tf.where(per_image(drawn), operations.grayscale(images), images)
 
     def describe(self, drawn: Any) -> str:
-        """Whether it turned grey."""
-        return "grey" if drawn else "as it is"
+        """Whether the image is converted, as text."""
+        return "grey" if drawn else "unchanged"

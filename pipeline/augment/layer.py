@@ -1,8 +1,8 @@
-"""What every transform shares: draw + apply, float32 whatever the precision policy.
+"""The base of the transforms: draw + apply, in float32 under every precision policy.
 
-`draw` is the only random part, a pure function of its seed; `apply` is exact and knows no chance, so a test injects
-what was drawn. A training step uses a tuple of transforms through `composition.py`; in a model of your own a transform
-is a layer like any other, active in training alone, and only there it has a state: the counter of its draws.
+`draw` is the only random part, a pure function of its seed; `apply` is deterministic, so a test injects the draw. A
+training step uses a tuple of transforms through `composition.py`. In a model of your own, a transform is a layer that
+is active in training only; there it has a state, the counter of its draws.
 """
 
 import inspect
@@ -19,11 +19,11 @@ PACKAGE = "streaming_cifar100"
 
 
 class Views(NamedTuple):
-    """Which views a batch holds.
+    """The views of a batch: which example each image is, and how often it was seen.
 
     Attributes:
-      index: int64 [B], the example's place among the training examples.
-      pass_number: int64 [B], how often the example was seen before in this run.
+      index: int64 [B], the example's place in the training split.
+      pass_number: int64 [B], how often the run has seen the example before.
     """
 
     index: tf.Tensor
@@ -31,13 +31,13 @@ class Views(NamedTuple):
 
     @classmethod
     def of(cls, num_images: tf.Tensor | int) -> "Views":
-        """Views of images that nobody has numbered."""
+        """The first views of the first `num_images` examples, for images without `VIEW_KEYS`."""
         index = tf.range(tf.cast(num_images, tf.int64))
         return cls(index, tf.zeros_like(index))
 
     @property
     def count(self) -> tf.Tensor:
-        """int32 []: B."""
+        """int32 []: the number of images B."""
         return tf.shape(self.index)[0]
 
 
@@ -47,7 +47,7 @@ class Augmentation(keras.layers.Layer):
     Attributes:
       xla: whether XLA can compile `apply`.
       rgb: whether images must have three channels, red, green and blue.
-      new_every_step: whether a run draws with another seed each step; otherwise the views alone make the difference.
+      new_every_step: whether each step draws with another seed; else draws differ by the views only.
     """
 
     xla = True
@@ -55,28 +55,28 @@ class Augmentation(keras.layers.Layer):
     new_every_step = True
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
-        kwargs["dtype"] = "float32"  # geometry and colour are never computed in half precision
+        kwargs["dtype"] = "float32"  # half precision is too coarse for geometry and colour
         super().__init__(**kwargs)
         self.seed = seed
         self._generator = keras.random.SeedGenerator(seed)
 
     def draw(self, seed: tf.Tensor, views: Views) -> Any:
-        """What chance decides, for each image its own: tensors [B, ...] that follow from `seed` (int32 [2]) alone."""
+        """The draw of each image: tensors [B, ...], a function of `seed` (int32 [2]) and the views."""
         raise NotImplementedError
 
     def apply(self, images: tf.Tensor, drawn: Any) -> tf.Tensor:
-        """float32 [B, H, W, C] images, 0 to 255, changed as `drawn` says."""
+        """Transform float32 [B, H, W, C] images, 0 to 255, by the draws of `draw`."""
         raise NotImplementedError
 
     def describe(self, drawn: Any) -> str:
-        """One image's draw in a few words, such as "+34°"; `drawn` holds NumPy values without the batch's axis."""
+        """The draw of one image as text, such as "+34°"; `drawn` holds NumPy values without the batch axis."""
         raise NotImplementedError
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """As a layer of a model: images as they are, or, in training, changed by a draw of its own.
+        """Transform images in training, by the layer's next draw; else only cast them to float32.
 
         Raises:
-          ValueError: they are no batch [B, H, W, C] of known height and width, or not of red, green and blue.
+          ValueError: the shape is not [B, H, W, C] with known height and width, or the transform needs 3 channels.
         """
         if len(images.shape) != 4 or None in images.shape[1:3]:
             raise ValueError(f"{self!r}: expected images [B, H, W, C] of known height and width, got {images.shape}")
@@ -85,7 +85,7 @@ class Augmentation(keras.layers.Layer):
         images = tf.cast(images, tf.float32)
         if not training:
             return images
-        # Named, or two layers of one seed would draw alike.
+        # The layer's name separates the draws of two layers with one seed.
         named = seeds.fold(self._generator.next(), seeds.derive(self.seed, type(self).__name__, self.name)[0])
         return self.apply(images, self.draw(of_replica(named), Views.of(tf.shape(images)[0])))
 
@@ -115,7 +115,7 @@ def _arguments(constructor: Callable[..., None]) -> list[str]:
 
 
 def of_replica(seed: tf.Tensor) -> tf.Tensor:
-    """The seed that this replica draws with: the same, or under a distribution strategy one of its own."""
+    """The seed of this replica: `seed` itself, or under a distribution strategy one for each replica."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return seed
@@ -133,17 +133,17 @@ def integers(seed: tf.Tensor, shape: list[Any], low: int, high: int) -> tf.Tenso
 
 
 def gamma(seed: tf.Tensor, shape: list[Any], alpha: float) -> tf.Tensor:
-    """float32 draws from Gamma(alpha, 1); for an `alpha` other than 1 TensorFlow lets nobody name the algorithm."""
+    """float32 draws from Gamma(alpha, 1); TensorFlow chooses the algorithm where `alpha` is not 1."""
     if alpha == 1.0:
         return -tf.math.log1p(-uniform(seed, shape))
     return tf.random.stateless_gamma(shape, seed, alpha)
 
 
 def chosen(seed: tf.Tensor, num_images: tf.Tensor, probability: float) -> tf.Tensor:
-    """Bool [B]: True with `probability`, each image by its own coin."""
+    """Bool [B]: True with `probability`, independently for each image."""
     return uniform(seed, [num_images]) < probability
 
 
 def per_image(values: tf.Tensor) -> tf.Tensor:
-    """[B] -> [B, 1, 1, 1], to meet images."""
+    """[B] -> [B, 1, 1, 1], to broadcast against images."""
     return values[:, None, None, None]

@@ -1,4 +1,4 @@
-"""Blend each image with a partner from its batch, and their labels by the same weight: what mixup and cutmix share."""
+"""The base of mixup and cutmix: each image is blended with a partner of its batch, and their labels likewise."""
 
 from typing import Any, NamedTuple
 
@@ -9,13 +9,13 @@ from pipeline.common import seeds
 
 
 class Blend(NamedTuple):
-    """What chance decides for a blend.
+    """The draws of a blend.
 
     Attributes:
-      partner: int32 [B], the image that each one is blended with.
-      share: float32 [B], how much of the image itself stays, 0 to 1.
-      centre: float32 [B, 2], of the partner's box (rows, columns), 0 to 1; a blend of whole images leaves it unused.
-      is_box: bool [B], whether the partner comes as a box; otherwise as a veil over the whole image.
+      partner: int32 [B], the place in the batch of each image's partner.
+      share: float32 [B], the weight of the image itself, 0 to 1.
+      centre: float32 [B, 2], centre of the partner's box (row, column), 0 to 1; unused without a box.
+      is_box: bool [B], whether a box of the partner is pasted (cutmix); else whole images are blended (mixup).
     """
 
     partner: tf.Tensor
@@ -25,46 +25,46 @@ class Blend(NamedTuple):
 
 
 class Mixing(Augmentation):
-    """Base of the transforms that blend images, and so must blend labels too.
+    """Base of the transforms that blend images, whose labels must be blended too.
 
-    As a layer of a model it blends the images and cannot know their labels, which is wrong for training; call
-    `composition.apply_all` and `mix_labels` from a training step instead.
+    As a layer of a model it would blend the images without their labels; call `composition.apply_all` and `mix_labels`
+    from a training step instead.
     """
 
     def apply(self, images: tf.Tensor, drawn: Blend) -> tf.Tensor:
-        """Each pixel: what its own image's share leaves of it, and the partner's for the rest."""
+        """Blend each pixel of an image with that of its partner."""
         own = _own_share(drawn, *images.shape[1:3])[..., None]
         return own * images + (1.0 - own) * tf.gather(images, drawn.partner)
 
     def mix_labels(self, targets: tf.Tensor, drawn: Blend, height: int, width: int) -> tf.Tensor:
-        """float32 [B, classes] -> the same, blended by the share of the pixels that each image really kept."""
+        """float32 [B, classes] targets, blended by the share of the pixels that each image kept."""
         pixels_kept = tf.reduce_mean(_own_share(drawn, height, width), axis=[1, 2])
         own = tf.where(drawn.is_box, pixels_kept, drawn.share)[:, None]
         return own * targets + (1.0 - own) * tf.gather(targets, drawn.partner)
 
     def describe(self, drawn: Any) -> str:
-        """Such as "70 % kept, box" or "70 % kept"."""
+        """The kept share as text, such as "70 % kept, box" or "70 % kept"."""
         return f"{drawn.share:.0%} kept" + (", box" if drawn.is_box else "")
 
 
 def draw_blend(
-    seed: tf.Tensor, views: Views, veil_alpha: float, box_alpha: float, box_probability: float, probability: float
+    seed: tf.Tensor, views: Views, whole_alpha: float, box_alpha: float, box_probability: float, probability: float
 ) -> Blend:
-    """Draw blends: each image a partner by one random permutation of the batch, and a share from Beta(alpha, alpha).
+    """Draw blends: partners by one random permutation of the batch, and shares from Beta(alpha, alpha).
 
     Args:
       seed: int32 [2].
-      views: of the batch.
-      veil_alpha: of the shares of veils.
-      box_alpha: of the shares of boxes.
-      box_probability: of a box rather than a veil, image by image.
-      probability: of a blend at all, image by image.
+      views: the views of the batch.
+      whole_alpha: alpha of blends of whole images.
+      box_alpha: alpha of boxes.
+      box_probability: probability of a box, for each image.
+      probability: probability of any blend, for each image.
     """
     of = [seeds.fold(seed, place) for place in range(6)]
     num_images = views.count
     partner = tf.argsort(uniform(of[0], [num_images]))
     is_box = uniform(of[1], [num_images]) < box_probability
-    share = tf.where(is_box, _beta(of[2], num_images, box_alpha), _beta(of[3], num_images, veil_alpha))
+    share = tf.where(is_box, _beta(of[2], num_images, box_alpha), _beta(of[3], num_images, whole_alpha))
     blended = uniform(of[4], [num_images]) < probability
     return Blend(partner, tf.where(blended, share, 1.0), uniform(of[5], [num_images, 2]), is_box)
 
@@ -76,7 +76,7 @@ def _beta(seed: tf.Tensor, num_images: tf.Tensor, alpha: float) -> tf.Tensor:
 
 
 def _own_share(drawn: Blend, height: int, width: int) -> tf.Tensor:
-    """float32 [B, H, W]: how much of each pixel stays the image's own."""
+    """float32 [B, H, W]: the weight of each pixel of the image itself."""
     half = 0.5 * tf.sqrt(1.0 - drawn.share)
     rows = _outside(height, drawn.centre[:, 0], half)[:, :, None]
     columns = _outside(width, drawn.centre[:, 1], half)[:, None, :]
@@ -85,7 +85,7 @@ def _own_share(drawn: Blend, height: int, width: int) -> tf.Tensor:
 
 
 def _outside(size: int, centre: tf.Tensor, half: tf.Tensor) -> tf.Tensor:
-    """Bool [B, size]: which places along one axis lie outside of the box, which is cut off at the image's border."""
+    """Bool [B, size]: which places along one axis lie outside of the box, which the image's border may clip."""
     place = tf.range(size, dtype=tf.float32)[None, :]
     # Whole pixels: both ends are rounded down.
     low = tf.floor((centre - half) * size)[:, None]

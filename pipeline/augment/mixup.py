@@ -1,4 +1,4 @@
-"""Blend whole images."""
+"""mixup."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pipeline.augment.mixing import Blend, Mixing, draw_blend
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class MixUp(Mixing):
-    """Blend each image with another one of the batch, each pair by its own weight from Beta(alpha, alpha).
+    """Blends each image with another one of the batch; the weight of each pair is from Beta(alpha, alpha).
 
     Zhang et al. 2018, arXiv 1710.09412.
     """

@@ -1,4 +1,4 @@
-"""Mixup for some images, cutmix for the others."""
+"""mixup for some images, CutMix for the others."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pipeline.augment.mixing import Blend, Mixing, draw_blend
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class MixUpOrCutMix(Mixing):
-    """Each image by its own coin either mixup or cutmix, never both (timm and torchvision toss one coin a batch)."""
+    """Either mixup or CutMix, drawn for each image (timm and torchvision draw it for each batch)."""
 
     def __init__(
         self, mixup_alpha: float = 0.2, cutmix_alpha: float = 1.0, probability: float = 1.0, **kwargs: Any

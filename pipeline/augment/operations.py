@@ -1,29 +1,29 @@
-"""Operations on brightness and colour, each image by its own measure.
+"""Operations on brightness and colour, with a parameter for each image.
 
-All take float32 [B, H, W, 3] images, 0 to 255, and return the same. They are Pillow's (`ImageEnhance`, `ImageOps`), but
-for its rounding to whole values after every step. XLA can compile them all.
+All map float32 [B, H, W, 3] images, 0 to 255, to such images. They are Pillow's (`ImageEnhance`, `ImageOps`), without
+its rounding after each step. XLA can compile all of them.
 """
 
 import tensorflow as tf
 
 from pipeline.augment.layer import per_image
 
-# So many images are equalized at once: enough to keep a GPU busy, few enough to waste little on those left over.
+# Images equalized at once: enough to keep a GPU busy, few enough to waste little on the last iteration.
 _EQUALIZED_AT_ONCE = 32
 
 
 def luma(images: tf.Tensor) -> tf.Tensor:
-    """float32 [B, H, W, 1]: how bright each pixel looks (ITU-R 601)."""
+    """float32 [B, H, W, 1]: the luma of each pixel (ITU-R 601)."""
     return 0.299 * images[..., 0:1] + 0.587 * images[..., 1:2] + 0.114 * images[..., 2:3]
 
 
 def mean_luma(images: tf.Tensor) -> tf.Tensor:
-    """float32 [B, 1, 1, 1]: how bright each image looks."""
+    """float32 [B, 1, 1, 1]: the mean luma of each image."""
     return tf.reduce_mean(luma(images), axis=[1, 2, 3], keepdims=True)
 
 
 def smoothed(images: tf.Tensor) -> tf.Tensor:
-    """Each pixel averaged with its eight neighbours, itself five times; the border stays as it is."""
+    """Each pixel averaged with its eight neighbours at a weight of five; the border is unchanged."""
     rows = images[:, :-2] + images[:, 1:-1] + images[:, 2:]
     sums = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
     change = (sums - 9.0 * images[:, 1:-1, 1:-1]) / 13.0
@@ -31,7 +31,7 @@ def smoothed(images: tf.Tensor) -> tf.Tensor:
 
 
 def blend(images: tf.Tensor, degenerate: tf.Tensor | float, factor: tf.Tensor) -> tf.Tensor:
-    """From what an image degenerates to (`factor[i]` 0) over image i exactly as it is (1) to its opposite (above 1)."""
+    """Interpolate from `degenerate` (`factor[i]` 0) to image i itself (1), or extrapolate (above 1)."""
     factor = per_image(factor)
     return tf.clip_by_value(factor * images + (1.0 - factor) * degenerate, 0.0, 255.0)
 
@@ -62,7 +62,7 @@ def grayscale(images: tf.Tensor) -> tf.Tensor:
 
 
 def hue(images: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
-    """Every colour moved along the circle of hues by `turn`, float32 [B], 1 being once around (as in HSV)."""
+    """Every hue rotated by `turn`, float32 [B], where 1 is a full circle (as in HSV)."""
     red, green, blue = tf.unstack(images, axis=-1)
     highest = tf.maximum(tf.maximum(red, green), blue)
     chroma = highest - tf.minimum(tf.minimum(red, green), blue)
@@ -81,7 +81,7 @@ def hue(images: tf.Tensor, turn: tf.Tensor) -> tf.Tensor:
 
 
 def posterize(images: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
-    """The nearest whole values with only their highest `bits[i]` bits kept, int32 [B], 0 to 8."""
+    """The nearest whole values with only their highest `bits[i]` bits; int32 [B], 0 to 8."""
     kept = tf.bitwise.left_shift(255, 8 - bits)
     return tf.cast(tf.bitwise.bitwise_and(_whole(images), per_image(kept)), tf.float32)
 
@@ -92,23 +92,23 @@ def solarize(images: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
 
 
 def autocontrast(images: tf.Tensor) -> tf.Tensor:
-    """Each channel of each image stretched to span 0 to 255; one of a single value stays as it is."""
+    """Each channel of each image stretched to span 0 to 255; a constant channel is unchanged."""
     darkest = tf.reduce_min(images, axis=[1, 2], keepdims=True)
     span = tf.reduce_max(images, axis=[1, 2], keepdims=True) - darkest
     return tf.where(span > 0.0, (images - darkest) * tf.math.divide_no_nan(255.0, span), images)
 
 
 def equalize(images: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
-    """Values spread so that each channel's histogram is flat, in the images that are `chosen`, bool [B].
+    """Flatten the histogram of each channel of the images that are `chosen`, bool [B].
 
-    Histograms cost more than everything else an image may go through, so the images that are not chosen have none: a
-    loop takes the chosen ones from the batch, some at a time.
+    Histograms cost more than all other operations, so only the chosen images get them: a loop gathers those from the
+    batch, some at a time.
     """
     order = tf.argsort(tf.cast(~chosen, tf.int32), stable=True)
     num_chosen = tf.reduce_sum(tf.cast(chosen, tf.int32))
 
     def some(start: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        # Beyond the last one it is the last one again, the same each time that it is put back.
+        # Beyond the last one, the last one again: writing it back twice is harmless.
         place = tf.minimum(start + tf.range(_EQUALIZED_AT_ONCE), num_chosen - 1)
         rows = tf.gather(order, place)
         equal = _equalized(tf.gather(images, rows))
@@ -118,9 +118,9 @@ def equalize(images: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
 
 
 def _equalized(images: tf.Tensor) -> tf.Tensor:
-    """Pillow's formula: a value's place is the number of pixels below it, in steps of a 255th of those below the top.
+    """Pillow's formula: a value's rank is the number of pixels below it, in steps of a 255th of those below the top.
 
-    Counted into one long histogram, which beat comparisons, one-hot products and sorting, compiled by XLA or not.
+    One long histogram was faster than comparisons, one-hot products and sorting, with XLA and without.
     """
     height, width, channels = images.shape[1:]
     num_images = tf.shape(images)[0]
@@ -131,7 +131,7 @@ def _equalized(images: tf.Tensor) -> tf.Tensor:
     below = tf.gather(tf.cumsum(tf.reshape(histogram, [-1, 256]), axis=1, exclusive=True), pixels, batch_dims=1)
     step = tf.reduce_max(below, axis=1, keepdims=True) // 255
     spread = tf.minimum((below + step // 2) // tf.maximum(step, 1), 255)
-    # With fewer than 255 pixels below the top there is no step, and a channel stays as it is.
+    # With fewer than 255 pixels below the top there is no step, and a channel is unchanged.
     equal = tf.reshape(tf.where(step > 0, spread, pixels), [-1, channels, height, width])
     return tf.transpose(tf.cast(equal, tf.float32), [0, 2, 3, 1])
 

@@ -1,8 +1,8 @@
-"""Originals among the views: the study's "40,000 images + augmented copies" without its array.
+"""Unaugmented views among the augmented ones: the original study's "40,000 images + augmented copies" as a stream.
 
-With `original_fraction` 1/15, of any 15 successive views of an image one is the image as it is: so many views it has in
-an epoch of 600,000 virtual examples of 40,000 images. Which of them it is differs from image to image, so that each
-batch holds about its share of originals.
+With a fraction of 1/15, one of any 15 successive views of an example is unaugmented: an epoch of 600,000 virtual
+examples has 15 views of each of 40,000 images. Which one differs between examples, so that each batch holds about its
+share of originals.
 """
 
 import fractions
@@ -14,10 +14,10 @@ from pipeline.common import seeds
 
 
 def are_original(views: Views, fraction: fractions.Fraction, seed: int) -> tf.Tensor:
-    """Bool [B]: which views are shown as they are.
+    """Bool [B]: which views are unaugmented.
 
-    Of any d views of an example that follow one another exactly n are originals, spread as evenly as can be, where the
-    fraction is n/d (`DataConfig.original_share`).
+    With a fraction of n/d (`DataConfig.original_share`), exactly n of any d successive views of an example, spread
+    evenly.
     """
     return (views.pass_number * fraction.numerator + _begin(views, fraction, seed)) % fraction.denominator < (
         fraction.numerator
@@ -25,7 +25,7 @@ def are_original(views: Views, fraction: fractions.Fraction, seed: int) -> tf.Te
 
 
 def among_augmented(views: Views, fraction: fractions.Fraction, seed: int) -> Views:
-    """The views numbered as if there were no originals: what counts an example's views counts its augmented ones."""
+    """The views with `pass_number` counting augmented views only."""
     begin = _begin(views, fraction, seed)
     # One for each time that the running sum of numerators has passed a multiple of the denominator.
     last = begin + (views.pass_number - 1) * fraction.numerator
@@ -34,5 +34,5 @@ def among_augmented(views: Views, fraction: fractions.Fraction, seed: int) -> Vi
 
 
 def _begin(views: Views, fraction: fractions.Fraction, seed: int) -> tf.Tensor:
-    """int64 [B], 0 to d - 1: where in the rhythm of n in d each example begins."""
+    """int64 [B], 0 to d - 1: each example's offset in the period of d views."""
     return seeds.hashed(seeds.derive(seed, "original"), views.index) % fraction.denominator

@@ -1,4 +1,4 @@
-"""A few random operations of one strength for each image: RandAugment."""
+"""RandAugment."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from pipeline.augment.layer import PACKAGE, Augmentation, Views
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class RandAugment(Augmentation):
-    """Some of fourteen operations, one after the other (Cubuk et al. 2019, arXiv 1909.13719), each image its own.
+    """Applies `num_operations` of fourteen operations, drawn for each image (Cubuk et al. 2019, arXiv 1909.13719).
 
-    At the strongest: shear 0.3, translation by 0.45 of the size, rotation by 30 degrees, brightness, colour, contrast
+    At full magnitude: shear 0.3, translation by 0.45 of the size, rotation by 30 degrees, brightness, colour, contrast
     and sharpness times 0.1 or 1.9, posterized to 4 bits, solarized from 0. As in torchvision, but interpolated
     bilinearly, and not rounded.
 
     Args:
-      num_operations: for each image; the same may come twice.
-      magnitude: of all of them, 0 to 30.
-      size: of the images, in pixels; translations go by it.
-      fill_value: 0 to 255, for what is taken from outside of the image; 0 as torchvision's, 128 as the authors'.
+      num_operations: operations an image, drawn with replacement.
+      magnitude: the strength of all operations, 0 to 30.
+      size: pixels of an image's side, which scale translations.
+      fill_value: 0 to 255, value of pixels outside of the image; torchvision's is 0, the authors' 128.
     """
 
     rgb = True
@@ -36,19 +36,13 @@ class RandAugment(Augmentation):
 
     def draw(self, seed: tf.Tensor, views: Views) -> Choice:
         """[B, num_operations]: the operations for each image."""
-        table = magnitudes(
-            shear=0.3,
-            pixels=150 / 331 * self.size,
-            degrees=30.0,
-            enhancement=0.9,
-            bits=(8, 4),
-            num_levels=NUM_LEVELS,
-        )
+        pixels = 150 / 331 * self.size
+        table = magnitudes(shear=0.3, pixels=pixels, degrees=30.0, enhancement=0.9, bits=(8, 4), num_levels=NUM_LEVELS)
         shape = [views.count, self.num_operations]
         return draw_choice(seed, shape, table, range(self.magnitude, self.magnitude + 1))
 
     def apply(self, images: tf.Tensor, drawn: Choice) -> tf.Tensor:
-        """To each image its operations in order."""
+        """Apply each image's operations in order."""
         check_size(images, self.size)
         for place in range(self.num_operations):
             choice = Choice(drawn.operation[:, place], drawn.magnitude[:, place])
@@ -56,5 +50,5 @@ class RandAugment(Augmentation):
         return images
 
     def describe(self, drawn: Any) -> str:
-        """Such as "ShearX +0.09, Equalize"."""
+        """The operations as text, such as "ShearX +0.09, Equalize"."""
         return ", ".join(map(describe, drawn.operation, drawn.magnitude))

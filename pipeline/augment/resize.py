@@ -1,4 +1,4 @@
-"""Shrink images, every shape of its own cost known ahead."""
+"""Resizing with static shapes."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,7 +7,7 @@ import tensorflow as tf
 def resize(images: tf.Tensor, size: int) -> tf.Tensor:
     """float32 [B, H, W, C] -> [B, size, size, C], bilinear with antialiasing, as `tf.image.resize` does it.
 
-    Which pixels go where is known when the graph is made, so it is a handful of weighted slices that XLA compiles.
+    The weights are constants of the graph, so XLA compiles a few weighted gathers.
     """
     for axis in (1, 2):
         if images.shape[axis] != size:
@@ -32,7 +32,7 @@ def _resized(images: tf.Tensor, size: int, axis: int) -> tf.Tensor:
 
 
 def _triangle_weights(length: int, size: int) -> np.ndarray:
-    """float64 [size, length]: what each place of the result takes of each pixel; rows sum to 1."""
+    """float64 [size, length]: the weight of each pixel in each one of the result; rows sum to 1."""
     scale = max(length / size, 1.0)
     centre = (np.arange(size)[:, None] + 0.5) * (length / size)
     weights = np.maximum(0.0, 1.0 - np.abs(np.arange(length)[None, :] + 0.5 - centre) / scale)

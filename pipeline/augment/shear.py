@@ -1,4 +1,4 @@
-"""Slant images."""
+"""Random shear."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from pipeline.augment.rotation import DEGREE
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Shear(AffineTransform):
-    """Slant the columns of each image by up to `max_degrees` either way, as `ImageDataGenerator` does.
+    """Shears the columns of each image by up to `max_degrees` either way, as `ImageDataGenerator` does.
 
-    The generator's `shear_range` is in degrees, so that the study's 0.2 is next to nothing.
+    The generator's `shear_range` is in degrees, so the original study's 0.2 has next to no effect.
     """
 
     def __init__(self, max_degrees: float = 10.0, **kwargs: Any) -> None:
@@ -26,10 +26,10 @@ class Shear(AffineTransform):
         return uniform(seed, [views.count], -self.max_degrees, self.max_degrees)
 
     def matrices(self, drawn: tf.Tensor, height: int, width: int) -> tf.Tensor:
-        """Slant image i by `drawn[i]` degrees."""
+        """Shear image i by `drawn[i]` degrees."""
         radians = drawn * DEGREE
         return matrix(1.0, -tf.sin(radians), 0.0, tf.cos(radians), 0.0, 0.0, tf.shape(drawn)[0])
 
     def describe(self, drawn: Any) -> str:
-        """Such as "slant +3.2°"."""
+        """The angle as text, such as "slant +3.2°"."""
         return f"slant {drawn:+.2g}°"

@@ -1,4 +1,4 @@
-"""Move images by whole pixels."""
+"""Random translation by whole pixels."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from pipeline.augment.window import window
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Shift(Augmentation):
-    """Move each image by up to `max_pixels` along both axes; what comes in at the border is the image reflected.
+    """Moves each image by up to `max_pixels` along both axes; new pixels at the border are the image reflected.
 
-    The same as padding by reflection and cropping at random (Jordan 2024, arXiv 2404.00498).
+    Equal to padding by reflection and a random crop (Jordan 2024, arXiv 2404.00498).
     """
 
     def __init__(self, max_pixels: int = 2, **kwargs: Any) -> None:
@@ -30,5 +30,5 @@ class Shift(Augmentation):
         return window(images, -drawn[:, 0], -drawn[:, 1], (height, width), reflect=True)
 
     def describe(self, drawn: Any) -> str:
-        """Such as "down +1, right -2 px"."""
+        """The shift as text, such as "down +1, right -2 px"."""
         return f"down {drawn[0]:+d}, right {drawn[1]:+d} px"

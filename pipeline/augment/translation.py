@@ -1,4 +1,4 @@
-"""Move images by fractions of pixels; by whole ones see `Shift`."""
+"""Random translation by fractions of pixels; see `Shift` for whole pixels."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from pipeline.augment.layer import PACKAGE, Views, uniform
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Translation(AffineTransform):
-    """Move each image by up to `max_fraction` of its width and of its height, drawn apart."""
+    """Moves each image by up to `max_fraction` of its width and of its height, drawn independently."""
 
     def __init__(self, max_fraction: float = 0.125, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -26,5 +26,5 @@ class Translation(AffineTransform):
         return matrix(1.0, 0.0, 0.0, 1.0, -drawn[:, 0] * width, -drawn[:, 1] * height, tf.shape(drawn)[0])
 
     def describe(self, drawn: Any) -> str:
-        """Such as "right +0.10, down -0.05"."""
+        """The translation as text, such as "right +0.10, down -0.05"."""
         return f"right {drawn[0]:+.2f}, down {drawn[1]:+.2f}"

@@ -1,4 +1,4 @@
-"""One random operation of random strength for each image: TrivialAugment."""
+"""TrivialAugment."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from pipeline.augment.layer import PACKAGE, Augmentation, Views
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class TrivialAugmentWide(Augmentation):
-    """One of fourteen operations at one of 31 strengths, all evenly (Müller & Hutter 2021, arXiv 2103.10158, wide).
+    """Applies one of fourteen operations at one of 31 strengths (Müller & Hutter 2021, arXiv 2103.10158, wide).
 
-    Nothing to tune: shears to 0.99, translations to 32 pixels, rotations to 135 degrees, brightness, colour, contrast
-    and sharpness times 0.01 to 1.99, posterized to 8 to 2 bits, solarized from 255 to 0. As in torchvision, but
-    interpolated bilinearly, and not rounded.
+    Both are uniform, and nothing is tuned: shears to 0.99, translations to 32 pixels, rotations to 135 degrees,
+    brightness, colour, contrast and sharpness times 0.01 to 1.99, posterized to 8 to 2 bits, solarized from 255 to 0.
+    As in torchvision, but interpolated bilinearly, and not rounded.
 
     Args:
-      fill_value: 0 to 255, for what is taken from outside of the image; 0 as the authors' and torchvision's.
+      fill_value: 0 to 255, value of pixels outside of the image; the authors' and torchvision's is 0.
     """
 
     rgb = True
@@ -28,14 +28,14 @@ class TrivialAugmentWide(Augmentation):
         self.fill_value = fill_value
 
     def draw(self, seed: tf.Tensor, views: Views) -> Choice:
-        """[B]: an operation for each image."""
+        """[B]: the operation of each image."""
         table = magnitudes(shear=0.99, pixels=32.0, degrees=135.0, enhancement=0.99, bits=(8, 2), num_levels=NUM_LEVELS)
         return draw_choice(seed, [views.count], table, range(NUM_LEVELS))
 
     def apply(self, images: tf.Tensor, drawn: Choice) -> tf.Tensor:
-        """To each image its operation."""
+        """Apply each image's operation."""
         return apply_operation(images, drawn, self.fill_value)
 
     def describe(self, drawn: Any) -> str:
-        """Such as "Rotate +87°"."""
+        """The operation as text, such as "Rotate +87°"."""
         return describe(drawn.operation, drawn.magnitude)

@@ -1,4 +1,4 @@
-"""Take a window of each image, whole pixels, what lies outside of the image filled: what `Shift` and `Crop` share."""
+"""Windows of whole pixels, which may lie partly outside of the image, for `Shift` and `Crop`."""
 
 import tensorflow as tf
 
@@ -10,8 +10,8 @@ def window(images: tf.Tensor, top: tf.Tensor, left: tf.Tensor, size: tuple[int, 
       images: float32 [B, H, W, C].
       top: int32 [B], may be negative.
       left: int32 [B], may be negative.
-      size: of the window.
-      reflect: what lies outside is the image mirrored without repeating its border; else black.
+      size: height and width of the window.
+      reflect: whether pixels outside are the image mirrored without repeating its border; else they are black.
 
     Returns:
       float32 [B, height, width, C].
@@ -28,5 +28,5 @@ def window(images: tf.Tensor, top: tf.Tensor, left: tf.Tensor, size: tuple[int, 
 
 
 def _inside(index: tf.Tensor, size: int) -> tf.Tensor:
-    """An index outside of 0 to size - 1, by less than `size`, mirrored into it."""
+    """`index` mirrored into 0 to size - 1; it lies outside by less than `size`."""
     return size - 1 - tf.abs(size - 1 - tf.abs(index))

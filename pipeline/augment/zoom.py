@@ -1,4 +1,4 @@
-"""Stretch and shrink images."""
+"""Random zoom."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from pipeline.augment.layer import PACKAGE, Views, uniform
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Zoom(AffineTransform):
-    """Show 1 - max_fraction to 1 + max_fraction of each image's width, and as much of its height, drawn apart.
+    """Shows 1 - max_fraction to 1 + max_fraction of each image's width and height, drawn independently.
 
-    As `ImageDataGenerator(zoom_range=max_fraction)`: less than 1 magnifies.
+    As `ImageDataGenerator(zoom_range=max_fraction)`: a share below 1 magnifies.
     """
 
     def __init__(self, max_fraction: float = 0.2, **kwargs: Any) -> None:
@@ -21,7 +21,7 @@ class Zoom(AffineTransform):
         self.max_fraction = max_fraction
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
-        """float32 [B, 2]: the shares of width and height that are shown."""
+        """float32 [B, 2]: the visible shares of width and height."""
         return uniform(seed, [views.count, 2], 1.0 - self.max_fraction, 1.0 + self.max_fraction)
 
     def matrices(self, drawn: tf.Tensor, height: int, width: int) -> tf.Tensor:
@@ -29,5 +29,5 @@ class Zoom(AffineTransform):
         return matrix(drawn[:, 0], 0.0, 0.0, drawn[:, 1], 0.0, 0.0, tf.shape(drawn)[0])
 
     def describe(self, drawn: Any) -> str:
-        """How much of each is shown, such as "width 0.85, height 1.10"."""
+        """The visible shares as text, such as "width 0.85, height 1.10"."""
         return f"width {drawn[0]:.2f}, height {drawn[1]:.2f}"
