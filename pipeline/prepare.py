@@ -4,8 +4,8 @@
     python -m pipeline.prepare --archive=~/Downloads/cifar-100-python.tar.gz # ... or from your disk
     dataset=$(python -m pipeline.prepare --dataset=auto)                     # ... or else the generated shapes100
 
-The only line on stdout is the name of the data set that is now prepared; everything else goes to stderr. TensorFlow is
-imported where there is something to write and not before, so that help, errors and "already prepared" come at once.
+The only line on stdout is the name of the prepared data set; all else goes to stderr. TensorFlow is imported only
+where there is something to write, so that help, errors and "already prepared" come at once.
 """
 
 import contextlib
@@ -25,25 +25,25 @@ FALLBACK = "shapes100"
 
 
 def main() -> None:
-    """Prepare what the flags name."""
+    """Prepare the data set of the flags, and print its name."""
     source = config.build(SourceConfig, config.given_flags())
     print(prepare(source))
 
 
 def prepare(source: SourceConfig, *, url: str = download.OFFICIAL_URL, spec: records.Spec = records.OFFICIAL) -> str:
-    """Make sure that a data set is prepared.
+    """Prepare a data set where it is not prepared already.
 
     Args:
-      source: which data set, where to, and the archive to take it from, if any.
-      url: where CIFAR-100 is downloaded from, if it has to be.
-      spec: what a whole CIFAR-100 looks like.
+      source: the data set, its folder, and the archive to read, if any.
+      url: the download of CIFAR-100.
+      spec: the expected contents of CIFAR-100.
 
     Returns:
-      The name of the prepared data set: `source.dataset`, or what `auto` came to be.
+      The name of the prepared data set: `source.dataset`, or the choice of `auto`.
 
     Raises:
-      errors.BadArgumentError: `source.archive` is no whole CIFAR-100, or `source.data_dir` cannot be written.
-      errors.FailedError: the data could not be fetched or written.
+      errors.BadArgumentError: `source.archive` is no complete CIFAR-100, or `source.data_dir` cannot be written.
+      errors.FailedError: the data could not be downloaded or written.
     """
     if source.dataset not in (CIFAR100, AUTO):
         if source.archive:
@@ -60,7 +60,7 @@ def prepare(source: SourceConfig, *, url: str = download.OFFICIAL_URL, spec: rec
             raise download.DownloadError(f"{CIFAR100} cannot be downloaded: {error}; {_REMEDY}") from error
         _warn_of_fallback(str(error))
         _prepare_shapes(source.data_dir, FALLBACK)
-        _say(f"the data set is {FALLBACK}, NOT {CIFAR100}")
+        _log(f"the data set is {FALLBACK}, NOT {CIFAR100}")
         return FALLBACK
 
 
@@ -71,9 +71,8 @@ def run() -> None:
 
 
 _REMEDY = (
-    "get cifar-100-binary.tar.gz or cifar-100-python.tar.gz from where you can and give it with --archive=FILE "
-    "(with make: ARCHIVE=FILE), "
-    f"or use --dataset={FALLBACK}"
+    "download cifar-100-binary.tar.gz or cifar-100-python.tar.gz elsewhere and set --archive=FILE (with make: "
+    f"ARCHIVE=FILE), or use --dataset={FALLBACK}"
 )
 
 
@@ -81,29 +80,27 @@ def _prepare_cifar100(source: SourceConfig, url: str, spec: records.Spec) -> Non
     if prepared.is_prepared(source.data_dir, CIFAR100):
         _compare_with_prepared(source, spec)
         return
-    given = _read_given(source, spec) if source.archive else None
+    local = _read_archive(source, spec) if source.archive else None
     with prepared.lock(source.data_dir):
         if prepared.is_prepared(source.data_dir, CIFAR100):
             _compare_with_prepared(source, spec)
             return
         with prepared.staging(source.data_dir) as staged:
-            found = given or _download(url, staged, spec)
-            origin = (
-                {"how": "archive", "path": str(found.path.absolute())} if given else {"how": "download", "url": url}
-            )
-            _write_cifar100(found, staged, source.data_dir, {**origin, **_describe(found, spec)})
+            data = local or _download(url, staged, spec)
+            origin = {"how": "archive", "path": str(data.path.absolute())} if local else {"how": "download", "url": url}
+            _write_cifar100(data, staged, source.data_dir, {**origin, **_provenance(data, spec)})
 
 
 def _prepare_shapes(data_dir: str, dataset: str) -> None:
     if prepared.is_prepared(data_dir, dataset):
-        _say(f"{dataset} is already prepared in {prepared.folder(data_dir, dataset)}")
+        _log(f"{dataset} is already prepared in {prepared.folder(data_dir, dataset)}")
         return
     with prepared.lock(data_dir):
         if prepared.is_prepared(data_dir, dataset):
-            _say(f"{dataset} was prepared meanwhile in {prepared.folder(data_dir, dataset)}")
+            _log(f"{dataset} was prepared meanwhile in {prepared.folder(data_dir, dataset)}")
             return
         with prepared.staging(data_dir) as staged:
-            _say(f"generating {dataset}")
+            _log(f"generating {dataset}")
 
             def build() -> Any:
                 from pipeline.datasets.shapes100 import builder as shapes100
@@ -114,45 +111,40 @@ def _prepare_shapes(data_dir: str, dataset: str) -> None:
             _write(build, staged, data_dir, dataset, {"how": "generated"})
 
 
-def _read_given(source: SourceConfig, spec: records.Spec) -> archive.Archive:
-    given = f"--archive={source.archive}"
-    _say(f"checking {source.archive}")
-    return archive.read(source.archive, spec, given=given)
+def _read_archive(source: SourceConfig, spec: records.Spec) -> archive.Archive:
+    _log(f"checking {source.archive}")
+    return archive.read(source.archive, spec, source=f"--archive={source.archive}")
 
 
 def _download(url: str, staged: pathlib.Path, spec: records.Spec) -> archive.Archive:
     target = staged / "cifar-100-binary.tar.gz.part"
     download.fetch(url, target, sha256=spec.sha256["cifar-100-binary.tar.gz"])
     try:
-        return archive.read(target, spec, given=url)
-    except errors.BadArgumentError as error:  # nobody gave it as an argument
+        return archive.read(target, spec, source=url)
+    except errors.BadArgumentError as error:  # it is no argument of the command
         raise download.DownloadError(str(error)) from error
 
 
-def _describe(found: archive.Archive, spec: records.Spec) -> dict[str, Any]:
-    official = found.official_name(spec)
-    checksum = f"sha256 {found.sha256}" if found.sha256 else "an extracted folder"
-    verdict = (
-        f"the official {official}"
-        if official
-        else "not byte for byte an official file; counts, labels, names and channel means are right"
-    )
-    _say(f"{found.form}, {checksum}: {verdict}")
+def _provenance(data: archive.Archive, spec: records.Spec) -> dict[str, Any]:
+    official = data.official_name(spec)
+    checksum = f"sha256 {data.sha256}" if data.sha256 else "an extracted folder"
+    unofficial = "not byte for byte an official file; counts, labels, names and channel means are correct"
+    _log(f"{data.form}, {checksum}: {f'the official {official}' if official else unofficial}")
     return {
-        "form": found.form,
-        "sha256": found.sha256,
+        "form": data.form,
+        "sha256": data.sha256,
         "official": official,
-        "records_sha256": {"train": found.train.sha256, "test": found.test.sha256},
-        "channel_means": found.statistics.means,
-        "channel_deviations": found.statistics.deviations,
+        "records_sha256": {"train": data.train.sha256, "test": data.test.sha256},
+        "channel_means": data.statistics.means,
+        "channel_deviations": data.statistics.deviations,
     }
 
 
-def _write_cifar100(found: archive.Archive, staged: pathlib.Path, data_dir: str, provenance: dict[str, Any]) -> None:
+def _write_cifar100(data: archive.Archive, staged: pathlib.Path, data_dir: str, provenance: dict[str, Any]) -> None:
     def build() -> Any:
         from pipeline.datasets import cifar100
 
-        return cifar100.Cifar100(found, data_dir=staged)
+        return cifar100.Cifar100(data, data_dir=staged)
 
     _write(build, staged, data_dir, CIFAR100, provenance)
 
@@ -160,13 +152,13 @@ def _write_cifar100(found: archive.Archive, staged: pathlib.Path, data_dir: str,
 def _write(
     build: Callable[[], Any], staged: pathlib.Path, data_dir: str, dataset: str, provenance: dict[str, Any]
 ) -> None:
-    """Have TFDS write a data set into `staged`, and publish it."""
+    """Write a data set with TFDS into `staged`, and publish it."""
     app.load_tensorflow()
     import tensorflow_datasets as tfds
 
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
-    # TFDS announces the staging folder on stdout, which is neither the place nor the stream that readers should see.
+    # TFDS prints the staging folder on stdout.
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             builder = build()
@@ -177,40 +169,40 @@ def _write(
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     record = {**provenance, "num_examples": counts, "tfds_version": tfds.__version__, "created": created}
     target = prepared.publish(staged, data_dir, dataset, record)
-    _say(f"{dataset} is prepared in {target}: {counts['train']} train and {counts['test']} test images")
+    _log(f"{dataset} is prepared in {target}: {counts['train']} train and {counts['test']} test images")
 
 
 def _compare_with_prepared(source: SourceConfig, spec: records.Spec) -> None:
-    """Say what is there and, with an archive given, whether it is the same data; it is never replaced."""
+    """Log the prepared data set, and check that the archive, if any, has the same records."""
     folder = prepared.folder(source.data_dir, CIFAR100)
     recorded = prepared.provenance(source.data_dir, CIFAR100)
     origin = recorded.get("path") or recorded.get("url") or "an unrecorded source"
-    _say(f"{CIFAR100} is already prepared in {folder} from {origin}")
+    _log(f"{CIFAR100} is already prepared in {folder} from {origin}")
     if not source.archive:
         return
     path = pathlib.Path(source.archive).expanduser()
     if path.is_file() and archive.sha256_of(path) == recorded.get("sha256"):
         return
-    given = _read_given(source, spec)
-    if {"train": given.train.sha256, "test": given.test.sha256} != recorded.get("records_sha256"):
+    data = _read_archive(source, spec)
+    if {"train": data.train.sha256, "test": data.test.sha256} != recorded.get("records_sha256"):
         raise errors.BadArgumentError(
-            f"--archive={source.archive}: holds other records than those prepared in {folder}, which stay as they are; "
-            "remove that folder, or give another --data_dir"
+            f"--archive={source.archive}: its records differ from those prepared in {folder}, which is never replaced; "
+            "remove that folder, or choose another --data_dir"
         )
-    _say(f"--archive={source.archive} is another file with the same records")
+    _log(f"--archive={source.archive} is another file with the same records")
 
 
 def _warn_of_fallback(reason: str) -> None:
     bar = "!" * 100
     lines = (
         f"CIFAR-100 IS NOT AVAILABLE: {reason}",
-        f"Using {FALLBACK} instead: generated images, whose accuracies say NOTHING about CIFAR-100.",
+        f"Using {FALLBACK} instead: generated images, whose accuracies do NOT predict those on CIFAR-100.",
         f"For CIFAR-100, {_REMEDY.partition(', or')[0]}.",
     )
     print("\n".join((bar, *(f"! {line}" for line in lines), bar)), file=sys.stderr, flush=True)
 
 
-def _say(message: str) -> None:
+def _log(message: str) -> None:
     print(f"prepare: {message}", file=sys.stderr, flush=True)
 
 

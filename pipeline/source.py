@@ -1,8 +1,8 @@
-"""Where data enter: a prepared TFDS data set becomes a stream of examples.
+"""Reads a prepared TFDS data set as a stream of chunks.
 
-They come in chunks of some examples each, since tf.data takes longer to call a function than most functions take for an
-example: `{"image": string [C] (PNGs), "fine": int32 [C], "coarse": int32 [C]}`, in an order that never changes. The
-stage `Decode` makes the images uint8 [C, 32, 32, 3], behind the split, so that nobody decodes what that leaves out.
+A chunk holds some examples, `{"image": string [C] (PNGs), "fine": int32 [C], "coarse": int32 [C]}`, in a fixed order:
+tf.data takes longer to call a function than most functions take for one example. The stage `Decode` makes the images
+uint8 [C, 32, 32, 3], after the split, so that only selected examples are decoded.
 """
 
 import os
@@ -16,8 +16,8 @@ from pipeline.data_config import SourceConfig
 from pipeline.datasets import prepared
 
 COLUMNS = ("image", "label", "coarse_label")
-CHUNK = 64  # examples; decoded, they fit a processor's cache
-READ_BYTES = 1 << 20  # some 300 examples of a file at a time, instead of a system call for each
+CHUNK = 64  # examples; decoded, they fit into a processor's cache
+READ_BYTES = 1 << 20  # about 300 examples a system call
 
 Builder: TypeAlias = tfds.core.DatasetBuilder
 
@@ -42,13 +42,13 @@ def num_examples(builder: Builder, split: str) -> int:
 
 
 def read(builder: Builder, split: str) -> tf.data.Dataset:
-    """Stream chunks of the official `split`, "train" or "test", images still encoded, in the fixed order of the files.
+    """The chunks of the official `split`, "train" or "test", images still encoded, in the order of the files.
 
-    They are TFDS's files, laid out as its builder says; only its reader, which parses them one by one, is not used.
-    Where they hold another number of examples than it says, reading ends with tf.errors.FailedPreconditionError.
+    The files are TFDS's; its reader, which parses examples one by one, is not used. Where they hold another number of
+    examples than the builder declares, reading ends with tf.errors.FailedPreconditionError.
 
     Raises:
-      errors.FailedError: they are not of TFDS's usual format.
+      errors.FailedError: the files are not TFRecords.
     """
     info, usual = builder.info, tfds.core.FileFormat.TFRECORD
     if info.file_format != usual:

@@ -1,8 +1,8 @@
-"""How many processors there are to compute on."""
+"""The number of processors."""
 
 import os
 
 
 def count() -> int:
-    """Those that this process may use, where the system tells (Linux), else the machine's."""
+    """The processors that this process may use (on Linux), else those of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

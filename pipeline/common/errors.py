@@ -1,21 +1,21 @@
-"""What a person did wrong or the world refused, told in one line: given, expected, what to do."""
+"""The errors that binaries print as one line: the value, what was expected, what to do."""
 
 
 class BadArgumentError(ValueError):
-    """A flag, a configuration or a file named by one is wrong; the binaries end with exit code 2."""
+    """A flag, a configuration or a file that one names is wrong: exit code 2."""
 
 
 class FailedError(RuntimeError):
-    """The arguments were fine and the work could not be done; the binaries end with exit code 1."""
+    """The arguments are correct, and the work failed: exit code 1."""
 
 
 class DivergedError(FailedError):
-    """A training whose numbers are no longer finite; its weights are of no further use."""
+    """The loss of a training is not finite; its weights are of no use."""
 
 
 class BusyError(FailedError):
-    """Another process is working on the very thing."""
+    """Another process works in the same folder."""
 
 
 class InterruptedRunError(RuntimeError):
-    """A run was stopped from outside and its state is saved; the binaries end with exit code 3."""
+    """A signal ended a run, whose state is saved: exit code 3."""

@@ -1,4 +1,4 @@
-"""Randomness without state: every draw is named by a path, and follows from the run's seed and that path alone."""
+"""Stateless randomness: every draw is named by a path, and is a function of the run's seed and that path."""
 
 import hashlib
 from typing import TYPE_CHECKING
@@ -6,35 +6,31 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# Named, since TensorFlow's own choice differs between devices, and a draw must not. (XLA draws otherwise all the same.)
+# Explicit, since TensorFlow's default differs between devices. (XLA gives other numbers nevertheless.)
 ALGORITHM = "philox"
 
 
 def derive(seed: int, *path: str | int) -> tuple[int, int]:
-    """The seed of one named draw, as the two int32 values that TensorFlow's stateless operations take.
+    """The seed of a named draw, as the two int32 values of TensorFlow's stateless operations.
 
-    `derive(0, "shift")` never changes, on no machine and in no process (BLAKE2b of the seed and the path).
+    `derive(0, "shift")` is the same on every machine and in every process (BLAKE2b of the seed and the path).
     """
     text = "/".join([str(seed), *map(str, path)])
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-    return (
-        int.from_bytes(digest[:4], "little", signed=True),
-        int.from_bytes(digest[4:], "little", signed=True),
-    )
+    return int.from_bytes(digest[:4], "little", signed=True), int.from_bytes(digest[4:], "little", signed=True)
 
 
 def fold(seed: "tuple[int, int] | tf.Tensor", number: "tf.Tensor | int") -> "tf.Tensor":
-    """int32 [2]: the seed of the `number`-th draw of a named series (a step, a pass, a place), inside a graph too."""
+    """int32 [2]: the seed of draw `number` of a named series (of steps, passes, places); works inside a graph."""
     import tensorflow as tf
 
     return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), tf.cast(number, tf.int32), alg=ALGORITHM)
 
 
 def hashed(seed: "tuple[int, int] | tf.Tensor", numbers: "tf.Tensor") -> "tf.Tensor":
-    """int64 [...], 0 to 2^31 - 1: a well-mixed value for each int64 number, whatever stands beside it.
+    """int64 [...], 0 to 2^31 - 1: a hash of each int64 number, independent of its place in the tensor.
 
-    Unlike a draw, which follows from a value's place in its tensor. (MurmurHash3's finaliser, once for each word of the
-    seed.)
+    MurmurHash3's finaliser, once for each word of the seed.
     """
     import tensorflow as tf
 

@@ -1,9 +1,9 @@
-"""Reading CIFAR-100 from what a person has on disk: either official form, packed or extracted.
+"""Reads CIFAR-100 from a local copy of either official form, packed or extracted.
 
-    archive.read("~/Downloads/cifar-100-python.tar.gz", OFFICIAL, given="--archive=...")
+    archive.read("~/Downloads/cifar-100-python.tar.gz", OFFICIAL, source="--archive=...")
 
-Nothing is ever extracted: the few known files are read into memory, within limits, in one pass over the archive, and
-none is used before the pass has seen every member and the last checksum byte. NumPy is all that this needs.
+Nothing is extracted: the known files are read into memory, within limits, in one pass over the archive, and none is
+used before the pass has read every member and the last byte of the checksum.
 """
 
 import dataclasses
@@ -26,22 +26,22 @@ _NAMES = {BINARY_FORM: ("fine_label_names.txt", "coarse_label_names.txt"), PYTHO
 _KNOWN = {name for names in (*_REQUIRED.values(), *_NAMES.values()) for name in names}
 _GZIP_MAGIC = b"\x1f\x8b"
 _SLACK_BYTES = 16 << 20  # directories, label names, tar's padding
-_REMEDY = f"give a whole {BINARY_FORM} or {PYTHON_FORM}, as .tar.gz or as extracted folder"
+_REMEDY = f"expected a complete {BINARY_FORM} or {PYTHON_FORM}, as .tar.gz or as extracted folder"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Archive:
-    """A whole CIFAR-100, checked."""
+    """A complete and checked CIFAR-100."""
 
     path: pathlib.Path
     form: str
-    sha256: str | None  # of the packed file; a folder has none
+    sha256: str | None  # of the packed file; None for a folder
     train: records.Records
     test: records.Records
     statistics: records.Statistics  # of train
 
     def official_name(self, spec: records.Spec) -> str | None:
-        """The official file that this is by its checksum, None where the checksum is unknown."""
+        """The name of the official file with this checksum; None where the checksum is unknown."""
         for name, checksum in spec.sha256.items():
             if self.sha256 == checksum:
                 return name
@@ -50,16 +50,16 @@ class Archive:
         return None
 
 
-def read(path: str | os.PathLike[str], spec: records.Spec, *, given: str) -> Archive:
+def read(path: str | os.PathLike[str], spec: records.Spec, *, source: str) -> Archive:
     """Read and check an archive or an extracted folder.
 
     Args:
-      path: a tar file, packed by gzip or not, or a folder; of either form.
-      spec: what a whole data set looks like.
-      given: how an error names the path, such as `--archive=PATH`.
+      path: a tar file, with gzip or without, or a folder; of either form.
+      spec: the expected contents.
+      source: the begin of error messages, such as `--archive=PATH`.
 
     Raises:
-      errors.BadArgumentError: the path holds no whole CIFAR-100.
+      errors.BadArgumentError: the path holds no complete CIFAR-100.
     """
     path = pathlib.Path(path).expanduser()
     checksum: str | None = None
@@ -73,32 +73,32 @@ def read(path: str | os.PathLike[str], spec: records.Spec, *, given: str) -> Arc
         _check_names(form, folder, files)
         statistics = records.check(train, test, spec)
     except (_ArchiveError, records.RecordsError) as error:
-        raise errors.BadArgumentError(f"{given}: {error}; {_REMEDY}") from error
+        raise errors.BadArgumentError(f"{source}: {error}; {_REMEDY}") from error
     except OSError as error:
-        raise errors.BadArgumentError(f"{given}: cannot be read ({error.strerror or error}); {_REMEDY}") from error
+        raise errors.BadArgumentError(f"{source}: cannot be read ({error.strerror or error}); {_REMEDY}") from error
     return Archive(path, form, checksum, train, test, statistics)
 
 
 def sha256_of(path: pathlib.Path) -> str:
-    """The checksum of a file, read a piece at a time."""
+    """The SHA-256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _ArchiveError(ValueError):
-    """What is wrong with the container; `read` adds which one it is and what to do."""
+    """The problem of a container; `read` adds its name and the remedy."""
 
 
 _Files = dict[pathlib.PurePosixPath, bytes]
 
 
 def _read_folder(path: pathlib.Path, spec: records.Spec) -> _Files:
-    """The files of an extracted folder, or of the one inside the folder that downloaders and other libraries leave."""
+    """The files of an extracted folder, or of the folder inside it, as other libraries leave it."""
     found = [
         pathlib.PurePosixPath(folder, name)
         for folder in (".", BINARY_FORM, PYTHON_FORM)
         for name in sorted(_KNOWN)
-        if (path / folder / name).is_file()  # neither a folder nor a pipe that would never end
+        if (path / folder / name).is_file()  # neither a folder nor a pipe
     ]
     form, folder = _find_form(found)
     files: _Files = {}
@@ -123,15 +123,15 @@ def _read_tar(path: pathlib.Path, spec: records.Spec) -> tuple[_Files, str]:
         unpacked = _Counted(gzip.GzipFile(fileobj=packed) if is_packed else packed, limit=_max_bytes(spec))
         try:
             files = _read_members(unpacked, spec)
-            # To the end, past tar's own end mark: gzip keeps its checksum there, and ours is of the whole file.
+            # Past tar's end mark: gzip's checksum is at the end of the file, and ours is of the whole file.
             while unpacked.read(1 << 20):
                 pass
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise _ArchiveError(f"is truncated or damaged ({error})") from error
         except _ArchiveError:
             raise
-        except (tarfile.TarError, ValueError) as error:  # ValueError: a header whose numbers are none
-            problem = "is no tar archive" if unpacked.num_bytes <= tarfile.RECORDSIZE else "is truncated or damaged"
+        except (tarfile.TarError, ValueError) as error:  # ValueError: a header with invalid numbers
+            problem = "not a tar archive" if unpacked.num_bytes <= tarfile.RECORDSIZE else "is truncated or damaged"
             raise _ArchiveError(f"{problem} ({error})") from error
     return files, packed.sha256.hexdigest()
 
@@ -147,13 +147,13 @@ def _read_members(stream: "_Counted", spec: records.Spec) -> _Files:
                 raise _ArchiveError(f"holds {member.name!r} twice")
             _check_size(member.name, member.size, path.name, spec)
             content = tar.extractfile(member)
-            assert content is not None  # a regular file always has one
+            assert content is not None  # it is a regular file
             files[path] = content.read()
     return files
 
 
 def _safe_path(member: tarfile.TarInfo) -> pathlib.PurePosixPath:
-    # Nothing is extracted, so no path could do harm; but an archive that tries is not the one a person meant to give.
+    # Nothing is extracted, so no path is dangerous; but an archive with such a path is not CIFAR-100.
     path = pathlib.PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         raise _ArchiveError(f"holds {member.name!r}, a path that escapes its folder")
@@ -163,7 +163,7 @@ def _safe_path(member: tarfile.TarInfo) -> pathlib.PurePosixPath:
 
 
 class _Counted(io.RawIOBase):
-    """Passes reads through, hashing and counting them; more than `limit` bytes are refused (a decompression bomb)."""
+    """Counts and hashes the bytes read; more than `limit` raise an error (a decompression bomb)."""
 
     def __init__(self, file: IO[bytes] | io.RawIOBase | gzip.GzipFile, limit: int | None) -> None:
         self._file, self._limit = file, limit
@@ -171,22 +171,22 @@ class _Counted(io.RawIOBase):
         self.sha256 = hashlib.sha256()
 
     def readable(self) -> bool:
-        """As every file that is open for reading."""
+        """True, as for every file that is open for reading."""
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes; fewer at the end alone."""
+        """Up to `size` bytes; fewer only at the end."""
         data = self._file.read(size) or b""
         self.num_bytes += len(data)
         if self._limit is None:
             self.sha256.update(data)
         elif self.num_bytes > self._limit:
-            raise _ArchiveError(f"unpacks to more than {self._limit >> 20} MiB, which no CIFAR-100 does")
+            raise _ArchiveError(f"unpacks to more than {self._limit >> 20} MiB, more than CIFAR-100 has")
         return data
 
 
 def _find_form(paths: Iterable[pathlib.PurePosixPath]) -> tuple[str, pathlib.PurePosixPath]:
-    """Which form the files make, and in which of their folders."""
+    """The form of the data set that the files make up, and the folder of its files."""
     paths = set(paths)
     folders = sorted({path.parent for path in paths}, key=lambda folder: (len(folder.parts), folder))
     for form, required in _REQUIRED.items():
@@ -196,8 +196,9 @@ def _find_form(paths: Iterable[pathlib.PurePosixPath]) -> tuple[str, pathlib.Pur
     for form, required in _REQUIRED.items():
         missing = [name for name in required if not any(path.name == name for path in paths)]
         if len(missing) < len(required):
-            raise _ArchiveError(f"is no whole {form}: {' and '.join(missing) or 'its parts'} not found beside the rest")
-    raise _ArchiveError("is no CIFAR-100: it holds neither train.bin and test.bin nor train and test")
+            problem = f"missing {missing[0]}" if missing else f"{' and '.join(required)} are in different folders"
+            raise _ArchiveError(f"incomplete {form}: {problem}")
+    raise _ArchiveError("not CIFAR-100: it has neither train.bin and test.bin nor train and test")
 
 
 def _splits(form: str) -> tuple[tuple[str, str], ...]:
@@ -216,20 +217,20 @@ def _check_names(form: str, folder: pathlib.PurePosixPath, files: _Files) -> Non
         file = folder / (f"{kind}_label_names.txt" if form == BINARY_FORM else "meta")
         if file in files:
             data = files[file]
-            is_binary = form == BINARY_FORM
-            names = records.names_from_binary(data) if is_binary else records.names_from_python(data, kind)
+            binary = form == BINARY_FORM
+            names = records.names_from_binary(data) if binary else records.names_from_python(data, kind)
             records.check_names(kind, names)
 
 
 def _check_size(shown: str, size: int, name: str, spec: records.Spec) -> None:
-    """Before a file is read, so that a wrong one costs neither time nor memory."""
+    """Check a file's size before it is read, so that a wrong one costs neither time nor memory."""
     split = name.removesuffix(".bin")
     if name.endswith(".bin"):
         expected = spec.num_rows(split) * records.ROW_BYTES
         if size != expected:
             raise _ArchiveError(f"{shown!r} has {size:,} bytes; expected {expected:,}")
     else:
-        # A pickle adds file names and framing of its own to each row.
+        # A pickle adds file names and framing to each row.
         rows = spec.num_rows(split) if split in ("train", "test") else 0
         low, high = rows * records.PIXELS, rows * (records.PIXELS + 256) + (1 << 20)
         if not low <= size <= high:

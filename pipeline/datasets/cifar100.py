@@ -1,6 +1,6 @@
-"""TFDS's own CIFAR-100 builder, fed from records that were checked instead of from the network.
+"""TFDS's CIFAR-100 builder with checked records instead of a download.
 
-Both official forms come here as the same rows and leave as the same TFDS data set: `cifar100/3.0.2`, which plain
+Both official forms give the same TFDS data set, `cifar100/3.0.2`, which plain
 `tfds.builder("cifar100", data_dir=...)` reads without this package. Its PNGs are not compressed (png.py).
 """
 
@@ -17,15 +17,15 @@ from pipeline.datasets.archive import Archive
 
 
 class Cifar100(cifar.Cifar100, skip_registration=True):  # type: ignore[call-arg]
-    """The builder of the same name, where the "download" is a folder on this disk."""
+    """TFDS's builder of the same name, whose "download" is a local folder."""
 
     def __init__(self, archive: Archive, *, data_dir: str | os.PathLike[str]) -> None:
         self._archive = archive
         super().__init__(data_dir=data_dir)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        # The parent reads files of the official layout, so it gets them, beside the version folder that TFDS is
-        # filling: that is within prepared.staging, which is removed whatever happens.
+        # The parent reads files of the official layout. They lie beside the version folder that TFDS writes, within
+        # prepared.staging, which is always removed.
         folder = pathlib.Path(self.data_dir).parent / "source"
         _write_binary_form(self._archive, folder / "cifar-100-binary")
         return super()._split_generators(_Local(folder))

@@ -1,7 +1,7 @@
-"""Fetching one file from a host that may be dead, slow or stalling, and knowing it within seconds.
+"""Downloads one file, and gives up within seconds on a host that is dead, slow or stalling.
 
-A worker thread does what may block without end (name look-up, connect, read); the main thread watches how many bytes
-come, and gives up when a span of `patience_s` brought fewer than `floor_bytes`, whatever the worker hangs in.
+A worker thread runs what may block without end (name look-up, connect, read). The main thread watches the number of
+bytes, and gives up when fewer than `floor_bytes` arrive within `patience_s`, wherever the worker blocks.
 """
 
 import collections
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pipeline.common import errors
 
 OFFICIAL_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"
-_CHUNK_BYTES = 16 << 10  # small, so that a slow host's bytes are seen as they come
+_CHUNK_BYTES = 16 << 10  # small, so that the bytes of a slow host are counted as they arrive
 _TICK_S = 0.05
 
 
@@ -28,7 +28,7 @@ class DownloadError(errors.FailedError):
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """The least a host must deliver to be waited for."""
+    """The minimum rate: `floor_bytes` within any `patience_s`."""
 
     patience_s: float = 5.0
     floor_bytes: int = 250_000
@@ -42,12 +42,12 @@ def fetch(
     limits: Limits = Limits(),
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Download `url` to `target` and check it.
+    """Download `url` to `target` and check its SHA-256.
 
-    Proxies are found in the environment, as `requests` does.
+    Proxies are taken from the environment, as `requests` does.
 
     Raises:
-      DownloadError: the host is unreachable, too slow, refuses, or delivers something else; says which.
+      DownloadError: the host is unreachable, too slow, refuses, or delivers another file.
     """
     host = urllib.parse.urlsplit(url).hostname
     worker = _Worker(url, target)
@@ -58,9 +58,9 @@ def fetch(
             show(worker.num_bytes, worker.total_bytes)
             slow = pace.too_slow(clock(), worker.num_bytes)
             if slow:
-                worker.is_given_up = True
-                answered = "answers, but " if worker.has_answered else "does not answer: "
-                raise DownloadError(f"{host} {answered}{slow}")
+                worker.is_cancelled = True
+                problem = "is too slow" if worker.has_responded else "does not respond"
+                raise DownloadError(f"{host} {problem}: {slow}")
         show(worker.num_bytes, worker.total_bytes)
     if worker.error is not None:
         raise DownloadError(f"{host}: {worker.error}")
@@ -71,18 +71,18 @@ def fetch(
 
 
 class Pace:
-    """Whether the last `patience_s` brought enough. The span slides: a stall shows wherever it begins."""
+    """Whether enough bytes arrived within the last `patience_s`, a sliding window."""
 
     def __init__(self, limits: Limits, now: float) -> None:
         self._limits = limits
         self._samples = collections.deque([(now, 0)])
 
     def too_slow(self, now: float, num_bytes: int) -> str:
-        """What is wrong, or nothing.
+        """The rate in words where it is too low, else "".
 
         Args:
-          now: seconds, of the clock that the object was made with.
-          num_bytes: how many have come since then.
+          now: seconds, on the clock of the constructor's `now`.
+          num_bytes: bytes received since then.
         """
         self._samples.append((now, num_bytes))
         while len(self._samples) > 2 and now - self._samples[1][0] >= self._limits.patience_s:
@@ -90,25 +90,25 @@ class Pace:
         start, before = self._samples[0]
         if now - start < self._limits.patience_s or num_bytes - before >= self._limits.floor_bytes:
             return ""
-        return f"{num_bytes - before:,} bytes in {now - start:.1f} s; expected {self._limits.floor_bytes:,} at least"
+        return f"{num_bytes - before:,} bytes in {now - start:.1f} s; expected at least {self._limits.floor_bytes:,}"
 
 
 class _Worker(threading.Thread):
-    """Downloads in the background; a daemon, since no one can interrupt a name look-up."""
+    """Downloads in the background; a daemon, since a name look-up cannot be interrupted."""
 
     def __init__(self, url: str, target: pathlib.Path) -> None:
         super().__init__(name="download", daemon=True)
         self._url, self._target = url, target
         self.done = threading.Event()
-        self.is_given_up = False
-        self.has_answered = False
+        self.is_cancelled = False
+        self.has_responded = False
         self.num_bytes = 0
         self.total_bytes: int | None = None
         self.sha256 = hashlib.sha256()
         self.error: str | None = None
 
     def run(self) -> None:
-        """Everything that can go wrong ends up in `error`: an exception in a thread has no one to catch it."""
+        """Download; any exception becomes `error`, since nothing catches exceptions of a thread."""
         try:
             self._download()
         except Exception as error:
@@ -117,35 +117,35 @@ class _Worker(threading.Thread):
             self.done.set()
 
     def _download(self) -> None:
-        # Here, so that asking for --help or preparing from a disk does not wait for them.
+        # Imported here, so that --help and preparing from a local file do not wait for them.
         import requests
         import urllib3.exceptions
 
-        # The bytes as they are stored: a host that calls a .tar.gz gzip-encoded would have it unpacked on the way.
+        # Some hosts declare a .tar.gz as gzip-encoded, which would be unpacked on arrival.
         headers = {"Accept-Encoding": "identity"}
         with requests.get(self._url, stream=True, headers=headers, timeout=30) as response:
-            self.has_answered = True
+            self.has_responded = True
             if response.status_code != requests.codes.ok:
                 raise ConnectionError(f"HTTP {response.status_code} {response.reason} for {self._url}")
             length = response.headers.get("Content-Length", "")
             self.total_bytes = int(length) if length.isdigit() else None
-            # A connection that is cut shows in the number of bytes, which says it in fewer words.
+            # A connection that is cut shows in the number of bytes.
             with self._target.open("wb") as file, contextlib.suppress(urllib3.exceptions.ProtocolError):
-                while not self.is_given_up and (chunk := response.raw.read(_CHUNK_BYTES, decode_content=False)):
+                while not self.is_cancelled and (chunk := response.raw.read(_CHUNK_BYTES, decode_content=False)):
                     file.write(chunk)
                     self.sha256.update(chunk)
                     self.num_bytes += len(chunk)
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost words of what requests wraps several times over, without the names of its objects."""
+    """The message of the innermost error that requests wraps, without the names of its objects."""
     inner = getattr(error.args[0], "reason", error) if error.args else error
     return str(inner).rpartition("): ")[2] or type(error).__name__
 
 
 @contextlib.contextmanager
 def _progress(url: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on a terminal; in a log, one line at the start."""
+    """A progress bar on a terminal; one line at the start otherwise."""
     if not sys.stderr.isatty():
         print(f"prepare: downloading {url}", file=sys.stderr, flush=True)
         yield lambda num_bytes, total_bytes: None

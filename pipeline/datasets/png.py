@@ -1,7 +1,7 @@
-"""Images as prepared data sets keep them: PNG, as TFDS has it, but not compressed.
+"""The encoding of prepared images: PNG, as in TFDS, but without compression.
 
-Decoding one is then mostly copying, where inflating it took longer than all other stages together; its file is somewhat
-larger than the pixels.
+Decoding is then mostly copying; inflating took longer than all other stages together. A file is slightly larger than
+its pixels.
 """
 
 import io

@@ -1,12 +1,12 @@
-"""The folder of prepared data sets: what is there, and how something new gets there whole or not at all.
+"""The folder of prepared data sets, to which data sets are added atomically.
 
-    with prepared.lock(data_dir):                      # one writer at a time; the kernel frees it if the writer dies
+    with prepared.lock(data_dir):                      # one writer at a time
         with prepared.staging(data_dir) as folder:     # data_dir/.staging-XXXX, removed at the end
             ...                                        # TFDS writes folder/cifar100/3.0.2
             prepared.publish(folder, data_dir, "cifar100", provenance)
 
-A version folder appears by one rename, so its presence is the proof that it is whole; all that a killed writer leaves
-is a staging folder, which the next writer removes. Nothing here imports TensorFlow: to ask what is there takes no time.
+A version folder appears by one rename, so it is complete where it exists. A killed writer leaves only a staging folder,
+which the next writer removes. Nothing here imports TensorFlow.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _LOCK = ".prepare.lock"
 
 
 def folder(data_dir: str | os.PathLike[str], dataset: str) -> pathlib.Path:
-    """Where TFDS reads a data set from, whether it is prepared or not."""
+    """The folder from which TFDS reads a data set, prepared or not."""
     return root(data_dir) / dataset / VERSIONS[dataset]
 
 
@@ -38,12 +38,12 @@ def root(data_dir: str | os.PathLike[str]) -> pathlib.Path:
 
 
 def is_prepared(data_dir: str | os.PathLike[str], dataset: str) -> bool:
-    """Whether the whole data set is there."""
+    """Whether the data set is prepared."""
     return (folder(data_dir, dataset) / "dataset_info.json").is_file()
 
 
 def provenance(data_dir: str | os.PathLike[str], dataset: str) -> dict[str, Any]:
-    """What was recorded about a prepared data set; nothing where plain TFDS prepared it."""
+    """The provenance of a prepared data set; {} where plain TFDS prepared it."""
     try:
         return json.loads((folder(data_dir, dataset) / PROVENANCE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -52,7 +52,7 @@ def provenance(data_dir: str | os.PathLike[str], dataset: str) -> dict[str, Any]
 
 @contextlib.contextmanager
 def lock(data_dir: str | os.PathLike[str]) -> Iterator[None]:
-    """Be the only one who prepares into the folder; wait, and say so, while another does."""
+    """Hold the folder's lock, of one writer at a time; print a message while waiting for another one."""
     path = root(data_dir)
 
     def announce() -> None:
@@ -70,10 +70,10 @@ def lock(data_dir: str | os.PathLike[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def staging(data_dir: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """A folder to write into, on the disk of the data sets so that a rename can publish; called under `lock`."""
+    """A temporary folder in `data_dir`, from where a rename can publish; to be called under `lock`."""
     for stale in root(data_dir).glob(f"{_STAGING}*"):
         shutil.rmtree(stale, ignore_errors=True)
-    # Removing may meet a file that a download which was given up on still writes; the next writer removes what is left.
+    # A cancelled download may still write a file while the folder is removed; the next writer removes the rest.
     with tempfile.TemporaryDirectory(prefix=_STAGING, dir=root(data_dir), ignore_cleanup_errors=True) as path:
         yield pathlib.Path(path)
 
@@ -81,7 +81,11 @@ def staging(data_dir: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 def publish(
     staged: pathlib.Path, data_dir: str | os.PathLike[str], dataset: str, provenance: Mapping[str, Any]
 ) -> pathlib.Path:
-    """Move a data set that TFDS has written below `staged` to its place, with its provenance beside its records."""
+    """Move a data set that TFDS wrote below `staged` to its place, with its provenance.
+
+    Raises:
+      errors.FailedError: TFDS wrote another version, or there is a folder in its place.
+    """
     source, target = folder(staged, dataset), folder(data_dir, dataset)
     if not is_prepared(staged, dataset):
         raise errors.FailedError(f"{dataset}: TFDS did not write version {VERSIONS[dataset]}; expected {target.name}")
@@ -89,6 +93,6 @@ def publish(
     target.parent.mkdir(exist_ok=True)
     try:
         source.rename(target)
-    except OSError as error:  # somebody's own folder of that name, which is not ours to remove
+    except OSError as error:  # another folder of that name, which is not ours to remove
         raise errors.FailedError(f"{target} is in the way ({error.strerror}); move it and try again") from error
     return target

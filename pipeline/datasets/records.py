@@ -1,6 +1,6 @@
-"""The records of CIFAR-100, and what must be true of them before anything is trained on them.
+"""The records of CIFAR-100 and their validation.
 
-archive.py reads files into `Records`, `check` proves them, cifar100.py hands them to TFDS.
+archive.py reads files into `Records`, `check` validates them, cifar100.py passes them to TFDS.
 """
 
 import dataclasses
@@ -17,22 +17,22 @@ ROW_BYTES = 2 + PIXELS
 
 
 class RecordsError(ValueError):
-    """The data are not what they claim to be: what was found, and what was expected."""
+    """The data are not CIFAR-100: the value found, and the value expected."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """What a whole data set looks like; tests use a small one."""
+    """The expected contents of a data set; tests use a small one."""
 
     train_per_class: int
     test_per_class: int
     channel_means: tuple[float, float, float]  # of the training images, red green blue, 0 to 1
     mean_tolerance: float
     sha256: dict[str, str]  # official file name -> checksum
-    records_sha1: dict[str, str]  # split -> checksum of its rows, which no way of packing them changes
+    records_sha1: dict[str, str]  # split -> checksum of its rows, however they are packed
 
     def num_rows(self, split: str) -> int:
-        """How many images a split has."""
+        """The number of images of a split."""
         return labels.NUM_FINE * (self.train_per_class if split == "train" else self.test_per_class)
 
 
@@ -45,7 +45,7 @@ OFFICIAL = Spec(
         "cifar-100-binary.tar.gz": "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
         "cifar-100-python.tar.gz": "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
     },
-    # As published with MXNet's reader of the binary form; a match names an extracted folder, too, as the official data.
+    # As published with MXNet's reader of the binary form; they identify an extracted folder too.
     records_sha1={
         "train": "e207cd2e05b73b1393c74c7f5e7bea451d63e08e",
         "test": "8fb6623e830365ff53cf14adec797474f5478006",
@@ -55,7 +55,7 @@ OFFICIAL = Spec(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Records:
-    """One split, as the binary form lays it out: uint8[N, 3074], coarse label, fine label, 32x32 red, green, blue."""
+    """One split in the layout of the binary form: uint8 [N, 3074], coarse label, fine label, 32x32 red, green, blue."""
 
     rows: np.ndarray
 
@@ -76,12 +76,12 @@ class Records:
 
     @functools.cached_property
     def sha256(self) -> str:
-        """Names the records whichever form they came in."""
+        """The fingerprint of the records, the same for both forms."""
         return hashlib.sha256(self.rows.data).hexdigest()
 
     @functools.cached_property
     def sha1(self) -> str:
-        """For comparison with what others have published."""
+        """The fingerprint that others have published."""
         return hashlib.sha1(self.rows.data, usedforsecurity=False).hexdigest()
 
 
@@ -97,8 +97,8 @@ def from_python(data: bytes) -> Records:
     fields = _fields(data)
     images = fields.get("data")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (PIXELS,):
-        found = f"{images.dtype}{list(images.shape)}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise RecordsError(f"'data' is {found}; expected uint8[N, {PIXELS}]")
+        kind = f"{images.dtype}{list(images.shape)}" if isinstance(images, np.ndarray) else type(images).__name__
+        raise RecordsError(f"'data' is {kind}; expected uint8[N, {PIXELS}]")
     columns = [_labels(fields, name, len(images)) for name in ("coarse_labels", "fine_labels")]
     return Records(np.concatenate([*columns, images], axis=1))
 
@@ -117,7 +117,7 @@ def names_from_python(data: bytes, kind: str) -> tuple[str, ...]:
 
 
 def check_names(kind: str, names: tuple[str, ...]) -> None:
-    """Refuse label names that are not the official ones in the official order."""
+    """Check that label names are the official ones in the official order."""
     official = labels.FINE_NAMES if kind == "fine" else labels.COARSE_NAMES
     if names == official:
         return
@@ -128,10 +128,10 @@ def check_names(kind: str, names: tuple[str, ...]) -> None:
 
 
 def check(train: Records, test: Records, spec: Spec) -> "Statistics":
-    """Refuse records that are not CIFAR-100's: counts, labels, classes, colours.
+    """The channel statistics of records whose counts, labels, classes and colours are CIFAR-100's.
 
     Raises:
-      RecordsError: names the first thing that is wrong, and what was expected.
+      RecordsError: the first difference, and the expected value.
     """
     for split, records, per_class in (("train", train, spec.train_per_class), ("test", test, spec.test_per_class)):
         if len(records.rows) != spec.num_rows(split):
@@ -143,9 +143,8 @@ def check(train: Records, test: Records, spec: Spec) -> "Statistics":
             raise RecordsError(f"{split} has {counts[fine]} images of class {name!r}; expected {per_class}")
     statistics = channel_statistics(train)
     if any(abs(a - b) > spec.mean_tolerance for a, b in zip(statistics.means, spec.channel_means, strict=True)):
-        found = " ".join(f"{mean:.4f}" for mean in statistics.means)
-        expected = " ".join(f"{mean:.4f}" for mean in spec.channel_means)
-        raise RecordsError(f"channel means of train are {found}; expected {expected} within {spec.mean_tolerance}")
+        means, expected = (" ".join(f"{mean:.4f}" for mean in each) for each in (statistics.means, spec.channel_means))
+        raise RecordsError(f"channel means of train are {means}; expected {expected} within {spec.mean_tolerance}")
     return statistics
 
 
@@ -158,9 +157,9 @@ class Statistics:
 
 
 def channel_statistics(records: Records) -> Statistics:
-    """Statistics of a split, exact: the sums are of integers."""
+    """The statistics of a split, exact since sums are of integers."""
     total, squares = np.zeros(3, np.int64), np.zeros(3, np.int64)
-    for start in range(0, len(records.rows), 1000):  # a slice at a time, or the wider copies would take gigabytes
+    for start in range(0, len(records.rows), 1000):  # slices: the int32 copy of all would take gigabytes
         values = records.channels[start : start + 1000].astype(np.int32)
         total += values.sum(axis=(0, 2), dtype=np.int64)
         squares += np.square(values).sum(axis=(0, 2), dtype=np.int64)
@@ -191,18 +190,17 @@ def _fields(data: bytes) -> dict[str, object]:
     if not isinstance(value, dict):
         raise RecordsError(f"the pickle holds {type(value).__name__}; expected a dictionary")
     if not all(isinstance(key, bytes | str) for key in value):
-        raise RecordsError("the pickle holds a dictionary whose keys are no texts")
+        raise RecordsError("the pickle's dictionary keys must be strings")
     return {_text(key): item for key, item in value.items()}
 
 
 def _labels(fields: dict[str, object], name: str, num_rows: int) -> np.ndarray:
     """uint8[N, 1]."""
-    given = fields.get(name)
-    if isinstance(given, list) and not all(isinstance(value, int) for value in given):
-        given = None
-    values = np.asarray(given) if isinstance(given, list | np.ndarray) else np.empty(0)
+    field = fields.get(name)
+    is_list = isinstance(field, list) and all(isinstance(value, int) for value in field)
+    values = np.asarray(field) if is_list or isinstance(field, np.ndarray) else np.empty(0)
     if values.shape != (num_rows,) or values.dtype.kind not in "iu":
-        raise RecordsError(f"'{name}' is no list of {num_rows} whole numbers")
+        raise RecordsError(f"'{name}' must be a list of {num_rows} integers")
     for index in np.flatnonzero((values < 0) | (values > 255))[:1]:
         raise RecordsError(f"record {index} has {values[index]} in '{name}'; expected 0 to 99")
     return values.astype(np.uint8)[:, None]

@@ -1,8 +1,8 @@
-"""Reading a pickle from a stranger: NumPy integer arrays and plain containers, and nothing else.
+"""Reads an untrusted pickle: NumPy integer arrays and plain containers only.
 
-`cifar-100-python` is a pickle, and a pickle is a program that may call whatever it names. This reader knows a few
-names, and gives none of them the thing named: each becomes a stand-in of this file. So neither a function of the
-operating system nor NumPy's own unpickling code (which trusts the types and sizes it is told) runs at the file's word.
+`cifar-100-python` is a pickle, and a pickle is a program that may call whatever it names. This reader allows a few
+names, and maps each to a stand-in of this module. So neither a function of the operating system nor NumPy's own
+unpickling code (which trusts types and sizes of the file) runs.
 """
 
 import io
@@ -18,16 +18,16 @@ _INTEGERS = re.compile(r"[|<>=]?[iu][1248]")
 
 
 def load(data: bytes) -> Any:
-    """What the pickle holds; the strings of Python 2 arrive as bytes.
+    """The unpickled value; strings of Python 2 become bytes.
 
     Raises:
-      pickle.UnpicklingError: the pickle is broken, or names anything but integer arrays and plain containers.
+      pickle.UnpicklingError: the pickle is broken, or has anything but integer arrays and plain containers.
     """
     try:
         return _resolve(_Unpickler(io.BytesIO(data), encoding="bytes").load())
     except pickle.UnpicklingError:
         raise
-    except Exception as error:  # broken opcodes raise whatever they stumble on: IndexError, TypeError, MemoryError ...
+    except Exception as error:  # broken opcodes raise IndexError, TypeError, MemoryError ...
         raise pickle.UnpicklingError(f"broken pickle ({type(error).__name__}: {error})") from error
 
 
@@ -40,7 +40,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Call:
-    """A function that a pickle may call. Without a `__dict__` there is nothing that a pickle could overwrite."""
+    """A function that a pickle may call; it has no `__dict__` that a pickle could change."""
 
     __slots__ = ("_function",)
 
@@ -55,7 +55,7 @@ class _Call:
 
 
 class _Type:
-    """Stands for a `numpy.dtype` of integers; its byte order arrives after it was made."""
+    """A stand-in of an integer `numpy.dtype`; its state sets the byte order."""
 
     __slots__ = ("dtype",)
 
@@ -73,7 +73,7 @@ class _Type:
 
 
 class _Array:
-    """Stands for a `numpy.ndarray`; `array` appears when its state arrives."""
+    """A stand-in of `numpy.ndarray`; its state sets `array`."""
 
     __slots__ = ("array",)
 
@@ -87,7 +87,7 @@ class _Array:
 
 def _array(content: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
     if not isinstance(kind, _Type) or not isinstance(content, bytes | bytearray) or not isinstance(shape, tuple):
-        raise pickle.UnpicklingError("the pickle holds an array that is no plain block of integers")
+        raise pickle.UnpicklingError("the pickle holds an array that is not a plain block of integers")
     if any(not isinstance(size, int) or size < 0 for size in shape):
         raise pickle.UnpicklingError(f"the pickle holds an array of shape {shape}")
     if math.prod(shape) * kind.dtype.itemsize != len(content):
@@ -102,7 +102,7 @@ def _from_buffer(content: Any, kind: Any, shape: Any, order: Any) -> _Array:
 
 
 def _encode(text: Any, encoding: Any) -> bytes:
-    # How Python 3 writes bytes in protocols 0 to 2; other codecs than this one would be code on the file's say-so.
+    # Python 3 writes bytes so in protocols 0 to 2; any other codec would be code of the file's choice.
     if not isinstance(text, str) or _text(encoding) != "latin1":
         raise pickle.UnpicklingError(f"the pickle asks for the codec {encoding!r}; expected latin1")
     return text.encode("latin1")
@@ -113,7 +113,7 @@ def _text(value: Any) -> str:
 
 
 def _resolve(value: Any) -> Any:
-    """Replace stand-ins by their arrays, as deep as CIFAR-100 nests them: at the top and in a dictionary there."""
+    """Replace stand-ins by their arrays at the top level and in a dictionary there, as CIFAR-100 nests them."""
     if isinstance(value, dict):
         return {key: item.array if isinstance(item, _Array) else item for key, item in value.items()}
     return value.array if isinstance(value, _Array) else value
@@ -122,7 +122,7 @@ def _resolve(value: Any) -> Any:
 _STAND_INS: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): _Call(_Array),
     ("numpy.core.numeric", "_frombuffer"): _Call(_from_buffer),
-    ("numpy", "ndarray"): "ndarray",  # only ever an argument of _reconstruct
+    ("numpy", "ndarray"): "ndarray",  # an argument of _reconstruct
     ("numpy", "dtype"): _Call(_Type),
     ("_codecs", "encode"): _Call(_encode),
 }

@@ -182,7 +182,7 @@ def test_an_archive_with_other_records_than_those_prepared_is_refused(small_data
     table[0, 5] ^= 1
     files = {**archives.binary_files(), "train.bin": table.tobytes()}
     other = archives.write_folder(tmp_path / "other", files)
-    with pytest.raises(errors.BadArgumentError, match="holds other records than those prepared in"):
+    with pytest.raises(errors.BadArgumentError, match="records differ from those prepared in"):
         prepare.prepare(SourceConfig(data_dir=str(small_data_dir), archive=str(other)), spec=SMALL)
 
 
@@ -342,7 +342,7 @@ def test_the_real_data_set_has_all_its_records(real_data_dir):
 def test_the_python_form_of_the_real_data_gives_the_same_records(cifar100_archive, real_data_dir, tmp_path):
     from pipeline.datasets import archive
 
-    binary_form = archive.read(cifar100_archive, records.OFFICIAL, given="--archive")
+    binary_form = archive.read(cifar100_archive, records.OFFICIAL, source="--archive")
     files = {
         split: archives.python2_pickle(archives.as_fields(split, given.rows))
         for split, given in (("train", binary_form.train), ("test", binary_form.test))

@@ -1,6 +1,6 @@
-"""shapes100, the embedded data set for machines without CIFAR-100: same features, same counts, no download.
+"""shapes100, the generated data set for machines without CIFAR-100: same features, same counts, no download.
 
-20 families of shapes and textures (coarse) of 5 variants each (fine), drawn by shapes_drawing.py while the data set is
+20 families of shapes and textures (coarse) of 5 variants each (fine), drawn by drawing.py while the data set is
 prepared. Importing this module registers both builders with TFDS, as `shapes100` and `shapes100_tiny`:
 
     Shapes100(data_dir="data").download_and_prepare()      # touches no network
@@ -19,8 +19,8 @@ from pipeline.datasets.shapes100.drawing import COARSE_NAMES, FINE_NAMES, FINE_T
 
 __all__ = ["COARSE_NAMES", "FINE_NAMES", "FINE_TO_COARSE", "Shapes100", "Shapes100Tiny", "draw"]
 
-SEED = 100  # a part of VERSION: another seed is another data set
-CHUNK_PER_CLASS = 5  # images of each class that are drawn at once; a chunk of all classes takes about 30 MB
+SEED = 100  # another seed would be another data set, and need another VERSION
+CHUNK_PER_CLASS = 5  # images of each class drawn at once; a chunk of all classes takes about 30 MB
 
 _DESCRIPTION = """Procedurally drawn stand-in for CIFAR-100: 20 families of shapes and textures (coarse labels) in 5
 variants each (fine labels), 32x32 in colour. It is made for tests and for machines without the real data; accuracies
@@ -57,7 +57,7 @@ class Shapes100(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, split: str, per_class: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield each example under its index, by whose hash TFDS shuffles the classes into each other."""
+        """Yield (index, example); TFDS shuffles the classes by the hash of the index."""
         for chunk in range(per_class // CHUNK_PER_CLASS):
             labels, images = draw_chunk(split, chunk)
             for position, (label, image) in enumerate(zip(labels.tolist(), images, strict=True)):
@@ -74,15 +74,15 @@ class Shapes100(tfds.core.GeneratorBasedBuilder):
 
 
 class Shapes100Tiny(Shapes100):
-    """The first 20 training and 5 test images a class of shapes100, for smoke tests."""
+    """The first 20 training and 5 test images of each class of shapes100, for smoke tests."""
 
     TRAIN_PER_CLASS = 20
     TEST_PER_CLASS = 5
 
 
 def draw_chunk(split: str, chunk: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels [500] and images [500, 32, 32, 3] of one chunk of a split, a function of their names alone."""
-    # A 64-bit seed of its own for each chunk: the splits share no draw, and the tiny set begins like the full one.
+    """Labels [500] and images [500, 32, 32, 3] of a chunk, a function of its split and number."""
+    # Each chunk has its own 64-bit seed: splits share no draw, and the tiny set begins like the full one.
     low, high = seeds.derive(SEED, "shapes100", split, chunk)
     generator = np.random.Generator(np.random.PCG64([low % 2**32, high % 2**32]))
     labels = np.tile(np.arange(len(FINE_NAMES)), CHUNK_PER_CLASS)

@@ -1,10 +1,10 @@
-"""Draws the pictures of shapes100: class labels and random numbers in, uint8 images out; no TensorFlow.
+"""Draws the images of shapes100: class labels and random numbers in, uint8 images out; no TensorFlow.
 
-A class is a family (its coarse label) and a variant: a silhouette and what fills it (`ring_striped`), or a texture and
-its kind (`checks_bricks`). Colour, place, size, turn, light and clutter are drawn at random for each image and tell
-nothing about the class; every picture is mirrored and turned by quarters at random, so no class depends on them.
+A class is a family (its coarse label) and a variant: a silhouette and its fill (`ring_striped`), or a texture and its
+kind (`checks_bricks`). Colours, place, size, rotation, light and clutter are random for each image and independent of
+the class; every image is flipped and rotated by quarters at random, so no class depends on either.
 
-The order of an image's layers: ground with a gradient, specks, the accent, the ink, specks in front, noise.
+The layers of an image in order: ground with a gradient, specks, the accent, the ink, specks in front, noise.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ _FAMILIES: dict[str, tuple[str, ...]] = {name: tuple(textures.FILLS) for name in
     family: tuple(kinds) for family, kinds in textures.TEXTURES.items()
 }
 COARSE_NAMES: tuple[str, ...] = tuple(sorted(_FAMILIES))
-# Fine -> coarse is the very function of CIFAR-100: whatever sums fine probabilities into coarse ones holds for both.
+# Fine -> coarse is the function of CIFAR-100, so that summing fine probabilities into coarse ones works for both.
 _CLASSES = [
     (sorted(_FAMILIES[COARSE_NAMES[coarse]])[FINE_TO_COARSE[:fine].count(coarse)], COARSE_NAMES[coarse])
     for fine, coarse in enumerate(FINE_TO_COARSE)
@@ -30,16 +30,16 @@ _CLASSES = [
 FINE_NAMES: tuple[str, ...] = tuple(f"{family}_{variant}" for variant, family in _CLASSES)
 
 NOISE = 0.2  # greatest change of a channel, of 1
-DARKEST, STEP = 0.27, 0.23  # the three luminances of a picture are a step apart
-PIXELS = np.arange(SIZE, dtype=np.float32) - np.float32((SIZE - 1) / 2)  # centres, from the picture's middle
+DARKEST, STEP = 0.27, 0.23  # of the three luminances of an image
+PIXELS = np.arange(SIZE, dtype=np.float32) - np.float32((SIZE - 1) / 2)  # centres, from the middle of the image
 
 
 def draw(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """One picture of each label.
+    """One image of each label.
 
     Args:
       labels: fine labels, integers [N] from 0 to 99.
-      generator: where every random number comes from; the same state and labels give the same bytes on every machine.
+      generator: source of all random numbers; the same state and labels give the same bytes on every machine.
 
     Returns:
       uint8 [N, 32, 32, 3].
@@ -47,7 +47,7 @@ def draw(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     labels = np.asarray(labels)
     count = len(labels)
     palette = _palettes(generator, count)
-    images = _ground(generator, palette[:, 0])  # [N, 3, 32, 32]: the channel goes last when all is drawn, for speed
+    images = _ground(generator, palette[:, 0])  # [N, 3, 32, 32]: channels first is faster
     _scatter(images, generator, 3)
     ink, accent = _coverages(labels, _Placement.draw(generator, count))
     _paint(images, accent, palette[:, 1])
@@ -61,18 +61,18 @@ def draw(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _Placement:
-    """Where the shape or texture of each image lies; every field is float32 [N, 1, 1]."""
+    """The place of the shape or texture of each image; every field is float32 [N, 1, 1]."""
 
-    middle_x: Plane  # pixels from the picture's middle
+    middle_x: Plane  # pixels from the middle of the image
     middle_y: Plane
-    across_x: Plane  # the rows of the matrix that takes pixels into the shape's own axes
+    across_x: Plane  # the rows of the matrix from pixels to the axes of the shape
     across_y: Plane
     down_x: Plane
     down_y: Plane
     radius: Plane  # pixels to one unit of an outline
     grain_x: Plane  # the direction of a fill's pattern, a unit vector
     grain_y: Plane
-    phase_x: Plane  # the pattern's own shift, pixels
+    phase_x: Plane  # the shift of the pattern, pixels
     phase_y: Plane
     period: Plane  # pixels from one bar or spot to the next
 
@@ -83,7 +83,7 @@ class _Placement:
 
         cosine, sine = _direction(uniform(-0.18, 0.18))  # up to 20 degrees to either side
         turn_x, turn_y = _sign(uniform(-1, 1)), _sign(uniform(-1, 1))
-        swap = uniform(0, 1) < 0.5  # with the two signs: the eight ways to mirror and turn a square
+        swap = uniform(0, 1) < 0.5  # with the two signs: the eight symmetries of a square
         stretch = uniform(0.88, 1.12)
         rows = (cosine * turn_x * stretch, sine * turn_y * stretch, -sine * turn_x / stretch, cosine * turn_y / stretch)
         across_x, across_y, down_x, down_y = rows
@@ -104,22 +104,22 @@ class _Placement:
         )
 
     def take(self, indices: np.ndarray) -> "_Placement":
-        """Those of some of the images."""
+        """The placements of some of the images."""
         return _Placement(*(getattr(self, field.name)[indices] for field in dataclasses.fields(self)))
 
     def own_axes(self) -> tuple[Plane, Plane]:
-        """Each pixel in the shape's own axes: pixels to the right of and below its middle, [N, 32, 32]."""
+        """Each pixel in the axes of the shape: pixels to the right of and below its middle, [N, 32, 32]."""
         x, y = PIXELS - self.middle_x, PIXELS[:, None] - self.middle_y
         return x * self.across_x + y * self.across_y, x * self.down_x + y * self.down_y
 
     def grain_axes(self) -> tuple[Plane, Plane]:
-        """Each pixel in the axes of the fill's pattern, which lies any way round."""
+        """Each pixel in the axes of the fill's pattern, [N, 32, 32]."""
         x, y = PIXELS - self.phase_x, PIXELS[:, None] - self.phase_y
         return x * self.grain_x + y * self.grain_y, y * self.grain_x - x * self.grain_y
 
 
 def _coverages(labels: np.ndarray, placement: _Placement) -> tuple[Plane, Plane]:
-    """How much of each pixel the ink and the accent cover, two of [N, 32, 32]; one class is drawn at a time."""
+    """The shares of each pixel that ink and accent cover, [N, 32, 32] each; one class is drawn at a time."""
     ink, accent = np.zeros((2, len(labels), SIZE, SIZE), np.float32)
     for family, variant, indices in _by_class(labels):
         own = placement.take(indices)
@@ -142,18 +142,18 @@ def _by_class(labels: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
 
 
 def _paint(images: np.ndarray, cover: Plane, colours: np.ndarray) -> None:
-    """Lay colours [N, 3] over the images [N, 3, 32, 32], in place, as far as `cover` [N, 32, 32] says."""
+    """Blend colours [N, 3] into images [N, 3, 32, 32], in place, by the weights `cover` [N, 32, 32]."""
     images += cover[:, None] * (colours[..., None, None] - images)
 
 
 def _scatter(images: np.ndarray, generator: np.random.Generator, specks: int) -> None:
-    """Paint small bars, each of a random colour, anywhere; they hide what lies under them."""
+    """Paint small bars of random colours at random places."""
     for _ in range(specks):
         _paint(images, _speck(generator, len(images)), _random_colours(generator, len(images)))
 
 
 def _palettes(generator: np.random.Generator, count: int) -> np.ndarray:
-    """Colours of ground, accent and ink, [N, 3, 3]: a step of luminance apart, in any order, of any hue."""
+    """Colours of ground, accent and ink, [N, 3, 3]: a step of luminance apart, in random order and hues."""
     level = DARKEST + STEP * np.argsort(generator.random((count, 3), np.float32), axis=1).astype(np.float32)
     level += _uniform(generator, -0.07, 0.07, count, 3)
     return _tinted(generator, level)
@@ -164,14 +164,14 @@ def _random_colours(generator: np.random.Generator, count: int) -> np.ndarray:
 
 
 def _tinted(generator: np.random.Generator, level: np.ndarray) -> np.ndarray:
-    """Colours of these luminances, [...] -> [..., 3], each of a hue of its own."""
+    """Colours of these luminances and random hues, [...] -> [..., 3]."""
     colour = _uniform(generator, -0.5, 0.5, *level.shape, 3)
     luminance = 0.3 * colour[..., 0] + 0.6 * colour[..., 1] + 0.1 * colour[..., 2]
     return np.clip(level[..., None] + 0.7 * (colour - luminance[..., None]), 0, 1)
 
 
 def _ground(generator: np.random.Generator, colours: np.ndarray) -> np.ndarray:
-    """The colours [N, 3] as pictures [N, 3, 32, 32], lighter towards some side."""
+    """Images [N, 3, 32, 32] of the colours [N, 3], with a random gradient."""
     count = len(colours)
     slope_x, slope_y = _uniform(generator, -0.15, 0.15, 2, count, 1, 1) / (SIZE / 2)
     light = PIXELS * slope_x + PIXELS[:, None] * slope_y
@@ -179,7 +179,7 @@ def _ground(generator: np.random.Generator, colours: np.ndarray) -> np.ndarray:
 
 
 def _speck(generator: np.random.Generator, count: int) -> Plane:
-    """One small bar with round ends in each image, anywhere, any way round: its coverage [N, 32, 32]."""
+    """The coverage [N, 32, 32] of one small bar with round ends in each image, at a random place and angle."""
     x = PIXELS - _uniform(generator, -16, 16, count, 1, 1)
     y = PIXELS[:, None] - _uniform(generator, -16, 16, count, 1, 1)
     cosine, sine = _direction(_uniform(generator, -1, 1, count, 1, 1))
@@ -190,7 +190,7 @@ def _speck(generator: np.random.Generator, count: int) -> Plane:
 
 
 def _direction(tangent: Plane) -> tuple[Plane, Plane]:
-    """Cosine and sine of an angle, from the tangent of its half: exact arithmetic, see shapes_outlines.py."""
+    """Cosine and sine of an angle, from the tangent of its half: exact arithmetic, see outlines.py."""
     square = tangent * tangent
     return (1 - square) / (1 + square), 2 * tangent / (1 + square)
 

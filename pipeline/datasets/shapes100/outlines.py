@@ -1,11 +1,11 @@
-"""The sixteen silhouettes of shapes100: the signed distance of a pixel to an outline, which shapes_drawing.py fills.
+"""The sixteen silhouettes of shapes100: the signed distance of a pixel to an outline, which drawing.py fills.
 
-An outline takes the horizontal and vertical coordinates u and v (v grows downwards) of many pixels, in units in which
-the shape reaches about one from its middle, and returns the distance in those units: negative inside. Beside corners
-the distances are those of the extended edges, which is why an outline drawn around a star keeps sharp points.
+An outline maps the horizontal and vertical coordinates u and v (downwards) of pixels to their distance, in units of
+about the shape's radius: negative inside. Beside corners the distances are those of the extended edges, so that a line
+drawn around a star keeps sharp points.
 
-Only + - * / and square roots are used, here and in the other two drawing files: IEEE 754 rounds these exactly, so the
-images are the same bytes on every machine. `sin` and `exp` would differ in their last bits.
+The three drawing modules use + - * / and square roots only, which IEEE 754 rounds exactly: images are the same bytes on
+every machine. `sin` and `exp` would differ in their last bits.
 """
 
 import math
@@ -16,7 +16,7 @@ import numpy as np
 Plane = np.ndarray  # float32 [N, 32, 32]: one number a pixel
 Outline = Callable[[Plane, Plane], Plane]
 
-# Directions of a fifth of a turn; written out, because a machine's own cosine may end in another bit.
+# Directions of a fifth of a turn, as literals: `math.cos` may differ in the last bit.
 _COS_36, _SIN_36 = 0.809016994, 0.587785252
 
 
@@ -47,10 +47,10 @@ def _box(u: Plane, v: Plane, half_width: float, half_height: float) -> Plane:
 
 
 def _fold_in_five(u: Plane, v: Plane) -> tuple[Plane, Plane]:
-    """Mirror the plane into one tenth of itself, to the right of the upward axis: the symmetry of star and flower."""
+    """Mirror the plane into one tenth of it, to the right of the upward axis: the symmetry of star and flower."""
     u, v = np.abs(u), -v
     for mirror_u, mirror_v in ((_COS_36, -_SIN_36), (-_COS_36, -_SIN_36)):
-        # The mirrors stand on the lines between two points; what lies behind one is reflected to its front.
+        # The mirrors stand between two points; what lies behind a mirror is reflected.
         behind = 2 * np.maximum(u * mirror_u + v * mirror_v, 0)
         u, v = u - behind * mirror_u, v - behind * mirror_v
     return np.abs(u), v

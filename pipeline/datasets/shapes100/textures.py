@@ -16,7 +16,7 @@ Fill = Callable[[Plane, Plane, Plane, Plane], Coverages]
 
 
 def coverage(distance: Plane) -> Plane:
-    """How much of a pixel an area covers whose edge is `distance` pixels away, negative inside: one soft pixel."""
+    """The share of a pixel that an area covers whose edge is `distance` pixels away, negative inside."""
     return np.clip(0.5 - distance, 0, 1)
 
 
@@ -229,7 +229,7 @@ TEXTURES: dict[str, dict[str, Texture]] = {
 }
 
 
-# ---- fills: what a silhouette is painted with; `distance` is that to its outline, in pixels
+# ---- fills of a silhouette; `distance` is that to its outline, in pixels
 
 
 def fill_solid(distance: Plane, x: Plane, y: Plane, period: Plane) -> Coverages:

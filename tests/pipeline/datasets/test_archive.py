@@ -16,7 +16,7 @@ from tests.pipeline.datasets.archives import SMALL
 
 
 def read(path, spec=SMALL):
-    return archive.read(path, spec, given="--archive=X")
+    return archive.read(path, spec, source="--archive=X")
 
 
 def link(name, target, kind=tarfile.SYMTYPE):
@@ -94,8 +94,8 @@ def bad_archives(path):
     return {
         "missing": (lambda: None, "no such file or folder"),
         "empty file": (lambda: path.write_bytes(b""), "is an empty file"),
-        "text": (lambda: path.write_text("hello " * 500), "no tar archive"),
-        "gzip of text": (lambda: path.write_bytes(gzip.compress(b"hello " * 500)), "no tar archive"),
+        "text": (lambda: path.write_text("hello " * 500), "not a tar archive"),
+        "gzip of text": (lambda: path.write_bytes(gzip.compress(b"hello " * 500)), "not a tar archive"),
         "pipe": (lambda: os.mkfifo(path), "neither a file nor a folder"),
         "truncated": (lambda: path.write_bytes(packed[: len(packed) // 2]), "truncated or damaged"),
         "truncated checksum": (lambda: path.write_bytes(packed[:-3]), "truncated or damaged"),
@@ -108,10 +108,13 @@ def bad_archives(path):
         "hard link": (tar_with(link("a", "/etc/passwd", tarfile.LNKTYPE)), "'a', which is a link"),
         "device": (tar_with(link("null", "", tarfile.CHRTYPE)), "'null', which is a link, a device"),
         "decompression bomb": (bomb, "unpacks to more than"),
-        "empty folder": (lambda: path.mkdir(), "is no CIFAR-100"),
-        "folder of other things": (lambda: archives.write_folder(path, {"cat.png": b"x"}), "is no CIFAR-100"),
-        "half a folder": (lambda: archives.write_folder(path, {"test.bin": good["test.bin"]}), "train.bin not found"),
-        "tar of other things": (lambda: archives.write_tar(path, {"cat.png": b"x"}), "is no CIFAR-100"),
+        "empty folder": (lambda: path.mkdir(), "not CIFAR-100"),
+        "folder of other things": (lambda: archives.write_folder(path, {"cat.png": b"x"}), "not CIFAR-100"),
+        "half a folder": (
+            lambda: archives.write_folder(path, {"test.bin": good["test.bin"]}),
+            "incomplete cifar-100-binary: missing train.bin",
+        ),
+        "tar of other things": (lambda: archives.write_tar(path, {"cat.png": b"x"}), "not CIFAR-100"),
         "twice": (lambda: path.write_bytes(_twice(good)), "'cifar-100-binary/train.bin' twice"),
     }
 
@@ -132,7 +135,7 @@ def test_a_bad_container_is_named_in_one_line(kind, tmp_path):
     text = str(caught.value)
     assert text.startswith("--archive=X: ")
     assert message in text
-    assert text.endswith("give a whole cifar-100-binary or cifar-100-python, as .tar.gz or as extracted folder")
+    assert "expected a complete cifar-100-binary or cifar-100-python" in text
     assert "\n" not in text
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
 
@@ -191,8 +194,8 @@ def test_wrong_contents_are_named(kind, tmp_path):
         ({"data": np.zeros((500, 3072), np.int64)}, "'train' has .* bytes; expected"),
         ({"data": np.zeros((3072, 500), np.uint8)}, r"'data' is uint8\[3072, 500\]"),
         ({"data": [1] * 1_000_000}, "'data' is list"),
-        ({"fine_labels": [0] * 499}, "train: 'fine_labels' is no list of 500"),
-        ({"fine_labels": ["cat"] * 500}, "train: 'fine_labels' is no list of 500"),
+        ({"fine_labels": [0] * 499}, "train: 'fine_labels' must be a list of 500"),
+        ({"fine_labels": ["cat"] * 500}, "train: 'fine_labels' must be a list of 500"),
         ({"coarse_labels": [256] * 500}, "record 0 has 256 in 'coarse_labels'"),
         ({"coarse_labels": [-1] * 500}, "record 0 has -1 in 'coarse_labels'"),
     ],
@@ -211,7 +214,7 @@ def test_a_program_in_the_python_form_is_an_error_of_one_line(tmp_path):
 
 @pytest.mark.real_data
 def test_the_real_archive_checks_out(cifar100_archive):
-    found = archive.read(cifar100_archive, records.OFFICIAL, given="--archive")
+    found = archive.read(cifar100_archive, records.OFFICIAL, source="--archive")
     assert (len(found.train.rows), len(found.test.rows)) == (50_000, 10_000)
     np.testing.assert_allclose(found.statistics.means, (0.5071, 0.4865, 0.4409), atol=1e-4)
     np.testing.assert_allclose(found.statistics.deviations, (0.2673, 0.2564, 0.2762), atol=1e-4)
@@ -220,8 +223,8 @@ def test_the_real_archive_checks_out(cifar100_archive):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({b"fine_labels": [1, [2, 3]]}, "'fine_labels' is no list of"),
-        ({(b"fine_labels",): [1]}, "keys are no texts"),
+        ({b"fine_labels": [1, [2, 3]]}, "'fine_labels' must be a list of"),
+        ({(b"fine_labels",): [1]}, "dictionary keys must be strings"),
     ],
 )
 def test_a_pickle_of_odd_contents_is_refused_in_one_line(tmp_path, fields, message):
