@@ -1,1 +1,1 @@
-"""Statistics and pictures of a data set, as one page."""
+"""Statistics and figures of a data set, as one page."""

@@ -1,10 +1,10 @@
-"""Look at a data set before training on it: tables as Markdown, pictures as PNG.
+"""Explore a data set before training on it: tables as Markdown, figures as PNG.
 
     python -m pipeline.explore --out=exploration
 
-leaves explore.md (the superclasses, images per class in each split, means and deviations of channels, where the mean
-image is brighter), which links samples.png, counts.png, mean_image.png and augmented.png. Each split is read once, as
-a stream: memory does not grow with it. Of test images only the labels are read.
+writes explore.md (superclasses, images per class in each split, channel statistics, brightness of the mean images),
+which links samples.png, counts.png, mean_image.png and augmented.png. Each split is read once, as a stream: memory does
+not grow with its size. Of test images only the labels are read.
 """
 
 import dataclasses
@@ -24,11 +24,11 @@ PICTURES = ("samples", "counts", "mean_image", "augmented")
 
 @dataclasses.dataclass(frozen=True)
 class ExploreConfig(SourceConfig):
-    """What is looked at, and where the findings go."""
+    """The data set to explore, and the folder of the page."""
 
-    out: str = setting("", "folder to write into, such as exploration; it is made")
-    augmentation: str = setting("study", "set of random transforms to show beside originals", choices=tuple(SETS))
-    seed: int = setting(0, "which classes are shown augmented, and what the transforms draw", low=0)
+    out: str = setting("", "output folder, such as exploration; created where missing")
+    augmentation: str = setting("study", "augmentation set to show beside the originals", choices=tuple(SETS))
+    seed: int = setting(0, "seed of the classes that are shown augmented, and of the transforms", low=0)
     num_validation: int = setting(
         DataConfig.num_validation, "examples held out of the training split, as many of each class", low=0
     )
@@ -47,7 +47,7 @@ def main() -> None:
     from pipeline.explore import page as explore_page
     from pipeline.gallery import image_grid
 
-    tf.config.set_visible_devices([], "GPU")  # for sums over small images; what trains there keeps the memory
+    tf.config.set_visible_devices([], "GPU")  # not needed for sums over small images; leave its memory to trainings
     survey = statistics.survey(data)
     drawn = {
         "samples": image_grid.draw(pictures.samples(data, survey)),
@@ -63,13 +63,13 @@ def main() -> None:
 
 
 def picture_paths(out: str) -> dict[str, pathlib.Path]:
-    """Where each of PICTURES goes, seen to be possible before there is any work.
+    """The file of each of PICTURES, checked to be writable before any work.
 
     Raises:
       errors.BadArgumentError: `out` is missing, or nothing can be written there.
     """
     if not out:
-        raise errors.BadArgumentError("out is missing: expected a folder to write into, such as --out=exploration")
+        raise errors.BadArgumentError("out is missing: expected an output folder, such as --out=exploration")
     return {name: gallery.picture_path(os.path.join(out, f"{name}.png")) for name in PICTURES}
 
 

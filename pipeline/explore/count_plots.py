@@ -1,4 +1,4 @@
-"""Images per class as bars: both labels, each split, the number in its bar."""
+"""Bar charts of the images per class: both labels, each split, the number in its bar."""
 
 import textwrap
 
@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from pipeline.explore.statistics import PARTS, Survey
 from pipeline.gallery.image_grid import GROUND, INK, QUIET
 
-# Of Okabe and Ito, apart for colour-blind eyes and in grey too; and what is written on them.
+# Okabe and Ito's palette, distinct for colour-blind readers and in grey, with the colours of the numbers.
 COLOURS = {"train": ("#0072b2", "white"), "validation": ("#e69f00", INK), "test": ("#f7f9fb", INK)}
 STYLE = {
     "font.size": 9.5,
@@ -29,18 +29,18 @@ STYLE = {
 COLUMNS = 4
 DOTS_PER_INCH = 128
 WIDTH_INCHES, BAR_INCHES, COARSE_BAR_INCHES, PAD_INCHES = 14.0, 0.26, 0.42, 0.1
-NAME_LETTERS = 18  # of a superclass, a line
+NAME_LETTERS = 18  # of a superclass's name in a line
 LEAST_SHARE = 0.08  # of the axis; a narrower bar has no room for its number
 
 
 def draw(survey: Survey) -> Figure:
-    """Columns of superclasses: above, bars of their classes; below, their own."""
+    """Columns of superclasses: bars of their classes above, of the superclasses below."""
     coarse = list(survey.members)
     size = -(-len(coarse) // COLUMNS)
     groups = [coarse[first : first + size] for first in range(0, len(coarse), size)]
     most = max(sum(len(survey.members[number]) for number in group) for group in groups)
     heights = [most * BAR_INCHES, size * COARSE_BAR_INCHES]
-    with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
+    with matplotlib.style.context(["default", STYLE]):  # ignores the user's matplotlibrc
         layout = ConstrainedLayoutEngine(w_pad=PAD_INCHES, h_pad=PAD_INCHES)
         figure = Figure((WIDTH_INCHES, sum(heights) + 2), DOTS_PER_INCH, facecolor=GROUND, layout=layout)
         grid = figure.subplots(2, len(groups), squeeze=False, sharex="row", height_ratios=heights)
@@ -64,8 +64,8 @@ def _bars(axes: Axes, names: list[str], counts: dict[str, list[int]]) -> None:
     for part, lengths in counts.items():
         colour, ink = COLOURS[part]
         bars = axes.barh(places, lengths, 0.78, left, color=colour, edgecolor=INK, linewidth=0.6, label=part)
-        told = [f"{length:,}" if length >= LEAST_SHARE * longest else "" for length in lengths]
-        axes.bar_label(bars, told, label_type="center", color=ink, fontsize=8)
+        numbers = [f"{length:,}" if length >= LEAST_SHARE * longest else "" for length in lengths]
+        axes.bar_label(bars, numbers, label_type="center", color=ink, fontsize=8)
         left = [start + length for start, length in zip(left, lengths, strict=True)]
     axes.set_yticks(places, names)
     axes.set_ylim(len(names) - 0.5, -0.5)

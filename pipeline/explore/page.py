@@ -1,4 +1,4 @@
-"""What was found, as a Markdown page that links the pictures."""
+"""The Markdown page of an exploration, which links its figures."""
 
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,17 +10,17 @@ from pipeline.common.markdown_table import Column, Row
 from pipeline.explore.statistics import PARTS, PixelSums, Survey, middle_and_frame
 
 CHANNELS = ("red", "green", "blue")
-_ChannelRow = tuple[str, PixelSums, int]  # the name of some images, their sums, a channel
+_ChannelRow = tuple[str, PixelSums, int]  # name of a part, its sums, number of a channel
 
 
 def markdown(survey: Survey, augmentation: str, seed: int, pictures: Mapping[str, pathlib.Path]) -> str:
-    """The page.
+    """The text of the page.
 
     Args:
-      survey: what was found.
-      augmentation: the set that the picture of augmented views shows.
-      seed: what they were drawn with.
-      pictures: their files, beside the page, by name.
+      survey: the statistics of the data set.
+      augmentation: the set of the figure of augmented views.
+      seed: the seed of that figure.
+      pictures: {name: file} of the figures, which lie beside the page.
     """
     link = {name: f"![{name.replace('_', ' ')}]({path.name})" for name, path in pictures.items()}
     nested = "in exactly one superclass" if survey.is_nested else "**NOT in exactly one superclass**"
@@ -30,15 +30,15 @@ def markdown(survey: Survey, augmentation: str, seed: int, pictures: Mapping[str
         ["## Images per class", *_equality(survey), link["counts"]],
         [_counts("superclass", survey.coarse_names, {part: survey.coarse_counts(part) for part in PARTS})],
         [_counts("class", survey.fine_names, {part: survey.fine_counts(part) for part in PARTS})],
-        ["## Channels", _WHAT_CHANNELS_ARE, _channels(survey)],
-        ["## Mean image", _WHAT_MEANS_SHOW, link["mean_image"], _WHAT_MIDDLES_ARE, _middles(survey)],
-        ["## Augmented", f"Originals beside views of the set `{augmentation}`, seed {seed}.", link["augmented"]],
+        ["## Channels", _ABOUT_CHANNELS, _channels(survey)],
+        ["## Mean image", _ABOUT_MEAN_IMAGES, link["mean_image"], _ABOUT_MIDDLES, _middles(survey)],
+        ["## Augmented", f"Originals and views of the set `{augmentation}`, seed {seed}.", link["augmented"]],
     )
     return "\n\n".join(paragraph for section in sections for paragraph in section) + "\n"
 
 
 def write(path: pathlib.Path, text: str) -> None:
-    """Replace `path` by the text, in one rename.
+    """Replace the file `path` by the text.
 
     Raises:
       errors.FailedError: it cannot be written.
@@ -49,37 +49,36 @@ def write(path: pathlib.Path, text: str) -> None:
         raise errors.FailedError(f"{path} cannot be written ({error.strerror})") from error
 
 
-_WHAT_CHANNELS_ARE = (
-    "Mean and standard deviation over every pixel, of 255 and of 1. Train and validation together are the official "
-    "training split; test images are not looked at."
+_ABOUT_CHANNELS = (
+    "Mean and standard deviation over all pixels, on the scales 0 to 255 and 0 to 1. Train and validation together are "
+    "the official training split; pixels of test images are not read."
 )
-_WHAT_MEANS_SHOW = (
-    "Where objects stand in the middle of their images, the mean image has another colour there than around; the mean "
-    "of scenes changes from top to bottom instead."
+_ABOUT_MEAN_IMAGES = (
+    "Where objects are centred, the middle of the mean image differs in colour from its frame; the mean of scenes "
+    "changes from top to bottom instead."
 )
-_WHAT_MIDDLES_ARE = (
-    "The same in figures: brightness (the mean of the channels, of 255) of the middle quarter of the area, of the "
-    "frame around it, and their difference; training images. An object as bright as what is around it "
-    "shows in the picture alone."
+_ABOUT_MIDDLES = (
+    "Brightness (mean of the channels, 0 to 255) of the mean training image in the middle quarter of its area, in the "
+    "frame around it, and their difference. An object as bright as its background shows in the figure only."
 )
 
 
 def _superclasses(survey: Survey) -> str:
     columns: list[Column[tuple[int, Sequence[int]]]] = [
         Column("superclass", lambda item: survey.coarse_names[item[0]]),
-        Column("its classes", lambda item: ", ".join(survey.fine_names[fine] for fine in item[1])),
+        Column("classes", lambda item: ", ".join(survey.fine_names[fine] for fine in item[1])),
     ]
     return _table(columns, survey.members.items())
 
 
 def _equality(survey: Survey) -> Iterator[str]:
-    """A sentence for each label and part: as many of each, or the fewest and the most."""
+    """A sentence for each label: the images of each class in each part, or the fewest and the most."""
     for kind, names, counts_of in (
         ("classes", survey.fine_names, survey.fine_counts),
         ("superclasses", survey.coarse_names, survey.coarse_counts),
     ):
-        told = ", ".join(f"{part}: {_spread(names, counts_of(part))}" for part in PARTS)
-        yield f"The {len(names)} {kind}: {told}."
+        spreads = ", ".join(f"{part}: {_spread(names, counts_of(part))}" for part in PARTS)
+        yield f"The {len(names)} {kind}: {spreads}."
 
 
 def _spread(names: tuple[str, ...], counts: np.ndarray) -> str:
@@ -116,9 +115,9 @@ _CHANNEL_COLUMNS: list[Column[_ChannelRow]] = [
     Column("images", lambda row: f"{row[0]}, {row[1].num_images:,}"),
     Column("channel", lambda row: CHANNELS[row[2]]),
     _channel_number("mean", lambda part: part.channel_mean, 1),
-    _channel_number("deviation", lambda part: part.channel_deviation, 1),
-    _channel_number("mean of 1", lambda part: part.channel_mean, 255),
-    _channel_number("deviation of 1", lambda part: part.channel_deviation, 255),
+    _channel_number("std", lambda part: part.channel_std, 1),
+    _channel_number("mean / 255", lambda part: part.channel_mean, 255),
+    _channel_number("std / 255", lambda part: part.channel_std, 255),
 ]
 
 

@@ -1,4 +1,4 @@
-"""What the pictures of an exploration show: a sample of each class, mean images, originals beside augmented views."""
+"""The figures of an exploration: a sample of each class, mean images, augmented views beside their originals."""
 
 import numpy as np
 import tensorflow as tf
@@ -8,7 +8,7 @@ from pipeline.augment.layer import Views
 from pipeline.data_config import SourceConfig
 from pipeline.explore.statistics import Survey
 from pipeline.gallery import rows as gallery_rows
-from pipeline.gallery.image_grid import Picture, Row
+from pipeline.gallery.image_grid import Picture, Row, to_uint8
 
 SUPERCLASSES_A_ROW = 5
 NUM_ORIGINALS, NUM_VIEWS = 6, 6
@@ -16,34 +16,34 @@ NUM_ORIGINALS, NUM_VIEWS = 6, 6
 
 def samples(config: SourceConfig, survey: Survey) -> Picture:
     """A row for each superclass: the first training image of each of its classes, with its name."""
-    chosen = gallery_rows.choose(config, 0, len(survey.fine_names))
-    image_of = dict(zip(chosen.names, chosen.images, strict=True))
+    examples = gallery_rows.choose(config, 0, len(survey.fine_names))
+    image_of = dict(zip(examples.names, examples.images, strict=True))
 
     def row(coarse: int, members: tuple[int, ...]) -> Row:
         names = tuple(survey.fine_names[fine] for fine in members)
         return Row(survey.coarse_names[coarse], (), np.stack([image_of[name] for name in names]), names)
 
     rows = tuple(row(*item) for item in survey.members.items())
-    return Picture(survey.title, "An image of each class, a row a superclass; training split", _untitled(rows), rows)
+    return Picture(survey.title, "One training image of each class, one row for each superclass", _untitled(rows), rows)
 
 
 def mean_images(survey: Survey) -> Picture:
-    """The mean of the training images, of all and of each superclass, with its contrast stretched to be seen."""
+    """The mean of the training images, of all and of each superclass, with stretched contrast."""
     pixels = survey.pixels["train"]
-    whole = pixels.mean_image
+    mean = pixels.mean_image
     details = (f"{pixels.num_images:,} images",)
-    rows = [Row("all classes", details, _pixels(np.stack([whole, stretched(whole)])), ("as it is", "stretched"))]
+    rows = [Row("all classes", details, to_uint8(np.stack([mean, stretched(mean)])), ("original", "stretched"))]
     for first in range(0, len(survey.coarse_names), SUPERCLASSES_A_ROW):
         those = slice(first, first + SUPERCLASSES_A_ROW)
         means = [stretched(image) for image in pixels.coarse_mean_images[those]]
-        name, *told = ("superclasses", "stretched") if first == 0 else ("",)
-        rows.append(Row(name, tuple(told), _pixels(np.stack(means)), survey.coarse_names[those]))
-    subtitle = "Mean of the training images; stretched: from the darkest value of a mean to its brightest"
+        name, details = ("superclasses", ("stretched",)) if first == 0 else ("", ())
+        rows.append(Row(name, details, to_uint8(np.stack(means)), survey.coarse_names[those]))
+    subtitle = "Mean of the training images; stretched: from its darkest value to its brightest"
     return Picture(survey.title, subtitle, _untitled(tuple(rows)), tuple(rows))
 
 
 def augmented(config: SourceConfig, survey: Survey, augmentation: str, seed: int) -> Picture:
-    """A row for each image: the original, then the views that so many passes of a training would see of it."""
+    """A row for each image: the original, then its views in the first passes of a training."""
     examples = gallery_rows.choose(config, seed, NUM_ORIGINALS)
     transforms = sets.build(augmentation)
     views = Views(
@@ -52,7 +52,7 @@ def augmented(config: SourceConfig, survey: Survey, augmentation: str, seed: int
     )
     drawn = composition.draw_all(transforms, seed, tf.constant(0, tf.int64), views)
     images = composition.compiled(transforms)(tf.tile(examples.images, [NUM_VIEWS, 1, 1, 1]), drawn)
-    passes = [examples.images, *_pixels(images.numpy()).reshape(NUM_VIEWS, *examples.images.shape)]
+    passes = [examples.images, *to_uint8(images.numpy()).reshape(NUM_VIEWS, *examples.images.shape)]
     rows = tuple(Row(name, (), of_image) for name, of_image in zip(examples.names, np.stack(passes, 1), strict=True))
     headings = ("original", *(f"view {number}" for number in range(1, NUM_VIEWS + 1)))
     mixed = "; labels are mixed as the images are" if composition.mixes_labels(transforms) else ""
@@ -61,15 +61,11 @@ def augmented(config: SourceConfig, survey: Survey, augmentation: str, seed: int
 
 
 def stretched(image: np.ndarray) -> np.ndarray:
-    """Any values -> 0 to 255, the same line for all channels, so that hues stay; one value throughout stays."""
+    """Values scaled linearly to 0 to 255, alike for all channels, so that hues stay; a constant image is unchanged."""
     low, high = image.min(), image.max()
     return (image - low) * (255 / (high - low)) if high > low else image
 
 
-def _pixels(images: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(images), 0, 255).astype(np.uint8)
-
-
 def _untitled(rows: tuple[Row, ...]) -> tuple[str, ...]:
-    """Empty headings for as many columns as there are."""
+    """An empty heading for each column."""
     return ("",) * max(len(row.images) for row in rows)

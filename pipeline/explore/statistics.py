@@ -1,6 +1,6 @@
-"""What a data set holds, counted and summed in one pass over each part; the state is sums, whatever the data's size.
+"""The statistics of a data set, from one pass over each part in constant memory.
 
-Sums are integers, so that the results do not depend on the order or the size of the batches.
+Sums are integers, so that results do not depend on the order or the size of the batches.
 """
 
 import dataclasses
@@ -14,18 +14,18 @@ from pipeline.batches import OpenedData
 from pipeline.data_config import DataConfig
 
 PARTS = ("train", "validation", "test")
-BATCH = 500  # examples that are summed at once: 12 MB as int64
+BATCH = 500  # examples summed at once: 12 MB as int64
 FRAME = stages.IMAGE_SHAPE[0] // 4  # pixels between an image's border and its middle, which is half as wide
 
 
 @dataclasses.dataclass(frozen=True)
 class PixelSums:
-    """Sums over images, from which means and deviations follow exactly.
+    """Sums over images, from which means and standard deviations follow exactly.
 
     Attributes:
-      counts: int64 [coarse], images.
-      sums: int64 [coarse, H, W, 3], of pixels 0 to 255.
-      squares: int64 [3], of all pixels of a channel, squared.
+      counts: int64 [coarse], number of images.
+      sums: int64 [coarse, H, W, 3], sums of the pixels, 0 to 255.
+      squares: int64 [3], sums of the squared pixels of each channel.
     """
 
     counts: np.ndarray
@@ -33,14 +33,14 @@ class PixelSums:
     squares: np.ndarray
 
     @classmethod
-    def none(cls, num_coarse: int) -> "PixelSums":
-        """Of no images."""
+    def zeros(cls, num_coarse: int) -> "PixelSums":
+        """The sums of no images."""
         shape = (num_coarse, *stages.IMAGE_SHAPE)
         return cls(np.zeros(num_coarse, np.int64), np.zeros(shape, np.int64), np.zeros(shape[-1], np.int64))
 
     @classmethod
-    def of(cls, images: np.ndarray, coarse: np.ndarray, num_coarse: int) -> "PixelSums":
-        """Of a batch: uint8 [B, H, W, 3] and int32 [B]."""
+    def from_batch(cls, images: np.ndarray, coarse: np.ndarray, num_coarse: int) -> "PixelSums":
+        """The sums of a batch: uint8 [B, H, W, 3] images and int32 [B] labels."""
         pixels = tf.cast(images, tf.int64)
         return cls(
             np.bincount(coarse, minlength=num_coarse),
@@ -53,18 +53,18 @@ class PixelSums:
 
     @property
     def num_images(self) -> int:
-        """Of all superclasses together."""
+        """The number of images of all superclasses."""
         return int(self.counts.sum())
 
     @property
     def channel_mean(self) -> np.ndarray:
         """float64 [3], 0 to 255."""
-        return self.sums.sum(axis=(0, 1, 2)) / self._pixels_a_channel
+        return self.sums.sum(axis=(0, 1, 2)) / self._pixels_per_channel
 
     @property
-    def channel_deviation(self) -> np.ndarray:
-        """float64 [3], of 255: the standard deviation over every pixel of every image."""
-        return np.sqrt(self.squares / self._pixels_a_channel - self.channel_mean**2)
+    def channel_std(self) -> np.ndarray:
+        """float64 [3], on the scale 0 to 255: the standard deviation over all pixels of all images."""
+        return np.sqrt(self.squares / self._pixels_per_channel - self.channel_mean**2)
 
     @property
     def mean_image(self) -> np.ndarray:
@@ -78,21 +78,21 @@ class PixelSums:
             return self.sums / self.counts[:, None, None, None]
 
     @property
-    def _pixels_a_channel(self) -> int:
+    def _pixels_per_channel(self) -> int:
         height, width, _ = stages.IMAGE_SHAPE
         return self.num_images * height * width
 
 
 @dataclasses.dataclass(frozen=True)
 class Survey:
-    """What was found.
+    """The statistics of a data set.
 
     Attributes:
-      dataset: its name.
-      fine_names: of the classes, in the order of their labels.
-      coarse_names: of the superclasses, likewise.
-      label_pairs: int64 [fine, coarse] for each of PARTS: how many images have both labels.
-      pixels: of "train" and "validation"; nobody looks at test images.
+      dataset: name of the data set.
+      fine_names: names of the classes, in the order of their labels.
+      coarse_names: names of the superclasses, likewise.
+      label_pairs: int64 [fine, coarse] for each of PARTS: the number of images with both labels.
+      pixels: sums of "train" and "validation"; pixels of test images are not read.
     """
 
     dataset: str
@@ -103,12 +103,12 @@ class Survey:
 
     @property
     def title(self) -> str:
-        """The data set's name, and loudly if it is not CIFAR-100."""
+        """The data set's name, with a warning if it is not CIFAR-100."""
         return self.dataset if self.dataset == "cifar100" else f"{self.dataset}: GENERATED, NOT CIFAR-100"
 
     @property
     def members(self) -> dict[int, tuple[int, ...]]:
-        """Superclass -> its classes, as the labels of all parts have it."""
+        """{superclass: its classes}, from the labels of all parts."""
         pairs = self._all_pairs
         return {coarse: tuple(np.flatnonzero(pairs[:, coarse]).tolist()) for coarse in range(len(self.coarse_names))}
 
@@ -122,16 +122,16 @@ class Survey:
         return np.sum(list(self.label_pairs.values()), axis=0)
 
     def fine_counts(self, part: str) -> np.ndarray:
-        """int64 [fine], images of each class."""
+        """int64 [fine], the number of images of each class."""
         return self.label_pairs[part].sum(axis=1)
 
     def coarse_counts(self, part: str) -> np.ndarray:
-        """int64 [coarse], images of each superclass."""
+        """int64 [coarse], the number of images of each superclass."""
         return self.label_pairs[part].sum(axis=0)
 
 
 def survey(config: DataConfig) -> Survey:
-    """Read a prepared data set, each part once; of test images only the labels.
+    """The statistics of a prepared data set; reads each part once, and of test images only the labels.
 
     Raises:
       errors.BadArgumentError: `config.num_validation` does not fit the data set.
@@ -148,12 +148,12 @@ def survey(config: DataConfig) -> Survey:
 
 
 def readable(name: str) -> str:
-    """A label's name as people write it."""
+    """A label's name with spaces."""
     return name.replace("_", " ")
 
 
 def middle_and_frame(image: np.ndarray) -> tuple[float, float]:
-    """Brightness (the mean of the channels) of an image's middle quarter, and of the frame around it: [H, W, 3]."""
+    """Brightness (mean of the channels) of the middle quarter of an image [H, W, 3], and of the frame around it."""
     brightness = image.mean(axis=-1)
     middle = brightness[FRAME:-FRAME, FRAME:-FRAME]
     return float(middle.mean()), float((brightness.sum() - middle.sum()) / (brightness.size - middle.size))
@@ -167,8 +167,8 @@ def _count_labels(examples: tf.data.Dataset, shape: tuple[int, int]) -> np.ndarr
 
 
 def _count_and_sum(examples: tf.data.Dataset, shape: tuple[int, int]) -> tuple[np.ndarray, PixelSums]:
-    pairs, pixels = np.zeros(shape, np.int64), PixelSums.none(shape[1])
+    pairs, pixels = np.zeros(shape, np.int64), PixelSums.zeros(shape[1])
     for batch in examples.rebatch(BATCH).as_numpy_iterator():
         np.add.at(pairs, (batch["fine"], batch["coarse"]), 1)
-        pixels += PixelSums.of(batch["image"], batch["coarse"], shape[1])
+        pixels += PixelSums.from_batch(batch["image"], batch["coarse"], shape[1])
     return pairs, pixels

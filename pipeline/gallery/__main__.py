@@ -1,9 +1,9 @@
-"""A picture of what a set of transforms does to training images, to judge by eye before training on it.
+"""Show an augmentation set on training images, before training with it.
 
     python -m pipeline.gallery --augmentation=study --out=study.png
 
-A row of originals, a row for each transform alone with what it drew for each image, and a last row of all together, by
-the same draws, as a training step sees them. The same flags give the same picture. Test images are never shown.
+The rows are the originals, each transform by itself with its draw for each image, and all transforms together with the
+same draws, as in a training step. The same flags give the same picture. Test images are never shown.
 """
 
 import dataclasses
@@ -19,16 +19,16 @@ from pipeline.data_config import SourceConfig
 
 @dataclasses.dataclass(frozen=True)
 class GalleryConfig(SourceConfig):
-    """What is shown, and where the picture goes."""
+    """The augmentation set to show, and the file of the picture."""
 
-    augmentation: str = setting("flip_shift", "set of random transforms to show", choices=tuple(SETS))
-    out: str = setting("", "PNG file to write, such as study.png; its folder is made")
-    seed: int = setting(0, "which classes are shown, and what the transforms draw", low=0)
-    columns: int = setting(7, "images a row, each of another class", low=1, high=20)
+    augmentation: str = setting("flip_shift", "augmentation set to show", choices=tuple(SETS))
+    out: str = setting("", "output PNG file, such as gallery.png; its folder is created where missing")
+    seed: int = setting(0, "seed of the classes that are shown, and of the transforms", low=0)
+    columns: int = setting(7, "images in a row, each of another class", low=1, high=20)
 
 
 def main() -> None:
-    """Draw the picture that the flags name."""
+    """Draw the picture of the flags."""
     shown = config.build(GalleryConfig, config.given_flags())
     out = picture_path(shown.out)
     shown = dataclasses.replace(shown, dataset=prepare.prepare(shown))
@@ -37,33 +37,33 @@ def main() -> None:
 
     from pipeline.gallery import image_grid, rows
 
-    tf.config.set_visible_devices([], "GPU")  # for a few small images; what trains there keeps the memory
+    tf.config.set_visible_devices([], "GPU")  # not needed for a few small images; leave its memory to trainings
     picture = rows.build(shown, shown.augmentation, shown.seed, shown.columns)
     image_grid.write(out, image_grid.draw(picture))
     print(f"written: {out}")
 
 
 def picture_path(out: str) -> pathlib.Path:
-    """Where the picture goes, seen to be possible before there is any work.
+    """The file of the picture, checked to be writable before any work.
 
     Raises:
-      errors.BadArgumentError: it is no PNG file, or there can be none.
+      errors.BadArgumentError: it is not a PNG file, or cannot be written.
     """
     if not out:
-        raise errors.BadArgumentError("out is missing: expected a PNG file to write, such as --out=study.png")
+        raise errors.BadArgumentError("out is missing: expected a PNG file, such as --out=gallery.png")
     path = pathlib.Path(out).expanduser()
     if path.suffix.lower() != ".png":
         raise errors.BadArgumentError(f"out={out}: expected a name that ends in .png")
     if path.is_dir():
-        raise errors.BadArgumentError(f"out={out}: expected a file, found a folder")
+        raise errors.BadArgumentError(f"out={out}: expected a file, got a folder")
     nearest = next(folder for folder in path.absolute().parents if folder.exists())
-    if not _can_hold(nearest):
+    if not _is_writable(nearest):
         raise errors.BadArgumentError(f"out={out}: nothing can be written in {nearest}; choose another --out")
     return path
 
 
-def _can_hold(folder: pathlib.Path) -> bool:
-    """Whether a file can be made there; permissions alone say yes of /proc, and to root of everything."""
+def _is_writable(folder: pathlib.Path) -> bool:
+    """Whether a file can be created there; permissions do not tell, in /proc or for root."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True
@@ -72,7 +72,7 @@ def _can_hold(folder: pathlib.Path) -> bool:
 
 
 def run() -> None:
-    """The command line."""
+    """The console script `cifar-gallery`."""
     config.define_flags(GalleryConfig)
     app.run(main)
 

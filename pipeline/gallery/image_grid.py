@@ -1,7 +1,7 @@
-"""A grid of small images and words about them -> a PNG file.
+"""Draws a grid of small images with captions as a PNG file.
 
-Every size is in pixels of a page that shows the picture at half its width, as README does, so that words stay crisp on
-fine screens. Images are enlarged by a whole factor and placed on whole pixels: each of their pixels is a clean square.
+Sizes are in pixels of a page that shows the picture at half its width, so that text is sharp on fine screens.
+Images are enlarged by an integer factor and placed on whole pixels: each of their pixels is an exact square.
 """
 
 import dataclasses
@@ -18,14 +18,14 @@ from pipeline.common import errors, files
 
 DENSITY = 2  # pixels of the file for one of the page
 ENLARGED = 7  # pixels of the file, along one side, for one of an image
-SHADES = 4  # steps between the shades of a channel in the file: nobody sees them, and it is a quarter smaller
+SHADES = 4  # step between the values of a channel in the file: invisible, and the file is a quarter smaller
 DOTS_PER_INCH = 64  # a power of two, so that sizes in inches are exact
-STYLE = "default"  # not the user's own matplotlibrc
+STYLE = "default"  # ignores the user's matplotlibrc
 
 MARGIN, GAP = 12, 8
 NAME_WIDTH = 152  # of the column of row headings
 LINE = 1.25  # of the font's size
-GROUND, INK, QUIET = "#dfe3e8", "#1b222c", "#4a5361"  # light and neutral: neither a black nor a white border drowns
+GROUND, INK, QUIET = "#dfe3e8", "#1b222c", "#4a5361"  # light and neutral, to show black and white borders
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Row:
     """A row of the grid.
 
     Attributes:
-      name: its heading.
-      details: below the heading, each on a line of its own.
+      name: heading of the row.
+      details: lines below the heading.
       images: uint8 [N, H, W, 3].
-      captions: below the images; may be empty, and may have several lines.
+      captions: texts below the images, of one or more lines each; or none.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """All that is shown; `headings` stand over the columns."""
+    """The contents of a picture; `headings` are those of the columns."""
 
     title: str
     subtitle: str
@@ -57,7 +57,7 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Font:
-    """How words are set; `size` in pixels of the page."""
+    """A font; `size` in pixels of the page."""
 
     size: float
     colour: str = INK
@@ -65,12 +65,12 @@ class Font:
 
     @property
     def line(self) -> float:
-        """From one line to the next."""
+        """The height of a line."""
         return self.size * LINE
 
     @property
     def properties(self) -> FontProperties:
-        """The same for Matplotlib, whose sizes are in points."""
+        """The font for Matplotlib, whose sizes are in points."""
         return FontProperties(family="DejaVu Sans", weight=self.weight, size=self.size * DENSITY * 72 / DOTS_PER_INCH)
 
 
@@ -79,13 +79,13 @@ HEADING, NAME, DETAIL, CAPTION = Font(12, weight="bold"), Font(12.5, weight="bol
 
 
 def draw(picture: Picture) -> Figure:
-    """The picture as a figure of the right size."""
+    """The picture as a figure of matching size."""
     with matplotlib.style.context(STYLE):
         return _Sheet(picture).figure()
 
 
 def write(path: pathlib.Path, figure: Figure) -> None:
-    """Replace `path` by the figure as PNG, in one rename; its folder is made.
+    """Replace the PNG file `path` by the figure; its folder is created where missing.
 
     Raises:
       errors.FailedError: it cannot be written.
@@ -93,17 +93,22 @@ def write(path: pathlib.Path, figure: Figure) -> None:
     canvas = FigureCanvasAgg(figure)
     with matplotlib.style.context(STYLE):
         canvas.draw()
-    pixels = np.rint(np.asarray(canvas.buffer_rgba())[..., :3] / SHADES) * SHADES
+    pixels = to_uint8(np.rint(np.asarray(canvas.buffer_rgba())[..., :3] / SHADES) * SHADES)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(path) as temporary:
-            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(temporary, format="png", optimize=True)
+            Image.fromarray(pixels).save(temporary, format="png", optimize=True)
     except OSError as error:
         raise errors.FailedError(f"{path} cannot be written ({error.strerror})") from error
 
 
+def to_uint8(pixels: np.ndarray) -> np.ndarray:
+    """Values rounded and clipped to 0 to 255."""
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+
+
 class _Sheet:
-    """Words and images and their places, from the top down; the height follows from what there is to place."""
+    """Texts and images with their places, laid out from the top down, which gives the height."""
 
     def __init__(self, picture: Picture) -> None:
         self.cell = max(max(row.images.shape[1:3]) for row in picture.rows) * ENLARGED / DENSITY
@@ -120,7 +125,7 @@ class _Sheet:
         self.height += MARGIN - GAP
 
     def figure(self) -> Figure:
-        """Everything at its place."""
+        """The texts and images as a figure."""
         width, height = (round(length * DENSITY) for length in (self.width, self.height))
         size = (width / DOTS_PER_INCH, height / DOTS_PER_INCH)
         figure = Figure(figsize=size, dpi=DOTS_PER_INCH, facecolor=GROUND)
@@ -166,25 +171,25 @@ class _Sheet:
         return self._left(column) + self.cell / 2
 
     def _write(self, x: float, top: float, lines: list[str], font: Font, alignment: str) -> float:
-        """Place the lines below `top`; returns where the next one would begin."""
+        """Place lines of text below `top`; the result is the top of the next line."""
         for number, line in enumerate(lines):
             self._words.append((x, top + number * font.line + font.size, line, font, alignment))
         return top + len(lines) * font.line
 
 
 def wrapped(text: str, width: float, font: Font) -> list[str]:
-    """The lines of a text: broken where it would be wider, behind commas if that is enough, else between words."""
+    """The lines of a text, broken to `width` after commas if possible, else between words."""
     return [line for paragraph in text.splitlines() for line in _lines(paragraph, (", ", " "), width, font)]
 
 
 def _lines(text: str, breaks: tuple[str, ...], width: float, font: Font) -> list[str]:
-    """Break at the first of `breaks`, pieces that are still too wide at the next, and those anywhere."""
+    """Break at the first of `breaks`, pieces that are too wide at the next, and those anywhere."""
     if _width(text, font) <= width:
         return [text]
     if not breaks:
         return _broken(text, width, font)
     mark, *others = breaks
-    *heads, tail = text.split(mark)  # a no-break space is no " "
+    *heads, tail = text.split(mark)  # a no-break space is not " "
     lines: list[str] = []
     for piece in (*(head + mark.rstrip() for head in heads), tail):
         if lines and _width(f"{lines[-1]} {piece}", font) <= width:
@@ -204,7 +209,7 @@ def _broken(word: str, width: float, font: Font) -> list[str]:
 
 
 def _width(text: str, font: Font) -> float:
-    """In pixels of the page."""
+    """The width of a text in pixels of the page."""
     return _RULER.get_text_width_height_descent(text, font.properties, ismath=False)[0] / DENSITY
 
 

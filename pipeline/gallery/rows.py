@@ -1,7 +1,7 @@
-"""What a gallery shows: training images of several classes, and rows of them as each transform leaves them.
+"""The rows of a gallery: training images of several classes, and the same images after each transform.
 
-Everything is drawn once, as for a training step whose batch is the images shown: the last row is the rows above it at
-work together, and what a transform blends an image with is another one of the row.
+Everything is drawn once, as for a training step with these images as its batch: the last row applies the draws of the
+rows above together, and an image is blended with another one of its row.
 """
 
 import re
@@ -18,27 +18,27 @@ from pipeline.augment.mixing import Mixing
 from pipeline.batches import OpenedData
 from pipeline.common import seeds
 from pipeline.data_config import DataConfig, SourceConfig
-from pipeline.gallery.image_grid import Picture, Row
+from pipeline.gallery.image_grid import Picture, Row, to_uint8
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
-_BEFORE_FIGURE_OR_UNIT = re.compile(r"(?<!,) (?=[+-]?\d|px\b|bits\b)")  # where a line must not end: "Rotate +7°"
+_BEFORE_NUMBER_OR_UNIT = re.compile(r"(?<!,) (?=[+-]?\d|px\b|bits\b)")  # no line break in "Rotate +7°"
 
 
 class Examples(NamedTuple):
-    """Images, uint8 [N, H, W, C], and what each one shows."""
+    """Images, uint8 [N, H, W, C], and the names of their classes."""
 
     images: np.ndarray
     names: tuple[str, ...]
 
 
 def build(config: SourceConfig, augmentation: str, seed: int, columns: int) -> Picture:
-    """The whole content of a picture.
+    """The picture of an augmentation set.
 
     Args:
-      config: of a prepared data set.
+      config: a prepared data set.
       augmentation: the set of transforms.
-      seed: which classes are shown, and what is drawn.
-      columns: how many images there are in a row.
+      seed: seed of the classes and of the draws.
+      columns: images in a row.
     """
     examples = choose(config, seed, columns)
     return Picture(
@@ -65,20 +65,20 @@ def choose(config: SourceConfig, seed: int, columns: int) -> Examples:
 
 
 def rows(transforms: Sequence[Augmentation], examples: Examples, seed: int) -> Iterator[Row]:
-    """The originals, each transform alone, and all of them together; one alone is all of them already."""
+    """The rows of the originals, of each transform, and of all of them together if there are several."""
     yield Row("original", (), examples.images)
     drawn, drawn_later = (_draw(transforms, seed, pass_number, len(examples.names)) for pass_number in (0, 1))
-    alone = [
+    single = [
         row
         for transform, of, later in zip(transforms, drawn, drawn_later, strict=True)
-        for row in _alone(transform, of, later, examples)
+        for row in _transform_rows(transform, of, later, examples)
     ]
-    yield from alone
-    if len(alone) > 1:
+    yield from single
+    if len(single) > 1:
         images = composition.compiled(transforms)(tf.constant(examples.images), drawn)
         mixed = composition.mixes_labels(transforms)
         captions = _label_captions(transforms, drawn, images, examples.names) if mixed else ()
-        yield Row("all together", ("by the draws above,", "as training sees them"), _pixels(images), captions)
+        yield Row("all together", ("by the draws above,", "as in training"), to_uint8(images.numpy()), captions)
 
 
 def _draw(transforms: Sequence[Augmentation], seed: int, pass_number: int, num_images: int) -> composition.Drawn:
@@ -86,15 +86,15 @@ def _draw(transforms: Sequence[Augmentation], seed: int, pass_number: int, num_i
     return composition.draw_all(transforms, seed, tf.constant(pass_number, tf.int64), views)
 
 
-def _alone(transform: Augmentation, drawn: Any, drawn_later: Any, examples: Examples) -> Iterator[Row]:
-    """A row, or one for each part of a fused transform; two passes of what depends on the pass."""
+def _transform_rows(transform: Augmentation, drawn: Any, drawn_later: Any, examples: Examples) -> Iterator[Row]:
+    """The row of a transform, or of each part of a fused one; two rows, of two passes, if it depends on the pass."""
     if isinstance(transform, Fused):
         for part, of, later in zip(transform.parts, drawn, drawn_later, strict=True):
-            yield from _alone(part, of, later, examples)
+            yield from _transform_rows(part, of, later, examples)
     elif transform.new_every_step:
         yield _row(transform, drawn, examples)
     else:
-        yield _row(transform, drawn, examples, "a pass")
+        yield _row(transform, drawn, examples, "one pass")
         yield _row(transform, drawn_later, examples, "the next pass")
 
 
@@ -104,15 +104,15 @@ def _row(transform: Augmentation, drawn: Any, examples: Examples, *details: str)
         captions = _label_captions((transform,), (drawn,), images, examples.names)
     else:
         words = (transform.describe(of_image) for of_image in _image_by_image(drawn, len(examples.names)))
-        captions = tuple(_BEFORE_FIGURE_OR_UNIT.sub(NO_BREAK_SPACE, of_image) for of_image in words)
+        captions = tuple(_BEFORE_NUMBER_OR_UNIT.sub(NO_BREAK_SPACE, of_image) for of_image in words)
     parameters = (f"{name}={value!r}" for name, value in transform.parameters().items())
-    return Row(type(transform).__name__, (*parameters, *details), _pixels(images), captions)
+    return Row(type(transform).__name__, (*parameters, *details), to_uint8(images.numpy()), captions)
 
 
 def _label_captions(
     transforms: Sequence[Augmentation], drawn: composition.Drawn, images: tf.Tensor, names: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Each image's mixed label, such as "70 % maple tree" over "30 % bee", by the shares that the loss would see."""
+    """Each image's mixed label, such as "70 % maple tree" over "30 % bee", with the weights of the loss."""
     shares = composition.mix_labels(tf.eye(len(names)), transforms, drawn, *images.shape[1:3])
 
     def caption(of_image: np.ndarray) -> str:
@@ -123,11 +123,7 @@ def _label_captions(
 
 
 def _image_by_image(drawn: Any, num_images: int) -> Iterator[Any]:
-    """What was drawn for each image, as NumPy values in the structure of the whole."""
+    """The draw of each image, as NumPy values in the structure of `drawn`."""
     columns = [column.numpy() for column in tf.nest.flatten(drawn)]
     for place in range(num_images):
         yield tf.nest.pack_sequence_as(drawn, [column[place] for column in columns])
-
-
-def _pixels(images: tf.Tensor) -> np.ndarray:
-    return np.clip(np.rint(images.numpy()), 0, 255).astype(np.uint8)

@@ -84,7 +84,7 @@ def test_alternating_flip_is_shown_both_ways(tiny):
     for image, once, again, words in zip(
         original.images, first.images, second.images, zip(first.captions, second.captions, strict=True), strict=True
     ):
-        shown = {"as it is": image, "mirrored": image[:, ::-1]}
+        shown = {"unchanged": image, "mirrored": image[:, ::-1]}
         assert set(words) == set(shown)
         np.testing.assert_array_equal(once, shown[words[0]])
         np.testing.assert_array_equal(again, shown[words[1]])
@@ -101,7 +101,7 @@ def test_last_row_is_what_training_sees_of_the_same_draws(tiny, augmentation):
 
 def test_row_of_a_transform_shows_what_its_caption_says(tiny):
     original, flip, *_ = rows_of(tiny, "flip_shift", columns=8)
-    assert set(flip.captions) == {"as it is", "mirrored"}
+    assert set(flip.captions) == {"unchanged", "mirrored"}
     for image, flipped, caption in zip(original.images, flip.images, flip.captions, strict=True):
         np.testing.assert_array_equal(flipped, image[:, ::-1] if caption == "mirrored" else image)
 
