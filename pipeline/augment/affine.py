@@ -48,9 +48,8 @@ class AffineTransform(Augmentation):
 
     def parameters(self) -> dict[str, Any]:
         """As in the base class; how to fill only where it has an effect."""
-        unread = () if self.fill == "constant" else ("fill_value",)
-        unread = unread if self.reaches_outside else ("fill", "fill_value")
-        return {name: value for name, value in super().parameters().items() if name not in unread}
+        unread = {"fill": not self.reaches_outside, "fill_value": self.fill != "constant" or not self.reaches_outside}
+        return {name: value for name, value in super().parameters().items() if not unread.get(name)}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)

@@ -31,13 +31,13 @@ def mean_images(survey: Survey) -> Picture:
     """The mean of the training images, of all and of each superclass, with stretched contrast."""
     pixels = survey.pixels["train"]
     mean = pixels.mean_image
-    details = (f"{pixels.num_images:,} images",)
-    rows = [Row("all classes", details, to_uint8(np.stack([mean, stretched(mean)])), ("original", "stretched"))]
+    count = f"{pixels.num_images:,} images"
+    rows = [Row("all classes", (count,), to_uint8(np.stack([mean, stretched(mean)])), ("original", "stretched"))]
     for first in range(0, len(survey.coarse_names), SUPERCLASSES_A_ROW):
         those = slice(first, first + SUPERCLASSES_A_ROW)
         means = [stretched(image) for image in pixels.coarse_mean_images[those]]
-        name, details = ("superclasses", ("stretched",)) if first == 0 else ("", ())
-        rows.append(Row(name, details, to_uint8(np.stack(means)), survey.coarse_names[those]))
+        name = "superclasses, stretched" if first == 0 else ""
+        rows.append(Row(name, (), to_uint8(np.stack(means)), survey.coarse_names[those]))
     subtitle = "Mean of the training images; stretched: from its darkest value to its brightest"
     return Picture(survey.title, subtitle, _untitled(tuple(rows)), tuple(rows))
 
