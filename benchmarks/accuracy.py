@@ -1,4 +1,4 @@
-"""Mean and standard deviation over seeds: several finished and evaluated runs of one recipe as one result.
+"""Report the mean and standard deviation of accuracies over the seeds of one recipe.
 
     python -m models.train --preset=tiny --seed=0 --run_dir=runs/tiny-0        # and seeds 1, 2
     python -m models.evaluate --run_dir=runs/tiny-0 --split=test
@@ -18,7 +18,9 @@ from benchmarks.harness.labels import Labels
 from models.runs.folder import RunFolder
 from pipeline.common import app, errors
 
-RUN_DIRS = flags.DEFINE_list("run_dirs", [], "folders of runs that differ in their seed alone")
+RUN_DIRS = flags.DEFINE_list(
+    "run_dirs", [], "folders of finished runs that were evaluated on test and differ only in their seed"
+)
 cli_output.define_flags()
 
 SAME = ("dataset", "preset", "preset_changes", "precision", "num_train", "split", "epochs", "git_commit")
@@ -32,7 +34,7 @@ def main() -> None:
     if not runs:
         raise errors.BadArgumentError("run_dirs is missing: expected --run_dirs=FOLDER,FOLDER of evaluated runs")
     reports = [run["report"] for run in runs]
-    _refuse_other_than_seeds(reports)
+    _check_one_recipe(reports)
     app.load_tensorflow()
     rows = [_row(key, reports) for key in reports[0] if key.endswith("accuracy") and reports[0][key] is not None]
     rows += [results.row(_labels(key, reports), "", [reports[0][key]], None) for key in COSTS]
@@ -40,35 +42,30 @@ def main() -> None:
 
 
 def _run(folder: RunFolder) -> dict[str, Any]:
-    """A run's commands, as anybody would type them, and its report."""
+    """The commands that train and evaluate a run, and its report.
+
+    Raises:
+      errors.FailedError: the run is not finished, or was not evaluated on test.
+    """
     folder.refuse_unfinished()
     report = folder.report()
     if report["split"] != "test":
         raise errors.FailedError(
             f"{folder.path}: evaluated on {report['split']}; run models.evaluate --split=test first"
         )
-    changes = [f"--{name}={value}" for name, value in report["preset_changes"].items()]
-    changes += [f"--precision={report['precision']}"]  # what `auto` was there
-    changes += [f"--dataset={report['dataset']}"] if report["dataset"] != "cifar100" else []
+    values = {"preset": report["preset"], **report["preset_changes"], "precision": report["precision"]}
+    values |= {"dataset": report["dataset"]} if report["dataset"] != "cifar100" else {}
+    flags_given = " ".join(f"--{name}={value}" for name, value in values.items())
     run_dir = f"--run_dir=runs/{report['preset']}-{report['seed']}"
-    train = [
-        "python",
-        "-m",
-        "models.train",
-        f"--preset={report['preset']}",
-        *changes,
-        f"--seed={report['seed']}",
-        run_dir,
-    ]
-    evaluate = ["python", "-m", "models.evaluate", run_dir, "--split=test"]
-    return {"commands": [" ".join(train), " ".join(evaluate)], "report": report}
+    train = f"python -m models.train {flags_given} --seed={report['seed']} {run_dir}"
+    return {"commands": [train, f"python -m models.evaluate {run_dir} --split=test"], "report": report}
 
 
-def _refuse_other_than_seeds(reports: list[dict[str, Any]]) -> None:
+def _check_one_recipe(reports: list[dict[str, Any]]) -> None:
     for key in SAME:
-        found = {str(report[key]) for report in reports}
-        if len(found) > 1:
-            raise errors.BadArgumentError(f"run_dirs: {key} is {' and '.join(sorted(found))}; expected one recipe")
+        values = sorted({str(report[key]) for report in reports})
+        if len(values) > 1:
+            raise errors.BadArgumentError(f"run_dirs: {key} is {' and '.join(values)}; expected one recipe")
     seeds = [report["seed"] for report in reports]
     if len(set(seeds)) < len(seeds):
         raise errors.BadArgumentError(f"run_dirs: seeds {seeds}; expected each once")

@@ -1,8 +1,9 @@
-"""Print committed results again, as the command printed them that measured them: no hours of training.
+"""Print the tables of committed results again, without measuring.
 
     python -m benchmarks.show --files=benchmarks/results/augment.json,benchmarks/results/train_step.json
 
-Each file's command, commit and machine, then its table. By default all of benchmarks/results that has a table.
+For each file: its command, commit and machine, then its table. By default every benchmark's result in
+benchmarks/results.
 """
 
 import json
@@ -23,14 +24,11 @@ SHOWN = ("command", "git_commit", "device")
 
 def main() -> None:
     """Print one file after the other."""
-    given = [pathlib.Path(name) for name in FILES.value]
-    documents = {path: _document(path) for path in given or sorted(RESULTS.glob("*.json"))}
-    for path, document in documents.items():
-        if "benchmark" not in document and not given:
+    paths = [pathlib.Path(name) for name in FILES.value] or sorted(RESULTS.glob("*.json"))
+    for path, document in {path: _document(path) for path in paths}.items():
+        if "benchmark" not in document and not FILES.value:
             continue  # a run's report, or the schema
-        print(path)
-        for key in SHOWN:
-            print(f"  {key}: {document[key]}")
+        print(path, *(f"  {key}: {document[key]}" for key in SHOWN), sep="\n")
         results.show(document["benchmark"], [results.Row.from_json(fields) for fields in document["rows"]])
 
 
@@ -42,7 +40,7 @@ def _document(path: pathlib.Path) -> dict[str, Any]:
     except ValueError:
         document = None
     if not isinstance(document, dict) or (FILES.value and not {"benchmark", "rows", *SHOWN} <= document.keys()):
-        raise errors.BadArgumentError(f"files: {path}: expected what a benchmark wrote with --out")
+        raise errors.BadArgumentError(f"files: {path}: expected JSON that a benchmark wrote with --out")
     return document
 
 
