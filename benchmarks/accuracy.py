@@ -47,7 +47,7 @@ def _run(folder: RunFolder) -> dict[str, Any]:
     Raises:
       errors.FailedError: the run is not finished, or was not evaluated on test.
     """
-    folder.refuse_unfinished()
+    folder.check_finished()
     report = folder.report()
     if report["split"] != "test":
         raise errors.FailedError(

@@ -22,8 +22,7 @@ def main() -> None:
     """Load the run's model, evaluate it, report."""
     if not RUN_DIR.value:
         raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
-    folder = RunFolder(pathlib.Path(RUN_DIR.value))
-    folder.refuse_unfinished()  # before the seconds that importing TensorFlow takes
+    folder = RunFolder(pathlib.Path(RUN_DIR.value)).check_finished()  # before the slow import of TensorFlow
     app.load_tensorflow()
     from models.reporting import page, table
     from models.runtime import device

@@ -47,7 +47,7 @@ def main() -> None:
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
     training.check(data, train)
     path = RUN_DIR.value or os.path.join("runs", f"{train.preset}-{data.dataset}")
-    with run_folder.claim(path, saved.document(data, train), _identity(data, train)) as run:
+    with run_folder.open_locked(path, saved.document(data, train), _identity(data, train)) as run:
         if run.is_finished:
             _tell_finished(run)
         callbacks = [profiling.Profiler(PROFILE.value)] if PROFILE.value else []
@@ -81,7 +81,7 @@ def _as_begun(folder: run_folder.RunFolder, data: DataConfig, train: TrainConfig
         if train.precision == AUTO:
             train = dataclasses.replace(train, precision=found.get("precision", AUTO))
     unresolved = {name for name, value in (("dataset", data.dataset), ("precision", train.precision)) if value == AUTO}
-    folder.refuse_unless({key: value for key, value in _identity(data, train).items() if key not in unresolved})
+    folder.check_identity({key: value for key, value in _identity(data, train).items() if key not in unresolved})
     if folder.is_finished:
         _tell_finished(folder)
     return data, train

@@ -14,6 +14,36 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAX_PEAK_RSS_MIB = 3 * 1024  # of one test process
+# Tests that train, start binaries or compile many graphs: they get the marker `long`, which `make check` leaves out.
+LONG = (
+    "benchmarks/augment/test_main.py",
+    "benchmarks/harness/test_comparison.py",
+    "benchmarks/input/test_main.py",
+    "benchmarks/startup/test_main.py",
+    "benchmarks/train_step/test_main.py",
+    "benchmarks/tuner/test_main.py",
+    "models/architectures",
+    "models/optimizers/test_build.py",
+    "models/optimizers/test_weight_averaging.py",
+    "models/runs/test_warm_start.py",
+    "models/runtime/test_device.py",
+    "models/test_written_by_710a023.py",
+    "models/training",
+    "pipeline/augment/test_composition.py",
+    "pipeline/augment/test_random_operations.py",
+    "pipeline/augment/test_sets.py",
+    "pipeline/explore",
+    "pipeline/gallery",
+    "pipeline/test_batches.py",
+    "pipeline/test_prepare.py",
+    "test_binaries.py",
+    "tuning/sessions/test_chief.py",
+    "tuning/sessions/test_oracles.py",
+    "tuning/sessions/test_report.py",
+    "tuning/sessions/test_search.py",
+    "tuning/test_study.py",
+    "tuning/test_tune.py",
+)
 PEAK_RSS_MIB: dict[str, int] = {}  # of each test process, by pytest-xdist's name for it
 
 
@@ -77,6 +107,14 @@ def press_ctrl_c():
         timer.cancel()
         timer.join()
     signal.signal(signal.SIGINT, before)
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests of the files and folders in LONG."""
+    folders = [ROOT / "tests" / name for name in LONG]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker("long")
 
 
 def peak_rss_mib() -> int:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import LONG, ROOT
 from tests.import_graph import LAYERS, cycles, import_graph, imports, module_files, unit
 
 # The import order inside each folder: a unit imports units of the levels before its own, none of its own level.
@@ -166,3 +166,7 @@ def test_no_two_tests_can_quarrel_over_a_flag():
     assert {"models.train", "benchmarks.input.__main__", "benchmarks.publish.tables"} <= with_flags
     for path in sorted((ROOT / "tests").rglob("*.py")):
         assert not imports(path) & with_flags, path
+
+
+def test_every_name_in_long_is_a_file_or_folder_of_tests():
+    assert [name for name in LONG if not (ROOT / "tests" / name).exists()] == []

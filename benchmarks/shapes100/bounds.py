@@ -76,7 +76,7 @@ def tested(preset: str, data_dir: str, **values: Any) -> dict[str, Any]:
     data, train = config.build(DataConfig, values), config.build(TrainConfig, values)
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
     configuration = {**data.as_dict(), **train.as_dict()}
-    with run_folder.claim(str(pathlib.Path(data_dir, "runs", preset)), configuration, configuration) as run:
+    with run_folder.open_locked(str(pathlib.Path(data_dir, "runs", preset)), configuration, configuration) as run:
         training.train(data, train, run=run)
     evaluation.evaluate_run(run, "test")
     return run.report()

@@ -1,6 +1,5 @@
-"""`report.json` and the rows of `metrics.jsonl`: the keys that other people's scripts rely on."""
+"""`report.json` and the rows of `metrics.jsonl`, whose keys other people's scripts rely on."""
 
-import dataclasses
 import importlib.metadata
 import platform
 import subprocess
@@ -15,8 +14,8 @@ from models.metrics import METRICS, coarse_source
 from models.reporting import flops
 from models.runs.checkpoints import Progress
 from models.runtime import device, precision
+from pipeline.batches import EpochSchedule, OpenedData
 from pipeline.common.config import CHECKOUT
-from pipeline.data_config import DataConfig
 from pipeline.datasets import prepared
 from pipeline.resolution import ResolutionSchedule
 
@@ -25,32 +24,20 @@ OPEN_IN_PRESETS = ("dataset", "seed", "precision")
 PACKAGES = ("streaming-cifar100", "keras", "tensorflow-datasets", "numpy")
 
 
-@dataclasses.dataclass(frozen=True)
-class Counts:
-    """Examples of a run: its three splits, and the views that it calls an epoch; and its steps."""
-
-    num_train: int
-    num_validation: int
-    num_test: int
-    views: int
-    total_steps: int
-
-
 def of_training(
-    data: DataConfig, config: TrainConfig, model: keras.Model, progress: Progress, counts: Counts
+    opened: OpenedData, config: TrainConfig, model: keras.Model, progress: Progress, epochs: EpochSchedule
 ) -> dict[str, Any]:
-    """The report of a run that has ended, with validation's figures; null accuracies where nothing was held out."""
+    """The report of a finished training, with validation metrics; null accuracies where nothing was held out."""
+    data, num_examples = opened.config, opened.num_examples
     peak_rss_mib = max(progress.peak_rss_mib, device.peak_rss_mib())  # before this function itself takes memory
     provenance = prepared.provenance(data.data_dir, data.dataset)
-    steps_by_size = ResolutionSchedule.from_shares(data.resolutions).steps_by_size(progress.step, counts.total_steps)
+    steps_by_size = ResolutionSchedule.from_shares(data.resolutions).steps_by_size(progress.step, epochs.total_steps)
     images_by_size = {size: steps * data.batch_size for size, steps in steps_by_size.items()}
-    trained_epochs = min(config.epochs, progress.step * data.batch_size / counts.views)
+    trained_epochs = min(config.epochs, progress.step * data.batch_size / epochs.views)
     return {
         "dataset": data.dataset,
         "dataset_provenance": {name: provenance.get(name) for name in PROVENANCE},
-        "num_train": counts.num_train,
-        "num_validation": counts.num_validation,
-        "num_test": counts.num_test,
+        **{f"num_{split}": num_examples[split] for split in ("train", "validation", "test")},
         "preset": config.preset,
         "preset_changes": {
             name: value for name, value in preset_changes(data, config).items() if name not in OPEN_IN_PRESETS
@@ -59,7 +46,7 @@ def of_training(
         "seed": config.seed,
         "epochs": round(trained_epochs, 4),
         "steps": progress.step,
-        **evaluated("validation", counts.num_validation, progress.final),
+        **evaluated("validation", num_examples["validation"], progress.final),
         **flip_averaged({}),
         "coarse_source": coarse_source(config),
         "train_seconds": round(progress.train_seconds, 3),
@@ -75,31 +62,31 @@ def of_training(
 
 
 def evaluated(split: str, num_examples: int, means: dict[str, float]) -> dict[str, Any]:
-    """The keys that an evaluation replaces in a report; null for what was not measured or a head that is not there."""
+    """The keys that an evaluation replaces in a report; null for a missing head and without examples."""
     return {"split": split, "examples_evaluated": num_examples, **{name: means.get(name) for name in METRICS}}
 
 
-def evaluated_again(report: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
-    """A report with the figures of another evaluation in front; under `evaluations` each split's last ones.
+def evaluated_again(report: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """A report with the values of another evaluation; its key `evaluations` holds the last ones of each split.
 
     Args:
-      report: as a training or an earlier evaluation left it.
-      figures: of `evaluated` and `flip_averaged`.
+      report: of a training or an earlier evaluation.
+      values: of `evaluated` and `flip_averaged`.
     """
-    before = {name: report[name] for name in figures if name in report}
-    evaluations = {**report.get("evaluations", {report["split"]: before}), figures["split"]: figures}
-    return {**report, **figures, "evaluations": evaluations}
+    before = {name: report[name] for name in values if name in report}
+    evaluations = {**report.get("evaluations", {report["split"]: before}), values["split"]: values}
+    return {**report, **values, "evaluations": evaluations}
 
 
 def flip_averaged(means: dict[str, float]) -> dict[str, Any]:
-    """The keys of accuracies that are averaged over each image and its mirror image; null before an evaluation."""
+    """The keys of accuracies averaged over each image and its mirror image; null before an evaluation."""
     return {f"flip_averaged_{name}": means.get(name) for name in METRICS if name.endswith("accuracy")}
 
 
 def row(
     progress: Progress, means: dict[str, float], validation: dict[str, float], rate: float, images_per_s: float
 ) -> dict[str, Any]:
-    """One line of `metrics.jsonl`: an epoch's training and validation figures, null as in `evaluated`."""
+    """A row of `metrics.jsonl`: an epoch's training and validation metrics, null as in `evaluated`."""
     return {
         "epoch": progress.epoch + 1,
         "step": progress.step,
@@ -112,26 +99,26 @@ def row(
 
 
 def validation_of(last_row: dict[str, Any]) -> dict[str, float]:
-    """The validation means of a row, those that were measured."""
-    found = {name: last_row[f"validation_{name}"] for name in METRICS}
-    return {name: value for name, value in found.items() if value is not None}
+    """The validation metrics of a row, without those that are null."""
+    values = {name: last_row[f"validation_{name}"] for name in METRICS}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def versions() -> dict[str, str]:
-    """Of Python and the packages that decide a result."""
-    # TensorFlow comes from a wheel of another name on some machines, so its own word counts.
-    found = {"python": platform.python_version(), "tensorflow": tf.__version__}
+    """The versions of Python and of the packages that a result depends on."""
+    # Some machines have TensorFlow's wheel under another name.
+    versions = {"python": platform.python_version(), "tensorflow": tf.__version__}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:  # run from a checkout that was never installed
-            found[package] = "not installed"
-    return found
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # a checkout that was never installed
+            versions[package] = "not installed"
+    return versions
 
 
 def git_commit() -> str | None:
-    """The checkout's commit, with `+changes` where files differ from it; None away from a git checkout."""
-    if not (CHECKOUT / ".git").exists():  # installed somewhere inside another project's checkout, perhaps
+    """The checkout's commit, with `+changes` where files differ from it; None outside of a git checkout."""
+    if not (CHECKOUT / ".git").exists():  # perhaps installed inside another project's checkout
         return None
 
     def git(*arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""A run's folder: what it is, how far it is, what it scored. Every file appears whole, by a rename.
+"""A run's folder; every file in it appears whole, by a rename.
 
 config.json   metrics.jsonl   checkpoint/state.npz   model.keras   report.json   confusion.json   report.html
 """
@@ -14,86 +14,91 @@ from pipeline.common import errors, files, locked_folder
 
 
 class RunFolder:
-    """The files of one run. Made by `claim`, which keeps a second process and another configuration out."""
+    """The files of one run.
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self.path = path
+    Args:
+      path: of the folder.
+      flag: that named it; errors begin with it.
+    """
+
+    def __init__(self, path: pathlib.Path, flag: str = "run_dir") -> None:
+        self.path, self._flag = path, flag
         self.checkpoint = path / "checkpoint" / "state.npz"
         self.model = path / "model.keras"
         self.page = path / "report.html"
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is anything of a run to lose: a folder without a checkpoint may be another run's."""
+        """Whether the run has a checkpoint or a report; a folder without either is free for another run."""
         return self.checkpoint.exists() or self.is_finished
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run has ended and reported."""
+        """Whether the run has written its report."""
         return (self.path / "report.json").exists()
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Be the only process that works in the folder; the kernel frees it, however the process ends.
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which no other process works in the folder.
 
         Raises:
-          errors.BusyError: another process is.
+          errors.BusyError: another process holds the lock.
         """
-        with locked_folder.open_locked(self.path, flag="run_dir", identity="config.json"):
-            yield
+        return locked_folder.open_locked(self.path, flag=self._flag, identity="config.json")
 
-    def refuse_unless(self, identity: dict[str, Any]) -> None:
-        """See that the folder is new, or that the run in it is the one that `identity` describes.
+    def check_identity(self, identity: dict[str, Any]) -> None:
+        """Check that the folder is new or that its run has the values of `identity`.
 
         Raises:
           errors.BadArgumentError: it is neither.
         """
-        locked_folder.check_content(self.path, flag="run_dir", identity="config.json")
+        locked_folder.check_content(self.path, flag=self._flag, identity="config.json")
         if not (self.path / "config.json").exists():
             return
         changes = saved.differences(self.config(), identity) if self.has_begun else []
         if changes:
             raise errors.BadArgumentError(
-                f"run_dir={self.path} belongs to another configuration: {', '.join(changes)}; choose another --run_dir"
+                f"run_dir={self.path}: its run has {', '.join(changes)}; choose another --run_dir"
             )
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
-        """Replace `metrics.jsonl`: one object an epoch."""
+        """Replace `metrics.jsonl`: a row an epoch."""
         files.write_text(self.path / "metrics.jsonl", "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
-    def refuse_unfinished(self) -> None:
-        """See that a run has ended here.
+    def check_finished(self) -> "RunFolder":
+        """The folder itself, if its run has ended.
 
         Raises:
-          errors.BadArgumentError: the folder is no run's.
+          errors.BadArgumentError: the folder holds no run.
           errors.FailedError: the run has not ended.
         """
         self.config()
         if not self.is_finished:
-            raise errors.FailedError(f"run_dir={self.path}: expected a finished run; run models.train on it first")
+            raise errors.FailedError(f"{self._flag}={self.path}: expected a finished run; run models.train on it first")
+        return self
 
     def config(self) -> dict[str, Any]:
-        """The whole configuration that the run was started with.
+        """The content of `config.json`: the resolved configuration of the run.
 
         Raises:
-          errors.BadArgumentError: the folder is no run folder.
+          errors.BadArgumentError: the folder holds no run.
         """
         try:
             return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise errors.BadArgumentError(f"run_dir={self.path}: expected a folder that models.train wrote") from error
+            raise errors.BadArgumentError(
+                f"{self._flag}={self.path}: expected a folder that models.train wrote"
+            ) from error
 
     def report(self) -> dict[str, Any]:
-        """What `report.json` holds."""
+        """The content of `report.json`."""
         return json.loads((self.path / "report.json").read_text(encoding="utf-8"))
 
     def confusion(self) -> dict[str, Any] | None:
-        """What `confusion.json` holds; None before the first evaluation."""
-        path = self.path / "confusion.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        """The content of `confusion.json`; None before the first evaluation."""
+        return files.read_json(self.path / "confusion.json")
 
     def rows(self) -> list[dict[str, Any]]:
-        """What `metrics.jsonl` holds."""
+        """The rows of `metrics.jsonl`."""
         lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
@@ -107,41 +112,22 @@ class RunFolder:
 
 
 @contextlib.contextmanager
-def claim(path: str, config: dict[str, Any], identity: dict[str, Any]) -> Iterator[RunFolder]:
-    """Open a run's folder, a new one or one to go on with, and keep it until the context ends.
+def open_locked(path: str, config: dict[str, Any], identity: dict[str, Any]) -> Iterator[RunFolder]:
+    """Make or continue a run's folder and hold its lock until the context ends.
 
     Args:
-      path: the folder; its parents are made.
-      config: the whole resolved configuration; written when the folder is new.
-      identity: the part of it that makes the run what it is.
+      path: of the folder; its parents are made.
+      config: the resolved configuration; written where the folder is new.
+      identity: the fields that a run to continue must have.
 
     Raises:
       errors.BadArgumentError: the folder holds something else, or a run of another configuration.
       errors.FailedError: another process is working in it.
     """
     folder = RunFolder(pathlib.Path(path))
-    folder.refuse_unless(identity)
+    folder.check_identity(identity)
     with folder.locked():
-        folder.refuse_unless(identity)  # it may have changed hands since
+        folder.check_identity(identity)  # another process may have written there since
         if not folder.has_begun:
             files.write_json(folder.path / "config.json", config, indent=2)
         yield folder
-
-
-def finished(path: str, flag: str) -> RunFolder:
-    """The folder of a run that has ended.
-
-    Args:
-      path: of the folder.
-      flag: that named it; errors begin with it.
-
-    Raises:
-      errors.BadArgumentError: the folder is no run's.
-      errors.FailedError: the run has not ended.
-    """
-    run = RunFolder(pathlib.Path(path))
-    try:
-        run.refuse_unfinished()
-    except (errors.BadArgumentError, errors.FailedError) as error:
-        raise type(error)(f"{flag}{str(error).removeprefix('run_dir')}") from error
-    return run

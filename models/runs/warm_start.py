@@ -1,5 +1,6 @@
 """The trunk's weights of another, finished run as the first weights of this one."""
 
+import pathlib
 from typing import Any
 
 import keras
@@ -8,7 +9,7 @@ from models import trunk
 from models.config import saved
 from models.config.network import TRUNK_FIELDS
 from models.config.training import TrainConfig
-from models.runs import folder, saved_model
+from models.runs import saved_model
 from models.runs.folder import RunFolder
 from pipeline.common import errors
 from pipeline.data_config import SPLIT_FIELDS, DataConfig
@@ -46,7 +47,7 @@ def load_trunk_weights(model: keras.Model, data: DataConfig, config: TrainConfig
 
 
 def _matching_run(data: DataConfig, config: TrainConfig) -> RunFolder:
-    run = folder.finished(config.trunk_run_dir, "trunk_run_dir")
+    run = RunFolder(pathlib.Path(config.trunk_run_dir), "trunk_run_dir").check_finished()
     source = saved.normalised(run.config())
     names = [*TRUNK_FIELDS, *SPLIT_FIELDS]
     if _duplicates_last_block(source, config):

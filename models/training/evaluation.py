@@ -83,8 +83,7 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
       errors.BadArgumentError: the folder holds no run, or nothing was held out for validation.
     """
-    run.refuse_unfinished()
-    data, train = saved.configs(run.config())
+    data, train = saved.configs(run.check_finished().config())
     opened = OpenedData(data.replace(data_dir=data_dir or data.data_dir))
     num_examples, stream = opened.num_examples[split_name], opened.evaluation(split_name)
     with run.locked():

@@ -116,9 +116,10 @@ class _Loop:
         if not self.progress.finished:
             with self.stop_requests:
                 self._train()
-        result = TrainResult(self.state.model, self._report(), self.progress.rows)
-        self.state.finish(result.report)
-        return result
+        model, progress = self.state.model, self.progress
+        finished = report.of_training(self.opened, self.config, model, progress, self.epochs)
+        self.state.finish(finished)
+        return TrainResult(model, finished, progress.rows)
 
     def _train(self) -> None:
         progress = self.progress
@@ -230,8 +231,3 @@ class _Loop:
             print()  # the progress bar has left its line open
         reached = f"step {self.progress.step} of {self.epochs.total_steps}"
         raise errors.InterruptedRunError(f"interrupted; {reached} is saved, and the same command goes on from there")
-
-    def _report(self) -> dict[str, Any]:
-        sizes, epochs = self.opened.num_examples, self.epochs
-        counts = report.Counts(sizes["train"], sizes["validation"], sizes["test"], epochs.views, epochs.total_steps)
-        return report.of_training(self.data, self.config, self.state.model, self.progress, counts)

@@ -23,7 +23,6 @@ def rows(run_dir: pathlib.Path) -> list[dict]:
     return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.training
 def test_interrupted_run_continues(copy, tiny_data_dir):
     """It was interrupted at step 31 of 180, in its second epoch, with Muon, a moving average and small images."""
     run_dir = copy("interrupted")
@@ -44,7 +43,6 @@ def test_interrupted_run_continues(copy, tiny_data_dir):
     assert {key: report[key] for key in exact} == {key: expected[key] for key in exact}
 
 
-@pytest.mark.training
 def test_finished_run_is_evaluated_as_by_the_code_that_trained_it(copy, tiny_data_dir):
     run_dir = copy("finished")
     done = call("models.evaluate", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}", "--split=test")
@@ -56,7 +54,6 @@ def test_finished_run_is_evaluated_as_by_the_code_that_trained_it(copy, tiny_dat
     assert {key: report[key] for key in accuracies} == pytest.approx(accuracies, abs=2 / 500)
 
 
-@pytest.mark.training
 def test_finished_run_stays_as_it_is(copy, tiny_data_dir):
     run_dir = copy("finished")
     before = {path.name: path.read_bytes() for path in run_dir.iterdir()}

@@ -21,7 +21,7 @@ from models.architectures.last_block import LastBlock
 from models.config import saved
 from models.config.network import TRUNK_FIELDS
 from models.optimizers.families import OPTIMIZERS
-from models.runs import folder as run_folder
+from models.runs.folder import RunFolder
 from pipeline.common import errors
 from pipeline.common.config import nearest
 from pipeline.data_config import SPLIT_FIELDS
@@ -155,7 +155,7 @@ def on_trunk(space: Space, run_dir: str) -> Space:
         raise errors.BadArgumentError(
             f"trunk_run_dir={run_dir}: space {space.name} trains whole networks; leave it out"
         )
-    data, train = saved.configs(run_folder.finished(run_dir, "trunk_run_dir").config())
+    data, train = saved.configs(RunFolder(pathlib.Path(run_dir), "trunk_run_dir").check_finished().config())
     config = {**data.as_dict(), **train.as_dict()}
     own = {name: config[name] for name in OF_A_TRUNK if name in config}
     choose = space.choose

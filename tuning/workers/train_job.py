@@ -39,7 +39,7 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     resolved = dataclasses.replace(job.train, precision=precision.resolve(job.train.precision))
     job = dataclasses.replace(job, train=resolved)
     training.check(job.data, job.train)
-    with run_folder.claim(str(run_dir), job.config, job.identity) as run:
+    with run_folder.open_locked(str(run_dir), job.config, job.identity) as run:
         began = time.perf_counter()
         if not run.is_finished:
             training.train(job.data, job.train, run=run, verbose=0)

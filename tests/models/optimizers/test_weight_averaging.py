@@ -12,7 +12,7 @@ from models.config.training import TrainConfig
 from models.layers.batch_norm import FusedBatchNormalization
 from models.optimizers import weight_averaging
 from models.runs import saved_model
-from models.runs.folder import claim
+from models.runs.folder import open_locked
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 
@@ -95,7 +95,7 @@ def test_run_answers_with_its_slow_weights_and_goes_on_with_them(data, tmp_path,
             raise KeyboardInterrupt
 
     config = linear(**values)
-    with claim(tmp_path / "run", {**data.as_dict(), **config.as_dict()}, {}) as run:
+    with open_locked(tmp_path / "run", {**data.as_dict(), **config.as_dict()}, {}) as run:
         cut_after_epoch = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: epoch and Cut().on_train_batch_end(0)
         )

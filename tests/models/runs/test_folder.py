@@ -5,65 +5,65 @@ import os
 
 import pytest
 
-from models.runs.folder import RunFolder, claim
+from models.runs.folder import RunFolder, open_locked
 from pipeline.common import errors, files
 
 
 def test_claim_writes_the_configuration_once_and_goes_on(tmp_path):
     for _ in range(2):
-        with claim(str(tmp_path / "a" / "run"), {"seed": 1, "data_dir": "x"}, {"seed": 1}) as run:
+        with open_locked(str(tmp_path / "a" / "run"), {"seed": 1, "data_dir": "x"}, {"seed": 1}) as run:
             assert run.config() == {"seed": 1, "data_dir": "x"}
             run.checkpoint.parent.mkdir(exist_ok=True)
             run.checkpoint.touch()
 
 
 def test_another_configuration_is_refused_and_nothing_changes(tmp_path):
-    with claim(str(tmp_path), {"seed": 1, "epochs": 2.0}, {"seed": 1}) as run:
+    with open_locked(str(tmp_path), {"seed": 1, "epochs": 2.0}, {"seed": 1}) as run:
         run.write_report({"fine_accuracy": 0.5})
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with (
-        pytest.raises(errors.BadArgumentError, match=r"another configuration: epochs=2.0 there, 4.0 given; choose"),
-        claim(str(tmp_path), {}, {"seed": 1, "epochs": 4.0}),
+        pytest.raises(errors.BadArgumentError, match=r"^run_dir=.*epochs=2.0.*4.0"),
+        open_locked(str(tmp_path), {}, {"seed": 1, "epochs": 4.0}),
     ):
         pass
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_run_of_an_earlier_version_goes_on_where_the_new_field_has_its_default(tmp_path):
-    with claim(str(tmp_path), {"seed": 1}, {"seed": 1}) as run:
+    with open_locked(str(tmp_path), {"seed": 1}, {"seed": 1}) as run:
         run.checkpoint.parent.mkdir(exist_ok=True)
         run.checkpoint.touch()
-    with claim(str(tmp_path), {}, {"seed": 1, "patience": 0}) as run:
+    with open_locked(str(tmp_path), {}, {"seed": 1, "patience": 0}) as run:
         assert run.has_begun
     with (
-        pytest.raises(errors.BadArgumentError, match=r"another configuration: patience=0 there, 3 given"),
-        claim(str(tmp_path), {}, {"seed": 1, "patience": 3}),
+        pytest.raises(errors.BadArgumentError, match=r"^run_dir=.*patience=0.*3"),
+        open_locked(str(tmp_path), {}, {"seed": 1, "patience": 3}),
     ):
         pass
 
 
 def test_run_that_left_nothing_may_be_started_otherwise(tmp_path):
     for seed in (1, 2):
-        with claim(str(tmp_path), {"seed": seed}, {"seed": seed}) as run:
+        with open_locked(str(tmp_path), {"seed": seed}, {"seed": seed}) as run:
             assert run.config() == {"seed": seed}
 
 
 def test_second_process_is_kept_out(tmp_path):
     with (
-        claim(str(tmp_path), {}, {}),
-        pytest.raises(errors.FailedError, match="another process is working there"),
-        claim(str(tmp_path), {}, {}),
+        open_locked(str(tmp_path), {}, {}),
+        pytest.raises(errors.FailedError, match=r"^run_dir=.*another process"),
+        open_locked(str(tmp_path), {}, {}),
     ):
         pass
 
 
 def test_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
-    with pytest.raises(errors.BadArgumentError, match=r"'thesis.tex'"), claim(str(tmp_path), {}, {}):
+    with pytest.raises(errors.BadArgumentError, match=r"'thesis.tex'"), open_locked(str(tmp_path), {}, {}):
         pass
     assert os.listdir(tmp_path) == ["thesis.tex"]
     file = tmp_path / "thesis.tex"
-    with pytest.raises(errors.BadArgumentError, match="expected a folder"), claim(str(file), {}, {}):
+    with pytest.raises(errors.BadArgumentError, match="expected a folder"), open_locked(str(file), {}, {}):
         pass
 
 

@@ -11,7 +11,7 @@ from models.architectures.last_block import BEFORE_LAST_BLOCK
 from models.config.training import TrainConfig
 from models.reporting import flops
 from models.runs import saved_model, warm_start
-from models.runs.folder import RunFolder, claim
+from models.runs.folder import RunFolder, open_locked
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 
@@ -27,7 +27,7 @@ def data(tiny_data_dir) -> DataConfig:
 @pytest.fixture(scope="module")
 def trunk_run(data, tmp_path_factory) -> RunFolder:
     path = tmp_path_factory.mktemp("runs") / "trunk"
-    with claim(str(path), {**data.as_dict(), **CONFIG.as_dict()}, {}) as run:
+    with open_locked(str(path), {**data.as_dict(), **CONFIG.as_dict()}, {}) as run:
         training.train(data, CONFIG, run=run, verbose=0)
     return run
 

@@ -6,7 +6,7 @@ import keras
 import pytest
 
 from models import training
-from models.runs.folder import claim
+from models.runs.folder import open_locked
 from models.training import loop
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
@@ -22,7 +22,7 @@ def test_learning_rate_scheduler_against_our_schedule_is_refused(data):
 def test_resolutions_are_refused_where_the_network_has_one(data):
     progressive = DataConfig(**{**data.as_dict(), "resolutions": "16:0.5,32:0.5"})
     for refuse in (training.check, training.train):
-        with pytest.raises(errors.BadArgumentError, match=r"^resolutions='16:0.5,32:0.5': .*'linear'.* 32 x 32"):
+        with pytest.raises(errors.BadArgumentError, match=r"^resolutions=16:0.5,32:0.5: .*linear.* 32 x 32"):
             refuse(progressive, linear())
 
 
@@ -30,7 +30,7 @@ def test_resolutions_are_refused_where_the_network_has_one(data):
 def test_patience_ends_a_run_whose_validation_stalls_after_a_cut_too(data, tmp_path, monkeypatch, cut):
     """At a rate of 0 nothing improves on the first epoch: two more, and it ends."""
     config = linear(learning_rate=0.0, patience=2, epochs=9.0)
-    with claim(str(tmp_path / "run"), {}, {}) as run:
+    with open_locked(str(tmp_path / "run"), {}, {}) as run:
         if cut:
             validate = loop._Loop._validate
             monkeypatch.setattr(loop._Loop, "_validate", lambda self: _cut_in_second(self, validate))

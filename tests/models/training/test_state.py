@@ -11,7 +11,7 @@ import tensorflow as tf
 from models import training
 from models.config.training import TrainConfig
 from models.runs import checkpoints, saved_model
-from models.runs.folder import claim
+from models.runs.folder import open_locked
 from models.training import loop
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
@@ -22,7 +22,7 @@ def test_long_epoch_is_checkpointed_within(data, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     steps = []
     monkeypatch.setattr(checkpoints, "save", lambda path, variables, progress: steps.append(progress.step))
-    with claim(str(tmp_path / "run"), {}, {}) as run:
+    with open_locked(str(tmp_path / "run"), {}, {}) as run:
         training.train(data, linear(epochs=1.0), run=run, verbose=0)
     assert steps == [*range(1, 16), 15, 15]  # each step, the epoch's end, the run's end
 
@@ -48,11 +48,11 @@ def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, tmp_path, cut_
                 os.kill(os.getpid(), signal.SIGINT)
 
     with (
-        claim(folder, identity, identity) as run,
+        open_locked(folder, identity, identity) as run,
         pytest.raises(errors.InterruptedRunError, match=f"step {cut_at} of 30"),
     ):
         training.train(data, config, run=run, callbacks=[Interrupt()], verbose=0)
-    with claim(folder, identity, identity) as run:
+    with open_locked(folder, identity, identity) as run:
         resumed = training.train(data, config, run=run, verbose=0)
         assert run.is_finished
         assert run.rows() == resumed.rows
@@ -65,7 +65,7 @@ def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, tmp_path, cut_
 
 def test_run_killed_between_its_last_checkpoint_and_its_report_reports(data, tmp_path):
     config, identity = linear(epochs=1.0), {"seed": 0}
-    with claim(str(tmp_path), identity, identity) as run:
+    with open_locked(str(tmp_path), identity, identity) as run:
         first = training.train(data, config, run=run, verbose=0)
         (tmp_path / "report.json").unlink()
         (tmp_path / "model.keras").unlink()
@@ -78,7 +78,7 @@ def test_run_killed_between_its_last_checkpoint_and_its_report_reports(data, tmp
 
 def test_saved_and_exported_models_do_not_augment(data, tmp_path):
     augmented = DataConfig(**{**data.as_dict(), "augmentation": "study", "batch_size": 50})
-    with claim(str(tmp_path / "run"), {"seed": 0}, {"seed": 0}) as run:
+    with open_locked(str(tmp_path / "run"), {"seed": 0}, {"seed": 0}) as run:
         trained = training.train(augmented, linear(max_steps=2), run=run, verbose=0)
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     expected = trained.model(images)["fine"].numpy()
@@ -114,9 +114,9 @@ def test_whitening_is_computed_from_the_training_images_and_kept_when_a_run_goes
 
     whole = training.train(data, config, verbose=0)
     identity = {"seed": 0}
-    with claim(str(tmp_path), identity, identity) as run, pytest.raises(errors.InterruptedRunError):
+    with open_locked(str(tmp_path), identity, identity) as run, pytest.raises(errors.InterruptedRunError):
         training.train(data, config, run=run, callbacks=[Stop()], verbose=0)
-    with claim(str(tmp_path), identity, identity) as run:
+    with open_locked(str(tmp_path), identity, identity) as run:
         resumed = training.train(data, config, run=run, verbose=0)
     assert_same(weights(resumed), weights(whole))
     assert np.abs(stem(whole)).max() > 1.0  # faint components are amplified, as no initialiser does

@@ -95,7 +95,7 @@ def test_every_space_makes_configurations_and_asks_for_the_same_each_time(name, 
 )
 def test_heads_have_the_choices_of_last_block_that_their_trunk_has(tmp_path, trunk, choices):
     config = {**DataConfig().as_dict(), **TrainConfig(**trunk).as_dict()}
-    with run_folder.claim(str(tmp_path / "trunk"), config, {}) as run:
+    with run_folder.open_locked(str(tmp_path / "trunk"), config, {}) as run:
         run.write_report({})
     own = SessionConfig(space="heads", trunk_run_dir=str(tmp_path / "trunk"))
     found = session.Session(tmp_path, own, search_space.on_trunk(find("heads"), own.trunk_run_dir), SourceConfig())
