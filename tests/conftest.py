@@ -37,6 +37,7 @@ LONG = (
     "pipeline/test_batches.py",
     "pipeline/test_prepare.py",
     "test_binaries.py",
+    "test_toy_parts.py",
     "tuning/sessions/test_chief.py",
     "tuning/sessions/test_oracles.py",
     "tuning/sessions/test_report.py",

@@ -1,0 +1,144 @@
+"""Each kind of part is one new file, one entry in a table, or both: added to a copy of the code, it trains.
+
+Nothing is patched in memory: every command below runs in a process of its own, in the copy.
+"""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.import_graph import LAYERS
+
+ARCHITECTURE = '''
+"""A network for a test."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from models.architectures.lazy_keras import keras
+from pipeline.common.config import Config, setting
+
+
+@dataclasses.dataclass(frozen=True)
+class Toy(Config):
+    """Fields of toy."""
+
+    toy_units: int = setting(3, "units of the dense layer", low=1)
+
+
+def toy(images: keras.KerasTensor, config: Toy, heads: tuple[str, ...]) -> keras.KerasTensor:
+    """Scaled images [B, H, W, 3] -> features [B, `toy_units`]."""
+    return keras.layers.Dense(config.toy_units)(keras.layers.GlobalAveragePooling2D()(images))
+'''
+TRANSFORM = '''
+"""A transform for a test."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from pipeline.augment.layer import PACKAGE, Augmentation, Views, chosen, per_image
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Negative(Augmentation):
+    """Light for dark, with probability one half."""
+
+    def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
+        """Bool [B]: which images are inverted."""
+        return chosen(seed, views.count, 0.5)
+
+    def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+        """Invert the images whose `drawn` is True."""
+        return tf.where(per_image(drawn), 255.0 - images, images)
+
+    def describe(self, drawn: Any) -> str:
+        """Whether it is inverted."""
+        return "inverted" if drawn else "as it is"
+'''
+SPACE = """
+BASE = {"preset": "toy"}
+
+
+def space(hp):
+    return {"toy_units": hp.Choice("toy_units", [2, 4])}
+"""
+# The line that opens a table, and the entry that follows it.
+ENTRIES = {
+    "models/architectures/__init__.py": ("BUILDERS:", '"toy": Architecture("toy.toy", "toy.Toy"),'),
+    "pipeline/augment/sets.py": ("SETS:", '"toy": lambda: (augment.HorizontalFlip(), augment.Negative()),'),
+    "models/optimizers/families.py": ("OPTIMIZERS:", '"toy": _keras("Lion"),'),
+    "models/config/presets.py": (
+        "PRESETS:",
+        '"toy": {"architecture": "toy", "augmentation": "toy", "optimizer": "toy", "max_steps": 2, "batch_size": 50, '
+        '"num_validation": 500, "learning_rate": 1e-3, "precision": "float32"},',
+    ),
+    "tuning/studies/catalogue.py": (
+        "    for study in (",
+        'Study(name="toy", question="Is a wider toy better?", base={"preset": "toy"}, reference="narrow", '
+        'budgets={"smoke": {}, "short": {}, "full": {}}, repeats={"smoke": 1, "short": 1, "full": 1}, '
+        'variants=(Variant("narrow"), Variant("wide", {"toy_units": 5}))),',
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory) -> pathlib.Path:
+    """A copy of the code with a part of each kind: three new files, and one new line in each of five tables."""
+    tree = tmp_path_factory.mktemp("tree")
+    for layer in LAYERS:
+        shutil.copytree(ROOT / layer, tree / layer, ignore=shutil.ignore_patterns("__pycache__", "results"))
+    (tree / "models/architectures/toy.py").write_text(ARCHITECTURE)
+    (tree / "pipeline/augment/negative.py").write_text(TRANSFORM)
+    (tree / "toy_space.py").write_text(SPACE)
+    for name, (opening, entry) in ENTRIES.items():
+        lines = (tree / name).read_text().splitlines()
+        (place,) = [number for number, line in enumerate(lines, 1) if line.startswith(opening)]
+        (tree / name).write_text("\n".join([*lines[:place], entry, *lines[place:]]) + "\n")
+    return tree
+
+
+def call(tree: pathlib.Path, binary: str, *flags: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", binary, *flags], cwd=tree, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_toy_preset_trains_two_steps(tree, tiny_data_dir, tmp_path):
+    data = ("--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}")
+    call(tree, "models.train", "--preset=toy", "--toy_units=7", *data, f"--run_dir={tmp_path / 'run'}")
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert (report["steps"], report["num_parameters"]) == (2, (3 + 1) * 7 + (7 + 1) * (100 + 20))
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    names = ("architecture", "augmentation", "optimizer", "preset")
+    assert {name: config[name] for name in names} == dict.fromkeys(names, "toy")
+    assert config["toy_units"] == 7
+
+
+def test_help_names_the_toy_and_what_reads_its_field(tree):
+    text = call(tree, "models.train", "--help").partition("--toy_units=3")[2]
+    assert "--architecture=toy" in "".join(text.splitlines()[:3])
+
+
+def test_toy_study_trains_its_variants(tree, tiny_data_dir, tmp_path):
+    data = ("--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}")
+    call(tree, "tuning.study", "--study=toy", "--budget=smoke", *data, f"--study_dir={tmp_path / 'study'}")
+    report = json.loads((tmp_path / "study" / "report.json").read_text())
+    assert [row["name"] for row in report["variants"]] == ["narrow", "wide"]
+
+
+def test_toy_space_is_searched(tree, tiny_data_dir, tmp_path):
+    data = ("--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}")
+    search = ("--space=toy_space.py", "--tuner=grid", "--max_trials=2", "--max_epochs=1")
+    call(tree, "tuning.tune", *search, *data, f"--session_dir={tmp_path / 'session'}")
+    report = json.loads((tmp_path / "session" / "report.json").read_text())
+    assert [trial["status"] for trial in report["trials"]] == ["COMPLETED"] * 2
