@@ -38,8 +38,7 @@ ORDER = {
     "tuning": (("statistics", "plot_style"), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
     "benchmarks": (
         ("harness",),
-        ("augment", "input", "memory", "shapes100", "startup", "tuner", "tuner_kills"),
-        ("scaling", "train_step"),
+        ("augment", "input", "memory", "scaling", "shapes100", "startup", "train_step", "tuner", "tuner_kills"),
         ("accuracy", "bench", "show"),
         ("publish",),
     ),
