@@ -21,7 +21,7 @@ def feature_extractor(model: keras.Model) -> keras.Model:
 
 def frozen_part(model: keras.Model, config: TrainConfig) -> keras.Model:
     """The layers that `freeze` makes untrainable, as a model: the trunk, or all before its last block."""
-    return before_last_block(model) if config.get("thaw_last_block", False) else feature_extractor(model)
+    return before_last_block(model) if config.get("unfreeze_last_block", False) else feature_extractor(model)
 
 
 def freeze(model: keras.Model, config: TrainConfig) -> None:
@@ -49,8 +49,8 @@ def _end_of_shared_blocks(model: keras.Model) -> keras.KerasTensor:
         return model.get_layer(BEFORE_LAST_BLOCK).output
     except ValueError as error:
         raise errors.FailedError(
-            f"thaw_last_block=True: the network {model.name!r} of the trunk's run is of an earlier version, without a "
-            "mark before its last block; train it anew with another --run_dir"
+            f"unfreeze_last_block=True: an earlier version built the network {model.name!r} of the trunk's run, "
+            "without a mark before its last block; train it anew with another --run_dir"
         ) from error
 
 

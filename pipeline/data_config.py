@@ -48,18 +48,18 @@ class WindowShuffle(Config):
 class Originals(Config):
     """Of augmented training: which views are shown as they are."""
 
-    original_fraction: float = setting(
+    unaugmented_fraction: float = setting(
         0.0, "part of each example's views that are shown as they are, unaugmented", low=0.0, high=1.0
     )
-    unaugmented_ending: float = setting(
+    unaugmented_last_fraction: float = setting(
         0.0, "part of the run's steps, its last ones, that see images as they are", low=0.0, high=1.0
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.original_fraction and not _as_fraction(self.original_fraction):
+        if self.unaugmented_fraction and not _as_fraction(self.unaugmented_fraction):
             raise errors.BadArgumentError(
-                f"original_fraction={self.original_fraction}: expected 0 or at least {1 / LARGEST_DENOMINATOR}"
+                f"unaugmented_fraction={self.unaugmented_fraction}: expected 0 or at least {1 / LARGEST_DENOMINATOR}"
             )
 
 
@@ -91,9 +91,9 @@ class DataConfig(Composition, SourceConfig):
         ResolutionSchedule.from_shares(self.resolutions)
 
     @property
-    def original_share(self) -> fractions.Fraction:
-        """`original_fraction` as the fraction that was meant: 0.0666667 is 1/15."""
-        return _as_fraction(self.get("original_fraction", 0.0))
+    def unaugmented_share(self) -> fractions.Fraction:
+        """`unaugmented_fraction` as the fraction that was meant: 0.0666667 is 1/15."""
+        return _as_fraction(self.get("unaugmented_fraction", 0.0))
 
 
 def _as_fraction(number: float) -> fractions.Fraction:

@@ -47,8 +47,8 @@ def main() -> None:
     given = config.given_flags()
     plan = config.build(SessionConfig, given)
     found = search_space.find(plan.space)
-    if plan.trunk_run_dir:
-        found = search_space.on_trunk(found, plan.trunk_run_dir)
+    if plan.init_from:
+        found = search_space.on_trunk(found, plan.init_from)
     _refuse_contradictions(given, plan, found)
     from pipeline import prepare
 

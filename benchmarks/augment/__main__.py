@@ -1,7 +1,7 @@
 """Images a second of each transform and each augmentation set, draws included, compared with peers.
 
     python -m benchmarks.augment --out=FILE.json
-    python -m benchmarks.augment --sets=study,flip_shift,CutMix
+    python -m benchmarks.augment --sets=original,flip_shift,CutMix
 
 Rows: `ours/WHAT`; `peer/NAME/WHAT` with how many times as fast ours is; `ours/quick_step` and what flips and shifts are
 of it. All sides turn the same uint8 batch into float32 images of 0 to 255, each image by its own draws. A round goes
@@ -43,7 +43,7 @@ STEP = flags.DEFINE_bool("step", True, "also measure the training step of the pr
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: few sets and few short rounds")
 cli_output.define_flags()
 
-QUICK_SETS = ("study", "flip_shift", "flip_crop", "HorizontalFlip", "CutMix")
+QUICK_SETS = ("original", "flip_shift", "flip_crop", "HorizontalFlip", "CutMix")
 
 
 def main() -> None:

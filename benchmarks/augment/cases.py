@@ -156,7 +156,7 @@ def peers(what: str, batch: Batch) -> list[Work]:
 
         fields = {"work": "equal" if peer.is_equal else "nearest", "xla": stacked.xla}
         works.append(Work(_labels(PEER, what, batch, peer="keras_layers"), run, fields))
-    if what == "study":
+    if what == "original":
         pixels = batch.images.numpy()
         generator = keras_peers.Generator(pixels)
         works.append(Work(_labels(PEER, what, batch, peer="ImageDataGenerator"), generator, {"work": "equal"}))

@@ -112,7 +112,7 @@ _WHOLE: dict[str, Any] = {"interpolation": "nearest", "dtype": "float32"}
 _SLANT = {degrees: math.tan(math.radians(degrees)) for degrees in (0.2, 10.0, 11.5)}
 
 
-def _study(max_shear_degrees: float) -> Layers:
+def _original(max_shear_degrees: float) -> Layers:
     return [
         layers.RandomRotation(0.25, **_FILL),  # turns: 90 degrees either way
         layers.RandomShear(_SLANT[max_shear_degrees], **_FILL),
@@ -180,9 +180,9 @@ _NEAREST: dict[str, Callable[[], Layers]] = {
     ],
     "rand_augment": lambda: [*_flip(), *_crop(), *_NEAREST["RandAugment"](), *_cutout()],
     "augmix": lambda: [*_flip(), *_crop(), *_NEAREST["AugMix"]()],
-    "study": lambda: _study(0.2),
-    "study_sheared": lambda: _study(11.5),
-    "study_coarse": lambda: [
+    "original": lambda: _original(0.2),
+    "original_sheared": lambda: _original(11.5),
+    "original_coarse": lambda: [
         layers.RandomRotation(15 / 360, **_FILL),
         layers.RandomTranslation(0.125, 0.125, **_FILL),
         layers.RandomShear(_SLANT[10.0], **_FILL),

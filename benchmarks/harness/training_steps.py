@@ -28,7 +28,7 @@ _LARGER = {
 }
 RECIPES: dict[str, dict[str, Any]] = {
     **presets.PRESETS,
-    "resnet18": {**_LARGER, "architecture": "resnet"},
+    "resnet18": {**_LARGER, "architecture": "resnet18"},
     "wrn_16_4": {**_LARGER, "architecture": "wide_resnet", "depth": 16, "widen_factor": 4},
 }
 

@@ -91,7 +91,7 @@ def _configs(data_dir: str, dataset: str, num_validation: int, **values: Any) ->
     from pipeline.common.config import build
     from pipeline.data_config import DataConfig
 
-    own = {"data_dir": data_dir, "dataset": dataset, "num_validation": num_validation, "augmentation": "study"}
+    own = {"data_dir": data_dir, "dataset": dataset, "num_validation": num_validation, "augmentation": "original"}
     layers = (presets.preset("quick"), own, values, {"precision": precision.resolve("auto")})
     return build(DataConfig, *layers), build(TrainConfig, *layers)
 

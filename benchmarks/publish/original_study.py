@@ -47,11 +47,11 @@ class Model:
 
 MODELS = (
     Model("baseline CNN, fine", "baseline", "training 91.7, test 11.39", "fine_accuracy", shows_training=True),
-    Model("Model 1, fine", "study_model_1", "validation 54.76", "fine_accuracy"),
-    Model("final model, fine", "study_fine", "validation 61.98, test 61.88", "fine_accuracy"),
-    Model("coarse, the fine architecture", "study_coarse_transferred", "validation 70.6", "coarse_accuracy"),
-    Model("coarse, tuned", "study_coarse", "validation 70.47", "coarse_accuracy"),
-    Model("final model, coarse", "study_coarse", "test 72.49", "coarse_accuracy"),
+    Model("Model 1, fine", "original_model_1", "validation 54.76", "fine_accuracy"),
+    Model("final model, fine", "original_fine", "validation 61.98, test 61.88", "fine_accuracy"),
+    Model("coarse, the fine architecture", "original_coarse_transferred", "validation 70.6", "coarse_accuracy"),
+    Model("coarse, tuned", "original_coarse", "validation 70.47", "coarse_accuracy"),
+    Model("final model, coarse", "original_coarse", "test 72.49", "coarse_accuracy"),
 )
 
 

@@ -125,7 +125,7 @@ class _WideBlock(nn.Module):
         return (x if self.past is None else self.past(activated)) + self.inner(activated)
 
 
-def _residual(config: NetworkConfig) -> Trunk:
+def _resnet9(config: NetworkConfig) -> Trunk:
     def activated(channels: int) -> list[nn.Module]:
         return [_normalised(channels, 0.6), nn.ReLU(inplace=True)]
 
@@ -139,7 +139,7 @@ def _residual(config: NetworkConfig) -> Trunk:
     return nn.Sequential(*layers, _Pooled(maximum=True, mean=False)), channels
 
 
-def _fast(config: NetworkConfig) -> Trunk:
+def _speedrun(config: NetworkConfig) -> Trunk:
     channels = 24
     stem = nn.Conv2d(3, channels, 2, bias=False)
     stem.weight.requires_grad_(not config.whitening)
@@ -159,7 +159,7 @@ def _fast(config: NetworkConfig) -> Trunk:
     return nn.Sequential(*layers, _Pooled(maximum=True, mean=True)), channels
 
 
-def _resnet(config: NetworkConfig) -> Trunk:
+def _resnet18(config: NetworkConfig) -> Trunk:
     channels = 64
     layers = [_convolution(3, channels, 3), _normalised(channels, 0.9), nn.ReLU(inplace=True)]
     for group, filters in enumerate((64, 128, 256, 512)):
@@ -181,9 +181,9 @@ def _wide_resnet(config: NetworkConfig) -> Trunk:
 
 
 TRUNKS: dict[str, Callable[[NetworkConfig], Trunk]] = {
-    "residual": _residual,
-    "fast": _fast,
-    "resnet": _resnet,
+    "resnet9": _resnet9,
+    "speedrun": _speedrun,
+    "resnet18": _resnet18,
     "wide_resnet": _wide_resnet,
 }
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from benchmarks.train_step import torch_steps
 
 TWINS = {  # the values of fields of `TrainConfig` that can be compared; float16 would need loss scaling
-    "architecture": ("residual", "fast", "resnet", "wide_resnet"),
+    "architecture": ("resnet9", "speedrun", "resnet18", "wide_resnet"),
     "pixel_scaling": ("standardise",),
     "optimizer": ("sgd", "muon"),
     "sam_radius": (0.0,),
-    "average_decay": (0.0,),
+    "ema_decay": (0.0,),
     "lookahead_steps": (0,),
     "precision": ("float32", "mixed_bfloat16"),
 }

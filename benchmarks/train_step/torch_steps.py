@@ -115,7 +115,7 @@ class Update:
         self._sgd = torch.optim.SGD(
             [
                 {"params": matrices},
-                {"params": vectors, "lr": rate * (config.offset_rate_ratio if is_muon else 1.0)},
+                {"params": vectors, "lr": rate * (config.bias_lr_multiplier if is_muon else 1.0)},
             ],
             lr=rate,
             momentum=config.momentum,
@@ -144,7 +144,7 @@ def _step_kernel(kernel: torch.nn.Parameter, velocity: torch.Tensor, config: Tra
     step = kernel.grad.add(velocity, alpha=config.muon_momentum).permute(0, 2, 3, 1)  # no copy, being channels_last
     turned = _orthogonalised(step.reshape(filters, -1), config.muon_iterations).view(step.shape).permute(0, 3, 1, 2)
     kernel.mul_(filters**0.5 / torch.linalg.vector_norm(kernel))
-    kernel.sub_(turned, alpha=config.learning_rate * config.muon_rate_ratio)
+    kernel.sub_(turned, alpha=config.learning_rate * config.muon_lr_multiplier)
 
 
 def _orthogonalised(matrix: torch.Tensor, num_iterations: int) -> torch.Tensor:

@@ -35,14 +35,14 @@ def _imported(name: str) -> Any:
 
 
 BUILDERS: dict[str, Architecture] = {
-    "residual": Architecture("residual.residual", "last_block.LastBlock"),
-    "fast": Architecture("fast.fast", "fast.Fast"),
-    "resnet": Architecture("resnet.resnet"),
+    "resnet9": Architecture("resnet9.resnet9", "last_block.LastBlock"),
+    "speedrun": Architecture("speedrun.speedrun", "speedrun.Speedrun"),
+    "resnet18": Architecture("resnet18.resnet18"),
     "wide_resnet": Architecture("wide_resnet.wide_resnet", "wide_resnet.WideResNet"),
     "baseline": Architecture("baseline.baseline", takes_any_size=False),
     "linear": Architecture("linear.linear", takes_any_size=False),
-    "study_cnn": Architecture("study_cnn.study_cnn", "study_cnn.StudyCnn", takes_any_size=False),
-    "study_net": Architecture("study_net.study_net", "study_net.StudyNet"),
+    "original_cnn": Architecture("original_cnn.original_cnn", "original_cnn.OriginalCnn", takes_any_size=False),
+    "original_net": Architecture("original_net.original_net", "original_net.OriginalNet"),
     "alexnet": Architecture("alexnet.alexnet", takes_any_size=False),
     "vgg11": Architecture("vgg.vgg11", takes_any_size=False),
     "vgg16": Architecture("vgg.vgg16", takes_any_size=False),

@@ -5,10 +5,10 @@ import dataclasses
 from pipeline.common.config import Config, setting
 
 ACTIVATIONS = ("relu", "silu", "gelu", "elu", "leaky_relu", "selu", "tanh")
-# Of every network, and of the layers of fast besides.
+# Of every network, and of the layers of speedrun besides.
 JIT_COMPILE = setting(
     "auto",
-    "XLA for the network; auto is on GPUs. Augmentation and fast's silu and gelu are compiled unless it is off",
+    "XLA for the network; auto is on GPUs. Augmentation and speedrun's silu and gelu are compiled unless it is off",
     choices=("auto", "on", "off"),
 )
 
@@ -27,7 +27,7 @@ class Dropped(Config):
     dropout: float = setting(
         0.0,
         "dropout rate among the convolutions: between the two of a block in wide_resnet, behind each block in "
-        "study_cnn, between blocks in study_net",
+        "original_cnn, between blocks in original_net",
         low=0.0,
         high=0.9,
     )

@@ -22,7 +22,7 @@ class LastBlock(Config):
         "a last block of its own for each head, where the network has most of its weights",
         needs="heads=both",
     )
-    thaw_last_block: bool = setting(False, "train the last block of the frozen trunk", needs="freeze_trunk")
+    unfreeze_last_block: bool = setting(False, "train the last block of the frozen trunk", needs="freeze_trunk")
 
 
 def last_block(

@@ -12,7 +12,7 @@ class NetworkConfig(Composition):
     """A network without its heads; each architecture adds the fields that it reads."""
 
     architecture: str = setting(
-        "residual", "network", parts={name: (Part(one.config),) for name, one in BUILDERS.items()}
+        "resnet9", "network", parts={name: (Part(one.config),) for name, one in BUILDERS.items()}
     )
     pixel_scaling: str = setting(
         "standardise",
@@ -35,7 +35,7 @@ _FREE = {
     "dropout",
     "head_dropout",
     "norm_momentum",
-    "thaw_last_block",
+    "unfreeze_last_block",
     "jit_compile",
 }
 TRUNK_FIELDS = tuple(name for name in settings(NetworkConfig) if name not in _FREE)

@@ -11,7 +11,7 @@ _OF_THE_STUDY: dict[str, Any] = {"pixel_scaling": "unit", "coarse_source": "head
 _KERAS_CLASSICS: dict[str, Any] = {**_OF_THE_STUDY, "optimizer": "adam", "logit_scale": 1.0}
 # Its Model 1 and finals, whose optimizer it does not name: `tiny`'s, at `tiny`'s rates and resolutions.
 _STUDY_NET: dict[str, Any] = {
-    "architecture": "study_net",
+    "architecture": "original_net",
     **_OF_THE_STUDY,
     "activation": "elu",
     "batch_size": 384,
@@ -25,7 +25,7 @@ _STUDY_NET: dict[str, Any] = {
 
 # The ingredients of the fast recipes; what each is worth, `tuning.study --study=fast_ablation` measures.
 _FAST_RECIPE: dict[str, Any] = {
-    "architecture": "fast",
+    "architecture": "speedrun",
     "activation": "silu",
     "augmentation": "alternating_flip_shift",
     "resolutions": ((20, 0.15), (24, 0.35), (32, 0.5)),
@@ -128,8 +128,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "precision": "float32",
     },
     # The network of the study's hypothesis tests, as its defaults were; the studies change one thing at a time in it.
-    "study_cnn": {
-        "architecture": "study_cnn",
+    "original_cnn": {
+        "architecture": "original_cnn",
         **_KERAS_CLASSICS,
         "heads": "fine",
         "augmentation": "none",
@@ -140,45 +140,45 @@ PRESETS: dict[str, dict[str, Any]] = {
         "weight_decay": 0.0,
         "fine_label_smoothing": 0.0,
     },
-    # Models 1 to final of the study: its facts but L2, of which models/architectures/study_net.py tells, and for the
+    # Models 1 to final of the study: its facts but L2, of which models/architectures/original_net.py tells, and for the
     # rest what trains fast. They cost 0.10, 0.53, 0.14 and 0.26 PetaFLOP.
-    "study_model_1": {
+    "original_model_1": {
         **_STUDY_NET,
         "convolutions": 8,
         "heads": "fine",
-        "augmentation": "study",
+        "augmentation": "original",
         "virtual_examples": 80_000,
-        "original_fraction": 0.5,  # the originals and as many augmented copies, the study's first array
+        "unaugmented_fraction": 0.5,  # the originals and as many augmented copies, the study's first array
         "epochs": 3.0,
         "head_dropout": 0.3,
     },
-    "study_fine": {
+    "original_fine": {
         **_STUDY_NET,
         "convolutions": 6,
         "heads": "fine",
-        "augmentation": "study",
+        "augmentation": "original",
         "virtual_examples": 600_000,
-        "unaugmented_ending": 0.0666667,  # the 40,000 originals of each 600,000 come last, all of them
+        "unaugmented_last_fraction": 0.0666667,  # the 40,000 originals of each 600,000 come last, all of them
         "epochs": 2.6,
         "head_dropout": 0.4,
     },
-    "study_coarse_transferred": {
+    "original_coarse_transferred": {
         **_STUDY_NET,
         "convolutions": 6,
         "heads": "coarse",
-        "augmentation": "study_coarse",
+        "augmentation": "original_coarse",
         "virtual_examples": 400_000,
-        "unaugmented_ending": 0.1,
+        "unaugmented_last_fraction": 0.1,
         "epochs": 1.0,
         "head_dropout": 0.4,
     },
-    "study_coarse": {
+    "original_coarse": {
         **_STUDY_NET,
         "convolutions": 4,
         "heads": "coarse",
-        "augmentation": "study_coarse",
+        "augmentation": "original_coarse",
         "virtual_examples": 400_000,
-        "unaugmented_ending": 0.1,
+        "unaugmented_last_fraction": 0.1,
         "epochs": 2.5,
         "head_dropout": 0.4,
     },

@@ -10,6 +10,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+from models.config.renamed import renamed
 from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.common.config import build, check_known, settings
@@ -27,8 +28,10 @@ def document(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
 def configs(values: Mapping[str, Any]) -> tuple[DataConfig, TrainConfig]:
     """The configurations that a saved one stands for.
 
-    A field that came since then has its default, and one that the run did not read is dropped.
+    A name that has changed since then is read as today's, a field that came since then has its default, and one that
+    the run did not read is dropped.
     """
+    values = renamed(values)
     return build(DataConfig, values), build(TrainConfig, values)
 
 
@@ -67,5 +70,6 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise errors.BadArgumentError(f"config={path}: expected a JSON file, but {error}") from error
     if not isinstance(values, dict):
         raise errors.BadArgumentError(f"config={path}: expected a JSON object, got {type(values).__name__}")
+    values = renamed(values)
     check_known(values, {**settings(DataConfig, TrainConfig), FORMAT: None}, f"config={path}")
     return values

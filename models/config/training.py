@@ -23,9 +23,9 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
     patience: int = setting(
         0, "end after so many epochs without a better validation accuracy (fine, if there is one); 0 is never", low=0
     )
-    trunk_run_dir: str = setting("", "begin with the trunk of this finished run of the same network and split")
+    init_from: str = setting("", "begin with the trunk of this finished run of the same network and split")
     freeze_trunk: bool = setting(
-        False, "keep the weights of the trunk of --trunk_run_dir; only the heads are trained", needs="trunk_run_dir"
+        False, "keep the weights of the trunk of --init_from; only the heads are trained", needs="init_from"
     )
     precision: str = setting("auto", "auto is the fastest that this machine computes well", choices=PRECISIONS)
     steps_per_call: int = setting(

@@ -43,7 +43,7 @@ class OptimizationConfig(Composition):
         low=0.0,
     )
     sam_radius: float = setting(0.0, "SAM radius (rho); doubles the cost of a step; 0 disables", low=0.0)
-    average_decay: float = setting(
+    ema_decay: float = setting(
         0.0,
         "decay of the exponential moving average of the weights used for evaluation; 0 disables",
         high=0.99999,
@@ -53,7 +53,7 @@ class OptimizationConfig(Composition):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.average_decay and self.lookahead_steps:
+        if self.ema_decay and self.lookahead_steps:
             raise errors.BadArgumentError(
-                f"average_decay={self.average_decay} and lookahead_steps={self.lookahead_steps}: give one of the two"
+                f"ema_decay={self.ema_decay} and lookahead_steps={self.lookahead_steps}: give one of the two"
             )

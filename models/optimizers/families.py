@@ -20,12 +20,12 @@ class Momentum(Config):
 class MuonConfig(Momentum):
     """Fields of Muon."""
 
-    muon_rate_ratio: float = setting(
+    muon_lr_multiplier: float = setting(
         0.13, "learning rate of convolution kernels, in multiples of --learning_rate", low=0.0
     )
     muon_momentum: float = setting(0.6, "momentum of convolution kernels", low=0.0, high=0.999)
     muon_iterations: int = setting(3, "Newton-Schulz iterations a step", low=1, high=10)
-    offset_rate_ratio: float = setting(
+    bias_lr_multiplier: float = setting(
         1.0, "learning rate of biases and of normalisation, in multiples of --learning_rate", low=0.0
     )
 
@@ -48,11 +48,11 @@ def _muon(fields: MuonConfig, learning_rate: float, weight_decay: float | None) 
 
     return Muon(
         learning_rate,
-        kernel_rate_ratio=fields.muon_rate_ratio,
+        kernel_lr_multiplier=fields.muon_lr_multiplier,
         kernel_momentum=fields.muon_momentum,
         num_iterations=fields.muon_iterations,
         momentum=fields.momentum,
-        offset_rate_ratio=fields.offset_rate_ratio,
+        bias_lr_multiplier=fields.bias_lr_multiplier,
         weight_decay=weight_decay,
     )
 

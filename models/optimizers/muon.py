@@ -19,11 +19,11 @@ class Muon(keras.optimizers.Optimizer):
 
     Args:
       learning_rate: of the others; the kernels' and offsets' rates are multiples of it, so one schedule moves all.
-      kernel_rate_ratio: a kernel's rate, in multiples of `learning_rate`.
+      kernel_lr_multiplier: a kernel's rate, in multiples of `learning_rate`.
       kernel_momentum: of the kernels.
       num_iterations: of Newton-Schulz, a step.
       momentum: of the others.
-      offset_rate_ratio: of variables of one axis: biases, normalisation's offsets and scales; times `learning_rate`.
+      bias_lr_multiplier: of variables of one axis: biases, normalisation's offsets and scales; times `learning_rate`.
       renormalise: whether a kernel is brought back to the norm sqrt(filters) before each step (airbench's Muon); with
         normalisation behind each convolution its scale means nothing but how far a step turns it.
       compute_dtype: of the iteration's products; "bfloat16" is enough.
@@ -32,19 +32,19 @@ class Muon(keras.optimizers.Optimizer):
     def __init__(
         self,
         learning_rate: float = 1.4,
-        kernel_rate_ratio: float = 0.13,
+        kernel_lr_multiplier: float = 0.13,
         kernel_momentum: float = 0.6,
         num_iterations: int = 3,
         momentum: float = 0.85,
-        offset_rate_ratio: float = 1.0,
+        bias_lr_multiplier: float = 1.0,
         renormalise: bool = True,
         compute_dtype: str = "bfloat16",
         **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
-        self.kernel_rate_ratio, self.kernel_momentum = kernel_rate_ratio, kernel_momentum
+        self.kernel_lr_multiplier, self.kernel_momentum = kernel_lr_multiplier, kernel_momentum
         self.num_iterations, self.compute_dtype = num_iterations, compute_dtype
-        self.momentum, self.offset_rate_ratio, self.renormalise = momentum, offset_rate_ratio, renormalise
+        self.momentum, self.bias_lr_multiplier, self.renormalise = momentum, bias_lr_multiplier, renormalise
         self._velocities: list[keras.Variable] = []
 
     def build(self, variables: list[keras.Variable]) -> None:
@@ -62,9 +62,9 @@ class Muon(keras.optimizers.Optimizer):
         velocity.assign(momentum * velocity + gradient)
         step = gradient + momentum * velocity
         if is_kernel:
-            self._step_kernel(variable, step, learning_rate * self.kernel_rate_ratio)
+            self._step_kernel(variable, step, learning_rate * self.kernel_lr_multiplier)
         else:
-            ratio = self.offset_rate_ratio if len(variable.shape) == 1 else 1.0
+            ratio = self.bias_lr_multiplier if len(variable.shape) == 1 else 1.0
             variable.assign(variable - learning_rate * ratio * step)
 
     def _step_kernel(self, kernel: keras.Variable, step: tf.Tensor, rate: tf.Tensor) -> None:
@@ -79,11 +79,11 @@ class Muon(keras.optimizers.Optimizer):
         """What a saved optimizer needs to be made again."""
         return {
             **super().get_config(),
-            "kernel_rate_ratio": self.kernel_rate_ratio,
+            "kernel_lr_multiplier": self.kernel_lr_multiplier,
             "kernel_momentum": self.kernel_momentum,
             "num_iterations": self.num_iterations,
             "momentum": self.momentum,
-            "offset_rate_ratio": self.offset_rate_ratio,
+            "bias_lr_multiplier": self.bias_lr_multiplier,
             "renormalise": self.renormalise,
             "compute_dtype": self.compute_dtype,
         }

@@ -35,10 +35,10 @@ class SlowWeights:
 
     def update(self, number: tf.Tensor) -> None:
         """Follow the weights that step `number` (int64 []) left; in a graph."""
-        if self._config.average_decay:
+        if self._config.ema_decay:
             done = tf.cast(number, tf.float32)
             # Young averages forget fast, or the initial weights would weigh for long.
-            self._follow(tf.minimum(self._config.average_decay, (1.0 + done) / (10.0 + done)))
+            self._follow(tf.minimum(self._config.ema_decay, (1.0 + done) / (10.0 + done)))
             return
         is_due = (number + 1) % self._config.lookahead_steps == 0
         is_last = number + 1 == self._total_steps  # what came since the pull before would be lost
@@ -72,4 +72,4 @@ class SlowWeights:
 
 def build(model: keras.Model, config: OptimizationConfig, total_steps: int) -> SlowWeights | None:
     """The slow weights of a configuration; None where it has none."""
-    return SlowWeights(model, config, total_steps) if config.average_decay or config.lookahead_steps else None
+    return SlowWeights(model, config, total_steps) if config.ema_decay or config.lookahead_steps else None

@@ -6,6 +6,7 @@ report.json ──report_figures──▶ ReportItem(name, value, unit, note) �
 import dataclasses
 from typing import Any
 
+from models.config.renamed import renamed
 from pipeline.common.config import as_text
 
 REAL_DATASET = "cifar100"
@@ -83,8 +84,10 @@ def dataset_name(dataset: str) -> str:
 
 def recipe(report: dict[str, Any]) -> str:
     """The preset's name, with the fields that differ from it."""
-    changes = ", ".join(f"{name}={as_text(value)}" for name, value in report.get("preset_changes", {}).items())
-    return report["preset"] + (f" with {changes}" if changes else "")
+    values = renamed({**report.get("preset_changes", {}), "preset": report["preset"]})
+    preset = values.pop("preset")
+    changes = ", ".join(f"{name}={as_text(value)}" for name, value in values.items())
+    return preset + (f" with {changes}" if changes else "")
 
 
 def stand_in_warning(dataset: str) -> str | None:

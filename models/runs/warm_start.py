@@ -16,18 +16,18 @@ from pipeline.data_config import SPLIT_FIELDS, DataConfig
 
 
 def check(data: DataConfig, config: TrainConfig) -> None:
-    """Check that the run in `config.trunk_run_dir`, if one is named, has this network's trunk and this split.
+    """Check that the run in `config.init_from`, if one is named, has this network's trunk and this split.
 
     Raises:
       errors.BadArgumentError: the folder holds no run, one of another network, or one of another split.
       errors.FailedError: the run has not ended.
     """
-    if config.trunk_run_dir:
+    if config.init_from:
         _matching_run(data, config)
 
 
 def load_trunk_weights(model: keras.Model, data: DataConfig, config: TrainConfig) -> None:
-    """Set the weights of a classifier's trunk to those of the run in `config.trunk_run_dir`.
+    """Set the weights of a classifier's trunk to those of the run in `config.init_from`.
 
     Where each head has a last block of its own and the run had one for both, each begins as a copy of it.
 
@@ -47,7 +47,7 @@ def load_trunk_weights(model: keras.Model, data: DataConfig, config: TrainConfig
 
 
 def _matching_run(data: DataConfig, config: TrainConfig) -> RunFolder:
-    run = RunFolder(pathlib.Path(config.trunk_run_dir), "trunk_run_dir").check_finished()
+    run = RunFolder(pathlib.Path(config.init_from), "init_from").check_finished()
     source = saved.normalised(run.config())
     names = [*TRUNK_FIELDS, *SPLIT_FIELDS]
     if _duplicates_last_block(source, config):
@@ -59,7 +59,7 @@ def _matching_run(data: DataConfig, config: TrainConfig) -> RunFolder:
         there, here = source.get(name), expected.get(name)
         if (there or False) != (here or False):  # not read is as good as off
             raise errors.BadArgumentError(
-                f"trunk_run_dir={config.trunk_run_dir}: {name}={there!r} there, {here!r} here; "
+                f"init_from={config.init_from}: {name}={there!r} there, {here!r} here; "
                 "expected a run of this network on this split"
             )
     return run
@@ -67,5 +67,5 @@ def _matching_run(data: DataConfig, config: TrainConfig) -> RunFolder:
 
 def _duplicates_last_block(source: dict[str, Any], config: TrainConfig) -> bool:
     """Whether heads that share a last block in the configuration `source` get one each, trainable."""
-    is_separate = config.get("thaw_last_block", False) and config.get("separate_blocks", False)
+    is_separate = config.get("unfreeze_last_block", False) and config.get("separate_blocks", False)
     return is_separate and not source.get("separate_blocks", False)

@@ -15,9 +15,9 @@ def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, sta
     print("  ---- uint8 crosses to the device")
     for transform in state.step.transforms:
         print(f"  {transform!r}")
-    if data.original_share:
-        print(f"  but {data.original_share} of each example's views unaugmented")
-    if ending := data.get("unaugmented_ending", 0.0):
+    if data.unaugmented_share:
+        print(f"  but {data.unaugmented_share} of each example's views unaugmented")
+    if ending := data.get("unaugmented_last_fraction", 0.0):
         print(f"  but the last {ending:.1%} of the steps unaugmented")
     if data.resolutions:
         print(f"  resized to {as_text(data.resolutions)} (pixels:share of the steps)")

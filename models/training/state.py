@@ -67,7 +67,7 @@ class TrainState:
 
     def _set_first_weights(self, opened: OpenedData, config: TrainConfig) -> None:
         """Assign the first weights that are not drawn: another run's trunk, or filters of the training images."""
-        if config.trunk_run_dir:
+        if config.init_from:
             warm_start.load_trunk_weights(self.model, opened.config, config)
         elif whitening.has_stem(self.model):
             first = next(opened.examples("train").rebatch(whitening.NUM_IMAGES).as_numpy_iterator())

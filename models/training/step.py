@@ -66,7 +66,7 @@ class TrainStep:
 
     def _augmented_and_updated(self, batch: dict[str, tf.Tensor], number: tf.Tensor, size: int) -> None:
         # Drawn outside of what XLA may compile, so that a draw is the same with and without it.
-        seed, share = self._config.seed, self._data.original_share
+        seed, share = self._config.seed, self._data.unaugmented_share
         views = Views(batch["index"], batch["pass_number"])
         original = self._originals(views, number)
         drawn = draw_all(self.transforms, seed, number, originals.among_augmented(views, share, seed))
@@ -87,7 +87,7 @@ class TrainStep:
         A last stretch without augmentation closes the gap to what the model is evaluated on (He et al. 2019, "Data
         Augmentation Revisited", arXiv 1909.09148).
         """
-        share, ending = self._data.original_share, self._data.get("unaugmented_ending", 0.0)
+        share, ending = self._data.unaugmented_share, self._data.get("unaugmented_last_fraction", 0.0)
         if not share and not ending:
             return None
         in_ending = number >= self._total_steps - round(ending * self._total_steps)

@@ -16,7 +16,7 @@ from pipeline.common import seeds
 def are_original(views: Views, fraction: fractions.Fraction, seed: int) -> tf.Tensor:
     """Bool [B]: which views are unaugmented.
 
-    With a fraction of n/d (`DataConfig.original_share`), exactly n of any d successive views of an example, spread
+    With a fraction of n/d (`DataConfig.unaugmented_share`), exactly n of any d successive views of an example, spread
     evenly.
     """
     return (views.pass_number * fraction.numerator + _begin(views, fraction, seed)) % fraction.denominator < (

@@ -22,7 +22,7 @@ def _flip_crop() -> "Transforms":
     return augment.HorizontalFlip(), augment.Crop(size=32, padding=4)
 
 
-def _study(max_shear_degrees: float) -> "Transforms":
+def _original(max_shear_degrees: float) -> "Transforms":
     """`ImageDataGenerator`'s order, but for the flips, which it makes last and which commute with its channel shift."""
     return (
         augment.Rotation(max_degrees=90.0),
@@ -65,10 +65,10 @@ SETS: dict[str, Callable[[], Transforms]] = {
         augment.MixUpOrCutMix(mixup_alpha=0.2, cutmix_alpha=1.0),
     ),
     # The study's, as its generator meant it: a shear of 0.2 degrees; and with the 0.2 radians it may have wanted.
-    "study": lambda: _study(max_shear_degrees=0.2),
-    "study_sheared": lambda: _study(max_shear_degrees=11.5),
+    "original": lambda: _original(max_shear_degrees=0.2),
+    "original_sheared": lambda: _original(max_shear_degrees=11.5),
     # The study names these four for its coarse model and no ranges; these are ours, mild, since it has no flips.
-    "study_coarse": lambda: (
+    "original_coarse": lambda: (
         augment.Rotation(max_degrees=15.0),
         augment.Translation(max_fraction=0.125),
         augment.Shear(max_degrees=10.0),

@@ -27,7 +27,7 @@ class ExploreConfig(SourceConfig):
     """The data set to explore, and the folder of the page."""
 
     out: str = setting("", "output folder, such as exploration; created where missing")
-    augmentation: str = setting("study", "augmentation set to show beside the originals", choices=tuple(SETS))
+    augmentation: str = setting("original", "augmentation set to show beside the originals", choices=tuple(SETS))
     seed: int = setting(0, "seed of the classes that are shown augmented, and of the transforms", low=0)
     num_validation: int = setting(
         DataConfig.num_validation, "examples held out of the training split, as many of each class", low=0

@@ -1,6 +1,6 @@
 """Show an augmentation set on training images, before training with it.
 
-    python -m pipeline.gallery --augmentation=study --out=study.png
+    python -m pipeline.gallery --augmentation=original --out=original.png
 
 The rows are the originals, each transform by itself with its draw for each image, and all transforms together with the
 same draws, as in a training step. The same flags give the same picture. Test images are never shown.

@@ -17,7 +17,7 @@ SHAPED = {
     "coarse_hidden_units": 16,
     "coarse_l2": 0.01,
 }
-SMALL_FAST = {"architecture": "fast", "widths": "8,8,16", "bottlenecks": "8,8,16"}
+SMALL_FAST = {"architecture": "speedrun", "widths": "8,8,16", "bottlenecks": "8,8,16"}
 
 
 def built(**values) -> keras.Model:

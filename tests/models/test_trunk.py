@@ -7,7 +7,7 @@ import pytest
 from models import classifier, trunk
 from models.config.training import TrainConfig
 
-NETWORK = {"architecture": "fast", "widths": "8,8,16", "bottlenecks": "8,8,16", "precision": "float32"}
+NETWORK = {"architecture": "speedrun", "widths": "8,8,16", "bottlenecks": "8,8,16", "precision": "float32"}
 
 
 def trunk_weights(model: keras.Model) -> list[np.ndarray]:

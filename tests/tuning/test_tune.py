@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 SPACE = """
 BASE = {
-    "preset": "quick", "architecture": "fast", "widths": "8,8,16", "bottlenecks": "8,8,16", "num_validation": 500,
+    "preset": "quick", "architecture": "speedrun", "widths": "8,8,16", "bottlenecks": "8,8,16", "num_validation": 500,
     "batch_size": 100, "optimizer": "adam", "schedule": "constant", "freeze_trunk": True, "precision": "float32",
 }
 
@@ -103,8 +103,8 @@ def test_session_interrupted_in_its_first_trial_says_how_to_go_on(tiny_data_dir,
     [
         (["--space=head"], 2, "space='head': expected FILE.py or one of heads, study, full; did you mean 'heads'?"),
         (["--tuner=grit"], 2, "tuner='grit': expected one of hyperband, bayesian, random, grid; did you mean 'grid'?"),
-        (["--trunk_run_dir=/none"], 2, "trunk_run_dir=/none: expected a folder that models.train wrote"),
-        (["--space=full", "--trunk_run_dir=/none"], 2, "space full trains whole networks; leave it out"),
+        (["--init_from=/none"], 2, "init_from=/none: expected a folder that models.train wrote"),
+        (["--space=full", "--init_from=/none"], 2, "space full trains whole networks; leave it out"),
         (["--serve=127.0.0.1:1", "--join=127.0.0.1:1"], 2, "give one of the two"),
         (["--serve=127.0.0.1:1", "--workers=2"], 2, "a chief trains no trial; give --workers to those that --join"),
         (["--serve=8700"], 2, "serve=8700: expected HOST:PORT, such as 127.0.0.1:8700"),

@@ -13,7 +13,7 @@ from sklearn.inspection import permutation_importance
 from models.reporting import report
 from tuning.sessions.session import Session, ranked
 
-OF_THIS_MACHINE = ("data_dir", "archive", "trunk_run_dir")  # paths, of which best.json alone speaks
+OF_THIS_MACHINE = ("data_dir", "archive", "init_from")  # paths, of which best.json alone speaks
 LEAST_TRIALS, TRIALS_A_HYPERPARAMETER = 8, 2  # that must have completed before it is said what mattered
 NUM_TREES, NUM_SHUFFLES = 200, 20
 

@@ -75,7 +75,7 @@ def _tuned(
     """The best trial's configuration with another seed, on this seed's trunk or as long as the preset."""
     own: dict[str, Any] = {"seed": seed}
     if session.space.has_frozen_trunk:
-        own["trunk_run_dir"] = str(untuned_path)
+        own["init_from"] = str(untuned_path)
     else:
         own |= {"epochs": untuned.train.epochs, "patience": untuned.train.patience}
     data, train = saved.configs({**best["config"], **own})

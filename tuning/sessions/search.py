@@ -130,7 +130,7 @@ def _begun(
     session: Session, budget: Budget, train: Train, progress: SessionProgress, requests: signals.Requests
 ) -> oracles.Oracle:
     """The session's oracle, where the journal says it is; its trunk, if it needs one, is trained."""
-    if session.space.has_frozen_trunk and not session.config.trunk_run_dir:
+    if session.space.has_frozen_trunk and not session.config.init_from:
         _train_trunk(session, budget, train, progress, requests)
     config, space = session.config, session.declared()
     return oracles.build(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from models.architectures.last_block import LastBlock
 from models.config import saved
 from models.config.network import TRUNK_FIELDS
+from models.config.renamed import renamed
 from models.optimizers.families import OPTIMIZERS
 from models.runs.folder import RunFolder
 from pipeline.common import errors
@@ -45,7 +46,7 @@ RATE_OF = {
     "nadam": 1e-3,
 }
 FULL_RATE_OF = {**RATE_OF, "sgd": 1.0}  # its networks' logits are scaled down, which asks for ten times SGD's rate
-STUDY_OPTIMIZERS = tuple(name for name in OPTIMIZERS if name != "muon")
+ORIGINAL_OPTIMIZERS = tuple(name for name in OPTIMIZERS if name != "muon")
 
 
 # What a run on the trunk of another one has of it.
@@ -75,13 +76,13 @@ def heads(hp: "HyperParameters") -> Values:
     The last block is the heads' own room where most of the weights are: frozen, shared by both, or one for each.
     """
     last_block = hp.Choice("last_block", ["frozen", "shared", "separate"])
-    values = {"thaw_last_block": last_block != "frozen", "separate_blocks": last_block == "separate"}
+    values = {"unfreeze_last_block": last_block != "frozen", "separate_blocks": last_block == "separate"}
     return {**dense_heads(hp), **values}
 
 
 def heads_with_blocks(hp: "HyperParameters") -> Values:
     """As `heads`, on a trunk that has a last block for each of them already."""
-    return {**dense_heads(hp), "thaw_last_block": hp.Choice("last_block", ["frozen", "separate"]) != "frozen"}
+    return {**dense_heads(hp), "unfreeze_last_block": hp.Choice("last_block", ["frozen", "separate"]) != "frozen"}
 
 
 def dense_heads(hp: "HyperParameters") -> Values:
@@ -100,9 +101,9 @@ def dense_heads(hp: "HyperParameters") -> Values:
     return values
 
 
-def study(hp: "HyperParameters") -> Values:
+def original(hp: "HyperParameters") -> Values:
     """What the study tuned by hand, in its own network: activation and optimizer, pooling, padding, regularisation."""
-    optimizer = hp.Choice("optimizer", list(STUDY_OPTIMIZERS))
+    optimizer = hp.Choice("optimizer", list(ORIGINAL_OPTIMIZERS))
     return {
         "optimizer": optimizer,
         "learning_rate": RATE_OF[optimizer] * hp.Choice("relative_learning_rate", [0.3, 1.0, 3.0]),
@@ -138,7 +139,7 @@ SPACES = {
     space.name: space
     for space in (
         Space("heads", heads, _HEADS_BASE, has_frozen_trunk=True),
-        Space("study", study, {"preset": "study_cnn"}),
+        Space("original", original, {"preset": "original_cnn"}),
         Space("full", full, {"preset": "tiny"}),
     )
 }
@@ -152,10 +153,8 @@ def on_trunk(space: Space, run_dir: str) -> Space:
       errors.FailedError: the run has not ended.
     """
     if not space.has_frozen_trunk:
-        raise errors.BadArgumentError(
-            f"trunk_run_dir={run_dir}: space {space.name} trains whole networks; leave it out"
-        )
-    data, train = saved.configs(RunFolder(pathlib.Path(run_dir), "trunk_run_dir").check_finished().config())
+        raise errors.BadArgumentError(f"init_from={run_dir}: space {space.name} trains whole networks; leave it out")
+    data, train = saved.configs(RunFolder(pathlib.Path(run_dir), "init_from").check_finished().config())
     config = {**data.as_dict(), **train.as_dict()}
     own = {name: config[name] for name in OF_A_TRUNK if name in config}
     choose = space.choose
@@ -192,4 +191,4 @@ def find(name: str) -> Space:
     choose, base = getattr(module, "space", None), getattr(module, "BASE", {})
     if not callable(choose) or not isinstance(base, Mapping):
         raise errors.BadArgumentError(f"space={name}: expected a function space(hp), and BASE, if any, to be a dict")
-    return Space(path.stem, choose, {"preset": "quick", **base}, bool(base.get("freeze_trunk")))
+    return Space(path.stem, choose, {"preset": "quick", **renamed(base)}, bool(base.get("freeze_trunk")))

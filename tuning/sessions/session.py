@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from models.config import presets, saved
+from models.config.renamed import renamed
 from models.config.training import TrainConfig
 from pipeline.common import errors, files, locked_folder
 from pipeline.common.config import Config, build, check_known, check_read, setting, settings, unread
@@ -31,14 +32,14 @@ TUNERS = ("hyperband", "bayesian", "random", "grid")
 OBJECTIVES = ("both", "fine", "coarse")
 COMPLETED, FAILED = "COMPLETED", "FAILED"
 # What a session decides for all of its trials, whatever a space says.
-OF_THE_SESSION = ("epochs", "patience", "seed", "trunk_run_dir", "dataset", "data_dir", "archive", "max_steps")
+OF_THE_SESSION = ("epochs", "patience", "seed", "init_from", "dataset", "data_dir", "archive", "max_steps")
 
 
 @dataclasses.dataclass(frozen=True)
 class SessionConfig(Config):
     """What a session searches, and for how long."""
 
-    space: str = setting("heads", "what may be chosen: heads, study, full, or a Python file of your own")
+    space: str = setting("heads", "what may be chosen: heads, original, full, or a Python file of your own")
     tuner: str = setting("hyperband", "search algorithm of Keras Tuner", choices=TUNERS)
     objective: str = setting(
         "both", "validation accuracy to raise, at a trial's end; both is their mean", choices=OBJECTIVES
@@ -51,9 +52,7 @@ class SessionConfig(Config):
     )
     max_epochs: int = setting(6, "epochs of a trial; hyperband's first rungs have fewer", low=1)
     patience: int = setting(0, "epochs without a better validation accuracy that end a trial; 0 is never", low=0)
-    trunk_run_dir: str = setting(
-        "", "of --space=heads: the run whose trunk is frozen; trained first where none is given"
-    )
+    init_from: str = setting("", "of --space=heads: the run whose trunk is frozen; trained first where none is given")
     seed: int = setting(0, "of what is proposed, and of every trial's training", low=0)
     precision: str = setting(
         "auto",
@@ -143,6 +142,7 @@ class Session:
             raise errors.BadArgumentError(
                 f"space={self.config.space}: expected a dictionary of configuration fields, given {chosen!r}"
             )
+        chosen = renamed(chosen)
         values = {**self.space.base, **chosen}
         check_known(values, settings(DataConfig, TrainConfig), f"space={self.config.space}")
         for name in values:
@@ -161,7 +161,7 @@ class Session:
 
     def first_job(self) -> TrainingJob:
         """What is trained first: the trunk, where the session needs one of its own, or else a trial."""
-        if self.space.has_frozen_trunk and not self.config.trunk_run_dir:
+        if self.space.has_frozen_trunk and not self.config.init_from:
             return self.trunk_job(self.config.seed)
         return self.job("0", self.declared())
 
@@ -215,7 +215,7 @@ class Session:
         base = self.space.base if base is None else base
         if base.get("dataset", self.source.dataset) != self.source.dataset:
             raise errors.BadArgumentError(
-                f"trunk_run_dir={self.config.trunk_run_dir}: trained on {base['dataset']}, not on "
+                f"init_from={self.config.init_from}: trained on {base['dataset']}, not on "
                 f"{self.source.dataset}; give --dataset={base['dataset']}"
             )
         own = {"seed": self.config.seed, "precision": self.config.precision}
@@ -229,7 +229,7 @@ class Session:
     def _trunk(self) -> dict[str, str]:
         if not self.space.has_frozen_trunk:
             return {}
-        return {"trunk_run_dir": self.config.trunk_run_dir or str(self.trunk_dir)}
+        return {"init_from": self.config.init_from or str(self.trunk_dir)}
 
 
 def ranked(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -272,7 +272,7 @@ def _identity(session: Session) -> dict[str, Any]:
     return {
         **session.config.as_dict(identity_only=True),
         "hyperparameters": hyperparameters.get_config()["space"],
-        "trial": {name: value for name, value in job.identity.items() if name != "trunk_run_dir"},
+        "trial": {name: value for name, value in job.identity.items() if name != "init_from"},
     }
 
 
@@ -282,7 +282,7 @@ def _refuse_other(session: Session, identity: dict[str, Any]) -> None:
     if not file.exists():
         files.write_json(file, identity)
         return
-    found = json.loads(file.read_text(encoding="utf-8"))
+    found = renamed(json.loads(file.read_text(encoding="utf-8")))
     for name, value in identity.items():
         if _comparable(name, found.get(name)) != _comparable(name, value):
             there, given = (
@@ -298,4 +298,4 @@ def _refuse_other(session: Session, identity: dict[str, Any]) -> None:
 
 def _comparable(name: str, value: Any) -> Any:
     """A value of `session.json`: of the trial, whose trunk may lie anywhere, the fields that this version reads."""
-    return saved.normalised({**value, "trunk_run_dir": "anywhere"}) if name == "trial" and value else value
+    return saved.normalised({**value, "init_from": "anywhere"}) if name == "trial" and value else value

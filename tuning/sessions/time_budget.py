@@ -53,7 +53,7 @@ class Budget:
         config, better = self._session.config, completed[: math.ceil(len(completed) / 2)]
         trial = _seconds_as_slow(completed, config.max_epochs)
         if self._session.space.has_frozen_trunk:
-            own = 0 if config.trunk_run_dir else 1  # the session's own trunk is that of one of the seeds
+            own = 0 if config.init_from else 1  # the session's own trunk is that of one of the seeds
             trunks = max(0, self._num_retrained - own) * self._trunk_seconds()
             return trial + trunks + self._num_retrained * _seconds_as_slow(better, config.max_epochs)
         presets_epochs = self._session.trunk_job(0).train.epochs  # of the best one too, and of the preset beside it
@@ -61,7 +61,7 @@ class Budget:
 
     def _trunk_seconds(self) -> float:
         """What the trunk took to train, the session's own or the one that was given."""
-        trunk = RunFolder(pathlib.Path(self._session.config.trunk_run_dir or self._session.trunk_dir))
+        trunk = RunFolder(pathlib.Path(self._session.config.init_from or self._session.trunk_dir))
         return trunk.report()["train_seconds"] if trunk.is_finished else 0.0
 
 

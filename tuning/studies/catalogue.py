@@ -51,7 +51,7 @@ _ABLATION = Study(
         Variant("logit_scale_1", {"logit_scale": 1.0}),
         Variant("no_norm_scale", {"norm_scale": False}, "batch normalisation learns an offset alone"),
         Variant("no_coarse_loss", {"heads": "fine"}, "its coarse answer is summed from the fine one"),
-        Variant("weight_average", {"average_decay": 0.98}, "over about 50 steps"),
+        Variant("weight_average", {"ema_decay": 0.98}, "over about 50 steps"),
         Variant("lookahead", {"lookahead_steps": 5}),
     ),
 )
@@ -66,8 +66,8 @@ _AUGMENTATION = Study(
     reference="none",
     variants=(
         Variant("none", {"augmentation": "none"}),
-        Variant("study", {"augmentation": "study"}, "the study's generator, as it was"),
-        Variant("study_sheared", {"augmentation": "study_sheared"}, "with a shear that one can see"),
+        Variant("study", {"augmentation": "original"}, "the study's generator, as it was"),
+        Variant("study_sheared", {"augmentation": "original_sheared"}, "with a shear that one can see"),
         Variant("flip_shift", {"augmentation": "flip_shift"}),
         Variant("alternating_flip_shift", {"augmentation": "alternating_flip_shift"}),
         Variant("flip_crop_cutout", {"augmentation": "flip_crop_cutout"}),
@@ -102,24 +102,24 @@ _SINGLE_VS_JOINT = Study(
 # The network of the study's hypothesis tests, trained as it was: Adam, pixels / 255, no augmentation, one fine head.
 # The short budget brings the references of the study's own hypotheses to 30 % in minutes by standardised pixels, small
 # batches and a rate that rises and falls; it does not reach what the study had with normalisation and dropout.
-_STUDY_CNN: dict[str, Any] = {"preset": "study_cnn", "num_validation": 10_000}
-_DEEPER_CNN = {**_STUDY_CNN, "block_convolutions": 2, "batch_norm": True}
+_ORIGINAL_CNN: dict[str, Any] = {"preset": "original_cnn", "num_validation": 10_000}
+_DEEPER_CNN = {**_ORIGINAL_CNN, "block_convolutions": 2, "batch_norm": True}
 _SHORT_CNN = {"batch_size": 64, "pixel_scaling": "standardise", "schedule": "warmup_linear", "learning_rate": 3e-3}
-_STUDY_CNN_BUDGETS: dict[str, dict[str, Any]] = {
+_ORIGINAL_CNN_BUDGETS: dict[str, dict[str, Any]] = {
     "smoke": {**_SMOKE, "first_filters": 4},
     "short": {"epochs": 1.5, **_SHORT_CNN},
     "full": {"epochs": 15.0},
 }
 # Half as wide where it has to be short: a quarter of the cost, and so epochs enough.
-_DEEPER_CNN_BUDGETS = {**_STUDY_CNN_BUDGETS, "short": {"epochs": 2.5, "first_filters": 16, **_SHORT_CNN}}
+_DEEPER_CNN_BUDGETS = {**_ORIGINAL_CNN_BUDGETS, "short": {"epochs": 2.5, "first_filters": 16, **_SHORT_CNN}}
 _HYPOTHESIS_REPEATS = {"smoke": 1, "short": 5, "full": 5}
 
 _NORMALISATION = Study(
     name="normalisation",
     question="Is dividing pixels by 255 enough, or does standardising each channel help?",
     # Without batch normalisation, which undoes what an affine map of the pixels does.
-    base=_STUDY_CNN,
-    budgets=_STUDY_CNN_BUDGETS,
+    base=_ORIGINAL_CNN,
+    budgets=_ORIGINAL_CNN_BUDGETS,
     repeats=_HYPOTHESIS_REPEATS,
     side_by_side=True,
     reference="unit",
@@ -132,8 +132,8 @@ _NORMALISATION = Study(
 _POOLING = Study(
     name="pooling",
     question="Does it matter how the simple CNN pools: maxima, averages, or some of both?",
-    base=_STUDY_CNN,
-    budgets=_STUDY_CNN_BUDGETS,
+    base=_ORIGINAL_CNN,
+    budgets=_ORIGINAL_CNN_BUDGETS,
     repeats=_HYPOTHESIS_REPEATS,
     side_by_side=True,
     reference="max",
@@ -158,8 +158,8 @@ _PADDING = Study(
     name="padding",
     question="Does it matter whether the simple CNN's convolutions pad their maps?",
     # The study's row 'same' has the mean of its mixed pooling; four blocks would leave 'valid' nothing to look at.
-    base={**_STUDY_CNN, "pooling": "mixed"},
-    budgets=_STUDY_CNN_BUDGETS,
+    base={**_ORIGINAL_CNN, "pooling": "mixed"},
+    budgets=_ORIGINAL_CNN_BUDGETS,
     repeats=_HYPOTHESIS_REPEATS,
     side_by_side=True,
     reference="same",
@@ -204,8 +204,8 @@ _L2 = Study(
     question="How strong a penalty on the squares of the weights?",
     # The study got about 49 and 55 % with two strengths that it does not name. Its 0.1 and 0.2, taken as they stand,
     # outweigh the cross-entropy many times over.
-    base={**_STUDY_CNN, "batch_norm": True},
-    budgets=_STUDY_CNN_BUDGETS,
+    base={**_ORIGINAL_CNN, "batch_norm": True},
+    budgets=_ORIGINAL_CNN_BUDGETS,
     repeats=_HYPOTHESIS_REPEATS,
     side_by_side=True,
     reference="none",
@@ -224,9 +224,9 @@ _AUGMENTED_IMAGES = Study(
     # As in the study, each count of images is gone through equally often: more images are more training, and the
     # table's PetaFLOP say how much more. The last two rows repeat the originals at that cost, to tell the two apart.
     # Views are drawn anew in each pass, where the study's array was drawn once.
-    base={**_DEEPER_CNN, "augmentation": "study"},
+    base={**_DEEPER_CNN, "augmentation": "original"},
     budgets={
-        "smoke": {**_STUDY_CNN_BUDGETS["smoke"], "epochs": 1.0},
+        "smoke": {**_ORIGINAL_CNN_BUDGETS["smoke"], "epochs": 1.0},
         "short": {**_DEEPER_CNN_BUDGETS["short"], "epochs": 1.0},
         "full": {"epochs": 10.0},
     },
@@ -234,9 +234,9 @@ _AUGMENTED_IMAGES = Study(
     side_by_side=True,
     reference="40000",
     variants=(
-        Variant("40000", {"virtual_examples": 40_000, "original_fraction": 0.5}, "half of them unaugmented"),
-        Variant("400000", {"virtual_examples": 400_000, "original_fraction": 0.1}),
-        Variant("600000", {"virtual_examples": 600_000, "original_fraction": 0.0666667}),
+        Variant("40000", {"virtual_examples": 40_000, "unaugmented_fraction": 0.5}, "half of them unaugmented"),
+        Variant("400000", {"virtual_examples": 400_000, "unaugmented_fraction": 0.1}),
+        Variant("600000", {"virtual_examples": 600_000, "unaugmented_fraction": 0.0666667}),
         Variant(
             "400000_plain",
             {"virtual_examples": 400_000, "augmentation": "none"},
@@ -273,11 +273,11 @@ _ACTIVATION_TABLE: dict[str, tuple[float | None, ...]] = {
 _ACTIVATION_OPTIMIZER = Study(
     name="activation_optimizer",
     question="Which activation with which optimizer, and which of the differences are real?",
-    base=_STUDY_CNN,
+    base=_ORIGINAL_CNN,
     budgets={
-        "smoke": {**_STUDY_CNN_BUDGETS["smoke"], "max_steps": 2},
+        "smoke": {**_ORIGINAL_CNN_BUDGETS["smoke"], "max_steps": 2},
         "short": {"epochs": 3.0, **_SHORT_CNN},  # at Keras's own rates, which learn more slowly
-        "full": _STUDY_CNN_BUDGETS["full"],
+        "full": _ORIGINAL_CNN_BUDGETS["full"],
     },
     repeats={"smoke": 1, "short": 2, "full": 5},
     side_by_side=True,
@@ -298,7 +298,7 @@ _ACTIVATION_OPTIMIZER = Study(
 _TRANSFER = Study(
     name="transfer",
     question="Does the fine model's architecture serve for coarse labels, or is the smaller model of their own better?",
-    base={"preset": "study_coarse", "num_validation": 10_000},
+    base={"preset": "original_coarse", "num_validation": 10_000},
     budgets={
         "smoke": _SMOKE,
         "short": {"virtual_examples": 100_000, "epochs": 1.0},  # presets differ in both: equally many views here
@@ -309,15 +309,15 @@ _TRANSFER = Study(
     metrics=("own_coarse_accuracy",),
     shown=("fine_accuracy",),
     variants=(
-        Variant("transferred", {"preset": "study_coarse_transferred"}, "6 convolutions", study_mean=0.706),
+        Variant("transferred", {"preset": "original_coarse_transferred"}, "6 convolutions", study_mean=0.706),
         Variant(
             "coarse",
-            {"preset": "study_coarse"},
+            {"preset": "original_coarse"},
             "the study's final coarse model: 4 convolutions",
         ),
         Variant(
             "fine_summed",
-            {"preset": "study_coarse_transferred", "heads": "fine"},
+            {"preset": "original_coarse_transferred", "heads": "fine"},
             "its fine probabilities summed: no coarse label in training at all",
         ),
     ),
@@ -327,8 +327,8 @@ _INITIALISATION = Study(
     name="initialisation",
     question="How much do initial weights move the result: by their seed, and by the way they are drawn?",
     # A seed draws the weights and the order of the images: a row's standard deviation is of both.
-    base=_STUDY_CNN,
-    budgets=_STUDY_CNN_BUDGETS,
+    base=_ORIGINAL_CNN,
+    budgets=_ORIGINAL_CNN_BUDGETS,
     repeats={"smoke": 2, "short": 5, "full": 10},
     side_by_side=True,
     reference="glorot_uniform",
@@ -349,16 +349,16 @@ _ARCHITECTURES = Study(
         "full": {"epochs": 30.0, "depth": 16, "widen_factor": 4},
     },
     repeats={"smoke": 1, "short": 2, "full": 3},
-    reference="residual",
+    reference="resnet9",
     variants=(
         Variant("linear", {"architecture": "linear"}, "softmax regression"),
         Variant("baseline", {"architecture": "baseline"}, "the study's first network"),
-        Variant("study_cnn", {"architecture": "study_cnn"}, "of the study's hypothesis tests"),
-        Variant("study_net", {"architecture": "study_net", "activation": "elu"}, "the study's Model 1"),
-        Variant("residual", {"architecture": "residual"}, "quick's"),
-        Variant("fast", {"architecture": "fast", "activation": "silu"}, "tiny's"),
+        Variant("original_cnn", {"architecture": "original_cnn"}, "of the study's hypothesis tests"),
+        Variant("original_net", {"architecture": "original_net", "activation": "elu"}, "the study's Model 1"),
+        Variant("resnet9", {"architecture": "resnet9"}, "quick's"),
+        Variant("speedrun", {"architecture": "speedrun", "activation": "silu"}, "tiny's"),
         Variant("wide_resnet", {"architecture": "wide_resnet"}),
-        Variant("resnet", {"architecture": "resnet"}, "ResNet-18"),
+        Variant("resnet18", {"architecture": "resnet18"}, "ResNet-18"),
         Variant("alexnet", {"architecture": "alexnet"}),
         Variant("vgg11", {"architecture": "vgg11"}),
         Variant("vgg16", {"architecture": "vgg16"}),

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from models.config.renamed import renamed
 from models.reporting import figures
 from models.reporting.table import wide_console
 from pipeline.common import markdown_table
@@ -169,7 +170,8 @@ def _explained(row: Mapping[str, Any]) -> str:
 
 def _settings(values: Mapping[str, Any]) -> str:
     return ", ".join(
-        f"{name}={value!r}" if isinstance(value, str) else f"{name}={as_text(value)}" for name, value in values.items()
+        f"{name}={value!r}" if isinstance(value, str) else f"{name}={as_text(value)}"
+        for name, value in renamed(values).items()
     )
 
 

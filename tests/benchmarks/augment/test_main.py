@@ -68,11 +68,11 @@ def test_every_set_is_among_the_names_once():
 
 
 def test_ours_is_what_the_training_step_does_and_the_fourth_batch_is_step_3(batch):
-    transforms = cases.transforms("study")
+    transforms = cases.transforms("original")
     views = composition.Views(tf.range(BATCH_SIZE, dtype=tf.int64), tf.fill([BATCH_SIZE], tf.constant(3, tf.int64)))
     drawn = composition.draw_all(transforms, 0, tf.constant(3, tf.int64), views)
     expected = composition.apply_all(batch.images, transforms, drawn)
-    np.testing.assert_allclose(cases.ours("study", batch).run(4), expected, atol=0.01)
+    np.testing.assert_allclose(cases.ours("original", batch).run(4), expected, atol=0.01)
 
 
 @pytest.mark.parametrize("what", PEERED)
@@ -105,16 +105,16 @@ def test_xla_compiles_the_peers_that_it_can():
 
 @OLD_SCIPY
 def test_rows_of_the_study_by_contract(batch, no_torchvision):
-    rows = measured("study", batch)
-    peers = ["peer/keras_layers/study", "peer/ImageDataGenerator/study"]
-    assert list(rows) == ["ours/study", *peers]
-    assert rows["ours/study"].ratio is None
+    rows = measured("original", batch)
+    peers = ["peer/keras_layers/original", "peer/ImageDataGenerator/original"]
+    assert list(rows) == ["ours/original", *peers]
+    assert rows["ours/original"].ratio is None
     for name, row in rows.items():
-        assert (row.unit, row.repeats, row.batch_size, row.transforms) == ("images/s", 1, BATCH_SIZE, "study")
+        assert (row.unit, row.repeats, row.batch_size, row.transforms) == ("images/s", 1, BATCH_SIZE, "original")
         assert min(row.median, row.first_call_s) > 0
         if name in peers:
-            assert row.ratio_of == ["ours/study", name]
-            assert row.ratio == pytest.approx(rows["ours/study"].median / row.median, rel=0.01)
+            assert row.ratio_of == ["ours/original", name]
+            assert row.ratio == pytest.approx(rows["ours/original"].median / row.median, rel=0.01)
     assert [rows[name].work for name in peers] == ["nearest", "equal"]
 
 
@@ -161,7 +161,7 @@ def test_absent_torchvision_is_told_in_one_line(batch, no_torchvision, capsys):
     assert torchvision_peer.load(batch.images.numpy()) == {}
     told = capsys.readouterr().out
     assert told.count("\n") == 1
-    assert told.startswith("peer/torchvision/study is left out: ")
+    assert told.startswith("peer/torchvision/original is left out: ")
     assert "pip install -e '.[peers]'" in told
 
 

@@ -35,13 +35,13 @@ def rows_of(lines):
 
 def test_models_have_each_split_that_they_were_evaluated_on(tmp_path):
     runs = [{"report": {"split": "test", "fine_accuracy": accuracy}} for accuracy in (0.61, 0.63)]
-    (tmp_path / "study_fine-cifar100.json").write_text(json.dumps({"runs": runs}))
+    (tmp_path / "original_fine-cifar100.json").write_text(json.dumps({"runs": runs}))
     evaluations = {split: {"coarse_accuracy": accuracy} for split, accuracy in (("test", 0.71), ("validation", 0.72))}
     report = {"split": "test", "coarse_accuracy": 0.71, "evaluations": evaluations}
-    (tmp_path / "study_coarse-cifar100.json").write_text(json.dumps({"report": report}))
+    (tmp_path / "original_coarse-cifar100.json").write_text(json.dumps({"report": report}))
     rows = rows_of(original_study.models(tmp_path))
     assert rows["final model, fine"][1:] == [
-        "`python -m models.train --preset=study_fine`",
+        "`python -m models.train --preset=original_fine`",
         "validation 61.98, test 61.88",
         "test 62.00, mean of 2 seeds",
     ]

@@ -40,8 +40,8 @@ needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reas
 CEILINGS = {
     "float32": Ceiling(Timing(Labels("ours/ceiling/float32", "ceiling"), 1.0, (100.0, 200.0)), Shape(1, 1, 1, 1))
 }
-SMALL = {"architecture": "residual", "batch_size": 8, "augmentation": "none", "learning_rate": 0.5}
-FAST = {"architecture": "fast", "widths": "4,8,8", "bottlenecks": "4,8,8"}
+SMALL = {"architecture": "resnet9", "batch_size": 8, "augmentation": "none", "learning_rate": 0.5}
+FAST = {"architecture": "speedrun", "widths": "4,8,8", "bottlenecks": "4,8,8"}
 PRECISION = {"precision": "float32"}
 X = {"recipe": "x", **PRECISION, "batch_size": 10}
 NAMES = ["ours/small/float32", "peer/keras_batch_normalization/small/float32", "ours/small/float32/one_batch"]
@@ -96,7 +96,7 @@ class FakePeer:
 def test_recipes_are_the_presets_and_the_networks_that_people_compare_with():
     assert {"tiny", "fast", "quick", "resnet18", "wrn_16_4"} <= training_steps.RECIPES.keys()
     resnet = config.build(TrainConfig, training_steps.recipe("resnet18"))
-    assert (resnet.architecture, resnet.optimizer, resnet.momentum) == ("resnet", "sgd", 0.9)
+    assert (resnet.architecture, resnet.optimizer, resnet.momentum) == ("resnet18", "sgd", 0.9)
     wide = config.build(TrainConfig, training_steps.recipe("wrn_16_4"))
     assert (wide.architecture, wide.depth, wide.widen_factor) == ("wide_resnet", 16, 4)
     assert training_steps.recipe("wrn_16_4")["batch_size"] == 128
@@ -151,13 +151,13 @@ def test_other_counts_are_refused():
     ("values", "expected"),
     [
         ({}, True),
-        ({"architecture": "fast", "optimizer": "muon"}, True),
+        ({"architecture": "speedrun", "optimizer": "muon"}, True),
         ({"architecture": "linear"}, False),
         ({"optimizer": "adam"}, False),
         ({"precision": "mixed_float16"}, False),
         ({"pixel_scaling": "unit"}, False),
         ({"sam_radius": 0.1}, False),
-        ({"average_decay": 0.9}, False),
+        ({"ema_decay": 0.9}, False),
         ({"lookahead_steps": 5}, False),
     ],
 )
@@ -384,11 +384,11 @@ def weights_of(model: keras.Model) -> dict[str, list[np.ndarray]]:
     # on which side it falls, and that turns gradients by up to 3 %. Here none is nearer than 2e-5, of a deviation of 1.
     ("values", "size", "tolerance"),
     [
-        ({"architecture": "residual"}, 16, 1e-4),
+        ({"architecture": "resnet9"}, 16, 1e-4),
         ({**FAST, "activation": "silu"}, 16, 1e-4),
         ({**FAST, "optimizer": "muon"}, 16, 0.05),  # its products are bfloat16
         ({"architecture": "wide_resnet", "depth": 10, "widen_factor": 1}, 17, 1e-4),
-        ({"architecture": "resnet"}, 9, 1e-3),
+        ({"architecture": "resnet18"}, 9, 1e-3),
     ],
 )
 def test_twins_train_as_ours_do(peer, values, size, tolerance):

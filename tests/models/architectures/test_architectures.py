@@ -74,7 +74,7 @@ def test_same_seed_same_weights():
     assert any((one != two).any() for one, two in zip(first.get_weights(), other.get_weights(), strict=True))
 
 
-@pytest.mark.parametrize("values", [{}, {"architecture": "fast", "activation": "silu"}])
+@pytest.mark.parametrize("values", [{}, {"architecture": "speedrun", "activation": "silu"}])
 def test_saved_model_answers_the_same(tmp_path, values):
     model = built(precision="mixed_bfloat16", **values)
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
@@ -84,7 +84,7 @@ def test_saved_model_answers_the_same(tmp_path, values):
 
 
 def test_exported_fast_network_answers_the_same_at_any_batch_size(tmp_path):
-    model = built(architecture="fast", activation="silu", precision="mixed_bfloat16")
+    model = built(architecture="speedrun", activation="silu", precision="mixed_bfloat16")
     model.export(tmp_path / "exported", verbose=False)
     exported = tf.saved_model.load(tmp_path / "exported")
     for num_images in (1, 5):
@@ -117,7 +117,7 @@ def test_multiply_adds_follow_the_resolution():
 def test_pooling_networks_take_any_size_and_flattening_ones_do_not():
     images = np.zeros((2, 20, 20, 3), np.uint8)
     assert built()(images)["fine"].shape == (2, 100)
-    assert BUILDERS["residual"].takes_any_size
+    assert BUILDERS["resnet9"].takes_any_size
     assert not BUILDERS["linear"].takes_any_size
 
 
@@ -159,7 +159,7 @@ def test_unresolved_precision_is_refused():
 
 
 def test_fast_network_has_the_multiply_adds_of_its_recipe():
-    model = built(architecture="fast")
+    model = built(architecture="speedrun")
     # Stem, then of each group its convolution (at 30, 14 and 6 pixels) and its pair (at 15, 7 and 3), then the heads.
     stem = 12 * 24 * 31**2
     first = 9 * 24 * 32 * 30**2 + 2 * 32 * 32 * 15**2
@@ -170,14 +170,14 @@ def test_fast_network_has_the_multiply_adds_of_its_recipe():
 
 
 def test_fields_of_the_fast_network_change_it():
-    plain = built(architecture="fast").count_params()
-    assert built(architecture="fast", norm_scale=False).count_params() == plain  # the scales are there, and frozen
-    trained = [len(built(architecture="fast", norm_scale=scale).trainable_variables) for scale in (True, False)]
+    plain = built(architecture="speedrun").count_params()
+    assert built(architecture="speedrun", norm_scale=False).count_params() == plain  # the scales are there, and frozen
+    trained = [len(built(architecture="speedrun", norm_scale=scale).trainable_variables) for scale in (True, False)]
     assert trained[0] == trained[1] + 9
-    assert built(architecture="fast", widths="16,32,64", bottlenecks="8,16,32").count_params() < plain / 10
+    assert built(architecture="speedrun", widths="16,32,64", bottlenecks="8,16,32").count_params() < plain / 10
     activations = {
         layer.activation.__name__
-        for layer in built(architecture="fast", activation="silu").layers
+        for layer in built(architecture="speedrun", activation="silu").layers
         if isinstance(layer, keras.layers.Activation)
     }
     assert activations == {"silu"}
@@ -198,12 +198,12 @@ def test_dirac_kernels_hand_channels_on():
 
 
 def test_trained_stem_costs_what_the_whitening_one_does():
-    costs = {flops.multiply_adds(built(architecture="fast", whitening=whitening)) for whitening in (True, False)}
+    costs = {flops.multiply_adds(built(architecture="speedrun", whitening=whitening)) for whitening in (True, False)}
     assert len(costs) == 1
 
 
 def test_muons_products_are_counted_apart():
-    model = built(architecture="fast", widths="8,8,8", bottlenecks="8,8,8", whitening=False)
+    model = built(architecture="speedrun", widths="8,8,8", bottlenecks="8,8,8", whitening=False)
     kernels = [variable.shape for variable in model.trainable_variables if len(variable.shape) == 4]
     assert len(kernels) == 10
     products = sum(newton_schulz.multiply_adds(tuple(kernel), 3) for kernel in kernels)
@@ -214,7 +214,7 @@ def test_muons_products_are_counted_apart():
 
 
 def test_resnet_has_the_known_parameters():
-    model = built(architecture="resnet", heads="fine")
+    model = built(architecture="resnet18", heads="fine")
     assert sum(variable.shape.num_elements() for variable in model.trainable_variables) == 11_220_132
     assert flops.multiply_adds(model) == 555_468_800  # of the CIFAR form's usual count, 0.56 G
 
@@ -268,15 +268,15 @@ def of_convolutions(convolutions: Convolutions) -> tuple[int, int]:
 def test_study_cnn_has_the_parameters_of_its_fields(values, convolutions, num_flat):
     weights, multiply_adds = of_convolutions(convolutions)
     num_filters = sum(filters for _, filters, _ in convolutions)
-    model = built(architecture="study_cnn", heads="fine", **values)
+    model = built(architecture="original_cnn", heads="fine", **values)
     assert num_trainable(model) == weights + num_filters + (num_flat + 1) * 128 + 12_900
     assert flops.multiply_adds(model) == multiply_adds + num_flat * 128 + 128 * 100
-    normalised = built(architecture="study_cnn", heads="fine", batch_norm=True, **values)
+    normalised = built(architecture="original_cnn", heads="fine", batch_norm=True, **values)
     assert num_trainable(normalised) == num_trainable(model) + num_filters  # a scale; the offsets stand for the biases
 
 
 def test_study_cnn_is_of_the_size_that_it_says():
-    assert built(architecture="study_cnn", heads="fine").count_params() == 368_420
+    assert built(architecture="original_cnn", heads="fine").count_params() == 368_420
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_study_cnn_is_of_the_size_that_it_says():
 )
 def test_study_cnn_pools_as_it_is_told(values, expected):
     letters = {keras.layers.MaxPooling2D: "M", keras.layers.AveragePooling2D: "A"}
-    layers = built(architecture="study_cnn", **values).layers
+    layers = built(architecture="original_cnn", **values).layers
     assert "".join(letters.get(type(layer), "") for layer in layers) == expected
 
 
@@ -299,7 +299,7 @@ def test_study_cnn_pools_as_it_is_told(values, expected):
     "values", [{}, {"pooling": "average"}, {"pooling": "mixed"}, {"block_convolutions": 2, "batch_norm": True}]
 )
 def test_study_cnn_answers_as_if_it_pooled_what_is_activated(activation, values):
-    model = built(architecture="study_cnn", heads="fine", activation=activation, blocks=2, **values)
+    model = built(architecture="original_cnn", heads="fine", activation=activation, blocks=2, **values)
     images = np.random.default_rng(0).uniform(0, 255, [4, 32, 32, 3]).astype(np.float32)
     activate = getattr(keras.activations, activation)
     layers = [
@@ -317,22 +317,22 @@ def test_study_cnn_answers_as_if_it_pooled_what_is_activated(activation, values)
 
 
 def test_study_cnn_penalises_the_squares_of_the_trunks_kernels():
-    model = built(architecture="study_cnn", l2=0.01)
+    model = built(architecture="original_cnn", l2=0.01)
     kernels = [variable.numpy() for variable in model.trainable_variables if variable.name == "kernel"]
     assert len(kernels) == 4 + 2
     assert float(sum(model.losses)) == pytest.approx(0.01 * sum((kernel**2).sum() for kernel in kernels[:4]), rel=1e-5)
-    assert not built(architecture="study_cnn").losses
+    assert not built(architecture="original_cnn").losses
 
 
 def test_study_cnn_drops_behind_each_block_and_begins_as_it_is_told():
-    model = built(architecture="study_cnn", dropout=0.25, activation="selu", initializer="lecun_normal")
+    model = built(architecture="original_cnn", dropout=0.25, activation="selu", initializer="lecun_normal")
     kinds = [type(layer).__name__ for layer in model.layers]
     before = [kinds[place - 2 : place] for place, kind in enumerate(kinds) if kind == "Dropout"]
     assert before == [["MaxPooling2D", "Activation"]] * 3
     assert {layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)} == {0.25}
     activations = [layer.activation.__name__ for layer in model.layers if isinstance(layer, keras.layers.Activation)]
     assert activations == ["selu"] * 3
-    glorots = built(architecture="study_cnn")
+    glorots = built(architecture="original_cnn")
     kernels = [layer.kernel.numpy() for network in (model, glorots) for layer in network.layers if is_hidden(layer)]
     assert [kernel.std() for kernel in kernels] == pytest.approx([2048**-0.5, (2 / (2048 + 128)) ** 0.5], rel=0.02)
 
@@ -353,8 +353,8 @@ def is_hidden(layer: keras.layers.Layer) -> bool:
 )  # fmt: skip
 def test_study_cnn_that_runs_out_of_pixels_is_refused_before_it_is_built(values, message):
     with pytest.raises(errors.BadArgumentError, match=message):
-        TrainConfig(architecture="study_cnn", **values)
-    TrainConfig(architecture="fast", **values)  # reads none of these
+        TrainConfig(architecture="original_cnn", **values)
+    TrainConfig(architecture="speedrun", **values)  # reads none of these
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
@@ -362,7 +362,7 @@ def test_study_cnn_that_runs_out_of_pixels_is_refused_before_it_is_built(values,
 def test_every_study_cnn_that_is_allowed_can_be_built(padding, block_convolutions):
     blocks = 1
     while True:
-        values = {"architecture": "study_cnn", "padding": padding, "block_convolutions": block_convolutions}
+        values = {"architecture": "original_cnn", "padding": padding, "block_convolutions": block_convolutions}
         try:
             TrainConfig(**values, blocks=blocks + 1)
         except errors.BadArgumentError:
@@ -380,7 +380,7 @@ SECOND_OF_BLOCKS = [(64, 64, 16), (128, 128, 8), (256, 256, 4), (512, 512, 2)]
 
 @pytest.mark.parametrize(("num_convolutions", "parameters"), [(8, 4_789_796), (6, 4_605_092), (4, 1_654_436)])
 def test_study_net_loses_its_convolutions_from_the_front(num_convolutions, parameters):
-    model = built(architecture="study_net", heads="fine", convolutions=num_convolutions)
+    model = built(architecture="original_net", heads="fine", convolutions=num_convolutions)
     convolutions = FIRST_OF_BLOCKS + SECOND_OF_BLOCKS[8 - num_convolutions :]
     weights, multiply_adds = of_convolutions(convolutions)
     normalisation = 2 * sum(filters for _, filters, _ in convolutions)
@@ -391,10 +391,10 @@ def test_study_net_loses_its_convolutions_from_the_front(num_convolutions, param
 @pytest.mark.parametrize(
     ("name", "rates", "petaflop"),
     [
-        ("study_model_1", [0.3], 0.102),
-        ("study_fine", [0.4], 0.530),
-        ("study_coarse_transferred", [0.4], 0.136),
-        ("study_coarse", [0.4], 0.262),
+        ("original_model_1", [0.3], 0.102),
+        ("original_fine", [0.4], 0.530),
+        ("original_coarse_transferred", [0.4], 0.136),
+        ("original_coarse", [0.4], 0.262),
     ],
 )
 def test_presets_of_the_studys_models_drop_and_cost_what_they_say(name, rates, petaflop):
@@ -481,7 +481,7 @@ def test_pretrained_is_refused_where_there_are_no_weights():
         TrainConfig(architecture="vgg16", pretrained=True)
 
 
-@pytest.mark.parametrize("architecture", sorted({*BUILDERS} - {*LARGE, "resnet", "wide_resnet"}))
+@pytest.mark.parametrize("architecture", sorted({*BUILDERS} - {*LARGE, "resnet18", "wide_resnet"}))
 def test_every_network_trains_a_step_in_bfloat16(architecture):
     values = {
         "architecture": architecture,

@@ -20,7 +20,7 @@ OF_THE_STUDY = {"adam", "sgd", "rmsprop", "adagrad", "adadelta", "adamax", "nada
 def tiny(optimizer: str, **values) -> tuple[keras.Model, keras.optimizers.Optimizer, TrainStep]:
     config = TrainConfig(
         **{
-            "architecture": "study_cnn",
+            "architecture": "original_cnn",
             "first_filters": 4,
             "precision": "float32",
             "optimizer": optimizer,

@@ -42,7 +42,12 @@ def test_two_steps_equal_numpy():
     kernel, offset, head = (generator.normal(size=shape).astype(np.float32) for shape in ((3, 3, 4, 8), (8,), (8, 5)))
     variables = [keras.Variable(value) for value in (kernel, offset, head)]
     optimizer = Muon(
-        0.5, kernel_rate_ratio=0.2, kernel_momentum=0.6, momentum=0.85, offset_rate_ratio=8.0, compute_dtype="float32"
+        0.5,
+        kernel_lr_multiplier=0.2,
+        kernel_momentum=0.6,
+        momentum=0.85,
+        bias_lr_multiplier=8.0,
+        compute_dtype="float32",
     )
     velocities = [np.zeros_like(value) for value in (kernel, offset, head)]
     for _ in range(2):
@@ -61,7 +66,7 @@ def test_two_steps_equal_numpy():
 
 
 def test_configuration_makes_the_same_optimizer_again():
-    optimizer = Muon(0.3, kernel_rate_ratio=0.2, num_iterations=4, renormalise=False, weight_decay=0.01)
+    optimizer = Muon(0.3, kernel_lr_multiplier=0.2, num_iterations=4, renormalise=False, weight_decay=0.01)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert isinstance(again, Muon)
     assert again.get_config() == optimizer.get_config()

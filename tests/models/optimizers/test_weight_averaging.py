@@ -39,7 +39,7 @@ def followed(config: TrainConfig, values: list[float], total_steps: int = 10) ->
 
 
 def test_moving_average_follows_and_leaves_the_model_alone():
-    slow, fast = followed(TrainConfig(average_decay=0.25), [2.0, 3.0, 3.0])
+    slow, fast = followed(TrainConfig(ema_decay=0.25), [2.0, 3.0, 3.0])
     first = 0.1 * 1.0 + 0.9 * 2.0  # young: (1 + 0) / (10 + 0)
     second = 2 / 11 * first + 9 / 11 * 3.0
     assert slow == pytest.approx([first, second, 0.25 * second + 0.75 * 3.0])
@@ -57,7 +57,7 @@ def test_lookahead_pulls_back_every_few_steps():
 
 def test_slow_weights_are_in_place_for_a_while():
     model = one_weight()
-    slow = weight_averaging.build(model, TrainConfig(average_decay=0.5), 10)
+    slow = weight_averaging.build(model, TrainConfig(ema_decay=0.5), 10)
     model.layers[-1].kernel.assign([[0.1]])
     with slow.in_place():
         assert float(model.layers[-1].kernel[0, 0]) == 1.0
@@ -69,7 +69,7 @@ def test_slow_weights_are_in_place_for_a_while():
 def test_no_average_is_asked_for():
     assert weight_averaging.build(one_weight(), TrainConfig(), 10) is None
     with pytest.raises(errors.BadArgumentError, match="lookahead_steps=5: give one of the two"):
-        TrainConfig(average_decay=0.9, lookahead_steps=5)
+        TrainConfig(ema_decay=0.9, lookahead_steps=5)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def linear(**values) -> TrainConfig:
     return TrainConfig(**{**plain, "epochs": 2.0, **values})
 
 
-@pytest.mark.parametrize("values", [{"average_decay": 0.9}, {"lookahead_steps": 4}])
+@pytest.mark.parametrize("values", [{"ema_decay": 0.9}, {"lookahead_steps": 4}])
 def test_run_answers_with_its_slow_weights_and_goes_on_with_them(data, tmp_path, values):
     plain = training.train(data, linear(), verbose=0)
     whole = training.train(data, linear(**values), verbose=0)
@@ -123,7 +123,7 @@ def test_early_stopping_keeps_the_slow_weights_that_it_saw_evaluated(data):
                     variable.assign(variable * -3.0)
 
     stopping = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=2, restore_best_weights=True)
-    config = linear(average_decay=0.9, epochs=4.0)
+    config = linear(ema_decay=0.9, epochs=4.0)
     trained = training.train(data, config, callbacks=[Worsen(), stopping], verbose=0)
     assert stopping.best_epoch == 0
     assert trained.report["loss"] == pytest.approx(trained.rows[0]["validation_loss"], rel=1e-6)
@@ -141,7 +141,7 @@ def test_lookahead_longer_than_the_run_loses_nothing(data):
 def test_statistics_of_normalisation_are_averaged_too():
     images = keras.Input((4, 4, 3))
     model = keras.Model(images, FusedBatchNormalization()(images))
-    slow = weight_averaging.build(model, TrainConfig(average_decay=0.5), 10)
+    slow = weight_averaging.build(model, TrainConfig(ema_decay=0.5), 10)
     model.layers[-1].moving_mean.assign([1.0, 2.0, 3.0])
     tf.function(slow.update)(tf.constant(100, tf.int64))
     with slow.in_place():
@@ -149,8 +149,8 @@ def test_statistics_of_normalisation_are_averaged_too():
 
 
 def test_constant_weights_average_to_themselves(data):
-    config = linear(average_decay=0.9, learning_rate=0.0, weight_decay=0.0)
+    config = linear(ema_decay=0.9, learning_rate=0.0, weight_decay=0.0)
     averaged = training.train(data, config, verbose=0)
-    plain = training.train(data, dataclasses.replace(config, average_decay=0.0), verbose=0)
+    plain = training.train(data, dataclasses.replace(config, ema_decay=0.0), verbose=0)
     for one, two in zip(averaged.model.get_weights(), plain.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-6)

@@ -17,7 +17,7 @@ CONFIG = {
     "virtual_examples": 0,
     "augmentation": "flip_shift",
     "preset": "quick",
-    "architecture": "residual",
+    "architecture": "resnet9",
     "heads": "both",
     "pixel_scaling": "standardise",
     "epochs": 6.0,

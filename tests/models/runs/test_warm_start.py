@@ -15,7 +15,7 @@ from models.runs.folder import RunFolder, open_locked
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 
-NETWORK = {"architecture": "fast", "widths": "8,8,16", "bottlenecks": "8,8,16", "precision": "float32"}
+NETWORK = {"architecture": "speedrun", "widths": "8,8,16", "bottlenecks": "8,8,16", "precision": "float32"}
 CONFIG = TrainConfig(**NETWORK, learning_rate=0.2, max_steps=3)
 
 
@@ -33,7 +33,7 @@ def trunk_run(data, tmp_path_factory) -> RunFolder:
 
 
 def begun(run: RunFolder, **values) -> TrainConfig:
-    return dataclasses.replace(CONFIG, trunk_run_dir=str(run.path), **values)
+    return dataclasses.replace(CONFIG, init_from=str(run.path), **values)
 
 
 def trunk_weights(model: keras.Model) -> list[np.ndarray]:
@@ -61,7 +61,7 @@ def split_at_last_block(model: keras.Model) -> tuple[list[np.ndarray], list[np.n
 
 
 def test_thawed_last_block_learns_and_what_is_before_it_stays(data, trunk_run):
-    config = begun(trunk_run, freeze_trunk=True, thaw_last_block=True)
+    config = begun(trunk_run, freeze_trunk=True, unfreeze_last_block=True)
     before, last_block = split_at_last_block(saved_model.load(trunk_run.model))
     assert len(before) > 5
     assert len(last_block) > 5
@@ -72,7 +72,7 @@ def test_thawed_last_block_learns_and_what_is_before_it_stays(data, trunk_run):
 
 
 def test_separate_last_blocks_begin_as_the_one_they_come_from_and_part(data, trunk_run):
-    config = begun(trunk_run, freeze_trunk=True, thaw_last_block=True, separate_blocks=True)
+    config = begun(trunk_run, freeze_trunk=True, unfreeze_last_block=True, separate_blocks=True)
     model = classifier.build(config)
     warm_start.load_trunk_weights(model, data, config)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
@@ -85,17 +85,17 @@ def test_separate_last_blocks_begin_as_the_one_they_come_from_and_part(data, tru
 
 
 def test_thawed_last_block_costs_its_backward_pass(trunk_run):
-    config = begun(trunk_run, freeze_trunk=True, thaw_last_block=True)
+    config = begun(trunk_run, freeze_trunk=True, unfreeze_last_block=True)
     model = classifier.build(config)
     frozen = flops.multiply_adds(keras.Model(model.input, model.get_layer(BEFORE_LAST_BLOCK).output))
     cost = flops.train_petaflop(model, config, {32: 1000})
     assert cost == pytest.approx((6 * flops.multiply_adds(model) - 4 * frozen) * 1000 / 1e15)
 
 
-@pytest.mark.parametrize("changes", [{"freeze_trunk": False}, {"architecture": "resnet"}])
+@pytest.mark.parametrize("changes", [{"freeze_trunk": False}, {"architecture": "resnet18"}])
 def test_last_block_that_cannot_be_thawed_is_refused(trunk_run, changes):
-    values = {"freeze_trunk": True, "thaw_last_block": True, **changes}
-    with pytest.raises(errors.BadArgumentError, match=r"thaw_last_block=True: .*--arch.* and --freeze_trunk"):
+    values = {"freeze_trunk": True, "unfreeze_last_block": True, **changes}
+    with pytest.raises(errors.BadArgumentError, match=r"unfreeze_last_block=True: .*--arch.* and --freeze_trunk"):
         begun(trunk_run, **values)
 
 
@@ -128,15 +128,15 @@ def test_frozen_trunk_costs_its_forward_pass(trunk_run):
     ],
 )
 def test_trunk_of_another_network_or_split_is_refused(data, trunk_run, network, split, message):
-    with pytest.raises(errors.BadArgumentError, match=f"trunk_run_dir=.*: {message}; expected a run of this network"):
+    with pytest.raises(errors.BadArgumentError, match=f"init_from=.*: {message}; expected a run of this network"):
         training.check(dataclasses.replace(data, **split), begun(trunk_run, **network))
 
 
 def test_folder_without_a_finished_run_is_refused(data, tmp_path):
-    with pytest.raises(errors.BadArgumentError, match=r"trunk_run_dir=.*: expected a folder that models.train wrote"):
-        training.check(data, dataclasses.replace(CONFIG, trunk_run_dir=str(tmp_path)))
+    with pytest.raises(errors.BadArgumentError, match=r"init_from=.*: expected a folder that models.train wrote"):
+        training.check(data, dataclasses.replace(CONFIG, init_from=str(tmp_path)))
 
 
 def test_nothing_to_freeze_is_refused():
-    with pytest.raises(errors.BadArgumentError, match=r"freeze_trunk=True: .* without --trunk_run_dir"):
+    with pytest.raises(errors.BadArgumentError, match=r"freeze_trunk=True: .* without --init_from"):
         TrainConfig(freeze_trunk=True)

@@ -119,7 +119,7 @@ def test_progressive_resolution_counts_what_it_costs(data):
 
 
 def test_several_steps_a_call_train_the_same(data):
-    small = {"architecture": "fast", "widths": "8,8,8", "bottlenecks": "8,8,8", "optimizer": "muon", "epochs": 1.5}
+    small = {"architecture": "speedrun", "widths": "8,8,8", "bottlenecks": "8,8,8", "optimizer": "muon", "epochs": 1.5}
     progressive = dataclasses.replace(data, resolutions="20:0.3,32:0.7")
     calls = []
     runs = []
@@ -136,7 +136,7 @@ def test_several_steps_a_call_train_the_same(data):
 
 
 def test_start_says_what_is_done_to_the_images(data, capsys):
-    shown = {"augmentation": "study", "original_fraction": 0.0666667, "resolutions": "16:0.5,32:0.5"}
+    shown = {"augmentation": "original", "unaugmented_fraction": 0.0666667, "resolutions": "16:0.5,32:0.5"}
     training.train(DataConfig(**{**data.as_dict(), **shown}), TrainConfig(precision="float32", max_steps=1), verbose=1)
     printed = capsys.readouterr().out
     assert "Rotation(max_degrees=90.0" in printed

@@ -77,7 +77,7 @@ def test_run_killed_between_its_last_checkpoint_and_its_report_reports(data, tmp
 
 
 def test_saved_and_exported_models_do_not_augment(data, tmp_path):
-    augmented = DataConfig(**{**data.as_dict(), "augmentation": "study", "batch_size": 50})
+    augmented = DataConfig(**{**data.as_dict(), "augmentation": "original", "batch_size": 50})
     with open_locked(str(tmp_path / "run"), {"seed": 0}, {"seed": 0}) as run:
         trained = training.train(augmented, linear(max_steps=2), run=run, verbose=0)
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
@@ -101,7 +101,7 @@ def random_operations(exported) -> set[str]:
 
 
 def test_whitening_is_computed_from_the_training_images_and_kept_when_a_run_goes_on(data, tmp_path):
-    small = {"architecture": "fast", "widths": "8,8,8", "bottlenecks": "8,8,8", "optimizer": "muon"}
+    small = {"architecture": "speedrun", "widths": "8,8,8", "bottlenecks": "8,8,8", "optimizer": "muon"}
     config = TrainConfig(precision="float32", epochs=1.0, **small)
 
     def stem(trained: training.TrainResult) -> np.ndarray:

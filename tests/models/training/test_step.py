@@ -177,7 +177,7 @@ def test_ending_sees_images_as_they_are(batch, number, is_plain):
     plain, augmented = after(augmentation="none"), after(augmentation="flip_shift")
     expected = plain if is_plain else augmented
     assert (plain != augmented).any()
-    np.testing.assert_allclose(after(augmentation="flip_shift", unaugmented_ending=0.1), expected, rtol=1e-6)
+    np.testing.assert_allclose(after(augmentation="flip_shift", unaugmented_last_fraction=0.1), expected, rtol=1e-6)
 
 
 def test_overflow_changes_no_weight_and_halves_the_scale(batch):
@@ -235,7 +235,7 @@ def test_xla_where_it_pays(monkeypatch, setting, gpus, expected):
 
 
 SMALL_FAST = {
-    "architecture": "fast",
+    "architecture": "speedrun",
     "widths": "8,8,16",
     "bottlenecks": "8,8,16",
     "optimizer": "muon",
@@ -281,7 +281,7 @@ def test_originals_are_shown_as_they_are_and_the_others_augmented(monkeypatch, b
     shown = np.zeros(8, int)
     for pass_number in range(4):
         images, _ = images_seen(
-            monkeypatch, (Darken(),), {**batch, "pass_number": np.full(8, pass_number)}, original_fraction=0.25
+            monkeypatch, (Darken(),), {**batch, "pass_number": np.full(8, pass_number)}, unaugmented_fraction=0.25
         )
         is_original = (images.numpy() == batch["image"]).all(axis=(1, 2, 3))
         assert (images.numpy()[~is_original] == 0.0).all()
@@ -311,7 +311,7 @@ def test_labels_of_both_heads_are_blended_as_the_images_are_and_originals_are_no
         + (1 - own[blended])[:, None] * one_hot[batch["coarse"][partners]]
     )
     np.testing.assert_allclose(coarse[blended], expected, atol=1e-6)
-    (images, labels) = images_seen(monkeypatch, (MixUp(alpha=1.0),), batch, original_fraction=1.0)
+    (images, labels) = images_seen(monkeypatch, (MixUp(alpha=1.0),), batch, unaugmented_fraction=1.0)
     np.testing.assert_array_equal(images, batch["image"])
     np.testing.assert_array_equal(labels["fine"], np.eye(100)[batch["fine"]])
 

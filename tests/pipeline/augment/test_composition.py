@@ -34,7 +34,7 @@ def drawn_at(transforms, seed: int, step: int, num_images: int = 16):
     return tf.nest.map_structure(lambda of: of.numpy(), drawn)
 
 
-@pytest.mark.parametrize("name", ["flip_shift", "study", "flip_crop_cutout"])
+@pytest.mark.parametrize("name", ["flip_shift", "original", "flip_crop_cutout"])
 def test_augmenting_is_a_function_of_seed_and_step(name, images):
     transforms = sets.build(name)
     images = images.astype(np.uint8)
@@ -93,13 +93,13 @@ def test_neighbours_in_a_batch_are_independent_pairs():
 
 def test_the_same_pixels_after_a_restart():
     """Another process, as after a preemption, makes the same bytes."""
-    names = ("flip_shift", "study")
+    names = ("flip_shift", "original")
     code = "import sys; from tests.pipeline.augment.layers import digest; print(*map(digest, sys.argv[1:]))"
     assert python(code, *names).split() == [digest(name) for name in names]
 
 
 def test_floats_pass_as_bytes_do(images):
-    transforms = sets.build("study")
+    transforms = sets.build("original")
     np.testing.assert_array_equal(augment(images, transforms, 0, 0), augment(images.astype(np.uint8), transforms, 0, 0))
 
 

@@ -12,7 +12,7 @@ from pipeline.data_config import DataConfig
 
 
 def share(fraction: float):
-    return DataConfig(original_fraction=fraction).original_share
+    return DataConfig(unaugmented_fraction=fraction).unaugmented_share
 
 
 def views_of_pass(index: tf.Tensor, number: int) -> Views:
@@ -70,5 +70,5 @@ def test_an_example_is_augmented_both_ways_in_turn_though_half_of_its_views_are_
 def test_the_fraction_that_was_meant_is_found():
     assert str(share(0.0666667)) == "1/15"
     assert str(share(0.1)) == "1/10"
-    with pytest.raises(errors.BadArgumentError, match=r"original_fraction=1e-05: expected 0 or at least 0\.0001"):
-        DataConfig(original_fraction=1e-5)
+    with pytest.raises(errors.BadArgumentError, match=r"unaugmented_fraction=1e-05: expected 0 or at least 0\.0001"):
+        DataConfig(unaugmented_fraction=1e-5)

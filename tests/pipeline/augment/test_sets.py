@@ -51,7 +51,7 @@ def generated(images, degrees, shears, shares, mirrored, upside_down, brightness
 
 
 @pytest.mark.filterwarnings("ignore:Please import `affine_transform` from the `scipy.ndimage` namespace")
-@pytest.mark.parametrize(("name", "max_shear"), [("study", 0.2), ("study_sheared", 11.5)])
+@pytest.mark.parametrize(("name", "max_shear"), [("original", 0.2), ("original_sheared", 11.5)])
 @pytest.mark.parametrize("program", ["eager", "xla"])
 @pytest.mark.usefixtures("policy")
 def test_the_studys_sets_equal_its_generator(name, max_shear, program):
@@ -73,7 +73,7 @@ def test_the_studys_sets_equal_its_generator(name, max_shear, program):
     assert np.abs(expected - images).mean() > 50
 
 
-@pytest.mark.parametrize(("name", "max_shear"), [("study", 0.2), ("study_sheared", 11.5)])
+@pytest.mark.parametrize(("name", "max_shear"), [("original", 0.2), ("original_sheared", 11.5)])
 def test_the_studys_draws_have_its_ranges(name, max_shear):
     transforms = sets.build(name)
     (degrees, shears, shares, *flips), brightness = draw_all(transforms, 0, tf.constant(0, tf.int64), views(4000))
@@ -114,7 +114,7 @@ def test_compiled_sets_equal_uncompiled_ones(name):
 
 
 def test_geometry_is_resampled_once():
-    first, second = sets.build("study")
+    first, second = sets.build("original")
     assert isinstance(first, Fused)
     assert [type(part).__name__ for part in first.parts] == [
         "Rotation",
@@ -124,7 +124,7 @@ def test_geometry_is_resampled_once():
         "VerticalFlip",
     ]
     assert type(second).__name__ == "ChannelShift"
-    coarse, _ = sets.build("study_coarse")
+    coarse, _ = sets.build("original_coarse")
     assert [type(part) for part in coarse.parts][:2] == [Rotation, Translation]
 
 

@@ -47,9 +47,9 @@ def test_fields_stand_under_the_part_of_the_configuration_that_they_come_from():
     )
     lines = done.stdout.splitlines()
     headings = {"--run_dir=": "Flags:"}
-    headings |= dict.fromkeys(("--batch_size=256", "--dataset=cifar100"), "What the data are and how they are fed:")
-    headings |= {"--optimizer=sgd": "How a network's weights move:", "--depth=28": "What a network is:"}
-    headings |= {"--heads=both": "What answers behind a network:", "--epochs=5.0": "What a run trains and how:"}
+    headings |= dict.fromkeys(("--batch_size=256", "--dataset=cifar100"), "Data:")
+    headings |= {"--optimizer=sgd": "Optimizer:", "--depth=28": "Network:"}
+    headings |= {"--heads=both": "Heads:", "--epochs=5.0": "Training:"}
     for named, heading in headings.items():
         before = lines[: lines.index(f"  {named}")]
         assert next(line for line in reversed(before) if line and not line.startswith(" ")) == heading
@@ -65,7 +65,7 @@ def test_help_is_broken_between_words_alone():
 @pytest.mark.parametrize("with_own", [False, True])
 def test_flags_of_a_configuration_stand_under_what_it_is(with_own):
     lines = help_of(with_config=True, with_own=with_own)
-    begin = lines.index("What the data are and how they are fed:")
+    begin = lines.index("Data:")
     assert ("Flags:" in lines[:begin]) == with_own
     assert lines[begin - 1] == ""
     assert lines[begin + 1] == "  --dataset=cifar100"

@@ -25,7 +25,7 @@ def rows_of(config: SourceConfig, augmentation: str, columns: int = 3) -> tuple[
 
 
 def test_fused_transforms_have_a_row_each(tiny):
-    rows = rows_of(tiny, "study")
+    rows = rows_of(tiny, "original")
     assert [row.name for row in rows] == [
         "original",
         *("Rotation", "Shear", "Zoom", "HorizontalFlip", "VerticalFlip", "ChannelShift"),
@@ -59,7 +59,7 @@ def test_alternating_flip_is_shown_both_ways(tiny):
         np.testing.assert_array_equal(again, shown[words[1]])
 
 
-@pytest.mark.parametrize("augmentation", ["alternating_flip_shift", "flip_crop_cutout", "study"])
+@pytest.mark.parametrize("augmentation", ["alternating_flip_shift", "flip_crop_cutout", "original"])
 def test_last_row_is_what_training_sees_of_the_same_draws(tiny, augmentation):
     original, *_, together = rows_of(tiny, augmentation)
     transforms = sets.build(augmentation)

@@ -70,7 +70,7 @@ def test_policy_is_read_from_the_layers_that_have_weights():
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize("seed", range(3))
 def test_every_space_makes_configurations_and_asks_for_the_same_each_time(name, seed, tmp_path):
-    config = SessionConfig(space=name, trunk_run_dir="runs/trunk" if SPACES[name].has_frozen_trunk else "")
+    config = SessionConfig(space=name, init_from="runs/trunk" if SPACES[name].has_frozen_trunk else "")
     found = session.Session(tmp_path, config, find(name), SourceConfig())
     hyperparameters = found.declared()
     names = {one.name for one in hyperparameters.space}
@@ -88,24 +88,24 @@ def test_every_space_makes_configurations_and_asks_for_the_same_each_time(name, 
 @pytest.mark.parametrize(
     ("trunk", "choices"),
     [
-        ({"architecture": "fast"}, ["frozen", "shared", "separate"]),
-        ({"architecture": "residual", "separate_blocks": True}, ["frozen", "separate"]),
-        ({"architecture": "resnet"}, None),
+        ({"architecture": "speedrun"}, ["frozen", "shared", "separate"]),
+        ({"architecture": "resnet9", "separate_blocks": True}, ["frozen", "separate"]),
+        ({"architecture": "resnet18"}, None),
     ],
 )
 def test_heads_have_the_choices_of_last_block_that_their_trunk_has(tmp_path, trunk, choices):
     config = {**DataConfig().as_dict(), **TrainConfig(**trunk).as_dict()}
     with run_folder.open_locked(str(tmp_path / "trunk"), config, {}) as run:
         run.write_report({})
-    own = SessionConfig(space="heads", trunk_run_dir=str(tmp_path / "trunk"))
-    found = session.Session(tmp_path, own, search_space.on_trunk(find("heads"), own.trunk_run_dir), SourceConfig())
+    own = SessionConfig(space="heads", init_from=str(tmp_path / "trunk"))
+    found = session.Session(tmp_path, own, search_space.on_trunk(find("heads"), own.init_from), SourceConfig())
     hyperparameters = found.declared()
     offered = {one.name: getattr(one, "values", None) for one in hyperparameters.space}
     assert offered.get("last_block") == choices
     for choice in choices or ["frozen"]:
         hyperparameters.values["last_block"] = choice
         job = found.job("1", hyperparameters)
-        assert job.train.get("thaw_last_block", False) == (choice != "frozen")
+        assert job.train.get("unfreeze_last_block", False) == (choice != "frozen")
         assert job.train.get("separate_blocks", False) == (choice == "separate" or "separate_blocks" in trunk)
 
 

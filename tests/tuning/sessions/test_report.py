@@ -21,7 +21,7 @@ CONFIG = {
     "epochs": 3.0,
     "archive": "/home/one/archive",
     "data_dir": "/home/one/data",
-    "trunk_run_dir": "/home/one/trunk",
+    "init_from": "/home/one/trunk",
 }
 
 

@@ -65,7 +65,7 @@ def test_views_and_limits_make_the_number_of_steps():
     study = catalogue.find("augmented_images")
     short = {job.label: job for job in study.jobs(study.variants, "short", [0], SourceConfig())}
     assert (num_steps(short["40000"]), num_steps(short["600000"])) == (625, 9375)
-    assert short["600000"].data.original_share == pytest.approx(1 / 15)
+    assert short["600000"].data.unaugmented_share == pytest.approx(1 / 15)
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_rows_are_compared_with_what_they_name_and_the_page_says_so():
         "Higher than max_4_blocks: average_4_blocks (+1.30), mixed_4_blocks (+2.60)."
     )
     assert "![bars_fine_accuracy.png](bars_fine_accuracy.png)" in page
-    assert "Every row begins with preset='study_cnn', num_validation=10000, epochs=1.5, batch_size=64" in page
+    assert "Every row begins with preset='original_cnn', num_validation=10000, epochs=1.5, batch_size=64" in page
 
 
 def test_answer_names_each_row_once_under_its_verdict():

@@ -34,15 +34,15 @@ NORM_MOMENTUM = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
-class StudyNet(Activated, Dropped, FeaturesDropped):
-    """Fields of study_net."""
+class OriginalNet(Activated, Dropped, FeaturesDropped):
+    """Fields of original_net."""
 
     convolutions: int = setting(
         8, "convolutions: 8 is the study's Model 1, 6 its final fine model, 4 its final coarse one", low=4, high=8
     )
 
 
-def study_net(images: keras.KerasTensor, config: StudyNet, heads: tuple[str, ...]) -> keras.KerasTensor:
+def original_net(images: keras.KerasTensor, config: OriginalNet, heads: tuple[str, ...]) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, 1024]: each of the last maps' maximum and mean."""
     x = images
     first_with_two = 2 * len(BLOCK_FILTERS) - config.convolutions
@@ -57,5 +57,5 @@ def study_net(images: keras.KerasTensor, config: StudyNet, heads: tuple[str, ...
     return keras.layers.Dropout(config.head_dropout)(x) if config.head_dropout else x
 
 
-def _activated(x: keras.KerasTensor, config: StudyNet) -> keras.KerasTensor:
+def _activated(x: keras.KerasTensor, config: OriginalNet) -> keras.KerasTensor:
     return keras.layers.Activation(config.activation)(layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(x))

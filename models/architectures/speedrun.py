@@ -20,8 +20,8 @@ KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
 
 
 @dataclasses.dataclass(frozen=True)
-class Fast(LastBlock, Activated):
-    """Fields of fast."""
+class Speedrun(LastBlock, Activated):
+    """Fields of speedrun."""
 
     widths: tuple[int, int, int] = setting((32, 128, 384), "filters of the three groups", low=1)
     bottlenecks: tuple[int, int, int] = setting(
@@ -34,7 +34,7 @@ class Fast(LastBlock, Activated):
     jit_compile: str = JIT_COMPILE
 
 
-def fast(images: keras.KerasTensor, config: Fast, heads: tuple[str, ...]) -> Features:
+def speedrun(images: keras.KerasTensor, config: Speedrun, heads: tuple[str, ...]) -> Features:
     """Scaled images [B, H, W, 3] -> features [B, the last group's filters]: each one's maximum and mean, added."""
     x = layers.whitening.layer()(images) if config.whitening else _trained_stem(config)(images)
     x = _activation(config)(x)
@@ -45,7 +45,7 @@ def fast(images: keras.KerasTensor, config: Fast, heads: tuple[str, ...]) -> Fea
 
 
 def _grouped(
-    x: keras.KerasTensor, filters: int, bottleneck: int, kernels: tuple[int, int, int], config: Fast
+    x: keras.KerasTensor, filters: int, bottleneck: int, kernels: tuple[int, int, int], config: Speedrun
 ) -> keras.KerasTensor:
     x = keras.layers.MaxPooling2D()(_convolved(x, filters, kernels[0], config, even_outputs=True))
     x = _activated(x, config)
@@ -58,27 +58,27 @@ def _pooled(x: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Add()([keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)])
 
 
-def _trained_stem(config: Fast) -> keras.layers.Layer:
+def _trained_stem(config: Speedrun) -> keras.layers.Layer:
     """As large as the whitening one, so that everything behind it costs the same."""
     return keras.layers.Conv2D(
         layers.whitening.NUM_FILTERS, layers.whitening.PATCH, use_bias=False, kernel_initializer=_initializer(config)
     )
 
 
-def _initializer(config: Fast) -> keras.initializers.Initializer:
+def _initializer(config: Speedrun) -> keras.initializers.Initializer:
     return layers.DiracInitializer() if config.dirac else keras.initializers.HeNormal()
 
 
 def _convolved(
-    x: keras.KerasTensor, filters: int, kernel_size: int, config: Fast, even_outputs: bool = False
+    x: keras.KerasTensor, filters: int, kernel_size: int, config: Speedrun, even_outputs: bool = False
 ) -> keras.KerasTensor:
     return layers.Convolution(filters, kernel_size, _initializer(config), even_outputs)(x)
 
 
-def _activated(x: keras.KerasTensor, config: Fast) -> keras.KerasTensor:
+def _activated(x: keras.KerasTensor, config: Speedrun) -> keras.KerasTensor:
     normalised = layers.FusedBatchNormalization(momentum=config.norm_momentum, scale=config.norm_scale)(x)
     return _activation(config)(normalised)
 
 
-def _activation(config: Fast) -> keras.layers.Layer:
+def _activation(config: Speedrun) -> keras.layers.Layer:
     return layers.Activation(config.activation, compiled=config.jit_compile != "off")

@@ -15,7 +15,7 @@ STEM_FILTERS = 32  # with 24, no multiple of 16, batch normalisation was seen to
 GROUP_FILTERS = (32, 96, 256)
 
 
-def residual(images: keras.KerasTensor, config: LastBlock, heads: tuple[str, ...]) -> Features:
+def resnet9(images: keras.KerasTensor, config: LastBlock, heads: tuple[str, ...]) -> Features:
     """Scaled images [B, 32, 32, 3] -> features [B, 256]."""
     x = _activated(_convolved(images, STEM_FILTERS))
     *shared, last = GROUP_FILTERS

@@ -14,7 +14,7 @@ BLOCKS_A_GROUP = 2
 NORM_MOMENTUM = 0.9
 
 
-def resnet(images: keras.KerasTensor, config: Config, heads: tuple[str, ...]) -> keras.KerasTensor:
+def resnet18(images: keras.KerasTensor, config: Config, heads: tuple[str, ...]) -> keras.KerasTensor:
     """Scaled images [B, H, W, 3] -> features [B, 512]."""
     x = keras.layers.ReLU()(_normalised(layers.Convolution(GROUP_FILTERS[0], 3)(images)))
     for group, filters in enumerate(GROUP_FILTERS):

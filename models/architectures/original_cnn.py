@@ -29,8 +29,8 @@ RISING = ("relu", "elu", "leaky_relu", "selu", "tanh")
 
 
 @dataclasses.dataclass(frozen=True)
-class StudyCnn(Activated, Dropped):
-    """Fields of study_cnn."""
+class OriginalCnn(Activated, Dropped):
+    """Fields of original_cnn."""
 
     blocks: int = setting(3, "blocks, each of convolutions with a pooling behind them", low=1)
     block_convolutions: int = setting(1, "convolutions a block", low=1)
@@ -48,7 +48,7 @@ class StudyCnn(Activated, Dropped):
         _check_vanishing_maps(self)
 
 
-def study_cnn(images: keras.KerasTensor, config: StudyCnn, heads: tuple[str, ...]) -> keras.KerasTensor:
+def original_cnn(images: keras.KerasTensor, config: OriginalCnn, heads: tuple[str, ...]) -> keras.KerasTensor:
     """Scaled images [B, 32, 32, 3] -> features [B, 128]."""
     x = images
     for block in range(config.blocks):
@@ -69,7 +69,7 @@ def study_cnn(images: keras.KerasTensor, config: StudyCnn, heads: tuple[str, ...
     return dense(keras.layers.Flatten()(x))
 
 
-def _convolved(x: keras.KerasTensor, filters: int, config: StudyCnn) -> keras.KerasTensor:
+def _convolved(x: keras.KerasTensor, filters: int, config: OriginalCnn) -> keras.KerasTensor:
     convolution = keras.layers.Conv2D(
         filters,
         KERNEL,
@@ -82,11 +82,11 @@ def _convolved(x: keras.KerasTensor, filters: int, config: StudyCnn) -> keras.Ke
     return layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(x) if config.batch_norm else x
 
 
-def _activation(config: StudyCnn) -> keras.layers.Layer:
+def _activation(config: OriginalCnn) -> keras.layers.Layer:
     return keras.layers.Activation(config.activation)
 
 
-def _pooling(block: int, config: StudyCnn) -> keras.layers.Layer:
+def _pooling(block: int, config: OriginalCnn) -> keras.layers.Layer:
     """Of the block with this number; `mixed` takes maxima in the first half of the blocks, averages in the second."""
     is_first_half = block < (config.blocks + 1) // 2
     if config.pooling == "max" or (config.pooling == "mixed" and is_first_half):
@@ -94,11 +94,11 @@ def _pooling(block: int, config: StudyCnn) -> keras.layers.Layer:
     return keras.layers.AveragePooling2D(POOL)
 
 
-def _penalty(config: StudyCnn) -> keras.regularizers.Regularizer | None:
+def _penalty(config: OriginalCnn) -> keras.regularizers.Regularizer | None:
     return keras.regularizers.L2(config.l2) if config.l2 else None
 
 
-def _check_vanishing_maps(config: StudyCnn) -> None:
+def _check_vanishing_maps(config: OriginalCnn) -> None:
     """See that no layer gets a map smaller than its window; Keras says so layers later, if at all."""
     problem = _vanishing_layer(config.blocks, config.block_convolutions, config.padding)
     if not problem:
@@ -113,7 +113,7 @@ def _check_vanishing_maps(config: StudyCnn) -> None:
     if not _vanishing_layer(config.blocks, config.block_convolutions, "same"):
         ways_out.insert(0, "padding=same")
     raise errors.BadArgumentError(
-        f"architecture study_cnn with padding={config.padding}, blocks={config.blocks} and "
+        f"architecture original_cnn with padding={config.padding}, blocks={config.blocks} and "
         f"block_convolutions={config.block_convolutions}: {problem}; use {' or '.join(ways_out)}"
     )
 
