@@ -1,13 +1,13 @@
-"""Tables of what benchmarks measured, drawn from the rows that they wrote; docs/results.md shows them."""
+"""Tables of the results of benchmarks, for docs/results.md."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from benchmarks.harness.results import Row
 from models.reporting import figures
 from pipeline.common import markdown_table
 from pipeline.common.markdown_table import Column, field
 
-Row = Mapping[str, Any]
 HALF, FULL = "mixed_bfloat16", "float32"
 RECIPE_NAMES = {"resnet18": "ResNet-18", "wrn_16_4": "WRN-16-4"}  # of recipes that are no presets
 CACHES = {
@@ -16,7 +16,7 @@ CACHES = {
     "none": "ours, read and decoded every time (`--cache=none`), batches of {batch_size}",
 }
 SHUFFLED_WITHIN = "the same, shuffled within {shuffle_buffer} examples"
-FEEDS: dict[tuple[str | None, str | None], str] = {  # by peer and loader
+LOADERS: dict[tuple[str | None, str | None], str] = {  # by peer and loader
     ("tf_data", "study_arrays"): "the original study's float32 arrays through `from_tensor_slices`, shuffled",
     ("tf_data", "uint8_arrays"): "uint8 arrays, the same way",
     ("keras", "pydataset"): "Keras's `PyDataset`, as `fit` consumes it",
@@ -37,8 +37,8 @@ def number(value: Any) -> str:
 
 
 ALL_COLUMNS: list[Column[Row]] = [
-    Column("row", lambda row: row["name"]),
-    Column("unit", lambda row: row["unit"]),
+    Column("row", lambda row: row.name),
+    Column("unit", lambda row: row.unit),
     field("mean", number, is_optional=True),
     field("standard_deviation", number, "standard deviation", is_optional=True),
     *(field(key, number) for key in ("median", "min", "max", "repeats")),
@@ -52,21 +52,24 @@ ALL_COLUMNS: list[Column[Row]] = [
 ]
 
 
+def _rows(document: Mapping[str, Any]) -> list[Row]:
+    return [Row.from_json(fields) for fields in document["rows"]]
+
+
 def all_rows(document: Mapping[str, Any]) -> list[str]:
     """Every row of a benchmark, then the ratios."""
-    ratios = [row for row in document["rows"] if "ratio" in row]
-    lines = [f"- {row['ratio']:.2f}x: {' beside '.join(row['ratio_of'])}" for row in ratios]
-    return [*markdown_table.lines(ALL_COLUMNS, document["rows"]), *([""] if lines else []), *lines]
+    rows = _rows(document)
+    lines = [f"- {row.ratio:.2f}x: {' relative to '.join(row.ratio_of)}" for row in rows if row.ratio_of]
+    return [*markdown_table.lines(ALL_COLUMNS, rows), *([""] if lines else []), *lines]
 
 
 def training_steps(document: Mapping[str, Any]) -> list[str]:
     """Rates of training steps, a row for each recipe that was measured at both precisions."""
-    steps: dict[str, dict[tuple[Any, ...], Row]] = {}
-    for row in document["rows"]:
-        if "recipe" in row:
-            steps.setdefault(row["recipe"], {})[row.get("peer"), row["kind"], row["precision"]] = row
-    rows = [(recipe, found) for recipe, found in steps.items() if (None, "bare", HALF) in found]
-    return markdown_table.lines(STEP_COLUMNS, rows)
+    by_recipe: dict[str, dict[tuple[Any, ...], Row]] = {}
+    for row in _rows(document):
+        if row.recipe:
+            by_recipe.setdefault(row.recipe, {})[row.peer, row.kind, row.precision] = row
+    return markdown_table.lines(STEP_COLUMNS, [item for item in by_recipe.items() if (None, "bare", HALF) in item[1]])
 
 
 StepRow = tuple[str, Mapping[tuple[Any, ...], Row]]  # a recipe; its rows by peer, kind and precision
@@ -77,44 +80,43 @@ def _step(heading: str, key: tuple[Any, ...], text: Callable[[Row], str]) -> Col
 
 
 def _rate(row: Row) -> str:
-    return f"{row['median']:,.0f}" if row["median"] >= 200 else f"{row['median']:.1f}"
+    return f"{row.median:,.0f}" if row.median >= 200 else f"{row.median:.1f}"
 
 
 def _ratio(row: Row) -> str:
-    return f"{row['ratio']:.2f}x"
+    return f"{row.ratio:.2f}x"
 
 
 STEP_COLUMNS: list[Column[StepRow]] = [
     Column("recipe", lambda step: RECIPE_NAMES.get(step[0], f"`{step[0]}`")),
     _step("whole step, float32", (None, "step", FULL), _rate),
     _step("whole step, bfloat16", (None, "step", HALF), lambda row: f"{_rate(row)} ({_ratio(row)})"),
-    _step("bare beside PyTorch, float32", ("pytorch", "bare", FULL), _ratio),
-    _step("bare beside PyTorch, bfloat16", ("pytorch", "bare", HALF), _ratio),
-    _step("bare bfloat16, of the convolution ceiling", (None, "bare", HALF), lambda row: f"{row['ceiling_share']:.0%}"),
-    _step("beside Keras's batch normalisation, bfloat16", ("keras_batch_normalization", "step", HALF), _ratio),
-    _step("waits for data", (None, "waits_for_data", HALF), lambda row: f"{row['median']:.1f} %"),
+    _step("bare, relative to PyTorch, float32", ("pytorch", "bare", FULL), _ratio),
+    _step("bare, relative to PyTorch, bfloat16", ("pytorch", "bare", HALF), _ratio),
+    _step("bare bfloat16, of the convolution ceiling", (None, "bare", HALF), lambda row: f"{row.ceiling_share:.0%}"),
+    _step("relative to Keras's batch normalisation, bfloat16", ("keras_batch_normalization", "step", HALF), _ratio),
+    _step("waits for data", (None, "waits_for_data", HALF), lambda row: f"{row.median:.1f} %"),
 ]
 
 
-def feeds(document: Mapping[str, Any]) -> list[str]:
-    """Rates of what feeds a training step: ours by cache, other libraries, the ceilings."""
-    rows = [(words, row) for row in document["rows"] if (words := _feed_name(row))]
-    order = [*CACHES.values(), SHUFFLED_WITHIN, *FEEDS.values()]
-    rows.sort(key=lambda feed: order.index(feed[0]))
-    return markdown_table.lines(FEED_COLUMNS, [{**row, "feed": words.format(**row)} for words, row in rows])
+def loaders(document: Mapping[str, Any]) -> list[str]:
+    """Rates of loaders of training batches: ours by cache, other libraries', the ceilings."""
+    order = [*CACHES.values(), SHUFFLED_WITHIN, *LOADERS.values()]
+    rows = [row for row in _rows(document) if _loader_name(row) in order]
+    return markdown_table.lines(LOADER_COLUMNS, sorted(rows, key=lambda row: order.index(_loader_name(row))))
 
 
-def _feed_name(row: Row) -> str:
-    """What a feed is, in words; "" for a row that stands among all rows alone."""
-    if row["kind"] == "train" and "peer" not in row and "threads" not in row:
-        return SHUFFLED_WITHIN if "shuffle_buffer" in row else CACHES[row["cache"]]
-    return FEEDS.get((row.get("peer"), row.get("loader")), "")
+def _loader_name(row: Row) -> str:
+    """The name of a loader, a template of its fields; "" for a row that this table leaves out."""
+    if row.kind == "train" and not row.peer and row.threads is None:
+        return SHUFFLED_WITHIN if row.shuffle_buffer else CACHES[str(row.cache)]
+    return LOADERS.get((row.peer, row.loader), "")
 
 
-FEED_COLUMNS: list[Column[Row]] = [
-    field("feed"),
+LOADER_COLUMNS: list[Column[Row]] = [
+    Column("loader", lambda row: _loader_name(row).format(**vars(row))),
     field("median", "{:,.0f}".format, "images/s"),
-    Column("least to most", lambda row: f"{row['min']:,.0f} to {row['max']:,.0f}", is_number=True),
+    Column("least to most", lambda row: f"{row.min:,.0f} to {row.max:,.0f}", is_number=True),
     field("cpu_s_per_million", "{:.2g}".format, "CPU seconds a million"),
     field("ceiling_share", "{:.1%}".format, "of the plain copy"),
     field("ratio", "{:.1f}x".format, "ours is"),
@@ -123,47 +125,44 @@ FEED_COLUMNS: list[Column[Row]] = [
 
 def memory(document: Mapping[str, Any]) -> list[str]:
     """Memory against augmented images: a row for each number of views, then one for each limit, then the leak."""
-    rows = document["rows"]
-    peaks = {(row.get("peer"), row["views"]): row for row in rows if row["kind"] == "peak"}
-    views = [views for peer, views in peaks if peer is None]
+    rows = _rows(document)
+    peaks = {(row.peer, row.views): row for row in rows if row.kind == "peak"}
+    views = [views for peer, views in peaks if peer is None and views is not None]
     columns: list[Column[int]] = [
         Column("augmented images", "{:,}".format, is_number=True),
         Column("ours, MiB at the peak", lambda views: _mib(peaks.get((None, views))), is_number=True),
         Column("the original study's way, MiB at the peak", lambda views: _mib(peaks.get(("study", views)))),
     ]
-    limits = dict.fromkeys(row["limit_gib"] for row in rows if row["kind"] == "limit")
-    lines = [_limit(limit, [row for row in rows if row.get("limit_gib") == limit]) for limit in limits]
-    lines += [_leak(row) for row in rows if row["kind"] == "leak"]
+    limits = dict.fromkeys(row.limit_gib for row in rows if row.kind == "limit")
+    lines = [_limit(limit, [row for row in rows if row.limit_gib == limit]) for limit in limits]
+    lines += [_leak(row) for row in rows if row.kind == "leak"]
     return [*markdown_table.lines(columns, views), "", *(f"- {line}" for line in lines)]
 
 
 def _mib(row: Row | None) -> str:
     if row is None:
         return figures.MISSING
-    if row.get("predicted"):
-        return f"{row['median']:,.0f}, computed: it does not fit here"
-    return f"{row['median']:,.0f}" + (f" ({row['min']:,.0f} to {row['max']:,.0f})" if row["repeats"] > 1 else "")
+    if row.predicted:
+        return f"{row.median:,.0f}, computed: it does not fit here"
+    return f"{row.median:,.0f}" + (f" ({row.min:,.0f} to {row.max:,.0f})" if row.repeats > 1 else "")
 
 
-def _limit(limit: float, rows: Sequence[Row]) -> str:
-    """What became of both under a limit: ours on the most views, the original study's array on what it could hold."""
-    ours = next(row for row in rows if "peer" not in row)
-    text = f"trains on {ours['median']:,.0f} of {ours['views']:,}" if ours["median"] else f"dies with {ours['views']:,}"
-    array = [row for row in rows if "peer" in row]
-    held, died = (
-        " and ".join(f"{row['views']:,}" for row in array if bool(row["median"]) is is_held)
-        for is_held in (True, False)
-    )
-    fates = [f"holds {held}"] * bool(held) + [f"dies on the way to {died}"] * bool(died)
+def _limit(limit: float | None, rows: Sequence[Row]) -> str:
+    """One sentence on the outcome under a limit: ours with the most views, and the original study's array."""
+    ours = next(row for row in rows if not row.peer)
+    text = f"trains on {ours.median:,.0f} of {ours.views:,}" if ours.median else f"dies with {ours.views:,}"
+    array = [row for row in rows if row.peer]
+    fates = []
+    for fate, is_held in (("holds", True), ("dies on the way to", False)):
+        views = [f"{row.views:,}" for row in array if bool(row.median) is is_held]
+        fates += [f"{fate} {' and '.join(views)}"] if views else []
     return (
-        f"Under {limit:g} GiB of data ours {text}"
-        + f"; the original study's array {' and '.join(fates)}" * bool(fates)
-        + "."
+        f"Under {limit:g} GiB of data ours {text}; the original study's array {' and '.join(fates) or 'was not tried'}."
     )
 
 
 def _leak(row: Row) -> str:
     return (
-        f"Over {row['epochs']} epochs of {row['views']:,} views, memory grows by {row['median']:.1f} KiB an epoch "
-        f"({row['min']:.1f} to {row['max']:.1f} over the whole and either half), at {row['median_mib']:,.0f} MiB."
+        f"Over {row.epochs} epochs of {row.views:,} views, memory grows by {row.median:.1f} KiB an epoch "
+        f"({row.min:.1f} to {row.max:.1f} over the whole and either half), at {row.median_mib:,.0f} MiB."
     )

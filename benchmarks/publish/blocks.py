@@ -1,6 +1,6 @@
 """Blocks of a Markdown page that are drawn from committed results: lines between two comments.
 
-<!-- feeds -->
+<!-- loaders -->
 ...
 <!-- end -->
 """
@@ -22,10 +22,10 @@ _BLOCK = re.compile(r"(?P<begin><!-- (?!end)(?P<name>[\w ]+) -->\n).*?(?P<end><!
 
 
 def with_blocks(text: str, checkout: pathlib.Path) -> str:
-    """The page with each of its blocks as the results of a checkout give it.
+    """The page with each of its blocks drawn from the results of a checkout.
 
     Raises:
-      errors.FailedError: there is no block of a name, or what it is drawn from is missing or broken.
+      errors.FailedError: a block has an unknown name, or its results are missing or broken.
     """
 
     def drawn(block: re.Match[str]) -> str:
@@ -34,7 +34,7 @@ def with_blocks(text: str, checkout: pathlib.Path) -> str:
             raise errors.FailedError(f"<!-- {name} -->: expected one of {', '.join(BLOCKS)}")
         try:
             lines = BLOCKS[name](checkout)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise errors.FailedError(
                 f"<!-- {name} -->: expected results that benchmarks or tuning.study wrote ({error!r})"
             ) from error
@@ -68,7 +68,7 @@ def _of_benchmark(name: str, table: Callable[[Mapping[str, Any]], list[str]]) ->
 BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {
     "our presets": lambda checkout: our_results.table(our_results.read(checkout / RESULTS)),
     "training steps": _of_benchmark("train_step", benchmark_tables.training_steps),
-    "feeds": _of_benchmark("input", benchmark_tables.feeds),
+    "loaders": _of_benchmark("input", benchmark_tables.loaders),
     "memory": _of_benchmark("memory", benchmark_tables.memory),
     "every result": _every_result,
     "models of the original study": lambda checkout: original_study.models(checkout / RESULTS),

@@ -1,7 +1,6 @@
-"""Every row of the original study, which this project replaces, beside ours; docs/original_study.md shows them.
+"""Tables of the original study, which this project replaces, and of our results, for docs/original_study.md.
 
-Drawn from benchmarks/results (its models) and the reports in docs/studies (its hypotheses). What has not been run says
-so.
+Our results come from benchmarks/results (models) and from the reports in docs/studies (hypotheses).
 """
 
 import dataclasses
@@ -42,7 +41,7 @@ class Model:
     preset: str
     original: str
     metric: str
-    shows_training: bool = False  # of a model that is there to memorise
+    shows_training: bool = False  # of a model that shows how a network memorises
 
 
 MODELS = (
@@ -113,7 +112,7 @@ def _section(name: str, report: Mapping[str, Any]) -> list[str]:
 
 
 def _columns(report: Mapping[str, Any], metric: str) -> list[Column[Mapping[str, Any]]]:
-    """Columns of the study's own page, with the original study's figures and differences."""
+    """Columns of the page of our study, and the original study's figures and differences."""
     shown = {column.heading: column for column in page.columns(report, metric)}
     originals = {row["name"]: row["measured"][metric]["study_mean"] for row in page.measured(report, metric)}
 

@@ -1,6 +1,6 @@
-"""What our own recipes reach on CIFAR-100's test images and cost, read from benchmarks/results.
+"""Accuracy on CIFAR-100's test images and cost of our recipes, from benchmarks/results.
 
-*-cifar100.json ──reports on test──▶ seeds of a recipe together ──▶ Measured
+*-cifar100.json ──▶ reports on test ──▶ grouped by recipe ──▶ Measured
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ NEEDED = {"dataset", "preset", "split", "seed", "num_train", "fine_accuracy", "t
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One recipe of ours on test, a single view an image: the report of each seed."""
+    """One recipe, with the report of each seed: evaluated on test, a single view of each image."""
 
     name: str
     reports: Sequence[Report]
@@ -95,7 +95,7 @@ COLUMNS: list[Column[Measured]] = [
 
 
 def read(folder: pathlib.Path) -> list[Measured]:
-    """Our recipes that were evaluated on CIFAR-100's test images, the cheapest first.
+    """The recipes that were evaluated on CIFAR-100's test images, the cheapest first.
 
     Raises:
       errors.BadArgumentError: the folder holds none, or a file that is no JSON.
@@ -116,7 +116,7 @@ def _document(path: pathlib.Path) -> Any:
 
 
 def _recipes(document: Any) -> list[Measured]:
-    """The recipes of one file; those of two files may be of two versions of the code and stay apart."""
+    """The recipes of one file. Runs in two files stay separate: two versions of the code may have trained them."""
     groups: defaultdict[tuple[str, int], dict[int, Report]] = defaultdict(dict)
     for report in _test_reports(document):
         groups[_name(report), report["num_train"]][report["seed"]] = report
@@ -135,4 +135,4 @@ def _test_reports(document: Any) -> Iterator[Report]:
 
 def _name(report: Report) -> str:
     changes = {key: value for key, value in report.get("preset_changes", {}).items() if key != "num_validation"}
-    return figures.recipe({**report, "preset_changes": changes})  # num_train tells what num_validation left
+    return figures.recipe({**report, "preset_changes": changes})  # num_train shows what num_validation left

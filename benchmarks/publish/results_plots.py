@@ -1,4 +1,4 @@
-"""Committed measurements as pictures: rates beside peers', and memory against augmented images."""
+"""Plots of committed results: rates of ours and of peers, and memory against augmented images."""
 
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -15,27 +15,16 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def draw(documents: Mapping[str, Document], folder: pathlib.Path) -> dict[str, pathlib.Path]:
-    """Write a picture of every document that has one, as PNG; their paths by the document's name."""
+    """Write a plot of each result that has one, as PNG; return their paths by the name of the result."""
     paths = {}
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
         for name, document in documents.items():
-            figure = _figure(document)
+            figure = PLOTS[document["benchmark"]](document["rows"]) if document["benchmark"] in PLOTS else None
             if figure is not None:
                 paths[name] = folder / f"{name}.png"
                 figure.savefig(paths[name], dpi=DOTS_PER_INCH)
     return paths
-
-
-def _figure(document: Document) -> Figure | None:
-    drawings: dict[str, Callable[[Rows], Figure | None]] = {
-        "train_step": _train_step,
-        "input": _input,
-        "memory": _memory,
-        "scaling": _scaling,
-    }
-    drawing = drawings.get(document["benchmark"])
-    return drawing(document["rows"]) if drawing else None
 
 
 def _train_step(rows: Rows) -> Figure | None:
@@ -45,13 +34,17 @@ def _train_step(rows: Rows) -> Figure | None:
         return None
     names = [f"{row['recipe']}/{row['precision']}" for row in compared]
     colours = [BLUE if "bfloat16" in name else SKY for name in names]
-    figure = _bars(names, [row["ratio"] for row in compared], colours, "times as fast as PyTorch, bare training step")
-    figure.axes[0].axvline(1.0, color=VERMILION, linewidth=1.2)
+    figure, axes = _rows_of(names, "times as fast as PyTorch, bare training step")
+    axes.barh(range(len(names)), [row["ratio"] for row in compared], color=colours, height=0.66)
+    for place, row in enumerate(compared):
+        text = axes.text(row["ratio"] + 0.005, place, f"{row['ratio']:.2f}", va="center", fontsize=8.5)
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.0})  # legible over the line
+    axes.axvline(1.0, color=VERMILION, linewidth=1.2)
     return figure
 
 
 def _input(rows: Rows) -> Figure | None:
-    """Images a second of every feed but the stages', on a logarithmic scale: memory's own speed is far above."""
+    """Images per second of every loader, without the stages, on a logarithmic scale."""
     shown = [row for row in rows if row["unit"] == "images/s" and row["kind"] != "stage"]
     label = "images a second: the median of the rounds, and their spread"
     figure, axes = _rows_of([row["name"] for row in shown], label)
@@ -71,11 +64,11 @@ def _memory(rows: Rows) -> Figure | None:
     """Peak memory against augmented images: ours, and the study's array, measured or predicted."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.add_subplot(xlabel="augmented images an epoch", ylabel="memory at the peak (MiB)")
-    for peer, words, colour in ((None, "streamed (ours)", BLUE), ("study", "the study's", ORANGE)):
+    for peer, label, colour in ((None, "streamed (ours)", BLUE), ("study", "the study's", ORANGE)):
         points = [(row["views"], row) for row in rows if row["kind"] == "peak" and row.get("peer") == peer]
         if not points:
             continue
-        axes.plot([views for views, _ in points], [row["median"] for _, row in points], color=colour, label=words)
+        axes.plot([views for views, _ in points], [row["median"] for _, row in points], color=colour, label=label)
         for views, row in points:
             filled = colour if not row.get("predicted") else "white"
             axes.plot(views, row["median"], "o", color=colour, markerfacecolor=filled, markersize=7)
@@ -93,11 +86,11 @@ def _scaling(rows: Rows) -> Figure | None:
     figure = Figure(figsize=(9, 6.4), layout="constrained")
     grid = figure.subplots(2, 2, sharey="row", sharex="col")
     for column, (label, kind, varied) in enumerate(panels):
-        for cache, words, colour in (("memory", "cache in memory", BLUE), ("none", "no cache", ORANGE)):
-            found = [row for row in rows if row["kind"] == kind and row["cache"] == cache]
-            sizes = [row[varied] for row in found]
+        for cache, name, colour in (("memory", "cache in memory", BLUE), ("none", "no cache", ORANGE)):
+            measured = [row for row in rows if row["kind"] == kind and row["cache"] == cache]
+            sizes = [row[varied] for row in measured]
             for axes, key in zip(grid[:, column], ("median", "peak_mib"), strict=True):
-                axes.plot(sizes, [row[key] for row in found], "o-", color=colour, label=words if found else None)
+                axes.plot(sizes, [row[key] for row in measured], "o-", color=colour, label=name if measured else None)
         grid[1, column].set(xlabel=label, xscale="log")
     for axes, label in zip(grid[:, 0], ("images a second", "memory at the peak (MiB)"), strict=True):
         axes.set(ylabel=label, yscale="log")
@@ -105,15 +98,6 @@ def _scaling(rows: Rows) -> Figure | None:
         axes.grid()
     grid[0, 0].legend(loc="best")
     figure.suptitle("How the host's feed grows", x=0.01, ha="left")
-    return figure
-
-
-def _bars(names: Sequence[str], values: Sequence[float], colours: Sequence[str], label: str) -> Figure:
-    figure, axes = _rows_of(names, label)
-    axes.barh(range(len(names)), values, color=colours, height=0.66)
-    for place, value in enumerate(values):
-        words = axes.text(value + 0.005, place, f"{value:.2f}", va="center", fontsize=8.5)
-        words.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.0})  # over what else is drawn there
     return figure
 
 
@@ -126,3 +110,11 @@ def _rows_of(names: Sequence[str], label: str) -> tuple[Figure, Axes]:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
     return figure, axes
+
+
+PLOTS: dict[str, Callable[[Rows], Figure | None]] = {
+    "train_step": _train_step,
+    "input": _input,
+    "memory": _memory,
+    "scaling": _scaling,
+}

@@ -5,7 +5,7 @@ markdown_table.lines(columns, rows)
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 Row = TypeVar("Row")
@@ -28,15 +28,14 @@ class Column(Generic[Row]):
     is_optional: bool = False
 
 
-def field(
-    key: str, text: Callable[[Any], str] = str, heading: str = "", is_optional: bool = False
-) -> Column[Mapping[str, Any]]:
-    """A column of one field of mappings; the cell is empty where the field is missing or None."""
+def field(name: str, text: Callable[[Any], str] = str, heading: str = "", is_optional: bool = False) -> Column[Any]:
+    """A column of one attribute of the rows; the cell is empty where it is None."""
 
-    def cell(row: Mapping[str, Any]) -> str:
-        return "" if row.get(key) is None else text(row[key])
+    def cell(row: Any) -> str:
+        value = getattr(row, name)
+        return "" if value is None else text(value)
 
-    return Column(heading or key, cell, is_number=text is not str, is_optional=is_optional)
+    return Column(heading or name, cell, is_number=text is not str, is_optional=is_optional)
 
 
 def cells(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> list[list[str]]:

@@ -38,7 +38,7 @@ def test_training_steps_are_a_row_a_recipe():
     assert len(lines) == 4
 
 
-def test_feeds_are_ours_first_then_peers_with_the_ratio_then_ceilings():
+def test_loaders_are_ours_first_then_peers_with_the_ratio_then_ceilings():
     more, train = {"cpu_s_per_million": 1.234, "ceiling_share": 0.25}, "ours/train/{cache}/{batch_size}"
     rows = [
         row("ours/ceiling/{loader}", "ceiling", 8_000_000.0, loader="copy", **more),
@@ -48,7 +48,7 @@ def test_feeds_are_ours_first_then_peers_with_the_ratio_then_ceilings():
         row(train + "/threads_{threads}", "train", 1.0, cache="memory", batch_size=512, threads=1),
         row("ours/resident/{cache}", "resident", 700.0, cache="none"),
     ]
-    lines = benchmark_tables.feeds({"rows": rows})
+    lines = benchmark_tables.loaders({"rows": rows})
     assert [line.split(" | ")[0] for line in lines[2:]] == [
         "| ours, examples cached in memory (`--cache=memory`), batches of 512",
         "| ours, read and decoded every time (`--cache=none`), batches of 512",
@@ -83,7 +83,7 @@ def test_memory_has_what_did_not_fit_and_the_limits():
     for part in ("2 GiB", "trains on 15,360 of 60,000,000", "holds 40,000 and", "to 400,000"):
         assert part in two
     assert "1 GiB" in one
-    assert "dies with 60,000,000." in one
+    assert "dies with 60,000,000; " in one
     for part in ("100 epochs of 4,000 views", "8.0 KiB an epoch", "-1.0 to 20.0", "1,234 MiB"):
         assert part in leak
 
@@ -99,5 +99,5 @@ def test_all_rows_have_the_columns_that_any_row_has_and_the_ratios():
         "| ours/a | images/s | 1,234 | 1,111 | 1,358 | 1 | 0.1235 |",
         "| ours/b | images/s | 0.5 | 0.45 | 0.55 | 1 |  |",
         "",
-        "- 2.00x: ours/b beside ours/a",
+        "- 2.00x: ours/b relative to ours/a",
     ]

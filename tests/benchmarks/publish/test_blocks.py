@@ -9,7 +9,8 @@ from benchmarks.publish import blocks
 from pipeline.common import errors
 from tests.conftest import ROOT
 
-ROWS = [{"kind": "peak", "views": views, "median": 1000.0, "min": 999.0, "max": 1e3, "repeats": 3} for views in (7, 8)]
+FIGURES = {"unit": "MiB", "median": 1000.0, "min": 999.0, "max": 1e3, "repeats": 3}
+ROWS = [{"name": f"ours/peak/{views}", "kind": "peak", "views": views, **FIGURES} for views in (7, 8)]
 PAGE = "before\n<!-- memory -->\nan old table\n<!-- end -->\nafter\n"
 
 
@@ -32,7 +33,7 @@ def test_table_is_put_in_the_place_of_the_old_one_and_nothing_else_changes(check
 
 
 def test_unknown_block_is_refused_with_the_known_ones(checkout):
-    with pytest.raises(errors.FailedError, match=r"<!-- memmory -->.*training steps, feeds, memory"):
+    with pytest.raises(errors.FailedError, match=r"<!-- memmory -->.*training steps, loaders, memory"):
         blocks.with_blocks(PAGE.replace("memory", "memmory"), checkout)
 
 

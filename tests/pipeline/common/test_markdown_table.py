@@ -1,5 +1,7 @@
 """A table's cells come from its columns."""
 
+import types
+
 from pipeline.common import markdown_table
 from pipeline.common.markdown_table import Column
 
@@ -23,7 +25,8 @@ def test_optional_column_without_a_text_is_left_out():
     assert markdown_table.cells(COLUMNS, [7]) == [["name", "double"], ["7", "14"]]
 
 
-def test_field_that_a_row_lacks_is_an_empty_cell():
+def test_field_that_is_none_is_an_empty_cell():
     column = markdown_table.field("rate", "{:.1f}".format, "images/s")
-    assert markdown_table.cells([column], [{"rate": 2.04}, {"rate": None}, {}]) == [["images/s"], ["2.0"], [""], [""]]
+    rows = [types.SimpleNamespace(rate=rate) for rate in (2.04, None)]
+    assert markdown_table.cells([column], rows) == [["images/s"], ["2.0"], [""]]
     assert column.is_number
