@@ -81,6 +81,12 @@ def _prepare_cifar100(source: SourceConfig, url: str, spec: records.Spec) -> Non
         _compare_with_prepared(source, spec)
         return
     local = _read_archive(source, spec) if source.archive else None
+
+    def build(staged: pathlib.Path) -> Any:
+        from pipeline.datasets import cifar100
+
+        return cifar100.Cifar100(data, data_dir=staged)
+
     with prepared.lock(source.data_dir):
         if prepared.is_prepared(source.data_dir, CIFAR100):
             _compare_with_prepared(source, spec)
@@ -88,26 +94,22 @@ def _prepare_cifar100(source: SourceConfig, url: str, spec: records.Spec) -> Non
         with prepared.staging(source.data_dir) as staged:
             data = local or _download(url, staged, spec)
             origin = {"how": "archive", "path": str(data.path.absolute())} if local else {"how": "download", "url": url}
-            _write_cifar100(data, staged, source.data_dir, {**origin, **_provenance(data, spec)})
+            _write(build, staged, source.data_dir, CIFAR100, {**origin, **_provenance(data, spec)})
 
 
 def _prepare_shapes(data_dir: str, dataset: str) -> None:
+    def build(staged: pathlib.Path) -> Any:
+        from pipeline.datasets.shapes100 import builder as shapes100
+
+        builders = {"shapes100": shapes100.Shapes100, "shapes100_tiny": shapes100.Shapes100Tiny}
+        return builders[dataset](data_dir=staged)
+
     if prepared.is_prepared(data_dir, dataset):
         _log(f"{dataset} is already prepared in {prepared.folder(data_dir, dataset)}")
         return
-    with prepared.lock(data_dir):
-        if prepared.is_prepared(data_dir, dataset):
-            _log(f"{dataset} was prepared meanwhile in {prepared.folder(data_dir, dataset)}")
-            return
-        with prepared.staging(data_dir) as staged:
+    with prepared.lock(data_dir), prepared.staging(data_dir) as staged:
+        if not prepared.is_prepared(data_dir, dataset):  # by another process, while this one waited
             _log(f"generating {dataset}")
-
-            def build() -> Any:
-                from pipeline.datasets.shapes100 import builder as shapes100
-
-                builders = {"shapes100": shapes100.Shapes100, "shapes100_tiny": shapes100.Shapes100Tiny}
-                return builders[dataset](data_dir=staged)
-
             _write(build, staged, data_dir, dataset, {"how": "generated"})
 
 
@@ -140,17 +142,12 @@ def _provenance(data: archive.Archive, spec: records.Spec) -> dict[str, Any]:
     }
 
 
-def _write_cifar100(data: archive.Archive, staged: pathlib.Path, data_dir: str, provenance: dict[str, Any]) -> None:
-    def build() -> Any:
-        from pipeline.datasets import cifar100
-
-        return cifar100.Cifar100(data, data_dir=staged)
-
-    _write(build, staged, data_dir, CIFAR100, provenance)
-
-
 def _write(
-    build: Callable[[], Any], staged: pathlib.Path, data_dir: str, dataset: str, provenance: dict[str, Any]
+    build: Callable[[pathlib.Path], Any],
+    staged: pathlib.Path,
+    data_dir: str,
+    dataset: str,
+    provenance: dict[str, Any],
 ) -> None:
     """Write a data set with TFDS into `staged`, and publish it."""
     app.load_tensorflow()
@@ -161,7 +158,7 @@ def _write(
     # TFDS prints the staging folder on stdout.
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            builder = build()
+            builder = build(staged)
             builder.download_and_prepare()
     except OSError as error:
         raise errors.FailedError(f"{dataset} cannot be written to {data_dir}: {error}") from error

@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 from models.config.renamed import renamed
+from pipeline.common import durations
 from pipeline.common.config import as_text
 
 REAL_DATASET = "cifar100"
@@ -66,7 +67,8 @@ def costs(report: dict[str, Any]) -> list[ReportItem]:
     """Time, memory and arithmetic of the training, its precision and the model's size."""
     seconds = report["train_seconds"]
     epochs = "1 epoch" if report["epochs"] == 1 else f"{report['epochs']:g} epochs"
-    length = f"{_hours_and_minutes(seconds)}{epochs}, {report['steps']:,} steps"
+    rounded = f"{durations.in_words(seconds)}, " if seconds >= 90 else ""
+    length = f"{rounded}{epochs}, {report['steps']:,} steps"
     return [
         ReportItem("Training time", f"{seconds:,.1f}", "s", length),
         ReportItem("Throughput", brief(report["examples_per_second"]), "images/s"),
@@ -120,10 +122,3 @@ def own_coarse_key(report: dict[str, Any]) -> str:
     chosen, other = (head, summed) if report["coarse_source"] == "head" else (summed, head)
     # A model with a single head has one of the two, whatever its preset chose for two heads.
     return other if report[chosen] is None and report[other] is not None else chosen
-
-
-def _hours_and_minutes(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 2:
-        return ""
-    return f"{minutes // 60} h {minutes % 60} min, " if minutes >= 60 else f"{minutes} min, "

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from models.reporting import figures
+from pipeline.common import durations
 from tuning.sessions.page import told
 from tuning.sessions.session import COMPLETED, Session, ranked
-from tuning.studies.progress import in_words
 
 REFRESH_SECONDS = 1.0
 SHOWN_TRIALS = 10
@@ -87,7 +87,9 @@ class SessionProgress:
             table.add_row("", trial_id, *["running", "", "", "", ""], told({"hyperparameters": hyperparameters}))
         num_failed = len(records) - len(best)
         words = f"{len(best)} trials completed, {num_failed} failed, {len(self._running)} running; "
-        return Group(table, Text(words + f"this call has taken {in_words(time.perf_counter() - self._began)}"))
+        return Group(
+            table, Text(words + f"this call has taken {durations.in_words(time.perf_counter() - self._began)}")
+        )
 
 
 def outcome(record: dict[str, Any]) -> str:

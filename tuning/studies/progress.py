@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from models.reporting import figures
+from pipeline.common import durations
 from tuning.studies.design import METRICS, num_steps
 from tuning.studies.folder import FINISHED, StudyFolder
 from tuning.studies.report import metric
@@ -142,15 +143,7 @@ def time_left(
     for job, share in pending:
         own = [result["wall_seconds"] for result in finished if result["variant"] == job.label]
         seconds += share * (sum(own) / len(own) if own else num_steps(job) * seconds_a_step)
-    return f"about {in_words(seconds / min(num_workers, len(pending)))} left"
-
-
-def in_words(seconds: float) -> str:
-    """`40 s`, `12 min`, `2 h 5 min`."""
-    minutes = round(seconds / 60)
-    if minutes < 2:
-        return f"{seconds:.0f} s"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    return f"about {durations.in_words(seconds / min(num_workers, len(pending)))} left"
 
 
 def _title(job: TrainingJob) -> str:

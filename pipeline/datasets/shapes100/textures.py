@@ -5,6 +5,7 @@ under the accent, which lies below the ink. Lengths are in pixels; `period` [N, 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -197,38 +198,6 @@ def dots_two_toned(x: Plane, y: Plane, period: Plane) -> Coverages:
     return coverage(_spots(x, y, wide) - radius), coverage(_spots(x + wide / 2, y + wide / 2, wide) - radius)
 
 
-TEXTURES: dict[str, dict[str, Texture]] = {
-    "checks": {
-        "argyle": checks_argyle,
-        "bricks": checks_bricks,
-        "gingham": checks_gingham,
-        "grid": checks_grid,
-        "plain": checks_plain,
-    },
-    "dots": {
-        "crossed": dots_crossed,
-        "hollow": dots_hollow,
-        "mixed": dots_mixed,
-        "rows": dots_rows,
-        "two_toned": dots_two_toned,
-    },
-    "stripes": {
-        "dashed": stripes_dashed,
-        "even": stripes_even,
-        "paired": stripes_paired,
-        "thin": stripes_thin,
-        "three_toned": stripes_three_toned,
-    },
-    "waves": {
-        "braided": waves_braided,
-        "round": waves_round,
-        "scaled": waves_scaled,
-        "stepped": waves_stepped,
-        "zigzag": waves_zigzag,
-    },
-}
-
-
 # ---- fills of a silhouette; `distance` is that to its outline, in pixels
 
 
@@ -259,10 +228,12 @@ def fill_spotted(distance: Plane, x: Plane, y: Plane, period: Plane) -> Coverage
     return inside * coverage(_spots(x, y, period) - period * 0.29), inside
 
 
-FILLS: dict[str, Fill] = {
-    "haloed": fill_haloed,
-    "outlined": fill_outlined,
-    "solid": fill_solid,
-    "spotted": fill_spotted,
-    "striped": fill_striped,
+def _functions(prefix: str) -> dict[str, Any]:
+    """The functions above whose names begin with `prefix`, by the rest of their names."""
+    return {name.removeprefix(prefix): value for name, value in globals().items() if name.startswith(prefix)}
+
+
+TEXTURES: dict[str, dict[str, Texture]] = {
+    family: _functions(f"{family}_") for family in ("checks", "dots", "stripes", "waves")
 }
+FILLS: dict[str, Fill] = _functions("fill_")
