@@ -1,4 +1,4 @@
-"""Files that appear whole: written beside their place, and put there by one rename."""
+"""Files replaced atomically: written as a temporary file, which is then renamed."""
 
 import contextlib
 import json

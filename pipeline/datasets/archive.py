@@ -94,15 +94,15 @@ _Files = dict[pathlib.PurePosixPath, bytes]
 
 def _read_folder(path: pathlib.Path, spec: records.Spec) -> _Files:
     """The files of an extracted folder, or of the folder inside it, as other libraries leave it."""
-    found = [
+    present = [
         pathlib.PurePosixPath(folder, name)
         for folder in (".", BINARY_FORM, PYTHON_FORM)
         for name in sorted(_KNOWN)
         if (path / folder / name).is_file()  # neither a folder nor a pipe
     ]
-    form, folder = _find_form(found)
+    form, folder = _find_form(present)
     files: _Files = {}
-    for relative in found:
+    for relative in present:
         if relative.parent == folder and relative.name in (*_REQUIRED[form], *_NAMES[form]):
             _check_size(str(relative), (path / relative).stat().st_size, relative.name, spec)
             files[relative] = (path / relative).read_bytes()

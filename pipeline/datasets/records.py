@@ -17,7 +17,7 @@ ROW_BYTES = 2 + PIXELS
 
 
 class RecordsError(ValueError):
-    """The data are not CIFAR-100: the value found, and the value expected."""
+    """The data are not CIFAR-100: the wrong value, and the expected one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,10 +175,10 @@ def _check_labels(split: str, records: Records) -> None:
             raise RecordsError(f"record {index} of {split} has {kind} label {values[index]}; expected 0 to {limit - 1}")
     expected = np.array(labels.FINE_TO_COARSE, np.uint8)[records.fine]
     for index in np.flatnonzero(records.coarse != expected)[:1]:
-        fine, found, right = (int(values[index]) for values in (records.fine, records.coarse, expected))
+        fine, coarse, right = (int(values[index]) for values in (records.fine, records.coarse, expected))
         raise RecordsError(
-            f"record {index} of {split} has fine label {fine} ({labels.FINE_NAMES[fine]}) with coarse label {found} "
-            f"({labels.COARSE_NAMES[found]}); expected {right} ({labels.COARSE_NAMES[right]})"
+            f"record {index} of {split} has fine label {fine} ({labels.FINE_NAMES[fine]}) with coarse label {coarse} "
+            f"({labels.COARSE_NAMES[coarse]}); expected {right} ({labels.COARSE_NAMES[right]})"
         )
 
 

@@ -54,13 +54,13 @@ def choose(config: SourceConfig, seed: int, columns: int) -> Examples:
     opened = OpenedData(DataConfig(dataset=config.dataset, data_dir=config.data_dir, num_validation=0))
     names = opened.label_names["fine"]
     classes = sorted(range(len(names)), key=lambda number: seeds.derive(seed, "gallery", number))[:columns]
-    found: dict[int, dict[str, Any]] = {}
+    first: dict[int, dict[str, Any]] = {}
     examples = opened.examples("train").unbatch()
     for example in examples.filter(lambda example: tf.reduce_any(example["fine"] == classes)).as_numpy_iterator():
-        found.setdefault(int(example["fine"]), example)
-        if len(found) == columns:
+        first.setdefault(int(example["fine"]), example)
+        if len(first) == columns:
             break
-    images = np.stack([found[number]["image"] for number in classes])
+    images = np.stack([first[number]["image"] for number in classes])
     return Examples(images, tuple(names[number].replace("_", " ") for number in classes))
 
 
