@@ -60,12 +60,12 @@ class Steps:
         self, data: DataConfig, train: TrainConfig, num_steps: int, model: "keras.Model | None" = None
     ) -> None:
         from models import classifier
-        from models.optimizers import build as optimizers
+        from models.optimizers.build import build_optimizer
         from models.training.step import TrainStep
 
         self.model = model or classifier.build(train)
         self._num_steps, self._batch_size = num_steps, data.batch_size
-        optimizer = optimizers.build(train, self.model.trainable_variables)
+        optimizer = build_optimizer(train, self.model.trainable_variables)
         full_size = dataclasses.replace(data, resolutions=())
         self._step = TrainStep(self.model, optimizer, full_size, train, total_steps=1_000_000)
 

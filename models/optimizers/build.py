@@ -8,7 +8,9 @@ from models.optimizers.families import OPTIMIZERS
 NO_WEIGHT_DECAY = ("bias", "gamma", "beta")
 
 
-def build(config: OptimizationConfig, trainable_variables: list[keras.Variable]) -> keras.optimizers.Optimizer:
+def build_optimizer(
+    config: OptimizationConfig, trainable_variables: list[keras.Variable]
+) -> keras.optimizers.Optimizer:
     """The optimizer of a configuration, its slots made, so that a checkpoint can fill them.
 
     Under mixed_float16 it is wrapped for dynamic loss scaling (Micikevicius et al. 2018): from 2^15, halved when a

@@ -8,7 +8,7 @@ import keras
 from models import classifier
 from models.config.training import TrainConfig
 from models.layers import whitening
-from models.optimizers import build as optimizers
+from models.optimizers.build import build_optimizer
 from models.runs import checkpoints, saved_model, warm_start
 from models.runs.folder import RunFolder
 from models.runtime import device
@@ -28,7 +28,7 @@ class TrainState:
 
     def __init__(self, opened: OpenedData, config: TrainConfig, total_steps: int, folder: RunFolder | None) -> None:
         self.model = classifier.build(config)
-        self.optimizer = self.model.optimizer = optimizers.build(config, self.model.trainable_variables)
+        self.optimizer = self.model.optimizer = build_optimizer(config, self.model.trainable_variables)
         self.step = TrainStep(self.model, self.optimizer, opened.config, config, total_steps)
         self._folder = folder
         restored = folder and checkpoints.restore(folder.checkpoint, self._variables())

@@ -28,7 +28,7 @@ from models.architectures.fields import ACTIVATIONS
 from models.config.training import TrainConfig
 from models.layers import whitening
 from models.layers.batch_norm import FusedBatchNormalization
-from models.optimizers import build as optimizers
+from models.optimizers.build import build_optimizer
 from models.reporting import flops
 from pipeline.batches import OpenedData
 from pipeline.common import config, errors
@@ -394,7 +394,7 @@ def weights_of(model: keras.Model) -> dict[str, list[np.ndarray]]:
 def test_twins_train_as_ours_do(peer, values, size, tolerance):
     train = TrainConfig(precision="float32", schedule="constant", learning_rate=0.02, weight_decay=0.1, **values)
     model, batch = classifier.build(train), random_batch(size)
-    optimizer = optimizers.build(train, model.trainable_variables)
+    optimizer = build_optimizer(train, model.trainable_variables)
     before = weights_of(model)
     theirs, their_weights = peer._process.submit(torch_twins.trained, train, batch, before, 2).result()
     for their_loss in theirs:

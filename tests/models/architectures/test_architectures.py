@@ -13,8 +13,8 @@ from models.config.presets import preset
 from models.config.training import TrainConfig
 from models.layers.batch_norm import FusedBatchNormalization
 from models.layers.dirac import DiracInitializer
-from models.optimizers import build as optimizers
 from models.optimizers import newton_schulz
+from models.optimizers.build import build_optimizer
 from models.reporting import flops
 from models.runtime import precision
 from models.training.step import TrainStep
@@ -494,7 +494,7 @@ def test_every_network_trains_a_step_in_bfloat16(architecture):
     }
     train = TrainConfig(**values)
     model = classifier.build(train)
-    optimizer = optimizers.build(train, model.trainable_variables)
+    optimizer = build_optimizer(train, model.trainable_variables)
     step = TrainStep(model, optimizer, DataConfig(augmentation="none"), train, total_steps=2)
     before = [variable.numpy() for variable in model.trainable_variables]
     batch = {

@@ -6,7 +6,7 @@ import pytest
 
 from models import classifier
 from models.config.training import TrainConfig
-from models.optimizers import build as optimizers
+from models.optimizers.build import build_optimizer
 from models.optimizers.families import OPTIMIZERS
 from models.runs import checkpoints
 from models.training.step import TrainStep
@@ -32,7 +32,7 @@ def tiny(optimizer: str, **values) -> tuple[keras.Model, keras.optimizers.Optimi
         }
     )
     model = classifier.build(config)
-    built = optimizers.build(config, model.trainable_variables)
+    built = build_optimizer(config, model.trainable_variables)
     return model, built, TrainStep(model, built, DataConfig(augmentation="none"), config, total_steps=100)
 
 
@@ -79,7 +79,7 @@ def test_weight_decay_moves_kernels_alone(name):
     names = ("kernel", "bias", "gamma", "beta")
     variables = [keras.Variable(np.ones((2, 3) if kind == "kernel" else 3, np.float32), name=kind) for kind in names]
     config = TrainConfig(optimizer=name, learning_rate=0.1, weight_decay=0.5)
-    optimizer = optimizers.build(config, variables)
+    optimizer = build_optimizer(config, variables)
     before = [variable.numpy() for variable in variables]
     optimizer.apply([keras.ops.zeros_like(variable) for variable in variables], variables)
     moved = {kind for kind, value, one in zip(names, before, variables, strict=True) if (one.numpy() != value).any()}
@@ -89,8 +89,8 @@ def test_weight_decay_moves_kernels_alone(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_float16_wraps_every_optimizer_for_loss_scaling(name):
     variables = [keras.Variable(np.ones(3, np.float32))]
-    plain = optimizers.build(TrainConfig(optimizer=name), variables)
-    wrapped = optimizers.build(TrainConfig(optimizer=name, precision="mixed_float16"), variables)
+    plain = build_optimizer(TrainConfig(optimizer=name), variables)
+    wrapped = build_optimizer(TrainConfig(optimizer=name, precision="mixed_float16"), variables)
     assert isinstance(wrapped, keras.optimizers.LossScaleOptimizer)
     assert type(wrapped.inner_optimizer) is type(plain)
 
@@ -98,6 +98,6 @@ def test_float16_wraps_every_optimizer_for_loss_scaling(name):
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer_is_the_one_of_that_name_at_the_configurations_rate(name):
     config = TrainConfig(optimizer=name, learning_rate=0.25)
-    optimizer = optimizers.build(config, [keras.Variable(np.ones(3, np.float32))])
+    optimizer = build_optimizer(config, [keras.Variable(np.ones(3, np.float32))])
     assert type(optimizer).__name__.removeprefix("Fused").lower() == name
     assert float(optimizer.learning_rate) == 0.25
