@@ -75,3 +75,17 @@ def test_results_are_those_of_benchmarks():
     assert {"train_step", "startup"} <= names
     assert not {"schema", "quick-cifar100"} & names
     assert json.loads((ROOT / blocks.RESULTS / "quick-cifar100.json").read_text())
+
+
+@pytest.mark.parametrize("page", blocks.PAGES)
+def test_links_and_imports_of_a_page_exist(page):
+    path = ROOT / page
+    text = path.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    assert links
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    for module, names in re.findall(r"^ *from ((?:pipeline|models|tuning)[\w.]*) import ([\w, ]+)", text, re.MULTILINE):
+        source = ROOT.joinpath(*module.split("."))
+        for name in names.split("#")[0].split(","):
+            is_module = (source / f"{name.strip()}.py").exists() or (source / name.strip()).is_dir()
+            assert is_module or re.search(rf"\b{name.strip()}\b", source.with_suffix(".py").read_text())
