@@ -146,15 +146,15 @@ def test_interrupted_run_ends_with_three_and_says_how_to_go_on(tiny_data_dir, tm
     [
         ("models.train", ["--epochs=-1"], "epochs=-1.0: expected at least 0.001"),
         ("models.train", ["--preset=quik"], "did you mean 'quick'?"),
-        ("models.train", ["--epoch=1"], "Unknown command line flag 'epoch'"),
-        ("models.train", ["--learning_rate=x"], "expected a number, got: 'x'"),
-        ("tuning.study", ["--study=pooling", "--repeats=two"], "expected a whole number, got: 'two'"),
-        ("models.train", ["--batch_size=2.5"], "--batch_size=2.5"),
-        ("models.train", ["quick"], "unexpected argument 'quick'"),
-        ("models.train", ["--config=/none.json"], "--config=/none.json"),
-        ("models.evaluate", [], "run_dir is missing"),
+        ("models.train", ["--epoch=1"], "'epoch'"),
+        ("models.train", ["--learning_rate=x"], "'x'"),
+        ("tuning.study", ["--study=pooling", "--repeats=two"], "'two'"),
+        ("models.train", ["--batch_size=2.5"], "batch_size=2.5"),
+        ("models.train", ["quick"], "'quick'"),
+        ("models.train", ["--config=/none.json"], "config=/none.json"),
+        ("models.evaluate", [], "run_dir"),
         ("models.evaluate", ["--run_dir=/none"], "run_dir=/none"),
-        ("models.evaluate", ["--split=train"], "--split=train"),
+        ("models.evaluate", ["--split=train"], "split=train"),
         ("pipeline.prepare", ["--dataset=cifar10"], "dataset='cifar10': expected one of"),
     ],
 )
@@ -180,8 +180,9 @@ def test_precedence_is_preset_then_file_then_flag(tiny_data_dir, tmp_path):
     assert (used["learning_rate"], used["batch_size"]) == (0.01, 60)  # the file over the preset, the flag over the file
     mixed = call("models.train", f"--config={saved}", "--preset=quick")
     assert mixed.returncode == 2
-    assert "--config" in mixed.stderr
-    assert "--preset" in mixed.stderr
+    assert mixed.stderr.startswith("error: preset='quick'")
+    assert f"config={saved}" in mixed.stderr
+    assert "'linear'" in mixed.stderr
 
 
 def test_finished_run_needs_no_data_to_say_so(finished, tmp_path):
