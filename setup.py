@@ -38,7 +38,7 @@ setup(
     ],
     extras_require={
         "test": TEST,
-        "dev": [*TEST, "ruff>=0.14", "mypy>=1.18"],
+        "dev": [*TEST, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4.0"],
         "peers": [
             "torch>=2.9",
             "torchvision>=0.24",
