@@ -89,3 +89,10 @@ def test_links_and_imports_of_a_page_exist(page):
         for name in names.split("#")[0].split(","):
             is_module = (source / f"{name.strip()}.py").exists() or (source / name.strip()).is_dir()
             assert is_module or re.search(rf"\b{name.strip()}\b", source.with_suffix(".py").read_text())
+
+
+def test_names_of_committed_rows_follow_from_their_fields():
+    for document in blocks.read_results(ROOT / blocks.RESULTS).values():
+        for row in document["rows"]:
+            parts = [row[field] for field in ("peer", "transforms", "precision", "metric") if field in row]
+            assert all(part in row["name"] for part in parts), row
