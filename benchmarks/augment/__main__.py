@@ -3,24 +3,24 @@
     python -m benchmarks.augment --out=FILE.json
     python -m benchmarks.augment --sets=original,flip_shift,CutMix
 
-Rows: `ours/WHAT`; `peer/NAME/WHAT` with how many times as fast ours is; `ours/quick_step` and what flips and shifts are
-of it. All sides turn the same uint8 batch into float32 images of 0 to 255, each image by its own draws. A round goes
-through all names, so that the spread of each has in it what the machine did in all that time.
+Rows: `ours/WHAT`; `peer/NAME/WHAT` with the ratio of ours to it; `ours/quick_step` and the share of it that flips and
+shifts take. All cases turn the same uint8 batch into float32 images of 0 to 255, with separate draws for each image. A
+round goes through all names, so that the spread of each covers the same time.
 
-Peers, in the fastest form that we know of. A row's `work` says `equal` or `nearest`:
+Peers, in the fastest form that we know of. A row's `work` is `equal` or `nearest`:
   keras_layers         Keras's layers one after the other in one tf.function, compiled by XLA where XLA can.
                        Equal: flips, Rotation, Zoom, Translation, MixUp, Grayscale. Nearest: Shift, Crop and the sets
-                       with them (RandomTranslation by the nearest whole pixel; it reflects with the border repeated),
+                       with them (RandomTranslation to the nearest whole pixel; it reflects with the border repeated),
                        Cutout and RandomErasing (boxes drawn otherwise), Shear (about a corner), ChannelShift and the
-                       study's sets (RandomBrightness clips to 0 to 255, not to the image's own range), CutMix (boxes
-                       that are never cut off), ColorJitter, RandAugment (one choice of operations a batch), AugMix (one
-                       choice for ever, made when it is traced), AlternatingFlip (a plain flip).
-  ImageDataGenerator   Equal to the study's: it is what the study ran. On the host, image by image.
+                       original study's sets (RandomBrightness clips to 0 to 255, not to the range of the image), CutMix
+                       (boxes that are never cut off), ColorJitter, RandAugment (one choice of operations a batch),
+                       AugMix (one choice, made when it is traced), AlternatingFlip (a plain flip).
+  ImageDataGenerator   Equal to the original study's set, which it was. On the host, image by image.
   torchvision          Its transforms draw once a batch, so a DataLoader runs them image by image, in this process.
-                       Nearest: one zoom for both axes, black corners, brightness times a factor, rounded to uint8. Of
+                       Nearest: one zoom for both axes, black corners, brightness times a factor, rounded to uint8. In
                        the extra `peers`; left out where it is not installed.
-  torchvision_workers  The same in a process for each CPU.
-What the last three make stays on the host; on a machine with a GPU, ours and Keras's layers run there.
+  torchvision_workers  The same with a worker process for each CPU.
+The images of the last three stay on the host; on a machine with a GPU, ours and Keras's layers run there.
 """
 
 import dataclasses
@@ -80,10 +80,5 @@ def main() -> None:
             progress.update(task, advance=1, refresh=True)
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

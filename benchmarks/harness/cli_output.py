@@ -68,7 +68,7 @@ def _check_writable(path: pathlib.Path) -> None:
     reason = "it is a folder" if path.is_dir() else ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):  # the permissions alone do not tell
+        with tempfile.TemporaryFile(dir=path.parent):  # permissions are not enough to know
             pass
     except OSError as error:
         reason = error.strerror or str(error)

@@ -9,16 +9,16 @@ Number = TypeVar("Number", int, float)
 
 
 def parse(flag: str, texts: list[str], kind: type[Number], example: str) -> tuple[Number, ...]:
-    """The numbers of a flag, each once, in the order given.
+    """The numbers of a flag, each once, in their order.
 
     Raises:
-      errors.BadArgumentError: there is none, or one is no finite number of that kind above 0.
+      errors.BadArgumentError: there is no number, or one is not finite, not of that kind or not above 0.
     """
     try:
-        found = tuple(dict.fromkeys(kind(text) for text in texts))
+        numbers = tuple(dict.fromkeys(kind(text) for text in texts))
     except ValueError:
-        found = ()
-    if not found or not all(0 < number < math.inf for number in found):
-        numbers = "whole numbers" if kind is int else "numbers"
-        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected {numbers} above 0, such as {example}")
-    return found
+        numbers = ()
+    if not numbers or not all(0 < number < math.inf for number in numbers):
+        expected = "whole numbers" if kind is int else "numbers"
+        raise errors.BadArgumentError(f"{flag}={','.join(texts)}: expected {expected} above 0, such as {example}")
+    return numbers

@@ -16,7 +16,7 @@ from benchmarks.harness.timing import Timing, ratio
 from models.reporting.table import wide_console
 from pipeline.common import app, files
 
-# Columns of the table beside the figures, where rows have them: heading and format.
+# Further columns of the table, where rows have them: heading and format.
 COLUMNS = {
     "ceiling_share": ("of the\nceiling", "{:.1%}"),
     "cpu_s_per_million": ("CPU s a\nmillion", "{:,.2f}"),
@@ -27,49 +27,33 @@ COLUMNS = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row(Labels):
-    """What was measured and its figures; a figure that a row does not have is None.
-
-    Attributes:
-      unit: of `median`, `min` and `max`, which are over `repeats` measurements.
-      first_call_s: seconds of the first call, tracing included.
-      ratio: how many times the second row of `ratio_of` the first one is: the median of the rounds' ratios.
-      mean, standard_deviation: over the seeds of a recipe.
-      limit: that the median may not cross.
-      ceiling_share: of the machine's ceiling, 0 to 1.
-      cpu_s_per_million: CPU seconds a million images.
-      peak_mib, median_mib: resident memory.
-      work: "equal" or "nearest": how a peer's work compares with ours.
-      xla: whether XLA compiles all of a peer.
-      version: of the peer's library.
-      shape: of the ceiling's best convolution.
-      predicted: whether the figure was computed, since it does not fit into the machine.
-    """
+    """What was measured and its figures; a figure that a row does not have is None."""
 
     unit: str
     median: float
     min: float
     max: float
-    repeats: int
-    first_call_s: float | None = None
-    ratio: float | None = None
+    repeats: int  # measurements that `median`, `min` and `max` are over
+    first_call_s: float | None = None  # seconds of the first call, tracing included
+    ratio: float | None = None  # of the first row of `ratio_of` to the second one: the median of the rounds' ratios
     ratio_of: Sequence[str] | None = None
-    mean: float | None = None
+    mean: float | None = None  # over the seeds of a recipe
     standard_deviation: float | None = None
-    limit: float | None = None
+    limit: float | None = None  # that the median may not cross
     steps_per_s: float | None = None
     tflops: float | None = None
-    ceiling_share: float | None = None
-    cpu_s_per_million: float | None = None
-    peak_mib: float | None = None
+    ceiling_share: float | None = None  # of the machine's ceiling, 0 to 1
+    cpu_s_per_million: float | None = None  # CPU seconds for a million images
+    peak_mib: float | None = None  # resident memory
     median_mib: float | None = None
     processes: int | None = None
     trials: int | None = None
     epochs: int | None = None
-    work: str | None = None
-    xla: bool | None = None
-    version: str | None = None
-    shape: str | None = None
-    predicted: bool | None = None
+    work: str | None = None  # "equal" or "nearest": how a peer's work compares with ours
+    xla: bool | None = None  # whether XLA compiles all of a peer
+    version: str | None = None  # of the peer's library
+    shape: str | None = None  # of the ceiling's best convolution
+    predicted: bool | None = None  # computed, since it does not fit into the machine
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Row":
@@ -82,7 +66,7 @@ class Row(Labels):
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {name: value for name, value in fields.items() if value is not None}
 
-    def beside(self, base: "Row", times: float) -> "Row":
+    def compared_with(self, base: "Row", times: float) -> "Row":
         """The same row with its ratio to another one."""
         return dataclasses.replace(self, ratio=round(times, 3), ratio_of=[self.name, base.name])
 

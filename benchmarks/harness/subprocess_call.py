@@ -1,117 +1,98 @@
-"""A measurement in a process of its own: its memory is its alone, and what ends it ends nothing else.
+"""Child processes of a measurement: calls with a memory of their own, and commands that do not outlive their context.
 
-    said = subprocess_call.call(cases.ours, {"views": 60_000_000, "max_steps": 200, ...})
-    said = subprocess_call.call_within(2.0, cases.ours, {"views": 60_000_000, "max_steps": 200, ...})
-
-The process says in its last line what its function returned, as JSON, or nothing where memory ended it.
+report = subprocess_call.call(cases.ours, views=60_000_000, max_steps=200)
+report = subprocess_call.call_within(2.0, cases.ours, views=60_000_000, max_steps=200)   # None: out of memory
 """
 
-import importlib
-import json
-import resource
-import signal
+import contextlib
+import functools
+import os
 import subprocess
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pipeline.common import errors
+from pipeline.common import app, errors
+from tuning.workers.worker_process import RemoteCallError, WorkerDiedError, WorkerError, run_in_subprocess
 
-GIB = 2**30
 Function = Callable[..., dict[str, Any]]
-PROGRAM = "import sys; from benchmarks.harness import subprocess_call; subprocess_call.serve(*sys.argv[1:])"
-# How Python, C++, the kernel, TensorFlow and oneDNN say that there is not enough memory.
+# What Python, C++, the kernel, TensorFlow and oneDNN write when there is not enough memory.
 OUT_OF_MEMORY = (
     *("MemoryError", "bad_alloc", "Cannot allocate memory", "ResourceExhausted", "RESOURCE_EXHAUSTED", "OOM"),
     *("could not create a primitive", "could not create a memory"),
 )
 
 
-def call(function: Function, given: dict[str, Any]) -> dict[str, Any]:
-    """Call a function in a process of its own.
+def call(function: Function, **arguments: Any) -> dict[str, Any]:
+    """Call a function in a process of its own, which has TensorFlow loaded.
 
     Args:
-      function: of a module's top level, with JSON's types as its arguments and a dictionary of them as its result.
-      given: its arguments.
-
-    Returns:
-      What it returned.
+      function: importable by name.
+      **arguments: of the function.
 
     Raises:
       errors.FailedError: it failed, or its process died.
     """
-    done = _run(function, given, 0.0)
-    if done.returncode:
-        raise _failed(function, done)
-    return _result(done)
+    try:
+        return run_in_subprocess(_quietly, functools.partial(function, **arguments))
+    except WorkerError as error:
+        raise _failed(function, error) from error
 
 
-def call_within(limit_gib: float, function: Function, given: dict[str, Any]) -> dict[str, Any] | None:
-    """As `call`, with a limit of the process's data (RLIMIT_DATA: one of its addresses would end TensorFlow itself).
+def call_within(limit_gib: float, function: Function, **arguments: Any) -> dict[str, Any] | None:
+    """As `call`, with a limit of the process's data; None where the process ran out of memory."""
+    try:
+        return run_in_subprocess(_quietly, functools.partial(function, **arguments), memory_limit_gib=limit_gib)
+    except WorkerDiedError:
+        return None
+    except RemoteCallError as error:
+        if any(text in f"{error} {error.trace}" for text in OUT_OF_MEMORY):
+            return None
+        raise _failed(function, error) from error
 
-    Args:
-      limit_gib: of its data.
-      function: as in `call`.
-      given: as in `call`.
 
-    Returns:
-      What it returned; None where it died of the limit.
+@contextlib.contextmanager
+def started(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A context of a command that runs; at its end the process has ended, killed if need be.
+
+    So whatever ends the context, a Ctrl-C say, the process writes no more where its files are removed.
+    """
+    process = subprocess.Popen(command, text=True, **options)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+
+def run(title: str, command: Sequence[str], timeout: float | None = None) -> None:
+    """Run a command to its end.
 
     Raises:
-      errors.FailedError: it failed of something else.
+      errors.FailedError: it failed; the message has its title and the last line that it wrote.
     """
-    done = _run(function, given, limit_gib)
-    if not done.returncode:
-        return _result(done)
-    if done.returncode < 0 or any(words in done.stderr for words in OUT_OF_MEMORY):
-        return None
-    raise _failed(function, done)
+    with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        _, stderr = process.communicate(timeout=timeout)
+    if process.returncode:
+        raise errors.FailedError(f"{title}: exit code {process.returncode}: {last_line(stderr)}")
 
 
-def run_to_end(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run a command, its words kept; what interrupts this, a Ctrl-C say, goes on when the process has ended.
-
-    subprocess.run does not wait for what it kills then: the process could still write where its files are removed.
-    """
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
-        try:
-            stdout, stderr = process.communicate()
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
-
-
-def last_words(said: str) -> str:
+def last_line(text: str) -> str:
     """The last line that a process wrote before it failed: ours end with their error."""
-    lines = said.strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "no output"
 
 
-def serve(function: str, given: str, limit_gib: str) -> None:
-    """Be that process: keep to the limit, call the function, and say what it returned."""
-    limit = int(float(limit_gib) * GIB)
-    if limit:
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    module, _, name = function.rpartition(".")
-    print(json.dumps(getattr(importlib.import_module(module), name)(**json.loads(given))))
+def _quietly(function: Function) -> dict[str, Any]:
+    """Call a function without the output of its process: what libraries print when memory ends."""
+    with open(os.devnull, "wb") as null:
+        for stream in (1, 2):
+            os.dup2(null.fileno(), stream)
+    app.load_tensorflow()
+    return function()
 
 
-def _run(function: Function, given: dict[str, Any], limit_gib: float) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", PROGRAM, _name(function), json.dumps(given), str(limit_gib)]
-    return run_to_end(command)
-
-
-def _name(function: Function) -> str:
-    return f"{function.__module__}.{function.__qualname__}"
-
-
-def _failed(function: Function, done: subprocess.CompletedProcess[str]) -> errors.FailedError:
-    how = f"killed by {signal.Signals(-done.returncode).name}" if done.returncode < 0 else ""
-    return errors.FailedError(f"{_name(function)}: {how or last_words(done.stderr)}")
-
-
-def _result(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    return json.loads(done.stdout.splitlines()[-1])
+def _failed(function: Function, error: WorkerError) -> errors.FailedError:
+    return errors.FailedError(f"{function.__module__}.{function.__qualname__}: {error}")

@@ -27,7 +27,7 @@ class Case:
       run: does the work once and returns when the device has finished it.
       num_units: how many units (images, say) that work is.
       before: prepares a `run`, outside of the measured time.
-      after: removes what `before` made, so that nothing runs on behind the cases that follow.
+      after: removes what `before` made, so that nothing runs on during the cases that follow.
     """
 
     labels: Labels

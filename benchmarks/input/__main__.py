@@ -2,27 +2,24 @@
 
     python -m benchmarks.input --out=FILE.json
 
-Interleaved rounds. Each loader is started for its turn, makes a pass that is not timed, and is closed after it, so that
-none fills its buffers while another is measured; our caches stay filled, as they do over the epochs of a run.
-Rows:
-  ours/train/CACHE/BATCH        training batches: uint8 images, both labels, places; shuffled as the run would have them
-  ours/train/memory/BATCH/threads_N  the same with so many threads of tf.data
+All loaders take turns. Each is started for its turn, makes a pass that is not timed, and is closed after it, so that
+none fills its buffers while another is measured; our caches stay filled, as they do over the epochs of a run. Rows:
+  ours/train/CACHE/BATCH        training batches: shuffled uint8 images, both labels, indices
+  ours/train/memory/BATCH/threads_N  the same with N threads of tf.data
   ours/train/none/BATCH/window_1000  without a cache, shuffled within 1,000 examples instead of --shuffle_buffer
-  ours/evaluate/memory          the evaluation's batches
-  ours/stage/N_STAGE            the pipeline of --cache=none cut off behind each stage but the last, reading first
-  ours/resident/CACHE           MiB that a process holds at the most which does nothing else than take such batches
+  ours/evaluate/memory          the batches of an evaluation
+  ours/stage/N_STAGE            the pipeline of --cache=none cut off after a stage, reading being the first
+  ours/resident/CACHE           peak memory in MiB of a process that only loads such batches
   ours/ceiling/copy             a plain copy of such batches
-  ours/ceiling/permutation      NumPy's bare x[permutation] of a whole pass, whose memory is new each time
-  peer/tf_data/study_arrays     the study's float32 arrays in memory, through tf.data; uint8_arrays: uint8 ones
+  ours/ceiling/permutation      NumPy's x[permutation] of a whole pass, whose memory is new each time
+  peer/tf_data/study_arrays     the original study's float32 arrays through tf.data; uint8_arrays: uint8 arrays
   peer/keras/pydataset          Keras's PyDataset, as fit consumes it
   peer/pytorch/dataloader/workers_N  PyTorch's DataLoader on a TensorDataset; bulk: with automatic batching disabled
   peer/grain/map_dataset        Google's Grain
   peer/dali/generic_iterator    NVIDIA's DALI, a CPU pipeline on an external source
-Each row carries `cpu_s_per_million`, the CPU seconds for a million images, and `ceiling_share`, the part of the plain
-copy's rate; peers' rows carry how many times as fast ours/train/memory is at the same batch, and each library of theirs
-has a process of its own.
-PyTorch and Grain are of the extra `peers`, DALI of the extra `dali`. FFCV does not install without OpenCV's headers,
-and is not measured.
+Each row has `cpu_s_per_million`, the CPU seconds for a million images, and `ceiling_share`, the share of the plain
+copy's rate. Rows of peers have the ratio of ours/train/memory to them; each library has a process of its own.
+PyTorch and Grain are in the extra `peers`, DALI in the extra `dali`. FFCV needs OpenCV's headers, and is not measured.
 """
 
 import contextlib
@@ -79,10 +76,5 @@ def main() -> None:
         rows += input_rows.resident(data, caches, passes, processes)
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

@@ -30,19 +30,12 @@ from pipeline.common import errors
 
 @dataclasses.dataclass(frozen=True)
 class Library:
-    """The library of a peer.
+    """The library of a peer."""
 
-    Attributes:
-      modules: that are imported.
-      title: for people.
-      distribution: whose version is reported.
-      extra: of this project that installs it; empty where the project needs it anyway.
-    """
-
-    modules: tuple[str, ...]
-    title: str
-    distribution: str
-    extra: str = ""
+    modules: tuple[str, ...]  # that are imported
+    title: str  # for people
+    distribution: str  # whose version is reported
+    extra: str = ""  # of this project that installs it; empty where the project needs it anyway
 
     @property
     def is_installed(self) -> bool:
@@ -109,78 +102,60 @@ def start(
     Peers that are left out are named.
 
     Args:
-      stack: ends their processes.
+      stack: ends the processes.
       images: uint8 [N, 32, 32, 3].
       labels: int32 [N].
       batch_size: of the batches.
-      passes: over the images, that are timed.
+      passes: over the images, in a timed call.
     """
-    for absent in missing():
-        print(f"not installed, and left out: {absent.title} (the extra `{absent.extra}` has it)")
-    processes = stack.enter_context(Processes(images, labels))
+    for library in missing():
+        print(f"not installed, and left out: {library.title} (the extra `{library.extra}` has it)")
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    np.save(pathlib.Path(folder, "images.npy"), images)
+    np.save(pathlib.Path(folder, "labels.npy"), labels)
+    executors: dict[Library, concurrent.futures.Executor] = {}
     cases = []
     for peer in PEERS.values():
-        if peer.library.is_installed:
-            case = processes.case(peer, batch_size, passes)
-            try:
-                case.before()
-                case.after()
-            except errors.FailedError as error:
-                print(f"left out: {error}")
-            else:
-                cases.append(case)
+        if not peer.library.is_installed:
+            continue
+        if peer.library not in executors:
+            executors[peer.library] = stack.enter_context(_executor(folder))
+        case = _case(peer, executors[peer.library], len(images), batch_size, passes)
+        try:
+            case.before()
+            case.after()
+        except errors.FailedError as error:
+            print(f"left out: {error}")
+        else:
+            cases.append(case)
     return cases
 
 
-class Processes:
-    """A context with one process for each installed library, which holds the images and waits for calls.
+def _executor(folder: str) -> concurrent.futures.Executor:
+    """One process that holds the images. Not a `Worker`: those are daemons, which may not have workers of their own."""
+    context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
+    return concurrent.futures.ProcessPoolExecutor(1, context, initializer=_load, initargs=(folder,))
 
-    Args:
-      images: uint8 [N, 32, 32, 3].
-      labels: int32 [N].
-    """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
-        self._images, self._labels = images, labels
+def _case(peer: Peer, executor: concurrent.futures.Executor, num_images: int, batch_size: int, passes: int) -> Case:
+    """The case of a peer; every error in it becomes an errors.FailedError that names the peer."""
+    batches_in_pass = num_images // batch_size
+    count = passes * batches_in_pass
 
-    def __enter__(self) -> "Processes":
-        with contextlib.ExitStack() as stack:
-            folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            np.save(folder / "images.npy", self._images)
-            np.save(folder / "labels.npy", self._labels)
-            context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
-            self._executors = {
-                library: stack.enter_context(
-                    concurrent.futures.ProcessPoolExecutor(1, context, initializer=_load, initargs=(str(folder),))
-                )
-                for library in {peer.library for peer in PEERS.values()}
-                if library.is_installed
-            }
-            self._stack = stack.pop_all()
-        return self
+    def call(function: Callable[..., None], *arguments: Any) -> None:
+        try:
+            executor.submit(function, *arguments).result()
+        except Exception as error:  # any error of a library
+            text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise errors.FailedError(f"{peer.labels.name}: {text}; --nopeers leaves all peers out") from error
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def case(self, peer: Peer, batch_size: int, passes: int) -> Case:
-        """The case of a peer; every error in it becomes an errors.FailedError that names the peer."""
-        batches_in_pass = len(self._images) // batch_size
-        count = passes * batches_in_pass
-
-        def call(function: Callable[..., None], *arguments: Any) -> None:
-            try:
-                self._executors[peer.library].submit(function, *arguments).result()
-            except Exception as error:  # any error of a library
-                text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-                raise errors.FailedError(f"{peer.labels.name}: {text}; --nopeers leaves all peers out") from error
-
-        return Case(
-            dataclasses.replace(peer.labels, batch_size=batch_size),
-            lambda: call(_consume, count),
-            count * batch_size,
-            before=lambda: call(_begin, peer.make, batch_size, batches_in_pass),
-            after=lambda: call(_end),
-        )
+    return Case(
+        dataclasses.replace(peer.labels, batch_size=batch_size),
+        lambda: call(_consume, count),
+        count * batch_size,
+        before=lambda: call(_begin, peer.make, batch_size, batches_in_pass),
+        after=lambda: call(_end),
+    )
 
 
 def _can_find(module: str) -> bool:

@@ -47,7 +47,7 @@ def resident(data: DataConfig, caches: Sequence[str], passes: int, repeats: int)
     """The memory of a process that only loads training batches, by cache, from `repeats` processes each."""
     for cache in caches:
         values = dataclasses.replace(data, cache=cache).as_dict()
-        peaks = [subprocess_call.call(consume, {"data": values, "passes": passes})["peak_mib"] for _ in range(repeats)]
+        peaks = [subprocess_call.call(consume, data=values, passes=passes)["peak_mib"] for _ in range(repeats)]
         labels = Labels.of("ours/resident/{cache}", "resident", cache=cache, batch_size=data.batch_size)
         yield results.row(labels, "MiB", peaks)
 
@@ -62,9 +62,6 @@ def consume(data: dict[str, Any], passes: int) -> dict[str, float]:
     Returns:
       {"peak_mib": peak resident memory of the process, TensorFlow's 500 MiB or so included}.
     """
-    from pipeline.common import app
-
-    app.load_tensorflow()
     from models.runtime import device
     from pipeline.batches import OpenedData
 

@@ -2,16 +2,16 @@
 
     python -m benchmarks.memory --out=FILE.json
 
-Each row is a process of its own. Rows, VIEWS being augmented images an epoch:
-  ours/peak/VIEWS               MiB at the most while the preset quick trains on them (--max_steps of huge ones)
+Each row is measured in a process of its own. Rows, VIEWS being the augmented images in an epoch:
+  ours/peak/VIEWS               peak memory in MiB while the preset quick trains on them (at most --max_steps)
   ours/steady/VIEWS             the median of the second half
-  peer/study/peak/VIEWS         the study's way: its ImageDataGenerator fills one float32 array ahead of time
-  ours/limit_NGiB/VIEWS         images trained on under a limit of the process's data (RLIMIT_DATA); 0 is that it died
-  peer/study/limit_NGiB/VIEWS   images in the array under the limit; 0 is that it died on the way
-  ours/leak                     KiB that an epoch leaves behind: slope over --epochs short epochs of 4,000 views; the
-                                spread is that of the slopes of the whole and of either half
-The study's array was made once at its full size here, which takes half of what its concatenations took. What would not
-fit into this machine is not begun: its row says `predicted`.
+  peer/study/peak/VIEWS         the original study's way: its ImageDataGenerator fills one float32 array ahead of time
+  ours/limit_NGiB/VIEWS         images trained on under a limit of the process's data (RLIMIT_DATA); 0: it died
+  peer/study/limit_NGiB/VIEWS   images in the array under the limit; 0: it died before
+  ours/leak                     KiB an epoch: the slope over --epochs short epochs of 4,000 views; its spread is that of
+                                the slopes of the whole and of either half
+The study's array is allocated once at its full size, half of what its concatenations took. What would not fit into this
+machine is not started: its row has `predicted`.
 """
 
 from absl import flags
@@ -68,10 +68,5 @@ def main() -> None:
         raise errors.FailedError(f"{len(failures)} processes failed, and their rows are missing: {'; '.join(failures)}")
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

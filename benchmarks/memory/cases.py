@@ -1,10 +1,10 @@
 """What `benchmarks.memory` measures, each in its own process: our training, and the original study's augmentation."""
 
-import os
-import threading
 from typing import Any
 
 import numpy as np
+
+from benchmarks.harness import memory
 
 SAMPLE_SECONDS = 0.05
 STUDY_BATCH = 1000  # images that the generator makes at a time
@@ -16,17 +16,18 @@ def ours(data_dir: str, dataset: str, num_validation: int, views: int, max_steps
     Returns:
       {"images": trained on, "peak_mib": peak resident memory, "steady_mib": its median during the second half}.
     """
-    from pipeline.common import app
-
-    app.load_tensorflow()
     from models import training
     from models.runtime import device
 
     data, config = _configs(data_dir, dataset, num_validation, virtual_examples=views, epochs=1.0, max_steps=max_steps)
-    with _Sampler() as sampler:
+    with memory.sampling(memory.resident_mib, SAMPLE_SECONDS) as samples:
         trained = training.train(data, config, verbose=0)
     images = trained.report["steps"] * data.batch_size
-    return {"images": images, "peak_mib": device.peak_rss_mib(), "steady_mib": sampler.steady_mib}
+    return {
+        "images": images,
+        "peak_mib": device.peak_rss_mib(),
+        "steady_mib": float(np.median(samples[len(samples) // 2 :] or [memory.resident_mib()])),
+    }
 
 
 def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[str, float]:
@@ -37,9 +38,6 @@ def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[
     Returns:
       {"images": in the array, "peak_mib": as of `ours`, "steady_mib": resident memory with the array full}.
     """
-    from pipeline.common import app
-
-    app.load_tensorflow()
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
     from models import classifier
@@ -59,27 +57,23 @@ def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[
         vertical_flip=True,
     )
     flow = generator.flow(originals, batch_size=STUDY_BATCH, shuffle=True)
-    with _Sampler() as sampler:
-        images = np.empty((views, *originals.shape[1:]), np.float32)
-        for begin in range(0, views, STUDY_BATCH):
-            made = next(flow)[: views - begin]
-            images[begin : begin + len(made)] = made
-        classifier.build(config)(255 * images[: data.batch_size])
-    return {"images": len(images), "peak_mib": device.peak_rss_mib(), "steady_mib": sampler.last_mib}
+    images = np.empty((views, *originals.shape[1:]), np.float32)
+    for begin in range(0, views, STUDY_BATCH):
+        made = next(flow)[: views - begin]
+        images[begin : begin + len(made)] = made
+    classifier.build(config)(255 * images[: data.batch_size])
+    return {"images": len(images), "peak_mib": device.peak_rss_mib(), "steady_mib": memory.resident_mib()}
 
 
 def epochs(data_dir: str, dataset: str, num_validation: int, views: int, count: int) -> dict[str, list[float]]:
     """Train for `count` short epochs; returns {"mib": resident memory after each}."""
-    from pipeline.common import app
-
-    app.load_tensorflow()
     import keras
 
     from models import training
 
     data, config = _configs(data_dir, dataset, num_validation, virtual_examples=views, epochs=float(count))
     mib: list[float] = []
-    sample = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: mib.append(_rss_mib()))
+    sample = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: mib.append(memory.resident_mib()))
     training.train(data, config, callbacks=[sample], verbose=0)
     return {"mib": mib}
 
@@ -91,39 +85,6 @@ def _configs(data_dir: str, dataset: str, num_validation: int, **values: Any) ->
     from pipeline.common.config import build
     from pipeline.data_config import DataConfig
 
-    own = {"data_dir": data_dir, "dataset": dataset, "num_validation": num_validation, "augmentation": "original"}
-    layers = (presets.preset("quick"), own, values, {"precision": precision.resolve("auto")})
+    source = {"data_dir": data_dir, "dataset": dataset, "num_validation": num_validation, "augmentation": "original"}
+    layers = (presets.preset("quick"), source, values, {"precision": precision.resolve("auto")})
     return build(DataConfig, *layers), build(TrainConfig, *layers)
-
-
-class _Sampler:
-    """A context that samples the resident memory of the process."""
-
-    def __init__(self) -> None:
-        self._mib: list[float] = []
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
-
-    def __enter__(self) -> "_Sampler":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.last_mib = _rss_mib()
-        self._end.set()
-        self._thread.join()
-
-    @property
-    def steady_mib(self) -> float:
-        """The median of the second half."""
-        return float(np.median(self._mib[len(self._mib) // 2 :] or [self.last_mib]))
-
-    def _sample(self) -> None:
-        while not self._end.wait(SAMPLE_SECONDS):
-            self._mib.append(_rss_mib())
-
-
-def _rss_mib() -> float:
-    import psutil
-
-    return psutil.Process(os.getpid()).memory_info().rss / 2**20

@@ -47,7 +47,7 @@ def measures(plan: Plan, with_peers: bool) -> list[Measure]:
 
 def _ours(plan: Plan, views: int) -> list[results.Row]:
     arguments = {**plan.data, "views": views, "max_steps": plan.max_steps}
-    reports = [subprocess_call.call(cases.ours, arguments) for _ in range(plan.repeats)]
+    reports = [subprocess_call.call(cases.ours, **arguments) for _ in range(plan.repeats)]
     return [
         results.row(
             Labels.of(f"ours/{kind}/{{views}}", kind, views=views), "MiB", [one[f"{kind}_mib"] for one in reports]
@@ -61,14 +61,14 @@ def _study(plan: Plan, views: int) -> list[results.Row]:
     mib = views * VIEW_BYTES / 2**20
     predicted = mib * 2**20 > SHARE_OF_MEMORY * psutil.virtual_memory().total
     if not predicted:
-        mib = subprocess_call.call(cases.study, {**plan.data, "views": views})["peak_mib"]
+        mib = subprocess_call.call(cases.study, **plan.data, views=views)["peak_mib"]
     return [results.row(labels, "MiB", [mib], 1, predicted=predicted)]
 
 
 def _ours_limited(plan: Plan, limit_gib: float) -> list[results.Row]:
     views = plan.views[-1]
     arguments = {**plan.data, "views": views, "max_steps": plan.max_steps}
-    report = subprocess_call.call_within(limit_gib, cases.ours, arguments)
+    report = subprocess_call.call_within(limit_gib, cases.ours, **arguments)
     labels = Labels.of("ours/limit_{limit_gib:g}GiB/{views}", "limit", limit_gib=limit_gib, views=views)
     return [results.row(labels, "images", [report["images"] if report else 0])]
 
@@ -77,7 +77,7 @@ def _study_limited(plan: Plan, limit_gib: float) -> list[results.Row]:
     """The original study's way with each number of images in turn, until its process dies."""
     rows = []
     for views in plan.views:
-        report = subprocess_call.call_within(limit_gib, cases.study, {**plan.data, "views": views})
+        report = subprocess_call.call_within(limit_gib, cases.study, **plan.data, views=views)
         fields = {"peer": "study", "limit_gib": limit_gib, "views": views}
         labels = Labels.of("peer/{peer}/limit_{limit_gib:g}GiB/{views}", "limit", **fields)
         rows.append(results.row(labels, "images", [report["images"] if report else 0]))
@@ -88,7 +88,7 @@ def _study_limited(plan: Plan, limit_gib: float) -> list[results.Row]:
 
 def _leak(plan: Plan) -> list[results.Row]:
     views = min(LEAK_VIEWS, plan.views[0])
-    report = subprocess_call.call(cases.epochs, {**plan.data, "views": views, "count": plan.epochs})
+    report = subprocess_call.call(cases.epochs, **plan.data, views=views, count=plan.epochs)
     mib = report["mib"][int(SETTLING * len(report["mib"])) :]
     half = len(mib) // 2
     whole, *halves = _slope_kib(mib), _slope_kib(mib[:half]), _slope_kib(mib[half:])

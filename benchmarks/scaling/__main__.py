@@ -2,10 +2,10 @@
 
     python -m benchmarks.scaling --out=FILE.json
 
-Data sets are shapes100 with 1,000 to 1,000,000 training images, drawn for this into a temporary folder (some minutes
-and 3.3 GB for the million). Each row is of a process of its own in each round, with `peak_mib`, the most that one held,
-and `first_call_s`, the most that a first batch (or call of steps) took, filling the cache included. Rows, in images/s:
-  ours/size/CACHE/IMAGES      training batches of 512, from a data set of so many images, with --cache=CACHE
+Data sets are shapes100 with 1,000 to 1,000,000 training images, drawn into a temporary folder (some minutes and 3.3 GB
+for the million). Each row has a process of its own in each round, with `peak_mib`, the highest peak of memory, and
+`first_call_s`, the longest time to a first batch (or call of steps), filling the cache included. Rows, in images/s:
+  ours/size/CACHE/IMAGES      training batches of 512, from a data set of IMAGES images, with --cache=CACHE
   ours/batch/B                training batches of B, cache in memory, from --batch_images images
   ours/threads/CACHE/T        batches of 512 by T threads of tf.data
   ours/train/B                whole training steps of the preset quick with batches of B
@@ -47,10 +47,5 @@ def main() -> None:
         rows.measure(plan, pathlib.Path(folder), reports)
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

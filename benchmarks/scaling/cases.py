@@ -16,9 +16,6 @@ def prepare(data_dir: str, num_images: int) -> dict[str, float]:
     Returns:
       {"seconds": that it took}.
     """
-    from pipeline.common import app
-
-    app.load_tensorflow()
     import tensorflow_datasets as tfds
 
     from pipeline.datasets.shapes100 import builder as shapes100
@@ -46,9 +43,6 @@ def load(data_dir: str, cache: str, batch_size: int, threads: int, num_images: i
     Returns:
       {"rates": images/s of each call, "first_s": seconds to the first batch, "peak_mib": peak resident memory}.
     """
-    from pipeline.common import app
-
-    app.load_tensorflow()
     from benchmarks.harness import data as harness_data
     from benchmarks.harness import timing
     from models.runtime import device
@@ -69,9 +63,6 @@ def load(data_dir: str, cache: str, batch_size: int, threads: int, num_images: i
 
 def train(data_dir: str, batch_size: int, num_images: int, repeats: int) -> dict[str, Any]:
     """Train the preset quick on batches of that size; arguments and result as of `load`."""
-    from pipeline.common import app
-
-    app.load_tensorflow()
     from benchmarks.harness import timing, training_steps
     from benchmarks.harness.labels import Labels
     from models.config import presets
@@ -92,5 +83,5 @@ def _data(data_dir: str, **values: Any) -> Any:
     from pipeline.common import config
     from pipeline.data_config import DataConfig
 
-    own = {"dataset": "shapes100", "data_dir": data_dir, "num_validation": 0}
-    return config.build(DataConfig, presets.preset("quick"), own, values)
+    source = {"dataset": "shapes100", "data_dir": data_dir, "num_validation": 0}
+    return config.build(DataConfig, presets.preset("quick"), source, values)

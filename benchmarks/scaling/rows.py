@@ -85,12 +85,12 @@ def measure(plan: Plan, folder: pathlib.Path, reports: Reports) -> None:
 
 def _prepare(folder: pathlib.Path, num_images: int) -> None:
     folder.mkdir()
-    subprocess_call.call(cases.prepare, {"data_dir": str(folder), "num_images": num_images})
+    subprocess_call.call(cases.prepare, data_dir=str(folder), num_images=num_images)
 
 
 def _measure(job: Job, folder: pathlib.Path, reports: Reports) -> None:
-    arguments = {"data_dir": str(folder / str(job.num_images)), **job.arguments}
-    report = subprocess_call.call(job.function, arguments)  # first, since a row needs a report
+    data_dir = str(folder / str(job.num_images))
+    report = subprocess_call.call(job.function, data_dir=data_dir, **job.arguments)  # first: a row needs a report
     reports.setdefault(job.labels.name, []).append(report)
 
 

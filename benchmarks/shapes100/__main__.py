@@ -1,9 +1,9 @@
-"""Is shapes100 what it has to be: quick to make, more than colours, and learnable?
+"""Check that shapes100 is quick to prepare, needs more than colours to classify, and can be learned.
 
     python -m benchmarks.shapes100 --out=FILE.json
 
-Generates and prepares it anew in a temporary folder, trains the presets `linear` and `quick` on it, evaluates both on
-test, and ends with exit code 1 where a figure is out of its bounds.
+Prepares it in a temporary folder, trains the presets `linear` and `quick` on it, evaluates both on test, and ends with
+exit code 1 where a figure is out of its bounds.
 """
 
 from benchmarks.harness import cli_output
@@ -25,10 +25,5 @@ def main() -> None:
     bounds.judge(rows)
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

@@ -1,12 +1,11 @@
-"""How long people wait: seconds from a process's start to its help, to its first training step, and to that step's end.
+"""Seconds from the start of a process to the end of its help, and to the start and the end of its first training step.
 
     python -m benchmarks.startup --presets=quick,tiny --out=FILE.json
 
-Each preset is trained for one step, without validation, in a process of its own and a folder that is removed again.
-Rows:
-  ours/help/BINARY         seconds until `python -m BINARY --help` has ended;
-  ours/PRESET/first_step   seconds until the first step begins: imports, data opened and shuffled, network built;
-  ours/PRESET/first_result seconds until it has ended: tracing and compiling included.
+Each preset is trained for one step, without validation, in a process of its own and a temporary folder. Rows:
+  ours/help/BINARY         seconds to the end of `python -m BINARY --help`
+  ours/PRESET/first_step   seconds to the start of the first step: imports, data opened and shuffled, network built
+  ours/PRESET/first_result seconds to its end, tracing and compiling included
 The data set is prepared before anything is timed.
 """
 
@@ -60,10 +59,5 @@ def main() -> None:
                     seconds[Labels.of(f"ours/{{recipe}}/{kind}", kind, recipe=name)].append(value)
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

@@ -1,6 +1,5 @@
-"""What `benchmarks.startup` measures: binaries in processes of their own, from their start."""
+"""What `benchmarks.startup` measures: the seconds of binaries from the start of their processes."""
 
-import contextlib
 import os
 import pathlib
 import subprocess
@@ -8,8 +7,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
+from benchmarks.harness import subprocess_call, timing
 from models.runs.folder import RunFolder
 from pipeline.common import errors
 
@@ -17,7 +17,7 @@ BINARIES = (
     *("pipeline.prepare", "pipeline.explore", "models.train", "models.evaluate"),
     *("tuning.study", "tuning.tune"),
 )
-BEGINNING = "Model: "  # of the line that training prints before its first step
+BEGINNING = "Model: "  # the line that training prints before its first step
 TIMEOUT_S = 600.0
 
 
@@ -27,53 +27,40 @@ def help_s(name: str) -> float:
     Raises:
       errors.FailedError: it failed.
     """
-    started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", name, "--help"], capture_output=True, text=True, timeout=TIMEOUT_S)
-    if done.returncode:
-        raise errors.FailedError(f"{name} --help: exit code {done.returncode}: {done.stderr.strip()}")
-    return time.perf_counter() - started
+    return timing.seconds_of(
+        lambda: subprocess_call.run(f"{name} --help", [sys.executable, "-m", name, "--help"], TIMEOUT_S)
+    )
 
 
 def first_step_s(command: Sequence[str]) -> tuple[float, float]:
     """Seconds from the start of a training's process until its first step begins, and until that has ended.
 
     Args:
-      command: trains; it is given a folder and told to make one step.
+      command: of a training; the flags for one step in a new folder are added.
 
     Raises:
-      errors.FailedError: it failed, or said nothing of a first step.
+      errors.FailedError: it failed, or printed nothing about a first step.
     """
     with tempfile.TemporaryDirectory() as folder:
         run_dir = str(pathlib.Path(folder, "run"))
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            [*command, "--max_steps=1", "--num_validation=0", f"--run_dir={run_dir}"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
-        assert process.stdout is not None
-        begun_s, said = None, ""
-        with process, _killed_after(TIMEOUT_S, process):
+        options = {
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "env": {**os.environ, "PYTHONUNBUFFERED": "1"},
+        }
+        begin = time.perf_counter()
+        command = [*command, "--max_steps=1", "--num_validation=0", f"--run_dir={run_dir}"]
+        with subprocess_call.started(command, **options) as process:
+            timer = threading.Timer(TIMEOUT_S, process.kill)
+            timer.start()
+            assert process.stdout is not None
+            begun_s, last = None, ""
             for line in process.stdout:
-                said = line.strip() or said
+                last = line.strip() or last
                 if line.startswith(BEGINNING):
-                    begun_s = time.perf_counter() - started
+                    begun_s = time.perf_counter() - begin
+            process.wait()
+            timer.cancel()
         if process.returncode or begun_s is None:
-            raise errors.FailedError(f"training for one step: exit code {process.returncode}: {said}")
+            raise errors.FailedError(f"training for one step: exit code {process.returncode}: {last}")
         return begun_s, begun_s + RunFolder(pathlib.Path(run_dir)).report()["train_seconds"]
-
-
-@contextlib.contextmanager
-def _killed_after(seconds: float, process: subprocess.Popen[str]) -> Iterator[None]:
-    timer = threading.Timer(seconds, process.kill)
-    timer.start()
-    try:
-        yield
-    except BaseException:  # an interruption: nobody waits for it any longer, but for its end
-        process.kill()
-        process.wait()
-        raise
-    finally:
-        timer.cancel()

@@ -2,28 +2,26 @@
 
     python -m benchmarks.train_step --recipes=tiny,fast,quick,resnet18,wrn_16_4 --out=FILE.json
 
-A recipe is a preset, or `resnet18` or `wrn_16_4` (ResNet-18 in its CIFAR form and WRN-16-4 at batch 128, flips and
-crops, Nesterov's SGD). Rows of each, WHAT being RECIPE/PRECISION:
-  ours/WHAT                 the whole step: input pipeline, augmentation, scaling, forward, backward, the recipe's own
-                            optimizer, sums of losses and accuracies. Its ratio is to the first precision.
+A recipe is a preset, or `resnet18` or `wrn_16_4` (ResNet-18 in its CIFAR form and WRN-16-4 with batches of 128, flips
+and crops, SGD with Nesterov momentum). All cases take turns. Rows of a recipe, WHAT being RECIPE/PRECISION:
+  ours/WHAT                 the whole step: input pipeline, augmentation, scaling, forward and backward pass, optimizer,
+                            sums of losses and accuracies. The ratio is to the first precision.
   peer/keras_batch_normalization/WHAT
-                            the same at the last precision, with Keras's own layer in the place of the fused one.
-  ours/WHAT/one_batch       the whole step on one batch in memory instead of the input pipeline's, last precision;
-  ours/WHAT/waits_for_data  and the per cent of a step's time that input costs, which is what the device waits. On a CPU
-                            that is what the pipeline's own work takes away from the step's, too. Two batches of a round
-                            were fetched before it began: where input matters, measure many --steps.
-  ours/WHAT/bare            what PyTorch is compared at: one uint8 batch in memory, no augmentation; scaling, forward,
-                            backward, update. Ours sums losses and accuracies beside it.
-  peer/pytorch/WHAT         PyTorch at that work, without those sums: the best of eager and compiled, both
-                            with channels_last and bfloat16 by autocast. The other one's row is peer/pytorch_MODE/WHAT.
-                            The ratio says how many times as fast ours/WHAT/bare is. Compiling is not timed with the
-                            rounds; a side that takes longer to compile than --compile_s is left out, with a line.
-On both sides: the same network (as many parameters and multiply-adds, or the benchmark fails), heads and losses in
-float32, batch normalisation by the batch's statistics, the same optimizer (Nesterov's SGD, or Muon with the same
-iterations), the same batch size, all processors. PyTorch is of the extra `peers`; left out where it is not installed.
+                            the same with Keras's batch normalisation instead of the fused layer, at the last precision
+  ours/WHAT/one_batch       the whole step on one batch in memory, at the last precision
+  ours/WHAT/waits_for_data  per cent of the time of a step that input costs. On a CPU that includes the work of the
+                            pipeline. Two batches were prefetched before a round began, so use many --steps.
+  ours/WHAT/bare            what PyTorch is compared with: one uint8 batch in memory, no augmentation; scaling, forward
+                            and backward pass, update, and in ours the sums of losses and accuracies
+  peer/pytorch/WHAT         PyTorch at that work: the best of eager and compiled, both with channels_last and with
+                            bfloat16 by autocast. The other mode's row is peer/pytorch_MODE/WHAT. The ratio is of
+                            ours/WHAT/bare to it. Compiling is not timed; longer than --compile_s is left out.
+Both have the same network (the benchmark fails if the counts of parameters or multiply-adds differ), float32 heads and
+losses, batch statistics in batch normalisation, the same optimizer, the same batch size, and all processors. PyTorch is
+in the extra `peers`; it is left out where it is not installed.
 
-Rows of images/s carry `tflops` = 3 x 2 x the forward multiply-adds x images/s, and `ceiling_share`, its share of
-ours/ceiling/DTYPE: the best forward convolution that this machine was seen to do at the row's own precision.
+Rows of images/s have `tflops`, 3 x 2 x the forward multiply-adds x images/s, and `ceiling_share`, its share of
+ours/ceiling/DTYPE: the best forward convolution measured on this machine in the row's dtype.
 """
 
 from typing import TYPE_CHECKING
@@ -110,10 +108,5 @@ def _ceilings(dtypes: set[str]) -> "dict[str, convolution_ceiling.Ceiling]":
     return {dtype: convolution_ceiling.measure(dtype, REPEATS.value, round_s, shapes) for dtype in sorted(dtypes)}
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

@@ -1,6 +1,6 @@
 """Our networks in PyTorch, layer by layer. Needs torch; nothing here may load TensorFlow (see `torch_peer`).
 
-So their numbers are said again, and `benchmarks.train_step` fails where parameters or multiply-adds differ from ours.
+So their numbers are repeated, and `benchmarks.train_step` fails where parameters or multiply-adds differ from ours.
 Layers are made in the order in which ours are, so that a test can hand the weights of one to the other. The one
 difference: a stride of 2 begins a pixel earlier here, as `padding=1` has it; multiply-adds are the same.
 """
@@ -15,9 +15,9 @@ from models.config.network import NetworkConfig
 from pipeline.datasets.labels import NUM_COARSE, NUM_FINE
 
 CHANNEL_MEAN = (129.304, 124.070, 112.434)
-CHANNEL_DEVIATION = (68.170, 65.392, 70.418)
+CHANNEL_STD = (68.170, 65.392, 70.418)
 EPSILON = 1e-3  # of normalisation
-Trunk = tuple[nn.Module, int]  # and how many features it answers
+Trunk = tuple[nn.Module, int]  # and the number of its features
 
 
 class Classifier(nn.Module):
@@ -31,13 +31,13 @@ class Classifier(nn.Module):
     def __init__(self, config: NetworkConfig, dtype: torch.dtype) -> None:
         super().__init__()
         self.trunk, num_features = TRUNKS[config.architecture](config)
-        answered = {"fine": NUM_FINE, "coarse": NUM_COARSE}
+        num_labels = {"fine": NUM_FINE, "coarse": NUM_COARSE}
         if config.heads != "both":
-            answered = {config.heads: answered[config.heads]}
-        self.heads = nn.ModuleDict({name: nn.Linear(num_features, number) for name, number in answered.items()})
+            num_labels = {config.heads: num_labels[config.heads]}
+        self.heads = nn.ModuleDict({name: nn.Linear(num_features, number) for name, number in num_labels.items()})
         self.dtype, self.logit_scale = dtype, config.logit_scale
         self.register_buffer("mean", torch.tensor(CHANNEL_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(CHANNEL_DEVIATION).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(CHANNEL_STD).view(1, 3, 1, 1))
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Classify a batch."""

@@ -4,14 +4,9 @@ The LLVM that `torch.compile` loads ends a process which holds TensorFlow's by a
 runs there may load TensorFlow. While one process computes the other one sleeps.
 """
 
-import concurrent.futures
-import functools
-import multiprocessing
-import os
-import signal
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +15,7 @@ from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Case
 from models.config.training import TrainConfig
 from pipeline.common import errors
+from tuning.workers.worker_process import RemoteCallError, Worker, WorkerDiedError, WorkerError
 
 if TYPE_CHECKING:
     from benchmarks.train_step import torch_steps
@@ -61,22 +57,27 @@ class Peer:
     def __init__(self, compile_s: float = COMPILE_S) -> None:
         self._compile_s = compile_s
         self._made: dict[str, tuple[TrainConfig, dict[str, np.ndarray], str]] = {}
-        self._start()
+        self._worker = Worker()
 
     def __enter__(self) -> "Peer":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.shutdown(cancel_futures=True)
+        self._worker.stop()
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function in the other process."""
+        self._worker.submit(function, *arguments)
+        return self._worker.result()
 
     def is_available(self, uses_gpu: bool) -> bool:
         """Whether PyTorch is installed and computes where TensorFlow does; if not, one line says why."""
         try:
-            if self._process.submit(_sees_gpu).result() == uses_gpu:
+            if self.call(_sees_gpu) == uses_gpu:
                 return True
             reason = "one of TensorFlow and PyTorch would compute on the GPU and the other one not"
-        except peers.IMPORT_ERRORS as error:
-            reason = f"{peers.one_line(error)}; to install it: {peers.INSTALL}"
+        except WorkerError as error:
+            reason = f"{error}; to install it: {peers.INSTALL}"
         peers.print_left_out("peer/pytorch", reason)
         return False
 
@@ -92,46 +93,37 @@ class Peer:
         Raises:
           errors.FailedError: PyTorch failed, or took longer than compiling may take.
         """
-        limit_s = self._compile_s if mode == "compiled" else None
-        try:
-            made = self._process.submit(_make, name, config, dict(batch), mode).result(limit_s)
-        except concurrent.futures.BrokenExecutor as error:
-            self._restart()
-            raise errors.FailedError(f"{name}: PyTorch's process died ({error}); --nopeers leaves it out") from error
-        except concurrent.futures.TimeoutError as error:
-            os.kill(self._process_id.result(), signal.SIGKILL)  # nothing else stops a compiler that is at work
+        self._worker.submit(_make, name, config, dict(batch), mode)
+        if mode == "compiled" and not self._worker.is_done(self._compile_s):
             self._restart()
             raise errors.FailedError(
-                f"{name}: compiling took more than {limit_s:g} s; --compile_s sets another limit, 0 leaves it out"
-            ) from error
+                f"{name}: compiling took more than {self._compile_s:g} s; set --compile_s, 0 leaves it out"
+            )
+        try:
+            made: Made = self._worker.result()
+        except WorkerDiedError as error:
+            self._restart()
+            raise errors.FailedError(f"{name}: PyTorch's process died ({error}); --nopeers leaves it out") from error
+        except RemoteCallError as error:
+            raise errors.FailedError(f"{name}: {str(error)[:200]}") from error
         self._made[name] = (config, dict(batch), mode)
         return made
 
     def case(self, labels: Labels, num_steps: int) -> Case:
         """The case of `num_steps` steps of the network that was made under this name."""
         assert labels.batch_size is not None
-        run = functools.partial(self._run, labels.name, num_steps)
-        return Case(labels, run, num_steps * labels.batch_size)
+        return Case(labels, lambda: self.call(_run, labels.name, num_steps), num_steps * labels.batch_size)
 
     def clear(self) -> None:
         """Drop all networks and their memory."""
         self._made.clear()
-        self._process.submit(_steps.clear).result()
-
-    def _run(self, name: str, num_steps: int) -> object:
-        return self._process.submit(_run, name, num_steps).result()
-
-    def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
-        self._process = concurrent.futures.ProcessPoolExecutor(1, context)
-        self._process_id = self._process.submit(os.getpid)
+        self.call(_clear)
 
     def _restart(self) -> None:
-        """Make the networks again, in a new process."""
-        self._process.shutdown()
-        self._start()
+        """Make the networks again, in a new process: nothing else stops a compiler."""
+        self._worker.stop()
         for name, arguments in self._made.items():
-            self._process.submit(_make, name, *arguments).result()
+            self.call(_make, name, *arguments)
 
 
 def has_twin(config: TrainConfig) -> bool:
@@ -170,10 +162,7 @@ def _make(name: str, config: TrainConfig, batch: dict[str, np.ndarray], mode: st
     model = torch_steps.network(config)
     steps = torch_steps.Steps(model, config, batch, mode)
     started = time.perf_counter()
-    try:
-        steps().item()  # waits for the device
-    except Exception as error:  # any error of a compiler; few of torch's exceptions can be pickled
-        raise errors.FailedError(f"{name}: {type(error).__name__}: {peers.one_line(error)[:200]}") from None
+    steps().item()  # waits for the device
     first_s = time.perf_counter() - started
     _steps[name] = steps
     return Made(torch_steps.num_parameters(model), torch_steps.multiply_adds(model), first_s)
@@ -183,3 +172,7 @@ def _run(name: str, num_steps: int) -> None:
     for _ in range(num_steps):
         loss = _steps[name]()
     loss.item()  # waits for the device
+
+
+def _clear() -> None:
+    _steps.clear()

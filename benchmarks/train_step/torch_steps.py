@@ -151,8 +151,8 @@ def _orthogonalised(matrix: torch.Tensor, num_iterations: int) -> torch.Tensor:
     rows, columns = matrix.shape
     x = matrix / (torch.linalg.vector_norm(matrix) + 1e-7)
     x = (x.T if rows > columns else x).bfloat16()
-    for num_together in newton_schulz.groups(num_iterations, tuple(x.shape)):
-        x = _iterated(x @ x.T, num_together) @ x
+    for steps in newton_schulz.groups(num_iterations, tuple(x.shape)):
+        x = _iterated(x @ x.T, steps) @ x
     return (x.T if rows > columns else x).float().contiguous()
 
 

@@ -1,14 +1,14 @@
-"""What a tuner session costs beyond its trainings: trials an hour, overhead, memory, and what a second worker brings.
+"""What a tuner session costs beyond its trainings: trials an hour, overhead, memory, and the gain of a second worker.
 
     python -m benchmarks.tuner --num_trials=40 --out=FILE.json
 
-Sessions of a linear model on shapes100_tiny, whose trials train for about a second: what is left is the tuner's own.
-Each worker's TensorFlow has one thread, so that a second worker has a core of its own where there are two. Rows:
-  ours/tuner/workers_N       trials an hour with N workers, their processes' start included; the same grid of trials
-  ours/tuner/loopback_N      the same of a chief and N workers that join it over loopback, from its first trial on
+Sessions of a linear model on shapes100_tiny, whose trials train for about a second: the rest is the cost of the tuner.
+The TensorFlow of each worker has one thread, so that a second worker has another core where there are two. Rows:
+  ours/tuner/workers_N       trials an hour with N workers, the start of their processes included, on the same grid
+  ours/tuner/loopback_N      the same of a chief and N workers that join it over loopback, from the first trial on
   ours/tuner/overhead/mean   seconds of a trial beyond building, tracing, training and validating its network
-  ours/tuner/overhead/most   of the worst trial, a worker's first, which waits for the process to import TensorFlow
-  ours/tuner/memory/begin    MiB of the session's process and its workers at their most, up to the fourth trial's end
+  ours/tuner/overhead/most   of the worst trial, the first one of a worker, which waits for the import of TensorFlow
+  ours/tuner/memory/begin    peak MiB of the session's process and its workers, up to the fourth trial's end
   ours/tuner/memory/end      the same, during the last four; ratio to the row before
 """
 
@@ -48,10 +48,5 @@ def main() -> None:
             rounds.append(cases.run_round(path, source, trials, workers, with_loopback=not QUICK.value))
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

@@ -33,7 +33,7 @@ def rows(rounds: Sequence[Round]) -> list[results.Row]:
         _row("overhead", "mean", "s", [statistics.mean(seconds) for seconds in overheads]),
         _row("overhead", "most", "s", [max(seconds) for seconds in overheads]),
         begin,
-        end.beside(begin, growth),
+        end.compared_with(begin, growth),
     ]
 
 
@@ -47,15 +47,17 @@ def _rates(kind: str, rounds: Sequence[Round]) -> list[results.Row]:
         workers: [3600 * len(one[kind][workers]["records"]) / one[kind][workers]["seconds"] for one in rounds]
         for workers in rounds[0][kind]
     }
-    found: list[results.Row] = []
+    rows: list[results.Row] = []
     for workers, values in rates.items():
         labels = Labels.of(f"ours/tuner/{kind}_{{workers}}", kind, workers=workers)
         row = results.row(labels, "trials/h", values, trials=len(rounds[0][kind][workers]["records"]))
-        if found:
+        if rows:
             first = next(iter(rates.values()))
-            row = row.beside(found[0], statistics.median(many / one for many, one in zip(values, first, strict=True)))
-        found.append(row)
-    return found
+            row = row.compared_with(
+                rows[0], statistics.median(many / one for many, one in zip(values, first, strict=True))
+            )
+        rows.append(row)
+    return rows
 
 
 def _peak_mib(session: Mapping[str, Any], begin: int, end: int) -> float:

@@ -1,11 +1,11 @@
-"""Kill a tuner session again and again, and see that it ends as one that nobody disturbed.
+"""Kill a tuner session at random moments, and check that it ends as an undisturbed one does.
 
     python -m benchmarks.tuner_kills --kills=20 --trials=12 --tuner=random
 
-Two sessions with the same seed on shapes100_tiny, of a linear model: one in peace; one whose process gets SIGKILL at a
-random moment of its life, again and again, until it has been killed `--kills` times before its end (its workers end
-with it). Both must have the same trials with the same hyperparameters and figures, and the killed one's journal an end
-for each trial once. Exit code 1 if not. Where a session is done before all kills, another one begins.
+Two sessions with the same seed, of a linear model on shapes100_tiny. One is undisturbed. The process of the other gets
+SIGKILL at random moments, `--kills` times before its end (its workers end with it). Both must have the same trials with
+the same hyperparameters and results, and the killed one's journal must end each trial once; otherwise the exit code is
+1. Where a session ends before all kills, another one starts.
 """
 
 import pathlib
@@ -29,15 +29,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, Progress() as progress:
         task = progress.add_task("kills", total=KILLS.value)
         sessions = kill_test.Sessions(pathlib.Path(folder), TUNER.value, TRIALS.value)
-        trials, number = sessions.same_after(KILLS.value, SEED.value, lambda: progress.advance(task))
+        trials, number = sessions.run_kill_test(KILLS.value, SEED.value, lambda: progress.advance(task))
     print(f"undisturbed: {len(trials)} trials, best {max(trial['objective'] for trial in trials):.4f}")
     print(f"the same after {KILLS.value} kills, of {number} sessions")
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

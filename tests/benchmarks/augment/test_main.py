@@ -196,8 +196,8 @@ def test_share_is_time_an_image_over_time_an_image_round_by_round():
 
 
 def test_unknown_name_is_refused():
-    with pytest.raises(errors.BadArgumentError, match=r"sets='studdy'.*did you mean 'study'"):
-        cases.check(["flip_shift", "studdy"])
+    with pytest.raises(errors.BadArgumentError, match=r"sets='orignal'.*did you mean 'original'"):
+        cases.check(["flip_shift", "orignal"])
 
 
 def call(*flags: str) -> subprocess.CompletedProcess:

@@ -15,8 +15,8 @@ PLAN = rows.Plan((1000, 20_000), (128, 512), (1, 2), 1000, repeats=3, rounds=2, 
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scaling") / "1000"
     folder.mkdir()
-    said = subprocess_call.call(cases.prepare, {"data_dir": str(folder), "num_images": 1000})
-    assert said["seconds"] > 0
+    reports = subprocess_call.call(cases.prepare, data_dir=str(folder), num_images=1000)
+    assert reports["seconds"] > 0
     return folder
 
 
@@ -33,25 +33,25 @@ def test_data_set_has_the_size_asked_for_and_the_usual_one_stays(folder):
 def test_job_that_is_interrupted_has_no_row_and_takes_none_away(tmp_path, monkeypatch, number):
     calls = []
 
-    def call(function, given):
+    def call(function, **arguments):
         calls.append(function)
         if calls.count(cases.load) == number:
             raise KeyboardInterrupt
         return {"rates": [100.0], "first_s": 1.0, "peak_mib": 700.0}
 
     monkeypatch.setattr(subprocess_call, "call", call)
-    said: dict = {}
+    reports: dict = {}
     with pytest.raises(KeyboardInterrupt):
-        rows.measure(PLAN, tmp_path, said)
-    found = rows.rows(PLAN, said)
+        rows.measure(PLAN, tmp_path, reports)
+    found = rows.rows(PLAN, reports)
     assert [row.name for row in found] == [job.labels.name for job in rows.jobs(PLAN)][: number - 1]
 
 
 @pytest.mark.parametrize("cache", ["memory", "none"])
 def test_feed_and_training_say_what_their_rows_need(folder, cache):
     given = {"data_dir": str(folder), "cache": cache, "batch_size": 100, "threads": 1, "num_images": 1000, "repeats": 2}
-    said = subprocess_call.call(cases.load, given)
-    row = rows.row(rows.Job(Labels("ours/x", "size"), cases.load, 1000, given), [said])
+    reports = subprocess_call.call(cases.load, **given)
+    row = rows.row(rows.Job(Labels("ours/x", "size"), cases.load, 1000, given), [reports])
     assert (row.repeats, row.processes) == (2, 1)
     assert row.max >= row.min > 100
     assert row.peak_mib > 100
@@ -59,20 +59,18 @@ def test_feed_and_training_say_what_their_rows_need(folder, cache):
 
 
 def test_training_is_measured(folder):
-    said = subprocess_call.call(
-        cases.train, {"data_dir": str(folder), "batch_size": 32, "num_images": 32, "repeats": 1}
-    )
-    assert said["rates"][0] > 1
-    assert said["peak_mib"] > 100
+    reports = subprocess_call.call(cases.train, data_dir=str(folder), batch_size=32, num_images=32, repeats=1)
+    assert reports["rates"][0] > 1
+    assert reports["peak_mib"] > 100
 
 
-def test_row_is_of_all_rounds_and_jobs_that_said_nothing_have_none():
+def test_row_is_of_all_rounds_and_jobs_that_reports_nothing_have_none():
     name = rows.jobs(PLAN)[0].labels.name
-    said = [
+    reports = [
         {"rates": [100.0, 120.0], "first_s": 0.5, "peak_mib": 700.0},
         {"rates": [80.0, 110.0], "first_s": 0.4, "peak_mib": 710.0},
     ]
-    (row,) = rows.rows(PLAN, {name: said})
+    (row,) = rows.rows(PLAN, {name: reports})
     assert (row.name, row.median, row.min, row.max) == (name, 105.0, 80.0, 120.0)
     assert (row.repeats, row.processes, row.first_call_s, row.peak_mib) == (4, 2, 0.5, 710.0)
 
@@ -80,18 +78,18 @@ def test_row_is_of_all_rounds_and_jobs_that_said_nothing_have_none():
 def test_every_job_has_a_process_in_each_round(tmp_path, monkeypatch):
     called = []
 
-    def call(function, given):
-        called.append((function, given))
+    def call(function, **arguments):
+        called.append((function, arguments))
         return {}
 
     monkeypatch.setattr(subprocess_call, "call", call)
-    said: dict = {}
-    rows.measure(PLAN, tmp_path, said)
+    reports: dict = {}
+    rows.measure(PLAN, tmp_path, reports)
     todo = rows.jobs(PLAN)
-    assert [given["num_images"] for function, given in called if function == cases.prepare] == list(PLAN.sizes)
+    assert [arguments["num_images"] for function, arguments in called if function == cases.prepare] == list(PLAN.sizes)
     assert len(called) == len(PLAN.sizes) + 2 * len(todo)
     assert called[len(PLAN.sizes)] == called[len(PLAN.sizes) + len(todo)] != called[len(PLAN.sizes) + 1]
-    assert all(len(said[job.labels.name]) == 2 for job in todo)
+    assert all(len(reports[job.labels.name]) == 2 for job in todo)
 
 
 def test_jobs_take_whole_passes_and_rows_have_names_of_their_own():
@@ -120,4 +118,4 @@ def test_what_cannot_be_made_is_refused(changes, message):
 
 def test_process_that_dies_is_told_of():
     with pytest.raises(errors.FailedError, match=r"cases\.load: .*unexpected keyword argument 'nonsense'"):
-        subprocess_call.call(cases.load, {"nonsense": 1})
+        subprocess_call.call(cases.load, nonsense=1)

@@ -249,7 +249,7 @@ def test_peer_that_compiles_too_long_or_dies_leaves_the_others_alone(monkeypatch
     train = TrainConfig(**PRECISION)
     with torch_peer.Peer(compile_s=0.5) as peer:
         peer.make("before", train, {}, "eager")
-        with pytest.raises(errors.FailedError, match=r"^late: compiling took more than 0.5 s; --compile_s"):
+        with pytest.raises(errors.FailedError, match=r"^late: compiling took more than 0.5 s; set --compile_s"):
             peer.make("late", train, {}, "compiled")
         assert peer.case(Labels("before", "bare", batch_size=8), 3).run() == (["before"], 3)
         with pytest.raises(errors.FailedError, match=r"^dead: PyTorch's process died \(.*\); --nopeers leaves it out"):
@@ -274,7 +274,7 @@ def test_lines_are_shares_and_waits():
     ("code", "reason"),
     [
         ("raise ImportError('no torch\\nhere')", "no torch here"),
-        ("import os\nos._exit(3)", "terminated abruptly"),
+        ("import os\nos._exit(3)", "exit code 3"),
     ],
 )
 def test_torch_that_cannot_be_loaded_is_one_line(tmp_path, monkeypatch, capsys, code, reason):
@@ -342,7 +342,7 @@ def random_batch(size: int) -> dict[str, np.ndarray]:
 
 @needs_torch
 def test_other_process_does_without_tensorflow(peer):
-    assert peer._process.submit(torch_twins.loads_tensorflow).result() is False
+    assert peer.call(torch_twins.loads_tensorflow) is False
 
 
 @needs_torch
@@ -396,7 +396,7 @@ def test_twins_train_as_ours_do(peer, values, size, tolerance):
     model, batch = classifier.build(train), random_batch(size)
     optimizer = build_optimizer(train, model.trainable_variables)
     before = weights_of(model)
-    theirs, their_weights = peer._process.submit(torch_twins.trained, train, batch, before, 2).result()
+    theirs, their_weights = peer.call(torch_twins.trained, train, batch, before, 2)
     for their_loss in theirs:
         with tf.GradientTape() as tape:
             logits = model(batch["image"], training=True)
@@ -412,7 +412,7 @@ def test_twins_train_as_ours_do(peer, values, size, tolerance):
 @needs_torch
 def test_activations_are_those_of_keras(peer):
     values = np.linspace(-3.0, 3.0, 25, dtype=np.float32)
-    theirs = peer._process.submit(torch_twins.activated, values).result()
+    theirs = peer.call(torch_twins.activated, values)
     assert theirs.keys() == set(ACTIVATIONS)
     for name, activated in theirs.items():
         np.testing.assert_allclose(activated, keras.activations.get(name)(values), atol=1e-6, err_msg=name)
