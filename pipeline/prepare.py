@@ -1,11 +1,10 @@
-"""Prepare a data set for reading: download, local archive or generated.
+"""Prepare a data set: download CIFAR-100, read a local archive, or generate shapes100.
 
     python -m pipeline.prepare                                               # CIFAR-100 from its host
-    python -m pipeline.prepare --archive=~/Downloads/cifar-100-python.tar.gz # ... or from your disk
-    dataset=$(python -m pipeline.prepare --dataset=auto)                     # ... or else the generated shapes100
+    python -m pipeline.prepare --archive=~/Downloads/cifar-100-python.tar.gz # CIFAR-100 from a local file
+    dataset=$(python -m pipeline.prepare --dataset=auto)                     # CIFAR-100 or, without it, shapes100
 
-The only line on stdout is the name of the prepared data set; all else goes to stderr. TensorFlow is imported only
-where there is something to write, so that help, errors and "already prepared" come at once.
+The only line on stdout is the name of the prepared data set; messages go to stderr.
 """
 
 import contextlib
@@ -13,7 +12,6 @@ import datetime
 import io
 import pathlib
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from pipeline.common import app, config, errors
@@ -31,10 +29,10 @@ def main() -> None:
 
 
 def prepare(source: SourceConfig, *, url: str = download.OFFICIAL_URL, spec: records.Spec = records.OFFICIAL) -> str:
-    """Prepare a data set where it is not prepared already.
+    """Prepare a data set unless it is prepared.
 
     Args:
-      source: the data set, its folder, and the archive to read, if any.
+      source: the data set, its folder, and an optional archive.
       url: the download of CIFAR-100.
       spec: the expected contents of CIFAR-100.
 
@@ -42,7 +40,7 @@ def prepare(source: SourceConfig, *, url: str = download.OFFICIAL_URL, spec: rec
       The name of the prepared data set: `source.dataset`, or the choice of `auto`.
 
     Raises:
-      errors.BadArgumentError: `source.archive` is no complete CIFAR-100, or `source.data_dir` cannot be written.
+      errors.BadArgumentError: `source.archive` is not a complete CIFAR-100, or `source.data_dir` cannot be written.
       errors.FailedError: the data could not be downloaded or written.
     """
     if source.dataset not in (CIFAR100, AUTO):
@@ -50,22 +48,22 @@ def prepare(source: SourceConfig, *, url: str = download.OFFICIAL_URL, spec: rec
             raise errors.BadArgumentError(
                 f"--archive={source.archive}: --dataset={source.dataset} is generated; expected --dataset={CIFAR100}"
             )
-        _prepare_shapes(source.data_dir, source.dataset)
+        _prepare(source, source.dataset, url, spec)
         return source.dataset
     try:
-        _prepare_cifar100(source, url, spec)
+        _prepare(source, CIFAR100, url, spec)
         return CIFAR100
     except download.DownloadError as error:
         if source.dataset != AUTO:
             raise download.DownloadError(f"{CIFAR100} cannot be downloaded: {error}; {_REMEDY}") from error
         _warn_of_fallback(str(error))
-        _prepare_shapes(source.data_dir, FALLBACK)
+        _prepare(source, FALLBACK, url, spec)
         _log(f"the data set is {FALLBACK}, NOT {CIFAR100}")
         return FALLBACK
 
 
 def run() -> None:
-    """The console script."""
+    """Run the console script."""
     config.define_flags(SourceConfig)
     app.run(main)
 
@@ -76,41 +74,24 @@ _REMEDY = (
 )
 
 
-def _prepare_cifar100(source: SourceConfig, url: str, spec: records.Spec) -> None:
-    if prepared.is_prepared(source.data_dir, CIFAR100):
-        _compare_with_prepared(source, spec)
+def _prepare(source: SourceConfig, dataset: str, url: str, spec: records.Spec) -> None:
+    if prepared.is_prepared(source.data_dir, dataset):
+        _check_prepared(source, dataset, spec)
         return
     local = _read_archive(source, spec) if source.archive else None
-
-    def build(staged: pathlib.Path) -> Any:
-        from pipeline.datasets import cifar100
-
-        return cifar100.Cifar100(data, data_dir=staged)
-
     with prepared.lock(source.data_dir):
-        if prepared.is_prepared(source.data_dir, CIFAR100):
-            _compare_with_prepared(source, spec)
+        if prepared.is_prepared(source.data_dir, dataset):  # by the previous holder of the lock
+            _check_prepared(source, dataset, spec)
             return
         with prepared.staging(source.data_dir) as staged:
-            data = local or _download(url, staged, spec)
-            origin = {"how": "archive", "path": str(data.path.absolute())} if local else {"how": "download", "url": url}
-            _write(build, staged, source.data_dir, CIFAR100, {**origin, **_provenance(data, spec)})
-
-
-def _prepare_shapes(data_dir: str, dataset: str) -> None:
-    def build(staged: pathlib.Path) -> Any:
-        from pipeline.datasets.shapes100 import builder as shapes100
-
-        builders = {"shapes100": shapes100.Shapes100, "shapes100_tiny": shapes100.Shapes100Tiny}
-        return builders[dataset](data_dir=staged)
-
-    if prepared.is_prepared(data_dir, dataset):
-        _log(f"{dataset} is already prepared in {prepared.folder(data_dir, dataset)}")
-        return
-    with prepared.lock(data_dir), prepared.staging(data_dir) as staged:
-        if not prepared.is_prepared(data_dir, dataset):  # by another process, while this one waited
-            _log(f"generating {dataset}")
-            _write(build, staged, data_dir, dataset, {"how": "generated"})
+            if dataset == CIFAR100:
+                data = local or _download(url, staged, spec)
+                how = "archive" if local else "download"
+                origin = {"path": str(data.path.absolute())} if local else {"url": url}
+                _write(data, staged, source.data_dir, dataset, {"how": how, **origin, **_provenance(data, spec)})
+            else:
+                _log(f"generating {dataset}")
+                _write(None, staged, source.data_dir, dataset, {"how": "generated"})
 
 
 def _read_archive(source: SourceConfig, spec: records.Spec) -> archive.Archive:
@@ -123,7 +104,7 @@ def _download(url: str, staged: pathlib.Path, spec: records.Spec) -> archive.Arc
     download.fetch(url, target, sha256=spec.sha256["cifar-100-binary.tar.gz"])
     try:
         return archive.read(target, spec, source=url)
-    except errors.BadArgumentError as error:  # it is no argument of the command
+    except errors.BadArgumentError as error:  # the download is not an argument of the command
         raise download.DownloadError(str(error)) from error
 
 
@@ -143,11 +124,7 @@ def _provenance(data: archive.Archive, spec: records.Spec) -> dict[str, Any]:
 
 
 def _write(
-    build: Callable[[pathlib.Path], Any],
-    staged: pathlib.Path,
-    data_dir: str,
-    dataset: str,
-    provenance: dict[str, Any],
+    data: archive.Archive | None, staged: pathlib.Path, data_dir: str, dataset: str, provenance: dict[str, Any]
 ) -> None:
     """Write a data set with TFDS into `staged`, and publish it."""
     app.load_tensorflow()
@@ -158,23 +135,34 @@ def _write(
     # TFDS prints the staging folder on stdout.
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            builder = build(staged)
+            builder = _builder(data, staged, dataset)
             builder.download_and_prepare()
     except OSError as error:
         raise errors.FailedError(f"{dataset} cannot be written to {data_dir}: {error}") from error
     counts = {split: info.num_examples for split, info in builder.info.splits.items()}
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    record = {**provenance, "num_examples": counts, "tfds_version": tfds.__version__, "created": created}
-    target = prepared.publish(staged, data_dir, dataset, record)
+    provenance |= {"num_examples": counts, "tfds_version": tfds.__version__, "created": created}
+    target = prepared.publish(staged, data_dir, dataset, provenance)
     _log(f"{dataset} is prepared in {target}: {counts['train']} train and {counts['test']} test images")
 
 
-def _compare_with_prepared(source: SourceConfig, spec: records.Spec) -> None:
-    """Log the prepared data set, and check that the archive, if any, has the same records."""
-    folder = prepared.folder(source.data_dir, CIFAR100)
-    recorded = prepared.provenance(source.data_dir, CIFAR100)
-    origin = recorded.get("path") or recorded.get("url") or "an unrecorded source"
-    _log(f"{CIFAR100} is already prepared in {folder} from {origin}")
+def _builder(data: archive.Archive | None, staged: pathlib.Path, dataset: str) -> Any:
+    """The TFDS builder of a data set: of CIFAR-100 from its archive, else of the generated data set."""
+    if data is not None:
+        from pipeline.datasets import cifar100
+
+        return cifar100.Cifar100(data, data_dir=staged)
+    from pipeline.datasets.shapes100 import builder
+
+    return {"shapes100": builder.Shapes100, "shapes100_tiny": builder.Shapes100Tiny}[dataset](data_dir=staged)
+
+
+def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> None:
+    """Log the folder of the prepared data set, and check that `source.archive` has the same records."""
+    folder = prepared.folder(source.data_dir, dataset)
+    recorded = prepared.provenance(source.data_dir, dataset)
+    origin = recorded.get("path") or recorded.get("url") or recorded.get("how", "an unrecorded source")
+    _log(f"{dataset} is already prepared in {folder} ({origin})")
     if not source.archive:
         return
     path = pathlib.Path(source.archive).expanduser()
@@ -191,12 +179,12 @@ def _compare_with_prepared(source: SourceConfig, spec: records.Spec) -> None:
 
 def _warn_of_fallback(reason: str) -> None:
     bar = "!" * 100
-    lines = (
-        f"CIFAR-100 IS NOT AVAILABLE: {reason}",
-        f"Using {FALLBACK} instead: generated images, whose accuracies do NOT predict those on CIFAR-100.",
-        f"For CIFAR-100, {_REMEDY.partition(', or')[0]}.",
+    text = (
+        f"{bar}\n! CIFAR-100 IS NOT AVAILABLE: {reason}\n"
+        f"! Using {FALLBACK} instead: generated images, whose accuracies do NOT predict those on CIFAR-100.\n"
+        f"! For CIFAR-100, {_REMEDY.partition(', or')[0]}.\n{bar}"
     )
-    print("\n".join((bar, *(f"! {line}" for line in lines), bar)), file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)
 
 
 def _log(message: str) -> None:

@@ -1,6 +1,6 @@
-"""Runs the binaries: flags, one line for an error, an exit code.
+"""Runs binaries: parses flags, prints an error as one line, and exits with its code.
 
-Exit codes: 0 done, 1 failed, 2 bad arguments, 3 interrupted and saved. Only `--verbosity=1` shows a traceback.
+Exit codes: 0 done, 1 failed, 2 bad arguments, 3 interrupted and saved. `--verbosity=1` shows tracebacks.
 """
 
 import inspect
@@ -16,16 +16,12 @@ from absl import app, flags, logging
 
 from pipeline.common import errors, flag_help
 
-_EXIT_CODES = {
-    errors.BadArgumentError: 2,
-    errors.FailedError: 1,
-    errors.InterruptedRunError: 3,
-}
+_EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
 
 
 def run(main: Callable[[], None]) -> None:
-    """Parse the command line, call `main()`, and end the process with the exit code of its error."""
-    logging.set_verbosity(logging.WARNING)  # --verbosity, parsed later, overrides it
+    """Parse the command line, call `main()`, and exit with the code of its error."""
+    logging.set_verbosity(logging.WARNING)  # the default of --verbosity
 
     def checked_main(argv: list[str]) -> None:
         if len(argv) > 1:
@@ -40,25 +36,21 @@ def run(main: Callable[[], None]) -> None:
         try:
             return flags.FLAGS(argv)
         except flags.Error as error:
-            _end(2, f"{_in_words(str(error))} (see --help)")
+            message = str(error).replace("could not convert string to float", "expected a number, got")
+            message = message.replace("invalid literal for int() with base 10", "expected a whole number, got")
+            _end(2, f"{message} (see --help)")
 
     try:
         app.run(lambda argv: _report_errors(checked_main, argv), flags_parser=parse)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has ended
-        _discard_stdout()
+    except BrokenPipeError:  # the reader of stdout, such as `head`, has ended
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout at exit
         sys.exit(1)
 
 
-def _in_words(message: str) -> str:
-    """A message of absl about a flag's value, with Python's part reworded."""
-    message = message.replace("invalid literal for int() with base 10", "expected a whole number, got")
-    return message.replace("could not convert string to float", "expected a number, got")
-
-
 def load_tensorflow() -> None:
-    """Import TensorFlow and list its devices, without its messages on stderr.
+    """Import TensorFlow and list its devices, with its messages only at `--verbosity=1` or when the import fails.
 
-    It prints them before Python can silence it. They are shown with `--verbosity=1`, and where the import fails.
+    TensorFlow prints them to the file descriptor before Python can silence it.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     shows_messages = logging.get_verbosity() >= logging.DEBUG
@@ -68,7 +60,7 @@ def load_tensorflow() -> None:
         try:
             import tensorflow
 
-            tensorflow.config.list_physical_devices()  # without a GPU it prints an error
+            tensorflow.config.list_physical_devices()  # prints an error without a GPU
         except Exception:
             shows_messages = True
             raise
@@ -81,18 +73,18 @@ def load_tensorflow() -> None:
 
 
 def _print_help(module: str, is_full: bool) -> None:
-    """Print the binary's docstring and flags, which absl's own help lacks for console scripts."""
+    """Print the docstring and the flags of a binary."""
+    about = inspect.cleandoc(sys.modules[module].__doc__ or "")
     if is_full:
-        print(inspect.cleandoc(sys.modules[module].__doc__ or ""), "", flags.FLAGS.get_help(), sep="\n", flush=True)
+        print(about, "", flags.FLAGS.get_help(), sep="\n", flush=True)
         return
     lines = flag_help.describe(module)
-    about = inspect.cleandoc(sys.modules[module].__doc__ or "")
     footer = "--helpfull lists absl's flags too; --verbosity=1 shows tracebacks and TensorFlow's messages."
     print(about, *(["", *lines] if lines else []), "", footer, sep="\n", flush=True)
 
 
 def _report_errors(main: Callable[[list[str]], None], argv: list[str]) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, until something else handles it
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         main(argv)
         sys.stdout.flush()
@@ -100,18 +92,13 @@ def _report_errors(main: Callable[[list[str]], None], argv: list[str]) -> None:
         raise
     except KeyboardInterrupt:
         _end(1, "interrupted; nothing was saved")
-    except Exception as error:  # one line for any error; that of a bug names its class
+    except Exception as error:
         if logging.get_verbosity() >= logging.DEBUG:
             traceback.print_exc()
         for kind, code in _EXIT_CODES.items():
             if isinstance(error, kind):
                 _end(code, str(error))
-        _end(1, f"{type(error).__name__}: {error} (--verbosity=1 shows where)")
-
-
-def _discard_stdout() -> None:
-    """Redirect stdout, which Python flushes once more at its end, to nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end(1, f"{type(error).__name__}: {error} (--verbosity=1 shows the traceback)")
 
 
 def _end(code: int, message: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Files replaced atomically: written as a temporary file, which is then renamed."""
+"""Atomic writes of files: a temporary file in the same folder, renamed when it is complete."""
 
 import contextlib
 import json
@@ -10,11 +10,11 @@ from typing import Any
 
 @contextlib.contextmanager
 def replacing(path: pathlib.Path, *, durable: bool = False) -> Iterator[pathlib.Path]:
-    """The path of a temporary file that replaces `path` at the context's end; where that fails, nothing remains.
+    """The path of a temporary file that replaces `path` at the end of the context; an error removes it.
 
     Args:
-      path: of the file; its folder exists. The temporary file has the same suffix.
-      durable: whether the new content must survive a loss of power.
+      path: a file in an existing folder. The temporary file has the same suffix.
+      durable: whether the content must survive a power failure.
     """
     temporary = path.with_name(partial_name(path.name))
     try:
@@ -29,24 +29,24 @@ def replacing(path: pathlib.Path, *, durable: bool = False) -> Iterator[pathlib.
 
 
 def partial_name(name: str) -> str:
-    """The name of the temporary file of a file."""
+    """The name of a file's temporary file."""
     stem, suffix = os.path.splitext(name)
     return f".{stem}.partial{suffix}"
 
 
 def write_text(path: pathlib.Path, text: str, *, durable: bool = False) -> None:
-    """Replace a file by `text`, in UTF-8."""
+    """Write `text` in UTF-8, atomically."""
     with replacing(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: pathlib.Path, value: Any, *, indent: int | None = 1, durable: bool = False) -> None:
-    """Replace a file by `value` as JSON; a number that is not finite raises ValueError."""
+    """Write `value` as JSON, atomically; a number that is not finite raises ValueError."""
     write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n", durable=durable)
 
 
 def read_json(path: pathlib.Path) -> Any | None:
-    """The value of a JSON file; None where the file is missing or damaged."""
+    """The value of a JSON file; None for a missing or damaged file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -54,7 +54,7 @@ def read_json(path: pathlib.Path) -> Any | None:
 
 
 def fsync(path: pathlib.Path) -> None:
-    """Make the content of a file, or the names in a folder, durable."""
+    """Write a file's content or a folder's entries to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

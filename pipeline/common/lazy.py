@@ -1,4 +1,4 @@
-"""Modules imported at their first use: `--help` and configurations must not wait for TensorFlow and Keras."""
+"""Imports modules at first use, so that `--help` and configurations do not wait for TensorFlow and Keras."""
 
 import importlib
 import pkgutil
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class LazyModule:
-    """Stands for a module until one of its attributes is used."""
+    """A module, imported when an attribute is used."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -17,16 +17,12 @@ class LazyModule:
 
 
 def package_attribute(package: str, path: Iterable[str], name: str) -> Any:
-    """A module of a package, or a class by its name alone, for the package's `__getattr__`.
-
-    Raises:
-      AttributeError: the package has neither.
-    """
+    """A module of a package or a class of its modules, for the package's `__getattr__`; else AttributeError."""
     modules = [module.name for module in pkgutil.iter_modules(path)]
     if name in modules:
         return importlib.import_module(f"{package}.{name}")
     for module in modules if name[:1].isupper() else ():
-        found = getattr(importlib.import_module(f"{package}.{module}"), name, None)
-        if found is not None:
-            return found
+        value = getattr(importlib.import_module(f"{package}.{module}"), name, None)
+        if value is not None:
+            return value
     raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""A folder in which one process works at a time; the kernel frees the lock, however the process ends."""
+"""A folder locked by one process; the kernel releases the lock when the process ends."""
 
 import contextlib
 import fcntl
@@ -12,12 +12,12 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock of a folder, which exists, until the context ends.
+    """Hold the lock of an existing folder.
 
     Args:
       folder: the folder.
-      name: of the lock file in it.
-      on_wait: called where another process holds the lock, which is then waited for. None refuses at once.
+      name: the lock file's name.
+      on_wait: called before waiting for another process; None raises an error instead.
 
     Raises:
       errors.BusyError: another process holds the lock.
@@ -36,17 +36,17 @@ def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None
 
 @contextlib.contextmanager
 def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[None]:
-    """Make a folder if it is new and hold its lock until the context ends.
+    """Create a folder (and its parents) unless it exists, and hold its lock.
 
     Args:
-      folder: the folder; its parents are made.
-      flag: that named it, such as `run_dir`; errors begin with it.
-      identity: the name of the JSON file that a folder of this kind holds, such as `config.json`.
+      folder: the folder.
+      flag: its flag, such as `run_dir`, for error messages.
+      identity: the JSON file that identifies folders of this kind, such as `config.json`.
 
     Raises:
-      errors.BadArgumentError: it is a file, or holds something else.
-      errors.BusyError: another process is working in it.
-      errors.FailedError: it cannot be made.
+      errors.BadArgumentError: it is a file or a folder of another kind.
+      errors.BusyError: another process holds the lock.
+      errors.FailedError: it cannot be written.
     """
     check_content(folder, flag=flag, identity=identity)
     with contextlib.ExitStack() as stack:
@@ -63,16 +63,12 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
 
 
 def check_content(folder: pathlib.Path, *, flag: str, identity: str) -> None:
-    """Check that a folder is missing, empty, or of its kind; arguments as in `open_locked`.
-
-    Raises:
-      errors.BadArgumentError: it is a file, or holds something else.
-    """
+    """Check that a folder is missing, empty, or of its kind; arguments and errors as in `open_locked`."""
     if folder.exists() and not folder.is_dir():
         raise errors.BadArgumentError(f"{flag}={folder}: expected a folder, got a file")
     if not folder.exists() or (folder / identity).exists():
         return
-    leftovers = (LOCK, files.partial_name(identity), f".{identity}.partial")  # the last one of earlier versions
+    leftovers = (LOCK, files.partial_name(identity), f".{identity}.partial")  # the last one from earlier versions
     for entry in folder.iterdir():
         if entry.name not in leftovers:
             kind = flag.removesuffix("_dir")

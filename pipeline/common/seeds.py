@@ -1,4 +1,4 @@
-"""Stateless randomness: every draw is named by a path, and is a function of the run's seed and that path."""
+"""Stateless random seeds: each draw is a function of the run's seed and the path that names the draw."""
 
 import hashlib
 from typing import TYPE_CHECKING
@@ -6,32 +6,26 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tensorflow as tf
 
-# Explicit, since TensorFlow's default differs between devices. (XLA gives other numbers nevertheless.)
+# TensorFlow's default differs between devices. (XLA gives other numbers nevertheless.)
 ALGORITHM = "philox"
 
 
 def derive(seed: int, *path: str | int) -> tuple[int, int]:
-    """The seed of a named draw, as the two int32 values of TensorFlow's stateless operations.
-
-    `derive(0, "shift")` is the same on every machine and in every process (BLAKE2b of the seed and the path).
-    """
+    """The seed of a named draw: two int32 values for TensorFlow's stateless operations, the same on every machine."""
     text = "/".join([str(seed), *map(str, path)])
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest[:4], "little", signed=True), int.from_bytes(digest[4:], "little", signed=True)
 
 
 def fold(seed: "tuple[int, int] | tf.Tensor", number: "tf.Tensor | int") -> "tf.Tensor":
-    """int32 [2]: the seed of draw `number` of a named series (of steps, passes, places); works inside a graph."""
+    """The seed, int32 [2], of draw `number` of a series (of steps, passes, positions); also inside a graph."""
     import tensorflow as tf
 
     return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), tf.cast(number, tf.int32), alg=ALGORITHM)
 
 
 def hashed(seed: "tuple[int, int] | tf.Tensor", numbers: "tf.Tensor") -> "tf.Tensor":
-    """int64 [...], 0 to 2^31 - 1: a hash of each int64 number, independent of its place in the tensor.
-
-    MurmurHash3's finaliser, once for each word of the seed.
-    """
+    """A hash of each int64 number, int64 [...] from 0 to 2^31 - 1: MurmurHash3's finaliser, per word of the seed."""
     import tensorflow as tf
 
     mask, value = tf.constant(0xFFFFFFFF, tf.int64), numbers

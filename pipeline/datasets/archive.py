@@ -1,9 +1,7 @@
-"""Reads CIFAR-100 from a local copy of either official form, packed or extracted.
+"""Reads CIFAR-100 from an archive or folder of either official form.
 
-    archive.read("~/Downloads/cifar-100-python.tar.gz", OFFICIAL, source="--archive=...")
-
-Nothing is extracted: the known files are read into memory, within limits, in one pass over the archive, and none is
-used before the pass has read every member and the last byte of the checksum.
+Nothing is extracted: the known files are read into memory, within limits, in one pass over the archive, and are used
+only after the pass has read every member and the checksum at the end.
 """
 
 import dataclasses
@@ -25,13 +23,13 @@ _REQUIRED = {BINARY_FORM: ("train.bin", "test.bin"), PYTHON_FORM: ("train", "tes
 _NAMES = {BINARY_FORM: ("fine_label_names.txt", "coarse_label_names.txt"), PYTHON_FORM: ("meta",)}
 _KNOWN = {name for names in (*_REQUIRED.values(), *_NAMES.values()) for name in names}
 _GZIP_MAGIC = b"\x1f\x8b"
-_SLACK_BYTES = 16 << 20  # directories, label names, tar's padding
+_OVERHEAD_BYTES = 16 << 20  # directories, label names, tar's padding
 _REMEDY = f"expected a complete {BINARY_FORM} or {PYTHON_FORM}, as .tar.gz or as extracted folder"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Archive:
-    """A complete and checked CIFAR-100."""
+    """A validated CIFAR-100."""
 
     path: pathlib.Path
     form: str
@@ -41,25 +39,23 @@ class Archive:
     statistics: records.Statistics  # of train
 
     def official_name(self, spec: records.Spec) -> str | None:
-        """The name of the official file with this checksum; None where the checksum is unknown."""
-        for name, checksum in spec.sha256.items():
-            if self.sha256 == checksum:
-                return name
+        """The name of the official file with this checksum; None for an unknown checksum."""
+        names = [name for name, checksum in spec.sha256.items() if checksum == self.sha256]
         if {"train": self.train.sha1, "test": self.test.sha1} == spec.records_sha1:
-            return f"records of {BINARY_FORM}"
-        return None
+            names.append(f"records of {BINARY_FORM}")
+        return names[0] if names else None
 
 
 def read(path: str | os.PathLike[str], spec: records.Spec, *, source: str) -> Archive:
-    """Read and check an archive or an extracted folder.
+    """Read and validate a tar file, gzipped or not, or an extracted folder.
 
     Args:
-      path: a tar file, with gzip or without, or a folder; of either form.
+      path: the file or folder.
       spec: the expected contents.
-      source: the begin of error messages, such as `--archive=PATH`.
+      source: prefix of error messages, such as `--archive=PATH`.
 
     Raises:
-      errors.BadArgumentError: the path holds no complete CIFAR-100.
+      errors.BadArgumentError: not a complete CIFAR-100.
     """
     path = pathlib.Path(path).expanduser()
     checksum: str | None = None
@@ -69,8 +65,11 @@ def read(path: str | os.PathLike[str], spec: records.Spec, *, source: str) -> Ar
         else:
             files, checksum = _read_tar(path, spec)
         form, folder = _find_form(files)
-        train, test = (_decode(form, split, files[folder / name]) for split, name in _splits(form))
-        _check_names(form, folder, files)
+        contents = {file.name: data for file, data in files.items() if file.parent == folder}
+        train, test = (records.decode(name, contents[name]) for name in _REQUIRED[form])
+        for name in _NAMES[form]:
+            if name in contents:
+                records.check_names(name, contents[name])
         statistics = records.check(train, test, spec)
     except (_ArchiveError, records.RecordsError) as error:
         raise errors.BadArgumentError(f"{source}: {error}; {_REMEDY}") from error
@@ -80,29 +79,29 @@ def read(path: str | os.PathLike[str], spec: records.Spec, *, source: str) -> Ar
 
 
 def sha256_of(path: pathlib.Path) -> str:
-    """The SHA-256 of a file, read in pieces."""
+    """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _ArchiveError(ValueError):
-    """The problem of a container; `read` adds its name and the remedy."""
+    """The problem of an archive; `read` adds its name and the remedy."""
 
 
 _Files = dict[pathlib.PurePosixPath, bytes]
 
 
 def _read_folder(path: pathlib.Path, spec: records.Spec) -> _Files:
-    """The files of an extracted folder, or of the folder inside it, as other libraries leave it."""
-    present = [
+    """The files of an extracted folder or of its subfolder, where other libraries put them."""
+    paths = [
         pathlib.PurePosixPath(folder, name)
         for folder in (".", BINARY_FORM, PYTHON_FORM)
         for name in sorted(_KNOWN)
         if (path / folder / name).is_file()  # neither a folder nor a pipe
     ]
-    form, folder = _find_form(present)
+    form, folder = _find_form(paths)
     files: _Files = {}
-    for relative in present:
+    for relative in paths:
         if relative.parent == folder and relative.name in (*_REQUIRED[form], *_NAMES[form]):
             _check_size(str(relative), (path / relative).stat().st_size, relative.name, spec)
             files[relative] = (path / relative).read_bytes()
@@ -119,11 +118,12 @@ def _read_tar(path: pathlib.Path, spec: records.Spec) -> tuple[_Files, str]:
     with path.open("rb") as file:
         is_packed = file.read(2) == _GZIP_MAGIC
         file.seek(0)
-        packed = _Counted(file, limit=None)
-        unpacked = _Counted(gzip.GzipFile(fileobj=packed) if is_packed else packed, limit=_max_bytes(spec))
+        packed = _Counted(file)
+        max_bytes = 2 * (spec.num_rows("train") + spec.num_rows("test")) * records.ROW_BYTES + _OVERHEAD_BYTES
+        unpacked = _Counted(gzip.GzipFile(fileobj=packed) if is_packed else packed, max_bytes)
         try:
             files = _read_members(unpacked, spec)
-            # Past tar's end mark: gzip's checksum is at the end of the file, and ours is of the whole file.
+            # Read on after the end mark of tar: gzip's checksum ends the file, and SHA-256 is that of the whole file.
             while unpacked.read(1 << 20):
                 pass
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -153,7 +153,7 @@ def _read_members(stream: "_Counted", spec: records.Spec) -> _Files:
 
 
 def _safe_path(member: tarfile.TarInfo) -> pathlib.PurePosixPath:
-    # Nothing is extracted, so no path is dangerous; but an archive with such a path is not CIFAR-100.
+    # No path is dangerous, since nothing is extracted; but CIFAR-100 has no such paths.
     path = pathlib.PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         raise _ArchiveError(f"holds {member.name!r}, a path that escapes its folder")
@@ -165,13 +165,13 @@ def _safe_path(member: tarfile.TarInfo) -> pathlib.PurePosixPath:
 class _Counted(io.RawIOBase):
     """Counts and hashes the bytes read; more than `limit` raise an error (a decompression bomb)."""
 
-    def __init__(self, file: IO[bytes] | io.RawIOBase | gzip.GzipFile, limit: int | None) -> None:
+    def __init__(self, file: IO[bytes] | io.RawIOBase | gzip.GzipFile, limit: int | None = None) -> None:
         self._file, self._limit = file, limit
         self.num_bytes = 0
         self.sha256 = hashlib.sha256()
 
     def readable(self) -> bool:
-        """True, as for every file that is open for reading."""
+        """True."""
         return True
 
     def read(self, size: int = -1) -> bytes:
@@ -186,7 +186,7 @@ class _Counted(io.RawIOBase):
 
 
 def _find_form(paths: Iterable[pathlib.PurePosixPath]) -> tuple[str, pathlib.PurePosixPath]:
-    """The form of the data set that the files make up, and the folder of its files."""
+    """The form of the data set and the folder of its files."""
     paths = set(paths)
     folders = sorted({path.parent for path in paths}, key=lambda folder: (len(folder.parts), folder))
     for form, required in _REQUIRED.items():
@@ -201,41 +201,13 @@ def _find_form(paths: Iterable[pathlib.PurePosixPath]) -> tuple[str, pathlib.Pur
     raise _ArchiveError("not CIFAR-100: it has neither train.bin and test.bin nor train and test")
 
 
-def _splits(form: str) -> tuple[tuple[str, str], ...]:
-    return tuple(zip(("train", "test"), _REQUIRED[form], strict=True))
-
-
-def _decode(form: str, split: str, data: bytes) -> records.Records:
-    try:
-        return records.from_binary(data) if form == BINARY_FORM else records.from_python(data)
-    except records.RecordsError as error:
-        raise records.RecordsError(f"{split}: {error}") from error
-
-
-def _check_names(form: str, folder: pathlib.PurePosixPath, files: _Files) -> None:
-    for kind in ("fine", "coarse"):
-        file = folder / (f"{kind}_label_names.txt" if form == BINARY_FORM else "meta")
-        if file in files:
-            data = files[file]
-            binary = form == BINARY_FORM
-            names = records.names_from_binary(data) if binary else records.names_from_python(data, kind)
-            records.check_names(kind, names)
-
-
 def _check_size(shown: str, size: int, name: str, spec: records.Spec) -> None:
-    """Check a file's size before it is read, so that a wrong one costs neither time nor memory."""
+    """Check a file's size before reading it."""
     split = name.removesuffix(".bin")
+    rows = spec.num_rows(split) if split in ("train", "test") else 0
+    low, high = rows * records.PIXELS, rows * (records.PIXELS + 256) + (1 << 20)  # a pickle has file names and framing
     if name.endswith(".bin"):
-        expected = spec.num_rows(split) * records.ROW_BYTES
-        if size != expected:
-            raise _ArchiveError(f"{shown!r} has {size:,} bytes; expected {expected:,}")
-    else:
-        # A pickle adds file names and framing to each row.
-        rows = spec.num_rows(split) if split in ("train", "test") else 0
-        low, high = rows * records.PIXELS, rows * (records.PIXELS + 256) + (1 << 20)
-        if not low <= size <= high:
-            raise _ArchiveError(f"{shown!r} has {size:,} bytes; expected {low:,} to {high:,}")
-
-
-def _max_bytes(spec: records.Spec) -> int:
-    return 2 * (spec.num_rows("train") + spec.num_rows("test")) * records.ROW_BYTES + _SLACK_BYTES
+        low = high = rows * records.ROW_BYTES
+    if not low <= size <= high:
+        expected = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+        raise _ArchiveError(f"{shown!r} has {size:,} bytes; expected {expected}")

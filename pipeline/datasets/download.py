@@ -1,7 +1,7 @@
-"""Downloads one file, and gives up within seconds on a host that is dead, slow or stalling.
+"""Downloads one file; fails within seconds when the host is dead, slow or stalled.
 
-A worker thread runs what may block without end (name look-up, connect, read). The main thread watches the number of
-bytes, and gives up when fewer than `floor_bytes` arrive within `patience_s`, wherever the worker blocks.
+A worker thread makes the calls that may block forever (name look-up, connect, read). The main thread watches the number
+of bytes received and stops when fewer than `floor_bytes` arrive within `patience_s`.
 """
 
 import collections
@@ -28,7 +28,7 @@ class DownloadError(errors.FailedError):
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """The minimum rate: `floor_bytes` within any `patience_s`."""
+    """The minimum rate: `floor_bytes` in every `patience_s` seconds."""
 
     patience_s: float = 5.0
     floor_bytes: int = 250_000
@@ -42,9 +42,7 @@ def fetch(
     limits: Limits = Limits(),
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Download `url` to `target` and check its SHA-256.
-
-    Proxies are taken from the environment, as `requests` does.
+    """Download `url` to `target` and check its SHA-256; proxies are those of the environment.
 
     Raises:
       DownloadError: the host is unreachable, too slow, refuses, or delivers another file.
@@ -71,19 +69,14 @@ def fetch(
 
 
 class Pace:
-    """Whether enough bytes arrived within the last `patience_s`, a sliding window."""
+    """The download rate within a sliding window of `patience_s` seconds."""
 
     def __init__(self, limits: Limits, now: float) -> None:
         self._limits = limits
         self._samples = collections.deque([(now, 0)])
 
     def too_slow(self, now: float, num_bytes: int) -> str:
-        """The rate in words where it is too low, else "".
-
-        Args:
-          now: seconds, on the clock of the constructor's `now`.
-          num_bytes: bytes received since then.
-        """
+        """A description of a rate that is too low, else ""; `num_bytes` were received until `now` (seconds)."""
         self._samples.append((now, num_bytes))
         while len(self._samples) > 2 and now - self._samples[1][0] >= self._limits.patience_s:
             self._samples.popleft()
@@ -94,7 +87,7 @@ class Pace:
 
 
 class _Worker(threading.Thread):
-    """Downloads in the background; a daemon, since a name look-up cannot be interrupted."""
+    """Downloads in a daemon thread, since a name look-up cannot be interrupted."""
 
     def __init__(self, url: str, target: pathlib.Path) -> None:
         super().__init__(name="download", daemon=True)
@@ -108,7 +101,7 @@ class _Worker(threading.Thread):
         self.error: str | None = None
 
     def run(self) -> None:
-        """Download; any exception becomes `error`, since nothing catches exceptions of a thread."""
+        """Download; an exception becomes `error`."""
         try:
             self._download()
         except Exception as error:
@@ -117,11 +110,10 @@ class _Worker(threading.Thread):
             self.done.set()
 
     def _download(self) -> None:
-        # Imported here, so that --help and preparing from a local file do not wait for them.
         import requests
         import urllib3.exceptions
 
-        # Some hosts declare a .tar.gz as gzip-encoded, which would be unpacked on arrival.
+        # Otherwise a .tar.gz that its host labels as gzip-encoded would be decompressed.
         headers = {"Accept-Encoding": "identity"}
         with requests.get(self._url, stream=True, headers=headers, timeout=30) as response:
             self.has_responded = True
@@ -129,7 +121,7 @@ class _Worker(threading.Thread):
                 raise ConnectionError(f"HTTP {response.status_code} {response.reason} for {self._url}")
             length = response.headers.get("Content-Length", "")
             self.total_bytes = int(length) if length.isdigit() else None
-            # A connection that is cut shows in the number of bytes.
+            # `fetch` detects a closed connection by the number of bytes.
             with self._target.open("wb") as file, contextlib.suppress(urllib3.exceptions.ProtocolError):
                 while not self.is_cancelled and (chunk := response.raw.read(_CHUNK_BYTES, decode_content=False)):
                     file.write(chunk)
@@ -138,14 +130,14 @@ class _Worker(threading.Thread):
 
 
 def _reason(error: BaseException) -> str:
-    """The message of the innermost error that requests wraps, without the names of its objects."""
+    """The message of the error that requests wraps, without object names."""
     inner = getattr(error.args[0], "reason", error) if error.args else error
     return str(inner).rpartition("): ")[2] or type(error).__name__
 
 
 @contextlib.contextmanager
 def _progress(url: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar on a terminal; one line at the start otherwise."""
+    """A function that updates a progress bar; without a terminal, one line is printed at the start."""
     if not sys.stderr.isatty():
         print(f"prepare: downloading {url}", file=sys.stderr, flush=True)
         yield lambda num_bytes, total_bytes: None

@@ -1,4 +1,4 @@
-"""The official names of CIFAR-100: 100 fine classes in 20 coarse ones (superclasses), five fine each."""
+"""The label names of CIFAR-100: 20 coarse classes (superclasses) of five fine classes each."""
 
 MEMBERS: dict[str, tuple[str, ...]] = {
     "aquatic_mammals": ("beaver", "dolphin", "otter", "seal", "whale"),

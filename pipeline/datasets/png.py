@@ -1,7 +1,6 @@
-"""The encoding of prepared images: PNG, as in TFDS, but without compression.
+"""PNG without compression, the encoding of prepared images.
 
-Decoding is then mostly copying; inflating took longer than all other stages together. A file is slightly larger than
-its pixels.
+Decompression took longer than all other stages of the pipeline together.
 """
 
 import io
@@ -11,7 +10,7 @@ import PIL.Image
 
 
 def encode(image: np.ndarray) -> bytes:
-    """A PNG of uint8 [H, W, 3] pixels."""
+    """The PNG file of an image, uint8 [H, W, 3]."""
     file = io.BytesIO()
     PIL.Image.fromarray(image).save(file, "PNG", compress_level=0)
     return file.getvalue()

@@ -1,12 +1,12 @@
-"""The folder of prepared data sets, to which data sets are added atomically.
+"""The folder of prepared data sets (`data_dir`), to which data sets are added atomically.
 
     with prepared.lock(data_dir):                      # one writer at a time
         with prepared.staging(data_dir) as folder:     # data_dir/.staging-XXXX, removed at the end
             ...                                        # TFDS writes folder/cifar100/3.0.2
             prepared.publish(folder, data_dir, "cifar100", provenance)
 
-A version folder appears by one rename, so it is complete where it exists. A killed writer leaves only a staging folder,
-which the next writer removes. Nothing here imports TensorFlow.
+A version folder appears by one rename, so it is always complete. The next writer removes a killed writer's staging
+folder.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _LOCK = ".prepare.lock"
 
 
 def folder(data_dir: str | os.PathLike[str], dataset: str) -> pathlib.Path:
-    """The folder from which TFDS reads a data set, prepared or not."""
+    """The folder of a data set, prepared or not."""
     return root(data_dir) / dataset / VERSIONS[dataset]
 
 
@@ -43,37 +43,34 @@ def is_prepared(data_dir: str | os.PathLike[str], dataset: str) -> bool:
 
 
 def provenance(data_dir: str | os.PathLike[str], dataset: str) -> dict[str, Any]:
-    """The provenance of a prepared data set; {} where plain TFDS prepared it."""
-    try:
-        return json.loads((folder(data_dir, dataset) / PROVENANCE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+    """The provenance of a prepared data set; {} for one that TFDS prepared."""
+    path = folder(data_dir, dataset) / PROVENANCE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 @contextlib.contextmanager
 def lock(data_dir: str | os.PathLike[str]) -> Iterator[None]:
-    """Hold the folder's lock, of one writer at a time; print a message while waiting for another one."""
+    """Hold the lock of the writer; log a message before waiting for another writer."""
     path = root(data_dir)
 
     def announce() -> None:
         print(f"prepare: waiting for another prepare in {path}", file=sys.stderr, flush=True)
 
-    holding = contextlib.ExitStack()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        holding.enter_context(locked_folder.locked(path, name=_LOCK, on_wait=announce))
-    except OSError as error:
-        raise errors.BadArgumentError(f"--data_dir={data_dir}: cannot be written ({error.strerror})") from error
-    with holding:
+    with contextlib.ExitStack() as stack:
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked_folder.locked(path, name=_LOCK, on_wait=announce))
+        except OSError as error:
+            raise errors.BadArgumentError(f"--data_dir={data_dir}: cannot be written ({error.strerror})") from error
         yield
 
 
 @contextlib.contextmanager
 def staging(data_dir: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """A temporary folder in `data_dir`, from where a rename can publish; to be called under `lock`."""
+    """A temporary folder in `data_dir`, thus on the same file system; requires `lock`."""
     for stale in root(data_dir).glob(f"{_STAGING}*"):
         shutil.rmtree(stale, ignore_errors=True)
-    # A cancelled download may still write a file while the folder is removed; the next writer removes the rest.
+    # A cancelled download may write a file during the removal; the next writer removes the rest.
     with tempfile.TemporaryDirectory(prefix=_STAGING, dir=root(data_dir), ignore_cleanup_errors=True) as path:
         yield pathlib.Path(path)
 
@@ -81,10 +78,10 @@ def staging(data_dir: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 def publish(
     staged: pathlib.Path, data_dir: str | os.PathLike[str], dataset: str, provenance: Mapping[str, Any]
 ) -> pathlib.Path:
-    """Move a data set that TFDS wrote below `staged` to its place, with its provenance.
+    """Move a data set from a staging folder to its folder, which is returned, and write its provenance.
 
     Raises:
-      errors.FailedError: TFDS wrote another version, or there is a folder in its place.
+      errors.FailedError: TFDS wrote another version, or the folder exists.
     """
     source, target = folder(staged, dataset), folder(data_dir, dataset)
     if not is_prepared(staged, dataset):
@@ -93,6 +90,6 @@ def publish(
     target.parent.mkdir(exist_ok=True)
     try:
         source.rename(target)
-    except OSError as error:  # another folder of that name, which is not ours to remove
+    except OSError as error:
         raise errors.FailedError(f"{target} is in the way ({error.strerror}); move it and try again") from error
     return target

@@ -1,7 +1,4 @@
-"""The records of CIFAR-100 and their validation.
-
-archive.py reads files into `Records`, `check` validates them, cifar100.py passes them to TFDS.
-"""
+"""The records of CIFAR-100: decoding and validation."""
 
 import dataclasses
 import functools
@@ -17,7 +14,7 @@ ROW_BYTES = 2 + PIXELS
 
 
 class RecordsError(ValueError):
-    """The data are not CIFAR-100: the wrong value, and the expected one."""
+    """The data are not CIFAR-100: the value, and the value expected."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,24 +73,35 @@ class Records:
 
     @functools.cached_property
     def sha256(self) -> str:
-        """The fingerprint of the records, the same for both forms."""
+        """The checksum of the records, the same for both forms."""
         return hashlib.sha256(self.rows.data).hexdigest()
 
     @functools.cached_property
     def sha1(self) -> str:
-        """The fingerprint that others have published."""
+        """The checksum that MXNet published."""
         return hashlib.sha1(self.rows.data, usedforsecurity=False).hexdigest()
 
 
-def from_binary(data: bytes) -> Records:
-    """The records of a `train.bin` or `test.bin`."""
+def decode(file_name: str, data: bytes) -> Records:
+    """The records of a `train.bin` or `test.bin`, or of a `train` or `test` pickle.
+
+    Raises:
+      RecordsError: the split, and the difference from the format.
+    """
+    split, extension, _ = file_name.partition(".bin")
+    try:
+        return _from_binary(data) if extension else _from_pickle(data)
+    except RecordsError as error:
+        raise RecordsError(f"{split}: {error}") from error
+
+
+def _from_binary(data: bytes) -> Records:
     if len(data) % ROW_BYTES:
         raise RecordsError(f"{len(data)} bytes; expected a multiple of {ROW_BYTES}")
     return Records(np.frombuffer(data, np.uint8).reshape(-1, ROW_BYTES))
 
 
-def from_python(data: bytes) -> Records:
-    """The records of a `train` or `test` pickle."""
+def _from_pickle(data: bytes) -> Records:
     fields = _fields(data)
     images = fields.get("data")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (PIXELS,):
@@ -103,32 +111,30 @@ def from_python(data: bytes) -> Records:
     return Records(np.concatenate([*columns, images], axis=1))
 
 
-def names_from_binary(data: bytes) -> tuple[str, ...]:
-    """The lines of a `fine_label_names.txt` or `coarse_label_names.txt`."""
-    return tuple(data.decode("utf-8", errors="replace").split())
+def check_names(file_name: str, data: bytes) -> None:
+    """Check the label names of a `fine_label_names.txt`, a `coarse_label_names.txt` or a `meta` pickle.
 
-
-def names_from_python(data: bytes, kind: str) -> tuple[str, ...]:
-    """The `fine` or `coarse` label names of a `meta` pickle."""
-    names = _fields(data).get(f"{kind}_label_names")
-    if not isinstance(names, list):
-        raise RecordsError(f"'{kind}_label_names' is {type(names).__name__}; expected a list")
-    return tuple(_text(name) for name in names)
-
-
-def check_names(kind: str, names: tuple[str, ...]) -> None:
-    """Check that label names are the official ones in the official order."""
-    official = labels.FINE_NAMES if kind == "fine" else labels.COARSE_NAMES
-    if names == official:
-        return
-    if len(names) != len(official):
-        raise RecordsError(f"{len(names)} {kind} label names; expected {len(official)}")
-    index = next(i for i, name in enumerate(names) if name != official[i])
-    raise RecordsError(f"{kind} label {index} is named {names[index][:40]!r}; expected {official[index]!r}")
+    Raises:
+      RecordsError: they are not the official names in the official order.
+    """
+    is_pickle = file_name == "meta"
+    fields = _fields(data) if is_pickle else {file_name.removesuffix(".txt"): _text(data).split()}
+    for kind, official in (("fine", labels.FINE_NAMES), ("coarse", labels.COARSE_NAMES)):
+        key = f"{kind}_label_names"
+        if not is_pickle and key not in fields:
+            continue
+        names = fields.get(key)
+        if not isinstance(names, list):
+            raise RecordsError(f"'{key}' is {type(names).__name__}; expected a list")
+        if len(names) != len(official):
+            raise RecordsError(f"{len(names)} {kind} label names; expected {len(official)}")
+        for index, (name, expected) in enumerate(zip(map(_text, names), official, strict=True)):
+            if name != expected:
+                raise RecordsError(f"{kind} label {index} is named {name[:40]!r}; expected {expected!r}")
 
 
 def check(train: Records, test: Records, spec: Spec) -> "Statistics":
-    """The channel statistics of records whose counts, labels, classes and colours are CIFAR-100's.
+    """The channel statistics of `train`, after validation of counts, labels, classes and colours.
 
     Raises:
       RecordsError: the first difference, and the expected value.
@@ -157,7 +163,7 @@ class Statistics:
 
 
 def channel_statistics(records: Records) -> Statistics:
-    """The statistics of a split, exact since sums are of integers."""
+    """The channel statistics of a split, from exact integer sums."""
     total, squares = np.zeros(3, np.int64), np.zeros(3, np.int64)
     for start in range(0, len(records.rows), 1000):  # slices: the int32 copy of all would take gigabytes
         values = records.channels[start : start + 1000].astype(np.int32)
@@ -195,7 +201,7 @@ def _fields(data: bytes) -> dict[str, object]:
 
 
 def _labels(fields: dict[str, object], name: str, num_rows: int) -> np.ndarray:
-    """uint8[N, 1]."""
+    """The labels of a field, uint8[N, 1]."""
     field = fields.get(name)
     is_list = isinstance(field, list) and all(isinstance(value, int) for value in field)
     values = np.asarray(field) if is_list or isinstance(field, np.ndarray) else np.empty(0)

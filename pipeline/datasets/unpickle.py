@@ -1,8 +1,7 @@
-"""Reads an untrusted pickle: NumPy integer arrays and plain containers only.
+"""Reads an untrusted pickle of NumPy integer arrays and plain containers.
 
-`cifar-100-python` is a pickle, and a pickle is a program that may call whatever it names. This reader allows a few
-names, and maps each to a stand-in of this module. So neither a function of the operating system nor NumPy's own
-unpickling code (which trusts types and sizes of the file) runs.
+A pickle, such as `cifar-100-python`, may call any function by its name. This reader allows a few names and maps each to
+a stand-in of this module, so that not even NumPy's unpickling code (which trusts types and sizes) runs.
 """
 
 import io
@@ -21,14 +20,17 @@ def load(data: bytes) -> Any:
     """The unpickled value; strings of Python 2 become bytes.
 
     Raises:
-      pickle.UnpicklingError: the pickle is broken, or has anything but integer arrays and plain containers.
+      pickle.UnpicklingError: the pickle is broken, or holds other types.
     """
     try:
-        return _resolve(_Unpickler(io.BytesIO(data), encoding="bytes").load())
+        value = _Unpickler(io.BytesIO(data), encoding="bytes").load()
     except pickle.UnpicklingError:
         raise
     except Exception as error:  # broken opcodes raise IndexError, TypeError, MemoryError ...
         raise pickle.UnpicklingError(f"broken pickle ({type(error).__name__}: {error})") from error
+    if isinstance(value, dict):  # CIFAR-100 nests no deeper
+        return {key: item.array if isinstance(item, _Array) else item for key, item in value.items()}
+    return value.array if isinstance(value, _Array) else value
 
 
 class _Unpickler(pickle.Unpickler):
@@ -55,7 +57,7 @@ class _Call:
 
 
 class _Type:
-    """A stand-in of an integer `numpy.dtype`; its state sets the byte order."""
+    """A stand-in for an integer `numpy.dtype`; its state sets the byte order."""
 
     __slots__ = ("dtype",)
 
@@ -73,7 +75,7 @@ class _Type:
 
 
 class _Array:
-    """A stand-in of `numpy.ndarray`; its state sets `array`."""
+    """A stand-in for `numpy.ndarray`; its state sets `array`."""
 
     __slots__ = ("array",)
 
@@ -102,7 +104,7 @@ def _from_buffer(content: Any, kind: Any, shape: Any, order: Any) -> _Array:
 
 
 def _encode(text: Any, encoding: Any) -> bytes:
-    # Python 3 writes bytes so in protocols 0 to 2; any other codec would be code of the file's choice.
+    # Python 3 writes bytes so in protocols 0 to 2; another codec could be any code.
     if not isinstance(text, str) or _text(encoding) != "latin1":
         raise pickle.UnpicklingError(f"the pickle asks for the codec {encoding!r}; expected latin1")
     return text.encode("latin1")
@@ -110,13 +112,6 @@ def _encode(text: Any, encoding: Any) -> bytes:
 
 def _text(value: Any) -> str:
     return value.decode("latin1") if isinstance(value, bytes) else str(value)
-
-
-def _resolve(value: Any) -> Any:
-    """Replace stand-ins by their arrays at the top level and in a dictionary there, as CIFAR-100 nests them."""
-    if isinstance(value, dict):
-        return {key: item.array if isinstance(item, _Array) else item for key, item in value.items()}
-    return value.array if isinstance(value, _Array) else value
 
 
 _STAND_INS: dict[tuple[str, str], Any] = {

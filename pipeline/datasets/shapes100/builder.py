@@ -1,10 +1,7 @@
-"""shapes100, the generated data set for machines without CIFAR-100: same features, same counts, no download.
+"""TFDS builders of the generated data set shapes100, with the features and counts of CIFAR-100.
 
-20 families of shapes and textures (coarse) of 5 variants each (fine), drawn by drawing.py while the data set is
-prepared. Importing this module registers both builders with TFDS, as `shapes100` and `shapes100_tiny`:
-
-    Shapes100(data_dir="data").download_and_prepare()      # touches no network
-    tfds.load("shapes100", data_dir="data", split="train")
+20 families of shapes and textures (coarse labels) in 5 variants each (fine labels), drawn by drawing.py. Importing this
+module registers `shapes100` and `shapes100_tiny` with TFDS.
 """
 
 from collections.abc import Iterator
@@ -60,17 +57,10 @@ class Shapes100(tfds.core.GeneratorBasedBuilder):
         """Yield (index, example); TFDS shuffles the classes by the hash of the index."""
         for chunk in range(per_class // CHUNK_PER_CLASS):
             labels, images = draw_chunk(split, chunk)
-            for position, (label, image) in enumerate(zip(labels.tolist(), images, strict=True)):
-                index = chunk * len(labels) + position
-                yield (
-                    index,
-                    {
-                        "id": f"{split}_{index:05d}",
-                        "image": png.encode(image),
-                        "label": label,
-                        "coarse_label": FINE_TO_COARSE[label],
-                    },
-                )
+            pairs = zip(labels.tolist(), images, strict=True)
+            for index, (label, image) in enumerate(pairs, start=chunk * len(labels)):
+                fields = {"label": label, "coarse_label": FINE_TO_COARSE[label]}
+                yield index, {"id": f"{split}_{index:05d}", "image": png.encode(image), **fields}
 
 
 class Shapes100Tiny(Shapes100):
@@ -81,8 +71,8 @@ class Shapes100Tiny(Shapes100):
 
 
 def draw_chunk(split: str, chunk: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels [500] and images [500, 32, 32, 3] of a chunk, a function of its split and number."""
-    # Each chunk has its own 64-bit seed: splits share no draw, and the tiny set begins like the full one.
+    """Labels [500] and images [500, 32, 32, 3] of a chunk."""
+    # One 64-bit seed per chunk: splits share no draw, and the tiny set begins like the full one.
     low, high = seeds.derive(SEED, "shapes100", split, chunk)
     generator = np.random.Generator(np.random.PCG64([low % 2**32, high % 2**32]))
     labels = np.tile(np.arange(len(FINE_NAMES)), CHUNK_PER_CLASS)

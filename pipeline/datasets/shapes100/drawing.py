@@ -1,14 +1,13 @@
-"""Draws the images of shapes100: class labels and random numbers in, uint8 images out; no TensorFlow.
+"""Draws the images of shapes100 with NumPy.
 
 A class is a family (its coarse label) and a variant: a silhouette and its fill (`ring_striped`), or a texture and its
-kind (`checks_bricks`). Colours, place, size, rotation, light and clutter are random for each image and independent of
-the class; every image is flipped and rotated by quarters at random, so no class depends on either.
+kind (`checks_bricks`). Colours, position, size, rotation, light and clutter are random per image and independent of the
+class; images are also flipped and rotated by multiples of 90 degrees at random.
 
-The layers of an image in order: ground with a gradient, specks, the accent, the ink, specks in front, noise.
+The layers of an image in order: ground with a gradient, specks, accent, ink, specks, noise.
 """
 
 import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -18,13 +17,12 @@ from pipeline.datasets.shapes100.outlines import Plane
 
 SIZE = 32  # pixels a side
 
-_FAMILIES: dict[str, tuple[str, ...]] = {name: tuple(textures.FILLS) for name in outlines.OUTLINES} | {
-    family: tuple(kinds) for family, kinds in textures.TEXTURES.items()
-}
+_FAMILIES = {name: sorted(textures.FILLS) for name in outlines.OUTLINES}
+_FAMILIES |= {family: sorted(kinds) for family, kinds in textures.TEXTURES.items()}
 COARSE_NAMES: tuple[str, ...] = tuple(sorted(_FAMILIES))
 # Fine -> coarse is the function of CIFAR-100, so that summing fine probabilities into coarse ones works for both.
 _CLASSES = [
-    (sorted(_FAMILIES[COARSE_NAMES[coarse]])[FINE_TO_COARSE[:fine].count(coarse)], COARSE_NAMES[coarse])
+    (_FAMILIES[COARSE_NAMES[coarse]][FINE_TO_COARSE[:fine].count(coarse)], COARSE_NAMES[coarse])
     for fine, coarse in enumerate(FINE_TO_COARSE)
 ]
 FINE_NAMES: tuple[str, ...] = tuple(f"{family}_{variant}" for variant, family in _CLASSES)
@@ -35,16 +33,10 @@ PIXELS = np.arange(SIZE, dtype=np.float32) - np.float32((SIZE - 1) / 2)  # centr
 
 
 def draw(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """One image of each label.
+    """Images, uint8 [N, 32, 32, 3], of fine labels, integers [N] from 0 to 99.
 
-    Args:
-      labels: fine labels, integers [N] from 0 to 99.
-      generator: source of all random numbers; the same state and labels give the same bytes on every machine.
-
-    Returns:
-      uint8 [N, 32, 32, 3].
+    The same labels and state of the generator give the same bytes on every machine.
     """
-    labels = np.asarray(labels)
     count = len(labels)
     palette = _palettes(generator, count)
     images = _ground(generator, palette[:, 0])  # [N, 3, 32, 32]: channels first is faster
@@ -61,18 +53,18 @@ def draw(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _Placement:
-    """The place of the shape or texture of each image; every field is float32 [N, 1, 1]."""
+    """Position, size and orientation of the shape or texture of each image; every field is float32 [N, 1, 1]."""
 
-    middle_x: Plane  # pixels from the middle of the image
+    middle_x: Plane  # pixels from the image's centre
     middle_y: Plane
-    across_x: Plane  # the rows of the matrix from pixels to the axes of the shape
+    across_x: Plane  # rows of the matrix from pixels to the shape's axes
     across_y: Plane
     down_x: Plane
     down_y: Plane
     radius: Plane  # pixels to one unit of an outline
-    grain_x: Plane  # the direction of a fill's pattern, a unit vector
+    grain_x: Plane  # direction of a fill's pattern, a unit vector
     grain_y: Plane
-    phase_x: Plane  # the shift of the pattern, pixels
+    phase_x: Plane  # shift of the pattern, pixels
     phase_y: Plane
     period: Plane  # pixels from one bar or spot to the next
 
@@ -82,11 +74,11 @@ class _Placement:
             return _uniform(generator, low, high, count, 1, 1)
 
         cosine, sine = _direction(uniform(-0.18, 0.18))  # up to 20 degrees to either side
-        turn_x, turn_y = _sign(uniform(-1, 1)), _sign(uniform(-1, 1))
+        turn_x, turn_y = (np.where(uniform(-1, 1) < 0, np.float32(-1), np.float32(1)) for _ in range(2))
         swap = uniform(0, 1) < 0.5  # with the two signs: the eight symmetries of a square
         stretch = uniform(0.88, 1.12)
-        rows = (cosine * turn_x * stretch, sine * turn_y * stretch, -sine * turn_x / stretch, cosine * turn_y / stretch)
-        across_x, across_y, down_x, down_y = rows
+        across_x, across_y = cosine * turn_x * stretch, sine * turn_y * stretch
+        down_x, down_y = -sine * turn_x / stretch, cosine * turn_y / stretch
         grain_x, grain_y = _direction(uniform(-1, 1))
         return cls(
             middle_x=uniform(-5, 5),
@@ -107,38 +99,33 @@ class _Placement:
         """The placements of some of the images."""
         return _Placement(*(getattr(self, field.name)[indices] for field in dataclasses.fields(self)))
 
-    def own_axes(self) -> tuple[Plane, Plane]:
-        """Each pixel in the axes of the shape: pixels to the right of and below its middle, [N, 32, 32]."""
+    def shape_axes(self) -> tuple[Plane, Plane]:
+        """The coordinates of pixels in the shape's axes, in pixels from its centre, [N, 32, 32] each."""
         x, y = PIXELS - self.middle_x, PIXELS[:, None] - self.middle_y
         return x * self.across_x + y * self.across_y, x * self.down_x + y * self.down_y
 
     def grain_axes(self) -> tuple[Plane, Plane]:
-        """Each pixel in the axes of the fill's pattern, [N, 32, 32]."""
+        """The coordinates of pixels in the axes of the fill's pattern, [N, 32, 32] each."""
         x, y = PIXELS - self.phase_x, PIXELS[:, None] - self.phase_y
         return x * self.grain_x + y * self.grain_y, y * self.grain_x - x * self.grain_y
 
 
 def _coverages(labels: np.ndarray, placement: _Placement) -> tuple[Plane, Plane]:
-    """The shares of each pixel that ink and accent cover, [N, 32, 32] each; one class is drawn at a time."""
+    """The shares of pixels that ink and accent cover, [N, 32, 32] each, drawn class by class."""
     ink, accent = np.zeros((2, len(labels), SIZE, SIZE), np.float32)
-    for family, variant, indices in _by_class(labels):
-        own = placement.take(indices)
-        if family in textures.TEXTURES:
-            texture = textures.TEXTURES[family][variant]
-            across, down = own.own_axes()
-            layers = texture(across + own.phase_x, down + own.phase_y, own.period * 1.25)
-        else:
-            across, down = own.own_axes()
-            distance = outlines.OUTLINES[family](across / own.radius, down / own.radius) * own.radius
-            layers = textures.FILLS[variant](distance, *own.grain_axes(), own.period)
-        ink[indices], accent[indices] = layers
-    return ink, accent
-
-
-def _by_class(labels: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
     for label in np.unique(labels):
         variant, family = _CLASSES[label]
-        yield family, variant, np.flatnonzero(labels == label)
+        indices = np.flatnonzero(labels == label)
+        place = placement.take(indices)
+        across, down = place.shape_axes()
+        if family in textures.TEXTURES:
+            texture = textures.TEXTURES[family][variant]
+            layers = texture(across + place.phase_x, down + place.phase_y, place.period * 1.25)
+        else:
+            distance = outlines.OUTLINES[family](across / place.radius, down / place.radius) * place.radius
+            layers = textures.FILLS[variant](distance, *place.grain_axes(), place.period)
+        ink[indices], accent[indices] = layers
+    return ink, accent
 
 
 def _paint(images: np.ndarray, cover: Plane, colours: np.ndarray) -> None:
@@ -149,7 +136,8 @@ def _paint(images: np.ndarray, cover: Plane, colours: np.ndarray) -> None:
 def _scatter(images: np.ndarray, generator: np.random.Generator, specks: int) -> None:
     """Paint small bars of random colours at random places."""
     for _ in range(specks):
-        _paint(images, _speck(generator, len(images)), _random_colours(generator, len(images)))
+        speck = _speck(generator, len(images))
+        _paint(images, speck, _tinted(generator, _uniform(generator, 0.1, 0.9, len(images))))
 
 
 def _palettes(generator: np.random.Generator, count: int) -> np.ndarray:
@@ -157,10 +145,6 @@ def _palettes(generator: np.random.Generator, count: int) -> np.ndarray:
     level = DARKEST + STEP * np.argsort(generator.random((count, 3), np.float32), axis=1).astype(np.float32)
     level += _uniform(generator, -0.07, 0.07, count, 3)
     return _tinted(generator, level)
-
-
-def _random_colours(generator: np.random.Generator, count: int) -> np.ndarray:
-    return _tinted(generator, _uniform(generator, 0.1, 0.9, count))
 
 
 def _tinted(generator: np.random.Generator, level: np.ndarray) -> np.ndarray:
@@ -193,10 +177,6 @@ def _direction(tangent: Plane) -> tuple[Plane, Plane]:
     """Cosine and sine of an angle, from the tangent of its half: exact arithmetic, see outlines.py."""
     square = tangent * tangent
     return (1 - square) / (1 + square), 2 * tangent / (1 + square)
-
-
-def _sign(x: Plane) -> Plane:
-    return np.where(x < 0, np.float32(-1), np.float32(1))
 
 
 def _uniform(generator: np.random.Generator, low: float, high: float, *shape: int) -> np.ndarray:

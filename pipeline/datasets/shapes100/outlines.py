@@ -1,11 +1,10 @@
-"""The sixteen silhouettes of shapes100: the signed distance of a pixel to an outline, which drawing.py fills.
+"""The sixteen silhouettes of shapes100, as signed distances of pixels to an outline.
 
-An outline maps the horizontal and vertical coordinates u and v (downwards) of pixels to their distance, in units of
-about the shape's radius: negative inside. Beside corners the distances are those of the extended edges, so that a line
-drawn around a star keeps sharp points.
+An outline maps the coordinates u (right) and v (down) of pixels to their distance, negative inside, in units of about
+the shape's radius. Near corners it is the distance to the extended edges, so that a halo of a star has sharp points.
 
-The three drawing modules use + - * / and square roots only, which IEEE 754 rounds exactly: images are the same bytes on
-every machine. `sin` and `exp` would differ in their last bits.
+The drawing modules use only + - * / and square roots, which IEEE 754 rounds exactly: images are the same bytes on every
+machine. `sin` and `exp` would differ in their last bits.
 """
 
 import math
@@ -21,7 +20,7 @@ _COS_36, _SIN_36 = 0.809016994, 0.587785252
 
 
 def _polygon(*corners: tuple[float, float]) -> Outline:
-    """The convex polygon of these corners, given clockwise as seen on the screen."""
+    """The convex polygon of these corners, clockwise on the screen."""
     edges = []
     for (u0, v0), (u1, v1) in zip(corners, corners[1:] + corners[:1], strict=True):
         length = math.sqrt((u1 - u0) ** 2 + (v1 - v0) ** 2)
@@ -46,11 +45,15 @@ def _box(u: Plane, v: Plane, half_width: float, half_height: float) -> Plane:
     return np.maximum(np.abs(u) - half_width, np.abs(v) - half_height)
 
 
+def _cross(u: Plane, v: Plane, half_length: float, half_width: float) -> Plane:
+    return np.minimum(_box(u, v, half_length, half_width), _box(u, v, half_width, half_length))
+
+
 def _fold_in_five(u: Plane, v: Plane) -> tuple[Plane, Plane]:
     """Mirror the plane into one tenth of it, to the right of the upward axis: the symmetry of star and flower."""
     u, v = np.abs(u), -v
     for mirror_u, mirror_v in ((_COS_36, -_SIN_36), (-_COS_36, -_SIN_36)):
-        # The mirrors stand between two points; what lies behind a mirror is reflected.
+        # The mirrors lie between two points of the star; the plane behind a mirror is reflected.
         behind = 2 * np.maximum(u * mirror_u + v * mirror_v, 0)
         u, v = u - behind * mirror_u, v - behind * mirror_v
     return np.abs(u), v
@@ -73,7 +76,7 @@ def square(u: Plane, v: Plane) -> Plane:
 
 def cross(u: Plane, v: Plane) -> Plane:
     """A plus sign."""
-    return np.minimum(_box(u, v, 0.95, 0.32), _box(u, v, 0.32, 0.95))
+    return _cross(u, v, 0.95, 0.32)
 
 
 def star(u: Plane, v: Plane) -> Plane:
@@ -94,14 +97,9 @@ def flower(u: Plane, v: Plane) -> Plane:
 def gear(u: Plane, v: Plane) -> Plane:
     """Eight teeth and a hub."""
     diagonal_u, diagonal_v = (u + v) * math.sqrt(0.5), (u - v) * math.sqrt(0.5)
-    teeth = np.minimum(_crossed_bars(u, v), _crossed_bars(diagonal_u, diagonal_v))
+    teeth = np.minimum(_cross(u, v, 1.0, 0.15), _cross(diagonal_u, diagonal_v, 1.0, 0.15))
     radius = _radius(u, v)
     return np.maximum(np.minimum(radius - 0.7, teeth), 0.27 - radius)
-
-
-def _crossed_bars(u: Plane, v: Plane) -> Plane:
-    """The two thin bars whose ends are four teeth of the gear."""
-    return np.minimum(_box(u, v, 1.0, 0.15), _box(u, v, 0.15, 1.0))
 
 
 def heart(u: Plane, v: Plane) -> Plane:
@@ -113,7 +111,7 @@ def heart(u: Plane, v: Plane) -> Plane:
 
 
 def crescent(u: Plane, v: Plane) -> Plane:
-    """A disc, less a smaller one beside its middle."""
+    """A disc without a smaller, shifted disc."""
     return np.maximum(_radius(u, v) - 0.95, 0.74 - _radius(u - 0.5, v))
 
 
@@ -139,8 +137,6 @@ def arch(u: Plane, v: Plane) -> Plane:
 
 _arrow_head = _polygon((0.0, -1.0), (0.85, 0.0), (-0.85, 0.0))
 _half_bolt = _polygon((0.3, -1.0), (0.2, 0.15), (-0.62, 0.15))
-triangle = _polygon((0.0, -1.0), (0.95, 0.7), (-0.95, 0.7))
-lozenge = _polygon((0.0, -1.05), (0.6, 0.0), (0.0, 1.05), (-0.6, 0.0))
 
 
 def arrow(u: Plane, v: Plane) -> Plane:
@@ -153,21 +149,8 @@ def bolt(u: Plane, v: Plane) -> Plane:
     return np.minimum(_half_bolt(u, v), _half_bolt(-u, -v))
 
 
-OUTLINES: dict[str, Outline] = {
-    "arch": arch,
-    "arrow": arrow,
-    "bolt": bolt,
-    "crescent": crescent,
-    "cross": cross,
-    "disc": disc,
-    "drop": drop,
-    "flower": flower,
-    "gear": gear,
-    "heart": heart,
-    "hourglass": hourglass,
-    "lozenge": lozenge,
-    "ring": ring,
-    "square": square,
-    "star": star,
-    "triangle": triangle,
+_FUNCTIONS = (arch, arrow, bolt, crescent, cross, disc, drop, flower, gear, heart, hourglass, ring, square, star)
+OUTLINES: dict[str, Outline] = {function.__name__: function for function in _FUNCTIONS} | {
+    "lozenge": _polygon((0.0, -1.05), (0.6, 0.0), (0.0, 1.05), (-0.6, 0.0)),
+    "triangle": _polygon((0.0, -1.0), (0.95, 0.7), (-0.95, 0.7)),
 }
