@@ -80,8 +80,8 @@ ENTRIES = {
         '"toy": {"architecture": "toy", "augmentation": "toy", "optimizer": "toy", "max_steps": 2, "batch_size": 50, '
         '"num_validation": 500, "learning_rate": 1e-3, "precision": "float32"},',
     ),
-    "tuning/studies/catalogue.py": (
-        "    for study in (",
+    "tuning/studies/catalogue/presets.py": (
+        "STUDIES = (",
         'Study(name="toy", question="Is a wider toy better?", base={"preset": "toy"}, reference="narrow", '
         'budgets={"smoke": {}, "short": {}, "full": {}}, repeats={"smoke": 1, "short": 1, "full": 1}, '
         'variants=(Variant("narrow"), Variant("wide", {"toy_units": 5}))),',

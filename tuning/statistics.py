@@ -1,7 +1,7 @@
-"""What repeated runs show: means with intervals, and differences from a reference, paired by seed.
+"""Statistics of repeated runs: means with intervals, and differences from a reference, paired by seed.
 
 The two runs of a pair share their seed (order, augmentation, held-out images), so that their difference varies less
-than either does. Nothing here returns a number that JSON has no word for: what cannot be computed is None.
+than either run does. A value that cannot be computed is None, never NaN, which JSON lacks.
 """
 
 import dataclasses
@@ -13,14 +13,14 @@ from scipy import stats
 
 LEVEL = 0.95  # of every interval; a difference is called real where its corrected p-value is below 1 - LEVEL
 NO_SPREAD = 1e-9  # a standard deviation of accuracies below it is rounding: one image of 10,000 is 1e-4
-LEAST_FOR_INTERVAL = 3  # two values' own t interval is 12.7 times as wide as they are apart
-FEW_PAIRS = 5  # below, a row's own differences say too little of their spread: that of all rows together is taken
+MIN_FOR_INTERVAL = 3  # two values' own t interval is 12.7 times as wide as they are apart
+FEW_PAIRS = 5  # with fewer pairs, the spread is pooled over all rows
 HIGHER, LOWER, NOT_SHOWN, TOO_FEW = "higher", "lower", "no difference shown", "needs 2 shared seeds"
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """Of a variant's values: how many, mean, standard deviation (n - 1), and the t interval of the mean."""
+    """Number, mean, standard deviation (n - 1) and t interval of the mean of a variant's values."""
 
     num_values: int
     mean: float | None
@@ -31,7 +31,7 @@ class Summary:
 
 @dataclasses.dataclass(frozen=True)
 class Residual:
-    """The spread of single values about what their row and their seed explain, and its degrees of freedom."""
+    """The standard deviation of single values after the effects of row and seed, and its degrees of freedom."""
 
     std: float
     degrees: int
@@ -62,25 +62,25 @@ class Comparison:
 
 
 def summarise(values: Sequence[float]) -> Summary:
-    """Mean, standard deviation and interval; None for what so few values do not give."""
+    """Mean, standard deviation and interval; None for those that need more values."""
     if not values:
         return Summary(0, None, None, None, None)
     mean = float(np.mean(values))
     if len(values) < 2:
         return Summary(1, mean, None, None, None)
     std = float(np.std(values, ddof=1))
-    if len(values) < LEAST_FOR_INTERVAL:
+    if len(values) < MIN_FOR_INTERVAL:
         return Summary(len(values), mean, std, None, None)
     margin = _margin(std, len(values))
     return Summary(len(values), mean, std, mean - margin, mean + margin)
 
 
 def residual(rows: Sequence[Mapping[int, float]]) -> Residual | None:
-    """What is left of the values of a study's rows once each row's level and each seed's is taken out.
+    """The residual of a study's values after the effects of row and seed.
 
     That is the randomised block design, seeds being the blocks (Montgomery, Design and Analysis of Experiments, 4.1),
-    by least squares, so that a row may lack a seed. It takes all rows to spread alike; with two seeds that says far
-    more than the one difference of differences.
+    by least squares, so that a row may lack a seed. It assumes that all rows have the same spread; with two seeds that
+    is far better known than the spread of one difference.
 
     Args:
       rows: seed -> value of each.
@@ -105,7 +105,7 @@ def residual(rows: Sequence[Mapping[int, float]]) -> Residual | None:
 
 
 def compare(values: Mapping[int, float], reference: Mapping[int, float], pooled: Residual | None = None) -> Comparison:
-    """How a variant differs from the reference, still without correction and verdict.
+    """The comparison of a variant with the reference, without correction and verdict.
 
     Args:
       values: seed -> value of the variant.
@@ -125,7 +125,7 @@ def compare(values: Mapping[int, float], reference: Mapping[int, float], pooled:
 
 
 def judge(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The comparisons of a study with Holm's correction over all that could be tested, and a verdict each."""
+    """The comparisons of a study with Holm's correction over those that could be tested, and a verdict each."""
     tested = [comparison.p_value for comparison in comparisons if comparison.p_value is not None]
     corrected = iter(holm(tested))
     return [

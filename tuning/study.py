@@ -1,9 +1,9 @@
-"""Run a study: variants of one recipe with the same seeds; what each scores, and which differences are real.
+"""Run a study: train variants of one recipe with the same seeds and test their differences.
 
     python -m tuning.study --study=fast_ablation --budget=short
 
-prints a progress bar and a table, and leaves report.json, report.md and plots in the study's folder, beside each job's
-own figures. The same command goes on where it was cut off; on a finished study it draws the report again.
+prints a progress bar and a table, and writes report.json, report.md and plots into the study's folder. The same command
+continues a study that was interrupted; on a finished study it draws the report again.
 """
 
 import dataclasses
@@ -24,29 +24,32 @@ from tuning.studies.design import Study
 from tuning.studies.folder import StudyFolder
 from tuning.workers.job import TrainingJob
 
-MOST_WORKERS = 4  # each takes about a GiB
+MAX_WORKERS = 4  # each takes about a GiB
 
 config.define_flags(SourceConfig)
-STUDY = flags.DEFINE_string("study", "", f"what to run: {', '.join(catalogue.STUDIES)}")
+STUDY = flags.DEFINE_string("study", "", f"study to run: {', '.join(catalogue.STUDIES)}")
 STUDY_DIR = flags.DEFINE_string("study_dir", "", "folder of the study; default runs/studies/STUDY-DATASET-BUDGET")
 BUDGET = flags.DEFINE_enum(
-    "budget", "short", design.BUDGETS, "smoke: seconds, only shows that it runs; short: two cores; full: days"
+    "budget",
+    "short",
+    design.BUDGETS,
+    "length of training; smoke only shows that it runs, short suits two cores, full takes days",
 )
-REPEATS = flags.DEFINE_integer("repeats", None, "seeds of each variant; default the study's own", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", None, "seeds of each variant; default the study's", lower_bound=1)
 SEED = flags.DEFINE_integer("seed", 0, "the first seed", lower_bound=0)
-VARIANTS = flags.DEFINE_list("variants", [], "run these variants alone; default all")
+VARIANTS = flags.DEFINE_list("variants", [], "variants to run; default all")
 WORKERS = flags.DEFINE_integer(
     "workers",
     None,
-    "jobs trained side by side, each on its share of the processors; default one a processor, four at most, in "
-    "studies of small networks, and of all at --budget=smoke, on machines without a GPU, else 1",
+    "jobs trained side by side, each on its share of the processors; default 1 on a GPU or in studies of large "
+    f"networks (--budget=smoke excepted), else one a processor, at most {MAX_WORKERS}",
     lower_bound=1,
 )
-REDRAW = flags.DEFINE_string("redraw", "", "draw the table and the plots of this report.json again, beside it")
+REDRAW = flags.DEFINE_string("redraw", "", "path of a report.json; draws its page and plots again, in its folder")
 
 
 def main() -> None:
-    """Run what is not finished, then report."""
+    """Run the jobs that are not finished, then report."""
     if REDRAW.value:
         _redraw(pathlib.Path(REDRAW.value))
         return
@@ -60,7 +63,7 @@ def main() -> None:
     jobs = study.jobs(variants, BUDGET.value, seeds, source)
     path = STUDY_DIR.value or os.path.join("runs", "studies", f"{study.name}-{source.dataset}-{BUDGET.value}")
     others = study.jobs(study.variants, BUDGET.value, seeds[:1], source)
-    with study_folder.claim(pathlib.Path(path), study.name, BUDGET.value, jobs, others) as folder:
+    with study_folder.open_study(pathlib.Path(path), study.name, BUDGET.value, jobs, others) as folder:
         if not all(folder.is_finished(job) for job in jobs):
             _prepared(source)
             try:
@@ -69,7 +72,7 @@ def main() -> None:
                 _report(study, source.dataset, folder)
                 raise
         _report(study, source.dataset, folder)
-        _refuse_failures(folder, jobs)
+        _check_failures(folder, jobs)
 
 
 def _prepared(source: SourceConfig) -> SourceConfig:
@@ -79,8 +82,8 @@ def _prepared(source: SourceConfig) -> SourceConfig:
 
 
 def _num_workers(is_side_by_side: bool) -> int:
-    has_gpu = pathlib.Path("/dev/nvidiactl").exists()  # TensorFlow, which knows better, takes seconds and memory to ask
-    return min(cpu.count(), MOST_WORKERS) if is_side_by_side and not has_gpu else 1
+    has_gpu = pathlib.Path("/dev/nvidiactl").exists()  # asking TensorFlow takes seconds and memory
+    return min(cpu.count(), MAX_WORKERS) if is_side_by_side and not has_gpu else 1
 
 
 def _run(folder: StudyFolder, jobs: Sequence[TrainingJob], num_workers: int) -> None:
@@ -110,7 +113,7 @@ def _redraw(path: pathlib.Path) -> None:
         _draw(json.loads(path.read_text(encoding="utf-8")), path.parent)
     except OSError as error:
         raise errors.BadArgumentError(
-            f"redraw={path}: expected STUDY_DIR/report.json, in a folder to write into ({error.strerror})"
+            f"redraw={path}: expected STUDY_DIR/report.json in a writable folder ({error.strerror})"
         ) from error
     except (ValueError, TypeError, KeyError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -129,7 +132,7 @@ def _draw(report: dict[str, Any], folder: pathlib.Path) -> None:
         print(f"written: {path}")
 
 
-def _refuse_failures(folder: StudyFolder, jobs: Sequence[TrainingJob]) -> None:
+def _check_failures(folder: StudyFolder, jobs: Sequence[TrainingJob]) -> None:
     failed = [job for job in jobs if not folder.is_finished(job)]
     if failed:
         result = folder.result(failed[0])

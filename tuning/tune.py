@@ -1,14 +1,14 @@
-"""Tune: Keras Tuner searches the heads of a network, or all of it, on validation; what was best is a --config.
+"""Tune: Keras Tuner searches hyperparameters of the heads, or of the whole network, on validation.
 
     python -m tuning.tune --space=heads --tuner=hyperband --objective=both --max_minutes=30
 
-shows the best trials as they come, and leaves report.json, report.md, plots and best.json in the session's folder. The
-same command goes on where it was cut off, by whatever; on a finished session it draws the report again. Then
+shows the best trials and writes report.json, report.md, plots and best.json into the session's folder. The same command
+continues a session that was interrupted; on a finished session it draws the report again. Then
 
     python -m models.train --config=SESSION/best.json --run_dir=runs/tuned
 
-trains the best trial again, to the same figures on the same machine; `--retrain_best` does that at once. Several
-machines work on one session through `--serve` and `--join` (tuning/service.py).
+trains the best trial again, to the same accuracies on the same machine; `--retrain_best` does that with several seeds.
+Several machines work on one session through `--serve` and `--join` (tuning/sessions/chief.py).
 """
 
 import contextlib
@@ -25,133 +25,137 @@ from pipeline.common import app, config, errors, files
 from pipeline.data_config import SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions import search_space
+from tuning.sessions.folder import ranked
+from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.search_space import Space
-from tuning.sessions.session import Session, SessionConfig, ranked
+from tuning.sessions.session import Session, join_session, open_session
 
 config.define_flags(SourceConfig, SessionConfig)
 SESSION_DIR = flags.DEFINE_string("session_dir", "", "folder of the session; default runs/sessions/SPACE-TUNER-DATASET")
 RETRAIN_BEST = flags.DEFINE_bool(
-    "retrain_best", False, "train the best trial again beside the untuned preset, --retrain_seeds times; then read test"
+    "retrain_best", False, "after the search, retrain the best trial and the untuned preset, and evaluate on test"
 )
+RETRAIN_SEEDS = flags.DEFINE_integer("retrain_seeds", 3, "number of seeds of --retrain_best", lower_bound=1)
 SERVE = flags.DEFINE_string(
-    "serve",
-    "",
-    "HOST:PORT, such as 127.0.0.1:8700: propose trials to workers there, and train none; it has no password",
+    "serve", "", "HOST:PORT, such as 127.0.0.1:8700: run the chief there, which trains no trial; without a password"
 )
-JOIN = flags.DEFINE_string("join", "", "HOST:PORT of a --serve: train trials for it; same flags, same --session_dir")
-RETRAIN_SEEDS = flags.DEFINE_integer("retrain_seeds", 3, "seeds of --retrain_best", lower_bound=1)
+JOIN = flags.DEFINE_string("join", "", "HOST:PORT of a --serve: train its trials; same flags, same --session_dir")
 
 
 def main() -> None:
-    """Search what is not searched yet, then report."""
-    given = config.given_flags()
-    plan = config.build(SessionConfig, given)
-    found = search_space.find(plan.space)
-    if plan.init_from:
-        found = search_space.on_trunk(found, plan.init_from)
-    _refuse_contradictions(given, plan, found)
+    """Run what is left of the search, then report."""
+    set_flags = config.given_flags()
+    session_config = config.build(SessionConfig, set_flags)
+    space = search_space.find(session_config.space)
+    if session_config.init_from:
+        space = search_space.on_trunk(space, session_config.init_from)
+    _check_flags(set_flags, session_config, space)
     from pipeline import prepare
 
-    source = config.build(SourceConfig, given)
+    source = config.build(SourceConfig, set_flags)
     dataset = prepare.prepare(source)
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)), dataset=dataset)
-    path = pathlib.Path(
-        SESSION_DIR.value or os.path.join("runs", "sessions", f"{found.name}-{plan.tuner}-{dataset}")
-    ).absolute()
+    default = os.path.join("runs", "sessions", f"{space.name}-{session_config.tuner}-{dataset}")
+    path = pathlib.Path(SESSION_DIR.value or default).absolute()
     app.load_tensorflow()
     from models.runtime import device, precision
-    from tuning.sessions import search, session
 
     device.allow_gpu_memory_growth()
-    plan = dataclasses.replace(plan, precision=precision.resolve(plan.precision))
+    session_config = dataclasses.replace(session_config, precision=precision.resolve(session_config.precision))
     if JOIN.value:
-        search.join(session.joined(path, plan, found, source), JOIN.value)
+        from tuning.sessions import search
+
+        search.join(join_session(path, session_config, space, source), JOIN.value)
         return
-    with session.claim(path, plan, found, source) as tuned:
-        before = len(tuned.records())
-        _search(tuned)
-        if before == len(tuned.records()) > 0:
-            print(f"{path}: no trial was left to train, or no time (--max_minutes); its report is drawn again")
-        _report(tuned)
-        best = ranked(tuned.records())
-        if not best:
-            _refuse_nothing(tuned)
-        if RETRAIN_BEST.value:
-            from tuning.sessions import retraining
-
-            retraining.run(tuned, best[0], range(plan.seed, plan.seed + RETRAIN_SEEDS.value))
-            _report(tuned)
+    with open_session(path, session_config, space, source) as session:
+        _run(session)
 
 
-def _refuse_contradictions(given: dict[str, Any], plan: SessionConfig, found: Space) -> None:
-    if SERVE.value and JOIN.value:
-        raise errors.BadArgumentError(f"serve={SERVE.value} and join={JOIN.value}: give one of the two")
-    for name in ("serve", "join"):
-        _refuse_address(name, given.get(name, ""))
-    if SERVE.value and "workers" in given:
-        raise errors.BadArgumentError(
-            f"workers={plan.workers} and serve={SERVE.value}: a chief trains no trial; give --workers to those that "
-            "--join"
+def _run(session: Session) -> None:
+    num_before = len(session.folder.records())
+    _search(session)
+    records = session.folder.records()
+    if num_before == len(records) > 0:
+        print(
+            f"{session.folder.path}: no trial is left to train, or no time (--max_minutes); its report is drawn again"
         )
-    if "max_trials" in given and plan.tuner == "hyperband":
+    _report(session)
+    if not ranked(records):
+        _fail_without_trial(records)
+    if RETRAIN_BEST.value:
+        from tuning.sessions import retraining
+
+        first = session.config.seed
+        retraining.run(session, ranked(records)[0], range(first, first + RETRAIN_SEEDS.value))
+        _report(session)
+
+
+def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space: Space) -> None:
+    """Check that flags do not contradict one another or the space."""
+    if SERVE.value and JOIN.value:
+        raise errors.BadArgumentError(f"serve={SERVE.value} and join={JOIN.value}: set only one of them")
+    for name, address in (("serve", SERVE.value), ("join", JOIN.value)):
+        host, _, port = address.rpartition(":")
+        if address and not (host and port.isdecimal() and 0 < int(port) < 2**16):
+            raise errors.BadArgumentError(f"{name}={address}: expected HOST:PORT, such as 127.0.0.1:8700")
+    if SERVE.value and "workers" in set_flags:
         raise errors.BadArgumentError(
-            f"max_trials={plan.max_trials}: hyperband's number of trials follows from --max_epochs, or from "
+            f"workers={session_config.workers} and serve={SERVE.value}: a chief trains no trial; set --workers where "
+            "you --join"
+        )
+    if "max_trials" in set_flags and session_config.tuner == "hyperband":
+        raise errors.BadArgumentError(
+            f"max_trials={session_config.max_trials}: hyperband's number of trials follows from --max_epochs, or from "
             "--max_minutes; leave it out"
         )
-    if "precision" in given and "precision" in found.base:
+    if "precision" in set_flags and "precision" in space.base:
         raise errors.BadArgumentError(
-            f"precision={plan.precision}: the space has {found.base['precision']} for all of its trials; leave it out"
+            f"precision={session_config.precision}: the space sets {space.base['precision']}; leave it out"
         )
 
 
-def _search(tuned: Session) -> None:
-    """Search here or as the chief; where that ends early, report what there is before the error goes on its way."""
+def _search(session: Session) -> None:
+    """Search here or as the chief; where that ends early, report the trials so far."""
     from models import training
     from tuning.sessions import search
 
-    first = tuned.first_job()
+    first = session.jobs.first()
     training.check(first.data, first.train)  # before hours of trials that could not but fail
     num_retrained = RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0
     try:
         if SERVE.value:
-            search.serve(tuned, SERVE.value, num_retrained=num_retrained)
+            search.serve(session, SERVE.value, num_retrained=num_retrained)
         else:
-            search.run(tuned, num_retrained=num_retrained)
+            search.run(session, num_retrained=num_retrained)
     except (errors.FailedError, errors.InterruptedRunError):
-        if tuned.records():
+        if session.folder.records():
             with contextlib.suppress(OSError):  # of a full disk, which may be why
-                _report(tuned)
+                _report(session)
         raise
 
 
-def _refuse_address(flag: str, address: str) -> None:
-    host, _, port = address.rpartition(":")
-    if address and not (host and port.isdecimal() and 0 < int(port) < 2**16):
-        raise errors.BadArgumentError(f"{flag}={address}: expected HOST:PORT, such as 127.0.0.1:8700")
-
-
-def _report(tuned: Session) -> None:
+def _report(session: Session) -> None:
     from tuning.sessions import page as session_page
     from tuning.sessions import plots
     from tuning.sessions import report as session_report
 
-    command = shlex.join(["python", "-m", "tuning.tune", *sys.argv[1:]])
-    report = session_report.document(tuned, command)
-    files.write_json(tuned.path / "report.json", report)
-    best = ranked(tuned.records())
-    if best:
-        files.write_json(tuned.path / "best.json", best[0]["config"])
+    folder, best = session.folder.path, ranked(session.folder.records())
+    report = session_report.document(session, shlex.join(["python", "-m", "tuning.tune", *sys.argv[1:]]))
+    files.write_json(folder / "report.json", report)
     session_page.show(report)
-    page, pictures = tuned.path / "report.md", plots.draw(report, tuned.path)
+    page, pictures = folder / "report.md", plots.draw(report, folder)
     files.write_text(page, session_page.markdown(report, [path.name for path in pictures]))
-    for written in (page, *pictures, *([tuned.path / "best.json"] if best else [])):
-        print(f"written: {written}")
+    written = [page, *pictures]
     if best:
-        print(f"to train the best trial again: python -m models.train --config={tuned.path / 'best.json'}")
+        written.append(folder / "best.json")
+        files.write_json(written[-1], best[0]["config"])
+    for path in written:
+        print(f"written: {path}")
+    if best:
+        print(f"to train the best trial again: python -m models.train --config={folder / 'best.json'}")
 
 
-def _refuse_nothing(tuned: Session) -> NoReturn:
-    records = tuned.records()
+def _fail_without_trial(records: list[dict[str, Any]]) -> NoReturn:
     reason = records[-1]["reason"] if records else "none began within --max_minutes"
     raise errors.FailedError(f"no trial of {len(records)} completed: {reason}")
 

@@ -13,9 +13,9 @@ from typing import Any
 from benchmarks.harness import memory, subprocess_call, tuner_sessions
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
+from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.search_space import Space
-from tuning.sessions.session import SessionConfig
 from tuning.workers.worker_process import THREADS
 
 SAMPLE_SECONDS = 0.2
@@ -88,7 +88,7 @@ def run(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> 
     def sample() -> tuple[int, float]:
         return len(list(path.glob("trials/*.json"))), memory.resident_mib(with_children=True)
 
-    with session.claim(path, SessionConfig(space="measured", **settings), space, source) as opened:
+    with session.open_session(path, SessionConfig(space="measured", **settings), space, source) as opened:
         with memory.sampling(sample, SAMPLE_SECONDS) as samples:
             began = time.perf_counter()
             try:
@@ -96,7 +96,7 @@ def run(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> 
             except errors.InterruptedRunError as interrupt:  # nothing continues a session in a temporary folder
                 raise KeyboardInterrupt from interrupt
             seconds = time.perf_counter() - began
-        return {"seconds": seconds, "records": opened.records(), "samples": samples}
+        return {"seconds": seconds, "records": opened.folder.records(), "samples": samples}
 
 
 def run_over_loopback(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> dict[str, Any]:

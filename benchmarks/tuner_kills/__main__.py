@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 from benchmarks.tuner_kills import kill_test
 from pipeline.common import app
-from tuning.sessions.session import TUNERS
+from tuning.sessions.jobs import TUNERS
 
 KILLS = flags.DEFINE_integer("kills", 20, "times that the session is killed", lower_bound=0)
 TRIALS = flags.DEFINE_integer("trials", 12, "of a session; hyperband's number follows from its epochs", lower_bound=1)

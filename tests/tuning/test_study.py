@@ -83,7 +83,7 @@ def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
         (
             ("--redraw=docs",),
             2,
-            "redraw=docs: expected STUDY_DIR/report.json, in a folder to write into (Is a directory)",
+            "redraw=docs: expected STUDY_DIR/report.json",
         ),
     ],
 )

@@ -10,7 +10,6 @@ asks, and ends when the search does. The service has no passwords: beyond this m
 
 import contextlib
 import math
-import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
@@ -60,7 +59,7 @@ class Servicer(OracleServicer):
     def EndTrial(self, request: Any, context: Any) -> Any:  # noqa: N802
         """End a trial with its record in the folder."""
         trial_id = request.trial.trial_id
-        record = self._session.record(trial_id)
+        record = self._session.folder.record(trial_id)
         if record is None or self.oracle is None:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"trial {trial_id} has no record here")
         self._guarded(context, lambda: self.oracle.finish(self.oracle.get_trial(trial_id), record))
@@ -126,7 +125,9 @@ class HeartbeatSender:
         if time.monotonic() - self._sent > HEARTBEAT_SECONDS:
             self._sent = time.monotonic()
             for name in self._worker_names:
-                send_heartbeat(self._session, name)
+                path = self._session.folder.heartbeat_file(name)
+                path.parent.mkdir(exist_ok=True)
+                path.touch()
 
 
 class Heartbeats:
@@ -168,20 +169,9 @@ class Heartbeats:
 
     def _last(self, name: str) -> float:
         try:
-            return _heartbeat_file(self._session, name).stat().st_mtime
+            return self._session.folder.heartbeat_file(name).stat().st_mtime
         except FileNotFoundError:
             return 0.0
-
-
-def send_heartbeat(session: Session, name: str) -> None:
-    """Touch a worker's file in the session's folder."""
-    path = _heartbeat_file(session, name)
-    path.parent.mkdir(exist_ok=True)
-    path.touch()
-
-
-def _heartbeat_file(session: Session, name: str) -> pathlib.Path:
-    return session.path / "workers" / name
 
 
 class RemoteOracle:

@@ -1,4 +1,4 @@
-"""What happened in a session, in order, so that it can be lived through again."""
+"""The journal of a session, from which an oracle's state is restored."""
 
 import json
 import os
@@ -18,7 +18,7 @@ class Journal:
         self._lock = threading.Lock()
 
     def events(self) -> list[dict[str, Any]]:
-        """All of them. A last line that a kill has cut off never happened, and is removed."""
+        """All events. A last line that a kill has cut off is removed."""
         if not self._path.exists():
             return []
         data = self._path.read_bytes()
@@ -32,7 +32,7 @@ class Journal:
             raise errors.FailedError(f"{self._path}: damaged ({error}); choose another --session_dir") from error
 
     def append(self, event: Mapping[str, Any]) -> None:
-        """Add one and make it durable; where that fails, the journal is as it was."""
+        """Append an event durably; where that fails, the journal stays as it was."""
         with self._lock, open(self._path, "ab") as file:
             length = file.tell()
             try:

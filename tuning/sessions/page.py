@@ -1,4 +1,4 @@
-"""What a session found, for people: its document as a page and on a terminal, drawn from the document alone."""
+"""The report of a tuner session as a Markdown page and on the terminal; needs `report.json` alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,83 +13,78 @@ from models.reporting.table import wide_console
 from pipeline.common import markdown_table
 from pipeline.common.markdown_table import Column
 from tuning import statistics
-from tuning.sessions.session import COMPLETED, ranked
+from tuning.sessions.folder import COMPLETED, ranked
 
 SHOWN_TRIALS = 20
 
 Record = Mapping[str, Any]
 
 
-def markdown(found: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
-    """The document as a page.
-
-    Args:
-      found: what `session_report.document` made.
-      pictures: files beside the page, to be shown on it.
-    """
-    warning = figures.stand_in_warning(found["dataset"])
-    lines = [f"# Tuner session: space {found['space']}, {found['tuner']}", ""]
+def markdown(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
+    """The report as a page that shows the pictures, files in the page's folder."""
+    warning = figures.stand_in_warning(report["dataset"])
+    lines = [f"# Tuner session: space {report['space']}, {report['tuner']}", ""]
     lines += [f"**{warning}.**", ""] if warning else []
-    lines += [summary(found), ""]
-    lines += [*markdown_table.lines(TRIAL_COLUMNS, _best_trials(found)), ""]
-    if found["importance"]:
-        lines += ["## What mattered", "", *markdown_table.lines(SHARE_COLUMNS, found["importance"].items()), ""]
-    if found["retrained"]:
-        lines += ["## The best trial, trained again", "", *retrained_lines(found["retrained"]), ""]
-    failed = [trial for trial in found["trials"] if trial["status"] != COMPLETED]
+    lines += [summary(report), ""]
+    lines += [*markdown_table.lines(TRIAL_COLUMNS, _best_trials(report)), ""]
+    if report["importance"]:
+        lines += ["## What mattered", "", *markdown_table.lines(SHARE_COLUMNS, report["importance"].items()), ""]
+    if report["retrained"]:
+        lines += ["## The best trial, retrained", "", *retrained_lines(report["retrained"]), ""]
+    failed = [trial for trial in report["trials"] if trial["status"] != COMPLETED]
     lines += ["## Failed", "", *(f"- {trial['id']}: {trial['reason']}" for trial in failed), ""] if failed else []
     lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
-    lines.append(origin(found))
+    lines.append(origin(report))
     return "\n".join(lines) + "\n"
 
 
-def show(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print the best trials, and what the session as a whole says."""
+def show(report: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print the best trials and the summary."""
     console = console or wide_console()
-    warning = figures.stand_in_warning(found["dataset"])
+    warning = figures.stand_in_warning(report["dataset"])
     if warning:
         console.print(Text(warning, style="bold red"))
-    heading, *rows = markdown_table.cells(TRIAL_COLUMNS, _best_trials(found))
+    heading, *rows = markdown_table.cells(TRIAL_COLUMNS, _best_trials(report))
     table = Table(box=rich.box.SIMPLE)
     for title in heading:
         table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
-    console.print(Text(summary(found)), soft_wrap=True)
-    for line in retrained_lines(found["retrained"]) if found["retrained"] else ():
+    console.print(Text(summary(report)), soft_wrap=True)
+    for line in retrained_lines(report["retrained"]) if report["retrained"] else ():
         console.print(Text(line), soft_wrap=True)
     if warning:
         console.print(Text(warning, style="bold red"))
 
 
-def origin(found: Mapping[str, Any]) -> str:
+def origin(report: Mapping[str, Any]) -> str:
     """One line: the command and the commit."""
-    return f"Run: `{found['command']}`, {found['git_commit']}"
+    return f"Run: `{report['command']}`, {report['git_commit']}"
 
 
-def summary(found: Mapping[str, Any]) -> str:
+def summary(report: Mapping[str, Any]) -> str:
     """What was searched, in how many trials and minutes, in which precision."""
-    completed = [trial for trial in found["trials"] if trial["status"] == COMPLETED]
-    aim = {"both": "the mean of fine and coarse", "fine": "fine", "coarse": "coarse"}[found["objective"]]
-    if found["objective"] == "both" and found["fine_weight"] != 0.5:
-        aim = f"{found['fine_weight']:g} x fine + {1 - found['fine_weight']:g} x coarse"
+    completed = [trial for trial in report["trials"] if trial["status"] == COMPLETED]
+    aim = {"both": "the mean of fine and coarse", "fine": "fine", "coarse": "coarse"}[report["objective"]]
+    if report["objective"] == "both" and report["fine_weight"] != 0.5:
+        aim = f"{report['fine_weight']:g} x fine + {1 - report['fine_weight']:g} x coarse"
     precisions = ", ".join(dict.fromkeys(trial["precision"] for trial in completed)) or "none"
     return (
-        f"{figures.dataset_name(found['dataset'])}: {len(completed)} of {len(found['trials'])} trials completed, in "
-        f"{found['spent_s'] / 60:.0f} min; the objective is {aim} accuracy on validation at a trial's end. "
+        f"{figures.dataset_name(report['dataset'])}: {len(completed)} of {len(report['trials'])} trials completed, in "
+        f"{report['spent_s'] / 60:.0f} min; the objective is {aim} accuracy on validation at a trial's end. "
         f"Precision of the layers: {precisions}."
     )
 
 
-def _best_trials(found: Mapping[str, Any]) -> list[tuple[int, Record]]:
-    return list(enumerate(ranked(found["trials"])[:SHOWN_TRIALS], start=1))
+def _best_trials(report: Mapping[str, Any]) -> list[tuple[int, Record]]:
+    return list(enumerate(ranked(report["trials"])[:SHOWN_TRIALS], start=1))
 
 
-def told(trial: Record) -> str:
-    """A trial's own choices; what Hyperband keeps there for itself is left out."""
-    own = {name: value for name, value in trial["hyperparameters"].items() if not name.startswith("tuner/")}
-    return ", ".join(f"{name}={_brief(value)}" for name, value in own.items())
+def values_text(hyperparameters: Mapping[str, Any]) -> str:
+    """Hyperparameters as text, without Hyperband's entries among them."""
+    values = {name: value for name, value in hyperparameters.items() if not name.startswith("tuner/")}
+    return ", ".join(f"{name}={_brief(value)}" for name, value in values.items())
 
 
 def _brief(value: Any) -> str:
@@ -106,7 +101,7 @@ TRIAL_COLUMNS: list[Column[tuple[int, Record]]] = [
     *map(_accuracy, ("objective", "fine", "coarse")),
     Column("epochs", lambda row: f"{row[1]['epochs']:g}"),
     Column("seconds", lambda row: f"{row[1]['seconds']:.0f}"),
-    Column("hyperparameters", lambda row: told(row[1])),
+    Column("hyperparameters", lambda row: values_text(row[1]["hyperparameters"])),
 ]
 SHARE_COLUMNS: list[Column[tuple[str, float]]] = [
     Column("hyperparameter", lambda row: row[0]),
@@ -115,14 +110,14 @@ SHARE_COLUMNS: list[Column[tuple[str, float]]] = [
 
 
 def retrained_lines(retrained: Mapping[str, Any]) -> list[str]:
-    """A list in Markdown: the objective of the preset as it is and of the best trial, seed by seed; then test."""
+    """Markdown list items: the objective of the untuned preset and of the best trial by seed, and test accuracies."""
     lines = []
-    for name, words in (("untuned", "the preset as it is"), ("tuned", f"trial {retrained['trial']}, trained again")):
-        found = statistics.summarise(list(retrained[name].values()))
-        spread = figures.spread(found.mean, found.std)
+    for name, words in (("untuned", "the untuned preset"), ("tuned", f"trial {retrained['trial']}, retrained")):
+        objectives = statistics.summarise(list(retrained[name].values()))
+        spread = figures.spread(objectives.mean, objectives.std)
         lines.append(f"- {words}: {spread} % on validation, seeds {', '.join(retrained[name])}")
     pairs = [retrained["tuned"][seed] - value for seed, value in retrained["untuned"].items()]
-    lines.append(f"- the difference, seed by seed: {', '.join(f'{100 * pair:+.2f}' for pair in pairs)} points")
+    lines.append(f"- difference by seed: {', '.join(f'{100 * pair:+.2f}' for pair in pairs)} points")
     known = [f"{name} {figures.percent(value)} %" for name, value in retrained["test"].items() if value is not None]
-    lines.append(f"- the same trial on test, read once: {', '.join(known)}, mean over the seeds")
+    lines.append(f"- that trial on test: {', '.join(known)}, mean over the seeds")
     return lines

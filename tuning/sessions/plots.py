@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from tuning.plot_style import BLUE, GREY, INK, ORANGE, ROW_INCHES, STYLE, VERMILION, save_figures
-from tuning.sessions.session import COMPLETED, ranked
+from tuning.sessions.folder import COMPLETED, ranked
 
 Report = Mapping[str, Any]
 MOST_VALUES = 8  # of a hyperparameter that are each written at its axis; of more, the ends
@@ -116,29 +116,29 @@ def _importance(report: Report) -> Figure:
     axes.barh(list(shares), [100 * share for share in shares.values()], color=BLUE, height=0.62)
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
-    figure.suptitle(_heading(report, "What mattered"), x=0.01, ha="left", fontsize=10.5)
+    figure.suptitle(_heading(report, "Importance of the hyperparameters"), x=0.01, ha="left", fontsize=10.5)
     return figure
 
 
 def _brackets(report: Report) -> Figure:
     """Hyperband's brackets side by side: each rung's trials at its epochs, lines to what they were continued as."""
-    found = [trial for trial in report["trials"] if trial["status"] == COMPLETED]
-    brackets = sorted({trial["hyperparameters"]["tuner/bracket"] for trial in found}, reverse=True)
+    completed = [trial for trial in report["trials"] if trial["status"] == COMPLETED]
+    brackets = sorted({trial["hyperparameters"]["tuner/bracket"] for trial in completed}, reverse=True)
     figure = Figure(figsize=(max(5.0, 3.6 * len(brackets)), 4.4), layout="constrained")
-    by_id = {trial["id"]: trial for trial in found}
+    by_id = {trial["id"]: trial for trial in completed}
     for axes, bracket in zip(figure.subplots(1, len(brackets), sharey=True, squeeze=False)[0], brackets, strict=True):
-        for trial in found:
-            own = trial["hyperparameters"]
-            if own["tuner/bracket"] != bracket:
+        for trial in completed:
+            values = trial["hyperparameters"]
+            if values["tuner/bracket"] != bracket:
                 continue
-            axes.plot(own["tuner/epochs"], 100 * trial["objective"], "o", color=BLUE, markersize=5.5)
-            past = by_id.get(own.get("tuner/trial_id", ""))
+            axes.plot(values["tuner/epochs"], 100 * trial["objective"], "o", color=BLUE, markersize=5.5)
+            past = by_id.get(values.get("tuner/trial_id", ""))
             if past is not None:
-                ends = (past["hyperparameters"]["tuner/epochs"], own["tuner/epochs"])
+                ends = (past["hyperparameters"]["tuner/epochs"], values["tuner/epochs"])
                 axes.plot(ends, (100 * past["objective"], 100 * trial["objective"]), color=GREY, linewidth=1)
         axes.set_title(f"bracket {bracket}", loc="left", fontsize=10)
         axes.set_xlabel("epochs of the rung")
-        rungs = {trial["hyperparameters"]["tuner/epochs"] for trial in found}
+        rungs = {trial["hyperparameters"]["tuner/epochs"] for trial in completed}
         axes.set_xticks(sorted(rungs))
         axes.set_xlim(min(rungs) - 0.5, max(rungs) + 0.5)
         axes.grid()

@@ -1,7 +1,6 @@
-"""How far a session is: a live table of its best trials on a terminal, a line a trial everywhere."""
+"""The progress of a session: a live table of its best trials on a terminal, a line per trial everywhere."""
 
 import time
-from types import TracebackType
 from typing import Any
 
 import rich.box
@@ -12,8 +11,9 @@ from rich.text import Text
 
 from models.reporting import figures
 from pipeline.common import durations
-from tuning.sessions.page import told
-from tuning.sessions.session import COMPLETED, Session, ranked
+from tuning.sessions.folder import COMPLETED, ranked
+from tuning.sessions.page import values_text
+from tuning.sessions.session import Session
 
 REFRESH_SECONDS = 1.0
 SHOWN_TRIALS = 10
@@ -34,16 +34,14 @@ class SessionProgress:
             self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._live is not None:
             self._live.update(self._picture(), refresh=True)
             self._live.stop()
 
-    def tell(self, what: str) -> None:
-        """Say what happens beside trials."""
-        self._console.print(Text(what), soft_wrap=True)
+    def print(self, line: str) -> None:
+        """Print a line above the table."""
+        self._console.print(Text(line), soft_wrap=True)
 
     def begin(self, trial_id: str, hyperparameters: dict[str, Any]) -> None:
         """Show a trial as running."""
@@ -51,24 +49,24 @@ class SessionProgress:
         self.advance(at_once=True)
 
     def advance(self, at_once: bool = False) -> None:
-        """Draw the table again, if it is time; may be called as often as one likes."""
+        """Redraw the table, at most once a second unless `at_once`."""
         if self._live is None or (not at_once and time.perf_counter() - self._shown < REFRESH_SECONDS):
             return
         self._shown = time.perf_counter()
         self._live.update(self._picture(), refresh=True)
 
     def end(self, record: dict[str, Any]) -> None:
-        """Say what came of a trial, in a line."""
+        """Print the result of a trial."""
         self._running.pop(record["id"], None)
-        best = ranked(self._session.records())[:1]
+        best = ranked(self._session.folder.records())[:1]
         line = f"trial {record['id']}: {outcome(record)}"
         if best:
             line += f"; best: trial {best[0]['id']}, {figures.percent(best[0]['objective'])} %"
-        self._console.print(Text(line), soft_wrap=True)
+        self.print(line)
         self.advance(at_once=True)
 
     def _picture(self) -> Group:
-        records = self._session.records()
+        records = self._session.folder.records()
         best = ranked(records)
         table = Table(box=rich.box.SIMPLE)
         for title in ("rank", "trial", "objective", "fine", "coarse", "epochs", "seconds"):
@@ -81,10 +79,10 @@ class SessionProgress:
                 *(figures.percent(record[name]) for name in ("objective", "fine", "coarse")),
                 f"{record['epochs']:g}",
                 f"{record['seconds']:.0f}",
-                told(record),
+                values_text(record["hyperparameters"]),
             )
         for trial_id, hyperparameters in self._running.items():
-            table.add_row("", trial_id, *["running", "", "", "", ""], told({"hyperparameters": hyperparameters}))
+            table.add_row("", trial_id, *["running", "", "", "", ""], values_text(hyperparameters))
         num_failed = len(records) - len(best)
         words = f"{len(best)} trials completed, {num_failed} failed, {len(self._running)} running; "
         return Group(
@@ -93,7 +91,7 @@ class SessionProgress:
 
 
 def outcome(record: dict[str, Any]) -> str:
-    """What came of a trial, in words."""
+    """The result of a trial as text."""
     if record["status"] != COMPLETED:
         return f"failed: {record['reason']}"
     return (

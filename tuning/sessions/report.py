@@ -1,7 +1,4 @@
-"""What a session found, as one document: its trials, the best one, what mattered.
-
-Session.records() ──document──▶ report.json ──▶ tuning.session_page, tuning.session_plots
-"""
+"""The report of a session: its trials, the best one, and the importance of the hyperparameters."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,10 +8,11 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
 from models.reporting import report
-from tuning.sessions.session import Session, ranked
+from tuning.sessions.folder import ranked
+from tuning.sessions.session import Session
 
-OF_THIS_MACHINE = ("data_dir", "archive", "init_from")  # paths, of which best.json alone speaks
-LEAST_TRIALS, TRIALS_A_HYPERPARAMETER = 8, 2  # that must have completed before it is said what mattered
+OF_THIS_MACHINE = ("data_dir", "archive", "init_from")  # paths, which only best.json has
+LEAST_TRIALS, TRIALS_A_HYPERPARAMETER = 8, 2  # that must have completed for an importance
 NUM_TREES, NUM_SHUFFLES = 200, 20
 
 Record = Mapping[str, Any]
@@ -27,7 +25,7 @@ def document(session: Session, command: str) -> dict[str, Any]:
       session: what was searched.
       command: what was typed.
     """
-    records = session.records()
+    records = session.folder.records()
     best = ranked(records)
     return {
         "space": session.space.name,
@@ -39,8 +37,8 @@ def document(session: Session, command: str) -> dict[str, Any]:
         "trials": [_trial(record) for record in records],
         "best": {**best[0], "config": _portable(best[0]["config"])} if best else None,
         "importance": importance(best),
-        "retrained": session.retrained(),
-        "spent_s": session.spent_s(),
+        "retrained": session.folder.retrained(),
+        "spent_s": session.folder.spent_s(),
         "command": command,
         "versions": report.versions(),
         "git_commit": _commits(best),
@@ -62,16 +60,16 @@ def importance(completed: Sequence[Record]) -> dict[str, float] | None:
     if np.ptp(objective) == 0.0:
         return dict.fromkeys(names, 0.0)
     forest = RandomForestRegressor(NUM_TREES, random_state=0).fit(values, objective)
-    found = permutation_importance(forest, values, objective, n_repeats=NUM_SHUFFLES, random_state=0)
-    losses = np.maximum(found.importances_mean, 0.0)
+    importances = permutation_importance(forest, values, objective, n_repeats=NUM_SHUFFLES, random_state=0)
+    losses = np.maximum(importances.importances_mean, 0.0)
     shares = losses / losses.sum() if losses.sum() else losses
     return {names[place]: round(float(shares[place]), 4) for place in np.argsort(-shares)}
 
 
 def _commits(completed: Sequence[Record]) -> str:
-    """What the trials were trained with, which need not be what draws this."""
-    found = dict.fromkeys(record["git_commit"] for record in completed if record.get("git_commit"))
-    return " and ".join(found) or "unknown"
+    """The commits that the trials were trained with."""
+    commits = dict.fromkeys(record["git_commit"] for record in completed if record.get("git_commit"))
+    return " and ".join(commits) or "unknown"
 
 
 def _portable(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +77,7 @@ def _portable(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trial(record: Record) -> dict[str, Any]:
-    """A row of `trials`; the whole configuration stands in the trial's own file."""
+    """A row of `trials`; the configuration is in the trial's file."""
     return {name: value for name, value in record.items() if name != "config"}
 
 

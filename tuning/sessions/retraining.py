@@ -1,6 +1,6 @@
-"""The best trial of a session, trained again beside the untuned preset, with the same seeds; then, once, on test.
+"""Retrains the best trial of a session and the untuned preset with the same seeds, and evaluates the trial on test.
 
-Where trials had a frozen trunk, each seed's preset is the trunk of that seed's heads: trained once, it is both.
+Where trials had a frozen trunk, the untuned preset of a seed is also the trunk of that seed's heads.
 """
 
 import pathlib
@@ -10,7 +10,8 @@ from typing import Any
 from models.config import saved
 from models.training import signals
 from pipeline.common import errors
-from tuning.sessions.session import Session, accuracies, objective
+from tuning.sessions.jobs import accuracies, objective
+from tuning.sessions.session import Session
 from tuning.workers import train_job
 from tuning.workers.job import TrainingJob
 from tuning.workers.pool import WorkerPool
@@ -28,14 +29,14 @@ def run(
     train: Train = train_job.train,
     evaluate: Evaluate = train_job.evaluate,
 ) -> dict[str, Any]:
-    """Train both with each seed, what is finished passed over, and evaluate the tuned ones on test.
+    """Train both with each seed, finished runs excepted, and evaluate the tuned ones on test.
 
     Args:
-      session: whose folder takes the runs.
+      session: its folder gets the runs.
       best: the record of a trial.
       seeds: of the trainings.
-      train: what trains a job in a worker's process; importable by name.
-      evaluate: what evaluates its run there, on a split.
+      train: trains a job in a worker's process; importable by name.
+      evaluate: evaluates a run there, on a split.
 
     Returns:
       {"trial": the best one's id, "untuned": objective on validation by seed, "tuned": the same, "test": mean
@@ -50,12 +51,12 @@ def run(
     try:
         with signals.Requests(listen=True) as requests, WorkerPool(requests) as pool:
             for seed in seeds:
-                untuned = session.trunk_job(seed)
-                path = session.retrained_dir(untuned)
+                untuned = session.jobs.trunk(seed)
+                path = _untuned_dir(session, untuned)
                 outcome = pool.call(train, untuned, path)
                 objectives["untuned"][str(seed)] = objective(session.config, _on_validation(outcome))
                 tuned = _tuned(session, best, seed, untuned, path)
-                path = session.retrained_dir(tuned)
+                path = session.folder.retrained_dir(tuned)
                 outcome = pool.call(train, tuned, path)
                 objectives["tuned"][str(seed)] = objective(session.config, _on_validation(outcome))
                 if outcome["report"]["split"] != "test":  # else an earlier call has read it
@@ -65,7 +66,7 @@ def run(
         raise errors.FailedError(f"retrain_best: {error}") from error
     tested = {name: _mean([test[name] for test in tests]) for name in ("fine", "coarse")}
     outcome = {"trial": best["id"], **objectives, "test": tested}
-    session.write_retrained(outcome)
+    session.folder.write_retrained(outcome)
     return outcome
 
 
@@ -73,13 +74,19 @@ def _tuned(
     session: Session, best: Mapping[str, Any], seed: int, untuned: TrainingJob, untuned_path: pathlib.Path
 ) -> TrainingJob:
     """The best trial's configuration with another seed, on this seed's trunk or as long as the preset."""
-    own: dict[str, Any] = {"seed": seed}
+    changes: dict[str, Any] = {"seed": seed}
     if session.space.has_frozen_trunk:
-        own["init_from"] = str(untuned_path)
+        changes["init_from"] = str(untuned_path)
     else:
-        own |= {"epochs": untuned.train.epochs, "patience": untuned.train.patience}
-    data, train = saved.configs({**best["config"], **own})
+        changes |= {"epochs": untuned.train.epochs, "patience": untuned.train.patience}
+    data, train = saved.configs({**best["config"], **changes})
     return TrainingJob(f"tuned-{best['id']}", data.replace(data_dir=untuned.data.data_dir), train)
+
+
+def _untuned_dir(session: Session, job: TrainingJob) -> pathlib.Path:
+    """The run folder of an untuned job: the session's own trunk where it is that job."""
+    is_trunk = job.train.seed == session.config.seed and session.folder.trunk_dir.exists()
+    return session.folder.trunk_dir if is_trunk else session.folder.retrained_dir(job)
 
 
 def _on_validation(outcome: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The search: an oracle proposes trials, worker processes train them, and each record is kept before anything else.
 
-    oracle ──trial──▶ Session.job ──▶ train_job in a worker ──▶ trials/ID.json ──▶ oracle, and its journal
+    oracle ──trial──▶ JobFactory ──job──▶ train_job in a worker ──▶ trials/ID.json ──▶ oracle, and its journal
 
 The next call of a session that ended early does not train its ended trials again. Those under way continue from their
 checkpoints, and the oracle proposes what it would have proposed.
@@ -25,59 +25,63 @@ from tuning.workers.pool import INTERRUPTED, POLL_SECONDS, WorkerPool
 from tuning.workers.train_job import Train
 from tuning.workers.worker_process import WorkerError
 
-FAREWELL_SECONDS = 20.0  # that a chief waits for its workers to hear that the search is over
+FAREWELL_SECONDS = 20.0  # the most that a chief waits for its workers to get the end of the search
 
 
 def run(session: Session, train: Train = train_job.train, num_retrained: int = 0) -> None:
     """Search on this machine until the session's trials, minutes or proposals are used up.
 
     Args:
-      session: a session; what it has done already is not done again.
-      train: what trains a job in a worker's process; importable by name.
-      num_retrained: seeds that the best trial is to be trained with afterwards, within the session's minutes.
+      session: trials that have ended are not trained again.
+      train: trains a job in a worker's process; importable by name.
+      num_retrained: seeds that the best trial is retrained with afterwards, within the session's minutes.
 
     Raises:
       errors.FailedError: trials fail one after the other, or the folder cannot be written.
       errors.InterruptedRunError: SIGINT or SIGTERM came; everything is kept.
     """
-    with _watched(session, num_retrained) as (progress, requests, budget):
-        oracle = _begun(session, budget, train, progress, requests)
-        oracle.requeue()  # nobody else can be at them: the folder is locked
+    with _open_search(session) as (progress, requests):
+        budget = Budget(session, num_retrained)
+        _train_trunk(session, budget, train, progress, requests)
+        oracle = _restore_oracle(session, budget)
+        oracle.requeue()  # their workers are gone: the folder is locked
         trials = Trials(session, oracle, progress, "worker", budget.allows_another, budget.keep)
         with WorkerPool(requests, session.config.workers) as pool:
             pool.run(trials, train)
 
 
 def serve(session: Session, address: str, train: Train = train_job.train, num_retrained: int = 0) -> None:
-    """Be the chief of a search: propose trials to workers at `address` until all are ended; train the trunk alone.
+    """Run the chief of a search: propose trials to workers at `address` until all have ended; train only the trunk.
 
     Args:
-      session: a session whose folder the workers can write.
+      session: its folder can be written by the workers.
       address: HOST:PORT to listen at.
-      train: what trains the trunk, if the session needs one and has none.
+      train: trains the trunk, if the session needs one.
       num_retrained: as of `run`.
 
     Raises:
-      errors.FailedError: as of `run`, or the address cannot be had.
+      errors.FailedError: as of `run`, or the address cannot be bound.
       errors.InterruptedRunError: as of `run`.
     """
+    budget = Budget(session, num_retrained)
     with (
-        _watched(session, num_retrained) as (progress, requests, budget),
+        _open_search(session) as (progress, requests),
         chief.serving(session, address, budget.allows_another) as servicer,
     ):
-        progress.tell(f"listening for workers at {address}: the same command with --join={address} in place of --serve")
-        oracle = _begun(session, budget, train, progress, requests)
+        progress.print(f"listening for workers at {address}: start them with --join={address} in place of --serve")
+        _train_trunk(session, budget, train, progress, requests)
+        oracle = _restore_oracle(session, budget)
         heartbeats, failures = chief.Heartbeats(session), FailureCounter()
-        told = {record["id"] for record in session.records()}
+        reported = {record["id"] for record in session.folder.records()}
         servicer.oracle = oracle
         while not _is_over(servicer, oracle, budget, heartbeats):
             if requests.received:
                 raise errors.InterruptedRunError(INTERRUPTED)
             for name in heartbeats.requeue_timed_out(oracle):
-                progress.tell(f"{name} shows no sign of life; its trial goes to the next that asks")
-            for record in session.records():
-                if record["id"] not in told:
-                    told.add(record["id"])
+                progress.print(f"no heartbeat from {name}; its trial goes to the next worker that asks")
+            for record in session.folder.records():
+                if record["id"] not in reported:
+                    reported.add(record["id"])
                     progress.end(record)
                     failures.count(record)
             budget.keep()
@@ -87,8 +91,23 @@ def serve(session: Session, address: str, train: Train = train_job.train, num_re
             time.sleep(POLL_SECONDS)
 
 
+def join(session: Session, address: str, train: Train = train_job.train) -> None:
+    """Run the workers of the chief at `address`: train the trials that it proposes until there are none.
+
+    Raises:
+      errors.FailedError: the chief does not answer, or the folder cannot be written.
+      errors.InterruptedRunError: SIGINT or SIGTERM came; another worker goes on with the trial.
+    """
+    num_workers, name = session.config.workers, f"{socket.gethostname()}-{os.getpid()}-"
+    heartbeats = chief.HeartbeatSender(session, [f"{name}{number}" for number in range(num_workers)])
+    with _open_search(session) as (progress, requests), contextlib.closing(chief.RemoteOracle(address)) as oracle:
+        trials = Trials(session, oracle, progress, name, on_poll=heartbeats.send)
+        with WorkerPool(requests, num_workers) as pool:
+            pool.run(trials, train)
+
+
 def _is_over(servicer: chief.Servicer, oracle: oracles.Oracle, budget: Budget, heartbeats: chief.Heartbeats) -> bool:
-    """Whether nobody works, and nobody will: of a chief whose last worker has died, too."""
+    """Whether no worker has a trial and none will; also where the last worker has died."""
     if servicer.error is not None:
         raise servicer.error
     if oracle.busy_workers:
@@ -98,49 +117,22 @@ def _is_over(servicer: chief.Servicer, oracle: oracles.Oracle, budget: Budget, h
     return heartbeats.is_long_idle() and not oracle.has_more()
 
 
-def join(session: Session, address: str, train: Train = train_job.train) -> None:
-    """Be a worker of the chief at `address`: train the trials that it proposes until there are none.
-
-    Raises:
-      errors.FailedError: the chief does not answer, or the folder cannot be written.
-      errors.InterruptedRunError: SIGINT or SIGTERM came; another worker goes on with the trial.
-    """
-    with _watched(session) as (progress, requests, _), contextlib.closing(chief.RemoteOracle(address)) as oracle:
-        name = f"{socket.gethostname()}-{os.getpid()}-"
-        numbers = range(session.config.workers)
-        heartbeats = chief.HeartbeatSender(session, [f"{name}{number}" for number in numbers])
-        trials = Trials(session, oracle, progress, name, on_poll=heartbeats.send)
-        with WorkerPool(requests, session.config.workers) as pool:
-            pool.run(trials, train)
-
-
 @contextlib.contextmanager
-def _watched(session: Session, num_retrained: int = 0) -> Iterator[tuple[SessionProgress, signals.Requests, Budget]]:
-    budget = Budget(session, num_retrained)
+def _open_search(session: Session) -> Iterator[tuple[SessionProgress, signals.Requests]]:
     try:
         with SessionProgress(session) as progress, signals.Requests(listen=True) as requests:
-            yield progress, requests, budget
+            yield progress, requests
     except OSError as error:
         raise errors.FailedError(
-            f"session_dir={session.path}: cannot be written ({error.strerror}); make room, then give the same command"
+            f"session_dir={session.folder.path}: cannot be written ({error.strerror}); make room, then give the same "
+            "command"
         ) from error
 
 
-def _begun(
-    session: Session, budget: Budget, train: Train, progress: SessionProgress, requests: signals.Requests
-) -> oracles.Oracle:
-    """The session's oracle, where the journal says it is; its trunk, if it needs one, is trained."""
-    if session.space.has_frozen_trunk and not session.config.init_from:
-        _train_trunk(session, budget, train, progress, requests)
-    config, space = session.config, session.declared()
+def _restore_oracle(session: Session, budget: Budget) -> oracles.Oracle:
+    config, space = session.config, session.jobs.hyperparameters()
     return oracles.build(
-        config.tuner,
-        space,
-        session.journal,
-        config.max_trials,
-        config.max_epochs,
-        config.seed,
-        budget.spent,
+        *(config.tuner, space, session.folder.journal, config.max_trials, config.max_epochs, config.seed, budget.spent),
         has_time_limit=config.max_minutes > 0.0,
     )
 
@@ -148,14 +140,14 @@ def _begun(
 def _train_trunk(
     session: Session, budget: Budget, train: Train, progress: SessionProgress, requests: signals.Requests
 ) -> None:
-    """Train the trunk whose heads are searched, unless an earlier call has."""
-    folder = RunFolder(session.trunk_dir)
-    if folder.is_finished:
+    """Train the trunk whose heads are searched, unless the session has it or needs none."""
+    run_folder = RunFolder(session.folder.trunk_dir)
+    if run_folder.is_finished or not session.jobs.needs_trunk:
         return
-    progress.tell("training the trunk")
+    progress.print("training the trunk")
     try:
         with WorkerPool(requests) as pool:
-            pool.call(train, session.trunk_job(session.config.seed), folder.path, on_poll=budget.keep)
+            pool.call(train, session.jobs.trunk(session.config.seed), run_folder.path, on_poll=budget.keep)
     except WorkerError as error:
         raise errors.FailedError(f"the trunk: {error}") from error
     finally:

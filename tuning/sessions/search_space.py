@@ -1,12 +1,11 @@
-"""What a tuner may choose: pure functions from hyperparameters to fields of a configuration.
+"""Search spaces: pure functions from hyperparameters to fields of a configuration.
 
     def my_space(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         return {"fine_dropout": hp.Float("fine_dropout", 0.0, 0.5, step=0.1), ...}
 
-The keys are fields of DataConfig and TrainConfig, those that `models.train --help` lists as flags; what a space leaves
-out is its base's. Every hyperparameter is asked for at each call, whatever the others are, so that all trials of a
-session have the same ones. A space of your own is such a function in a file (`--space=FILE.py`), called `space`; beside
-it the file may have what all trials share, `quick`'s values where it says nothing:
+The keys are fields of DataConfig and TrainConfig, which `models.train --help` lists as flags. A space asks for the same
+hyperparameters at each call, so that all trials of a session have the same ones. A file (`--space=FILE.py`) defines a
+new space by a function `space(hp)` and, optionally, the fields that all trials share (those of `quick` by default):
 
     BASE = {"preset": "tiny", "batch_size": 256}
 """
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
 Values = dict[str, Any]
 Choose = Callable[["HyperParameters"], Values]
 
-# Rates at which each optimizer trains these networks, as multiples of what a space chooses: without them most of an
-# activation x optimizer table would only show whose customary rate is far from the others'.
+# The learning rate of each optimizer for these networks, in units of a space's relative rate. Without them an
+# activation x optimizer table would mostly show whose customary rate is far from the others'.
 RATE_OF = {
     "sgd": 0.1,
     "muon": 1.0,
@@ -45,11 +44,10 @@ RATE_OF = {
     "adamax": 2e-3,
     "nadam": 1e-3,
 }
-FULL_RATE_OF = {**RATE_OF, "sgd": 1.0}  # its networks' logits are scaled down, which asks for ten times SGD's rate
+FULL_RATE_OF = {**RATE_OF, "sgd": 1.0}  # its scaled-down logits need ten times SGD's rate
 ORIGINAL_OPTIMIZERS = tuple(name for name in OPTIMIZERS if name != "muon")
 
-
-# What a run on the trunk of another one has of it.
+# The fields that a run takes from the run whose trunk it uses.
 OF_A_TRUNK = ("preset", "heads", *TRUNK_FIELDS, *SPLIT_FIELDS)
 
 
@@ -58,10 +56,10 @@ class Space:
     """A named space.
 
     Attributes:
-      name: what `--space` calls it.
-      choose: what a trial's hyperparameters make of it.
+      name: of `--space`.
+      choose: returns a trial's fields for its hyperparameters.
       base: the fields that all trials share, `preset` among them.
-      has_frozen_trunk: whether trials train heads alone, on the trunk of a run.
+      has_frozen_trunk: whether trials train only the heads, on the trunk of a run.
     """
 
     name: str
@@ -71,9 +69,9 @@ class Space:
 
 
 def heads(hp: "HyperParameters") -> Values:
-    """The shape of both heads and how they learn, on a trunk that stays as it is, or learns on in its last block.
+    """Shape, regularisation and learning rate of both heads, and whether the trunk's last block is trained.
 
-    The last block is the heads' own room where most of the weights are: frozen, shared by both, or one for each.
+    The last block, which has most of the weights, is frozen, trained for both heads, or trained once per head.
     """
     last_block = hp.Choice("last_block", ["frozen", "shared", "separate"])
     values = {"unfreeze_last_block": last_block != "frozen", "separate_blocks": last_block == "separate"}
@@ -81,12 +79,12 @@ def heads(hp: "HyperParameters") -> Values:
 
 
 def heads_with_blocks(hp: "HyperParameters") -> Values:
-    """As `heads`, on a trunk that has a last block for each of them already."""
+    """As `heads`, on a trunk with a last block per head."""
     return {**dense_heads(hp), "unfreeze_last_block": hp.Choice("last_block", ["frozen", "separate"]) != "frozen"}
 
 
 def dense_heads(hp: "HyperParameters") -> Values:
-    """The shape of both heads and how they learn, on features that stay as they are."""
+    """Shape, regularisation and learning rate of both heads, on frozen features."""
     values: Values = {}
     for name in ("fine", "coarse"):
         values[f"{name}_hidden_layers"] = hp.Int(f"{name}_hidden_layers", 0, 2)
@@ -102,7 +100,7 @@ def dense_heads(hp: "HyperParameters") -> Values:
 
 
 def original(hp: "HyperParameters") -> Values:
-    """What the study tuned by hand, in its own network: activation and optimizer, pooling, padding, regularisation."""
+    """What the original study tuned by hand in its CNN: activation, optimizer, pooling, padding, regularisation."""
     optimizer = hp.Choice("optimizer", list(ORIGINAL_OPTIMIZERS))
     return {
         "optimizer": optimizer,
@@ -118,7 +116,7 @@ def original(hp: "HyperParameters") -> Values:
 
 
 def full(hp: "HyperParameters") -> Values:
-    """Heads, their blocks, activation, optimizer, rates, batch, augmentation and precision, trunk and all trained."""
+    """Heads, last blocks, activation, optimizer, rates, batch size, augmentation and precision of a whole network."""
     optimizer = hp.Choice("optimizer", list(OPTIMIZERS))
     values = dense_heads(hp)
     return {
@@ -133,7 +131,7 @@ def full(hp: "HyperParameters") -> Values:
     }
 
 
-# Muon is for the last block's kernels; of what is dense it is Nesterov's SGD.
+# Muon trains the last block's kernels, and Nesterov SGD the dense layers.
 _HEADS_BASE = {"preset": "tiny", "optimizer": "muon", "momentum": 0.9, "freeze_trunk": True}
 SPACES = {
     space.name: space
@@ -146,32 +144,30 @@ SPACES = {
 
 
 def on_trunk(space: Space, run_dir: str) -> Space:
-    """The space on the trunk of a finished run: its network, and the images that it was kept from.
+    """The space on the trunk of a finished run, with its network and its held-out images.
 
     Raises:
-      errors.BadArgumentError: the space trains whole networks, or the folder is no run's.
+      errors.BadArgumentError: the space trains whole networks, or the folder is not a run folder.
       errors.FailedError: the run has not ended.
     """
     if not space.has_frozen_trunk:
         raise errors.BadArgumentError(f"init_from={run_dir}: space {space.name} trains whole networks; leave it out")
     data, train = saved.configs(RunFolder(pathlib.Path(run_dir), "init_from").check_finished().config())
     config = {**data.as_dict(), **train.as_dict()}
-    own = {name: config[name] for name in OF_A_TRUNK if name in config}
+    of_trunk = {name: config[name] for name in OF_A_TRUNK if name in config}
     choose = space.choose
     if choose is heads and config.get("separate_blocks"):
         choose = heads_with_blocks
     elif choose is heads and not isinstance(train.network, LastBlock):
         choose = dense_heads
-    return dataclasses.replace(space, base={**space.base, **own}, choose=choose)
+    return dataclasses.replace(space, base={**space.base, **of_trunk}, choose=choose)
 
 
 def find(name: str) -> Space:
-    """The space of that name, or the one that a Python file defines.
-
-    A file has a function `space(hp)` and, if it likes, a dict BASE of fields that all trials share.
+    """The space of a name, or of a Python file.
 
     Raises:
-      errors.BadArgumentError: there is none, or the file defines none.
+      errors.BadArgumentError: there is no such space, or the file defines none.
     """
     if not name.endswith(".py"):
         if name not in SPACES:
@@ -182,7 +178,7 @@ def find(name: str) -> Space:
     path = pathlib.Path(name)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if not path.is_file() or spec is None or spec.loader is None:
-        raise errors.BadArgumentError(f"space={name}: expected a Python file, found none")
+        raise errors.BadArgumentError(f"space={name}: expected a Python file, got none")
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

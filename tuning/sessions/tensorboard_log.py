@@ -1,4 +1,4 @@
-"""A session's trials for TensorBoard's HParams page: `tensorboard --logdir=SESSION/tensorboard`."""
+"""Logs trials for TensorBoard's HParams page: `tensorboard --logdir=SESSION/tensorboard`."""
 
 import pathlib
 from collections.abc import Mapping
@@ -11,11 +11,7 @@ FIGURES = ("objective", "fine", "coarse")
 
 
 def write(folder: pathlib.Path, record: Mapping[str, Any]) -> None:
-    """Log a completed trial: its hyperparameters, and its figures at its last epoch.
-
-    Args:
-      folder: of the session's log; the trial gets one in it.
-      record: of the trial.
+    """Log a completed trial: its hyperparameters, and its accuracies at its last epoch.
 
     Raises:
       OSError: the log cannot be written.

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.runs.folder import RunFolder
-from tuning.sessions.session import Session, ranked
+from tuning.sessions.folder import ranked
+from tuning.sessions.session import Session
 
-KEPT_SECONDS = 30.0  # between two notes of the time
+KEPT_SECONDS = 30.0  # between two lines of the journal
 MARGIN = 1.15  # of the seconds that a trial may take beyond what others took
 
 
@@ -17,13 +18,13 @@ class Budget:
     """The session's minutes, all calls together.
 
     Args:
-      found: the session.
-      num_retrained: seeds that its best trial is to be trained with afterwards.
+      session: the session.
+      num_retrained: seeds that its best trial is retrained with afterwards.
     """
 
-    def __init__(self, found: Session, num_retrained: int) -> None:
-        self._session, self._num_retrained = found, num_retrained
-        self._spent_before, self._began = found.spent_s(), time.perf_counter()
+    def __init__(self, session: Session, num_retrained: int) -> None:
+        self._session, self._num_retrained = session, num_retrained
+        self._spent_before, self._began = session.folder.spent_s(), time.perf_counter()
         self._kept = self._began
 
     def spent(self) -> float:
@@ -31,11 +32,11 @@ class Budget:
         return self._spent_before + time.perf_counter() - self._began
 
     def keep(self, at_once: bool = False) -> None:
-        """Let the journal know of the time, if a while has passed; a call that is cut off must count too."""
+        """Write the time to the journal now and then, so that the time of a killed call counts too."""
         now = time.perf_counter()
         if at_once or now - self._kept > KEPT_SECONDS:
             self._kept = now
-            self._session.journal.append({"event": "time", "spent_s": round(self.spent(), 1)})
+            self._session.folder.journal.append({"event": "time", "spent_s": round(self.spent(), 1)})
 
     def allows_another(self) -> bool:
         """Whether a trial of full length, and what comes after the search, would end in time."""
@@ -43,25 +44,25 @@ class Budget:
         return not limit or self.spent() + MARGIN * self.expected_seconds() <= limit
 
     def expected_seconds(self) -> float:
-        """Of a trial of `max_epochs`, and of training the best one again; what no trial has told yet counts nothing.
+        """Of a trial of `max_epochs`, and of retraining the best one; 0 before the first trial has completed.
 
         The trial may be as slow as any so far. The best one may be as slow as any of the better half.
         """
-        completed = ranked(self._session.records())
+        completed = ranked(self._session.folder.records())
         if not completed:
             return 0.0
         config, better = self._session.config, completed[: math.ceil(len(completed) / 2)]
         trial = _seconds_as_slow(completed, config.max_epochs)
         if self._session.space.has_frozen_trunk:
-            own = 0 if config.init_from else 1  # the session's own trunk is that of one of the seeds
-            trunks = max(0, self._num_retrained - own) * self._trunk_seconds()
+            num_trained = 0 if config.init_from else 1  # the session's own trunk is that of one of the seeds
+            trunks = max(0, self._num_retrained - num_trained) * self._trunk_seconds()
             return trial + trunks + self._num_retrained * _seconds_as_slow(better, config.max_epochs)
-        presets_epochs = self._session.trunk_job(0).train.epochs  # of the best one too, and of the preset beside it
+        presets_epochs = self._session.jobs.trunk(0).train.epochs  # of the best trial and of the untuned preset
         return trial + 2 * self._num_retrained * _seconds_as_slow(better, presets_epochs)
 
     def _trunk_seconds(self) -> float:
-        """What the trunk took to train, the session's own or the one that was given."""
-        trunk = RunFolder(pathlib.Path(self._session.config.init_from or self._session.trunk_dir))
+        """Seconds that the trunk took to train."""
+        trunk = RunFolder(pathlib.Path(self._session.config.init_from or self._session.folder.trunk_dir))
         return trunk.report()["train_seconds"] if trunk.is_finished else 0.0
 
 

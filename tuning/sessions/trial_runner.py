@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 from pipeline.common import errors
 from tuning.sessions import oracles, tensorboard_log
+from tuning.sessions.folder import COMPLETED, FAILED
+from tuning.sessions.jobs import accuracies, objective
 from tuning.sessions.progress import SessionProgress
-from tuning.sessions.session import COMPLETED, FAILED, Session, accuracies, objective
+from tuning.sessions.session import Session
 from tuning.workers.job import TrainingJob
 from tuning.workers.pool import POLL_SECONDS
 from tuning.workers.worker_process import WorkerError
@@ -87,9 +89,9 @@ class Trials:
 
     def run_dir(self, job: TrainingJob) -> pathlib.Path:
         """The run folder of a trial under way."""
-        return self._session.run_dir(job.label)
+        return self._session.folder.run_dir(job.label)
 
-    def finish(self, worker: int, job: TrainingJob, outcome: dict[str, Any], seconds: float) -> None:
+    def finish(self, job: TrainingJob, outcome: dict[str, Any], seconds: float) -> None:
         """Keep the record of a trial that ended."""
         report = outcome["report"]
         try:
@@ -113,7 +115,7 @@ class Trials:
         }
         self._keep(trial, record)
 
-    def fail(self, worker: int, job: TrainingJob, error: WorkerError, seconds: float) -> None:
+    def fail(self, job: TrainingJob, error: WorkerError, seconds: float) -> None:
         """Keep the record of a trial that failed.
 
         Raises:
@@ -121,7 +123,7 @@ class Trials:
         """
         if error.type_name == "OSError":
             raise errors.FailedError(
-                f"session_dir={self._session.path}: {error}; make room, then give the same command"
+                f"session_dir={self._session.folder.path}: {error}; make room, then give the same command"
             ) from error
         if error.type_name == errors.BusyError.__name__:
             # Another worker, whose heartbeats had stopped, still trains the trial: its result is the trial's.
@@ -136,12 +138,12 @@ class Trials:
         self._on_poll()
 
     def _job(self, trial: Any) -> TrainingJob | None:
-        record = self._session.record(trial.trial_id)
+        record = self._session.folder.record(trial.trial_id)
         if record is not None:  # a kill came after the record was written and before the oracle got it
             self._report(trial, record)
             return None
         try:
-            job = self._session.job(trial.trial_id, trial.hyperparameters.copy())
+            job = self._session.jobs.trial(trial.trial_id, trial.hyperparameters.copy())
         except errors.BadArgumentError as error:
             self._keep_failed(trial, str(error), 0.0)
             return None
@@ -153,15 +155,15 @@ class Trials:
         self._keep(trial, {**_trial_fields(trial, seconds), "status": FAILED, "reason": reason})
 
     def _keep(self, trial: Any, record: dict[str, Any]) -> None:
-        self._session.write_record(record)
+        self._session.folder.write_record(record)
         self._report(trial, record)
 
     def _report(self, trial: Any, record: dict[str, Any]) -> None:
         """Pass on a record that is written; the oracle's state follows the record, so the oracle comes last."""
         self._trials.pop(trial.trial_id, None)
         if record["status"] == COMPLETED:
-            tensorboard_log.write(self._session.path / "tensorboard", record)
-        self._session.remove_run(trial.trial_id)
+            tensorboard_log.write(self._session.folder.path / "tensorboard", record)
+        self._session.folder.remove_run(trial.trial_id)
         self._oracle.finish(trial, record)
         self._progress.end(record)
         self._failures.count(record)

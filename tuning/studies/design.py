@@ -1,4 +1,4 @@
-"""What a study is: named variants of one recipe, trained with the same seeds, and what is measured of them.
+"""The definition of a study: named variants of one recipe, trained with the same seeds, and the metrics.
 
     preset < Study.base < Study.budgets[budget] < Variant.changes < seed, data set
 
@@ -19,7 +19,7 @@ from pipeline.data_config import DataConfig, SourceConfig
 from tuning.workers.job import TrainingJob
 
 BUDGETS = ("smoke", "short", "full")
-# Of a job's report; own_coarse_accuracy is the one of the two coarse answers that `coarse_source` names.
+# Of a run's report; own_coarse_accuracy is the coarse accuracy that `coarse_source` chooses.
 METRICS = {
     "fine_accuracy": "fine",
     "own_coarse_accuracy": "coarse",
@@ -40,9 +40,9 @@ class Variant:
       note: what a reader must know about the choice, in a few words.
       against: the variant that it is compared with; "" is the study's reference.
       levels: of a study with two factors, the level of each.
-      study_mean: what the study that this project replaces measured for it, 0 to 1.
-      study_std: the standard deviation of that, 0 to 1, where it told one.
-      study_metric: what it measured, one of METRICS; "" is the study's first metric.
+      original_mean: the accuracy that the original study measured, 0 to 1.
+      original_std: its standard deviation, 0 to 1, where the original study has one.
+      original_metric: the metric that it measured, of METRICS; "" is the first one of this study.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Variant:
     note: str = ""
     against: str = ""
     levels: tuple[str, ...] = ()
-    study_mean: float | None = None
-    study_std: float | None = None
-    study_metric: str = ""
+    original_mean: float | None = None
+    original_std: float | None = None
+    original_metric: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Combination:
     """A row made of several variants' models, each asked for one metric; its cost is theirs together."""
 
     name: str
-    parts: Mapping[str, str]  # metric -> the variant that answers it
+    parts: Mapping[str, str]  # metric -> the variant whose model it is taken from
     note: str = ""
 
 
@@ -77,7 +77,7 @@ class Study:
       variants: the rows.
       reference: the variant that the others are compared with, where they name no other.
       metrics: what is measured and tested, of METRICS, always on validation.
-      shown: what is shown beside it, untested.
+      shown: metrics that are shown and not tested.
       combinations: rows made of several variants' models.
       factors: names of the two things that `Variant.levels` vary.
       side_by_side: whether its networks are so small that, on processors, jobs are better trained side by side, each
@@ -103,11 +103,11 @@ class Study:
         parts = {variant for combination in self.combinations for variant in combination.parts.values()}
         against = {variant.against for variant in self.variants} - {""}
         unknown = ({self.reference} | parts | against) - {variant.name for variant in self.variants}
-        measured = {variant.study_metric for variant in self.variants} - {""}
+        measured = {variant.original_metric for variant in self.variants} - {""}
         unmeasured = {*self.metrics, *self.shown, *measured} - set(METRICS)
-        for what, found in (("name", wrong), ("variant", unknown), ("metric", unmeasured)):
-            if found:
-                raise ValueError(f"study {self.name}: expected each {what} to be known, once and lower case: {found}")
+        for what, mistakes in (("name", wrong), ("variant", unknown), ("metric", unmeasured)):
+            if mistakes:
+                raise ValueError(f"study {self.name}: expected known, lower-case {what}s, each once: {mistakes}")
         if set(self.budgets) != set(BUDGETS) or set(self.repeats) != set(BUDGETS):
             raise ValueError(f"study {self.name}: expected budgets and repeats for {', '.join(BUDGETS)}")
         if any(len(variant.levels) != len(self.factors) for variant in self.variants):
@@ -136,8 +136,7 @@ class Study:
 
     def against(self, name: str) -> str:
         """The variant that a row, of a variant or a combination, is compared with."""
-        own = next((variant.against for variant in self.variants if variant.name == name), "")
-        return own or self.reference
+        return next((variant.against for variant in self.variants if variant.name == name), "") or self.reference
 
     def chosen(self, names: Sequence[str]) -> Sequence[Variant]:
         """The variants of these names; all where none is given.
@@ -147,7 +146,7 @@ class Study:
         """
         for name in names:
             if names.count(name) > 1:
-                raise errors.BadArgumentError(f"variants={','.join(names)}: expected each once, found {name!r} again")
+                raise errors.BadArgumentError(f"variants={','.join(names)}: expected each once, got {name!r} again")
         return [self.variant(name) for name in names] or self.variants
 
     def job(self, variant: Variant, budget: str, seed: int, source: SourceConfig) -> TrainingJob:

@@ -1,6 +1,6 @@
-"""A study's folder: what it is, which jobs it has, what came of them. Every file appears whole, by a rename.
+"""The folder of a study: its identity, and the results of its jobs. Each file is replaced by a rename.
 
-study.json   cells/VARIANT-seed-S.json   runs/VARIANT-seed-S/ (of cells under way)   report.json   report.md   *.png
+study.json   cells/VARIANT-seed-S.json   runs/VARIANT-seed-S/ (under way)   report.json   report.md   *.png
 """
 
 import contextlib
@@ -19,44 +19,44 @@ FINISHED, FAILED = "finished", "failed"
 
 
 class StudyFolder:
-    """The files of one study on one data set at one budget. Made by `claim`."""
+    """The files of one study on one data set at one budget. Made by `open_study`."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
 
     def result(self, job: TrainingJob) -> dict[str, Any] | None:
-        """What `write_finished` or `write_failed` kept of a job; None where there is nothing yet, or nothing whole."""
+        """The result of a job; None where there is none, or its file is damaged."""
         return _result(self._job_file(job))
 
     def is_finished(self, job: TrainingJob) -> bool:
-        """Whether the job never has to be run again."""
-        found = self.result(job)
-        return found is not None and found["status"] == FINISHED
+        """Whether the job has finished; one that failed is run again."""
+        result = self.result(job)
+        return result is not None and result["status"] == FINISHED
 
     def is_damaged(self, job: TrainingJob) -> bool:
-        """Whether there is a file of a job that tells nothing: it is run again."""
+        """Whether the file of a job is damaged; the job is run again."""
         return self._job_file(job).exists() and self.result(job) is None
 
     def results(self) -> list[dict[str, Any]]:
-        """Of every job that was ever run here, by name; damaged files, whose jobs are run again, are passed over."""
-        found = (_result(path) for path in sorted(self.path.glob("cells/*.json")))
-        return [result for result in found if result is not None]
+        """The results of all jobs that ended, by name; damaged files are skipped."""
+        results = (_result(path) for path in sorted(self.path.glob("cells/*.json")))
+        return [result for result in results if result is not None]
 
     def write_finished(self, job: TrainingJob, outcome: dict[str, Any], wall_seconds: float) -> None:
-        """Keep a job's report and rows, then let go of its run folder, whose networks would fill the disk."""
+        """Write a job's report and rows, then remove its run folder, since networks would fill the disk."""
         self._write(job, {"status": FINISHED, "wall_seconds": round(wall_seconds, 3), **outcome})
         self.remove_run(job)
 
     def write_failed(self, job: TrainingJob, reason: str, trace: str, wall_seconds: float) -> None:
-        """Keep why a job failed, in one line."""
+        """Write why a job failed, in one line."""
         self._write(job, {"status": FAILED, "wall_seconds": round(wall_seconds, 3), "reason": reason, "trace": trace})
 
     def run_dir(self, job: TrainingJob) -> pathlib.Path:
-        """Where a job that is under way has its run folder."""
+        """The run folder of a job under way."""
         return self.path / "runs" / job.name
 
     def steps_done(self, job: TrainingJob) -> int:
-        """How far the job under way is, as its run last told."""
+        """The steps of a job under way, at the end of its last epoch."""
         try:
             rows = RunFolder(self.run_dir(job)).rows()
         except FileNotFoundError:
@@ -72,12 +72,12 @@ class StudyFolder:
             shutil.rmtree(removed, ignore_errors=True)
 
     def settle_precision(self, precision: str) -> None:
-        """Keep what `auto` stands for in this study: rows of two precisions cannot be compared.
+        """Write what `auto` stands for in this study: rows of two precisions cannot be compared.
 
         Raises:
-          errors.BadArgumentError: an earlier call, on another machine, kept another.
+          errors.BadArgumentError: an earlier call, on another machine, wrote another one.
         """
-        identity = _found(self.path)
+        identity = _saved_identity(self.path)
         if identity.get("precision", precision) != precision:
             raise errors.BadArgumentError(
                 f"study_dir={self.path}: begun with precision {identity['precision']}, this machine's is {precision}; "
@@ -100,28 +100,28 @@ class StudyFolder:
 
 
 @contextlib.contextmanager
-def claim(
+def open_study(
     path: pathlib.Path, study: str, budget: str, jobs: Sequence[TrainingJob], others: Sequence[TrainingJob] = ()
 ) -> Iterator[StudyFolder]:
-    """Open a study's folder, a new one or one to go on with, and keep other processes out until the context ends.
+    """Open a study's folder, new or begun, and keep other processes out until the context ends.
 
-    More seeds and more variants may come to what is there; what is there may not change.
+    Seeds and variants may be added to a study that has begun; its configuration may not change.
 
     Args:
       path: of the folder.
       study: its name.
       budget: its budget.
-      jobs: that are to be run.
-      others: of variants that are not to be run now; those that are there already stand in the same report.
+      jobs: the jobs to run.
+      others: jobs of the other variants, whose results may be there already and be part of the report.
 
     Raises:
       errors.BadArgumentError: the folder holds something else, or variants of another configuration.
-      errors.FailedError: it cannot be made, or another process is working in it.
+      errors.FailedError: the folder cannot be made, or another process is working in it.
     """
     with locked_folder.open_locked(path, flag="study_dir", identity="study.json"):
-        identity, found = _identity(study, budget, jobs), _found(path)
-        _refuse_other(path, found, _identity(study, budget, [*others, *jobs]))
-        identity = {**found, **identity, "variants": {**found.get("variants", {}), **identity["variants"]}}
+        identity, before = _identity(study, budget, jobs), _saved_identity(path)
+        _check_identity(path, before, _identity(study, budget, [*others, *jobs]))
+        identity = {**before, **identity, "variants": {**before.get("variants", {}), **identity["variants"]}}
         files.write_json(path / "study.json", identity, durable=True)
         folder = StudyFolder(path)
         for job in jobs:
@@ -131,8 +131,8 @@ def claim(
 
 
 def _result(path: pathlib.Path) -> dict[str, Any] | None:
-    found = files.read_json(path)
-    return found if isinstance(found, dict) and "status" in found else None
+    result = files.read_json(path)
+    return result if isinstance(result, dict) and "status" in result else None
 
 
 def _identity(study: str, budget: str, jobs: Sequence[TrainingJob]) -> dict[str, Any]:
@@ -142,25 +142,25 @@ def _identity(study: str, budget: str, jobs: Sequence[TrainingJob]) -> dict[str,
     return {"study": study, "budget": budget, "variants": variants}
 
 
-def _found(path: pathlib.Path) -> dict[str, Any]:
+def _saved_identity(path: pathlib.Path) -> dict[str, Any]:
     try:
         return json.loads((path / "study.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise errors.FailedError(
-            f"study_dir={path}: its study.json, which says what its jobs are, is damaged ({error}); choose another"
+            f"study_dir={path}: study.json is damaged ({error}); choose another --study_dir"
         ) from error
 
 
-def _refuse_other(path: pathlib.Path, found: dict[str, Any], given: dict[str, Any]) -> None:
+def _check_identity(path: pathlib.Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     changes = [
-        f"{name}={found[name]!r} there, {given[name]!r} given"
+        f"{name}={before[name]!r} there, {now[name]!r} given"
         for name in ("study", "budget")
-        if found and found[name] != given[name]
+        if before and before[name] != now[name]
     ]
-    for name, config in given["variants"].items() if not changes else ():
-        there = found.get("variants", {}).get(name, config)
+    for name, config in now["variants"].items() if not changes else ():
+        there = before.get("variants", {}).get(name, config)
         changes += [f"{name}: {difference}" for difference in saved.differences(there, config)]
     if changes:
         more = f" and {len(changes) - 1} more" if len(changes) > 1 else ""

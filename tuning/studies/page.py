@@ -1,7 +1,4 @@
-"""What a study found, for people: its document as a page and on a terminal.
-
-Both are drawn from the document alone, so that a committed report.json is enough to draw them again.
-"""
+"""The report of a study as a Markdown page and on the terminal; needs `report.json` alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,9 +26,9 @@ LEGEND = (
     "the number of comparisons. *p (Holm)* is, and the verdict goes by it, at 0.05. With few seeds, no difference "
     "shown is not equality.",
     "Every row is judged at its length of training; what learns more slowly may pass the others in a longer one.",
-    "*the study*: the study that this project replaces, with its own network, length of training and split.",
-    "*PetaFLOP*: multiply-adds of training, forward and backward, two each. *seconds*: training alone, of one cell; "
-    "cells that are trained side by side share the processors.",
+    "*original study*: what it measured, with another network, length of training and split.",
+    "*PetaFLOP*: multiply-adds of training, forward and backward, two each. *seconds*: training alone, of one run; "
+    "runs that are trained side by side share the processors.",
 )
 
 COMMANDS = (
@@ -41,12 +38,7 @@ COMMANDS = (
 
 
 def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
-    """The document as Markdown: what was asked, the answer, a table a metric, what every row is, how it was run.
-
-    Args:
-      report: what `study_report.document` made.
-      pictures: files beside the page, to be shown on it.
-    """
+    """The report as a page: question, answer, a table per metric, pictures (files in its folder), rows and command."""
     warning = figures.stand_in_warning(report["dataset"])
     lines = [f"# {report['study']}: {report['question']}", ""]
     lines += [f"**{warning}.**", ""] if warning else []
@@ -66,25 +58,25 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
 
 
 def answer(report: Mapping[str, Any], name: str) -> str:
-    """Which rows differ in a metric from what they are compared with, in a few sentences."""
-    told: dict[tuple[str, str], list[str]] = {}
+    """Sentences that name the rows which differ in a metric from the row that they are compared with."""
+    rows: dict[tuple[str, str], list[str]] = {}
     for row in report["variants"]:
         comparison = row["measured"].get(name, {}).get("comparison")
         if comparison is not None and comparison["difference"] is not None:
-            found = f"{row['name']} ({100 * comparison['difference']:+.2f})"
-            told.setdefault((comparison["verdict"], comparison["against"]), []).append(found)
+            text = f"{row['name']} ({100 * comparison['difference']:+.2f})"
+            rows.setdefault((comparison["verdict"], comparison["against"]), []).append(text)
     words = {
         statistics.HIGHER: "Higher than",
         statistics.LOWER: "Lower than",
         statistics.NOT_SHOWN: "No difference shown from",
         statistics.TOO_FEW: "Not judged, with fewer than two seeds to compare, against",
     }
-    order = sorted(told, key=lambda key: list(words).index(key[0]))  # what it is compared with stays in the rows' order
-    return " ".join(f"{words[verdict]} {against}: {', '.join(told[verdict, against])}." for verdict, against in order)
+    order = sorted(rows, key=lambda key: list(words).index(key[0]))  # by verdict; stable
+    return " ".join(f"{words[verdict]} {against}: {', '.join(rows[verdict, against])}." for verdict, against in order)
 
 
 def show(report: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print the document's tables; what is not CIFAR-100 says so before and after."""
+    """Print the tables; a data set other than CIFAR-100 is named before and after them."""
     console = console or wide_console()
     warning = figures.stand_in_warning(report["dataset"])
     console.print(
@@ -127,7 +119,7 @@ def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, An
         Column(f"minus {report['reference']}", lambda row: comparison(row)[0]),
         Column("p (Holm)", lambda row: comparison(row)[1]),
         Column("verdict", lambda row: comparison(row)[2]),
-        *([Column("the study", original)] if has_original else []),
+        *([Column("original study", original)] if has_original else []),
         *(mean_of(other) for other in (*report["metrics"], *report["shown"]) if other != name),
         Column("PetaFLOP", lambda row: f"{row['train_petaflop']:.3g}"),
         Column("seconds", lambda row: f"{row['train_seconds']:,.0f}"),
@@ -155,7 +147,7 @@ def _comparison(report: Mapping[str, Any], name: str, comparison: Mapping[str, A
 
 
 def _from_another(report: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
-    """Says what a row is compared with where it is not the study's reference."""
+    """Names the row that a row is compared with where it is not the reference."""
     return "" if comparison["against"] == report["reference"] else f" from {comparison['against']}"
 
 
@@ -164,8 +156,8 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def _explained(row: Mapping[str, Any]) -> str:
-    told = "; ".join(part for part in (_settings(row["changes"]), row["note"]) if part)
-    return (f": {told}" if told else "") + (f". `{row['command']}`" if row["command"] else "")
+    text = "; ".join(part for part in (_settings(row["changes"]), row["note"]) if part)
+    return (f": {text}" if text else "") + (f". `{row['command']}`" if row["command"] else "")
 
 
 def _settings(values: Mapping[str, Any]) -> str:
@@ -176,12 +168,12 @@ def _settings(values: Mapping[str, Any]) -> str:
 
 
 def _residuals(report: Mapping[str, Any]) -> str:
-    found = [
+    texts = [
         f"{100 * one['std']:.2f} with {_counted(one['degrees'], 'degree')} of freedom ({METRICS[name]})"
         for name, one in report["residuals"].items()
         if one is not None
     ]
-    return " and ".join(found)
+    return " and ".join(texts)
 
 
 def _counted(number: int, noun: str) -> str:
@@ -206,7 +198,7 @@ def _conditions(report: Mapping[str, Any]) -> str:
 
 
 def origin(report: Mapping[str, Any]) -> str:
-    """One line: the command, and the commits, machines and precisions of what it found."""
+    """One line: the command, and the commits, machines and precisions of the runs."""
     parts = (report["git_commit"], report["device"], report["precision"])
-    found = "; ".join(" and ".join(str(value) for value in part) or "nothing finished" for part in parts)
-    return f"Run: `{report['command']}`, {found}"
+    origins = "; ".join(" and ".join(str(value) for value in part) or "nothing finished" for part in parts)
+    return f"Run: `{report['command']}`, {origins}"

@@ -105,7 +105,7 @@ def _draw_mean(axes: Axes, place: int, measured: Mapping[str, Any], is_reference
             color=ORANGE,
             markeredgecolor=INK,
             markersize=7,
-            label="the study",
+            label="original study",
         )
 
 
@@ -166,8 +166,8 @@ def _heat_map(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figu
     """A cell a pair of levels: mean, verdict and standard deviation; the highest mean in bold."""
     across = list(dict.fromkeys(row["levels"][1] for row in rows if row["levels"]))
     down = list(dict.fromkeys(row["levels"][0] for row in rows if row["levels"]))
-    found = {tuple(row["levels"]): row["measured"][name] for row in rows if row["levels"]}
-    grid = [[100 * found[y, x]["mean"] if (y, x) in found else float("nan") for x in across] for y in down]
+    measured = {tuple(row["levels"]): row["measured"][name] for row in rows if row["levels"]}
+    grid = [[100 * measured[y, x]["mean"] if (y, x) in measured else float("nan") for x in across] for y in down]
     figure = Figure(figsize=(2.2 + 1.15 * len(across), 1.9 + 0.62 * len(down)), layout="constrained")
     axes = figure.add_subplot(xlabel=report["factors"][1], ylabel=report["factors"][0])
     picture = axes.imshow(grid, cmap="cividis", aspect="auto")
@@ -176,12 +176,12 @@ def _heat_map(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figu
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     low, high = picture.get_clim()
-    best = max(found, key=lambda pair: found[pair]["mean"])
+    best = max(measured, key=lambda pair: measured[pair]["mean"])
     for (y, level_y), (x, level_x) in itertools.product(enumerate(down), enumerate(across)):
-        if (level_y, level_x) not in found:
+        if (level_y, level_x) not in measured:
             continue
-        mean, std = found[level_y, level_x]["mean"], found[level_y, level_x]["std"]
-        verdict = (found[level_y, level_x]["comparison"] or {}).get("verdict", "")
+        mean, std = measured[level_y, level_x]["mean"], measured[level_y, level_x]["std"]
+        verdict = (measured[level_y, level_x]["comparison"] or {}).get("verdict", "")
         text = f"{100 * mean:.1f}{VERDICT_MARKS.get(verdict, '')}" + ("" if std is None else f"\n± {100 * std:.1f}")
         dark = 100 * mean < (low + high) / 2
         weight = "bold" if (level_y, level_x) == best else "normal"

@@ -1,8 +1,7 @@
-"""How far a study is: a bar over the whole on a terminal, a line a job everywhere, and an estimate of what is left."""
+"""The progress of a study: a bar on a terminal, a line per job everywhere, and an estimate of the time left."""
 
 import time
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
@@ -16,7 +15,7 @@ from tuning.studies.folder import FINISHED, StudyFolder
 from tuning.studies.report import metric
 from tuning.workers.job import TrainingJob
 
-ADVANCE_SECONDS = 1.0  # between two looks into the files of the job under way
+ADVANCE_SECONDS = 1.0
 
 
 class StudyProgress:
@@ -37,14 +36,14 @@ class StudyProgress:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        # What failed is run again, so it counts as nothing.
+        # A job that failed is run again, so its result does not count.
         self._results = {job.name: folder.result(job) if folder.is_finished(job) else None for job in jobs}
         self._task = self._bar.add_task("", total=len(jobs), completed=self._num_finished(), left="")
-        self._under_way: list[TrainingJob] = []
-        # Of jobs under way: when they began and with how many steps done, and when they had told of how many last.
+        self._running: list[TrainingJob] = []
+        # (time, steps done) of the running jobs, at their begin and when their steps last changed.
         self._began: dict[str, tuple[float, int]] = {}
-        self._told: dict[str, tuple[float, int]] = {}
-        self._looked = time.perf_counter()
+        self._latest: dict[str, tuple[float, int]] = {}
+        self._refreshed = time.perf_counter()
 
     def __enter__(self) -> "StudyProgress":
         self._bar.start()
@@ -52,68 +51,66 @@ class StudyProgress:
             if self._folder.is_damaged(job):
                 self._console.print(Text(f"{_title(job)}: its file is damaged, it is trained again"), soft_wrap=True)
         if self._num_finished():
-            told = f"{self._num_finished()} of {len(self._jobs)} jobs are finished already, and kept"
-            self._console.print(Text(told), soft_wrap=True)
+            line = f"{self._num_finished()} of {len(self._jobs)} jobs are finished already, and kept"
+            self._console.print(Text(line), soft_wrap=True)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._bar.stop()
 
     def begin(self, job: TrainingJob) -> None:
-        """Name the jobs that are trained now, this one too."""
-        self._looked = time.perf_counter()
+        """Add a job to the running ones."""
+        self._refreshed = time.perf_counter()
         self._results[job.name] = None
-        self._under_way.append(job)
-        self._began[job.name] = self._told[job.name] = time.perf_counter(), self._folder.steps_done(job)
-        titles = " and ".join(map(_title, self._under_way))
-        self._bar.update(self._task, description=titles, left=self._left_in_words())
+        self._running.append(job)
+        self._began[job.name] = self._latest[job.name] = time.perf_counter(), self._folder.steps_done(job)
+        titles = " and ".join(map(_title, self._running))
+        self._bar.update(self._task, description=titles, left=self._time_left())
 
     def advance(self) -> None:
-        """Show how far the jobs under way are, as their runs' files tell; may be called as often as one likes."""
-        if not self._console.is_terminal or time.perf_counter() - self._looked < ADVANCE_SECONDS:
+        """Redraw the bar from the files of the running jobs, at most every ADVANCE_SECONDS."""
+        if not self._console.is_terminal or time.perf_counter() - self._refreshed < ADVANCE_SECONDS:
             return
-        self._looked = time.perf_counter()
-        done = sum(self._share_done(job) for job in self._under_way)
-        self._bar.update(self._task, completed=self._num_finished() + done, left=self._left_in_words())
+        self._refreshed = time.perf_counter()
+        done = sum(self._share_done(job) for job in self._running)
+        self._bar.update(self._task, completed=self._num_finished() + done, left=self._time_left())
 
     def end(self, job: TrainingJob) -> None:
-        """Say what came of a job, in a line."""
+        """Print the result of a job."""
         result = self._results[job.name] = self._folder.result(job)
         assert result is not None
-        self._under_way.remove(job)
+        self._running.remove(job)
         place = [other.name for other in self._jobs].index(job.name) + 1
         line = f"[{place}/{len(self._jobs)}] {_title(job)}: {_outcome(result)}"
-        left = self._left_in_words()
+        left = self._time_left()
         self._console.print(Text(f"{line}; {left}" if left else line), soft_wrap=True)
         self._bar.update(self._task, completed=self._num_finished(), left=left)
 
     def _num_finished(self) -> int:
         return sum(result is not None and result["status"] == FINISHED for result in self._results.values())
 
-    def _left_in_words(self) -> str:
+    def _time_left(self) -> str:
         pending = [
-            (job, 1.0 - self._share_done(job) if job in self._under_way else 1.0)
+            (job, 1.0 - self._share_done(job) if job in self._running else 1.0)
             for job in self._jobs
             if self._results[job.name] is None
         ]
-        found = [result for result in self._results.values() if result]
-        found += [projected for job in self._under_way if (projected := self._projected(job))]
-        return time_left(pending, found, self._jobs, self._num_workers)
+        results = [result for result in self._results.values() if result]
+        results += [projected for job in self._running if (projected := self._projected(job))]
+        return time_left(pending, results, self._jobs, self._num_workers)
 
     def _share_done(self, job: TrainingJob) -> float:
         return min(1.0, self._folder.steps_done(job) / num_steps(job))
 
     def _projected(self, job: TrainingJob) -> dict[str, Any] | None:
-        """A job under way as if it went on like this to its end; None before its first epoch's."""
+        """The result of a running job at its present speed; None before the end of its first epoch."""
         (began, steps_before), steps_now = self._began[job.name], self._folder.steps_done(job)
-        if steps_now != self._told[job.name][1]:
-            self._told[job.name] = time.perf_counter(), steps_now
-        told, steps = self._told[job.name]
+        if steps_now != self._latest[job.name][1]:
+            self._latest[job.name] = time.perf_counter(), steps_now
+        latest, steps = self._latest[job.name]
         if steps == steps_before:
             return None
-        seconds = (told - began) * num_steps(job) / (steps - steps_before)
+        seconds = (latest - began) * num_steps(job) / (steps - steps_before)
         return {"variant": job.label, "status": FINISHED, "wall_seconds": seconds}
 
 
@@ -123,26 +120,26 @@ def time_left(
     jobs: Sequence[TrainingJob],
     num_workers: int = 1,
 ) -> str:
-    """`about 12 min left`; empty where nothing is left or nothing is known.
+    """Such as `about 12 min left`; empty where nothing is left or nothing is known.
 
-    A job takes as long as its variant's others did, and where there is none, by its steps as long as the rest.
+    A job takes as long as the others of its variant, or, without one, as long per step as the rest.
 
     Args:
-      pending: jobs that have not ended, each with the share of it that is still to do.
-      results: of jobs, whether they ended or are projected to.
-      jobs: all of the study's.
-      num_workers: how many are trained side by side.
+      pending: jobs that have not ended, each with the share of it that is left.
+      results: of jobs that ended, and projected ones.
+      jobs: all jobs of the study.
+      num_workers: jobs that are trained side by side.
     """
     steps = {job.label: num_steps(job) for job in jobs}
     finished = [result for result in results if result["status"] == FINISHED]
     done_steps = sum(steps[result["variant"]] for result in finished)
     if not pending or not done_steps:
         return ""
-    seconds_a_step = sum(result["wall_seconds"] for result in finished) / done_steps
+    seconds_per_step = sum(result["wall_seconds"] for result in finished) / done_steps
     seconds = 0.0
     for job, share in pending:
-        own = [result["wall_seconds"] for result in finished if result["variant"] == job.label]
-        seconds += share * (sum(own) / len(own) if own else num_steps(job) * seconds_a_step)
+        same = [result["wall_seconds"] for result in finished if result["variant"] == job.label]
+        seconds += share * (sum(same) / len(same) if same else num_steps(job) * seconds_per_step)
     return f"about {durations.in_words(seconds / min(num_workers, len(pending)))} left"
 
 
@@ -155,5 +152,5 @@ def _outcome(result: dict[str, Any]) -> str:
         return f"failed: {result['reason']}"
     report = result["report"]
     known = {METRICS[name]: metric(report, name) for name in ("fine_accuracy", "own_coarse_accuracy")}
-    told = ", ".join(f"{name} {figures.percent(value)} %" for name, value in known.items() if value is not None)
-    return f"{told}, {report['train_seconds']:,.0f} s"
+    accuracies = ", ".join(f"{name} {figures.percent(value)} %" for name, value in known.items() if value is not None)
+    return f"{accuracies}, {report['train_seconds']:,.0f} s"

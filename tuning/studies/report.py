@@ -1,7 +1,4 @@
-"""What a study found, as one document: cells' results, statistics, and what they were run with.
-
-StudyFolder.results() ──document──▶ report.json ──▶ tuning.study_page, tuning.study_plots
-"""
+"""The report of a study: the results of its jobs, statistics, and the conditions of the runs."""
 
 import dataclasses
 import shlex
@@ -27,13 +24,13 @@ def metric(report: Mapping[str, Any], name: str) -> float | None:
 
 
 def document(study: Study, budget: str, dataset: str, results: Sequence[Result]) -> dict[str, Any]:
-    """The whole of `report.json`.
+    """The content of `report.json`.
 
     Args:
       study: its definition.
       budget: one of BUDGETS.
       dataset: the data set's name.
-      results: of the cells that were run, finished or failed; those of variants that the study lost are passed over.
+      results: of the jobs, finished or failed; those of variants that are not in the study are skipped.
 
     Raises:
       errors.FailedError: a result is not of validation.
@@ -43,7 +40,7 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
     finished = [result for result in results if result["status"] == FINISHED]
     for result in finished:
         if result["report"]["split"] != "validation":
-            raise errors.FailedError(f"cell {result['variant']}: measured on {result['report']['split']}")
+            raise errors.FailedError(f"{result['variant']}: split={result['report']['split']}, expected validation")
     rows = [_variant_row(study, variant.name, finished) for variant in study.variants]
     rows += [_combination_row(study, place, rows, finished) for place in range(len(study.combinations))]
     rows = [row for row in rows if row["seeds"]]
@@ -64,7 +61,7 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
         "shown": list(study.shown),
         "factors": list(study.factors),
         "interval_level": statistics.LEVEL,
-        "residuals": {key: found and dataclasses.asdict(found) for key, found in residuals.items()},
+        "residuals": {key: one and dataclasses.asdict(one) for key, one in residuals.items()},
         "correction": _correction(study, rows, num_comparisons),
         "variants": rows,
         "cells": [_cell_row(study, result) for result in results],
@@ -84,40 +81,40 @@ def _recipe(study: Study, budget: str, finished: Sequence[Result]) -> dict[str, 
 
 
 def _correction(study: Study, rows: Sequence[dict[str, Any]], num_comparisons: int) -> str:
-    told = f"Holm, over {num_comparisons} comparison{'' if num_comparisons == 1 else 's'}"
+    text = f"Holm, over {num_comparisons} comparison{'' if num_comparisons == 1 else 's'}"
     together = f", those of {len(study.metrics)} accuracies together" if len(study.metrics) > 1 else ""
     is_shared = any(_same_test(study, rows, row["name"], key) for row in rows for key in study.metrics)
     derived = ", a row of several models counted with the model that answers" if is_shared else ""
-    return told + together + derived
+    return text + together + derived
 
 
 def _variant_row(study: Study, name: str, finished: Sequence[Result]) -> dict[str, Any]:
     variant = study.variant(name)
-    own = sorted((result for result in finished if result["variant"] == name), key=lambda result: result["seed"])
+    runs = sorted((result for result in finished if result["variant"] == name), key=lambda result: result["seed"])
     measured = {
-        key: {result["seed"]: value for result in own if (value := metric(result["report"], key)) is not None}
+        key: {result["seed"]: value for result in runs if (value := metric(result["report"], key)) is not None}
         for key in (*study.metrics, *study.shown)
     }
-    row = _row(name, [result["seed"] for result in own], measured)
+    row = _row(name, [result["seed"] for result in runs], measured)
     row |= {
         "changes": dict(variant.changes),
         "note": variant.note,
         "levels": list(variant.levels),
-        "command": _train_command(study.name, name, own[0]["config"]) if own else None,
-        "curve": _curve(own),
-        **{key: _mean([result["report"][key] for result in own]) for key in ("train_petaflop", "train_seconds")},
+        "command": _train_command(study.name, name, runs[0]["config"]) if runs else None,
+        "curve": _curve(runs),
+        **{key: _mean([result["report"][key] for result in runs]) for key in ("train_petaflop", "train_seconds")},
     }
-    if variant.study_mean is not None:
-        found = row["measured"].get(variant.study_metric or study.metrics[0])
-        if found is not None:
-            found |= {"study_mean": variant.study_mean, "study_std": variant.study_std}
+    if variant.original_mean is not None:
+        figure = row["measured"].get(variant.original_metric or study.metrics[0])
+        if figure is not None:
+            figure |= {"study_mean": variant.original_mean, "study_std": variant.original_std}
     return row
 
 
 def _combination_row(
     study: Study, place: int, rows: Sequence[dict[str, Any]], finished: Sequence[Result]
 ) -> dict[str, Any]:
-    """A row that answers each metric by another variant's model, over the seeds that all of these have."""
+    """A row that takes each metric from another variant's model, over the seeds that all of these have."""
     combination = study.combinations[place]
     parts = {row["name"]: row for row in rows if row["name"] in combination.parts.values()}
     seeds = sorted(set.intersection(*(set(row["seeds"]) for row in parts.values())))
@@ -203,21 +200,20 @@ def _by_seed(row: Mapping[str, Any], key: str) -> dict[int, float]:
     return {int(seed): value for seed, value in row["measured"].get(key, {"values": {}})["values"].items()}
 
 
-def _curve(own: Sequence[Result]) -> list[dict[str, Any]]:
-    """Validation by epoch, mean over the seeds, beside the images seen by then."""
+def _curve(runs: Sequence[Result]) -> list[dict[str, Any]]:
+    """The images seen and the mean validation accuracies over the seeds, by epoch."""
     return [
         {
-            "images": epoch[0]["step"] * own[0]["config"]["batch_size"],
-            **{name: _mean([metric(_validation(row, own[0]["report"]), name) for row in epoch]) for name in METRICS},
+            "images": epoch[0]["step"] * runs[0]["config"]["batch_size"],
+            **{name: _mean([metric(_validation(row, runs[0]["report"]), name) for row in epoch]) for name in METRICS},
         }
-        for epoch in zip(*(result["rows"] for result in own), strict=False)
+        for epoch in zip(*(result["rows"] for result in runs), strict=False)
     ]
 
 
 def _validation(row: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
     """A row of metrics.jsonl as if it were a report."""
-    found = {name: row.get(f"validation_{name}") for name in METRICS}
-    return found | {"coarse_source": report["coarse_source"]}
+    return {**{name: row.get(f"validation_{name}") for name in METRICS}, "coarse_source": report["coarse_source"]}
 
 
 def _cell_row(study: Study, result: Result) -> dict[str, Any]:
@@ -236,25 +232,25 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _distinct(finished: Sequence[Result], name: str) -> list[Any]:
     """The values of a report's key over the cells; more than one where they were run in several places or versions."""
-    found: list[Any] = []
+    values: list[Any] = []
     for result in finished:
-        if result["report"][name] not in found:
-            found.append(result["report"][name])
-    return found
+        if result["report"][name] not in values:
+            values.append(result["report"][name])
+    return values
 
 
 def _command(study: Study, budget: str, dataset: str, results: Sequence[Result]) -> str:
-    """What runs, on any machine, at least all that is here; a command for each row of seeds without a gap."""
+    """Commands that run at least these jobs, one for each range of seeds."""
     seeds = sorted({result["seed"] for result in results})
     names = [variant.name for variant in study.variants if any(variant.name == one["variant"] for one in results)]
-    given = [f"--study={study.name}", f"--budget={budget}"]
+    command = ["python", "-m", "tuning.study", f"--study={study.name}", f"--budget={budget}"]
     more = [f"--variants={','.join(names)}"] if 0 < len(names) < len(study.variants) else []
     more += [f"--dataset={dataset}"] if dataset != SourceConfig().dataset else []
     commands = []
     for first, number in _without_gaps(seeds) or [(0, 0)]:
         which = [f"--repeats={number}"] if number else []
         which += [f"--seed={first}"] if first else []
-        commands.append(shlex.join(["python", "-m", "tuning.study", *given, *which, *more]))
+        commands.append(shlex.join([*command, *which, *more]))
     return " && ".join(commands)
 
 
@@ -271,8 +267,15 @@ def _without_gaps(seeds: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _train_command(study: str, variant: str, config: Mapping[str, Any]) -> str:
-    """What trains a cell alone, in a folder of its own."""
+    """The command that trains a variant in a run folder."""
     data, train = saved.configs(config)
-    given = [f"--{name}={as_text(value)}" for name, value in preset_changes(data, train).items()]
-    command = ["python", "-m", "models.train", f"--preset={train.preset}", *given, f"--run_dir=runs/{study}-{variant}"]
+    options = [f"--{name}={as_text(value)}" for name, value in preset_changes(data, train).items()]
+    command = [
+        "python",
+        "-m",
+        "models.train",
+        f"--preset={train.preset}",
+        *options,
+        f"--run_dir=runs/{study}-{variant}",
+    ]
     return shlex.join(command)

@@ -71,11 +71,11 @@ class _StudyJobs:
     def run_dir(self, job: TrainingJob) -> pathlib.Path:
         return self._folder.run_dir(job)
 
-    def finish(self, worker: int, job: TrainingJob, outcome: dict[str, Any], seconds: float) -> None:
+    def finish(self, job: TrainingJob, outcome: dict[str, Any], seconds: float) -> None:
         self._folder.write_finished(job, outcome, seconds)
         self._progress.end(job)
 
-    def fail(self, worker: int, job: TrainingJob, error: WorkerError, seconds: float) -> None:
+    def fail(self, job: TrainingJob, error: WorkerError, seconds: float) -> None:
         self._folder.write_failed(job, str(error), error.trace, seconds)
         self._progress.end(job)
         if error.type_name == errors.DivergedError.__name__:

@@ -3,7 +3,6 @@
 import pathlib
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, Protocol
 
 from models.training import signals
@@ -32,10 +31,10 @@ class JobSource(Protocol):
     def run_dir(self, job: TrainingJob) -> pathlib.Path:
         """The run folder of a job."""
 
-    def finish(self, worker: int, job: TrainingJob, outcome: dict[str, Any], seconds: float) -> None:
+    def finish(self, job: TrainingJob, outcome: dict[str, Any], seconds: float) -> None:
         """Keep the outcome of a job, as `train_job.train` returns it, and the seconds from its begin."""
 
-    def fail(self, worker: int, job: TrainingJob, error: WorkerError, seconds: float) -> None:
+    def fail(self, job: TrainingJob, error: WorkerError, seconds: float) -> None:
         """Keep the reason why a job failed."""
 
     def poll(self) -> None:
@@ -63,9 +62,7 @@ class WorkerPool:
     def __enter__(self) -> "WorkerPool":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         for number, worker in enumerate(self._workers):
             worker.interrupt() if number in self._running else worker.stop()
 
@@ -108,7 +105,7 @@ class WorkerPool:
         try:
             self._workers[number].submit(train, job, source.run_dir(job))
         except WorkerError as error:
-            source.fail(number, job, error, time.perf_counter() - began)
+            source.fail(job, error, time.perf_counter() - began)
         else:
             self._running[number] = job, began
 
@@ -120,9 +117,9 @@ class WorkerPool:
         try:
             outcome = self._workers[number].result()
         except WorkerError as error:
-            source.fail(number, job, error, time.perf_counter() - began)
+            source.fail(job, error, time.perf_counter() - began)
         else:
-            source.finish(number, job, outcome, time.perf_counter() - began)
+            source.finish(job, outcome, time.perf_counter() - began)
 
     def _check_requests(self) -> None:
         if self._requests.received:

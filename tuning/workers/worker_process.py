@@ -12,6 +12,7 @@ import contextlib
 import math
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.context
 import os
 import resource
 import signal
@@ -19,7 +20,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 from pipeline.common import errors
@@ -70,21 +70,20 @@ class Worker:
     ) -> None:
         self._settings = threads, int(memory_limit_gib * GIB)
         self._max_tasks, self._max_seconds = max_tasks, max_seconds
-        self._process: _Process | None = None
+        self._process: multiprocessing.context.SpawnProcess | None = None
+        self._connection: multiprocessing.connection.Connection[Any, Any]
         self._num_tasks, self._seconds, self._began = 0, 0.0, 0.0
 
     def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
     @property
     def pid(self) -> int | None:
         """The process id; None where there is no process."""
-        return self._process.process.pid if self._process else None
+        return self._process.pid if self._process else None
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Start a call, in a new process where there is none, or where it ended since the last result.
@@ -95,17 +94,20 @@ class Worker:
         self._began = time.perf_counter()
         if self._process is not None:
             try:
-                self._process.send((function, arguments))
-            except WorkerDiedError:
+                self._connection.send((function, arguments))
+            except OSError:
                 self.stop()
             else:
                 return
-        self._process, self._num_tasks, self._seconds = _Process(*self._settings), 0, 0.0
-        self._process.send((function, arguments))
+        self._start()
+        try:
+            self._connection.send((function, arguments))
+        except OSError as error:
+            raise self._died() from error
 
     def is_done(self, timeout: float) -> bool:
         """Whether the call has ended, well or not; waits at most `timeout` seconds for it."""
-        return self._running.connection.poll(timeout)
+        return self._connection.poll(timeout)
 
     def result(self) -> Any:
         """Wait for the call and return its value.
@@ -116,34 +118,59 @@ class Worker:
           WorkerDiedError: the process ended.
         """
         try:
-            return self._running.receive()
-        except WorkerDiedError:
+            status, value, *origin = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise self._died() from error
+        self._seconds += time.perf_counter() - self._began
+        self._num_tasks += 1
+        if self._seconds > self._max_seconds or self._num_tasks >= self._max_tasks:
             self.stop()
-            raise
-        finally:
-            self._seconds += time.perf_counter() - self._began
-            self._num_tasks += 1
-            if self._seconds > self._max_seconds or self._num_tasks >= self._max_tasks:
-                self.stop()
+        if status == "interrupted":
+            raise errors.InterruptedRunError(value)
+        if status == "error":
+            raise RemoteCallError(value, *origin)
+        return value
 
     def interrupt(self) -> None:
         """Ask a training under way to save its state, wait until it has, and end the process."""
         if self._process is not None:
-            self._process.process.terminate()
+            self._process.terminate()
             with contextlib.suppress(WorkerError, errors.InterruptedRunError):
-                self._process.receive()
+                self.result()
         self.stop()
 
     def stop(self) -> None:
         """Kill the process."""
         if self._process is not None:
-            self._process.stop()
+            self._process.kill()
+            self._process.join()
+            self._connection.close()
         self._process = None
 
-    @property
-    def _running(self) -> "_Process":
-        assert self._process is not None, "submit a call first"
-        return self._process
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, child_connection = context.Pipe()
+        self._process = context.Process(target=_serve, args=(child_connection, *self._settings), daemon=True)
+        self._num_tasks, self._seconds = 0, 0.0
+        # Ignored from its birth until it leaves the terminal's group: a Ctrl-C goes to children too.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        child_connection.close()
+
+    def _died(self) -> WorkerDiedError:
+        """End the call of a process that has ended."""
+        assert self._process is not None
+        self._process.join()
+        code = self._process.exitcode or 0
+        self.stop()
+        if code >= 0:
+            return WorkerDiedError(f"its process ended with exit code {code}")
+        number = signal.Signals(-code)
+        hint = " (out of memory?)" if number == signal.SIGKILL else ""
+        return WorkerDiedError(f"its process was killed by {number.name}{hint}")
 
 
 def run_in_subprocess(function: Callable[..., Any], *arguments: Any, memory_limit_gib: float = 0.0) -> Any:
@@ -160,53 +187,6 @@ def run_in_subprocess(function: Callable[..., Any], *arguments: Any, memory_limi
     with Worker(memory_limit_gib=memory_limit_gib) as worker:
         worker.submit(function, *arguments)
         return worker.result()
-
-
-class _Process:
-    """The child and the pipe to it."""
-
-    def __init__(self, threads: int, memory_limit: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection, child_connection = context.Pipe()
-        self.process = context.Process(target=_serve, args=(child_connection, threads, memory_limit), daemon=True)
-        # Ignored from its birth until it leaves the terminal's group: a Ctrl-C goes to children too.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            self.process.start()
-        finally:
-            signal.signal(signal.SIGINT, before)
-        child_connection.close()
-
-    def send(self, call: tuple[Callable[..., Any], tuple[Any, ...]]) -> None:
-        try:
-            self.connection.send(call)
-        except OSError as error:
-            raise self._died() from error
-
-    def receive(self) -> Any:
-        try:
-            status, value, *origin = self.connection.recv()
-        except (EOFError, OSError) as error:
-            raise self._died() from error
-        if status == "interrupted":
-            raise errors.InterruptedRunError(value)
-        if status == "error":
-            raise RemoteCallError(value, *origin)
-        return value
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.connection.close()
-
-    def _died(self) -> WorkerDiedError:
-        self.process.join()
-        code = self.process.exitcode or 0
-        if code >= 0:
-            return WorkerDiedError(f"its process ended with exit code {code}")
-        number = signal.Signals(-code)
-        hint = " (out of memory?)" if number == signal.SIGKILL else ""
-        return WorkerDiedError(f"its process was killed by {number.name}{hint}")
 
 
 def _serve(connection: multiprocessing.connection.Connection, threads: int, memory_limit: int) -> None:

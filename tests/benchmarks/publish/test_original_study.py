@@ -90,6 +90,6 @@ def test_every_study_that_the_original_measured_is_there():
     measured = {
         study.name
         for study in catalogue.STUDIES.values()
-        if any(variant.study_mean is not None for variant in study.variants)
+        if any(variant.original_mean is not None for variant in study.variants)
     }
     assert measured < set(original_study.QUESTIONS) <= set(catalogue.STUDIES)

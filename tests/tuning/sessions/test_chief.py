@@ -18,8 +18,9 @@ from tests.tuning import stub_training
 from tests.tuning.sessions.test_search import BASE, SOURCE, calls, choose, searched, told
 from tuning.sessions import chief as service
 from tuning.sessions import oracles, search, session
+from tuning.sessions.folder import COMPLETED
+from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.search_space import Space
-from tuning.sessions.session import COMPLETED, SessionConfig
 
 CONFIG = SessionConfig(space="mine", tuner="grid", max_trials=8, max_epochs=3)
 PROGRAM = """
@@ -35,10 +36,10 @@ service.TIMEOUT_SECONDS, service.HEARTBEAT_SECONDS = 4.0, 0.5
 role, path, address, train = sys.argv[1:]
 space, path, train = Space("mine", choose, BASE), pathlib.Path(path), getattr(stub_training, train)
 if role == "serve":
-    with session.claim(path, CONFIG, space, SOURCE) as found:
+    with session.open_session(path, CONFIG, space, SOURCE) as found:
         search.serve(found, address, train)
 else:
-    search.join(session.joined(path, CONFIG, space, SOURCE), address, train)
+    search.join(session.join_session(path, CONFIG, space, SOURCE), address, train)
 """
 
 
@@ -73,7 +74,7 @@ def wait_for(condition, seconds=60.0):
 
 
 def records(tmp_path):
-    with session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
+    with session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
         return told(found)
 
 
@@ -127,12 +128,12 @@ def test_chief_of_a_finished_session_ends_without_workers(start, tmp_path):
 def test_signs_of_life_are_seen_by_the_chiefs_own_clock(tmp_path):
     """A folder whose clock is an hour off: what counts is that signs change."""
     now = [100.0]
-    with session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
-        oracle = oracles.build("grid", found.declared(), found.journal, 8, 3, 0)
+    with session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
+        oracle = oracles.build("grid", found.jobs.hyperparameters(), found.folder.journal, 8, 3, 0)
         signs = service.Heartbeats(found, lambda: now[0])
         trial = oracle.create_trial("worker")
         for number in range(5):
-            service.send_heartbeat(found, "worker")
+            service.HeartbeatSender(found, ["worker"]).send()
             os.utime(tmp_path / "session" / "workers" / "worker", (1e6 + number, 1e6 + number))
             now[0] += 0.9 * service.TIMEOUT_SECONDS
             assert signs.requeue_timed_out(oracle) == []
@@ -142,9 +143,9 @@ def test_signs_of_life_are_seen_by_the_chiefs_own_clock(tmp_path):
 
 
 def test_worker_without_a_chief_says_so(tmp_path, address, monkeypatch):
-    monkeypatch.setattr(service, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(service, "RPC_SECONDS", 0.5)
     with (
-        session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found,
+        session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found,
         pytest.raises(errors.FailedError, match=f"join={address}: the chief does not answer"),
     ):
         search.join(found, address, stub_training.train)
@@ -152,18 +153,18 @@ def test_worker_without_a_chief_says_so(tmp_path, address, monkeypatch):
 
 def test_worker_without_a_session_says_so(tmp_path):
     with pytest.raises(errors.BadArgumentError, match="expected a session's folder; start its chief first"):
-        session.joined(tmp_path, CONFIG, Space("mine", choose, BASE), SOURCE)
+        session.join_session(tmp_path, CONFIG, Space("mine", choose, BASE), SOURCE)
 
 
 def test_address_that_is_taken_is_one_clear_line(tmp_path, address):
     with (
-        session.claim(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found,
+        session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found,
         socket.socket() as taken,
     ):
         host, port = address.split(":")
         taken.bind((host, int(port)))
         taken.listen()
-        with pytest.raises(errors.FailedError, match=f"serve={address}: cannot be had; choose another port"):
+        with pytest.raises(errors.FailedError, match=f"serve={address}: cannot bind"):
             search.serve(found, address, stub_training.train)
 
 
@@ -171,7 +172,7 @@ class OneTrialOracle:
     """Has one trial, which the first worker runs; proposes no other."""
 
     def __init__(self):
-        self.ongoing_trials = {"first": "its trial"}
+        self.busy_workers = {"first": "its trial"}
 
     def get_space(self):
         return keras_tuner.HyperParameters()
@@ -186,7 +187,7 @@ def test_worker_that_was_told_to_wait_is_waited_for_until_it_hears_the_end():
     request = protos.get_service().CreateTrialRequest(tuner_id="second")
     servicer.CreateTrial(request, None)
     assert servicer.waiting == {"second"}
-    servicer.oracle.ongoing_trials.clear()
+    servicer.oracle.busy_workers.clear()
     servicer.CreateTrial(protos.get_service().CreateTrialRequest(tuner_id="first"), None)
     assert (servicer.stop_triggered, servicer.waiting) == (True, {"second"})  # the chief must not end yet
     servicer.CreateTrial(request, None)

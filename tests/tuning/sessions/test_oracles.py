@@ -11,9 +11,9 @@ from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
 from pipeline.common import errors
 from tests.conftest import ROOT
 from tuning.sessions import oracles
+from tuning.sessions.jobs import TUNERS
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import COMPLETED, FAILED, OBJECTIVE, RUNNING
-from tuning.sessions.session import TUNERS
 
 
 def space() -> keras_tuner.HyperParameters:
@@ -244,6 +244,6 @@ def test_another_version_of_keras_tuner_is_refused_with_the_one_to_install(versi
 
 
 def test_versions_that_setup_installs_are_supported():
-    for version in ("1.4.8", "1.4.9", "1.4.10rc0"):
+    for version in ("1.4.8", "1.4.9", "1.4.10"):
         oracles.check_version(version)
     assert "keras-tuner>=1.4.8,<1.5" in (ROOT / "setup.py").read_text()

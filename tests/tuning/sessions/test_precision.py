@@ -12,8 +12,8 @@ from models.runtime import precision
 from pipeline.common import errors
 from pipeline.data_config import DataConfig, SourceConfig
 from tuning.sessions import search_space, session
+from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.search_space import SPACES, Space, find
-from tuning.sessions.session import SessionConfig
 
 
 class Recorder(keras_tuner.HyperModel):
@@ -72,13 +72,13 @@ def test_policy_is_read_from_the_layers_that_have_weights():
 def test_every_space_makes_configurations_and_asks_for_the_same_each_time(name, seed, tmp_path):
     config = SessionConfig(space=name, init_from="runs/trunk" if SPACES[name].has_frozen_trunk else "")
     found = session.Session(tmp_path, config, find(name), SourceConfig())
-    hyperparameters = found.declared()
+    hyperparameters = found.jobs.hyperparameters()
     names = {one.name for one in hyperparameters.space}
     random = np.random.default_rng(seed)
     for one in hyperparameters.space:
         hyperparameters.values[one.name] = one.random_sample(int(random.integers(1, 10**6)))
     before = dict(hyperparameters.values)
-    job = found.job("1", hyperparameters)
+    job = found.jobs.trial("1", hyperparameters)
     assert {one.name for one in hyperparameters.space} == names
     assert hyperparameters.values == before
     assert job.train.epochs == config.max_epochs
@@ -99,12 +99,12 @@ def test_heads_have_the_choices_of_last_block_that_their_trunk_has(tmp_path, tru
         run.write_report({})
     own = SessionConfig(space="heads", init_from=str(tmp_path / "trunk"))
     found = session.Session(tmp_path, own, search_space.on_trunk(find("heads"), own.init_from), SourceConfig())
-    hyperparameters = found.declared()
+    hyperparameters = found.jobs.hyperparameters()
     offered = {one.name: getattr(one, "values", None) for one in hyperparameters.space}
     assert offered.get("last_block") == choices
     for choice in choices or ["frozen"]:
         hyperparameters.values["last_block"] = choice
-        job = found.job("1", hyperparameters)
+        job = found.jobs.trial("1", hyperparameters)
         assert job.train.get("unfreeze_last_block", False) == (choice != "frozen")
         assert job.train.get("separate_blocks", False) == (choice == "separate" or "separate_blocks" in trunk)
 
@@ -121,7 +121,7 @@ def test_space_of_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "expected a Python file, found none"),
+        (None, "expected a Python file"),
         ("x = 1\n", r"expected a function space\(hp\)"),
         ("BASE = 3\ndef space(hp): return {}\n", "BASE, if any, to be a dict"),
         ("raise OSError('no')\n", "OSError: no"),

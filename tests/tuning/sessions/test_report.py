@@ -11,8 +11,9 @@ from tests.tuning import stub_training
 from tuning.sessions import page as session_page
 from tuning.sessions import plots, retraining, session
 from tuning.sessions import report as session_report
+from tuning.sessions.folder import COMPLETED, FAILED
+from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.search_space import Space
-from tuning.sessions.session import COMPLETED, FAILED, SessionConfig
 
 BASE = {"preset": "linear", "num_validation": 500}
 
@@ -43,13 +44,13 @@ RECORDS = [record(number, rate=0.1 * (number % 6), kind="ab"[number % 2]) for nu
 def tuned(tmp_path):
     config = SessionConfig(space="mine", tuner="random", max_epochs=3, fine_weight=0.5)
     space = Space("mine", lambda hp: {"learning_rate": hp.Choice("learning_rate", [0.1, 0.2])}, BASE)
-    with session.claim(tmp_path / "session", config, space, SourceConfig(dataset="shapes100_tiny")) as found:
+    with session.open_session(tmp_path / "session", config, space, SourceConfig(dataset="shapes100_tiny")) as found:
         yield found
 
 
 def document(tuned, records=RECORDS):
     for one in records:
-        tuned.write_record(one)
+        tuned.folder.write_record(one)
     return json.loads(json.dumps(session_report.document(tuned, "python -m tuning.tune"), allow_nan=False))
 
 
@@ -149,14 +150,17 @@ def evaluate(run_dir, split):
 
 def test_what_is_trained_again_learns_as_long_as_the_preset(tuned, tmp_path):
     """Whatever patience and epochs the trials had."""
-    untuned = tuned.trunk_job(0)
-    best = {**record(0, 0.3, "a"), "config": {**tuned.job("0", tuned.declared()).config, "patience": 3, "epochs": 1.0}}
+    untuned = tuned.jobs.trunk(0)
+    best = {
+        **record(0, 0.3, "a"),
+        "config": {**tuned.jobs.trial("0", tuned.jobs.hyperparameters()).config, "patience": 3, "epochs": 1.0},
+    }
     again = retraining._tuned(tuned, best, 1, untuned, tmp_path)
     assert (again.train.seed, again.train.patience, again.train.epochs) == (1, 0, untuned.train.epochs)
 
 
 def test_best_trial_is_trained_again_beside_the_preset_and_test_is_read_once(tuned):
-    best = {**record(0, 0.3, "a"), "config": tuned.job("0", tuned.declared()).config}
+    best = {**record(0, 0.3, "a"), "config": tuned.jobs.trial("0", tuned.jobs.hyperparameters()).config}
     for _ in range(2):  # the second time all of it is finished
         found = retraining.run(tuned, best, range(2), train, evaluate)
         assert found["untuned"] == pytest.approx({"0": 0.6, "1": 0.61})
@@ -164,10 +168,10 @@ def test_best_trial_is_trained_again_beside_the_preset_and_test_is_read_once(tun
         assert found["test"] == pytest.approx({"fine": 0.4, "coarse": 0.6})
     report = document(tuned)
     page = session_page.markdown(report, ["objective.png"])
-    assert "- the preset as it is: 60.50 ± 0.71 % on validation, seeds 0, 1\n" in page
-    assert "- trial 00, trained again: 65.50 ± 0.71 % on validation, seeds 0, 1\n" in page
-    assert "- the difference, seed by seed: +5.00, +5.00 points\n" in page
-    assert "- the same trial on test, read once: fine 40.00 %, coarse 60.00 %, mean over the seeds\n" in page
+    assert "- the untuned preset: 60.50 ± 0.71 % on validation, seeds 0, 1\n" in page
+    assert "- trial 00, retrained: 65.50 ± 0.71 % on validation, seeds 0, 1\n" in page
+    assert "- difference by seed: +5.00, +5.00 points\n" in page
+    assert "- that trial on test: fine 40.00 %, coarse 60.00 %, mean over the seeds\n" in page
     assert "![objective.png](objective.png)" in page
     told = session_page.retrained_lines({**report["retrained"], "test": {"fine": None, "coarse": 0.6}})
-    assert told[-1] == "- the same trial on test, read once: coarse 60.00 %, mean over the seeds"
+    assert told[-1] == "- that trial on test: coarse 60.00 %, mean over the seeds"

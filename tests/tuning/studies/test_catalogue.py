@@ -127,7 +127,7 @@ def test_variants_are_chosen_by_name_and_once():
     study = catalogue.find("normalisation")
     assert [variant.name for variant in study.chosen(["standardise"])] == ["standardise"]
     assert study.chosen([]) == study.variants
-    with pytest.raises(errors.BadArgumentError, match=r"^variants=unit,unit: expected each once, found 'unit' again$"):
+    with pytest.raises(errors.BadArgumentError, match=r"^variants=unit,unit: expected each once, got 'unit' again$"):
         study.chosen(["unit", "unit"])
 
 

@@ -122,7 +122,7 @@ def test_two_models_are_compared_and_paid_for_over_the_seeds_that_both_have():
 
 
 def test_measured_on_test_is_refused():
-    with pytest.raises(errors.FailedError, match="measured on test"):
+    with pytest.raises(errors.FailedError, match="split=test"):
         document("normalisation", results("normalisation", split="test"))
 
 

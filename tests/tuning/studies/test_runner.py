@@ -19,7 +19,7 @@ from tuning.workers.worker_process import THREADS, Worker
 
 @pytest.fixture
 def folder(jobs, tmp_path):
-    with study_folder.claim(tmp_path / "study", "normalisation", "smoke", jobs) as folder:
+    with study_folder.open_study(tmp_path / "study", "normalisation", "smoke", jobs) as folder:
         yield folder
 
 
@@ -135,7 +135,7 @@ def test_jobs_side_by_side_are_each_trained_once(folder, jobs, monkeypatch):
 
     def noted(progress, job):
         begin(progress, job)
-        seen.append(len(progress._under_way))
+        seen.append(len(progress._running))
 
     monkeypatch.setattr(runner.StudyProgress, "begin", noted)
     runner.run(folder, jobs, stub_training.train_slowly, stub_training.resolve, num_workers=2)

@@ -1,0 +1,77 @@
+"""The folder of a tuner session: its files, and where its runs lie.
+
+session.json   journal.jsonl   trials/ID.json   runs/ID/ (under way)   trunk/   tensorboard/   workers/
+report.json   report.md   best.json   *.png   retrained/   retrained.json
+
+Each JSON file is replaced by a rename; the journal grows by whole lines.
+"""
+
+import pathlib
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.common import files
+from tuning.sessions.journal import Journal
+from tuning.workers.job import TrainingJob
+
+COMPLETED, FAILED = "COMPLETED", "FAILED"  # the status of a record
+
+
+class SessionFolder:
+    """The files of one session."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path
+        self.identity_file = path / "session.json"
+        self.trunk_dir = path / "trunk"  # the run folder of the session's own trunk
+        self.journal = Journal(path / "journal.jsonl")
+
+    def run_dir(self, trial_id: str) -> pathlib.Path:
+        """The run folder of a trial under way."""
+        return self.path / "runs" / trial_id
+
+    def retrained_dir(self, job: TrainingJob) -> pathlib.Path:
+        """The run folder of a job of `--retrain_best`."""
+        return self.path / "retrained" / job.name
+
+    def heartbeat_file(self, worker: str) -> pathlib.Path:
+        """The file that a worker on another machine touches while it lives."""
+        return self.path / "workers" / worker
+
+    def record(self, trial_id: str) -> dict[str, Any] | None:
+        """The record of a trial; None where it is missing or damaged."""
+        return files.read_json(self.path / "trials" / f"{trial_id}.json")
+
+    def records(self) -> list[dict[str, Any]]:
+        """The records of all trials that have ended, by number."""
+        records = (self.record(path.stem) for path in sorted(self.path.glob("trials/*.json")))
+        return [record for record in records if record is not None]
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write the record of a trial that has ended."""
+        path = self.path / "trials" / f"{record['id']}.json"
+        path.parent.mkdir(exist_ok=True)
+        files.write_json(path, record, durable=True)  # the journal's line is, and would name a missing record
+
+    def spent_s(self) -> float:
+        """Seconds that the search has taken, all calls together."""
+        return max((event["spent_s"] for event in self.journal.events()), default=0.0)
+
+    def retrained(self) -> dict[str, Any] | None:
+        """The result of `--retrain_best`; None before it."""
+        return files.read_json(self.path / "retrained.json")
+
+    def write_retrained(self, outcome: Mapping[str, Any]) -> None:
+        """Write the result of `--retrain_best`."""
+        files.write_json(self.path / "retrained.json", outcome)
+
+    def remove_run(self, trial_id: str) -> None:
+        """Remove the run folder of a trial, since networks would fill the disk."""
+        shutil.rmtree(self.run_dir(trial_id), ignore_errors=True)
+
+
+def ranked(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The records of completed trials, the best first; of equal ones the earlier."""
+    completed = [dict(record) for record in records if record["status"] == COMPLETED]
+    return sorted(completed, key=lambda record: (-record["objective"], record["id"]))

@@ -1,0 +1,184 @@
+"""The configuration of a tuner session, and the training jobs that it makes of hyperparameters."""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from models.config import presets
+from models.config.renamed import renamed
+from models.config.training import TrainConfig
+from pipeline.common import errors
+from pipeline.common.config import Config, build, check_known, check_read, setting, settings, unread
+from pipeline.data_config import SPLIT_FIELDS, DataConfig, SourceConfig
+from tuning.sessions.search_space import OF_A_TRUNK, Space
+from tuning.workers.job import TrainingJob
+
+if TYPE_CHECKING:  # it costs seconds to import
+    from keras_tuner import HyperParameters
+
+TUNERS = ("hyperband", "bayesian", "random", "grid")
+OBJECTIVES = ("both", "fine", "coarse")
+# The fields that the session sets for all of its trials; a space may not.
+OF_THE_SESSION = ("epochs", "patience", "seed", "init_from", "dataset", "data_dir", "archive", "max_steps")
+
+
+@dataclasses.dataclass(frozen=True)
+class SessionConfig(Config):
+    """What a session searches, and for how long."""
+
+    space: str = setting("heads", "search space: heads, original, full, or a Python file")
+    tuner: str = setting("hyperband", "search algorithm of Keras Tuner", choices=TUNERS)
+    objective: str = setting(
+        "both", "validation accuracy to maximise at a trial's end; both is the mean of the two", choices=OBJECTIVES
+    )
+    fine_weight: float = setting(
+        0.5, "weight of the fine accuracy in --objective=both; the coarse accuracy has the rest", low=0.0, high=1.0
+    )
+    max_trials: int = setting(
+        30, "maximum number of trials; that of hyperband follows from --max_epochs, or from --max_minutes", low=1
+    )
+    max_epochs: int = setting(6, "epochs of a trial; fewer in hyperband's first rungs", low=1)
+    patience: int = setting(0, "epochs without a better validation accuracy that stop a trial; 0 disables", low=0)
+    init_from: str = setting("", "run folder of the frozen trunk of --space=heads; without it one is trained first")
+    seed: int = setting(0, "seed of the proposals and of every trial", low=0)
+    precision: str = setting(
+        "auto",
+        "precision of the layers; auto is the fastest that this machine computes well",
+        choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    max_minutes: float = setting(
+        0.0,
+        "minutes of the session, earlier calls included; hyperband repeats its brackets until then; 0 is no limit",
+        low=0.0,
+        identity=False,
+    )
+    workers: int = setting(1, "number of worker processes; each trains one trial at a time", low=1, identity=False)
+
+
+def objective(config: SessionConfig, report: Mapping[str, Any]) -> float:
+    """The value that the session maximises, 0 to 1, from a run's report on validation.
+
+    Raises:
+      errors.FailedError: the run lacks an accuracy of the objective, or was not evaluated on validation.
+    """
+    if report["split"] != "validation":
+        raise errors.FailedError(f"split={report['split']}: expected validation")
+    weights = {"fine": {"fine": 1.0}, "coarse": {"coarse": 1.0}}.get(
+        config.objective, {"fine": config.fine_weight, "coarse": 1.0 - config.fine_weight}
+    )
+    known = {name: value for name, value in accuracies(report).items() if value is not None}
+    if not weights.keys() <= known.keys():
+        raise errors.FailedError(
+            f"objective={config.objective}: the network has only the {' and '.join(known)} accuracy"
+        )
+    return math.fsum(weight * known[name] for name, weight in weights.items())
+
+
+def accuracies(report: Mapping[str, Any]) -> dict[str, float | None]:
+    """The fine and the coarse accuracy of a run, 0 to 1; `coarse_source` chooses the coarse one."""
+    coarse = {"head": "coarse_accuracy", "summed": "coarse_from_fine_accuracy"}[report["coarse_source"]]
+    return {"fine": report["fine_accuracy"], "coarse": report[coarse]}
+
+
+class JobFactory:
+    """Makes the training jobs of a session.
+
+    Args:
+      config: of the session.
+      space: the search space.
+      source: the data set.
+      trunk_dir: the run folder of the session's own trunk.
+    """
+
+    def __init__(self, config: SessionConfig, space: Space, source: SourceConfig, trunk_dir: pathlib.Path) -> None:
+        self.config, self.space, self.source, self._trunk_dir = config, space, source, trunk_dir
+
+    def hyperparameters(self) -> "HyperParameters":
+        """All hyperparameters of the space, whose defaults are checked to make a configuration.
+
+        Raises:
+          errors.BadArgumentError: the space raises, has none, or makes something else, or nothing reads a value of its
+            BASE with these defaults.
+        """
+        import keras_tuner
+
+        hyperparameters = keras_tuner.HyperParameters()
+        job = self.trial("0", hyperparameters)
+        check_read(self.space.base, job.data, job.train)
+        if not hyperparameters.space:
+            raise errors.BadArgumentError(f"space={self.config.space}: expected hyperparameters, got none")
+        conditional = [one.name for one in hyperparameters.space if one.conditions]
+        if conditional:
+            raise errors.BadArgumentError(
+                f"space={self.config.space}: {conditional[0]!r} is conditional; ask for each "
+                "hyperparameter at every call, so that all trials have the same ones"
+            )
+        if not job.data.num_validation:
+            raise errors.BadArgumentError(
+                f"space={self.config.space}: num_validation=0; a search chooses on validation, so hold images out"
+            )
+        if job.train.heads == "coarse" and self.config.objective != "coarse":
+            raise errors.BadArgumentError(
+                f"objective={self.config.objective}: the space's networks have a coarse head only; expected coarse"
+            )
+        return hyperparameters
+
+    def trial(self, trial_id: str, hyperparameters: "HyperParameters") -> TrainingJob:
+        """The job of a trial: preset < the session's precision < BASE < the space's choices < OF_THE_SESSION.
+
+        Raises:
+          errors.BadArgumentError: the space raises, makes no configuration, or sets what is the session's.
+        """
+        try:
+            chosen = self.space.choose(hyperparameters)
+        except Exception as error:  # whatever somebody's function does
+            raise errors.BadArgumentError(f"space={self.config.space}: {type(error).__name__}: {error}") from error
+        if not isinstance(chosen, dict):
+            raise errors.BadArgumentError(
+                f"space={self.config.space}: expected a dictionary of configuration fields, got {chosen!r}"
+            )
+        chosen = renamed(chosen)
+        values = {**self.space.base, **chosen}
+        check_known(values, settings(DataConfig, TrainConfig), f"space={self.config.space}")
+        for name in values:
+            if name in OF_THE_SESSION and name not in SPLIT_FIELDS:
+                raise errors.BadArgumentError(
+                    f"space={self.config.space}: sets {name!r}, which the session sets; leave it out"
+                )
+        job = self._job(trial_id, {**chosen, **self._session_values(hyperparameters)})
+        return dataclasses.replace(job, unread=tuple(unread(values, job.data, job.train)))
+
+    @property
+    def needs_trunk(self) -> bool:
+        """Whether the session trains a trunk of its own."""
+        return self.space.has_frozen_trunk and not self.config.init_from
+
+    def trunk(self, seed: int) -> TrainingJob:
+        """The job of the trunk whose heads are searched: the untuned preset on the same images."""
+        base = {name: value for name, value in self.space.base.items() if name in OF_A_TRUNK}
+        return self._job("untuned", {"seed": seed}, base)
+
+    def first(self) -> TrainingJob:
+        """The first job: the trunk, where the session needs one of its own, or else a trial."""
+        if self.needs_trunk:
+            return self.trunk(self.config.seed)
+        return self.trial("0", self.hyperparameters())
+
+    def _job(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> TrainingJob:
+        base = self.space.base if base is None else base
+        if base.get("dataset", self.source.dataset) != self.source.dataset:
+            raise errors.BadArgumentError(
+                f"init_from={self.config.init_from}: trained on {base['dataset']}, not on "
+                f"{self.source.dataset}; give --dataset={base['dataset']}"
+            )
+        defaults = {"seed": self.config.seed, "precision": self.config.precision}
+        layers = (presets.preset(base["preset"]), defaults, base, values)
+        data = build(DataConfig, *layers, self.source.as_dict(), {"archive": ""})
+        return TrainingJob(name, data, build(TrainConfig, *layers))
+
+    def _session_values(self, hyperparameters: "HyperParameters") -> dict[str, Any]:
+        epochs = float(hyperparameters.values.get("tuner/epochs", self.config.max_epochs))
+        trunk = {"init_from": self.config.init_from or str(self._trunk_dir)}
+        return {"patience": self.config.patience, "epochs": epochs, **(trunk if self.space.has_frozen_trunk else {})}

@@ -1,0 +1,135 @@
+"""Studies of our presets: their ingredients, augmentation, heads, transfer and architectures. An entry is a study."""
+
+from tuning.studies.catalogue.smoke import SMOKE
+from tuning.studies.design import Combination, Study, Variant
+
+_NARROW = {"widths": (8, 16, 32), "bottlenecks": (8, 8, 16)}
+_SMOKE_TINY = {**SMOKE, **_NARROW, "resolutions": ((20, 0.5), (32, 0.5))}  # a graph less to trace
+_TINY = {"preset": "tiny", "num_validation": 10_000}
+_QUICK = {"preset": "quick", "num_validation": 10_000}
+
+STUDIES = (
+    Study(
+        name="fast_ablation",
+        question="What is each ingredient of the preset tiny worth, in accuracy and in PetaFLOP?",
+        base=_TINY,
+        budgets={"smoke": _SMOKE_TINY, "short": {}, "full": {}},
+        repeats={"smoke": 1, "short": 2, "full": 3},
+        reference="all",
+        variants=(
+            Variant("all"),
+            Variant("no_whitening", {"whitening": False}, "the stem is trained instead of computed and frozen"),
+            Variant("no_dirac", {"dirac": False}, "convolutions begin at random"),
+            Variant("relu", {"activation": "relu"}),
+            Variant("gelu", {"activation": "gelu"}),
+            Variant(
+                "nesterov_sgd",
+                {"optimizer": "sgd", "learning_rate": 2.0, "weight_decay": 3e-3},
+                "rate and decay are quick's, not tuned for this network",
+            ),
+            Variant("full_resolution", {"resolutions": ()}, "equal epochs: costs more"),
+            Variant("full_resolution_equal_cost", {"resolutions": (), "epochs": 2.91}, "equal PetaFLOP: fewer epochs"),
+            Variant("random_flips", {"augmentation": "flip_shift"}, "instead of alternating ones"),
+            Variant("no_augmentation", {"augmentation": "none"}),
+            Variant("no_label_smoothing", {"fine_label_smoothing": 0.0, "coarse_label_smoothing": 0.0}),
+            Variant("logit_scale_1", {"logit_scale": 1.0}),
+            Variant("no_norm_scale", {"norm_scale": False}, "batch normalisation learns an offset alone"),
+            Variant("no_coarse_loss", {"heads": "fine"}, "its coarse answer is summed from the fine one"),
+            Variant("weight_average", {"ema_decay": 0.98}, "over about 50 steps"),
+            Variant("lookahead", {"lookahead_steps": 5}),
+        ),
+    ),
+    Study(
+        name="augmentation",
+        question="Which set of random transforms helps, at this length of training?",
+        base=_QUICK,
+        # Strong sets pay in long trainings: what they cost in a short one is no verdict on them.
+        budgets={"smoke": SMOKE, "short": {"epochs": 3.0}, "full": {"epochs": 30.0}},
+        repeats={"smoke": 1, "short": 2, "full": 5},
+        reference="none",
+        variants=(
+            Variant("none", {"augmentation": "none"}),
+            Variant("study", {"augmentation": "original"}, "the original study's generator, as it was"),
+            Variant("study_sheared", {"augmentation": "original_sheared"}, "with a shear that one can see"),
+            Variant("flip_shift", {"augmentation": "flip_shift"}),
+            Variant("alternating_flip_shift", {"augmentation": "alternating_flip_shift"}),
+            Variant("flip_crop_cutout", {"augmentation": "flip_crop_cutout"}),
+            Variant("trivial_augment", {"augmentation": "trivial_augment"}),
+            Variant("modern", {"augmentation": "modern"}),
+        ),
+    ),
+    Study(
+        name="single_vs_joint",
+        question="Does one model with two heads beat two models, and what does it save?",
+        base=_TINY,
+        budgets={"smoke": _SMOKE_TINY, "short": {}, "full": {}},
+        repeats={"smoke": 2, "short": 2, "full": 5},
+        reference="joint",
+        metrics=("fine_accuracy", "own_coarse_accuracy"),
+        shown=("coarse_accuracy", "coarse_from_fine_accuracy"),
+        variants=(
+            Variant("joint", {"heads": "both"}, "its coarse answer is summed from the fine one"),
+            Variant("fine_alone", {"heads": "fine"}, "its coarse answer is summed too", original_mean=0.6198),
+            Variant("coarse_alone", {"heads": "coarse"}, original_mean=0.7047, original_metric="own_coarse_accuracy"),
+        ),
+        combinations=(
+            Combination(
+                "two_models",
+                {"fine_accuracy": "fine_alone", "own_coarse_accuracy": "coarse_alone"},
+                "fine_alone for the fine label and coarse_alone for the coarse one, at the cost of both",
+            ),
+        ),
+    ),
+    Study(
+        name="transfer",
+        question="Does the fine model's network serve for coarse labels, or is the smaller model of their own better?",
+        base={"preset": "original_coarse", "num_validation": 10_000},
+        budgets={
+            "smoke": SMOKE,
+            "short": {"virtual_examples": 100_000, "epochs": 1.0},  # presets differ in both: equally many views here
+            "full": {"virtual_examples": 400_000, "epochs": 1.875},
+        },
+        repeats={"smoke": 1, "short": 2, "full": 3},
+        reference="transferred",
+        metrics=("own_coarse_accuracy",),
+        shown=("fine_accuracy",),
+        variants=(
+            Variant("transferred", {"preset": "original_coarse_transferred"}, "6 convolutions", original_mean=0.706),
+            Variant("coarse", {"preset": "original_coarse"}, "the original study's final coarse model: 4 convolutions"),
+            Variant(
+                "fine_summed",
+                {"preset": "original_coarse_transferred", "heads": "fine"},
+                "its fine probabilities summed: no coarse label in training at all",
+            ),
+        ),
+    ),
+    Study(
+        name="architectures",
+        question="Which network gives the most for its PetaFLOP, all with one recipe?",
+        # Adam, since it trains them all; each would do better with a recipe of its own.
+        base={**_QUICK, "optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.05, "logit_scale": 1.0},
+        budgets={
+            "smoke": {**SMOKE, **_NARROW, "max_steps": 2, "depth": 10, "widen_factor": 1, "first_filters": 4},
+            "short": {"epochs": 2.0, "depth": 10, "widen_factor": 2},
+            "full": {"epochs": 30.0, "depth": 16, "widen_factor": 4},
+        },
+        repeats={"smoke": 1, "short": 2, "full": 3},
+        reference="resnet9",
+        variants=(
+            Variant("linear", {"architecture": "linear"}, "softmax regression"),
+            Variant("baseline", {"architecture": "baseline"}, "the original study's first network"),
+            Variant("original_cnn", {"architecture": "original_cnn"}, "of the original study's hypothesis tests"),
+            Variant(
+                "original_net", {"architecture": "original_net", "activation": "elu"}, "the original study's Model 1"
+            ),
+            Variant("resnet9", {"architecture": "resnet9"}, "quick's"),
+            Variant("speedrun", {"architecture": "speedrun", "activation": "silu"}, "tiny's"),
+            Variant("wide_resnet", {"architecture": "wide_resnet"}),
+            Variant("resnet18", {"architecture": "resnet18"}, "ResNet-18"),
+            Variant("alexnet", {"architecture": "alexnet"}),
+            Variant("vgg11", {"architecture": "vgg11"}),
+            Variant("vgg16", {"architecture": "vgg16"}),
+            Variant("efficientnet_b0", {"architecture": "efficientnet_b0"}),
+        ),
+    ),
+)
