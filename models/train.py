@@ -7,7 +7,6 @@ report.html in the run's folder. The same command goes on with a run that was cu
 of --preset=quick; precedence is preset < --config file < flag.
 """
 
-import dataclasses
 import os
 import pathlib
 import sys
@@ -15,11 +14,10 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from models.config import presets, saved
-from models.config.training import TrainConfig
+from models.config import TrainConfig, resolve, saved
 from models.reporting import table
 from models.runs import folder as run_folder
-from pipeline.common import app, config, errors
+from pipeline.common import app, config
 from pipeline.data_config import AUTO, DataConfig
 from pipeline.datasets import prepared
 
@@ -31,12 +29,12 @@ CONFIG = flags.DEFINE_string("config", "", "JSON of a saved configuration, such 
 
 def main() -> None:
     """Resolve the configuration, train, report."""
-    data, train = _configs()
+    data, train = resolve(config.given_flags(), saved.load(CONFIG.value) if CONFIG.value else None)
     if RUN_DIR.value:  # a run that is there decides what `auto` is, and whether there is anything to do
         data, train = _as_begun(run_folder.RunFolder(pathlib.Path(RUN_DIR.value)), data, train)
     from pipeline import prepare
 
-    data = dataclasses.replace(data, dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
+    data = data.replace(dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
     app.load_tensorflow()
     from models import training
     from models.reporting import page
@@ -44,12 +42,12 @@ def main() -> None:
     from models.training import profiling
 
     device.allow_gpu_memory_growth()
-    train = dataclasses.replace(train, precision=precision.resolve(train.precision))
+    train = train.replace(precision=precision.resolve(train.precision))
     training.check(data, train)
     path = RUN_DIR.value or os.path.join("runs", f"{train.preset}-{data.dataset}")
     with run_folder.open_locked(path, saved.document(data, train), _identity(data, train)) as run:
         if run.is_finished:
-            _tell_finished(run)
+            _show_finished(run)
         callbacks = [profiling.Profiler(PROFILE.value)] if PROFILE.value else []
         verbose = 1 if sys.stdout.isatty() else 2  # no bar into a log
         training.train(data, train, run=run, callbacks=callbacks, verbose=verbose)
@@ -57,33 +55,18 @@ def main() -> None:
         table.show(run)
 
 
-def _configs() -> tuple[DataConfig, TrainConfig]:
-    """The configurations of the command line: preset < file < flag. Refuses a wrong value before any work."""
-    given = config.given_flags()
-    file: dict[str, Any] = saved.load(CONFIG.value) if CONFIG.value else {}
-    if "preset" in given and file.get("preset", given["preset"]) != given["preset"]:
-        raise errors.BadArgumentError(
-            f"preset={given['preset']!r} and --config={CONFIG.value}, which is of preset {file['preset']!r}: give one"
-        )
-    preset = given.get("preset", file.get("preset", TrainConfig().preset))
-    layers = (presets.preset(preset), file, given, {"preset": preset})
-    data, train = config.build(DataConfig, *layers), config.build(TrainConfig, *layers)
-    config.check_read(given if saved.is_saved(file) else {**file, **given}, data, train)
-    return data, train
-
-
 def _as_begun(folder: run_folder.RunFolder, data: DataConfig, train: TrainConfig) -> tuple[DataConfig, TrainConfig]:
     """The configurations with each `auto` as the folder's run has it. Ends here if the run is finished."""
     if folder.has_begun:
-        found = folder.config()
+        begun = folder.config()
         if data.dataset == AUTO:
-            data = dataclasses.replace(data, dataset=found.get("dataset", AUTO))
+            data = data.replace(dataset=begun.get("dataset", AUTO))
         if train.precision == AUTO:
-            train = dataclasses.replace(train, precision=found.get("precision", AUTO))
+            train = train.replace(precision=begun.get("precision", AUTO))
     unresolved = {name for name, value in (("dataset", data.dataset), ("precision", train.precision)) if value == AUTO}
     folder.check_identity({key: value for key, value in _identity(data, train).items() if key not in unresolved})
     if folder.is_finished:
-        _tell_finished(folder)
+        _show_finished(folder)
     return data, train
 
 
@@ -91,7 +74,7 @@ def _identity(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
     return {**data.as_dict(identity_only=True), **train.as_dict(identity_only=True)}
 
 
-def _tell_finished(folder: run_folder.RunFolder) -> NoReturn:
+def _show_finished(folder: run_folder.RunFolder) -> NoReturn:
     print(f"{folder.path} is finished already; nothing to do (train anew with another --run_dir)")
     if not folder.page.exists():  # a kill came between the report and its page
         from models.reporting import page

@@ -1,13 +1,15 @@
 """Configurations of a training run: `from_preset("tiny", epochs=2.0)`."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from models.config import presets
+from models.config import presets, saved
 from models.config.training import TrainConfig
+from pipeline.common import errors
 from pipeline.common.config import build, check_known, check_read, settings
 from pipeline.data_config import DataConfig
 
-__all__ = ["TrainConfig", "from_preset", "preset_changes"]
+__all__ = ["TrainConfig", "from_preset", "preset_changes", "resolve"]
 
 
 def from_preset(name: str, **fields: Any) -> tuple[DataConfig, TrainConfig]:
@@ -17,9 +19,29 @@ def from_preset(name: str, **fields: Any) -> tuple[DataConfig, TrainConfig]:
       errors.BadArgumentError: there is no such preset, or a field is unknown, not read, or out of range.
     """
     check_known(fields, settings(DataConfig, TrainConfig))
-    layers = (presets.preset(name), fields, {"preset": name})
+    return resolve({**fields, "preset": name})
+
+
+def resolve(fields: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> tuple[DataConfig, TrainConfig]:
+    """The configurations of preset < file < fields.
+
+    Values of the preset, or of a file that a run saved, are dropped where nothing reads them.
+
+    Args:
+      fields: what somebody sets by name, such as flags; other names are ignored.
+      file: the configuration that `saved.load` read.
+
+    Raises:
+      errors.BadArgumentError: there is no such preset, the file is of another one, or a value is not read or out of
+        range.
+    """
+    file = file or {}
+    preset = fields.get("preset", file.get("preset", TrainConfig().preset))
+    if file.get("preset", preset) != preset:
+        raise errors.BadArgumentError(f"preset={preset}: the file of --config is of preset {file['preset']}; give one")
+    layers = (presets.preset(preset), file, fields, {"preset": preset})
     data, train = build(DataConfig, *layers), build(TrainConfig, *layers)
-    check_read(fields, data, train)
+    check_read(fields if saved.is_saved(file) else {**file, **fields}, data, train)
     return data, train
 
 

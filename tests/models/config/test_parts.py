@@ -7,10 +7,11 @@ import sys
 import pytest
 
 from models.architectures import BUILDERS
-from models.config import TrainConfig, from_preset, saved
+from models.config import TrainConfig, from_preset, resolve, saved
 from models.config.presets import PRESETS
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
+from tests.conftest import ROOT
 
 UNREAD = [
     {"optimizer": "adam", "muon_momentum": 0.9},
@@ -70,3 +71,66 @@ def test_file_that_is_no_configuration_is_an_error(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(errors.BadArgumentError, match=f"config={path}: .*{message}"):
         saved.load(path)
+
+
+@pytest.mark.parametrize("values", UNREAD, ids=lambda values: list(values)[-1])
+def test_unread_value_of_a_hand_written_file_or_of_the_command_line_is_one_line_and_code_2(tmp_path, values):
+    name = list(values)[-1]
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"preset": "linear", **values}))
+    typed = [f"--{field}={config.as_text(value)}" for field, value in values.items()]
+    for arguments in (["--preset=linear", *typed], [f"--config={path}"]):
+        command = [sys.executable, "-m", "models.train", *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {name}={config.as_text(values[name])}: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_saved_configuration_goes_with_a_flag_that_changes_a_choice(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(saved.document(*from_preset("tiny", momentum=0.7, epochs=2.0))))
+    _, train = resolve({"optimizer": "adam", "learning_rate": 1e-3}, saved.load(path))
+    assert (train.optimizer, train.epochs, train.get("momentum", None)) == ("adam", 2.0, None)
+    with pytest.raises(errors.BadArgumentError, match=r"^momentum=0\.5: --optimizer=adam"):
+        resolve({"optimizer": "adam", "momentum": 0.5}, saved.load(path))
+    with pytest.raises(errors.BadArgumentError, match=r"^preset=quick: .*tiny"):
+        resolve({"preset": "quick"}, saved.load(path))
+
+
+def test_configuration_of_710a023_which_lists_every_field_is_read():
+    values = saved.load(ROOT / "tests" / "models" / "written_by_710a023" / "finished" / "config.json")
+    assert saved.is_saved(values)
+    data, train = resolve({}, values)
+    assert (data, train) == saved.configs(values)
+    assert len(values) == 75
+    assert "depth" in values
+    assert train.get("depth", None) is None
+    assert resolve({"architecture": "wide_resnet"}, values)[1].depth == 28
+
+
+@pytest.mark.parametrize(
+    ("values", "today"),
+    [
+        ({"average_decay": 0.9}, {"ema_decay": 0.9}),
+        ({"architecture": "residual"}, {"architecture": "resnet9"}),
+        ({"architecture": "fast", "widths": "8,16,32"}, {"architecture": "speedrun", "widths": (8, 16, 32)}),
+        ({"optimizer": "muon", "muon_rate_ratio": 0.2}, {"optimizer": "muon", "muon_lr_multiplier": 0.2}),
+        ({"optimizer": "muon", "offset_rate_ratio": 2.0}, {"optimizer": "muon", "bias_lr_multiplier": 2.0}),
+        (
+            {"augmentation": "study", "original_fraction": 0.5},
+            {"augmentation": "original", "unaugmented_fraction": 0.5},
+        ),
+        ({"unaugmented_ending": 0.1}, {"unaugmented_last_fraction": 0.1}),
+        ({"preset": "study_fine"}, {"preset": "original_fine"}),
+        ({"trunk_run_dir": "r", "freeze_trunk": True}, {"init_from": "r", "freeze_trunk": True}),
+        ({"resolutions": "20:0.5,32:0.5"}, {"resolutions": ((20, 0.5), (32, 0.5))}),
+    ],
+)
+def test_name_of_an_earlier_version_is_read_in_a_file(tmp_path, values, today):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(values))
+    data, train = resolve({}, saved.load(path))
+    read = {**data.as_dict(), **train.as_dict()}
+    assert {name: read[name] for name in today} == today
+    assert {name: saved.normalised(values)[name] for name in today} == today
