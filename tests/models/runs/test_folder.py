@@ -6,7 +6,7 @@ import os
 import pytest
 
 from models.runs.folder import RunFolder, open_locked
-from pipeline.common import errors, files
+from pipeline.common import errors
 
 
 def test_claim_writes_the_configuration_once_and_goes_on(tmp_path):
@@ -70,19 +70,6 @@ def test_folder_of_something_else_is_refused(tmp_path):
 def test_folder_without_a_run_has_no_configuration(tmp_path):
     with pytest.raises(errors.BadArgumentError, match=r"expected a folder that models.train wrote"):
         RunFolder(tmp_path).config()
-
-
-def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "report.json"
-    files.write_text(path, "old")
-
-    def fail(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
-        files.write_text(path, "new")
-    assert path.read_text() == "old"
 
 
 def test_report_never_holds_what_json_does_not_know(tmp_path):

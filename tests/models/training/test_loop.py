@@ -106,7 +106,7 @@ def test_fraction_of_an_epoch(data):
 
 def test_loss_that_is_not_a_number_is_an_error_that_says_what_to_do(data):
     config = linear(optimizer="sgd", learning_rate=1e30, epochs=2.0)
-    with pytest.raises(errors.FailedError, match=r"training has diverged; try a lower --learning_rate"):
+    with pytest.raises(errors.FailedError, match="--learning_rate"):
         training.train(data, config, verbose=0)
 
 
