@@ -51,6 +51,16 @@ def test_examples_are_decoded_once_a_process_and_others_are_not_taken_for_them(t
     assert (fingerprints(config, 0, 3), validation(config)) == (train, held_out)
 
 
+def test_opened_data_has_sizes_names_and_examples(tiny_data_dir):
+    opened = OpenedData(tiny(tiny_data_dir))
+    assert opened.num_examples == {"train": 1500, "validation": 500, "test": 500}
+    assert {label: len(names) for label, names in opened.label_names.items()} == {"fine": 100, "coarse": 20}
+    for split_name, count in opened.num_examples.items():
+        images = stages.in_memory(opened.examples(split_name), count)["image"]
+        assert images.shape == (count, 32, 32, 3)
+    assert type(opened.train_stages(seed=0)[0]).__name__ == "HoldOut"
+
+
 @pytest.mark.parametrize("cache", ["memory", "disk", "none"])
 def test_every_pass_holds_every_example_once(tiny_data_dir, cache):
     config = tiny(tiny_data_dir, cache=cache)
