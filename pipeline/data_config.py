@@ -26,7 +26,7 @@ class SourceConfig(Config):
 
     dataset: str = setting(
         "cifar100",
-        "data set; auto is cifar100 where it is prepared, given by --archive or reachable, else shapes100",
+        "data set; auto is cifar100 if it is prepared, named by --archive or can be downloaded, else shapes100",
         choices=(*DATASETS, AUTO),
     )
     data_dir: str = setting(default_data_dir(), "folder of prepared data sets", identity=False)
@@ -41,7 +41,7 @@ class SourceConfig(Config):
 class WindowShuffle(Config):
     """Of a cache that is read in order: each pass over the examples is shuffled within a window."""
 
-    shuffle_buffer: int = setting(10_000, "examples in the window of the shuffle", low=1)
+    shuffle_buffer: int = setting(10_000, "size of the shuffle buffer, in examples", low=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Originals(Config):
     """Of augmented training: which views are shown as they are."""
 
     unaugmented_fraction: float = setting(
-        0.0, "part of each example's views that are shown as they are, unaugmented", low=0.0, high=1.0
+        0.0, "fraction of the views of each example that are shown without augmentation", low=0.0, high=1.0
     )
     unaugmented_last_fraction: float = setting(
-        0.0, "part of the run's steps, its last ones, that see images as they are", low=0.0, high=1.0
+        0.0, "fraction of the run's steps, at its end, that train without augmentation", low=0.0, high=1.0
     )
 
     def __post_init__(self) -> None:
@@ -67,23 +67,27 @@ class Originals(Config):
 class DataConfig(Composition, SourceConfig):
     """How the examples are split, cached, shuffled, batched and augmented on their way to the device."""
 
-    num_validation: int = setting(10_000, "examples held out of the training split, as many of each class", low=0)
-    split_seed: int = setting(0, "which examples are held out", low=0)
+    num_validation: int = setting(
+        10_000, "training examples held out for validation, equally many of each class", low=0
+    )
+    split_seed: int = setting(0, "seed of the choice of the held-out examples", low=0)
     cache: str = setting(
         "memory",
-        "where decoded uint8 examples wait: memory (123 MB) shuffles each pass fully, disk (as much, kept beside the "
-        "prepared data) and none within --shuffle_buffer",
+        "cache of the decoded images: memory (123 MB; each epoch is fully shuffled), disk (as much, "
+        "beside the prepared data) or none (decoded again in each epoch)",
         parts={"memory": (), "disk": (Part(WindowShuffle),), "none": (Part(WindowShuffle),)},
     )
-    batch_size: int = setting(256, "examples a step", low=1)
-    virtual_examples: int = setting(0, "augmented views an epoch; 0 is one of each training example", low=0)
+    batch_size: int = setting(256, "examples per step", low=1)
+    virtual_examples: int = setting(0, "augmented views per epoch; 0 is one view of each training example", low=0)
     augmentation: str = setting(
         "flip_shift",
-        "set of random transforms on the device",
+        "named set of random transforms, applied on the device",
         parts={name: () if name == "none" else (Part(Originals),) for name in SETS},
     )
     resolutions: tuple[tuple[int, float], ...] = setting(
-        (), "SIZE:SHARE of the steps, such as 20:0.15,24:0.35,32:0.5; empty is 32 x 32 pixels throughout"
+        (),
+        "progressive resizing: SIZE:SHARE,... trains on SIZE x SIZE pixels for that share of the steps, "
+        "such as 20:0.15,24:0.35,32:0.5; empty is 32 x 32 pixels throughout",
     )
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ TOP_FILTERS = 1280
 class EfficientNet(FeaturesDropped):
     """Fields of efficientnet_b0 and efficientnet_v2_s."""
 
-    pretrained: bool = setting(False, "initial weights from ImageNet, downloaded once")
+    pretrained: bool = setting(False, "start from ImageNet weights, which are downloaded once")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,8 @@ ACTIVATIONS = ("relu", "silu", "gelu", "elu", "leaky_relu", "selu", "tanh")
 # Of every network, and of the layers of speedrun besides.
 JIT_COMPILE = setting(
     "auto",
-    "XLA for the network; auto is on GPUs. Augmentation and speedrun's silu and gelu are compiled unless it is off",
+    "compile the training step with XLA; auto does so on GPUs. Unless off, augmentation and "
+    "speedrun's silu and gelu are compiled too",
     choices=("auto", "on", "off"),
 )
 
@@ -17,7 +18,7 @@ JIT_COMPILE = setting(
 class Activated(Config):
     """Of networks whose activation is a choice."""
 
-    activation: str = setting("relu", "activation behind each convolution", choices=ACTIVATIONS)
+    activation: str = setting("relu", "activation function", choices=ACTIVATIONS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Dropped(Config):
 
     dropout: float = setting(
         0.0,
-        "dropout rate among the convolutions: between the two of a block in wide_resnet, behind each block in "
-        "original_cnn, between blocks in original_net",
+        "dropout rate between convolutions: within a block of wide_resnet, after a block of "
+        "original_cnn, between the blocks of original_net",
         low=0.0,
         high=0.9,
     )
@@ -37,4 +38,4 @@ class Dropped(Config):
 class FeaturesDropped(Config):
     """Of networks with dropout on their features."""
 
-    head_dropout: float = setting(0.0, "dropout rate of the features, before the heads", low=0.0, high=0.9)
+    head_dropout: float = setting(0.0, "dropout rate of the features in front of the heads", low=0.0, high=0.9)

@@ -19,7 +19,7 @@ class LastBlock(Config):
 
     separate_blocks: bool = setting(
         False,
-        "a last block of its own for each head, where the network has most of its weights",
+        "build the network's last block, which holds most of its weights, once for each head instead of once for both",
         needs="heads=both",
     )
     unfreeze_last_block: bool = setting(False, "train the last block of the frozen trunk", needs="freeze_trunk")

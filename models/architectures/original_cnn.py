@@ -32,16 +32,18 @@ RISING = ("relu", "elu", "leaky_relu", "selu", "tanh")
 class OriginalCnn(Activated, Dropped):
     """Fields of original_cnn."""
 
-    blocks: int = setting(3, "blocks, each of convolutions with a pooling behind them", low=1)
-    block_convolutions: int = setting(1, "convolutions a block", low=1)
+    blocks: int = setting(3, "number of blocks, each of --block_convolutions convolutions and one pooling", low=1)
+    block_convolutions: int = setting(1, "convolutions per block", low=1)
     first_filters: int = setting(32, "filters of the first block; each later block has twice as many", low=1)
     pooling: str = setting(
-        "max", "pooling; mixed is max in the first half of the blocks, average in the rest", choices=POOLINGS
+        "max",
+        "pooling at the end of a block; mixed is max in the first half of the blocks, average in the second",
+        choices=POOLINGS,
     )
     padding: str = setting("same", "padding of the convolutions", choices=PADDINGS)
-    batch_norm: bool = setting(False, "batch normalisation behind each convolution")
+    batch_norm: bool = setting(False, "batch normalisation after each convolution")
     l2: float = setting(0.0, "L2 regularisation of the trunk's kernels", low=0.0)
-    initializer: str = setting("glorot_uniform", "initialisation of the kernels", choices=INITIALIZERS)
+    initializer: str = setting("glorot_uniform", "initialiser of the kernels", choices=INITIALIZERS)
 
     def __post_init__(self) -> None:
         super().__post_init__()

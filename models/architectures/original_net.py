@@ -38,7 +38,10 @@ class OriginalNet(Activated, Dropped, FeaturesDropped):
     """Fields of original_net."""
 
     convolutions: int = setting(
-        8, "convolutions: 8 is the study's Model 1, 6 its final fine model, 4 its final coarse one", low=4, high=8
+        8,
+        "number of convolutions; the original study's Model 1 has 8, its final fine model 6, its final coarse model 4",
+        low=4,
+        high=8,
     )
 
 

@@ -23,14 +23,16 @@ KERNELS = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
 class Speedrun(LastBlock, Activated):
     """Fields of speedrun."""
 
-    widths: tuple[int, int, int] = setting((32, 128, 384), "filters of the three groups", low=1)
+    widths: tuple[int, int, int] = setting((32, 128, 384), "filters of each of the three groups", low=1)
     bottlenecks: tuple[int, int, int] = setting(
-        (32, 96, 256), "filters inside the residual pairs of the three groups", low=1
+        (32, 96, 256), "filters inside the residual pair of each of the three groups", low=1
     )
-    whitening: bool = setting(True, "stem computed from the training images and frozen; else trained")
+    whitening: bool = setting(
+        True, "compute the first convolution from the training images (whitening) and freeze it; else it is trained"
+    )
     dirac: bool = setting(True, "Dirac (identity) initialisation of convolutions")
-    norm_scale: bool = setting(True, "learned scale beside the learned offset in batch normalisation")
-    norm_momentum: float = setting(0.9, "momentum of the moving statistics in batch normalisation", low=0.0, high=1.0)
+    norm_scale: bool = setting(True, "learn a scale (gamma) beside the offset (beta) in batch normalisation")
+    norm_momentum: float = setting(0.9, "momentum of the moving averages in batch normalisation", low=0.0, high=1.0)
     jit_compile: str = JIT_COMPILE
 
 

@@ -22,8 +22,8 @@ NORM_MOMENTUM = 0.9
 class WideResNet(Dropped):
     """Fields of wide_resnet."""
 
-    depth: int = setting(28, "layers, 6 n + 4", low=10)
-    widen_factor: int = setting(10, "multiple of the 16, 32 and 64 filters of the three groups", low=1)
+    depth: int = setting(28, "number of layers, 6 n + 4", low=10)
+    widen_factor: int = setting(10, "width multiplier of the 16, 32 and 64 filters of the three groups", low=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -9,11 +9,11 @@ from pipeline.common.config import Composition, Config, Part, setting
 class Head(Config):
     """One head: hidden layers between the features and its logits, its regularisation, and its loss."""
 
-    hidden_layers: int = setting(0, "dense layers of the {part} head before its logits", low=0, high=8)
-    hidden_units: int = setting(256, "units of each of these layers of the {part} head", low=1, needs="hidden_layers")
+    hidden_layers: int = setting(0, "number of hidden dense layers of the {part} head", low=0, high=8)
+    hidden_units: int = setting(256, "units of each hidden layer of the {part} head", low=1, needs="hidden_layers")
     dropout: float = setting(0.0, "dropout rate before each dense layer of the {part} head", low=0.0, high=0.9)
     l2: float = setting(0.0, "L2 regularisation of the {part} head's kernels", low=0.0)
-    label_smoothing: float = setting(0.1, "label smoothing of the {part} loss", low=0.0, high=0.9)
+    label_smoothing: float = setting(0.1, "label smoothing of the {part} head's loss", low=0.0, high=0.9)
 
 
 FINE, COARSE = Part(Head, "fine_"), Part(Head, "coarse_", {"label_smoothing": 0.05})
@@ -23,12 +23,11 @@ FINE, COARSE = Part(Head, "fine_"), Part(Head, "coarse_", {"label_smoothing": 0.
 class TwoHeads(Config):
     """What two heads share."""
 
-    coarse_loss_weight: float = setting(
-        0.5, "weight of the coarse loss beside the fine one, whose weight is 1", low=0.0
-    )
+    coarse_loss_weight: float = setting(0.5, "weight of the coarse head's loss; the fine head's is 1", low=0.0)
     coarse_source: str = setting(
         "summed",
-        "coarse prediction that is reported as the model's: of the coarse head, or the fine probabilities summed",
+        "coarse prediction that reports call the model's own: head (of the coarse head) or summed (the "
+        "fine probabilities, summed by superclass)",
         choices=("head", "summed"),
     )
 
@@ -39,10 +38,10 @@ class HeadsConfig(Composition):
 
     heads: str = setting(
         "both",
-        "labels that the model predicts, with a head for each",
+        "labels to predict, each with a head of its own",
         parts={"both": (FINE, COARSE, Part(TwoHeads)), "fine": (FINE,), "coarse": (COARSE,)},
     )
-    logit_scale: float = setting(0.125, "factor of the heads' logits", low=0.001)
+    logit_scale: float = setting(0.125, "factor by which the heads' logits are multiplied", low=0.001)
 
     @property
     def head_names(self) -> tuple[str, ...]:

@@ -12,11 +12,11 @@ class NetworkConfig(Composition):
     """A network without its heads; each architecture adds the fields that it reads."""
 
     architecture: str = setting(
-        "resnet9", "network", parts={name: (Part(one.config),) for name, one in BUILDERS.items()}
+        "resnet9", "network architecture", parts={name: (Part(one.config),) for name, one in BUILDERS.items()}
     )
     pixel_scaling: str = setting(
         "standardise",
-        "scaling of the input: standardise is zero mean and unit deviation a channel, unit is pixels / 255",
+        "input scaling: standardise (zero mean and unit deviation per channel) or unit (pixels / 255)",
         choices=("standardise", "unit"),
     )
     jit_compile: str = JIT_COMPILE

@@ -16,19 +16,26 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
     """A run's network, heads, optimizer, loss and precision. The defaults are those of the preset `quick`."""
 
     preset: str = setting(
-        "quick", "recipe whose values stand where no file and no flag says otherwise", choices=tuple(PRESETS)
+        "quick", "named recipe; its values apply where neither a file nor a flag sets another", choices=tuple(PRESETS)
     )
-    epochs: float = setting(5.0, "epochs; a fraction ends within one", low=0.001)
-    max_steps: int = setting(0, "end after so many steps at the latest; 0 is no limit", low=0)
+    epochs: float = setting(5.0, "number of epochs; a fraction ends within one", low=0.001)
+    max_steps: int = setting(0, "maximum number of steps; 0 is no limit", low=0)
     patience: int = setting(
-        0, "end after so many epochs without a better validation accuracy (fine, if there is one); 0 is never", low=0
+        0,
+        "epochs without a better validation accuracy (fine, if the model predicts it) after which "
+        "training stops; 0 disables early stopping",
+        low=0,
     )
-    init_from: str = setting("", "begin with the trunk of this finished run of the same network and split")
+    init_from: str = setting(
+        "", "folder of a finished run of the same network and split; this run starts from the weights of its trunk"
+    )
     freeze_trunk: bool = setting(
-        False, "keep the weights of the trunk of --init_from; only the heads are trained", needs="init_from"
+        False, "train only the heads; the trunk keeps the weights of --init_from", needs="init_from"
     )
-    precision: str = setting("auto", "auto is the fastest that this machine computes well", choices=PRECISIONS)
+    precision: str = setting(
+        "auto", "numeric precision; auto is the fastest that suits this machine", choices=PRECISIONS
+    )
     steps_per_call: int = setting(
-        1, "steps that one call of the device's graph makes; more spare GPUs waiting for Python", low=1, identity=False
+        1, "steps per call of the compiled graph; more of them reduce Python's overhead on GPUs", low=1, identity=False
     )
-    seed: int = setting(0, "of initial weights, order and augmentation", low=0)
+    seed: int = setting(0, "seed of initial weights, shuffling and augmentation", low=0)

@@ -11,7 +11,9 @@ from pipeline.common.config import Composition, Config, Part, setting
 class Warmup(Config):
     """Of schedules that begin with a warmup."""
 
-    warmup_fraction: float = setting(0.25, "part of the run in which the learning rate rises", low=0.0, high=0.9)
+    warmup_fraction: float = setting(
+        0.25, "fraction of the run's steps in which the learning rate rises", low=0.0, high=0.9
+    )
 
 
 SCHEDULES: dict[str, tuple[Part, ...]] = {
@@ -27,19 +29,20 @@ class OptimizationConfig(Composition):
 
     optimizer: str = setting(
         "sgd",
-        "update rule; sgd is Nesterov's, muon is Muon for convolutions and Nesterov's SGD for the rest",
+        "optimizer; sgd has Nesterov momentum, muon updates convolution kernels by Muon and everything else by SGD",
         parts={name: (Part(family.config),) for name, family in OPTIMIZERS.items()},
     )
-    learning_rate: float = setting(2.0, "highest learning rate of the run", low=0.0)
+    learning_rate: float = setting(2.0, "peak learning rate", low=0.0)
     schedule: str = setting(
         "warmup_linear",
-        "learning rate schedule; warmup_linear rises over --warmup_fraction, then falls linearly to 0, warmup_cosine "
-        "falls as a cosine, constant stays at --learning_rate or follows a callback",
+        "learning rate schedule: warmup_linear (linear warmup, then linear decay to 0), warmup_cosine "
+        "(linear warmup, then cosine decay to 0) or constant (or set by a callback)",
         parts=SCHEDULES,
     )
     weight_decay: float = setting(
         3e-3,
-        "decoupled weight decay of kernels, times the learning rate; kernels that Muon updates keep their norm",
+        "decoupled weight decay of kernels, multiplied by the learning rate; kernels that Muon updates "
+        "keep a constant norm",
         low=0.0,
     )
     sam_radius: float = setting(0.0, "SAM radius (rho); doubles the cost of a step; 0 disables", low=0.0)

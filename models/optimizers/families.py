@@ -12,7 +12,7 @@ class Momentum(Config):
     """Of optimizers with Nesterov momentum."""
 
     momentum: float = setting(
-        0.85, "Nesterov momentum; with muon of the variables that are no convolution kernels", low=0.0, high=0.999
+        0.85, "Nesterov momentum; with muon, of everything but convolution kernels", low=0.0, high=0.999
     )
 
 
@@ -21,12 +21,12 @@ class MuonConfig(Momentum):
     """Fields of Muon."""
 
     muon_lr_multiplier: float = setting(
-        0.13, "learning rate of convolution kernels, in multiples of --learning_rate", low=0.0
+        0.13, "learning rate of convolution kernels, as a multiple of --learning_rate", low=0.0
     )
     muon_momentum: float = setting(0.6, "momentum of convolution kernels", low=0.0, high=0.999)
-    muon_iterations: int = setting(3, "Newton-Schulz iterations a step", low=1, high=10)
+    muon_iterations: int = setting(3, "Newton-Schulz iterations per step", low=1, high=10)
     bias_lr_multiplier: float = setting(
-        1.0, "learning rate of biases and of normalisation, in multiples of --learning_rate", low=0.0
+        1.0, "learning rate of biases and normalisation parameters, as a multiple of --learning_rate", low=0.0
     )
 
 

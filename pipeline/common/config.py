@@ -251,7 +251,10 @@ class _TupleParser(flags.ArgumentParser):
 
     def parse(self, argument: Any) -> Any:
         """The tuple that a flag's text stands for."""
-        return as_tuple(self._setting, argument)
+        try:
+            return as_tuple(self._setting, argument)
+        except errors.BadArgumentError as error:
+            raise ValueError(f"expected {self.syntactic_help}") from error  # absl puts the flag in front
 
 
 class _TupleSerializer(flags.ArgumentSerializer):
