@@ -1,6 +1,7 @@
-"""The study's first network: two convolutions and a wide dense layer, which memorise and do not generalise.
+"""The original study's first network: two convolutions and a wide dense layer, which memorise and do not generalise.
 
-As a single fine head it has 6,454,948 parameters. The study's row "baseline": 91.7 % in training, 11.39 % in test.
+As a single fine head it has 6,454,948 parameters. The original study's row "baseline": 91.7 % in
+training, 11.39 % in test.
 """
 
 from __future__ import annotations

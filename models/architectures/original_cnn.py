@@ -1,9 +1,9 @@
-"""The simple CNN of the study's hypothesis tests: convolution, pooling, three times over, then two dense layers.
+"""The simple CNN of the original study's hypothesis tests: convolution and pooling, three times, then two dense layers.
 
-The study names the layers and no sizes. Chosen here, as one would for a student's GPU in 2022: 3 x 3 convolutions of
-32, 64 and 128 filters, 2 x 2 pooling, 128 units in the first dense layer (as in the study's baseline); the second is
-the head. With one fine head 368,420 parameters and 10.6 million multiply-adds an image. `blocks`, `block_convolutions`
-and `first_filters` make it deeper or wider; filters double from block to block.
+The original study names the layers and no sizes. Chosen here, as one would for a student's GPU in 2022: 3 x 3
+convolutions of 32, 64 and 128 filters, 2 x 2 pooling, 128 units in the first dense layer (as in the original study's
+baseline); the second is the head. With one fine head 368,420 parameters and 10.6 million multiply-adds an image.
+`blocks`, `block_convolutions` and `first_filters` make it deeper or wider; filters double from block to block.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def original_cnn(images: keras.KerasTensor, config: OriginalCnn, heads: tuple[st
         x = _convolved(x, filters, config)
         pooling = _pooling(block, config)
         if isinstance(pooling, keras.layers.MaxPooling2D) and config.activation in RISING:
-            x = _activation(config)(pooling(x))  # the study's answers up to rounding, for a quarter of the work
+            x = _activation(config)(
+                pooling(x)
+            )  # the original study's answers up to rounding, for a quarter of the work
         else:
             x = pooling(_activation(config)(x))
         if config.dropout:

@@ -1,7 +1,7 @@
-"""The study's Model 1 and its finals, fine and coarse: blocks of convolution, batch normalisation and ELU.
+"""The original study's Model 1 and its finals, fine and coarse: blocks of convolution, batch normalisation and ELU.
 
-The study tells of Model 1 (ELU, dropout 0.3, L2 0.2), of the final fine model ("two convolutions fewer", dropout 0.4,
-L2 0.1) and of the final coarse one ("two more layers removed", dropout 0.4 everywhere, L2 0.2), and no list of layers.
+The original study describes Model 1 (ELU, dropout 0.3, L2 0.2), the final fine model ("two convolutions fewer", dropout
+0.4, L2 0.1) and the final coarse one ("two more layers removed", dropout 0.4 everywhere, L2 0.2), and lists no layers.
 Chosen here, as one would in 2022 for minutes of a student's GPU:
 
 - Four blocks of 64, 128, 256 and 512 filters. Each has one 3 x 3 convolution, and one more in as many of the last

@@ -4,7 +4,7 @@ import pathlib
 
 import keras
 
-from models import classifier  # noqa: F401  # registers the layers of every network with Keras
+from models import layers
 from pipeline.common import errors, files
 
 
@@ -24,6 +24,7 @@ def load(path: pathlib.Path) -> keras.Model:
     Raises:
       errors.FailedError: the file is missing, damaged or of another version.
     """
+    layers.register()
     try:
         return keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError) as error:  # TypeError: a layer that is not, or no longer, registered

@@ -144,28 +144,28 @@ def settings(*config_classes: type[Config]) -> dict[str, Setting]:
 
 
 def _settings(config_class: type[Config]) -> dict[str, Setting]:
-    found: dict[str, Setting] = {}
+    result: dict[str, Setting] = {}
     for own in own_settings(config_class).values():
-        found[own.name] = own  # also where a part that reads it came before
+        result[own.name] = own  # also where a part that reads it came before
         for value, parts in own.metadata["parts"].items():
             for part in parts:
                 for one in own_settings(part.kind).values():
-                    _add(found, one, own, value, part)
-    return found
+                    _add(result, one, own, value, part)
+    return result
 
 
 _settings_of = typing.cast("Callable[[type[Config]], dict[str, Setting]]", functools.cache(_settings))
 
 
-def _add(found: dict[str, Setting], one: Setting, choice: Setting, value: str, part: Part) -> None:
+def _add(result: dict[str, Setting], one: Setting, choice: Setting, value: str, part: Part) -> None:
     """Add a field of a part that a value of a choice adds; where it is there already, the value is one more reader."""
     name = part.prefix + one.name
-    before = found.get(name)
+    before = result.get(name)
     if before and (before.metadata is not one.metadata or before.choice not in ("", choice.name)):
         raise ValueError(f"{name} has two definitions; a field that several classes share comes from one base class")
     if before and not before.choice:
         return
-    found[name] = one._replace(
+    result[name] = one._replace(
         name=name,
         default=part.defaults.get(one.name, one.default),
         module=choice.module,
