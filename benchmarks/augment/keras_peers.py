@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from benchmarks.harness import data as harness_data
+
 Layers = Sequence[keras.layers.Layer]
 
 
@@ -80,14 +82,7 @@ class Generator:
     def __init__(self, images: np.ndarray) -> None:
         from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-        generator = ImageDataGenerator(
-            rotation_range=90,
-            shear_range=0.2,
-            zoom_range=0.2,
-            channel_shift_range=0.2 * 255,
-            horizontal_flip=True,
-            vertical_flip=True,
-        )
+        generator = ImageDataGenerator(**harness_data.ORIGINAL_GENERATOR, channel_shift_range=0.2 * 255)
         self._batches = generator.flow(images.astype(np.float32), batch_size=len(images), shuffle=False)
 
     def __call__(self, num_batches: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.common import config
 from pipeline.data_config import SourceConfig
@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from pipeline.batches import OpenedData
+
+# Parameters of the original study's `ImageDataGenerator`; its channel shift was a fifth of the range of the values.
+ORIGINAL_GENERATOR: dict[str, Any] = {
+    **{"rotation_range": 90, "shear_range": 0.2, "zoom_range": 0.2},
+    **{"horizontal_flip": True, "vertical_flip": True},
+}
 
 
 def source_of_flags() -> SourceConfig:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.harness import data as harness_data
 from benchmarks.harness import memory
 
 SAMPLE_SECONDS = 0.05
@@ -48,14 +49,7 @@ def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[
     opened = OpenedData(data)
     pixels = np.concatenate([chunk["image"] for chunk in opened.examples("train").as_numpy_iterator()])
     originals = pixels.astype(np.float32) / 255
-    generator = ImageDataGenerator(
-        rotation_range=90,
-        shear_range=0.2,
-        zoom_range=0.2,
-        channel_shift_range=0.2,
-        horizontal_flip=True,
-        vertical_flip=True,
-    )
+    generator = ImageDataGenerator(**harness_data.ORIGINAL_GENERATOR, channel_shift_range=0.2)
     flow = generator.flow(originals, batch_size=STUDY_BATCH, shuffle=True)
     images = np.empty((views, *originals.shape[1:]), np.float32)
     for begin in range(0, views, STUDY_BATCH):

@@ -66,24 +66,26 @@ def _study(plan: Plan, views: int) -> list[results.Row]:
 
 
 def _ours_limited(plan: Plan, limit_gib: float) -> list[results.Row]:
-    views = plan.views[-1]
-    arguments = {**plan.data, "views": views, "max_steps": plan.max_steps}
-    report = subprocess_call.call_within(limit_gib, cases.ours, **arguments)
-    labels = Labels.of("ours/limit_{limit_gib:g}GiB/{views}", "limit", limit_gib=limit_gib, views=views)
-    return [results.row(labels, "images", [report["images"] if report else 0])]
+    labels = Labels.of("ours/limit_{limit_gib:g}GiB/{views}", "limit", limit_gib=limit_gib, views=plan.views[-1])
+    return [_limited(labels, cases.ours, **plan.data, max_steps=plan.max_steps)]
 
 
 def _study_limited(plan: Plan, limit_gib: float) -> list[results.Row]:
     """The original study's way with each number of images in turn, until its process dies."""
-    rows = []
+    rows: list[results.Row] = []
     for views in plan.views:
-        report = subprocess_call.call_within(limit_gib, cases.study, **plan.data, views=views)
         fields = {"peer": "study", "limit_gib": limit_gib, "views": views}
         labels = Labels.of("peer/{peer}/limit_{limit_gib:g}GiB/{views}", "limit", **fields)
-        rows.append(results.row(labels, "images", [report["images"] if report else 0]))
-        if not report:
+        rows.append(_limited(labels, cases.study, **plan.data))
+        if not rows[-1].median:
             break
     return rows
+
+
+def _limited(labels: Labels, function: subprocess_call.Function, **arguments: Any) -> results.Row:
+    assert labels.limit_gib is not None
+    report = subprocess_call.call_within(labels.limit_gib, function, views=labels.views, **arguments)
+    return results.row(labels, "images", [report["images"] if report else 0])
 
 
 def _leak(plan: Plan) -> list[results.Row]:
