@@ -23,6 +23,7 @@ LONG = (
     "benchmarks/train_step/test_main.py",
     "benchmarks/tuner/test_main.py",
     "models/architectures",
+    "models/config/test_every_flag.py",
     "models/optimizers/test_build.py",
     "models/optimizers/test_weight_averaging.py",
     "models/runs/test_warm_start.py",
@@ -44,6 +45,7 @@ LONG = (
     "tuning/sessions/test_search.py",
     "tuning/test_study.py",
     "tuning/test_tune.py",
+    "tuning/test_written_by_710a023.py",
     "tuning/test_written_by_710a023.py",
 )
 PEAK_RSS_MIB: dict[str, int] = {}  # of each test process, by pytest-xdist's name for it
