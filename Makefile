@@ -65,7 +65,7 @@ bench: $(INSTALLED) ## Run the benchmarks quickly; results go to benchmarks/resu
 	done
 
 gallery: $(INSTALLED) ## Draw every augmentation set into docs/gallery/.
-	@set -e; for name in $$($(PYTHON) -c 'from pipeline.data_config import AUGMENTATIONS; print(*AUGMENTATIONS)'); do \
+	@set -e; for name in $$($(PYTHON) -c 'from pipeline.augment.sets import SETS; print(*SETS)'); do \
 	    $(PYTHON) -m pipeline.gallery --augmentation=$$name --seed=2 --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
 	        --out=docs/gallery/$$name.png; \
 	done
