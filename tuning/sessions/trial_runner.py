@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import tensorflow as tf
+from tensorboard.plugins.hparams import api
+
 from pipeline.common import errors
-from tuning.sessions import oracles, tensorboard_log
+from tuning.sessions import oracles
 from tuning.sessions.folder import COMPLETED, FAILED
 from tuning.sessions.jobs import accuracies, objective
 from tuning.sessions.progress import SessionProgress
@@ -162,7 +165,7 @@ class Trials:
         """Pass on a record that is written; the oracle's state follows the record, so the oracle comes last."""
         self._trials.pop(trial.trial_id, None)
         if record["status"] == COMPLETED:
-            tensorboard_log.write(self._session.folder.path / "tensorboard", record)
+            _log_for_tensorboard(self._session.folder.path / "tensorboard" / record["id"], record)
         self._session.folder.remove_run(trial.trial_id)
         self._oracle.finish(trial, record)
         self._progress.end(record)
@@ -171,3 +174,17 @@ class Trials:
 
 def _trial_fields(trial: Any, seconds: float) -> dict[str, Any]:
     return {"id": trial.trial_id, "hyperparameters": trial.hyperparameters.values, "seconds": round(seconds, 3)}
+
+
+def _log_for_tensorboard(folder: pathlib.Path, record: dict[str, Any]) -> None:
+    """Log a completed trial for the HParams page of `tensorboard --logdir=SESSION/tensorboard`."""
+    try:
+        writer = tf.summary.create_file_writer(str(folder))
+        with writer.as_default():
+            api.hparams(record["hyperparameters"], trial_id=record["id"])
+            for name in ("objective", "fine", "coarse"):
+                if record[name] is not None:
+                    tf.summary.scalar(name, record[name], step=round(record["epochs"]))
+        writer.close()
+    except tf.errors.OpError as error:
+        raise OSError(0, error.message) from error
