@@ -54,8 +54,7 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
         "budget": budget,
         "recipe": _recipe(study, budget, finished),
         "split": "validation",
-        "num_train": _distinct(finished, "num_train"),
-        "num_validation": _distinct(finished, "num_validation"),
+        **{name: _distinct(finished, name) for name in ("num_train", "num_validation")},
         "reference": study.reference,
         "metrics": list(study.metrics),
         "shown": list(study.shown),
@@ -66,10 +65,7 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
         "variants": rows,
         "cells": [_cell_row(study, result) for result in results],
         "command": _command(study, budget, dataset, results),
-        "device": _distinct(finished, "device"),
-        "precision": _distinct(finished, "precision"),
-        "versions": _distinct(finished, "versions"),
-        "git_commit": _distinct(finished, "git_commit"),
+        **{name: _distinct(finished, name) for name in ("device", "precision", "versions", "git_commit")},
     }
 
 
@@ -137,13 +133,8 @@ def _row(name: str, seeds: list[int], measured: Mapping[str, Mapping[int, float]
         summary = statistics.summarise(list(values.values()))
         row["measured"][key] = {
             "values": {str(seed): value for seed, value in values.items()},
-            "mean": summary.mean,
-            "std": summary.std,
-            "low": summary.low,
-            "high": summary.high,
-            "study_mean": None,
-            "study_std": None,
-            "comparison": None,
+            **{name: getattr(summary, name) for name in ("mean", "std", "low", "high")},
+            **dict.fromkeys(("study_mean", "study_std", "comparison")),
         }
     return row
 
@@ -232,11 +223,8 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _distinct(finished: Sequence[Result], name: str) -> list[Any]:
     """The values of a report's key over the cells; more than one where they were run in several places or versions."""
-    values: list[Any] = []
-    for result in finished:
-        if result["report"][name] not in values:
-            values.append(result["report"][name])
-    return values
+    values = [result["report"][name] for result in finished]
+    return [value for number, value in enumerate(values) if value not in values[:number]]
 
 
 def _command(study: Study, budget: str, dataset: str, results: Sequence[Result]) -> str:
@@ -270,12 +258,5 @@ def _train_command(study: str, variant: str, config: Mapping[str, Any]) -> str:
     """The command that trains a variant in a run folder."""
     data, train = saved.configs(config)
     options = [f"--{name}={as_text(value)}" for name, value in preset_changes(data, train).items()]
-    command = [
-        "python",
-        "-m",
-        "models.train",
-        f"--preset={train.preset}",
-        *options,
-        f"--run_dir=runs/{study}-{variant}",
-    ]
-    return shlex.join(command)
+    options = [f"--preset={train.preset}", *options, f"--run_dir=runs/{study}-{variant}"]
+    return shlex.join(["python", "-m", "models.train", *options])
