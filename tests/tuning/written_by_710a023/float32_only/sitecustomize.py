@@ -1,22 +1,23 @@
 """On PYTHONPATH: this machine's processor does not multiply bfloat16, so precision `auto` is float32 (no GPU given).
 
-For the study fixture alone: tuning.study has no --precision, and a study refuses to go on in another precision. It is
-read by the children of tuning.study as well, which a monkeypatch in the parent is not.
+For the study alone: tuning.study has no --precision, and a study refuses to go on in another one. The children of
+tuning.study read this too, which a monkeypatch in the parent is not.
 """
 
+import builtins
+import io
 import os
-import pathlib
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-_read_text = pathlib.Path.read_text
+_open = builtins.open
 
 
-def _without_bfloat16(self, *arguments, **named):
-    text = _read_text(self, *arguments, **named)
-    if str(self) == "/proc/cpuinfo":
-        for flag in ("amx_bf16", "avx512_bf16"):
-            text = text.replace(f" {flag}", "")
-    return text
+def _without_bfloat16(file, mode="r", *arguments, **named):
+    opened = _open(file, mode, *arguments, **named)
+    if str(file) != "/proc/cpuinfo" or "b" in mode:
+        return opened
+    with opened:
+        return io.StringIO(opened.read().replace(" amx_bf16", "").replace(" avx512_bf16", ""))
 
 
-pathlib.Path.read_text = _without_bfloat16
+builtins.open = io.open = _without_bfloat16
