@@ -295,3 +295,13 @@ def test_killed_session_goes_on_to_the_same_end(tmp_path):
     ended = [f"{trial_id}-seed-0" for trial_id, *_ in told(undisturbed)]
     assert set(calls(tmp_path / "killed")) == set(ended)
     assert len(calls(tmp_path / "killed")) <= len(ended) + 2  # the two that were under way
+
+
+def test_value_that_a_trial_leaves_unread_is_dropped_and_recorded(tmp_path):
+    def optimizers(hp):
+        return {"optimizer": hp.Choice("optimizer", ["sgd", "adam"]), "momentum": hp.Choice("momentum", [0.5])}
+
+    records = searched(tmp_path / "session", choose=optimizers, tuner="grid", max_trials=2).records()
+    unread = {record["config"]["optimizer"]: record["unread"] for record in records}
+    assert unread == {"sgd": [], "adam": ["momentum"]}
+    assert {"momentum" in record["config"] for record in records} == {True, False}

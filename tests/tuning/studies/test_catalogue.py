@@ -148,3 +148,16 @@ def test_full_resolution_at_equal_cost_costs_the_same():
 @pytest.mark.parametrize("study", catalogue.STUDIES.values(), ids=lambda study: study.name)
 def test_budgets_that_are_to_tell_something_have_the_seeds_for_a_verdict(study):
     assert min(study.repeats["short"], study.repeats["full"]) >= 2
+
+
+def test_field_that_no_variant_reads_is_an_error_and_one_that_some_read_is_dropped_and_recorded():
+    study = catalogue.find("architectures")
+    linear = study.job(study.variant("linear"), "full", 0, SourceConfig())
+    assert linear.unread == ("depth", "widen_factor")
+    assert "depth" not in linear.config
+    assert study.job(study.variant("wide_resnet"), "full", 0, SourceConfig()).config["depth"] == 16
+    wrong = dataclasses.replace(study, base={**study.base, "muon_momentum": 0.9})
+    with pytest.raises(
+        errors.BadArgumentError, match=r"^muon_momentum=0\.9: no variant of study architectures reads it"
+    ):
+        wrong.jobs(wrong.variants[:1], "full", [0], SourceConfig())
