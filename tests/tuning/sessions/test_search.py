@@ -301,7 +301,7 @@ def test_value_that_a_trial_leaves_unread_is_dropped_and_recorded(tmp_path):
     def optimizers(hp):
         return {"optimizer": hp.Choice("optimizer", ["sgd", "adam"]), "momentum": hp.Choice("momentum", [0.5])}
 
-    records = searched(tmp_path / "session", choose=optimizers, tuner="grid", max_trials=2).records()
+    records = searched(tmp_path / "session", choose=optimizers, tuner="grid", max_trials=2).folder.records()
     unread = {record["config"]["optimizer"]: record["unread"] for record in records}
     assert unread == {"sgd": [], "adam": ["momentum"]}
     assert {"momentum" in record["config"] for record in records} == {True, False}
