@@ -16,12 +16,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAX_PEAK_RSS_MIB = 3 * 1024  # of one test process
 # Tests that train, start binaries or compile many graphs: they get the marker `long`, which `make check` leaves out.
 LONG = (
-    "benchmarks/augment/test_main.py",
+    "benchmarks/augment",
     "benchmarks/harness/test_comparison.py",
-    "benchmarks/input/test_main.py",
-    "benchmarks/startup/test_main.py",
-    "benchmarks/train_step/test_main.py",
-    "benchmarks/tuner/test_main.py",
+    "benchmarks/input",
+    "benchmarks/startup",
+    "benchmarks/train_step",
+    "benchmarks/tuner",
     "models/architectures",
     "models/config/test_every_flag.py",
     "models/optimizers/test_build.py",
