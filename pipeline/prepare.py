@@ -43,16 +43,14 @@ def prepare(source: SourceConfig, *, url: str = download.OFFICIAL_URL, spec: rec
       errors.BadArgumentError: `source.archive` is not a complete CIFAR-100, or `source.data_dir` cannot be written.
       errors.FailedError: the data could not be downloaded or written.
     """
-    if source.dataset not in (CIFAR100, AUTO):
-        if source.archive:
-            raise errors.BadArgumentError(
-                f"--archive={source.archive}: --dataset={source.dataset} is generated; expected --dataset={CIFAR100}"
-            )
-        _prepare(source, source.dataset, url, spec)
-        return source.dataset
+    if source.archive and source.dataset not in (CIFAR100, AUTO):
+        raise errors.BadArgumentError(
+            f"--archive={source.archive}: --dataset={source.dataset} is generated; expected --dataset={CIFAR100}"
+        )
+    dataset = CIFAR100 if source.dataset == AUTO else source.dataset
     try:
-        _prepare(source, CIFAR100, url, spec)
-        return CIFAR100
+        _prepare(source, dataset, url, spec)
+        return dataset
     except download.DownloadError as error:
         if source.dataset != AUTO:
             raise download.DownloadError(f"{CIFAR100} cannot be downloaded: {error}; {_REMEDY}") from error

@@ -23,11 +23,6 @@ def run(main: Callable[[], None]) -> None:
     """Parse the command line, call `main()`, and exit with the code of its error."""
     logging.set_verbosity(logging.WARNING)  # the default of --verbosity
 
-    def checked_main(argv: list[str]) -> None:
-        if len(argv) > 1:
-            raise errors.BadArgumentError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
-        main()
-
     def parse(argv: list[str]) -> list[str]:
         names = {argument.lstrip("-") for argument in argv[1:] if argument.startswith("-")}
         if names & {"help", "h", "helpshort", "helpfull"}:
@@ -45,7 +40,7 @@ def run(main: Callable[[], None]) -> None:
             _end(2, f"{message} (see --help)")
 
     try:
-        app.run(lambda argv: _report_errors(checked_main, argv), flags_parser=parse)
+        app.run(lambda argv: _report_errors(main, argv), flags_parser=parse)
     except BrokenPipeError:  # the reader of stdout, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout at exit
         sys.exit(1)
@@ -87,10 +82,12 @@ def _print_help(module: str, is_full: bool) -> None:
     print(about, *(["", *lines] if lines else []), "", footer, sep="\n", flush=True)
 
 
-def _report_errors(main: Callable[[list[str]], None], argv: list[str]) -> None:
+def _report_errors(main: Callable[[], None], argv: list[str]) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
-        main(argv)
+        if len(argv) > 1:
+            raise errors.BadArgumentError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
+        main()
         sys.stdout.flush()
     except BrokenPipeError:
         raise

@@ -52,7 +52,7 @@ cifar._load_data = half
 
 @pytest.fixture
 def start():
-    """Starts Python with the given arguments; whatever still runs when the test ends is killed."""
+    """Starts Python with arguments; kills the rest at the end of the test."""
     with contextlib.ExitStack() as stack:
 
         def start_one(*arguments):
@@ -84,9 +84,9 @@ def read_back(data_dir):
 
 
 def assert_whole(data_dir):
-    found = read_back(data_dir)
-    assert {split: len(examples) for split, examples in found.items()} == {"train": 500, "test": 100}
-    for split, examples in found.items():
+    splits = read_back(data_dir)
+    assert {split: len(examples) for split, examples in splits.items()} == {"train": 500, "test": 100}
+    for split, examples in splits.items():
         for index, row in enumerate(archives.rows(split)):
             example = examples[f"{split}_{index:05d}".encode()]
             assert (example["coarse_label"], example["label"]) == (row[0], row[1])
@@ -118,7 +118,7 @@ def dead_url():
 
 @pytest.fixture
 def no_tensorflow(monkeypatch):
-    """Fail where TFDS would be asked to write."""
+    """Fail where TFDS would write."""
     monkeypatch.setattr(prepare, "_write", lambda *_arguments: pytest.fail("wrote a data set"))
 
 
@@ -126,7 +126,7 @@ def test_plain_tfds_reads_exactly_the_records(small_data_dir):
     assert_whole(small_data_dir)
 
 
-def test_tfds_knows_the_label_names_and_no_staging_folder(small_data_dir):
+def test_tfds_reads_the_label_names_and_no_staging_folder(small_data_dir):
     import tensorflow_datasets as tfds
 
     from pipeline.datasets import labels
@@ -138,14 +138,12 @@ def test_tfds_knows_the_label_names_and_no_staging_folder(small_data_dir):
         assert ".staging" not in file.read_text()
 
 
-def test_provenance_lies_beside_the_data(small_data_dir, archive):
-    found = prepared.provenance(small_data_dir, "cifar100")
-    assert found["how"] == "archive"
-    assert found["path"] == str(archive)
-    assert found["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
-    assert found["official"] is None
-    assert found["num_examples"] == {"train": 500, "test": 100}
-    assert found["channel_means"] == pytest.approx([0.5] * 3, abs=0.01)
+def test_provenance_is_written(small_data_dir, archive):
+    provenance = prepared.provenance(small_data_dir, "cifar100")
+    assert (provenance["how"], provenance["path"], provenance["official"]) == ("archive", str(archive), None)
+    assert provenance["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert provenance["num_examples"] == {"train": 500, "test": 100}
+    assert provenance["channel_means"] == pytest.approx([0.5] * 3, abs=0.01)
 
 
 def test_nothing_but_the_data_set_is_left(small_data_dir):
@@ -166,12 +164,12 @@ def test_what_is_prepared_stays(small_data_dir, no_tensorflow, capsys):
         assert "cifar100 is already prepared in" in capsys.readouterr().err
 
 
-def test_the_same_archive_again_says_no_more(small_data_dir, archive, no_tensorflow, capsys):
+def test_the_same_archive_again_logs_one_line(small_data_dir, archive, no_tensorflow, capsys):
     prepare.prepare(SourceConfig(data_dir=str(small_data_dir), archive=str(archive)), spec=SMALL)
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_another_file_with_the_same_records_is_said(small_data_dir, tmp_path, no_tensorflow, capsys):
+def test_another_file_with_the_same_records_is_logged(small_data_dir, tmp_path, no_tensorflow, capsys):
     other = archives.write_tar(tmp_path / "other.tar.gz", archives.python_files(), folder="cifar-100-python")
     prepare.prepare(SourceConfig(data_dir=str(small_data_dir), archive=str(other)), spec=SMALL)
     assert "another file with the same records" in capsys.readouterr().err
@@ -210,7 +208,7 @@ def test_a_data_dir_that_cannot_be_written_is_an_error(archive, tmp_path):
         prepare.prepare(SourceConfig(data_dir=str(tmp_path / "file" / "data"), archive=str(archive)), spec=SMALL)
 
 
-def test_a_dead_host_fails_and_says_what_to_do(dead_url, tmp_path, no_tensorflow):
+def test_a_dead_host_fails_with_a_remedy(dead_url, tmp_path, no_tensorflow):
     with pytest.raises(errors.FailedError, match=r"cannot be downloaded: 127.0.0.1: .*refused.*--archive=FILE"):
         prepare.prepare(SourceConfig(data_dir=str(tmp_path)), url=dead_url, spec=SMALL)
     assert [path.name for path in tmp_path.iterdir()] == [".prepare.lock"]
@@ -220,11 +218,11 @@ def test_auto_falls_back_loudly(dead_url, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(prepare, "FALLBACK", "shapes100_tiny")
     source = SourceConfig(dataset="auto", data_dir=str(tmp_path))
     assert prepare.prepare(source, url=dead_url, spec=SMALL) == "shapes100_tiny"
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "CIFAR-100 IS NOT AVAILABLE: 127.0.0.1: " in said.err
-    assert "--archive=FILE" in said.err
-    assert said.err.splitlines()[-1].endswith("the data set is shapes100_tiny, NOT cifar100")
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "CIFAR-100 IS NOT AVAILABLE: 127.0.0.1: " in output.err
+    assert "--archive=FILE" in output.err
+    assert output.err.splitlines()[-1].endswith("the data set is shapes100_tiny, NOT cifar100")
     assert prepared.is_prepared(tmp_path, "shapes100_tiny")
     assert not (tmp_path / "cifar100").exists()
 
@@ -247,8 +245,9 @@ def test_a_download_is_checked_prepared_and_recorded(archive, tmp_path, monkeypa
         assert prepare.prepare(SourceConfig(dataset="auto", data_dir=str(tmp_path)), url=url, spec=spec) == "cifar100"
         server.shutdown()
     assert_whole(tmp_path)
-    found = prepared.provenance(tmp_path, "cifar100")
-    assert (found["how"], found["url"], found["official"]) == ("download", url, "cifar-100-binary.tar.gz")
+    provenance = prepared.provenance(tmp_path, "cifar100")
+    assert (provenance["how"], provenance["url"]) == ("download", url)
+    assert provenance["official"] == "cifar-100-binary.tar.gz"
 
 
 def test_a_writer_that_fails_leaves_nothing(archive, tmp_path, monkeypatch):
@@ -298,7 +297,7 @@ def test_one_killed_half_way_and_two_at_once_give_one_whole_data_set(archive, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == [".prepare.lock", "cifar100"]
 
 
-def test_the_binary_prints_the_name_alone_on_stdout(small_data_dir, start):
+def test_the_binary_prints_only_the_name_on_stdout(small_data_dir, start):
     process = start("-m", "pipeline.prepare", "--dataset=auto", f"--data_dir={small_data_dir}")
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "cifar100\n"), err
@@ -326,15 +325,15 @@ def test_the_binary_ends_a_bad_archive_with_one_line(tmp_path, start):
     assert not (tmp_path / "data").exists()
 
 
-def test_tensorflow_is_imported_by_work_alone():
+def test_importing_prepare_does_not_import_tensorflow():
     code = "import sys; from pipeline import prepare; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.real_data
 def test_the_real_data_set_has_all_its_records(real_data_dir):
-    found = json.loads((prepared.folder(real_data_dir, "cifar100") / "dataset_info.json").read_text())
-    lengths = {split["name"]: sum(map(int, split["shardLengths"])) for split in found["splits"]}
+    info = json.loads((prepared.folder(real_data_dir, "cifar100") / "dataset_info.json").read_text())
+    lengths = {split["name"]: sum(map(int, split["shardLengths"])) for split in info["splits"]}
     assert lengths == {"train": 50_000, "test": 10_000}
 
 
@@ -344,8 +343,8 @@ def test_the_python_form_of_the_real_data_gives_the_same_records(cifar100_archiv
 
     binary_form = archive.read(cifar100_archive, records.OFFICIAL, source="--archive")
     files = {
-        split: archives.python2_pickle(archives.as_fields(split, given.rows))
-        for split, given in (("train", binary_form.train), ("test", binary_form.test))
+        split: archives.python2_pickle(archives.as_fields(split, part.rows))
+        for split, part in (("train", binary_form.train), ("test", binary_form.test))
     }
     folder = archives.write_folder(tmp_path / "cifar-100-python", files)
     prepare.prepare(SourceConfig(data_dir=str(tmp_path), archive=str(folder)))

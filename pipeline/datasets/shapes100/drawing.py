@@ -53,61 +53,40 @@ def draw(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _Placement:
-    """Position, size and orientation of the shape or texture of each image; every field is float32 [N, 1, 1]."""
+    """Position, size and orientation of the shape or texture of each image; float32, vectors x and y first."""
 
-    middle_x: Plane  # pixels from the image's centre
-    middle_y: Plane
-    across_x: Plane  # rows of the matrix from pixels to the shape's axes
-    across_y: Plane
-    down_x: Plane
-    down_y: Plane
-    radius: Plane  # pixels to one unit of an outline
-    grain_x: Plane  # direction of a fill's pattern, a unit vector
-    grain_y: Plane
-    phase_x: Plane  # shift of the pattern, pixels
-    phase_y: Plane
-    period: Plane  # pixels from one bar or spot to the next
+    centre: Plane  # [2, N, 1, 1], pixels from the image's centre
+    across: Plane  # [2, N, 1, 1] and
+    down: Plane  # [2, N, 1, 1], rows of the matrix from pixels to the shape's axes
+    radius: Plane  # [N, 1, 1], pixels to one unit of an outline
+    grain: Plane  # [2, N, 1, 1], unit vector along a fill's pattern
+    phase: Plane  # [2, N, 1, 1], shift of the pattern, pixels
+    period: Plane  # [N, 1, 1], pixels from one bar or spot to the next
 
     @classmethod
     def draw(cls, generator: np.random.Generator, count: int) -> "_Placement":
-        def uniform(low: float, high: float) -> Plane:
-            return _uniform(generator, low, high, count, 1, 1)
+        def uniform(low: float, high: float, *size: int) -> Plane:
+            return _uniform(generator, low, high, *size, count, 1, 1)
 
         cosine, sine = _direction(uniform(-0.18, 0.18))  # up to 20 degrees to either side
-        turn_x, turn_y = (np.where(uniform(-1, 1) < 0, np.float32(-1), np.float32(1)) for _ in range(2))
+        turn_x, turn_y = np.where(uniform(-1, 1, 2) < 0, np.float32(-1), np.float32(1))
         swap = uniform(0, 1) < 0.5  # with the two signs: the eight symmetries of a square
         stretch = uniform(0.88, 1.12)
-        across_x, across_y = cosine * turn_x * stretch, sine * turn_y * stretch
-        down_x, down_y = -sine * turn_x / stretch, cosine * turn_y / stretch
-        grain_x, grain_y = _direction(uniform(-1, 1))
-        return cls(
-            middle_x=uniform(-5, 5),
-            middle_y=uniform(-5, 5),
-            across_x=np.where(swap, across_y, across_x),
-            across_y=np.where(swap, across_x, across_y),
-            down_x=np.where(swap, down_y, down_x),
-            down_y=np.where(swap, down_x, down_y),
+        across = np.stack((cosine * turn_x * stretch, sine * turn_y * stretch))
+        down = np.stack((-sine * turn_x / stretch, cosine * turn_y / stretch))
+        return cls(  # the order of the draws is part of the data set
+            grain=_direction(uniform(-1, 1)),
+            centre=uniform(-5, 5, 2),
+            across=np.where(swap, across[::-1], across),
+            down=np.where(swap, down[::-1], down),
             radius=uniform(7, 12),
-            grain_x=grain_x,
-            grain_y=grain_y,
-            phase_x=uniform(-8, 8),
-            phase_y=uniform(-8, 8),
+            phase=uniform(-8, 8, 2),
             period=uniform(5.5, 7.5),
         )
 
     def take(self, indices: np.ndarray) -> "_Placement":
         """The placements of some of the images."""
-        return _Placement(*(getattr(self, field.name)[indices] for field in dataclasses.fields(self)))
-
-    def shape_axes(self) -> tuple[Plane, Plane]:
-        """The coordinates of pixels in the shape's axes, in pixels from its centre, [N, 32, 32] each."""
-        x, y = PIXELS - self.middle_x, PIXELS[:, None] - self.middle_y
-        return x * self.across_x + y * self.across_y, x * self.down_x + y * self.down_y
-
-    def grain_axes(self) -> tuple[Plane, Plane]:
-        """The coordinates of pixels in the axes of the fill's pattern, [N, 32, 32] each."""
-        x, y = PIXELS - self.phase_x, PIXELS[:, None] - self.phase_y
-        return x * self.grain_x + y * self.grain_y, y * self.grain_x - x * self.grain_y
+        return _Placement(*(getattr(self, field.name)[..., indices, :, :] for field in dataclasses.fields(self)))
 
 
 def _coverages(labels: np.ndarray, placement: _Placement) -> tuple[Plane, Plane]:
@@ -117,13 +96,14 @@ def _coverages(labels: np.ndarray, placement: _Placement) -> tuple[Plane, Plane]
         variant, family = _CLASSES[label]
         indices = np.flatnonzero(labels == label)
         place = placement.take(indices)
-        across, down = place.shape_axes()
+        across, down = _coordinates(place.centre, place.across, place.down)
         if family in textures.TEXTURES:
             texture = textures.TEXTURES[family][variant]
-            layers = texture(across + place.phase_x, down + place.phase_y, place.period * 1.25)
+            layers = texture(across + place.phase[0], down + place.phase[1], place.period * 1.25)
         else:
             distance = outlines.OUTLINES[family](across / place.radius, down / place.radius) * place.radius
-            layers = textures.FILLS[variant](distance, *place.grain_axes(), place.period)
+            pattern = _coordinates(place.phase, place.grain, _normal(place.grain))
+            layers = textures.FILLS[variant](distance, *pattern, place.period)
         ink[indices], accent[indices] = layers
     return ink, accent
 
@@ -164,19 +144,27 @@ def _ground(generator: np.random.Generator, colours: np.ndarray) -> np.ndarray:
 
 def _speck(generator: np.random.Generator, count: int) -> Plane:
     """The coverage [N, 32, 32] of one small bar with round ends in each image, at a random place and angle."""
-    x = PIXELS - _uniform(generator, -16, 16, count, 1, 1)
-    y = PIXELS[:, None] - _uniform(generator, -16, 16, count, 1, 1)
-    cosine, sine = _direction(_uniform(generator, -1, 1, count, 1, 1))
-    half_length = _uniform(generator, 0, 5, count, 1, 1)
-    along = np.maximum(np.abs(x * cosine + y * sine) - half_length, 0)
-    across = y * cosine - x * sine
+    centre = _uniform(generator, -16, 16, 2, count, 1, 1)
+    direction = _direction(_uniform(generator, -1, 1, count, 1, 1))
+    along, across = _coordinates(centre, direction, _normal(direction))
+    along = np.maximum(np.abs(along) - _uniform(generator, 0, 5, count, 1, 1), 0)  # beyond the half length
     return textures.coverage(np.sqrt(along * along + across * across) - _uniform(generator, 0.5, 1.5, count, 1, 1))
 
 
-def _direction(tangent: Plane) -> tuple[Plane, Plane]:
-    """Cosine and sine of an angle, from the tangent of its half: exact arithmetic, see outlines.py."""
+def _coordinates(origin: Plane, across: Plane, down: Plane) -> tuple[Plane, Plane]:
+    """The coordinates of pixels, [N, 32, 32] each, from an origin along two axes, [2, N, 1, 1] each."""
+    x, y = PIXELS - origin[0], PIXELS[:, None] - origin[1]
+    return x * across[0] + y * across[1], x * down[0] + y * down[1]
+
+
+def _direction(tangent: Plane) -> Plane:
+    """Unit vectors [2, ...] of angles, from the tangents of their halves: exact arithmetic, see outlines.py."""
     square = tangent * tangent
-    return (1 - square) / (1 + square), 2 * tangent / (1 + square)
+    return np.stack(((1 - square) / (1 + square), 2 * tangent / (1 + square)))
+
+
+def _normal(direction: Plane) -> Plane:
+    return np.stack((-direction[1], direction[0]))
 
 
 def _uniform(generator: np.random.Generator, low: float, high: float, *shape: int) -> np.ndarray:

@@ -15,7 +15,7 @@ def test_golden_value_never_changes():
 
 
 @hypothesis.given(strategies.integers(0, 2**63), strategies.text(), strategies.text())
-def test_paths_and_seeds_tell_draws_apart(seed, first, second):
+def test_paths_and_seeds_give_different_draws(seed, first, second):
     assert seeds.derive(seed, first) != seeds.derive(seed + 1, first)
     assert (seeds.derive(seed, first) == seeds.derive(seed, second)) == (first == second)
 
@@ -68,11 +68,11 @@ def test_hashes_are_well_mixed(seed):
 def test_folded_seeds_are_apart():
     in_graph = tf.function(lambda seed, number: seeds.fold(seed, number))
     numbers = [*range(100), 2**31 - 1, 2**31, 2**32 - 1]
-    told = [
+    folded = [
         tuple(in_graph(tf.constant(seed), tf.constant(number, tf.int64)).numpy())
         for seed in ((1, 2), (1, 3), (2, 2))
         for number in numbers
     ]
-    assert len(set(told)) == len(told)
-    assert told[0] == tuple(seeds.fold((1, 2), 0).numpy())
-    assert told[102] == tuple(seeds.fold((1, 2), -1).numpy())
+    assert len(set(folded)) == len(folded)
+    assert folded[0] == tuple(seeds.fold((1, 2), 0).numpy())
+    assert folded[102] == tuple(seeds.fold((1, 2), -1).numpy())

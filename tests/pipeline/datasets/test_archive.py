@@ -41,7 +41,7 @@ FORMS = {
 @pytest.mark.parametrize("packing", ["tar.gz", "tar", "dotted tar.gz", "folder", "folder around it"])
 def test_every_form_and_packing_gives_the_same_records(form, packing, tmp_path):
     folder, make_files = FORMS[form]
-    files, path = make_files(), tmp_path / "given"  # without a telling suffix, as Keras leaves its own
+    files, path = make_files(), tmp_path / "data"  # without a suffix, as Keras names it
     if packing == "folder":
         archives.write_folder(path, files)
     elif packing == "folder around it":
@@ -50,18 +50,18 @@ def test_every_form_and_packing_gives_the_same_records(form, packing, tmp_path):
         path.write_bytes(archives.tar_bytes(files, folder))
     else:
         archives.write_tar(path, files, f"./{folder}" if packing == "dotted tar.gz" else folder)
-    found = read(path)
-    assert found.form == folder
-    np.testing.assert_array_equal(found.train.rows, archives.rows("train"))
-    np.testing.assert_array_equal(found.test.rows, archives.rows("test"))
-    assert found.sha256 == (None if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest())
+    result = read(path)
+    assert result.form == folder
+    np.testing.assert_array_equal(result.train.rows, archives.rows("train"))
+    np.testing.assert_array_equal(result.test.rows, archives.rows("test"))
+    assert result.sha256 == (None if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def test_statistics_are_those_of_the_pixels(tmp_path):
-    found = read(archives.write_folder(tmp_path / "given", archives.binary_files()))
+    result = read(archives.write_folder(tmp_path / "data", archives.binary_files()))
     pixels = archives.rows("train")[:, 2:].reshape(-1, 3, 1024) / 255
-    np.testing.assert_allclose(found.statistics.means, pixels.mean(axis=(0, 2)), rtol=1e-12)
-    np.testing.assert_allclose(found.statistics.deviations, pixels.std(axis=(0, 2)), rtol=1e-12)
+    np.testing.assert_allclose(result.statistics.means, pixels.mean(axis=(0, 2)), rtol=1e-12)
+    np.testing.assert_allclose(result.statistics.deviations, pixels.std(axis=(0, 2)), rtol=1e-12)
 
 
 def test_an_official_checksum_is_named(tmp_path):
@@ -72,13 +72,13 @@ def test_an_official_checksum_is_named(tmp_path):
 
 
 def test_official_records_are_named_in_any_packing(tmp_path):
-    folder = archives.write_folder(tmp_path / "given", archives.python_files())
+    folder = archives.write_folder(tmp_path / "data", archives.python_files())
     digests = {split: hashlib.sha1(archives.rows(split).tobytes()).hexdigest() for split in ("train", "test")}
     assert read(folder).official_name(dataclasses.replace(SMALL, records_sha1=digests)) == "records of cifar-100-binary"
 
 
 def bad_archives(path):
-    """name -> (writer of the bad thing at `path`, what the error must say)."""
+    """name -> (writer of a bad file or folder at `path`, part of the error)."""
     good = archives.binary_files()
     packed = gzip.compress(archives.tar_bytes(good, "cifar-100-binary"), compresslevel=1)
 
@@ -125,8 +125,8 @@ def _twice(files):
 
 
 @pytest.mark.parametrize("kind", bad_archives(None))
-def test_a_bad_container_is_named_in_one_line(kind, tmp_path):
-    path = tmp_path / "folder" / "given"
+def test_bad_container_is_named_in_one_line(kind, tmp_path):
+    path = tmp_path / "folder" / "data"
     path.parent.mkdir()
     write, message = bad_archives(path)[kind]
     write()
@@ -182,7 +182,7 @@ def wrong_contents():
 @pytest.mark.parametrize("kind", wrong_contents())
 def test_wrong_contents_are_named(kind, tmp_path):
     files, message = wrong_contents()[kind]
-    folder = archives.write_folder(tmp_path / "given", files)
+    folder = archives.write_folder(tmp_path / "data", files)
     with pytest.raises(errors.BadArgumentError) as caught:
         read(folder)
     assert message in str(caught.value)
@@ -203,21 +203,21 @@ def test_wrong_contents_are_named(kind, tmp_path):
 def test_wrong_fields_of_the_python_form_are_named(changes, message, tmp_path):
     files = {**archives.python_files(), "train": pickle.dumps({**archives.fields("train"), **changes})}
     with pytest.raises(errors.BadArgumentError, match=message):
-        read(archives.write_folder(tmp_path / "given", files))
+        read(archives.write_folder(tmp_path / "data", files))
 
 
 def test_a_program_in_the_python_form_is_an_error_of_one_line(tmp_path):
     files = {**archives.python_files(), "meta": b"cos\nsystem\n(S'true'\ntR."}
     with pytest.raises(errors.BadArgumentError, match=r"--archive=X: the pickle asks for os\.system"):
-        read(archives.write_folder(tmp_path / "given", files))
+        read(archives.write_folder(tmp_path / "data", files))
 
 
 @pytest.mark.real_data
 def test_the_real_archive_checks_out(cifar100_archive):
-    found = archive.read(cifar100_archive, records.OFFICIAL, source="--archive")
-    assert (len(found.train.rows), len(found.test.rows)) == (50_000, 10_000)
-    np.testing.assert_allclose(found.statistics.means, (0.5071, 0.4865, 0.4409), atol=1e-4)
-    np.testing.assert_allclose(found.statistics.deviations, (0.2673, 0.2564, 0.2762), atol=1e-4)
+    result = archive.read(cifar100_archive, records.OFFICIAL, source="--archive")
+    assert (len(result.train.rows), len(result.test.rows)) == (50_000, 10_000)
+    np.testing.assert_allclose(result.statistics.means, (0.5071, 0.4865, 0.4409), atol=1e-4)
+    np.testing.assert_allclose(result.statistics.deviations, (0.2673, 0.2564, 0.2762), atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ QUICK = Limits(patience_s=0.6, floor_bytes=100_000)
 
 
 class Host(http.server.BaseHTTPRequestHandler):
-    """A host with one good file and many bad habits, one a path."""
+    """A host with one good file; each path is another fault."""
 
     def do_GET(self):
         if self.path == "/missing":
@@ -34,7 +34,7 @@ class Host(http.server.BaseHTTPRequestHandler):
         if self.path != "/unsized":
             self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
-        with contextlib.suppress(OSError):  # a client that gives up is what half of the tests want
+        with contextlib.suppress(OSError):  # half of the tests make the client give up
             self.send_body()
 
     def send_body(self):
@@ -146,7 +146,7 @@ def test_a_proxy_of_the_environment_is_used(host, monkeypatch, tmp_path):
     monkeypatch.setenv("no_proxy", "")
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(name, host)
-    # As a proxy, the test host is asked for a whole URL, knows no such path and sends its file.
+    # A proxy gets the whole URL; the test host has no such path and sends its file.
     fetch("http://example.invalid/good", tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == CONTENT
 
@@ -161,7 +161,7 @@ def test_the_default_patience_is_five_seconds():
 
 
 def paced(samples, limits=None):
-    """When a host that delivers as (seconds, bytes so far) is given up."""
+    """The time at which `Pace` rejects samples of (seconds, bytes received)."""
     pace = Pace(limits or Limits(), now=100.0)
     for seconds, num_bytes in samples:
         if pace.too_slow(100.0 + seconds, num_bytes):

@@ -70,7 +70,7 @@ def test_the_same_state_gives_the_same_images_and_another_seed_gives_others():
 
 
 def test_every_class_is_drawn_differently_from_the_same_random_numbers():
-    # One label's picture after another, each from the same state: what differs is the class alone.
+    # One image per label, each from the same state: only the class differs.
     images = np.concatenate([shapes100.draw(np.array([label]), generator(7)) for label in range(100)]).astype(int)
     flat = images.reshape(100, -1)
     for label in range(100):
@@ -107,7 +107,7 @@ def test_an_outline_is_a_shape_of_the_common_size(name):
 
 @pytest.mark.parametrize("name", sorted(outlines.OUTLINES))
 def test_an_outline_measures_no_more_than_the_true_distance(name):
-    # A distance that grew faster than the way walked would draw lines thinner than they are asked to be.
+    # A distance with a gradient above one would draw lines too thin.
     axis = np.linspace(-1.2, 1.2, 97, dtype=np.float32)
     distance = outlines.OUTLINES[name](axis[None, None, :], axis[None, :, None])[0]
     slope = np.hypot(*np.gradient(distance, axis[1] - axis[0]))
