@@ -1,10 +1,10 @@
-"""Train a two-headed CIFAR-100 classifier and report what it scores on validation.
+"""Train a two-headed CIFAR-100 classifier and report its validation accuracy.
 
     python -m models.train --preset=quick --run_dir=runs/quick
 
 prints a progress bar and a table, and leaves config.json, metrics.jsonl, checkpoint/, model.keras, report.json and
-report.html in the run's folder. The same command goes on with a run that was cut off. Defaults of the flags are those
-of --preset=quick; precedence is preset < --config file < flag.
+report.html in the run's folder. Run the same command again to resume an interrupted run. Flags default to
+--preset=quick; a --config file overrides the preset, and a flag overrides both.
 """
 
 import os
@@ -23,8 +23,10 @@ from pipeline.datasets import prepared
 
 config.define_flags(DataConfig, TrainConfig)
 RUN_DIR = flags.DEFINE_string("run_dir", "", "folder of the run; default runs/PRESET-DATASET")
-PROFILE = flags.DEFINE_string("profile", "", "folder for a trace of five calls of the step, which TensorBoard opens")
-CONFIG = flags.DEFINE_string("config", "", "JSON of a saved configuration, such as a run's config.json")
+PROFILE = flags.DEFINE_string(
+    "profile", "", "folder for a profiler trace of five training calls, to open in TensorBoard"
+)
+CONFIG = flags.DEFINE_string("config", "", "JSON file with a configuration, such as a run's config.json")
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ class SourceConfig(Config):
     data_dir: str = setting(default_data_dir(), "folder of prepared data sets", identity=False)
     archive: str = setting(
         "",
-        "cifar-100-binary or cifar-100-python, as .tar.gz or extracted folder, to prepare cifar100 from",
+        "cifar-100-binary or cifar-100-python, .tar.gz or extracted folder; read if cifar100 is not prepared yet",
         identity=False,
     )
 
@@ -68,9 +68,9 @@ class DataConfig(Composition, SourceConfig):
     """How the examples are split, cached, shuffled, batched and augmented on their way to the device."""
 
     num_validation: int = setting(
-        10_000, "training examples held out for validation, equally many of each class", low=0
+        10_000, "training examples held out for validation, a multiple of 100, equally many of each class", low=0
     )
-    split_seed: int = setting(0, "seed of the choice of the held-out examples", low=0)
+    split_seed: int = setting(0, "random seed of the validation split", low=0)
     cache: str = setting(
         "memory",
         "cache of the decoded images: memory (123 MB; each epoch is fully shuffled), disk (as much, "
@@ -87,7 +87,7 @@ class DataConfig(Composition, SourceConfig):
     resolutions: tuple[tuple[int, float], ...] = setting(
         (),
         "progressive resizing: SIZE:SHARE,... trains on SIZE x SIZE pixels for that share of the steps, "
-        "such as 20:0.15,24:0.35,32:0.5; empty is 32 x 32 pixels throughout",
+        "in this order, such as 20:0.15,24:0.35,32:0.5; sizes are 8 to 32, the last one 32; empty is 32 throughout",
     )
 
     def __post_init__(self) -> None:

@@ -37,13 +37,17 @@ class OriginalCnn(Activated, Dropped):
     first_filters: int = setting(32, "filters of the first block; each later block has twice as many", low=1)
     pooling: str = setting(
         "max",
-        "pooling at the end of a block; mixed is max in the first half of the blocks, average in the second",
+        "pooling at the end of a block; mixed is max in the first half of the blocks (rounded up), then average",
         choices=POOLINGS,
     )
     padding: str = setting("same", "padding of the convolutions", choices=PADDINGS)
     batch_norm: bool = setting(False, "batch normalisation after each convolution")
     l2: float = setting(0.0, "L2 regularisation of the trunk's kernels", low=0.0)
-    initializer: str = setting("glorot_uniform", "initialiser of the kernels", choices=INITIALIZERS)
+    initializer: str = setting(
+        "glorot_uniform",
+        "kernel initialiser of the convolutions and of the dense layer before the heads",
+        choices=INITIALIZERS,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,7 +11,9 @@ class Head(Config):
 
     hidden_layers: int = setting(0, "number of hidden dense layers of the {part} head", low=0, high=8)
     hidden_units: int = setting(256, "units of each hidden layer of the {part} head", low=1, needs="hidden_layers")
-    dropout: float = setting(0.0, "dropout rate before each dense layer of the {part} head", low=0.0, high=0.9)
+    dropout: float = setting(
+        0.0, "dropout rate before each dense layer of the {part} head, the output layer included", low=0.0, high=0.9
+    )
     l2: float = setting(0.0, "L2 regularisation of the {part} head's kernels", low=0.0)
     label_smoothing: float = setting(0.1, "label smoothing of the {part} head's loss", low=0.0, high=0.9)
 
@@ -41,7 +43,9 @@ class HeadsConfig(Composition):
         "labels to predict, each with a head of its own",
         parts={"both": (FINE, COARSE, Part(TwoHeads)), "fine": (FINE,), "coarse": (COARSE,)},
     )
-    logit_scale: float = setting(0.125, "factor by which the heads' logits are multiplied", low=0.001)
+    logit_scale: float = setting(
+        0.125, "factor of the logits; smaller values make the first predictions less confident", low=0.001
+    )
 
     @property
     def head_names(self) -> tuple[str, ...]:

@@ -18,8 +18,12 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
     preset: str = setting(
         "quick", "named recipe; its values apply where neither a file nor a flag sets another", choices=tuple(PRESETS)
     )
-    epochs: float = setting(5.0, "number of epochs; a fraction ends within one", low=0.001)
-    max_steps: int = setting(0, "maximum number of steps; 0 is no limit", low=0)
+    epochs: float = setting(5.0, "number of epochs; may be fractional, such as 0.5", low=0.001)
+    max_steps: int = setting(
+        0,
+        "maximum number of steps, to which the learning rate schedule and --resolutions are fitted; 0 is no limit",
+        low=0,
+    )
     patience: int = setting(
         0,
         "epochs without a better validation accuracy (fine, if the model predicts it) after which "

@@ -32,7 +32,7 @@ class OptimizationConfig(Composition):
         "optimizer; sgd has Nesterov momentum, muon updates convolution kernels by Muon and everything else by SGD",
         parts={name: (Part(family.config),) for name, family in OPTIMIZERS.items()},
     )
-    learning_rate: float = setting(2.0, "peak learning rate", low=0.0)
+    learning_rate: float = setting(2.0, "peak learning rate; with --schedule=constant, the learning rate", low=0.0)
     schedule: str = setting(
         "warmup_linear",
         "learning rate schedule: warmup_linear (linear warmup, then linear decay to 0), warmup_cosine "
@@ -45,14 +45,22 @@ class OptimizationConfig(Composition):
         "keep a constant norm",
         low=0.0,
     )
-    sam_radius: float = setting(0.0, "SAM radius (rho); doubles the cost of a step; 0 disables", low=0.0)
+    sam_radius: float = setting(
+        0.0, "radius (rho) of sharpness-aware minimisation (SAM), which doubles the cost of a step; 0 disables", low=0.0
+    )
     ema_decay: float = setting(
         0.0,
-        "decay of the exponential moving average of the weights used for evaluation; 0 disables",
+        "decay of the exponential moving average of the weights, which is evaluated and saved; 0 disables; "
+        "not with --lookahead_steps",
         high=0.99999,
         low=0.0,
     )
-    lookahead_steps: int = setting(0, "steps between two updates of Lookahead's slow weights; 0 disables", low=0)
+    lookahead_steps: int = setting(
+        0,
+        "steps between two updates of Lookahead's slow weights, which are evaluated and saved; 0 disables; "
+        "not with --ema_decay",
+        low=0,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -268,7 +268,7 @@ def _define(one: Setting) -> None:
     if limits["low"] is not None:
         notes.append(range_in_words(limits["low"], limits["high"]))
     if one.where_read:
-        notes.append(f"read with {one.where_read}")
+        notes.append(f"only with {one.where_read}")
     help = f"{one.help} ({'; '.join(notes)})" if notes else one.help
     if typing.get_origin(one.kind) is tuple:
         flags.DEFINE(
