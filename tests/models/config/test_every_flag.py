@@ -11,8 +11,8 @@ import pytest
 from models import classifier, metrics, training
 from models.architectures import efficientnet
 from models.config import TrainConfig, from_preset
-from models.optimizers import build as optimizers
 from models.optimizers import schedules
+from models.optimizers.build import build_optimizer
 from models.runs import warm_start
 from pipeline import prepare
 from pipeline.batches import OpenedData
@@ -46,7 +46,7 @@ def network(data: DataConfig, train: TrainConfig) -> Any:
 
 
 def optimizer(data: DataConfig, train: TrainConfig) -> Any:
-    built = optimizers.build(train, [keras.Variable(np.ones((2, 2), np.float32))])
+    built = build_optimizer(train, [keras.Variable(np.ones((2, 2), np.float32))])
     return type(built).__name__, {**built.get_config(), "name": ""}
 
 
