@@ -4,6 +4,7 @@ In the fastest form that we know of: channels_last, bfloat16 by autocast, the fu
 """
 
 import os
+import types
 from collections.abc import Mapping
 
 import numpy as np
@@ -67,7 +68,10 @@ class Steps:
         batch: Mapping[str, np.ndarray],
         mode: str,
     ) -> None:
-        self._model, self._config = model, config
+        self._model = model
+        # Plain numbers: `torch.compile` would trace the configuration's own code.
+        self._smoothing = {name: config.head(name).label_smoothing for name in model.heads}
+        self._weight = {"fine": 1.0, "coarse": config.get("coarse_loss_weight", 1.0)}
         # NHWC seen as NCHW is what PyTorch calls channels_last.
         self._images = torch.from_numpy(np.array(batch["image"])).to(device()).permute(0, 3, 1, 2)
         self._labels = {
@@ -85,12 +89,10 @@ class Steps:
 
     def _objective(self, images: torch.Tensor) -> torch.Tensor:
         """As `models.metrics.objective`, averaged over the batch."""
-        config, logits = self._config, self._model(images)
-        smoothing = {name: config.head(name).label_smoothing for name in logits}
-        weight = {"fine": 1.0, "coarse": config.get("coarse_loss_weight", 1.0)}
         losses = [
-            weight[name] * functional.cross_entropy(logits[name], self._labels[name], label_smoothing=smoothing[name])
-            for name in logits
+            self._weight[name]
+            * functional.cross_entropy(one, self._labels[name], label_smoothing=self._smoothing[name])
+            for name, one in self._model(images).items()
         ]
         return torch.stack(losses).sum()
 
@@ -105,7 +107,7 @@ class Update:
 
     def __init__(self, parameters: list[torch.nn.Parameter], config: TrainConfig) -> None:
         is_muon = config.optimizer == "muon"
-        self._config = config
+        self._config = types.SimpleNamespace(**config.as_dict())  # fast to read, kernel by kernel
         self._kernels = [value for value in parameters if value.ndim == 4 and is_muon]
         self._velocities = [torch.zeros_like(kernel) for kernel in self._kernels]
         self._decayed = [value for value in parameters if value.ndim > 1]
@@ -137,7 +139,7 @@ class Update:
             kernel.grad = None
 
 
-def _step_kernel(kernel: torch.nn.Parameter, velocity: torch.Tensor, config: TrainConfig) -> None:
+def _step_kernel(kernel: torch.nn.Parameter, velocity: torch.Tensor, config: types.SimpleNamespace) -> None:
     """As `models.optimizers.muon.Muon`, for kernels [filters, channels, height, width]."""
     filters = len(kernel)
     velocity.mul_(config.muon_momentum).add_(kernel.grad)
