@@ -6,13 +6,11 @@ they do not depend on strides. They were learnt at 224 and 384 pixels and from p
 fine-tuning has to bridge.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 from models import layers
 from models.architectures.fields import FeaturesDropped
-from models.architectures.lazy_keras import keras
+from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common import errors
 from pipeline.common.config import setting
 
@@ -43,21 +41,19 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A member of the family, and where its ImageNet weights are to be had."""
+    """A member of the family, and its name in keras.applications."""
 
-    stem_filters: int
-    stem_stride: int
+    application: str
     depthwise_name: str
+    stem_filters: int
     stages: tuple[Stage, ...]
-    application: str  # of keras.applications
-    weights_url: str
-    weights_md5: str
+    stem_stride: int = 1  # 2 on ImageNet
 
 
 B0 = Network(
-    32,
-    1,  # 2 on ImageNet
+    "EfficientNetB0",
     "dwconv",
+    32,
     (
         Stage(3, 1, 1, 16, 1),
         Stage(3, 6, 2, 24, 1),  # 2 on ImageNet
@@ -67,14 +63,11 @@ B0 = Network(
         Stage(5, 6, 4, 192, 2),
         Stage(3, 6, 1, 320, 1),
     ),
-    "EfficientNetB0",
-    "https://storage.googleapis.com/keras-applications/efficientnetb0_notop.h5",
-    "50bc09e76180e00e4465e1a485ddc09d",
 )
 V2_S = Network(
-    24,
-    1,  # 2 on ImageNet
+    "EfficientNetV2S",
     "dwconv2",
+    24,
     (
         Stage(3, 1, 2, 24, 1, is_fused=True),
         Stage(3, 4, 4, 48, 1, is_fused=True),  # 2 on ImageNet
@@ -83,23 +76,20 @@ V2_S = Network(
         Stage(3, 6, 9, 160, 1),
         Stage(3, 6, 15, 256, 2),
     ),
-    "EfficientNetV2S",
-    "https://storage.googleapis.com/tensorflow/keras-applications/efficientnet_v2/efficientnetv2-s_notop.h5",
-    "af0682fb74e8c54910f2d4393339c070",
 )
 
 
-def efficientnet_b0(images: keras.KerasTensor, config: EfficientNet, heads: tuple[str, ...]) -> keras.KerasTensor:
+def efficientnet_b0(images: Tensor, config: EfficientNet, heads: tuple[str, ...]) -> Tensor:
     """Scaled images [B, H, W, 3] -> features [B, 1280]."""
     return _features(images, B0, config)
 
 
-def efficientnet_v2_s(images: keras.KerasTensor, config: EfficientNet, heads: tuple[str, ...]) -> keras.KerasTensor:
+def efficientnet_v2_s(images: Tensor, config: EfficientNet, heads: tuple[str, ...]) -> Tensor:
     """Scaled images [B, H, W, 3] -> features [B, 1280]."""
     return _features(images, V2_S, config)
 
 
-def trunk(images: keras.KerasTensor, network: Network) -> keras.KerasTensor:
+def trunk(images: Tensor, network: Network) -> Tensor:
     """Scaled images [B, H, W, 3] -> maps [B, H / 8, W / 8, 1280]."""
     stem = layers.Convolution(network.stem_filters, 3, _spread(), strides=network.stem_stride, name="stem_conv")
     x = _activated(stem(images), "stem_")
@@ -117,31 +107,30 @@ def trunk(images: keras.KerasTensor, network: Network) -> keras.KerasTensor:
     return _activated(layers.Convolution(TOP_FILTERS, 1, _spread(), name="top_conv")(x), "top_")
 
 
-def load_imagenet(model: keras.Model, network: Network) -> None:
+def load_imagenet(model: "keras.Model", network: Network) -> None:
     """Give the layers of `trunk` in `model` the weights that keras.applications has for ImageNet, downloaded once.
 
     Raises:
       errors.FailedError: the file is not there and its host does not deliver it.
     """
     try:
-        path = keras.utils.get_file(origin=network.weights_url, cache_subdir="models", file_hash=network.weights_md5)
+        application = getattr(keras.applications, network.application)(include_top=False, input_shape=(224, 224, 3))
     except Exception as error:  # Keras raises no narrower one
         raise errors.FailedError(
             f"pretrained=True: the ImageNet weights cannot be had ({error}); connect this machine, put the file into "
             "~/.keras/models, or leave --pretrained out"
         ) from error
-    application = getattr(keras.applications, network.application)
-    copy_weights(application(include_top=False, weights=path, input_shape=(224, 224, 3)), model)
+    copy_weights(application, model)
 
 
-def copy_weights(application: keras.Model, model: keras.Model) -> None:
+def copy_weights(application: "keras.Model", model: "keras.Model") -> None:
     """Give the layers of `model` the weights of those that have the same name in one of keras.applications."""
     for layer in model.layers:
         if layer.weights:
             layer.set_weights(application.get_layer(layer.name).get_weights())
 
 
-def _features(images: keras.KerasTensor, network: Network, config: EfficientNet) -> keras.KerasTensor:
+def _features(images: Tensor, network: Network, config: EfficientNet) -> Tensor:
     maps = trunk(images, network)
     if config.pretrained:
         load_imagenet(keras.Model(images, maps), network)
@@ -149,26 +138,19 @@ def _features(images: keras.KerasTensor, network: Network, config: EfficientNet)
     return keras.layers.Dropout(config.head_dropout)(features) if config.head_dropout else features
 
 
-def _inverted(x: keras.KerasTensor, stage: Stage, stride: int, network: Network, name: str) -> keras.KerasTensor:
+def _inverted(x: Tensor, stage: Stage, stride: int, network: Network, name: str) -> Tensor:
     """Expansion, depthwise convolution, squeeze and excitation, projection."""
     channels = x.shape[-1]
     if stage.expansion > 1:
         expand = layers.Convolution(channels * stage.expansion, 1, _spread(), name=f"{name}expand_conv")
         x = _activated(expand(x), f"{name}expand_")
-    depthwise = keras.layers.DepthwiseConv2D(
-        stage.kernel_size,
-        stride,
-        padding="same",
-        use_bias=False,
-        depthwise_initializer=_spread(),
-        name=name + network.depthwise_name,
-    )
-    x = _activated(depthwise(x), name)
-    x = _excited(x, max(1, channels // SQUEEZE), name)
+    unshared = {"use_bias": False, "depthwise_initializer": _spread(), "name": name + network.depthwise_name}
+    x = keras.layers.DepthwiseConv2D(stage.kernel_size, stride, padding="same", **unshared)(x)
+    x = _excited(_activated(x, name), max(1, channels // SQUEEZE), name)
     return _projected(x, stage.filters, 1, 1, name)
 
 
-def _fused(x: keras.KerasTensor, stage: Stage, stride: int, network: Network, name: str) -> keras.KerasTensor:
+def _fused(x: Tensor, stage: Stage, stride: int, network: Network, name: str) -> Tensor:
     """One full convolution that expands and a projection; without expansion the projection is the full one."""
     if stage.expansion == 1:
         x = _projected(x, stage.filters, stage.kernel_size, stride, name)
@@ -178,26 +160,25 @@ def _fused(x: keras.KerasTensor, stage: Stage, stride: int, network: Network, na
     return _projected(_activated(expand(x), f"{name}expand_"), stage.filters, 1, 1, name)
 
 
-def _excited(x: keras.KerasTensor, squeezed: int, name: str) -> keras.KerasTensor:
+def _excited(x: Tensor, squeezed: int, name: str) -> Tensor:
     """Each channel times a gate that the means of all channels set (Hu et al. 2017)."""
-    squeeze = keras.layers.Conv2D(squeezed, 1, kernel_initializer=_spread(), name=f"{name}se_reduce", activation="silu")
-    expand = keras.layers.Conv2D(
-        x.shape[-1], 1, kernel_initializer=_spread(), name=f"{name}se_expand", activation="sigmoid"
-    )
+    squeeze = keras.layers.Conv2D(squeezed, 1, activation="silu", kernel_initializer=_spread(), name=f"{name}se_reduce")
+    gate = {"activation": "sigmoid", "kernel_initializer": _spread(), "name": f"{name}se_expand"}
+    expand = keras.layers.Conv2D(x.shape[-1], 1, **gate)
     means = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}se_squeeze")(x)
     return keras.layers.Multiply(name=f"{name}se_excite")([x, expand(squeeze(means))])
 
 
-def _projected(x: keras.KerasTensor, filters: int, kernel_size: int, stride: int, name: str) -> keras.KerasTensor:
+def _projected(x: Tensor, filters: int, kernel_size: int, stride: int, name: str) -> Tensor:
     x = layers.Convolution(filters, kernel_size, _spread(), strides=stride, name=f"{name}project_conv")(x)
     return layers.FusedBatchNormalization(momentum=NORM_MOMENTUM, name=f"{name}project_bn")(x)
 
 
-def _activated(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def _activated(x: Tensor, name: str) -> Tensor:
     normalised = layers.FusedBatchNormalization(momentum=NORM_MOMENTUM, name=f"{name}bn")(x)
     return keras.layers.Activation("silu", name=f"{name}activation")(normalised)
 
 
-def _spread() -> keras.initializers.Initializer:
+def _spread() -> "keras.initializers.Initializer":
     """A new one a layer: an initialiser of Keras gives every layer the same numbers again."""
     return keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")

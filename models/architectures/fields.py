@@ -5,11 +5,9 @@ import dataclasses
 from pipeline.common.config import Config, setting
 
 ACTIVATIONS = ("relu", "silu", "gelu", "elu", "leaky_relu", "selu", "tanh")
-# Of every network, and of the layers of speedrun besides.
-JIT_COMPILE = setting(
+JIT_COMPILE = setting(  # of every network, and of the layers of speedrun besides
     "auto",
-    "compile the training step with XLA; auto does so on GPUs. Unless off, augmentation and "
-    "speedrun's silu and gelu are compiled too",
+    "compile the training step with XLA; auto: on GPUs. Unless off, augmentation and speedrun's silu and gelu are too",
     choices=("auto", "on", "off"),
 )
 
@@ -27,8 +25,7 @@ class Dropped(Config):
 
     dropout: float = setting(
         0.0,
-        "dropout rate between convolutions: within a block of wide_resnet, after a block of "
-        "original_cnn, between the blocks of original_net",
+        "dropout rate: within blocks of wide_resnet, after those of original_cnn, between those of original_net",
         low=0.0,
         high=0.9,
     )

@@ -1,16 +1,14 @@
 """Networks whose last block can be each head's own, and learn on where the rest is frozen."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import TypeAlias
 
-from models.architectures.lazy_keras import keras
+from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common.config import Config, setting
 
 BEFORE_LAST_BLOCK = "before_last_block"
-Features: TypeAlias = "keras.KerasTensor | dict[str, keras.KerasTensor]"  # [B, F], of all heads or of each head
+Features: TypeAlias = "Tensor | dict[str, Tensor]"  # [B, F], of all heads or of each head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,25 +17,16 @@ class LastBlock(Config):
 
     separate_blocks: bool = setting(
         False,
-        "build the network's last block, which holds most of its weights, once for each head instead of once for both",
+        "build the last block, which holds most weights, once for each head, not once for both",
         needs="heads=both",
     )
     unfreeze_last_block: bool = setting(False, "train the last block of the frozen trunk", needs="freeze_trunk")
 
 
-def last_block(
-    maps: keras.KerasTensor,
-    make: Callable[[keras.KerasTensor], keras.KerasTensor],
-    config: LastBlock,
-    heads: tuple[str, ...],
-) -> Features:
-    """What a network's last block makes: features of all heads, or of each head.
+def last_block(maps: Tensor, make: Callable[[Tensor], Tensor], config: LastBlock, heads: tuple[str, ...]) -> Features:
+    """What a network's last block makes of `maps`, where a layer of the name BEFORE_LAST_BLOCK marks its input.
 
-    Args:
-      maps: the block's input; a layer of the name BEFORE_LAST_BLOCK marks the place.
-      make: builds the block, with layers of its own at each call.
-      config: whether each head has a block of its own.
-      heads: the names of the model's heads.
+    `make` builds the block, with layers of its own at each call: one of all heads, or one of each.
     """
     maps = keras.layers.Identity(name=BEFORE_LAST_BLOCK)(maps)
     return {name: make(maps) for name in heads} if config.separate_blocks else make(maps)

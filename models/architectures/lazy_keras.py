@@ -1,6 +1,6 @@
 """Keras, imported at its first use: the configuration classes beside the networks, and so `--help`, do not need it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from pipeline.common.lazy import LazyModule
 
@@ -9,4 +9,6 @@ if TYPE_CHECKING:
 else:
     keras = LazyModule("keras")
 
-__all__ = ["keras"]
+Tensor: TypeAlias = "keras.KerasTensor"
+
+__all__ = ["Tensor", "keras"]

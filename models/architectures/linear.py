@@ -1,11 +1,9 @@
 """Softmax regression: the heads see the pixels and nothing else."""
 
-from __future__ import annotations
-
-from models.architectures.lazy_keras import keras
+from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common.config import Config
 
 
-def linear(images: keras.KerasTensor, config: Config, heads: tuple[str, ...]) -> keras.KerasTensor:
+def linear(images: Tensor, config: Config, heads: tuple[str, ...]) -> Tensor:
     """Scaled images [B, 32, 32, 3] -> the same 3,072 numbers [B, 3072]."""
     return keras.layers.Flatten()(images)

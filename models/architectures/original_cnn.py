@@ -3,16 +3,16 @@
 The original study names the layers and no sizes. Chosen here, as one would for a student's GPU in 2022: 3 x 3
 convolutions of 32, 64 and 128 filters, 2 x 2 pooling, 128 units in the first dense layer (as in the original study's
 baseline); the second is the head. With one fine head 368,420 parameters and 10.6 million multiply-adds an image.
-`blocks`, `block_convolutions` and `first_filters` make it deeper or wider; filters double from block to block.
+`blocks`, `block_convolutions` and `first_filters` make it deeper or wider.
 """
 
-from __future__ import annotations
-
 import dataclasses
+import itertools
+from typing import Any
 
 from models import layers
 from models.architectures.fields import Activated, Dropped
-from models.architectures.lazy_keras import keras
+from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common import errors
 from pipeline.common.config import setting
 from pipeline.resolution import FULL_SIZE
@@ -36,17 +36,13 @@ class OriginalCnn(Activated, Dropped):
     block_convolutions: int = setting(1, "convolutions per block", low=1)
     first_filters: int = setting(32, "filters of the first block; each later block has twice as many", low=1)
     pooling: str = setting(
-        "max",
-        "pooling at the end of a block; mixed is max in the first half of the blocks (rounded up), then average",
-        choices=POOLINGS,
+        "max", "pooling that ends a block; mixed: max in the first half (rounded up), then average", choices=POOLINGS
     )
     padding: str = setting("same", "padding of the convolutions", choices=PADDINGS)
     batch_norm: bool = setting(False, "batch normalisation after each convolution")
     l2: float = setting(0.0, "L2 regularisation of the trunk's kernels", low=0.0)
     initializer: str = setting(
-        "glorot_uniform",
-        "kernel initialiser of the convolutions and of the dense layer before the heads",
-        choices=INITIALIZERS,
+        "glorot_uniform", "kernel initialiser of the convolutions and of the trunk's dense layer", choices=INITIALIZERS
     )
 
     def __post_init__(self) -> None:
@@ -54,56 +50,36 @@ class OriginalCnn(Activated, Dropped):
         _check_vanishing_maps(self)
 
 
-def original_cnn(images: keras.KerasTensor, config: OriginalCnn, heads: tuple[str, ...]) -> keras.KerasTensor:
+def original_cnn(images: Tensor, config: OriginalCnn, heads: tuple[str, ...]) -> Tensor:
     """Scaled images [B, 32, 32, 3] -> features [B, 128]."""
     x = images
     for block in range(config.blocks):
         filters = config.first_filters * 2**block
         for _ in range(config.block_convolutions - 1):
-            x = _activation(config)(_convolved(x, filters, config))
+            x = keras.layers.Activation(config.activation)(_convolved(x, filters, config))
         x = _convolved(x, filters, config)
-        pooling = _pooling(block, config)
-        if isinstance(pooling, keras.layers.MaxPooling2D) and config.activation in RISING:
-            x = _activation(config)(
-                pooling(x)
-            )  # the original study's answers up to rounding, for a quarter of the work
+        is_first_half = block < (config.blocks + 1) // 2
+        if config.pooling == "average" or (config.pooling == "mixed" and not is_first_half):
+            x = keras.layers.AveragePooling2D(POOL)(keras.layers.Activation(config.activation)(x))
+        elif config.activation in RISING:  # the original study's answers up to rounding, for a quarter of the work
+            x = keras.layers.Activation(config.activation)(keras.layers.MaxPooling2D(POOL)(x))
         else:
-            x = pooling(_activation(config)(x))
+            x = keras.layers.MaxPooling2D(POOL)(keras.layers.Activation(config.activation)(x))
         if config.dropout:
             x = keras.layers.Dropout(config.dropout)(x)
-    dense = keras.layers.Dense(
-        DENSE_UNITS, config.activation, kernel_initializer=config.initializer, kernel_regularizer=_penalty(config)
-    )
-    return dense(keras.layers.Flatten()(x))
+    x = keras.layers.Flatten()(x)
+    return keras.layers.Dense(DENSE_UNITS, config.activation, **_kernels(config))(x)
 
 
-def _convolved(x: keras.KerasTensor, filters: int, config: OriginalCnn) -> keras.KerasTensor:
-    convolution = keras.layers.Conv2D(
-        filters,
-        KERNEL,
-        padding=config.padding,
-        use_bias=not config.batch_norm,  # normalisation has its own
-        kernel_initializer=config.initializer,
-        kernel_regularizer=_penalty(config),
-    )
-    x = convolution(x)
+def _convolved(x: Tensor, filters: int, config: OriginalCnn) -> Tensor:
+    has_bias = not config.batch_norm  # normalisation has its own
+    x = keras.layers.Conv2D(filters, KERNEL, padding=config.padding, use_bias=has_bias, **_kernels(config))(x)
     return layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(x) if config.batch_norm else x
 
 
-def _activation(config: OriginalCnn) -> keras.layers.Layer:
-    return keras.layers.Activation(config.activation)
-
-
-def _pooling(block: int, config: OriginalCnn) -> keras.layers.Layer:
-    """Of the block with this number; `mixed` takes maxima in the first half of the blocks, averages in the second."""
-    is_first_half = block < (config.blocks + 1) // 2
-    if config.pooling == "max" or (config.pooling == "mixed" and is_first_half):
-        return keras.layers.MaxPooling2D(POOL)
-    return keras.layers.AveragePooling2D(POOL)
-
-
-def _penalty(config: OriginalCnn) -> keras.regularizers.Regularizer | None:
-    return keras.regularizers.L2(config.l2) if config.l2 else None
+def _kernels(config: OriginalCnn) -> dict[str, Any]:
+    penalty = keras.regularizers.L2(config.l2) if config.l2 else None
+    return {"kernel_initializer": config.initializer, "kernel_regularizer": penalty}
 
 
 def _check_vanishing_maps(config: OriginalCnn) -> None:
@@ -111,12 +87,8 @@ def _check_vanishing_maps(config: OriginalCnn) -> None:
     problem = _vanishing_layer(config.blocks, config.block_convolutions, config.padding)
     if not problem:
         return
-
-    fitting = [
-        blocks
-        for blocks in range(1, min(config.blocks, FULL_SIZE))
-        if not _vanishing_layer(blocks, config.block_convolutions, config.padding)
-    ]
+    fewer = range(1, min(config.blocks, FULL_SIZE))
+    fitting = [blocks for blocks in fewer if not _vanishing_layer(blocks, config.block_convolutions, config.padding)]
     ways_out = [f"blocks={max(fitting)}" if fitting else "fewer block_convolutions"]
     if not _vanishing_layer(config.blocks, config.block_convolutions, "same"):
         ways_out.insert(0, "padding=same")
@@ -130,16 +102,10 @@ def _vanishing_layer(blocks: int, block_convolutions: int, padding: str) -> str:
     """What the first layer lacks whose input is smaller than its window; nothing where each has enough."""
     size = FULL_SIZE
     for block in range(1, blocks + 1):
-        for convolution in range(1, block_convolutions + 1):
-            if padding == "valid":
-                if size < KERNEL:
-                    return _lacking(f"block {block}'s convolution {convolution}", size, KERNEL)
-                size -= KERNEL - 1
-        if size < POOL:
-            return _lacking(f"block {block}'s pooling", size, POOL)
-        size //= POOL
+        convolutions = (f"convolution {number}" for number in range(1, block_convolutions + 1))
+        for layer in itertools.chain(convolutions if padding == "valid" else (), ["pooling"]):
+            window = POOL if layer == "pooling" else KERNEL
+            if size < window:
+                return f"block {block}'s {layer} would get {size} x {size} pixels and needs {window} x {window}"
+            size = size // POOL if layer == "pooling" else size - KERNEL + 1
     return ""
-
-
-def _lacking(layer: str, size: int, window: int) -> str:
-    return f"{layer} would get {size} x {size} pixels and needs {window} x {window}"

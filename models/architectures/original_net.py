@@ -20,13 +20,11 @@ Trainable parameters and multiply-adds with the fine head, in millions: 4.79 and
 with 6, 1.65 and 58 with 4.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 from models import layers
 from models.architectures.fields import Activated, Dropped, FeaturesDropped
-from models.architectures.lazy_keras import keras
+from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common.config import setting
 
 BLOCK_FILTERS = (64, 128, 256, 512)
@@ -39,13 +37,13 @@ class OriginalNet(Activated, Dropped, FeaturesDropped):
 
     convolutions: int = setting(
         8,
-        "number of convolutions; the original study's Model 1 has 8, its final fine model 6, its final coarse model 4",
+        "number of convolutions; the original study's Model 1 has 8, its final fine one 6, coarse one 4",
         low=4,
         high=8,
     )
 
 
-def original_net(images: keras.KerasTensor, config: OriginalNet, heads: tuple[str, ...]) -> keras.KerasTensor:
+def original_net(images: Tensor, config: OriginalNet, heads: tuple[str, ...]) -> Tensor:
     """Scaled images [B, H, W, 3] -> features [B, 1024]: each of the last maps' maximum and mean."""
     x = images
     first_with_two = 2 * len(BLOCK_FILTERS) - config.convolutions
@@ -55,10 +53,9 @@ def original_net(images: keras.KerasTensor, config: OriginalNet, heads: tuple[st
         x = _activated(keras.layers.MaxPooling2D()(layers.Convolution(filters, 3)(x)), config)
         if block >= first_with_two:
             x = _activated(layers.Convolution(filters, 3)(x), config)
-    pooled = [keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)]
-    x = keras.layers.Concatenate()(pooled)
+    x = keras.layers.Concatenate()([keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)])
     return keras.layers.Dropout(config.head_dropout)(x) if config.head_dropout else x
 
 
-def _activated(x: keras.KerasTensor, config: OriginalNet) -> keras.KerasTensor:
+def _activated(x: Tensor, config: OriginalNet) -> Tensor:
     return keras.layers.Activation(config.activation)(layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(x))

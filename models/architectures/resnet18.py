@@ -3,10 +3,8 @@
 He, Zhang, Ren & Sun 2015 (arXiv 1512.03385); the form for small images as in weiaicunzai/pytorch-cifar100.
 """
 
-from __future__ import annotations
-
 from models import layers
-from models.architectures.lazy_keras import keras
+from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common.config import Config
 
 GROUP_FILTERS = (64, 128, 256, 512)
@@ -14,7 +12,7 @@ BLOCKS_A_GROUP = 2
 NORM_MOMENTUM = 0.9
 
 
-def resnet18(images: keras.KerasTensor, config: Config, heads: tuple[str, ...]) -> keras.KerasTensor:
+def resnet18(images: Tensor, config: Config, heads: tuple[str, ...]) -> Tensor:
     """Scaled images [B, H, W, 3] -> features [B, 512]."""
     x = keras.layers.ReLU()(_normalised(layers.Convolution(GROUP_FILTERS[0], 3)(images)))
     for group, filters in enumerate(GROUP_FILTERS):
@@ -23,7 +21,7 @@ def resnet18(images: keras.KerasTensor, config: Config, heads: tuple[str, ...]) 
     return keras.layers.GlobalAveragePooling2D()(x)
 
 
-def _block(x: keras.KerasTensor, filters: int, stride: int) -> keras.KerasTensor:
+def _block(x: Tensor, filters: int, stride: int) -> Tensor:
     """Two convolutions beside a way past them, which is projected where shapes differ."""
     inner = keras.layers.ReLU()(_normalised(layers.Convolution(filters, 3, strides=stride)(x)))
     inner = _normalised(layers.Convolution(filters, 3)(inner))
@@ -32,5 +30,5 @@ def _block(x: keras.KerasTensor, filters: int, stride: int) -> keras.KerasTensor
     return keras.layers.ReLU()(keras.layers.Add()([x, inner]))
 
 
-def _normalised(x: keras.KerasTensor) -> keras.KerasTensor:
+def _normalised(x: Tensor) -> Tensor:
     return layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(x)

@@ -5,35 +5,27 @@ residual convolution each (after ResNet-9: Page, "How to train your ResNet", 201
 and activation, so both work on a quarter of the pixels. No bias: normalisation has its own.
 """
 
-from __future__ import annotations
-
 from models import layers
 from models.architectures.last_block import Features, LastBlock, last_block
-from models.architectures.lazy_keras import keras
+from models.architectures.lazy_keras import Tensor, keras
 
 STEM_FILTERS = 32  # with 24, no multiple of 16, batch normalisation was seen to take several times as long on CPUs
 GROUP_FILTERS = (32, 96, 256)
 
 
-def resnet9(images: keras.KerasTensor, config: LastBlock, heads: tuple[str, ...]) -> Features:
+def resnet9(images: Tensor, config: LastBlock, heads: tuple[str, ...]) -> Features:
     """Scaled images [B, 32, 32, 3] -> features [B, 256]."""
-    x = _activated(_convolved(images, STEM_FILTERS))
+    x = _activated(layers.Convolution(STEM_FILTERS, 3)(images))
     *shared, last = GROUP_FILTERS
     for number, filters in enumerate(shared):
-        x = _grouped(x, filters, is_residual=number > 0)
-    return last_block(
-        x, lambda maps: keras.layers.GlobalMaxPooling2D()(_grouped(maps, last, is_residual=True)), config, heads
-    )
+        x = _grouped(x, filters, number > 0)
+    return last_block(x, lambda maps: keras.layers.GlobalMaxPooling2D()(_grouped(maps, last, True)), config, heads)
 
 
-def _grouped(x: keras.KerasTensor, filters: int, is_residual: bool) -> keras.KerasTensor:
-    x = _activated(keras.layers.MaxPooling2D()(_convolved(x, filters)))
-    return keras.layers.Add()([x, _activated(_convolved(x, filters))]) if is_residual else x
+def _grouped(x: Tensor, filters: int, is_residual: bool) -> Tensor:
+    x = _activated(keras.layers.MaxPooling2D()(layers.Convolution(filters, 3)(x)))
+    return keras.layers.Add()([x, _activated(layers.Convolution(filters, 3)(x))]) if is_residual else x
 
 
-def _convolved(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
-    return layers.Convolution(filters, 3)(x)
-
-
-def _activated(x: keras.KerasTensor) -> keras.KerasTensor:
+def _activated(x: Tensor) -> Tensor:
     return keras.layers.ReLU()(layers.FusedBatchNormalization()(x))

@@ -5,14 +5,12 @@ convolution, pooling, normalisation and activation, then a residual pair of conv
 sits before normalisation, so that everything behind it works on a quarter of the pixels.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 from models import layers
 from models.architectures.fields import JIT_COMPILE, Activated
 from models.architectures.last_block import Features, LastBlock, last_block
-from models.architectures.lazy_keras import keras
+from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common.config import setting
 
 # Of each group: the kernel sizes of its first convolution and of its residual pair.
@@ -36,19 +34,16 @@ class Speedrun(LastBlock, Activated):
     jit_compile: str = JIT_COMPILE
 
 
-def speedrun(images: keras.KerasTensor, config: Speedrun, heads: tuple[str, ...]) -> Features:
+def speedrun(images: Tensor, config: Speedrun, heads: tuple[str, ...]) -> Features:
     """Scaled images [B, H, W, 3] -> features [B, the last group's filters]: each one's maximum and mean, added."""
-    x = layers.whitening.layer()(images) if config.whitening else _trained_stem(config)(images)
-    x = _activation(config)(x)
+    x = _activation(config)(_stem(config)(images))
     *shared, last = zip(config.widths, config.bottlenecks, KERNELS, strict=True)
     for group in shared:
         x = _grouped(x, *group, config)
     return last_block(x, lambda maps: _pooled(_grouped(maps, *last, config)), config, heads)
 
 
-def _grouped(
-    x: keras.KerasTensor, filters: int, bottleneck: int, kernels: tuple[int, int, int], config: Speedrun
-) -> keras.KerasTensor:
+def _grouped(x: Tensor, filters: int, bottleneck: int, kernels: tuple[int, int, int], config: Speedrun) -> Tensor:
     x = keras.layers.MaxPooling2D()(_convolved(x, filters, kernels[0], config, even_outputs=True))
     x = _activated(x, config)
     pair = _activated(_convolved(x, bottleneck, kernels[1], config), config)
@@ -56,31 +51,31 @@ def _grouped(
     return keras.layers.Add()([x, pair])
 
 
-def _pooled(x: keras.KerasTensor) -> keras.KerasTensor:
+def _pooled(x: Tensor) -> Tensor:
     return keras.layers.Add()([keras.layers.GlobalMaxPooling2D()(x), keras.layers.GlobalAveragePooling2D()(x)])
 
 
-def _trained_stem(config: Speedrun) -> keras.layers.Layer:
-    """As large as the whitening one, so that everything behind it costs the same."""
-    return keras.layers.Conv2D(
-        layers.whitening.NUM_FILTERS, layers.whitening.PATCH, use_bias=False, kernel_initializer=_initializer(config)
-    )
+def _stem(config: Speedrun) -> "keras.layers.Layer":
+    """Computed or trained, and as large either way, so that everything behind it costs the same."""
+    whitening = layers.whitening
+    if config.whitening:
+        return whitening.layer()
+    initializer = _initializer(config)
+    return keras.layers.Conv2D(whitening.NUM_FILTERS, whitening.PATCH, use_bias=False, kernel_initializer=initializer)
 
 
-def _initializer(config: Speedrun) -> keras.initializers.Initializer:
+def _initializer(config: Speedrun) -> "keras.initializers.Initializer":
     return layers.DiracInitializer() if config.dirac else keras.initializers.HeNormal()
 
 
-def _convolved(
-    x: keras.KerasTensor, filters: int, kernel_size: int, config: Speedrun, even_outputs: bool = False
-) -> keras.KerasTensor:
+def _convolved(x: Tensor, filters: int, kernel_size: int, config: Speedrun, even_outputs: bool = False) -> Tensor:
     return layers.Convolution(filters, kernel_size, _initializer(config), even_outputs)(x)
 
 
-def _activated(x: keras.KerasTensor, config: Speedrun) -> keras.KerasTensor:
-    normalised = layers.FusedBatchNormalization(momentum=config.norm_momentum, scale=config.norm_scale)(x)
-    return _activation(config)(normalised)
+def _activated(x: Tensor, config: Speedrun) -> Tensor:
+    x = layers.FusedBatchNormalization(momentum=config.norm_momentum, scale=config.norm_scale)(x)
+    return _activation(config)(x)
 
 
-def _activation(config: Speedrun) -> keras.layers.Layer:
+def _activation(config: Speedrun) -> "keras.layers.Layer":
     return layers.Activation(config.activation, compiled=config.jit_compile != "off")

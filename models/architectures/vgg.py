@@ -5,10 +5,8 @@ leave one pixel of 512 channels, then 4096, 4096 and the head. Convolutions have
 own; with those (2,752 of VGG-11, 4,224 of VGG-16) the parameters would be that repository's, 28,518,244 and 34,015,396.
 """
 
-from __future__ import annotations
-
 from models import layers
-from models.architectures.lazy_keras import keras
+from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common.config import Config
 
 GROUP_FILTERS = (64, 128, 256, 512, 512)
@@ -17,22 +15,21 @@ DENSE_DROPOUT = 0.5
 NORM_MOMENTUM = 0.9
 
 
-def vgg11(images: keras.KerasTensor, config: Config, heads: tuple[str, ...]) -> keras.KerasTensor:
+def vgg11(images: Tensor, config: Config, heads: tuple[str, ...]) -> Tensor:
     """Scaled images [B, 32, 32, 3] -> features [B, 4096]."""
-    return _vgg(images, convolutions_of_groups=(1, 1, 2, 2, 2))
+    return _vgg(images, (1, 1, 2, 2, 2))
 
 
-def vgg16(images: keras.KerasTensor, config: Config, heads: tuple[str, ...]) -> keras.KerasTensor:
+def vgg16(images: Tensor, config: Config, heads: tuple[str, ...]) -> Tensor:
     """Scaled images [B, 32, 32, 3] -> features [B, 4096]."""
-    return _vgg(images, convolutions_of_groups=(2, 2, 3, 3, 3))
+    return _vgg(images, (2, 2, 3, 3, 3))
 
 
-def _vgg(x: keras.KerasTensor, convolutions_of_groups: tuple[int, ...]) -> keras.KerasTensor:
+def _vgg(x: Tensor, convolutions_of_groups: tuple[int, ...]) -> Tensor:
     for filters, num_convolutions in zip(GROUP_FILTERS, convolutions_of_groups, strict=True):
         for _ in range(num_convolutions):
-            x = keras.layers.ReLU()(
-                layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(layers.Convolution(filters, 3)(x))
-            )
+            x = layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(layers.Convolution(filters, 3)(x))
+            x = keras.layers.ReLU()(x)
         x = keras.layers.MaxPooling2D()(x)
     x = keras.layers.Flatten()(x)
     for _ in range(2):

@@ -4,13 +4,11 @@ Zagoruyko & Komodakis 2016 (arXiv 1605.07146): 16, 32 and 64 filters times the f
 convolutions of a block.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 from models import layers
 from models.architectures.fields import Dropped
-from models.architectures.lazy_keras import keras
+from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common import errors
 from pipeline.common.config import setting
 
@@ -31,7 +29,7 @@ class WideResNet(Dropped):
             raise errors.BadArgumentError(f"depth={self.depth}: expected 6 n + 4, such as 16, 22 or 28")
 
 
-def wide_resnet(images: keras.KerasTensor, config: WideResNet, heads: tuple[str, ...]) -> keras.KerasTensor:
+def wide_resnet(images: Tensor, config: WideResNet, heads: tuple[str, ...]) -> Tensor:
     """Scaled images [B, H, W, 3] -> features [B, 64 x `widen_factor`]."""
     x = layers.Convolution(GROUP_FILTERS[0], 3)(images)
     for group, filters in enumerate(GROUP_FILTERS):
@@ -41,7 +39,7 @@ def wide_resnet(images: keras.KerasTensor, config: WideResNet, heads: tuple[str,
     return keras.layers.GlobalAveragePooling2D()(_activated(x))
 
 
-def _block(x: keras.KerasTensor, filters: int, stride: int, dropout: float) -> keras.KerasTensor:
+def _block(x: Tensor, filters: int, stride: int, dropout: float) -> Tensor:
     """Two convolutions beside a way past them; where shapes differ that way is projected, activated first."""
     activated = _activated(x)
     inner = _activated(layers.Convolution(filters, 3, strides=stride)(activated))
@@ -53,5 +51,5 @@ def _block(x: keras.KerasTensor, filters: int, stride: int, dropout: float) -> k
     return keras.layers.Add()([x, inner])
 
 
-def _activated(x: keras.KerasTensor) -> keras.KerasTensor:
+def _activated(x: Tensor) -> Tensor:
     return keras.layers.ReLU()(layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(x))

@@ -467,9 +467,9 @@ def test_efficientnets_with_imagenets_strides_are_those_of_keras_applications(na
     np.testing.assert_allclose(model(pixels), expected, atol=1e-3 * np.abs(expected).max())
 
 
-def test_imagenets_weights_from_a_dead_host_are_one_clear_line(monkeypatch):
-    dead = dataclasses.replace(efficientnet.B0, weights_url="http://127.0.0.1:9/nothing_of_that_name.h5")
-    monkeypatch.setattr(efficientnet, "B0", dead)
+def test_imagenets_weights_from_a_dead_host_are_one_clear_line(monkeypatch, tmp_path):
+    monkeypatch.setattr("keras.src.backend.config._KERAS_DIR", str(tmp_path))  # which holds no file yet
+    monkeypatch.setattr("keras.src.applications.efficientnet.BASE_WEIGHTS_PATH", "http://127.0.0.1:9/")
     with pytest.raises(
         errors.FailedError, match=r"pretrained=True: .*127\.0\.0\.1:9.*leave --pretrained out"
     ) as caught:
