@@ -17,11 +17,9 @@ from tests.import_graph import LAYERS
 ARCHITECTURE = '''
 """A network for a test."""
 
-from __future__ import annotations
-
 import dataclasses
 
-from models.architectures.lazy_keras import keras
+from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common.config import Config, setting
 
 
@@ -32,7 +30,7 @@ class Toy(Config):
     toy_units: int = setting(3, "units of the dense layer", low=1)
 
 
-def toy(images: keras.KerasTensor, config: Toy, heads: tuple[str, ...]) -> keras.KerasTensor:
+def toy(images: Tensor, config: Toy, heads: tuple[str, ...]) -> Tensor:
     """Scaled images [B, H, W, 3] -> features [B, `toy_units`]."""
     return keras.layers.Dense(config.toy_units)(keras.layers.GlobalAveragePooling2D()(images))
 '''
@@ -74,7 +72,7 @@ def space(hp):
 ENTRIES = {
     "models/architectures/__init__.py": ("BUILDERS:", '"toy": Architecture("toy.toy", "toy.Toy"),'),
     "pipeline/augment/sets.py": ("SETS:", '"toy": lambda: (augment.HorizontalFlip(), augment.Negative()),'),
-    "models/optimizers/families.py": ("OPTIMIZERS:", '"toy": _keras("Lion"),'),
+    "models/optimizers/config.py": ("OPTIMIZERS:", '"toy": _keras("Lion"),'),
     "models/config/presets.py": (
         "PRESETS:",
         '"toy": {"architecture": "toy", "augmentation": "toy", "optimizer": "toy", "max_steps": 2, "batch_size": 50, '

@@ -2,15 +2,10 @@
 
 import keras
 
-from models.optimizers.config import OptimizationConfig
-from models.optimizers.families import OPTIMIZERS
-
-NO_WEIGHT_DECAY = ("bias", "gamma", "beta")
+from models.optimizers.config import OPTIMIZERS, OptimizationConfig
 
 
-def build_optimizer(
-    config: OptimizationConfig, trainable_variables: list[keras.Variable]
-) -> keras.optimizers.Optimizer:
+def build_optimizer(config: OptimizationConfig, trained: list[keras.Variable]) -> keras.optimizers.Optimizer:
     """The optimizer of a configuration, its slots made, so that a checkpoint can fill them.
 
     Under mixed_float16 it is wrapped for dynamic loss scaling (Micikevicius et al. 2018): from 2^15, halved when a
@@ -19,8 +14,8 @@ def build_optimizer(
     family = OPTIMIZERS[config.optimizer]
     optimizer = family.make(config.part(family.config), config.learning_rate, config.weight_decay or None)
     if config.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=list(NO_WEIGHT_DECAY))
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     if config.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(trainable_variables)
+    optimizer.build(trained)
     return optimizer

@@ -1,10 +1,72 @@
-"""Optimizer: the update rule, its learning rate, and the averages of weights."""
+"""Optimizer: the update rule, its learning rate, and the averages of weights; needs no Keras until one is built."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from models.optimizers.families import OPTIMIZERS
 from pipeline.common import errors
 from pipeline.common.config import Composition, Config, Part, setting
+from pipeline.common.lazy import LazyModule
+
+_keras_optimizers = LazyModule("keras.optimizers")
+_fused_sgd, _muon = LazyModule("models.optimizers.fused_sgd"), LazyModule("models.optimizers.muon")
+
+
+@dataclasses.dataclass(frozen=True)
+class Momentum(Config):
+    """Of optimizers with Nesterov momentum."""
+
+    momentum: float = setting(
+        0.85, "Nesterov momentum; with muon, of everything but convolution kernels", low=0.0, high=0.999
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class MuonConfig(Momentum):
+    """Fields of Muon."""
+
+    muon_lr_multiplier: float = setting(
+        0.13, "learning rate of convolution kernels, as a multiple of --learning_rate", low=0.0
+    )
+    muon_momentum: float = setting(0.6, "momentum of convolution kernels", low=0.0, high=0.999)
+    muon_iterations: int = setting(3, "Newton-Schulz iterations per step", low=1, high=10)
+    bias_lr_multiplier: float = setting(
+        1.0, "learning rate of biases and normalisation parameters, as a multiple of --learning_rate", low=0.0
+    )
+
+
+class Family(NamedTuple):
+    """An optimizer: what makes it of (its fields, the learning rate, the weight decay or None), and their class."""
+
+    make: Callable[[Any, float, float | None], Any]
+    config: type[Config] = Config
+
+
+def _make_sgd(fields: Momentum, rate: float, decay: float | None) -> Any:
+    momentum = fields.momentum
+    return _fused_sgd.FusedSGD(rate, momentum=momentum, nesterov=momentum > 0, weight_decay=decay)
+
+
+def _make_muon(fields: MuonConfig, rate: float, decay: float | None) -> Any:
+    own = (fields.muon_lr_multiplier, fields.muon_momentum, fields.muon_iterations)
+    return _muon.Muon(rate, *own, fields.momentum, fields.bias_lr_multiplier, weight_decay=decay)
+
+
+def _keras(name: str) -> Family:
+    """One of Keras's optimizers, all but its learning rate and weight decay at Keras's defaults."""
+    return Family(lambda fields, rate, decay: getattr(_keras_optimizers, name)(rate, weight_decay=decay))
+
+
+OPTIMIZERS: dict[str, Family] = {
+    "sgd": Family(_make_sgd, Momentum),
+    "adam": _keras("Adam"),
+    "muon": Family(_make_muon, MuonConfig),
+    "rmsprop": _keras("RMSprop"),
+    "adagrad": _keras("Adagrad"),
+    "adadelta": _keras("Adadelta"),
+    "adamax": _keras("Adamax"),
+    "nadam": _keras("Nadam"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,13 +76,6 @@ class Warmup(Config):
     warmup_fraction: float = setting(
         0.25, "fraction of the run's steps in which the learning rate rises", low=0.0, high=0.9
     )
-
-
-SCHEDULES: dict[str, tuple[Part, ...]] = {
-    "warmup_linear": (Part(Warmup),),
-    "warmup_cosine": (Part(Warmup),),
-    "constant": (),
-}
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -35,14 +90,12 @@ class OptimizationConfig(Composition):
     learning_rate: float = setting(2.0, "peak learning rate; with --schedule=constant, the learning rate", low=0.0)
     schedule: str = setting(
         "warmup_linear",
-        "learning rate schedule: warmup_linear (linear warmup, then linear decay to 0), warmup_cosine "
-        "(linear warmup, then cosine decay to 0) or constant (or set by a callback)",
-        parts=SCHEDULES,
+        "learning rate schedule: linear warmup, then linear or cosine decay to 0; or constant (or set by a callback)",
+        parts={"warmup_linear": (Part(Warmup),), "warmup_cosine": (Part(Warmup),), "constant": ()},
     )
     weight_decay: float = setting(
         3e-3,
-        "decoupled weight decay of kernels, multiplied by the learning rate; kernels that Muon updates "
-        "keep a constant norm",
+        "decoupled weight decay of kernels, times the learning rate; kernels that Muon updates keep a constant norm",
         low=0.0,
     )
     sam_radius: float = setting(
@@ -50,15 +103,13 @@ class OptimizationConfig(Composition):
     )
     ema_decay: float = setting(
         0.0,
-        "decay of the exponential moving average of the weights, which is evaluated and saved; 0 disables; "
-        "not with --lookahead_steps",
-        high=0.99999,
+        "decay of the weights' exponential moving average, evaluated and saved; 0 disables; not with --lookahead_steps",
         low=0.0,
+        high=0.99999,
     )
     lookahead_steps: int = setting(
         0,
-        "steps between two updates of Lookahead's slow weights, which are evaluated and saved; 0 disables; "
-        "not with --ema_decay",
+        "steps between updates of Lookahead's slow weights, evaluated and saved; 0 disables; not with --ema_decay",
         low=0,
     )
 

@@ -20,7 +20,7 @@ from models.architectures.last_block import LastBlock
 from models.config import saved
 from models.config.network import TRUNK_FIELDS
 from models.config.renamed import renamed
-from models.optimizers.families import OPTIMIZERS
+from models.optimizers.config import OPTIMIZERS
 from models.runs.folder import RunFolder
 from pipeline.common import errors
 from pipeline.common.config import nearest

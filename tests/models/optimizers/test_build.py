@@ -7,7 +7,7 @@ import pytest
 from models import classifier
 from models.config.training import TrainConfig
 from models.optimizers.build import build_optimizer
-from models.optimizers.families import OPTIMIZERS
+from models.optimizers.config import OPTIMIZERS
 from models.runs import checkpoints
 from models.training.step import TrainStep
 from pipeline.data_config import DataConfig
