@@ -28,8 +28,7 @@ class TwoHeads(Config):
     coarse_loss_weight: float = setting(0.5, "weight of the coarse head's loss; the fine head's is 1", low=0.0)
     coarse_source: str = setting(
         "summed",
-        "coarse prediction that reports call the model's own: head (of the coarse head) or summed (the "
-        "fine probabilities, summed by superclass)",
+        "the model's own coarse prediction in reports: of the coarse head, or fine probabilities summed by superclass",
         choices=("head", "summed"),
     )
 

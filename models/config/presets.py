@@ -1,193 +1,92 @@
-"""Named recipes: what each sets; everything else keeps the defaults, which are those of `quick`."""
+"""Named recipes: what each sets; everything else keeps the defaults, which are those of `quick`.
+
+One line a subject: the network, its data, how it learns, and its loss.
+"""
 
 from typing import Any
 
 from pipeline.common import errors
 from pipeline.common.config import nearest
 
-# What the original study had throughout: pixels / 255, a model for each kind of label.
-_ORIGINAL: dict[str, Any] = {"pixel_scaling": "unit", "coarse_source": "head"}
-# What it had in its hypothesis tests, and in its first network.
-_KERAS_CLASSICS: dict[str, Any] = {**_ORIGINAL, "optimizer": "adam", "logit_scale": 1.0}
-# Its Model 1 and finals, whose optimizer it does not name: `tiny`'s, at `tiny`'s rates and resolutions.
-_ORIGINAL_NET: dict[str, Any] = {
-    "architecture": "original_net",
-    **_ORIGINAL,
-    "activation": "elu",
-    "batch_size": 384,
-    "optimizer": "muon",
-    "learning_rate": 1.2,
-    "warmup_fraction": 0.15,
-    "weight_decay": 3.3e-3,
-    "logit_scale": 0.139,
-    "resolutions": ((20, 0.15), (24, 0.35), (32, 0.5)),
-}
+_ADAM = {"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0}  # at Keras's defaults
+_GROWING = {"resolutions": ((20, 0.15), (24, 0.35), (32, 0.5))}
 
 # The ingredients of the fast recipes; what each is worth, `tuning.study --study=fast_ablation` measures.
-_FAST_RECIPE: dict[str, Any] = {
-    "architecture": "speedrun",
-    "activation": "silu",
-    "augmentation": "alternating_flip_shift",
-    "resolutions": ((20, 0.15), (24, 0.35), (32, 0.5)),
-    "optimizer": "muon",
-    "logit_scale": 0.139,
-    "coarse_loss_weight": 0.25,
-}
+_FAST_RECIPE: dict[str, Any] = (
+    {"architecture": "speedrun", "activation": "silu", "logit_scale": 0.139}
+    | {"augmentation": "alternating_flip_shift", **_GROWING}
+    | {"optimizer": "muon", "coarse_loss_weight": 0.25}
+)
+_TINY_RATES = {"batch_size": 384, "learning_rate": 1.2, "weight_decay": 3.3e-3}
 # Batch, rates and smoothing of NAVIER-STOKED (AIDDA-Institute/CIFAR-100-speedrun), whose decay of 5e-4 is not
 # decoupled: over 1 - momentum.
-_PUBLISHED_RECIPE: dict[str, Any] = {
-    **_FAST_RECIPE,
-    "batch_size": 1024,
-    "learning_rate": 1.38,
-    "momentum": 0.9,
-    "weight_decay": 5e-3,
-    "fine_label_smoothing": 0.25,
-    "coarse_label_smoothing": 0.15,
-}
+_PUBLISHED_RECIPE: dict[str, Any] = (
+    _FAST_RECIPE
+    | {"batch_size": 1024, "learning_rate": 1.38, "momentum": 0.9, "weight_decay": 5e-3}
+    | {"fine_label_smoothing": 0.25, "coarse_label_smoothing": 0.15}
+)
+# What the original study had throughout: pixels / 255, a model for each kind of label.
+_ORIGINAL: dict[str, Any] = {"pixel_scaling": "unit", "coarse_source": "head"}
+# Its Model 1 and finals, whose optimizer it does not name: `tiny`'s, at `tiny`'s rates and resolutions.
+_ORIGINAL_NET: dict[str, Any] = (
+    _ORIGINAL
+    | {"architecture": "original_net", "activation": "elu", "logit_scale": 0.139, **_GROWING}
+    | {"optimizer": "muon", "warmup_fraction": 0.15, **_TINY_RATES}
+)
+_ORIGINAL_FINE = {**_ORIGINAL_NET, "heads": "fine", "augmentation": "original"}
+_ORIGINAL_COARSE = (
+    _ORIGINAL_NET
+    | {"heads": "coarse", "head_dropout": 0.4}
+    | {"augmentation": "original_coarse", "virtual_examples": 400_000, "unaugmented_last_fraction": 0.1}
+)
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Cost 0.056 PFLOP (3 minutes on two CPU cores); accuracy on test 60.0 % fine, 73.6 % coarse. The main job.
     "quick": {},
     # Cost 0.030 PFLOP (2 minutes); 64.1 % fine, 76.5 % coarse. The least that beats both final models of the original
     # study.
-    "tiny": {
-        **_FAST_RECIPE,
-        "batch_size": 384,
-        "epochs": 4.0,
-        "learning_rate": 1.2,
-        "weight_decay": 3.3e-3,
-        "fine_label_smoothing": 0.2,
-        "coarse_label_smoothing": 0.1,
-    },
+    "tiny": _FAST_RECIPE | {**_TINY_RATES, "epochs": 4.0, "fine_label_smoothing": 0.2, "coarse_label_smoothing": 0.1},
     # Cost 0.34 PFLOP (16 minutes); 75.6 % fine, 85.0 % coarse with --num_validation=0. The field's fastest recipe for
     # 75 %, with a coarse head. It was published with 8.75 epochs; the further one is paid for by outputs that are not
     # computed (models/layers/convolution.py) and by Muon's shared products.
-    "fast": {
-        **_PUBLISHED_RECIPE,
-        "widths": (64, 256, 768),
-        "bottlenecks": (64, 192, 512),
-        "epochs": 9.75,
-    },
+    "fast": {**_PUBLISHED_RECIPE, "widths": (64, 256, 768), "bottlenecks": (64, 192, 512), "epochs": 9.75},
     # Cost 1.5 PFLOP (75 minutes); 78.0 % fine, 86.9 % coarse with --num_validation=0. Wider and longer than fast. With
-    # cutout (as airbench96) a small
-    # network was as good on validation after 24 epochs as without, and had learned far less by heart: 85 % of what it
-    # was trained on instead of 97 %. Wider ones overfit sooner.
-    "better": {
-        **_PUBLISHED_RECIPE,
-        "augmentation": "alternating_flip_shift_cutout",
-        "widths": (80, 320, 960),
-        "bottlenecks": (80, 240, 640),
-        "epochs": 28.0,
-    },
+    # cutout (as airbench96) a small network was as good on validation after 24 epochs as without, and had learned far
+    # less by heart: 85 % of what it was trained on instead of 97 %. Wider ones overfit sooner.
+    "better": _PUBLISHED_RECIPE
+    | {"widths": (80, 320, 960), "bottlenecks": (80, 240, 640)}
+    | {"augmentation": "alternating_flip_shift_cutout", "epochs": 28.0},
     # Cost and accuracy not measured; hours on a GPU. WRN-28-10 with SAM (Foret et al. 2020, arXiv 2010.01412),
     # TrivialAugment and cutout. The decay is the papers' 5e-4, which is not decoupled: over 1 - momentum.
-    "strong": {
-        "architecture": "wide_resnet",
-        "depth": 28,
-        "widen_factor": 10,
-        "logit_scale": 1.0,
-        "augmentation": "trivial_augment",
-        "batch_size": 128,
-        "epochs": 200.0,
-        "optimizer": "sgd",
-        "learning_rate": 0.1,
-        "momentum": 0.9,
-        "weight_decay": 5e-3,
-        "schedule": "warmup_cosine",
-        "warmup_fraction": 0.01,
-        "sam_radius": 0.1,
-        "fine_label_smoothing": 0.1,
-        "coarse_label_smoothing": 0.1,
-        "coarse_loss_weight": 0.25,
-    },
+    "strong": {"architecture": "wide_resnet", "depth": 28, "widen_factor": 10, "logit_scale": 1.0}
+    | {"augmentation": "trivial_augment", "batch_size": 128, "epochs": 200.0}
+    | {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-3, "sam_radius": 0.1}
+    | {"schedule": "warmup_cosine", "warmup_fraction": 0.01}
+    | {"fine_label_smoothing": 0.1, "coarse_label_smoothing": 0.1, "coarse_loss_weight": 0.25},
     # 28.0 % fine on validation, 94.7 % in training: it memorises. The original study's first network, as it was: one
     # fine head, pixels / 255, no augmentation.
-    "baseline": {
-        "architecture": "baseline",
-        "heads": "fine",
-        "logit_scale": 1.0,
-        "pixel_scaling": "unit",
-        "augmentation": "none",
-        "batch_size": 128,
-        "epochs": 8.0,
-        "optimizer": "adam",
-        "learning_rate": 1e-3,
-        "schedule": "constant",
-        "weight_decay": 0.0,
-        "fine_label_smoothing": 0.0,
-    },
+    "baseline": {"architecture": "baseline", "heads": "fine", "logit_scale": 1.0, "pixel_scaling": "unit"}
+    | {"augmentation": "none", "batch_size": 128, "epochs": 8.0}
+    | {**_ADAM, "schedule": "constant", "fine_label_smoothing": 0.0},
     # Seconds; 2.5 % fine on shapes100. Softmax regression on pixels: what a data set shows without learned features.
-    "linear": {
-        "architecture": "linear",
-        "logit_scale": 1.0,
-        "augmentation": "none",
-        "epochs": 10.0,
-        "optimizer": "adam",
-        "learning_rate": 1e-3,
-        "weight_decay": 0.0,
-        "fine_label_smoothing": 0.0,
-        "coarse_label_smoothing": 0.0,
-        "coarse_loss_weight": 1.0,
-        "coarse_source": "head",
-        "precision": "float32",
-    },
-    # The network of the original study's hypothesis tests, as its defaults were; our studies change one
-    # thing at a time in it.
-    "original_cnn": {
-        "architecture": "original_cnn",
-        **_KERAS_CLASSICS,
-        "heads": "fine",
-        "augmentation": "none",
-        "batch_size": 128,
-        "epochs": 4.0,
-        "learning_rate": 1e-3,
-        "schedule": "constant",
-        "weight_decay": 0.0,
-        "fine_label_smoothing": 0.0,
-    },
-    # Models 1 to final of the original study: its facts but L2, described in
-    # models/architectures/original_net.py, and for the rest what trains fast. Cost 0.10, 0.53, 0.14 and 0.26 PFLOP; on
-    # test 60.2 and 64.9 % fine, 74.4 and 75.0 % coarse.
-    "original_model_1": {
-        **_ORIGINAL_NET,
-        "convolutions": 8,
-        "heads": "fine",
-        "augmentation": "original",
-        "virtual_examples": 80_000,
-        "unaugmented_fraction": 0.5,  # the originals and as many augmented copies, the original study's first array
-        "epochs": 3.0,
-        "head_dropout": 0.3,
-    },
-    "original_fine": {
-        **_ORIGINAL_NET,
-        "convolutions": 6,
-        "heads": "fine",
-        "augmentation": "original",
-        "virtual_examples": 600_000,
-        "unaugmented_last_fraction": 0.0666667,  # the 40,000 originals of each 600,000 come last, all of them
-        "epochs": 2.6,
-        "head_dropout": 0.4,
-    },
-    "original_coarse_transferred": {
-        **_ORIGINAL_NET,
-        "convolutions": 6,
-        "heads": "coarse",
-        "augmentation": "original_coarse",
-        "virtual_examples": 400_000,
-        "unaugmented_last_fraction": 0.1,
-        "epochs": 1.0,
-        "head_dropout": 0.4,
-    },
-    "original_coarse": {
-        **_ORIGINAL_NET,
-        "convolutions": 4,
-        "heads": "coarse",
-        "augmentation": "original_coarse",
-        "virtual_examples": 400_000,
-        "unaugmented_last_fraction": 0.1,
-        "epochs": 2.5,
-        "head_dropout": 0.4,
-    },
+    "linear": {"architecture": "linear", "logit_scale": 1.0, "precision": "float32"}
+    | {"augmentation": "none", "epochs": 10.0, **_ADAM, "coarse_source": "head"}
+    | {"fine_label_smoothing": 0.0, "coarse_label_smoothing": 0.0, "coarse_loss_weight": 1.0},
+    # The network of the original study's hypothesis tests, as its defaults were; studies here change one thing each.
+    "original_cnn": {"architecture": "original_cnn", "heads": "fine", "logit_scale": 1.0, **_ORIGINAL}
+    | {"augmentation": "none", "batch_size": 128, "epochs": 4.0}
+    | {**_ADAM, "schedule": "constant", "fine_label_smoothing": 0.0},
+    # Models 1 to final of the original study: its facts but L2, described in models/architectures/original_net.py, and
+    # for the rest what trains fast. Cost 0.10, 0.53, 0.14 and 0.26 PFLOP; on test 60.2 and 64.9 % fine, 74.4 and 75.0 %
+    # coarse.
+    "original_model_1": {**_ORIGINAL_FINE, "convolutions": 8, "head_dropout": 0.3, "epochs": 3.0}
+    # The originals and as many augmented copies, the original study's first array.
+    | {"virtual_examples": 80_000, "unaugmented_fraction": 0.5},
+    "original_fine": {**_ORIGINAL_FINE, "convolutions": 6, "head_dropout": 0.4, "epochs": 2.6}
+    # The 40,000 originals of each 600,000 come last, all of them.
+    | {"virtual_examples": 600_000, "unaugmented_last_fraction": 0.0666667},
+    "original_coarse_transferred": {**_ORIGINAL_COARSE, "convolutions": 6, "epochs": 1.0},
+    "original_coarse": {**_ORIGINAL_COARSE, "convolutions": 4, "epochs": 2.5},
 }
 
 
@@ -198,7 +97,6 @@ def preset(name: str) -> dict[str, Any]:
       errors.BadArgumentError: there is no such preset.
     """
     if not isinstance(name, str) or name not in PRESETS:
-        raise errors.BadArgumentError(
-            f"preset={name!r}: expected one of {', '.join(PRESETS)}{nearest(str(name), set(PRESETS))}"
-        )
+        hint = nearest(str(name), set(PRESETS))
+        raise errors.BadArgumentError(f"preset={name!r}: expected one of {', '.join(PRESETS)}{hint}")
     return PRESETS[name]

@@ -20,11 +20,7 @@ VALUES = {
         "study_cnn": "original_cnn",
         "study_net": "original_net",
     },
-    "augmentation": {
-        "study": "original",
-        "study_coarse": "original_coarse",
-        "study_sheared": "original_sheared",
-    },
+    "augmentation": {"study": "original", "study_coarse": "original_coarse", "study_sheared": "original_sheared"},
     "preset": {
         "study_cnn": "original_cnn",
         "study_coarse": "original_coarse",

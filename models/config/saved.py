@@ -44,11 +44,8 @@ def normalised(values: Mapping[str, Any]) -> dict[str, Any]:
 def differences(values: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
     """How a saved configuration differs from one given by `identity`, a text a field."""
     there = normalised(values)
-    return [
-        f"{name}={there[name]!r} there, {value!r} given"
-        for name, value in identity.items()
-        if name in there and there[name] != value
-    ]
+    changed = [name for name, value in identity.items() if name in there and there[name] != value]
+    return [f"{name}={there[name]!r} there, {identity[name]!r} given" for name in changed]
 
 
 def is_saved(values: Mapping[str, Any]) -> bool:

@@ -20,14 +20,11 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
     )
     epochs: float = setting(5.0, "number of epochs; may be fractional, such as 0.5", low=0.001)
     max_steps: int = setting(
-        0,
-        "maximum number of steps, to which the learning rate schedule and --resolutions are fitted; 0 is no limit",
-        low=0,
+        0, "maximum number of steps, to which the schedule and --resolutions are fitted; 0 is no limit", low=0
     )
     patience: int = setting(
         0,
-        "epochs without a better validation accuracy (fine, if the model predicts it) after which "
-        "training stops; 0 disables early stopping",
+        "epochs without a better validation accuracy (fine, if there is one) that end training; 0 disables this",
         low=0,
     )
     init_from: str = setting(
