@@ -8,11 +8,6 @@ from pipeline.datasets.labels import NUM_COARSE, NUM_FINE
 NUM_CLASSES = {"fine": NUM_FINE, "coarse": NUM_COARSE}
 
 
-def names(heads: str) -> tuple[str, ...]:
-    """`both` -> ("fine", "coarse"); a single head's name -> itself."""
-    return tuple(NUM_CLASSES) if heads == "both" else (heads,)
-
-
 def head(features: keras.KerasTensor, name: str, config: HeadsConfig) -> keras.KerasTensor:
     """Features [B, F] of any dtype -> float32 logits [B, classes], through the head's hidden layers if it has any.
 
@@ -21,28 +16,17 @@ def head(features: keras.KerasTensor, name: str, config: HeadsConfig) -> keras.K
     CIFAR recipes).
     """
     shape = config.head(name)
-    x = features
+    x, penalty = features, keras.regularizers.L2(shape.l2) if shape.l2 else None
+    hidden = {"activation": "relu", "kernel_initializer": "he_normal", "kernel_regularizer": penalty}
     for number in range(1, shape.hidden_layers + 1):
         x = _dropped(x, shape, f"{name}_dropout_{number}")
-        x = keras.layers.Dense(
-            shape.hidden_units,
-            activation="relu",
-            kernel_initializer="he_normal",
-            kernel_regularizer=_penalty(shape),
-            name=f"{name}_hidden_{number}",
-        )(x)
+        x = keras.layers.Dense(shape.hidden_units, **hidden, name=f"{name}_hidden_{number}")(x)
     x = _dropped(x, shape, f"{name}_dropout")
-    logits = keras.layers.Dense(
-        NUM_CLASSES[name], kernel_regularizer=_penalty(shape), dtype="float32", name=f"{name}_logits"
-    )(x)
+    logits = keras.layers.Dense(NUM_CLASSES[name], kernel_regularizer=penalty, dtype="float32", name=f"{name}_logits")
     if config.logit_scale == 1.0:
-        return logits
-    return keras.layers.Rescaling(config.logit_scale, dtype="float32", name=f"{name}_scaled")(logits)
+        return logits(x)
+    return keras.layers.Rescaling(config.logit_scale, dtype="float32", name=f"{name}_scaled")(logits(x))
 
 
 def _dropped(x: keras.KerasTensor, shape: Head, name: str) -> keras.KerasTensor:
     return keras.layers.Dropout(shape.dropout, name=name)(x) if shape.dropout else x
-
-
-def _penalty(shape: Head) -> keras.regularizers.Regularizer | None:
-    return keras.regularizers.L2(shape.l2) if shape.l2 else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from models.config.training import TrainConfig
-from models.heads import NUM_CLASSES, names
+from models.heads import NUM_CLASSES
 from pipeline.common import errors
 from pipeline.datasets.labels import FINE_TO_COARSE, NUM_COARSE
 
@@ -27,17 +27,14 @@ TOTALS = ("examples", *METRICS)  # the order of a vector of sums; what a single-
 def objective(config: TrainConfig, logits: Batch, labels: Batch) -> tf.Tensor:
     """float32 [B]: what training minimises for each image, the heads' smoothed cross-entropies weighted and added.
 
-    Args:
-      config: the weights and smoothings.
-      logits: float32 [B, classes] a head.
-      labels: of each head int32 [B], or float32 [B, classes] rows that sum to 1 where images were blended.
+    Of each head, logits are float32 [B, classes] and labels int32 [B], or float32 [B, classes] rows that sum to 1 where
+    images were blended.
     """
     # A single head's loss counts fully: a weight would only rescale the learning rate.
     weight = {"fine": 1.0, "coarse": config.get("coarse_loss_weight", 1.0)}
     smoothing = {name: config.head(name).label_smoothing for name in logits}
-    return tf.add_n(
-        [weight[name] * _cross_entropy(logits[name], labels[name], name, smoothing[name]) for name in logits]
-    )
+    losses = {name: _cross_entropy(one, labels[name], smoothing[name]) for name, one in logits.items()}
+    return tf.add_n([weight[name] * loss for name, loss in losses.items()])
 
 
 def metric_totals(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
@@ -49,7 +46,7 @@ def metric_totals(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor
     per_image = {"loss": objective(config, logits, batch)}
     per_image["examples"] = tf.ones_like(per_image["loss"])
     for name in logits:
-        per_image[f"{name}_loss"] = _cross_entropy(logits[name], batch[name], name, 0.0)
+        per_image[f"{name}_loss"] = _cross_entropy(logits[name], batch[name], 0.0)
         per_image[f"{name}_accuracy"] = _hits(logits[name], batch[name])
     if "fine" in logits:
         per_image["coarse_from_fine_accuracy"] = _hits(coarse_from_fine(logits["fine"]), batch["coarse"])
@@ -68,21 +65,15 @@ def coarse_source(config: TrainConfig) -> str:
 def confusions(config: TrainConfig, logits: Batch, batch: Batch) -> dict[str, tf.Tensor]:
     """int64 [classes, classes] of each label that the model answers; those whose `mask` is False are left out.
 
-    Rows are the true classes, columns what they were taken for; the coarse answer is the model's own.
-
-    Args:
-      config: the heads, and which coarse answer is the model's own.
-      logits: float32 [B, classes] a head.
-      batch: of each label int32 [B]; `mask` bool [B], if there is padding.
+    Rows are the true classes, int32 [B] in `batch`, columns what they were taken for; the coarse answer is the model's
+    own.
     """
     scores = {"fine": logits["fine"]} if "fine" in logits else {}
     summed = coarse_source(config) == "summed"
     scores["coarse"] = coarse_from_fine(logits["fine"]) if summed else logits["coarse"]
     weights = tf.cast(batch["mask"], tf.int64) if "mask" in batch else None
     return {
-        name: tf.math.confusion_matrix(
-            batch[name], tf.argmax(score, axis=1), NUM_CLASSES[name], weights=weights, dtype=tf.int64
-        )
+        name: tf.math.confusion_matrix(batch[name], tf.argmax(score, axis=1), NUM_CLASSES[name], weights, tf.int64)
         for name, score in scores.items()
     }
 
@@ -91,30 +82,27 @@ def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
     """A vector of sums -> the means that a model with these heads ("both", "fine", "coarse") has; none of no example.
 
     Raises:
-      errors.DivergedError: a mean is not a finite number: the training has diverged.
+      errors.DivergedError: a mean is not a finite number.
     """
     num_examples, *totals = (float(value) for value in vector)
     if not num_examples:
         return {}
     found = {name: total / num_examples for name, total in zip(METRICS, totals, strict=True)}
-    found = {name: value for name, value in found.items() if HEAD_OF[name] in ("", *names(heads))}
+    found = {name: value for name, value in found.items() if heads == "both" or HEAD_OF[name] in ("", heads)}
     for name, value in found.items():
         if not math.isfinite(value):
-            raise errors.DivergedError(
-                f"{name} is {value}, expected a number: training has diverged; "
-                "try a lower --learning_rate, in another --run_dir"
-            )
+            advice = "training has diverged; try a lower --learning_rate, in another --run_dir"
+            raise errors.DivergedError(f"{name} is {value}, expected a number: {advice}")
     return found
 
 
 def coarse_from_fine(fine_logits: tf.Tensor) -> tf.Tensor:
     """float32 [B, 100] logits -> [B, 20] probabilities: those of a superclass's five fine classes, summed."""
-    members = tf.one_hot(FINE_TO_COARSE, NUM_COARSE)
-    return tf.nn.softmax(fine_logits) @ members
+    return tf.nn.softmax(fine_logits) @ tf.one_hot(FINE_TO_COARSE, NUM_COARSE)
 
 
-def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor, name: str, smoothing: float) -> tf.Tensor:
-    num_classes = NUM_CLASSES[name]
+def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float) -> tf.Tensor:
+    num_classes = logits.shape[-1]
     off = smoothing / num_classes
     if _are_blended(labels):
         return tf.nn.softmax_cross_entropy_with_logits(labels * (1.0 - smoothing) + off, logits)

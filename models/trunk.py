@@ -10,13 +10,14 @@ from pipeline.common import errors
 
 def feature_extractor(model: keras.Model) -> keras.Model:
     """The layers of a classifier before its heads, as a model that shares them: images -> the features of each head."""
-    first_layers = [
-        layer
-        for name in NUM_CLASSES  # not as the model has them, which depends on how deep each head is
+    heads = tuple(f"{name}_" for name in NUM_CLASSES)
+    inputs = [
+        layer.input
+        for head in heads  # not as the model has them, which depends on how deep each head is
         for layer in model.layers
-        if layer.name.startswith(f"{name}_") and not _is_of_head(layer.input._keras_history.operation.name)
+        if layer.name.startswith(head) and not layer.input._keras_history.operation.name.startswith(heads)
     ]
-    return keras.Model(model.input, list({id(layer.input): layer.input for layer in first_layers}.values()))
+    return keras.Model(model.input, list({id(features): features for features in inputs}.values()))
 
 
 def frozen_part(model: keras.Model, config: TrainConfig) -> keras.Model:
@@ -36,17 +37,8 @@ def before_last_block(model: keras.Model) -> keras.Model:
     Raises:
       errors.FailedError: the network has no mark there; an earlier version built it.
     """
-    return keras.Model(model.input, _end_of_shared_blocks(model))
-
-
-def last_blocks(model: keras.Model) -> list[keras.Model]:
-    """The last block of all heads, or each head's, as models that share its layers: maps -> features."""
-    return [keras.Model(_end_of_shared_blocks(model), features) for features in feature_extractor(model).outputs]
-
-
-def _end_of_shared_blocks(model: keras.Model) -> keras.KerasTensor:
     try:
-        return model.get_layer(BEFORE_LAST_BLOCK).output
+        return keras.Model(model.input, model.get_layer(BEFORE_LAST_BLOCK).output)
     except ValueError as error:
         raise errors.FailedError(
             f"unfreeze_last_block=True: an earlier version built the network {model.name!r} of the trunk's run, "
@@ -54,5 +46,7 @@ def _end_of_shared_blocks(model: keras.Model) -> keras.KerasTensor:
         ) from error
 
 
-def _is_of_head(name: str) -> bool:
-    return name.startswith(tuple(f"{head}_" for head in NUM_CLASSES))
+def last_blocks(model: keras.Model) -> list[keras.Model]:
+    """The last block of all heads, or each head's, as models that share its layers: maps -> features."""
+    maps = before_last_block(model).output
+    return [keras.Model(maps, features) for features in feature_extractor(model).outputs]

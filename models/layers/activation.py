@@ -19,11 +19,7 @@ class Activation(keras.layers.Activation):
     """`keras.layers.Activation`, faster to train in bfloat16 on CPUs.
 
     Its outputs are Keras's; its gradients are computed in float32 and rounded once. On GPUs, in other dtypes, and for
-    activations whose gradient is one op already, it is Keras's layer unchanged.
-
-    Args:
-      activation: a function or its Keras name.
-      compiled: whether XLA may be used.
+    activations whose gradient is one op already, or if not `compiled`, it is Keras's layer unchanged.
     """
 
     def __init__(self, activation: Any, compiled: bool = True, **kwargs: Any) -> None:

@@ -13,18 +13,12 @@ class FusedBatchNormalization(keras.layers.Layer):
 
     Keras's layer casts bfloat16 activations to float32 and runs a dozen elementwise ops, which costs the more the
     faster the machine multiplies bfloat16; `python -m benchmarks.train_step` prints the ratio. Ioffe and Szegedy 2015.
-
-    Args:
-      momentum: decay of the moving statistics at each step.
-      epsilon: added to the variance.
-      scale: whether the scale is trained; the offset always is.
+    `momentum` is the decay of the moving statistics at each step. The offset is always trained, the scale if `scale`.
     """
 
     def __init__(self, momentum: float = 0.6, epsilon: float = 1e-3, scale: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.momentum = momentum
-        self.epsilon = epsilon
-        self.scale = scale
+        self.momentum, self.epsilon, self.scale = momentum, epsilon, scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make scale, offset and moving statistics, float32 [channels] each, never autocast."""

@@ -20,15 +20,9 @@ LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's kernel gradient is a
 class Convolution(keras.layers.Conv2D):
     """`keras.layers.Conv2D` of "same" padding and no bias, faster to train in bfloat16 on CPUs.
 
-    Outputs equal `Conv2D`'s, but for the rows and columns that `even_outputs` leaves out; gradients equal its but for
-    the order of summation. `kernel_gradient` is used in bfloat16 on CPUs, for kernels of more than one pixel whose
-    outputs have at most 8 pixels each way, where batch and map have a static size.
-
-    Args:
-      filters: output channels.
-      kernel_size: pixels each way.
-      kernel_initializer: of the kernel.
-      even_outputs: whether the last row or column of an odd number is left out, as pooling of 2 x 2 drops it.
+    Outputs equal `Conv2D`'s, and gradients but for the order of summation. `kernel_gradient` is used in bfloat16 on
+    CPUs, for kernels of more than one pixel whose outputs have at most 8 pixels each way, where batch and map have a
+    static size. `even_outputs` leaves out the last row or column of an odd number, as pooling of 2 x 2 drops it.
     """
 
     def __init__(
@@ -48,7 +42,11 @@ class Convolution(keras.layers.Conv2D):
         stride = self.strides[0]
         is_plain = self.strides == (stride, stride) and self.dilation_rate == (1, 1) and self.groups == 1
         if not is_plain or None in inputs.shape[1:3] or (self.even_outputs and stride > 1):
-            return self._cropped(super().convolution_op(inputs, kernel))
+            outputs = super().convolution_op(inputs, kernel)
+            if not self.even_outputs:
+                return outputs
+            _, height, width, _ = tf.unstack(tf.shape(outputs) // 2 * 2)
+            return outputs[:, :height, :width]
         is_small = inputs.shape[0] is not None and max(inputs.shape[1:3]) <= LARGEST_SMALL_MAP * stride
         kernel, padding = tf.convert_to_tensor(kernel), "SAME"
         if self.even_outputs and (inputs.shape[1] % 2 or inputs.shape[2] % 2):
@@ -56,12 +54,6 @@ class Convolution(keras.layers.Conv2D):
         if is_small and max(self.kernel_size) > 1 and self.compute_dtype == "bfloat16" and not device.has_gpu():
             return convolved(inputs, kernel, stride, padding)
         return tf.nn.conv2d(inputs, kernel, stride, padding)
-
-    def _cropped(self, outputs: tf.Tensor) -> tf.Tensor:
-        if not self.even_outputs:
-            return outputs
-        shape = tf.shape(outputs)
-        return outputs[:, : shape[1] // 2 * 2, : shape[2] // 2 * 2]
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """As of "same" padding; odd sizes lose one pixel if `even_outputs`."""
@@ -105,17 +97,10 @@ def convolved(images: tf.Tensor, kernel: tf.Tensor, stride: int, padding: str) -
 def kernel_gradient(
     images: tf.Tensor, upstream: tf.Tensor, kernel_size: tuple[int, int], stride: int, padding: str
 ) -> tf.Tensor:
-    """The gradient of a convolution's kernel, shapes known.
+    """[height, width, channels, filters] in the dtype of `images`: the gradient of a convolution's kernel.
 
-    Args:
-      images: [B, H, W, channels], what was convolved.
-      upstream: [B, H', W', filters], the gradient of what came out.
-      kernel_size: of the kernel, height and width.
-      stride: pixels each way from one output to the next.
-      padding: "SAME" or "VALID".
-
-    Returns:
-      [height, width, channels, filters] in the dtype of `images`.
+    `images` [B, H, W, channels] were convolved, and `upstream` [B, H', W', filters] is the gradient of what came out;
+    their shapes are known.
     """
     channels, filters = images.shape[-1], upstream.shape[-1]
     rows, columns = (
@@ -156,12 +141,10 @@ def _overlaps(
     Padding is left out: it is two fifths of the inputs of a 3 x 3 kernel on maps of 3 x 3 pixels. A position with
     padding alone has empty slices, whose product is zeros.
     """
-    padding_before = 0
-    if padding == "SAME":
-        padding_before = max((num_outputs - 1) * stride + kernel_length - num_inputs, 0) // 2
+    padded = max((num_outputs - 1) * stride + kernel_length - num_inputs, 0) if padding == "SAME" else 0
     overlaps = []
     for place in range(kernel_length):
-        reach, phase = divmod(place - padding_before, stride)
+        reach, phase = divmod(place - padded // 2, stride)
         num_in_phase = len(range(phase, num_inputs, stride))
         begin = min(max(-reach, 0), num_outputs)
         end = max(begin, min(num_outputs, num_in_phase - reach))

@@ -27,12 +27,7 @@ def has_stem(model: keras.Model) -> bool:
 
 
 def fit(model: keras.Model, images: np.ndarray) -> None:
-    """Compute the filters of a model's whitening layer.
-
-    Args:
-      model: of `classifier.build`, with that layer.
-      images: uint8 [N, H, W, 3], training images.
-    """
+    """Compute the filters of the whitening layer of a classifier, from uint8 [N, H, W, 3] training images."""
     stem = model.get_layer(LAYER)
     scaled = keras.Model(model.input, stem.input)(images)
     stem.kernel.assign(kernel(np.asarray(scaled, np.float32)))
