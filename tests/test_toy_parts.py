@@ -70,7 +70,7 @@ def space(hp):
 """
 # The line that opens a table, and the entry that follows it.
 ENTRIES = {
-    "models/architectures/__init__.py": ("BUILDERS:", '"toy": Architecture("toy.toy", "toy.Toy"),'),
+    "models/architectures/__init__.py": ("BUILDERS:", '"toy": Architecture("toy:toy", "toy:Toy"),'),
     "pipeline/augment/sets.py": ("SETS:", '"toy": lambda: (augment.HorizontalFlip(), augment.Negative()),'),
     "models/optimizers/config.py": ("OPTIMIZERS:", '"toy": _keras("Lion"),'),
     "models/config/presets.py": (

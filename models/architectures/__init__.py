@@ -4,7 +4,7 @@ A builder is a function: float32 images [B, 32, 32, 3], scaled; its configuratio
 [B, F], or a dictionary with those of each head.
 """
 
-import importlib
+import pkgutil
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from pipeline.common.config import Config
 
 
 class Architecture(NamedTuple):
-    """Where a network's builder and its configuration class are, imported at their first use: `FILE.NAME`."""
+    """Where a network's builder and its configuration class are, imported at their first use: `FILE:NAME`."""
 
     builder: str
     config_class: str = ""  # "" if the network has no fields of its own
@@ -21,31 +21,26 @@ class Architecture(NamedTuple):
     @property
     def build(self) -> Callable[..., Any]:
         """The function that builds the network."""
-        return _imported(self.builder)
+        return pkgutil.resolve_name(f"{__name__}.{self.builder}")
 
     @property
     def config(self) -> type[Config]:
         """The class of the fields that the network reads."""
-        return _imported(self.config_class) if self.config_class else Config
-
-
-def _imported(name: str) -> Any:
-    module, _, attribute = name.partition(".")
-    return getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+        return pkgutil.resolve_name(f"{__name__}.{self.config_class}") if self.config_class else Config
 
 
 BUILDERS: dict[str, Architecture] = {
-    "resnet9": Architecture("resnet9.resnet9", "last_block.LastBlock"),
-    "speedrun": Architecture("speedrun.speedrun", "speedrun.Speedrun"),
-    "resnet18": Architecture("resnet18.resnet18"),
-    "wide_resnet": Architecture("wide_resnet.wide_resnet", "wide_resnet.WideResNet"),
-    "baseline": Architecture("baseline.baseline", takes_any_size=False),
-    "linear": Architecture("linear.linear", takes_any_size=False),
-    "original_cnn": Architecture("original_cnn.original_cnn", "original_cnn.OriginalCnn", takes_any_size=False),
-    "original_net": Architecture("original_net.original_net", "original_net.OriginalNet"),
-    "alexnet": Architecture("alexnet.alexnet", takes_any_size=False),
-    "vgg11": Architecture("vgg.vgg11", takes_any_size=False),
-    "vgg16": Architecture("vgg.vgg16", takes_any_size=False),
-    "efficientnet_b0": Architecture("efficientnet.efficientnet_b0", "efficientnet.EfficientNet"),
-    "efficientnet_v2_s": Architecture("efficientnet.efficientnet_v2_s", "efficientnet.EfficientNet"),
+    "resnet9": Architecture("resnet9:resnet9", "last_block:LastBlock"),
+    "speedrun": Architecture("speedrun:speedrun", "speedrun:Speedrun"),
+    "resnet18": Architecture("resnet18:resnet18"),
+    "wide_resnet": Architecture("wide_resnet:wide_resnet", "wide_resnet:WideResNet"),
+    "baseline": Architecture("baseline:baseline", takes_any_size=False),
+    "linear": Architecture("linear:linear", takes_any_size=False),
+    "original_cnn": Architecture("original_cnn:original_cnn", "original_cnn:OriginalCnn", takes_any_size=False),
+    "original_net": Architecture("original_net:original_net", "original_net:OriginalNet"),
+    "alexnet": Architecture("alexnet:alexnet", takes_any_size=False),
+    "vgg11": Architecture("vgg:vgg11", takes_any_size=False),
+    "vgg16": Architecture("vgg:vgg16", takes_any_size=False),
+    "efficientnet_b0": Architecture("efficientnet:efficientnet_b0", "efficientnet:EfficientNet"),
+    "efficientnet_v2_s": Architecture("efficientnet:efficientnet_v2_s", "efficientnet:EfficientNet"),
 }

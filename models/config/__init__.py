@@ -23,13 +23,9 @@ def from_preset(name: str, **fields: Any) -> tuple[DataConfig, TrainConfig]:
 
 
 def resolve(fields: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> tuple[DataConfig, TrainConfig]:
-    """The configurations of preset < file < fields.
+    """The configurations of preset < `file` (as `saved.load` read it) < `fields` (such as flags; other names pass).
 
     Values of the preset, or of a file that a run saved, are dropped where nothing reads them.
-
-    Args:
-      fields: what somebody sets by name, such as flags; other names are ignored.
-      file: the configuration that `saved.load` read.
 
     Raises:
       errors.BadArgumentError: there is no such preset, the file is of another one, or a value is not read or out of

@@ -17,16 +17,11 @@ from models.optimizers import newton_schulz
 class Muon(keras.optimizers.Optimizer):
     """Muon for variables of four axes, Nesterov's SGD for the others, under one learning rate.
 
-    Args:
-      learning_rate: of the others; the kernels' and offsets' rates are multiples of it, so one schedule moves all.
-      kernel_lr_multiplier: a kernel's rate, in multiples of `learning_rate`.
-      kernel_momentum: of the kernels.
-      num_iterations: of Newton-Schulz, a step.
-      momentum: of the others.
-      bias_lr_multiplier: of variables of one axis: biases, normalisation's offsets and scales; times `learning_rate`.
-      renormalise: whether a kernel is brought back to the norm sqrt(filters) before each step (airbench's Muon); with
-        normalisation behind each convolution its scale means nothing but how far a step turns it.
-      compute_dtype: of the iteration's products; "bfloat16" is enough.
+    The rates of kernels, and of variables of one axis (biases, normalisation's offsets and scales), are multiples of
+    `learning_rate`; kernels have their own momentum too. A step takes `num_iterations` of Newton-Schulz, with products
+    in `compute_dtype`, of which "bfloat16" is enough. `renormalise` brings a kernel back to the norm sqrt(filters)
+    before each step (airbench's Muon): with normalisation behind each convolution its scale means nothing but how far a
+    step turns it.
     """
 
     def __init__(
