@@ -35,7 +35,7 @@ ORDER = {
         ("training",),
         ("train", "evaluate"),
     ),
-    "tuning": (("statistics", "plot_style"), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
+    "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
     "benchmarks": (
         ("harness",),
         ("augment", "input", "memory", "scaling", "shapes100", "startup", "train_step", "tuner", "tuner_kills"),

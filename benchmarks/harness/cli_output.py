@@ -13,15 +13,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import rich.box
-import rich.table
 from absl import flags
 
 from benchmarks.harness import comparison, results
 from benchmarks.harness.comparison import WORSE
 from benchmarks.harness.results import Row
-from models.reporting.table import wide_console
-from pipeline.common import errors
+from models.reporting import table
+from pipeline.common import errors, markdown_table
+from pipeline.common.markdown_table import Column, field
 
 
 def define_flags() -> None:
@@ -165,15 +164,17 @@ def _undisturbed() -> Iterator[None]:
 
 def show(changes: list[comparison.Change]) -> None:
     """Print the changes as a table."""
-    table = rich.table.Table(title="compared with the earlier run", title_justify="left", box=rich.box.SIMPLE)
-    table.add_column("row", overflow="fold")
-    for heading in ("before", "now", "unit", "times as good", "spread", "verdict"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for change in changes:
-        figures = [f"{value:,.4g}" for value in (change.old, change.new)]
-        spread = f"{change.low:.2f} to {change.high:.2f}"
-        table.add_row(change.name, *figures, change.unit, f"{change.ratio:.2f}", spread, change.verdict)
-    wide_console().print(table)
+    columns: list[Column[comparison.Change]] = [
+        field("name", heading="row"),
+        field("old", "{:,.4g}".format, "before"),
+        field("new", "{:,.4g}".format, "now"),
+        field("unit"),
+        field("ratio", "{:.2f}".format, "times as good"),
+        Column("spread", lambda change: f"{change.low:.2f} to {change.high:.2f}"),
+        field("verdict"),
+    ]
+    texts = markdown_table.cells(columns, changes)
+    table.wide_console().print(table.of_texts(texts, "compared with the earlier run"))
 
 
 def _earlier(path: pathlib.Path, benchmark: str) -> dict[str, Any]:

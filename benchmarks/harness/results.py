@@ -8,21 +8,21 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rich.box
-import rich.table
-
 from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Timing, ratio
-from models.reporting.table import wide_console
-from pipeline.common import app, files
+from models.reporting import table
+from pipeline.common import app, files, markdown_table
+from pipeline.common.markdown_table import field
 
-# Further columns of the table, where rows have them: heading and format.
-COLUMNS = {
-    "ceiling_share": ("of the\nceiling", "{:.1%}"),
-    "cpu_s_per_million": ("CPU s a\nmillion", "{:,.2f}"),
-    "peak_mib": ("peak\nMiB", "{:,.0f}"),
-    "first_call_s": ("first\ncall s", "{:,.2f}"),
-}
+COLUMNS = (
+    field("name", heading="row"),
+    *(field(name, lambda value: format(value, ",.4g" if value < 100 else ",.0f")) for name in ("median", "min", "max")),
+    field("unit"),
+    field("ceiling_share", "{:.1%}".format, "of the\nceiling", is_optional=True),
+    field("cpu_s_per_million", "{:,.2f}".format, "CPU s a\nmillion", is_optional=True),
+    field("peak_mib", "{:,.0f}".format, "peak\nMiB", is_optional=True),
+    field("first_call_s", "{:,.2f}".format, "first\ncall s", is_optional=True),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,22 +138,8 @@ def command(benchmark: str, arguments: Sequence[str]) -> str:
 
 def show(benchmark: str, rows: Sequence[Row]) -> None:
     """Print the rows as a table, below it each mean with its deviation and each ratio."""
-    table = rich.table.Table(
-        rich.table.Column("row", overflow="fold"), title=benchmark, title_justify="left", box=rich.box.SIMPLE
-    )
-    columns = {
-        name: column for name, column in COLUMNS.items() if any(getattr(line, name) is not None for line in rows)
-    }
-    for heading in ("median", "min", "max", "unit", *(heading for heading, _ in columns.values())):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for line in rows:
-        figures = [f"{value:,.4g}" if value < 100 else f"{value:,.0f}" for value in (line.median, line.min, line.max)]
-        others = [(getattr(line, name), text) for name, (_, text) in columns.items()]
-        table.add_row(
-            line.name, *figures, line.unit, *("" if value is None else text.format(value) for value, text in others)
-        )
-    console = wide_console()
-    console.print(table)
+    console = table.wide_console()
+    console.print(table.of_texts(markdown_table.cells(COLUMNS, rows), benchmark))
     for line in rows:
         if line.standard_deviation is not None:
             console.print(f"{line.name}: {line.mean:.2f} ± {line.standard_deviation:.2f} {line.unit}", soft_wrap=True)

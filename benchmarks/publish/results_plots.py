@@ -8,23 +8,17 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tuning.plot_style import BLUE, DOTS_PER_INCH, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION
+from models.reporting.plot_style import BLUE, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION, save_figures
 
 Document = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
 
 
-def draw(documents: Mapping[str, Document], folder: pathlib.Path) -> dict[str, pathlib.Path]:
-    """Write a plot of each result that has one, as PNG; return their paths by the name of the result."""
-    paths = {}
-    folder.mkdir(parents=True, exist_ok=True)
+def draw(documents: Mapping[str, Document], folder: pathlib.Path) -> list[pathlib.Path]:
+    """Write a plot of each result that has one, as PNG under the name of the result; return their paths."""
     with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
-        for name, document in documents.items():
-            figure = PLOTS[document["benchmark"]](document["rows"]) if document["benchmark"] in PLOTS else None
-            if figure is not None:
-                paths[name] = folder / f"{name}.png"
-                figure.savefig(paths[name], dpi=DOTS_PER_INCH)
-    return paths
+        shown = [(name, PLOTS.get(document["benchmark"]), document["rows"]) for name, document in documents.items()]
+        return save_figures({name: plot(rows) for name, plot, rows in shown if plot}, folder)
 
 
 def _train_step(rows: Rows) -> Figure | None:

@@ -26,7 +26,7 @@ def main() -> None:
             files.write_text(path, text)
     except OSError as error:
         raise errors.BadArgumentError(f"checkout={checkout}: {error}") from error
-    print(*(f"written: {path.relative_to(checkout)}" for path in (*plots.values(), *drawn)), sep="\n")
+    print(*(f"written: {path.relative_to(checkout)}" for path in (*plots, *drawn)), sep="\n")
 
 
 def run() -> None:

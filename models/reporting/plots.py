@@ -15,37 +15,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from models.reporting import plot_style
+from models.reporting.plot_style import BLUE, GREEN, GRID, VERMILION
+
 Rows = list[dict[str, Any]]
 
-# Okabe and Ito's, which stay apart for colour-blind eyes, and two greys.
-COLOURS = {
-    "fine": "#0072b2",
-    "coarse": "#d55e00",
-    "summed": "#009e73",
-    "total": "#aa4499",
-    "ink": "#4a5361",
-    "grid": "#d9dee5",
-}
+COLOURS = {"fine": BLUE, "coarse": VERMILION, "summed": GREEN, "total": "#aa4499", "ink": "#4a5361", "grid": GRID}
 MARKERS = {"fine": "o", "coarse": "s", "summed": "^", "total": "D"}
 MOST_MARKED_EPOCHS = 30  # with more, markers run into each other
 
 STYLE = {
+    **plot_style.STYLE,
     "svg.fonttype": "none",  # text stays text: searchable, read aloud, in the page's font
     "svg.hashsalt": "streaming-cifar100",  # otherwise identifiers are random
     "font.size": 10.5,
     "legend.fontsize": 9.5,
-    "text.color": COLOURS["ink"],
-    "axes.labelcolor": COLOURS["ink"],
-    "axes.edgecolor": COLOURS["ink"],
-    "xtick.color": COLOURS["ink"],
-    "ytick.color": COLOURS["ink"],
-    "grid.color": COLOURS["grid"],
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), COLOURS["ink"]),
     "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "legend.handlelength": 3,
 }
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 

@@ -1,5 +1,9 @@
-"""A run's report as a table on the terminal."""
+"""Tables on the terminal: of any texts, and a run's report."""
 
+import contextlib
+from collections.abc import Container, Iterator, Sequence
+
+import rich.box
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -17,29 +21,45 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(width=WIDTH)
 
 
-def show(run: RunFolder, console: Console | None = None) -> None:
-    """Print a finished run's report; the first and the last line warn where it is not of CIFAR-100.
-
-    Args:
-      run: the folder of a finished run.
-      console: where to print; None is standard output. Boxes and colours appear only on terminals.
-    """
+@contextlib.contextmanager
+def between_warnings(dataset: str, console: Console | None = None) -> Iterator[Console]:
+    """The console to print results of a data set on, or a wide one; any but CIFAR-100 is named first and last."""
     console = console or wide_console()
+    warning = figures.stand_in_warning(dataset)
+    _print_warning(console, warning)
+    yield console
+    _print_warning(console, warning)
+
+
+def of_texts(texts: Sequence[Sequence[str]], title: str | None = None, words: Container[str] = ()) -> Table:
+    """A table of headings and rows; the first column and those headed `words` are to the left, numbers to the right.
+
+    Texts are shown as they are, markup included, and folded where they are too wide.
+    """
+    headings, *rows = texts
+    table = Table(title=title, title_justify="left", box=rich.box.SIMPLE)
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place and heading not in words else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def show(run: RunFolder, console: Console | None = None) -> None:
+    """Print a finished run's report; None is standard output. Boxes and colours appear only on terminals."""
     report = run.report()
-    warning = figures.stand_in_warning(report["dataset"])
-    _print_warning(console, warning)
-    # Not the panel's title, which is cut where it is longer than the panel.
-    console.print(Text(f"{figures.dataset_name(report['dataset'])}, preset {figures.recipe(report)}", style="bold"))
-    grid = Table.grid(padding=(0, 3, 0, 0))
-    grid.add_column(style="cyan", no_wrap=True)
-    grid.add_column(style="bold", overflow="fold")
-    grid.add_column(style="dim", overflow="fold")
-    for item in figures.report_figures(report):
-        grid.add_row(*(Text(cell) for cell in (item.name, item.with_unit, item.note)))
-    console.print(Panel.fit(grid, padding=(0, 2)) if console.is_terminal else grid)
-    # Outside the table: a path that is folded into a cell cannot be copied.
-    console.print(Text(f"Run folder: {run.path}"), soft_wrap=True)
-    _print_warning(console, warning)
+    with between_warnings(report["dataset"], console) as console:
+        # Not the panel's title, which is cut where it is longer than the panel.
+        console.print(Text(f"{figures.dataset_name(report['dataset'])}, preset {figures.recipe(report)}", style="bold"))
+        grid = Table.grid(padding=(0, 3, 0, 0))
+        grid.add_column(style="cyan", no_wrap=True)
+        grid.add_column(style="bold", overflow="fold")
+        grid.add_column(style="dim", overflow="fold")
+        for item in figures.report_figures(report):
+            grid.add_row(*map(Text, (item.name, item.with_unit, item.note)))
+        console.print(Panel.fit(grid, padding=(0, 2)) if console.is_terminal else grid)
+        # Outside the table: a path that is folded into a cell cannot be copied.
+        console.print(Text(f"Run folder: {run.path}"), soft_wrap=True)
 
 
 def _print_warning(console: Console, warning: str | None) -> None:

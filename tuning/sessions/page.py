@@ -3,13 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rich.box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from models.reporting import figures
-from models.reporting.table import wide_console
+from models.reporting import figures, table
 from pipeline.common import markdown_table
 from pipeline.common.markdown_table import Column
 from tuning import statistics
@@ -40,22 +37,11 @@ def markdown(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
 
 def show(report: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the best trials and the summary."""
-    console = console or wide_console()
-    warning = figures.stand_in_warning(report["dataset"])
-    if warning:
-        console.print(Text(warning, style="bold red"))
-    heading, *rows = markdown_table.cells(TRIAL_COLUMNS, _best_trials(report))
-    table = Table(box=rich.box.SIMPLE)
-    for title in heading:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
-    console.print(Text(summary(report)), soft_wrap=True)
-    for line in retrained_lines(report["retrained"]) if report["retrained"] else ():
-        console.print(Text(line), soft_wrap=True)
-    if warning:
-        console.print(Text(warning, style="bold red"))
+    with table.between_warnings(report["dataset"], console) as console:
+        texts = markdown_table.cells(TRIAL_COLUMNS, _best_trials(report))
+        console.print(table.of_texts(texts, words=["hyperparameters"]))
+        for line in (summary(report), *(retrained_lines(report["retrained"]) if report["retrained"] else ())):
+            console.print(Text(line), soft_wrap=True)
 
 
 def origin(report: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tuning.plot_style import BLUE, GREY, INK, ORANGE, ROW_INCHES, STYLE, VERMILION, save_figures
+from models.reporting.plot_style import BLUE, GREY, INK, ORANGE, ROW_INCHES, STYLE, VERMILION, save_figures
 from tuning.sessions.folder import COMPLETED, ranked
 
 Report = Mapping[str, Any]

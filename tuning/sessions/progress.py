@@ -3,16 +3,14 @@
 import time
 from typing import Any
 
-import rich.box
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from models.reporting import figures
-from pipeline.common import durations
+from models.reporting import figures, table
+from pipeline.common import durations, markdown_table
 from tuning.sessions.folder import COMPLETED, ranked
-from tuning.sessions.page import values_text
+from tuning.sessions.page import TRIAL_COLUMNS, values_text
 from tuning.sessions.session import Session
 
 REFRESH_SECONDS = 1.0
@@ -68,26 +66,12 @@ class SessionProgress:
     def _picture(self) -> Group:
         records = self._session.folder.records()
         best = ranked(records)
-        table = Table(box=rich.box.SIMPLE)
-        for title in ("rank", "trial", "objective", "fine", "coarse", "epochs", "seconds"):
-            table.add_column(title, justify="right")
-        table.add_column("hyperparameters", overflow="fold")
-        for rank, record in enumerate(best[:SHOWN_TRIALS], start=1):
-            table.add_row(
-                str(rank),
-                record["id"],
-                *(figures.percent(record[name]) for name in ("objective", "fine", "coarse")),
-                f"{record['epochs']:g}",
-                f"{record['seconds']:.0f}",
-                values_text(record["hyperparameters"]),
-            )
-        for trial_id, hyperparameters in self._running.items():
-            table.add_row("", trial_id, *["running", "", "", "", ""], values_text(hyperparameters))
+        texts = markdown_table.cells(TRIAL_COLUMNS, enumerate(best[:SHOWN_TRIALS], start=1))
+        texts += [["", name, "running", "", "", "", "", values_text(values)] for name, values in self._running.items()]
         num_failed = len(records) - len(best)
         words = f"{len(best)} trials completed, {num_failed} failed, {len(self._running)} running; "
-        return Group(
-            table, Text(words + f"this call has taken {durations.in_words(time.perf_counter() - self._began)}")
-        )
+        words += f"this call has taken {durations.in_words(time.perf_counter() - self._began)}"
+        return Group(table.of_texts(texts, words=["hyperparameters"]), Text(words))
 
 
 def outcome(record: dict[str, Any]) -> str:

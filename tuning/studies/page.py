@@ -3,14 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import rich.box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from models.config.renamed import renamed
-from models.reporting import figures
-from models.reporting.table import wide_console
+from models.reporting import figures, table
 from pipeline.common import markdown_table
 from pipeline.common.config import as_text
 from pipeline.common.markdown_table import Column
@@ -77,22 +74,12 @@ def answer(report: Mapping[str, Any], name: str) -> str:
 
 def show(report: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the tables; a data set other than CIFAR-100 is named before and after them."""
-    console = console or wide_console()
-    warning = figures.stand_in_warning(report["dataset"])
-    console.print(
-        *([Text(warning, style="bold red")] if warning else []), Text(report["question"], style="bold"), sep="\n"
-    )
-    for name in report["metrics"]:
-        heading, *rows = markdown_table.cells(columns(report, name), measured(report, name))
-        shown = Table(title=f"{METRICS[name]} accuracy (%)", title_justify="left", box=rich.box.SIMPLE)
-        for place, title in enumerate(heading):
-            shown.add_column(title, justify="left" if place == 0 else "right", overflow="fold")
-        for row in rows:
-            shown.add_row(*(Text(cell) for cell in row))
-        console.print(shown)
-    console.print(Text(_conditions(report)), soft_wrap=True)
-    if warning:
-        console.print(Text(warning, style="bold red"))
+    with table.between_warnings(report["dataset"], console) as console:
+        console.print(Text(report["question"], style="bold"))
+        for name in report["metrics"]:
+            texts = markdown_table.cells(columns(report, name), measured(report, name))
+            console.print(table.of_texts(texts, f"{METRICS[name]} accuracy (%)"))
+        console.print(Text(_conditions(report)), soft_wrap=True)
 
 
 def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, Any]]]:

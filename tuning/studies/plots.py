@@ -9,8 +9,9 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from models.reporting import plot_style
+from models.reporting.plot_style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION
 from tuning import statistics
-from tuning.plot_style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, ROW_INCHES, SKY, STYLE, VERMILION, save_figures
 from tuning.studies.design import METRICS
 
 LINE_COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, INK)
@@ -27,7 +28,7 @@ Report = Mapping[str, Any]
 
 def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
     """Plot a study's report as PNG files in an existing folder and return their paths."""
-    with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
+    with matplotlib.style.context(["default", plot_style.STYLE]):  # not the user's own matplotlibrc
         pictures: dict[str, Figure | None] = {}
         for name in report["metrics"]:
             rows = _rows(report, name)
@@ -36,7 +37,7 @@ def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
                 pictures[f"curves_{name}"] = _curves(report, rows, name)
             if rows and len(report["factors"]) == 2:
                 pictures[f"heat_map_{name}"] = _heat_map(report, rows, name)
-        return save_figures(pictures, folder)
+        return plot_style.save_figures(pictures, folder)
 
 
 def _rows(report: Report, name: str) -> list[dict[str, Any]]:
@@ -55,7 +56,7 @@ def _heading(report: Report, name: str) -> str:
 
 def _bars(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure:
     """Left: means with intervals, seeds as points, the study's figure as a diamond. Right: differences, paired."""
-    height = 1.9 + ROW_INCHES * len(rows)
+    height = 1.9 + plot_style.ROW_INCHES * len(rows)
     figure = Figure(figsize=(11, height), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     left.set_yticks(range(len(rows)), [_label(row["name"]) for row in rows])

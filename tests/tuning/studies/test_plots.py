@@ -6,8 +6,8 @@ import matplotlib.style
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from models.reporting import plot_style
 from tests.tuning.studies.test_report import document, results
-from tuning import plot_style
 from tuning.studies import plots
 
 

@@ -1,4 +1,4 @@
-"""The style of the plots of studies, sessions and published benchmarks.
+"""The colours and the style of all plots, and the PNG files of studies, sessions and published benchmarks.
 
 The colours are those of Okabe and Ito, which colour-blind eyes tell apart; no plot needs colour alone to be read.
 """
@@ -25,6 +25,7 @@ ROW_INCHES = 0.36  # of a bar and the gap to the next
 
 def save_figures(figures: Mapping[str, Figure | None], folder: pathlib.Path) -> list[pathlib.Path]:
     """Save figures as PNG under their names and return the paths; a name whose figure is None loses its old file."""
+    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, figure in figures.items():
         path = folder / f"{name}.png"
