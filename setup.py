@@ -30,6 +30,7 @@ setup(
         "scipy>=1.14",  # keras-tuner's Bayesian search and Keras's ImageDataGenerator need it undeclared
         "scikit-learn>=1.5",  # keras-tuner's Bayesian search needs it undeclared
         "matplotlib>=3.9",
+        "textalloc>=1.2.4",  # places the names of points in a chart
         "pillow>=11.0",
         "psutil>=6.0",
         "requests>=2.32",

@@ -9,16 +9,14 @@ from typing import Any
 
 import matplotlib.style
 import numpy as np
+import textalloc
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
-from matplotlib.transforms import Bbox
 
-from benchmarks.publish import label_placement
 from benchmarks.publish.our_results import Measured
 from benchmarks.publish.published_results import ORIGINAL_FINE_PERCENT, PUBLISHED, Recipe
 from models.reporting import plots
@@ -138,48 +136,29 @@ def _texts(figure: Figure, ours: Sequence[Measured]) -> None:
 def _mark_original_study(axes: Axes) -> tuple[Artist, ...]:
     """A line at the accuracy of the original study, and its name."""
     line = axes.axhline(ORIGINAL_FINE_PERCENT, color=ORIGINAL, linestyle=(0, (6, 3)), linewidth=1.4, zorder=1)
-    name = axes.annotate(
-        f"the original study: {ORIGINAL_FINE_PERCENT:g} %, cost unknown",
-        (1, ORIGINAL_FINE_PERCENT),
-        xycoords=axes.get_yaxis_transform(),
-        xytext=(-4, -4),
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        color=ORIGINAL,
-        fontsize=8.5,
-    )
+    text = f"the original study: {ORIGINAL_FINE_PERCENT:g} %, cost unknown"
+    place: dict[str, Any] = {"xytext": (-4, -4), "textcoords": "offset points", "ha": "right", "va": "top"}
+    end = (1, ORIGINAL_FINE_PERCENT)
+    name = axes.annotate(text, end, xycoords=axes.get_yaxis_transform(), **place, color=ORIGINAL, fontsize=8.5)
     return line, name
 
 
-def _name(figure: Figure, axes: Axes, points: Sequence[Point], obstacles: Iterable[Artist]) -> None:
-    """Write the name of each point at a free place near it that overlaps no obstacle."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    taken = [artist.get_window_extent(renderer) for artist in obstacles]
-    names = [_write(figure, point) for point in points]
-    labels = [
-        label_placement.Label(_mark_box(axes, point), name.get_window_extent(renderer).size)
-        for point, name in zip(points, names, strict=True)
-    ]
-    places = label_placement.find(labels, axes.get_window_extent(renderer), taken, DOTS_PER_INCH / 72)
-    to_figure = figure.transFigure.inverted()  # shares of the figure hold at any density
-    for point, name, label, place in zip(points, names, labels, places, strict=True):
-        x, y = to_figure.transform(np.mean(place.box.get_points(), axis=0))
-        name.set_position((x, y))
-        name.set_multialignment("left" if place.box.x0 > label.mark.x0 else "right")
-        if place.leader:
-            ends = to_figure.transform(place.leader.vertices)
-            figure.add_artist(Line2D(*ends.T, color=_colour(point.kind), linewidth=0.8))
-
-
-def _write(figure: Figure, point: Point) -> Text:
-    text = figure.text(0, 0, point.label, ha="center", va="center", fontsize=8.5, parse_math=False)
-    if point.is_ours:
-        text.set(color=OURS, fontsize=10, fontweight="bold")
-    return text
-
-
-def _mark_box(axes: Axes, point: Point) -> Bbox:
-    """The box of a point in pixels, with its error bar."""
-    ends = [(point.petaflop, point.percent - point.spread), (point.petaflop, point.percent + point.spread)]
-    return Bbox(axes.transData.transform(ends)).padded((MARKER_POINTS / 2 + 1) * DOTS_PER_INCH / 72)
+def _name(figure: Figure, axes: Axes, points: Sequence[Point], obstacles: Sequence[Artist]) -> None:
+    """Write the name of each point, with a line to it, at a free place near it that overlaps no obstacle."""
+    renderer, to_data = FigureCanvasAgg(figure).get_renderer(), axes.transData.inverted()
+    lines = [artist.get_window_extent(renderer).transformed(to_data).corners() for artist in obstacles]
+    bars = [point for point in points if point.spread]
+    lines += [np.array([(bar.petaflop, bar.percent + way * bar.spread) for way in (-1, 1)]) for bar in bars]
+    x, y = [point.petaflop for point in points], [point.percent for point in points]
+    is_ours = [point.is_ours for point in points]
+    avoided: dict[str, Any] = {
+        **{"x_scatter": x, "x_lines": [line[:, 0] for line in lines], "margin": 0.012},
+        **{"y_scatter": y, "y_lines": [line[:, 1] for line in lines]},
+        **{"avoid_label_lines_overlap": True, "avoid_crossing_label_lines": True},
+    }
+    style: dict[str, Any] = {
+        **{"textsize": np.where(is_ours, 10, 8.5).tolist(), "fontweight": np.where(is_ours, "bold", "normal").tolist()},
+        **{"textcolor": np.where(is_ours, OURS, plots.COLOURS["ink"]), "parse_math": False},
+        **{"linecolor": [_colour(point.kind) for point in points], "linewidth": 0.8},
+    }
+    textalloc.allocate(axes, x, y, [point.label for point in points], **avoided, **style)

@@ -25,7 +25,7 @@ def figure():
 
 def test_every_recipe_is_named_and_axes_have_units(figure):
     (axes,) = figure.axes
-    names = [text.get_text() for text in figure.texts]
+    names = [text.get_text() for text in (*figure.texts, *axes.texts)]
     for name in ("tiny\n63.6 ± 0.5 %", "quick\n59.8 %", "fast\n75.2 ± 0.3 %", *(recipe.name for recipe in PUBLISHED)):
         assert name in names
     assert axes.get_xscale() == "log"
