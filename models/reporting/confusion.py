@@ -1,6 +1,6 @@
 """Confusion matrices: the document `confusion.json`, and statistics of a matrix.
 
-    Evaluator.confusions ──document──▶ confusion.json ──read──▶ Matrix ──▶ confusion_plots, confusion_section
+    Evaluator.confusions ──document──▶ confusion.json ──read──▶ Matrix ──▶ confusion_plots, page
 
 Classes are ordered by superclass, so that mistakes within one are next to the diagonal.
 """
@@ -49,27 +49,25 @@ def document(
 ) -> dict[str, Any]:
     """The content of `confusion.json`; null for a label that the model does not predict.
 
-    Args:
-      split: the evaluated one.
-      coarse_source: of the coarse prediction, "head" or "summed".
-      names: of the "fine" and of the "coarse" classes, in the order of their numbers.
-      counts: int [classes, classes] of each label that the model predicts, in the same order.
+    `coarse_source` is "head" or "summed"; names and counts, int [classes, classes], are in the order of the labels'
+    numbers, of "coarse" and of "fine" classes.
     """
     by_superclass = np.argsort(FINE_TO_COARSE, kind="stable")
     coarse = list(names["coarse"])
+    fine = None
+    if "fine" in counts:
+        fine = {
+            "names": [names["fine"][number] for number in by_superclass],
+            "superclasses": [coarse[FINE_TO_COARSE[number]] for number in by_superclass],
+            "counts": counts["fine"][np.ix_(by_superclass, by_superclass)].tolist(),
+        }
     return {
         "split": split,
         "examples_evaluated": int(counts["coarse"].sum()),
         "coarse_source": coarse_source,
         "rows": "true class",
         "columns": "predicted class",
-        "fine": {
-            "names": [names["fine"][number] for number in by_superclass],
-            "superclasses": [coarse[FINE_TO_COARSE[number]] for number in by_superclass],
-            "counts": counts["fine"][np.ix_(by_superclass, by_superclass)].tolist(),
-        }
-        if "fine" in counts
-        else None,
+        "fine": fine,
         "coarse": {"names": coarse, "superclasses": coarse, "counts": counts["coarse"].tolist()},
     }
 

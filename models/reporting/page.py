@@ -5,22 +5,17 @@ config.json, metrics.jsonl, report.json, confusion.json ──▶ values of the 
 
 import pathlib
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
-from models.reporting import confusion_section, figures, plots
+from models.reporting import confusion, confusion_plots, figures, plots
+from models.reporting.plots import CHARTS
 from models.runs.folder import RunFolder
 from pipeline.common import files, html
 
 TEMPLATES = html.environment(pathlib.Path(__file__).parent / "templates")
-
-CHARTS = (
-    ("Accuracy", "single view; training's while it trains, validation's after each epoch", plots.accuracy),
-    ("Cross-entropy", "of each head, without label smoothing", plots.cross_entropy),
-    ("Objective", "what training minimises: smoothing and weights included", plots.objective),
-    ("Learning rate", "of each epoch's last step", plots.learning_rate),
-)
 
 # Key of a row, head of its column, format of a value; columns that hold nothing are left out.
 COLUMNS = (
@@ -38,6 +33,9 @@ COLUMNS = (
     ("train_seconds", "training so far, s", "{:,.1f}".format),
 )
 
+COARSE_SOURCES = {"head": "from the coarse head", "summed": "summed from the fine probabilities"}
+NUM_MISTAKES = 10
+
 
 def write(run: RunFolder) -> None:
     """Replace the page of a finished run."""
@@ -49,17 +47,9 @@ def render(
     config: dict[str, Any],
     rows: plots.Rows,
     report: dict[str, Any],
-    confusion: dict[str, Any] | None = None,
+    confusions: Mapping[str, Any] | None = None,
 ) -> str:
-    """The page's HTML.
-
-    Args:
-      path: the run's folder, for the command that repeats the run.
-      config: of `config.json`.
-      rows: of `metrics.jsonl`, at least one.
-      report: of `report.json`.
-      confusion: of `confusion.json`; None for a run that was not evaluated.
-    """
+    """The page's HTML, of the contents of a run folder's files: at least one row; confusions only of an evaluation."""
     columns = [column for column in COLUMNS if any(row[column[0]] is not None for row in rows)]
     return TEMPLATES.get_template("page.html.jinja").render(
         dataset=figures.dataset_name(report["dataset"]),
@@ -68,8 +58,8 @@ def render(
         num_images=[report[f"num_{split}"] for split in ("train", "validation", "test")],
         results=[*figures.accuracies(report), figures.evaluated_on(report)],
         costs=figures.costs(report),
-        charts=[(name, note, Markup(draw(rows))) for name, note, draw in CHARTS],
-        confusion=confusion and confusion_section.values(confusion),
+        charts=[(chart.name, chart.note, Markup(plots.draw(chart, rows))) for chart in CHARTS],
+        confusion=confusions and _confusion_values(confusions),
         epoch_heads=[head for _, head, _ in columns],
         epoch_rows=[
             [figures.MISSING if row[key] is None else write_value(row[key]) for key, _, write_value in columns]
@@ -86,3 +76,30 @@ def command_to_repeat(path: pathlib.Path) -> str:
     """The shell command that repeats the run in `path` in another folder."""
     config, run_dir = shlex.quote(str(path / "config.json")), shlex.quote(f"{path}-again")
     return f"python -m models.train --config={config} --run_dir={run_dir}"
+
+
+def _confusion_values(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a `confusion.json`: pictures are (name, note, SVG), tables (caption, heads, rows of text)."""
+    fine = confusion.read(document["fine"]) if document["fine"] else None
+    coarse = confusion.read(document["coarse"])
+    note = f"the model's coarse prediction, {COARSE_SOURCES[document['coarse_source']]}; in %, empty below 0.5"
+    pictures = [("Coarse", note, Markup(confusion_plots.coarse(coarse)))]
+    accuracies = {"coarse, %": confusion.accuracy_by_superclass(coarse)}
+    tables = []
+    if fine:
+        pictures.insert(0, ("Fine", "classes ordered by superclass", Markup(confusion_plots.fine(fine))))
+        accuracies = {"fine, %": confusion.accuracy_by_superclass(fine), **accuracies}
+        heads = ["true class", "predicted class", "of its images, %", "same superclass"]
+        mistakes = [
+            [one.true, one.predicted, figures.brief(100 * one.share), "yes" if one.is_within_superclass else "no"]
+            for one in confusion.most_confused(fine, NUM_MISTAKES)
+        ]
+        tables = [("Most frequent fine mistakes", heads, mistakes)]
+    rows = [[name, *(figures.percent(column[name]) for column in accuracies.values())] for name in coarse.names]
+    return {
+        "split": document["split"],
+        "num_examples": document["examples_evaluated"],
+        "within_superclass": confusion.share_within_superclass(fine) if fine else None,
+        "pictures": pictures,
+        "tables": [*tables, ("Accuracy by superclass", ["superclass", *accuracies], rows)],
+    }

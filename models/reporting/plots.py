@@ -11,7 +11,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib.style
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -37,81 +36,82 @@ SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
-    """One quantity over the epochs; `colour` names one of COLOURS."""
+class Chart:
+    """Quantities over the epochs, by their keys in the rows; multiplied by `scale` they are in `unit`."""
 
-    key: str
-    label: str
-    colour: str
-
-
-def accuracy(rows: Rows) -> str:
-    """The chart of fine and coarse accuracy in per cent, validation and training."""
-    lines = (
-        Line("validation_fine_accuracy", "validation, fine", "fine"),
-        Line("validation_coarse_accuracy", "validation, coarse", "coarse"),
-        Line("validation_coarse_from_fine_accuracy", "validation, coarse from fine", "summed"),
-        Line("train_fine_accuracy", "training, fine", "fine"),
-        Line("train_coarse_accuracy", "training, coarse", "coarse"),
-    )
-    return _chart(rows, lines, "accuracy (%)", scale=100, from_zero=True)
+    name: str
+    note: str
+    unit: str
+    keys: tuple[str, ...]
+    scale: float = 1
+    from_zero: bool = False
 
 
-def cross_entropy(rows: Rows) -> str:
-    """The chart of each head's cross-entropy without label smoothing, validation and training."""
-    lines = (
-        Line("validation_fine_loss", "validation, fine", "fine"),
-        Line("validation_coarse_loss", "validation, coarse", "coarse"),
-        Line("train_fine_loss", "training, fine", "fine"),
-        Line("train_coarse_loss", "training, coarse", "coarse"),
-    )
-    return _chart(rows, lines, "cross-entropy (nats)")
+CHARTS = (
+    Chart(
+        "Accuracy",
+        "single view; training's while it trains, validation's after each epoch",
+        "accuracy (%)",
+        (
+            *("validation_fine_accuracy", "validation_coarse_accuracy", "validation_coarse_from_fine_accuracy"),
+            *("train_fine_accuracy", "train_coarse_accuracy"),
+        ),
+        scale=100,
+        from_zero=True,
+    ),
+    Chart(
+        "Cross-entropy",
+        "of each head, without label smoothing",
+        "cross-entropy (nats)",
+        ("validation_fine_loss", "validation_coarse_loss", "train_fine_loss", "train_coarse_loss"),
+    ),
+    Chart(
+        "Objective",
+        "what training minimises: smoothing and weights included",
+        "objective (nats)",
+        ("validation_loss", "train_loss"),
+    ),
+    Chart("Learning rate", "of each epoch's last step", "learning rate", ("learning_rate",), from_zero=True),
+)
 
 
-def objective(rows: Rows) -> str:
-    """The chart of the training objective: the weighted sum of the heads' smoothed losses."""
-    lines = (Line("validation_loss", "validation", "total"), Line("train_loss", "training", "total"))
-    return _chart(rows, lines, "objective (nats)")
-
-
-def learning_rate(rows: Rows) -> str:
-    """The chart of the learning rate of each epoch's last step."""
-    return _chart(rows, (Line("learning_rate", "at the epoch's end", "total"),), "learning rate", from_zero=True)
-
-
-def _chart(rows: Rows, lines: tuple[Line, ...], unit: str, *, scale: float = 1, from_zero: bool = False) -> str:
-    measured = [line for line in lines if any(row[line.key] is not None for row in rows)]
+def draw(chart: Chart, rows: Rows) -> str:
+    """A chart of at least one row as an SVG element; quantities that no row has are left out."""
+    labels = {key: _label(key) for key in chart.keys if any(row[key] is not None for row in rows)}
     with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
         figure = Figure(figsize=(4.9, 3.6), layout="constrained")
-        axes = figure.add_subplot(xlabel="epoch", ylabel=unit)
-        for line in measured:
-            _draw(axes, rows, line, scale)
-        _limit(axes, rows, from_zero)
+        axes = figure.add_subplot(xlabel="epoch", ylabel=chart.unit)
+        for key, label in labels.items():
+            present = [row for row in rows if row[key] is not None]
+            colour = _colour(key)
+            axes.plot(
+                [row["epoch"] for row in present],
+                [row[key] * chart.scale for row in present],
+                label=label,
+                color=COLOURS[colour],
+                linestyle="--" if key.startswith("train_") else "-",
+                linewidth=1.8,
+                marker=MARKERS[colour] if len(rows) <= MOST_MARKED_EPOCHS else "",
+                markersize=5,
+            )
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        first, last = rows[0]["epoch"], rows[-1]["epoch"]
+        margin = max(0.02 * (last - first), 0.25)  # a single epoch needs a width too
+        axes.set_xlim(first - margin, last + margin)
+        axes.set_ylim(bottom=0 if chart.from_zero else None)
         figure.legend(loc="outside upper left", ncols=2)
-        return svg_element(figure, f"{unit} by epoch: {'; '.join(line.label for line in measured)}")
+        return svg_element(figure, f"{chart.unit} by epoch: {'; '.join(labels.values())}")
 
 
-def _draw(axes: Axes, rows: Rows, line: Line, scale: float) -> None:
-    present = [row for row in rows if row[line.key] is not None]
-    axes.plot(
-        [row["epoch"] for row in present],
-        [row[line.key] * scale for row in present],
-        label=line.label,
-        color=COLOURS[line.colour],
-        linestyle="--" if line.key.startswith("train_") else "-",
-        linewidth=1.8,
-        marker=MARKERS[line.colour] if len(rows) <= MOST_MARKED_EPOCHS else "",
-        markersize=5,
-    )
+def _label(key: str) -> str:
+    """Such as `validation, coarse from fine` of `validation_coarse_from_fine_accuracy`."""
+    split, *head, _ = key.replace("train_", "training_").split("_")
+    return "at the epoch's end" if key == "learning_rate" else ", ".join(filter(None, (split, " ".join(head))))
 
 
-def _limit(axes: Axes, rows: Rows, from_zero: bool) -> None:
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    first, last = rows[0]["epoch"], rows[-1]["epoch"]
-    margin = max(0.02 * (last - first), 0.25)  # a single epoch needs a width too
-    axes.set_xlim(first - margin, last + margin)
-    if from_zero:
-        axes.set_ylim(bottom=0)
+def _colour(key: str) -> str:
+    parts = {"from_fine": "summed", "fine": "fine", "coarse": "coarse"}
+    return next((colour for part, colour in parts.items() if part in key), "total")
 
 
 def svg_element(figure: Figure, title: str) -> str:

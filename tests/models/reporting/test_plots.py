@@ -8,7 +8,8 @@ import pytest
 from models.reporting import plots
 from tests.models.reporting.run_files import make_rows, without
 
-CHARTS = (plots.accuracy, plots.cross_entropy, plots.objective, plots.learning_rate)
+CHARTS = [functools.partial(plots.draw, chart) for chart in plots.CHARTS]
+accuracy, cross_entropy, objective, learning_rate = CHARTS
 
 
 @functools.cache
@@ -38,10 +39,10 @@ def marks(svg):
 @pytest.mark.parametrize(
     ("draw", "labels"),
     [
-        (plots.accuracy, ["accuracy (%)", "validation, fine", "training, coarse", "validation, coarse from fine"]),
-        (plots.cross_entropy, ["cross-entropy (nats)", "validation, fine", "training, coarse"]),
-        (plots.objective, ["objective (nats)", "validation", "training"]),
-        (plots.learning_rate, ["learning rate", "at the epoch's end"]),
+        (accuracy, ["accuracy (%)", "validation, fine", "training, coarse", "validation, coarse from fine"]),
+        (cross_entropy, ["cross-entropy (nats)", "validation, fine", "training, coarse"]),
+        (objective, ["objective (nats)", "validation", "training"]),
+        (learning_rate, ["learning rate", "at the epoch's end"]),
     ],
 )
 def test_a_chart_names_its_axes_and_lines(draw, labels):
@@ -55,11 +56,11 @@ def test_the_same_rows_give_the_same_bytes(draw):
 
 
 def test_other_rows_give_another_chart():
-    assert plots.objective(make_rows(5)) != drawn(plots.objective)
+    assert objective(make_rows(5)) != drawn(objective)
 
 
 def test_accuracies_are_in_per_cent_from_zero():
-    marks = texts(drawn(plots.accuracy))
+    marks = texts(drawn(accuracy))
     assert "0" in marks
     assert "60" in marks
 
@@ -73,25 +74,25 @@ def test_one_epoch_is_marked_at_its_number(draw):
 
 
 def test_an_epoch_is_marked_while_they_are_few():
-    assert marks(drawn(plots.objective)) == 2 * (6 + 1)  # and once in the legend
-    assert marks(plots.objective(make_rows(60))) == 0
+    assert marks(drawn(objective)) == 2 * (6 + 1)  # and once in the legend
+    assert marks(objective(make_rows(60))) == 0
 
 
 def test_what_was_not_measured_has_no_line():
     rows = [without(row, "coarse", "validation") for row in make_rows()]
-    svg = plots.accuracy(rows)
+    svg = accuracy(rows)
     assert "training, fine" in texts(svg)
     assert not [text for text in texts(svg) if "validation" in text or "coarse" in text]
     assert len(curves(svg)) == 2
 
 
 def test_training_is_dashed_and_validation_is_not():
-    dashed = ["stroke-dasharray" in style for style in curves(drawn(plots.objective))]
+    dashed = ["stroke-dasharray" in style for style in curves(drawn(objective))]
     assert dashed == [False, True, False, True]  # the lines, then the legend's
 
 
 def test_every_colour_may_be_set_by_the_page():
-    svg = drawn(plots.accuracy)
+    svg = drawn(accuracy)
     for name in ("fine", "coarse", "summed", "ink", "grid"):
         assert f"var(--{name}, {plots.COLOURS[name]})" in svg
 
@@ -103,6 +104,6 @@ def test_four_charts_on_one_page_share_no_group_names():
 
 
 def test_the_picture_has_a_name_for_screen_readers():
-    root = ElementTree.fromstring(drawn(plots.objective))
+    root = ElementTree.fromstring(drawn(objective))
     assert root.get("role") == "img"
     assert root.get("aria-label") == "objective (nats) by epoch: validation; training"
