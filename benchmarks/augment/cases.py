@@ -10,25 +10,13 @@ import tensorflow as tf
 from benchmarks.augment import keras_peers, torchvision_peer
 from benchmarks.harness.labels import Labels
 from pipeline.augment import composition, sets
-from pipeline.augment.augmix import AugMix
-from pipeline.augment.channel_shift import ChannelShift
-from pipeline.augment.color_jitter import ColorJitter
-from pipeline.augment.crop import Crop
-from pipeline.augment.cutmix import CutMix
-from pipeline.augment.cutout import Cutout
-from pipeline.augment.erasing import RandomErasing
-from pipeline.augment.flip import AlternatingFlip, HorizontalFlip, VerticalFlip
-from pipeline.augment.grayscale import Grayscale
+from pipeline.augment.color import ChannelShift, ColorJitter, Grayscale
+from pipeline.augment.erasing import Cutout, RandomErasing
+from pipeline.augment.geometric import AlternatingFlip, HorizontalFlip, Rotation, Shear, Translation, VerticalFlip, Zoom
 from pipeline.augment.layer import Augmentation, Views
-from pipeline.augment.mixup import MixUp
-from pipeline.augment.mixup_or_cutmix import MixUpOrCutMix
-from pipeline.augment.rand_augment import RandAugment
-from pipeline.augment.rotation import Rotation
-from pipeline.augment.shear import Shear
-from pipeline.augment.shift import Shift
-from pipeline.augment.translation import Translation
-from pipeline.augment.trivial_augment import TrivialAugmentWide
-from pipeline.augment.zoom import Zoom
+from pipeline.augment.mixing import CutMix, MixUp, MixUpOrCutMix
+from pipeline.augment.policies import AugMix, RandAugment, TrivialAugmentWide
+from pipeline.augment.windows import Crop, Shift
 from pipeline.batches import OpenedData
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig

@@ -1,6 +1,6 @@
-"""Augmentation on the device: one transform a file, each a Keras layer that draws per image and applies to a batch.
+"""Augmentation on the device: transforms are Keras layers that draw per image and apply to a batch.
 
-A file is imported at the first use of a transform in it: `augment.Crop`.
+Modules hold transforms of one kind, and are imported at first use: `augment.Crop`.
 """
 
 from typing import Any

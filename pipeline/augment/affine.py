@@ -6,7 +6,7 @@ and sharper than once a transform.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -15,6 +15,8 @@ from pipeline.augment.layer import PACKAGE, Augmentation, Views
 from pipeline.common import seeds
 
 FILLS = ("nearest", "reflect", "constant")
+DEGREE = 0.017453292519943295  # in radians
+Entry: TypeAlias = tf.Tensor | float
 
 
 class AffineTransform(Augmentation):
@@ -54,10 +56,9 @@ class AffineTransform(Augmentation):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Fused(AffineTransform):
-    """A sequence of affine transforms as one: their matrices multiplied, the images resampled once.
+    """Affine transforms as one: their matrices multiplied in order, the images resampled once.
 
-    Args:
-      parts: the transforms in order; all but flips fill in the same way.
+    All but flips must fill in the same way.
     """
 
     def __init__(self, parts: Sequence[AffineTransform], **kwargs: Any) -> None:
@@ -107,15 +108,7 @@ def fills_alike(transforms: Sequence[Augmentation]) -> bool:
     return len({(transform.fill, transform.fill_value) for transform in reaching}) <= 1
 
 
-def matrix(
-    xx: tf.Tensor | float,
-    xy: tf.Tensor | float,
-    yx: tf.Tensor | float,
-    yy: tf.Tensor | float,
-    x: tf.Tensor | float,
-    y: tf.Tensor | float,
-    num_images: tf.Tensor,
-) -> tf.Tensor:
+def matrix(xx: Entry, xy: Entry, yx: Entry, yy: Entry, x: Entry, y: Entry, num_images: tf.Tensor) -> tf.Tensor:
     """float32 [B, 3, 3] from its two upper rows (xx, xy, x) and (yx, yy, y), each [B] or a number."""
     entries = [xx, xy, x, yx, yy, y, 0.0, 0.0, 1.0]
     columns = [tf.broadcast_to(tf.cast(entry, tf.float32), [num_images]) for entry in entries]
@@ -123,17 +116,7 @@ def matrix(
 
 
 def warp(images: tf.Tensor, matrices: tf.Tensor, fill: str = "nearest", fill_value: float = 0.0) -> tf.Tensor:
-    """Resample images bilinearly, each by its matrix.
-
-    Args:
-      images: float32 [B, H, W, C].
-      matrices: float32 [B, 3, 3].
-      fill: one of `FILLS`.
-      fill_value: for "constant".
-
-    Returns:
-      float32 [B, H, W, C].
-    """
+    """float32 [B, H, W, C] images resampled bilinearly, each by its matrix, float32 [B, 3, 3]; `fill` is of `FILLS`."""
     height, width, channels = images.shape[1:]
     place = tf.range(height * width)[None, :]
     rows = tf.cast(place // width, tf.float32) - (height - 1) / 2

@@ -5,15 +5,15 @@ blend, one change of values, one warp. Every image goes through all of them, and
 """
 
 import enum
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from pipeline.augment import operations
-from pipeline.augment.affine import matrix, warp
+from pipeline.augment.affine import DEGREE, matrix, warp
 from pipeline.augment.layer import integers, per_image
-from pipeline.augment.rotation import DEGREE
 from pipeline.common import seeds
 
 
@@ -36,18 +36,14 @@ class Operation(enum.IntEnum):
     EQUALIZE = 13
 
 
+ENHANCEMENTS = range(Operation.BRIGHTNESS, Operation.SHARPNESS + 1)
 NUM_LEVELS = 31  # of TrivialAugment's and RandAugment's strengths
 
-_FORMATS = {
-    Operation.SHEAR_X: " {:+z.2f}",
-    Operation.SHEAR_Y: " {:+z.2f}",
-    Operation.TRANSLATE_X: " {:+z.0f} px",
-    Operation.TRANSLATE_Y: " {:+z.0f} px",
+_FORMATS: dict[int, str] = {
+    **dict.fromkeys((Operation.SHEAR_X, Operation.SHEAR_Y), " {:+z.2f}"),
+    **dict.fromkeys((Operation.TRANSLATE_X, Operation.TRANSLATE_Y), " {:+z.0f} px"),
     Operation.ROTATE: " {:+z.0f}°",
-    Operation.BRIGHTNESS: " {:.2f}",
-    Operation.COLOR: " {:.2f}",
-    Operation.CONTRAST: " {:.2f}",
-    Operation.SHARPNESS: " {:.2f}",
+    **dict.fromkeys(ENHANCEMENTS, " {:.2f}"),
     Operation.POSTERIZE: " {:.0f} bits",
     Operation.SOLARIZE: " from {:.0f}",
 }
@@ -66,13 +62,7 @@ class Choice(NamedTuple):
 
 
 def magnitudes(
-    *,
-    shear: float,
-    pixels: float,
-    degrees: float,
-    enhancement: float,
-    bits: tuple[int, int],
-    num_levels: int,
+    *, shear: float, pixels: float, degrees: float, enhancement: float, bits: tuple[int, int], num_levels: int
 ) -> np.ndarray:
     """float32 [14, 2, `num_levels`]: each operation's magnitude with either sign at every level, as in torchvision.
 
@@ -90,28 +80,16 @@ def magnitudes(
     table[[Operation.SHEAR_X, Operation.SHEAR_Y]] = shear * signed
     table[[Operation.TRANSLATE_X, Operation.TRANSLATE_Y]] = np.trunc(pixels * signed)
     table[Operation.ROTATE] = degrees * signed
-    table[Operation.BRIGHTNESS : Operation.SHARPNESS + 1] = 1.0 + enhancement * signed
+    table[ENHANCEMENTS] = 1.0 + enhancement * signed
     table[Operation.POSTERIZE] = bits[0] - np.round((bits[0] - bits[1]) * level)
     table[Operation.SOLARIZE] = 255.0 * (1.0 - level)
     return table
 
 
 def draw_choice(
-    seed: tf.Tensor,
-    shape: list[Any],
-    table: np.ndarray,
-    levels: range,
-    among: tuple[Operation, ...] = tuple(Operation),
+    seed: tf.Tensor, shape: list[Any], table: np.ndarray, levels: range, among: Sequence[Operation] = tuple(Operation)
 ) -> Choice:
-    """Draw operations, signs and levels, uniformly and independently.
-
-    Args:
-      seed: int32 [2].
-      shape: the shape of the choices.
-      table: the table of `magnitudes`.
-      levels: the levels to draw from.
-      among: the operations to draw from.
-    """
+    """Draw operations `among` some, signs, and `levels` of a table of `magnitudes`, uniformly and independently."""
     operation = tf.gather(tf.constant(among, tf.int32), integers(seeds.fold(seed, 0), shape, 0, len(among)))
     sign = integers(seeds.fold(seed, 1), shape, 0, 2)
     level = integers(seeds.fold(seed, 2), shape, levels.start, levels.stop)
@@ -119,13 +97,7 @@ def draw_choice(
 
 
 def apply_operation(images: tf.Tensor, choice: Choice, fill_value: float = 0.0) -> tf.Tensor:
-    """Apply to each image its operation.
-
-    Args:
-      images: float32 [B, H, W, 3], 0 to 255.
-      choice: [B].
-      fill_value: value of pixels outside of an image.
-    """
+    """Apply to each image, float32 [B, H, W, 3], its operation; pixels outside of an image have the `fill_value`."""
     # An image changes in only one of these, so their order is free. XLA is up to five times as fast in this order: what
     # precedes the loop of `equalize` is computed once; elsewhere each use of a pixel would move it again.
     images = equalize(move(images, choice, fill_value), choice)
@@ -140,15 +112,8 @@ def move(images: tf.Tensor, choice: Choice, fill_value: float = 0.0) -> tf.Tenso
     angle = _magnitude(Operation.ROTATE, choice) * DEGREE
     cos, sin = tf.cos(angle), tf.sin(angle)
     # All but the chosen one are zero.
-    matrices = matrix(
-        xx=cos,
-        xy=shear_x - sin,
-        yx=shear_y + sin,
-        yy=cos,
-        x=shear_x * height / 2 - right,
-        y=shear_y * width / 2 - down,
-        num_images=tf.shape(angle)[0],
-    )
+    x, y = shear_x * height / 2 - right, shear_y * width / 2 - down
+    matrices = matrix(cos, shear_x - sin, shear_y + sin, cos, x, y, tf.shape(angle)[0])
     return warp(images, matrices, "constant", fill_value)
 
 
@@ -173,18 +138,6 @@ def change_values(images: tf.Tensor, choice: Choice) -> tf.Tensor:
     never = 256.0
     solarized = operations.solarize(posterized, _magnitude(Operation.SOLARIZE, choice, never))
     return tf.where(_chose(Operation.AUTO_CONTRAST, choice), operations.autocontrast(images), solarized)
-
-
-def check_size(images: tf.Tensor, size: int) -> None:
-    """Check that images have the size that translations were drawn for.
-
-    Raises:
-      ValueError: they have another size.
-    """
-    if tuple(images.shape[1:3]) != (size, size):
-        raise ValueError(
-            f"size={size}: got images of {images.shape[1]} x {images.shape[2]} pixels; expected images of that size"
-        )
 
 
 def describe(operation: int, magnitude: float) -> str:

@@ -9,20 +9,20 @@ Draws stay outside of XLA. Applying them may be compiled, which is faster on CPU
 two loops over the pixels instead of a dozen.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from pipeline.augment.affine import Fused, fills_alike
-from pipeline.augment.flip import HorizontalFlip, VerticalFlip
+from pipeline.augment.geometric import HorizontalFlip, VerticalFlip
 from pipeline.augment.layer import Augmentation, Views, of_replica, per_image
 from pipeline.augment.mixing import Mixing
 from pipeline.augment.resize import resize
 from pipeline.common import seeds
 
 Drawn = tuple[Any, ...]
+Program = Callable[..., tf.Tensor]
 
 
 def fused(transforms: Sequence[Augmentation]) -> tuple[Augmentation, ...]:
@@ -33,20 +33,18 @@ def fused(transforms: Sequence[Augmentation]) -> tuple[Augmentation, ...]:
             runs[-1].append(transform)
         else:
             runs.append([transform])
-    return tuple(itertools.chain.from_iterable(map(_fused_run, runs)))
+    parts: list[Augmentation] = []
+    for run in runs:
+        is_exact = len(run) == 1 or all(isinstance(part, (HorizontalFlip, VerticalFlip)) for part in run)
+        parts += run if is_exact else [Fused(run)]
+    return tuple(parts)
 
 
 def draw_all(transforms: Sequence[Augmentation], seed: int, step: tf.Tensor, views: Views) -> Drawn:
-    """The draws of a batch, one entry for each transform.
+    """The draws of a batch at a step (int64 []) of the run with this seed, one entry for each transform.
 
     Never compile this with XLA, whose stateless generator gives other numbers than TensorFlow's. `apply_all` may be
     compiled. Under a distribution strategy each replica draws its own.
-
-    Args:
-      transforms: in order.
-      seed: the run's seed.
-      step: int64 [], the step of the run.
-      views: the views of the batch.
     """
 
     def drawn(place: int, transform: Augmentation) -> Any:
@@ -65,26 +63,18 @@ def apply_all(
 
     Images whose `original` (bool [B]) is True stay unchanged.
     """
-    images = tf.cast(images, tf.float32)
-    augmented = images
-    for transform, of_transform in zip(transforms, drawn, strict=True):
-        augmented = transform.apply(augmented, of_transform)
-    return augmented if original is None else _originals_kept(images, augmented, original)
+    return _applied([transform.apply for transform in transforms], _originals_kept, images, drawn, original)
 
 
-def compiled(transforms: Sequence[Augmentation], allow_xla: bool = True) -> Callable[..., tf.Tensor]:
-    """A function equal to `apply_all`, each transform compiled by XLA as a program of its own.
+def compiled(transforms: Sequence[Augmentation], allow_xla: bool = True) -> Program:
+    """A function equal to `apply_all`; XLA compiles each transform as a program of its own, if it can and `allow_xla`.
 
     One program for all of them would move a pixel again for each of its uses. The function takes
     `(images, drawn, original=None, size=None)`; with a `size` it finally resizes to `size` x `size` pixels, and each
     size is a trace.
-
-    Args:
-      transforms: in order.
-      allow_xla: False runs all transforms in TensorFlow, as those that XLA cannot compile.
     """
 
-    def program(function: Callable[..., tf.Tensor], xla: bool = True) -> Callable[..., tf.Tensor]:
+    def program(function: Program, xla: bool = True) -> Program:
         return tf.function(function, jit_compile=(allow_xla and xla) or None)
 
     programs = [program(transform.apply, transform.xla) for transform in transforms]
@@ -93,12 +83,7 @@ def compiled(transforms: Sequence[Augmentation], allow_xla: bool = True) -> Call
     def augment(
         images: tf.Tensor, drawn: Drawn, original: tf.Tensor | None = None, size: int | None = None
     ) -> tf.Tensor:
-        images = tf.cast(images, tf.float32)
-        augmented = images
-        for apply, of_transform in zip(programs, drawn, strict=True):
-            augmented = apply(augmented, of_transform)
-        if original is not None:
-            augmented = keep_originals(images, augmented, original)
+        augmented = _applied(programs, keep_originals, images, drawn, original)
         return augmented if size in (None, augmented.shape[1]) else shrink(augmented, size)
 
     return tf.function(augment)
@@ -117,16 +102,7 @@ def mix_labels(
     width: int,
     original: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """float32 [B, classes] targets, mixed by the weights of the images.
-
-    Args:
-      targets: rows that sum to 1, such as one-hot rows.
-      transforms: as given to `apply_all`.
-      drawn: as given to `apply_all`.
-      height: height of the images.
-      width: width of the images.
-      original: as given to `apply_all`.
-    """
+    """float32 [B, classes] targets, rows that sum to 1, mixed as `apply_all` mixed images of that size."""
     mixed = targets
     for transform, of_transform in zip(transforms, drawn, strict=True):
         if isinstance(transform, Mixing):
@@ -134,9 +110,14 @@ def mix_labels(
     return mixed if original is None else tf.where(original[:, None], targets, mixed)
 
 
-def _fused_run(parts: list[Augmentation]) -> list[Augmentation]:
-    flips = [part for part in parts if isinstance(part, (HorizontalFlip, VerticalFlip))]
-    return parts if len(parts) == 1 or len(flips) == len(parts) else [Fused(parts)]
+def _applied(
+    programs: Sequence[Program], keep: Program, images: tf.Tensor, drawn: Drawn, original: tf.Tensor | None
+) -> tf.Tensor:
+    images = tf.cast(images, tf.float32)
+    augmented = images
+    for program, of_transform in zip(programs, drawn, strict=True):
+        augmented = program(augmented, of_transform)
+    return augmented if original is None else keep(images, augmented, original)
 
 
 def _originals_kept(images: tf.Tensor, augmented: tf.Tensor, original: tf.Tensor) -> tf.Tensor:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from pipeline.common import seeds
@@ -48,11 +49,13 @@ class Augmentation(keras.layers.Layer):
       xla: whether XLA can compile `apply`.
       rgb: whether images must have three channels, red, green and blue.
       new_every_step: whether each step draws with another seed; else draws differ by the views only.
+      wording: the format of `describe`, a field for each number of a draw; a draw of False reads "unchanged".
     """
 
     xla = True
     rgb = False
     new_every_step = True
+    wording: str
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"  # half precision is too coarse for geometry and colour
@@ -70,7 +73,7 @@ class Augmentation(keras.layers.Layer):
 
     def describe(self, drawn: Any) -> str:
         """The draw of one image as text, such as "+34°"; `drawn` holds NumPy values without the batch axis."""
-        raise NotImplementedError
+        return "unchanged" if isinstance(drawn, np.bool_) and not drawn else self.wording.format(*np.ravel(drawn))
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Transform images in training, by the layer's next draw; else only cast them to float32.

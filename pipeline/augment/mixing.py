@@ -1,10 +1,11 @@
-"""The base of mixup and cutmix: each image is blended with a partner of its batch, and their labels likewise."""
+"""mixup and CutMix: each image is blended with a partner of its batch, and their labels likewise."""
 
 from typing import Any, NamedTuple
 
+import keras
 import tensorflow as tf
 
-from pipeline.augment.layer import Augmentation, Views, gamma, uniform
+from pipeline.augment.layer import PACKAGE, Augmentation, Views, gamma, uniform
 from pipeline.common import seeds
 
 
@@ -15,7 +16,7 @@ class Blend(NamedTuple):
       partner: int32 [B], the place in the batch of each image's partner.
       share: float32 [B], the weight of the image itself, 0 to 1.
       centre: float32 [B, 2], centre of the partner's box (row, column), 0 to 1; unused without a box.
-      is_box: bool [B], whether a box of the partner is pasted (cutmix); else whole images are blended (mixup).
+      is_box: bool [B], whether a box of the partner is pasted (CutMix); else whole images are blended (mixup).
     """
 
     partner: tf.Tensor
@@ -47,19 +48,57 @@ class Mixing(Augmentation):
         return f"{drawn.share:.0%} kept" + (", box" if drawn.is_box else "")
 
 
-def draw_blend(
+@keras.saving.register_keras_serializable(PACKAGE)
+class MixUp(Mixing):
+    """Blends each image with another one of the batch; the weight of each pair is from Beta(alpha, alpha).
+
+    Zhang et al. 2018, arXiv 1710.09412.
+    """
+
+    def __init__(self, alpha: float = 0.2, probability: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha, self.probability = alpha, probability
+
+    def draw(self, seed: tf.Tensor, views: Views) -> Blend:
+        """Partners and shares."""
+        return _draw_blend(seed, views, self.alpha, self.alpha, 0.0, self.probability)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class CutMix(Mixing):
+    """Replaces a box of each image by that box of another one; the box's share of the area is from Beta(alpha, alpha).
+
+    Yun et al. 2019, arXiv 1905.04899.
+    """
+
+    def __init__(self, alpha: float = 1.0, probability: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha, self.probability = alpha, probability
+
+    def draw(self, seed: tf.Tensor, views: Views) -> Blend:
+        """Partners, shares and boxes."""
+        return _draw_blend(seed, views, self.alpha, self.alpha, 1.0, self.probability)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class MixUpOrCutMix(Mixing):
+    """Either mixup or CutMix, drawn for each image (timm and torchvision draw it for each batch)."""
+
+    def __init__(
+        self, mixup_alpha: float = 0.2, cutmix_alpha: float = 1.0, probability: float = 1.0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.mixup_alpha, self.cutmix_alpha, self.probability = mixup_alpha, cutmix_alpha, probability
+
+    def draw(self, seed: tf.Tensor, views: Views) -> Blend:
+        """Partners, shares and boxes."""
+        return _draw_blend(seed, views, self.mixup_alpha, self.cutmix_alpha, 0.5, self.probability)
+
+
+def _draw_blend(
     seed: tf.Tensor, views: Views, whole_alpha: float, box_alpha: float, box_probability: float, probability: float
 ) -> Blend:
-    """Draw blends: partners by one random permutation of the batch, and shares from Beta(alpha, alpha).
-
-    Args:
-      seed: int32 [2].
-      views: the views of the batch.
-      whole_alpha: alpha of blends of whole images.
-      box_alpha: alpha of boxes.
-      box_probability: probability of a box, for each image.
-      probability: probability of any blend, for each image.
-    """
+    """Partners by one random permutation of the batch; the alphas are of whole images' and of boxes' shares."""
     of = [seeds.fold(seed, place) for place in range(6)]
     num_images = views.count
     partner = tf.argsort(uniform(of[0], [num_images]))

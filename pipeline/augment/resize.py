@@ -21,13 +21,10 @@ def _resized(images: tf.Tensor, size: int, axis: int) -> tf.Tensor:
     first = np.minimum((weights > 0).argmax(axis=1), weights.shape[1] - num_taps)
     taken = first[:, None] + np.arange(num_taps)
     shares = np.take_along_axis(weights, taken, axis=1).astype(np.float32)
-    shape = [1, 1, 1, 1]
-    shape[axis] = size
+    shape = [size if place == axis else 1 for place in range(4)]
+    taps = zip(taken.T, shares.T, strict=True)
     return tf.add_n(
-        [
-            tf.gather(images, taken[:, tap], axis=axis) * tf.constant(shares[:, tap].reshape(shape))
-            for tap in range(num_taps)
-        ]
+        [tf.gather(images, pixels, axis=axis) * tf.constant(share.reshape(shape)) for pixels, share in taps]
     )
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from pipeline.augment import composition, sets
 from pipeline.augment.layer import Augmentation
-from pipeline.augment.mixup import MixUp
+from pipeline.augment.mixing import MixUp
 from pipeline.data_config import DataConfig
 from tests.models.training.single_steps import losses_of_steps, prepared
 

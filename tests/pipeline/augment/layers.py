@@ -7,21 +7,13 @@ import tensorflow as tf
 
 from pipeline.augment import sets
 from pipeline.augment.affine import Fused
-from pipeline.augment.channel_shift import ChannelShift
+from pipeline.augment.color import ChannelShift
 from pipeline.augment.composition import apply_all, compiled, draw_all
-from pipeline.augment.crop import Crop
-from pipeline.augment.cutmix import CutMix
-from pipeline.augment.cutout import Cutout
-from pipeline.augment.erasing import RandomErasing
-from pipeline.augment.flip import AlternatingFlip, HorizontalFlip, VerticalFlip
+from pipeline.augment.erasing import Cutout, RandomErasing
+from pipeline.augment.geometric import AlternatingFlip, HorizontalFlip, Rotation, Shear, Translation, VerticalFlip, Zoom
 from pipeline.augment.layer import Views
-from pipeline.augment.mixup import MixUp
-from pipeline.augment.mixup_or_cutmix import MixUpOrCutMix
-from pipeline.augment.rotation import Rotation
-from pipeline.augment.shear import Shear
-from pipeline.augment.shift import Shift
-from pipeline.augment.translation import Translation
-from pipeline.augment.zoom import Zoom
+from pipeline.augment.mixing import CutMix, MixUp, MixUpOrCutMix
+from pipeline.augment.windows import Crop, Shift
 
 LAYERS = (
     HorizontalFlip(),

@@ -8,12 +8,8 @@ import tensorflow as tf
 
 from pipeline.augment.affine import FILLS, AffineTransform, Fused, warp
 from pipeline.augment.composition import fused
-from pipeline.augment.flip import HorizontalFlip, VerticalFlip
-from pipeline.augment.rotation import Rotation
-from pipeline.augment.shear import Shear
-from pipeline.augment.shift import Shift
-from pipeline.augment.translation import Translation
-from pipeline.augment.zoom import Zoom
+from pipeline.augment.geometric import HorizontalFlip, Rotation, Shear, Translation, VerticalFlip, Zoom
+from pipeline.augment.windows import Shift
 
 from .layers import draw
 

@@ -11,10 +11,9 @@ import tensorflow as tf
 
 from pipeline.augment import sets
 from pipeline.augment.composition import apply_all, compiled, draw_all, mix_labels
-from pipeline.augment.flip import AlternatingFlip, HorizontalFlip
-from pipeline.augment.mixup import MixUp
-from pipeline.augment.rotation import Rotation
-from pipeline.augment.shift import Shift
+from pipeline.augment.geometric import AlternatingFlip, HorizontalFlip, Rotation
+from pipeline.augment.mixing import MixUp
+from pipeline.augment.windows import Shift
 from pipeline.common import seeds
 
 from .layers import augment, digest, views
@@ -176,7 +175,7 @@ import tensorflow as tf
 
 (cpu,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from pipeline.augment.rotation import Rotation
+from pipeline.augment.geometric import Rotation
 from tests.pipeline.augment.test_composition import REPLICATED, step_of
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

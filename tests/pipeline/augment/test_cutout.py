@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from pipeline.augment.cutout import Cutout
+from pipeline.augment.erasing import Cutout
 
 from .layers import draw
 

@@ -6,7 +6,7 @@ import scipy.stats
 import tensorflow as tf
 
 from pipeline.augment.composition import draw_all
-from pipeline.augment.flip import AlternatingFlip, HorizontalFlip, VerticalFlip
+from pipeline.augment.geometric import AlternatingFlip, HorizontalFlip, VerticalFlip
 from pipeline.augment.layer import Views
 from pipeline.common import seeds
 

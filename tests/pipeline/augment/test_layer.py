@@ -9,16 +9,11 @@ import tensorflow as tf
 
 from pipeline.augment import layer as layer_module
 from pipeline.augment.affine import Fused
-from pipeline.augment.augmix import AugMix
-from pipeline.augment.color_jitter import ColorJitter
-from pipeline.augment.flip import HorizontalFlip, VerticalFlip
-from pipeline.augment.grayscale import Grayscale
+from pipeline.augment.color import ColorJitter, Grayscale
+from pipeline.augment.geometric import HorizontalFlip, Rotation, VerticalFlip, Zoom
 from pipeline.augment.layer import Views
-from pipeline.augment.rand_augment import RandAugment
-from pipeline.augment.rotation import Rotation
-from pipeline.augment.shift import Shift
-from pipeline.augment.trivial_augment import TrivialAugmentWide
-from pipeline.augment.zoom import Zoom
+from pipeline.augment.policies import AugMix, RandAugment, TrivialAugmentWide
+from pipeline.augment.windows import Shift
 
 from .layers import LAYERS, draw, remade, views
 

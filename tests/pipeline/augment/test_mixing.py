@@ -8,13 +8,10 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from pipeline.augment.channel_shift import ChannelShift
+from pipeline.augment.color import ChannelShift
 from pipeline.augment.composition import draw_all, mix_labels, mixes_labels
-from pipeline.augment.cutmix import CutMix
-from pipeline.augment.flip import HorizontalFlip
-from pipeline.augment.mixing import Blend
-from pipeline.augment.mixup import MixUp
-from pipeline.augment.mixup_or_cutmix import MixUpOrCutMix
+from pipeline.augment.geometric import HorizontalFlip
+from pipeline.augment.mixing import Blend, CutMix, MixUp, MixUpOrCutMix
 
 from .layers import draw, remade, views
 

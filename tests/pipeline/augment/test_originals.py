@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from pipeline.augment import originals
-from pipeline.augment.flip import AlternatingFlip
+from pipeline.augment.geometric import AlternatingFlip
 from pipeline.augment.layer import Views
 from pipeline.common import errors
 from pipeline.data_config import DataConfig

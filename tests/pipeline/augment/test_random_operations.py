@@ -8,14 +8,11 @@ import scipy.stats
 import tensorflow as tf
 
 from pipeline.augment import operations
-from pipeline.augment.augmix import OPERATIONS, AugMix
 from pipeline.augment.choice import Choice, Operation, apply_operation
-from pipeline.augment.color_jitter import ColorJitter, Colors
+from pipeline.augment.color import ColorJitter, Colors, Grayscale
 from pipeline.augment.composition import apply_all, compiled, draw_all
-from pipeline.augment.grayscale import Grayscale
 from pipeline.augment.layer import Views
-from pipeline.augment.rand_augment import RandAugment
-from pipeline.augment.trivial_augment import TrivialAugmentWide
+from pipeline.augment.policies import OPERATIONS, AugMix, RandAugment, TrivialAugmentWide
 
 SEED = (1, 2)
 LAYERS = [

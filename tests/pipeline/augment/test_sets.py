@@ -8,8 +8,7 @@ from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from pipeline.augment import sets
 from pipeline.augment.affine import Fused
 from pipeline.augment.composition import apply_all, compiled, draw_all
-from pipeline.augment.rotation import Rotation
-from pipeline.augment.translation import Translation
+from pipeline.augment.geometric import Rotation, Translation
 
 from .layers import augment, views
 

@@ -8,11 +8,10 @@ import tensorflow as tf
 
 from pipeline import source, stages
 from pipeline.augment import composition, sets
-from pipeline.augment.cutmix import CutMix
-from pipeline.augment.flip import HorizontalFlip
+from pipeline.augment.geometric import HorizontalFlip
 from pipeline.augment.layer import Views
-from pipeline.augment.mixup import MixUp
-from pipeline.augment.shift import Shift
+from pipeline.augment.mixing import CutMix, MixUp
+from pipeline.augment.windows import Shift
 from pipeline.data_config import SourceConfig
 from pipeline.gallery import image_grid
 from pipeline.gallery import rows as gallery_rows

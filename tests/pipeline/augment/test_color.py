@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.stats
 
-from pipeline.augment.channel_shift import ChannelShift
+from pipeline.augment.color import ChannelShift
 
 from .layers import draw
 

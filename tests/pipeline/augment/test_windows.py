@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from pipeline.augment.crop import Crop
-from pipeline.augment.shift import Shift
+from pipeline.augment.windows import Crop, Shift
 
 from .layers import draw
 

@@ -1,4 +1,4 @@
-"""Random brightness, contrast, saturation and hue."""
+"""Random brightness, contrast, saturation, hue and grey."""
 
 from typing import Any, NamedTuple
 
@@ -6,19 +6,56 @@ import keras
 import tensorflow as tf
 
 from pipeline.augment import operations
-from pipeline.augment.layer import PACKAGE, Augmentation, Views, uniform
+from pipeline.augment.layer import PACKAGE, Augmentation, Views, chosen, per_image, uniform
 from pipeline.common import seeds
 
 
-class Colors(NamedTuple):
-    """The draws of a batch, float32 [B] each.
+@keras.saving.register_keras_serializable(PACKAGE)
+class ChannelShift(Augmentation):
+    """Add one value to every channel of an image, and clip to the image's own darkest and brightest value.
 
-    Attributes:
-      brightness: factor; 1 changes nothing.
-      contrast: factor.
-      saturation: factor.
-      hue: rotation, where 1 is a full circle.
+    As `ImageDataGenerator(channel_shift_range=max_fraction)` on pixels of 0 to 1; here the fraction is of 255.
     """
+
+    wording = "{:+.2f}"
+
+    def __init__(self, max_fraction: float = 0.2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_fraction = max_fraction
+
+    def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
+        """float32 [B]: the added value, as a fraction of 255."""
+        return uniform(seed, [views.count], -self.max_fraction, self.max_fraction)
+
+    def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+        """Add 255 x `drawn[i]` to image i."""
+        darkest = tf.reduce_min(images, axis=[1, 2, 3], keepdims=True)
+        brightest = tf.reduce_max(images, axis=[1, 2, 3], keepdims=True)
+        return tf.clip_by_value(images + 255.0 * per_image(drawn), darkest, brightest)
+
+
+@keras.saving.register_keras_serializable(PACKAGE)
+class Grayscale(Augmentation):
+    """Converts each image to grey with `probability`; it keeps three channels."""
+
+    rgb = True
+    wording = "grey"
+
+    def __init__(self, probability: float = 0.2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.probability = probability
+
+    def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
+        """Bool [B]: which images are converted."""
+        return chosen(seed, views.count, self.probability)
+
+    def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+        """Convert the images whose `drawn` is True."""
+        return tf.where(per_image(drawn), operations.grayscale(images), images)
+
+
+class Colors(NamedTuple):
+    """The draws of a batch, float32 [B] each: factors, where 1 changes nothing, and a rotation of 0 to 1."""
 
     brightness: tf.Tensor
     contrast: tf.Tensor
