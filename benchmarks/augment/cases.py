@@ -1,6 +1,5 @@
 """What `benchmarks.augment` measures: our transforms and sets, and their peers on the same batch."""
 
-import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,55 +8,27 @@ import tensorflow as tf
 
 from benchmarks.augment import keras_peers, torchvision_peer
 from benchmarks.harness.labels import Labels
+from pipeline import augment
 from pipeline.augment import composition, sets
-from pipeline.augment.color import ChannelShift, ColorJitter, Grayscale
-from pipeline.augment.erasing import Cutout, RandomErasing
-from pipeline.augment.geometric import AlternatingFlip, HorizontalFlip, Rotation, Shear, Translation, VerticalFlip, Zoom
 from pipeline.augment.layer import Augmentation, Views
-from pipeline.augment.mixing import CutMix, MixUp, MixUpOrCutMix
-from pipeline.augment.policies import AugMix, RandAugment, TrivialAugmentWide
-from pipeline.augment.windows import Crop, Shift
 from pipeline.batches import OpenedData
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
 from pipeline.datasets import labels
 
 PEER = "peer/{peer}/{transforms}"
-
-TRANSFORMS: tuple[type[Augmentation], ...] = (
-    HorizontalFlip,
-    VerticalFlip,
-    AlternatingFlip,
-    Shift,
-    Crop,
-    Cutout,
-    RandomErasing,
-    Rotation,
-    Shear,
-    Zoom,
-    Translation,
-    ChannelShift,
-    ColorJitter,
-    Grayscale,
-    MixUp,
-    CutMix,
-    MixUpOrCutMix,
-    TrivialAugmentWide,
-    RandAugment,
-    AugMix,
+TRANSFORMS = (
+    *("HorizontalFlip", "VerticalFlip", "AlternatingFlip", "Shift", "Crop", "Cutout", "RandomErasing", "Rotation"),
+    *("Shear", "Zoom", "Translation", "ChannelShift", "ColorJitter", "Grayscale", "MixUp", "CutMix", "MixUpOrCutMix"),
+    *("TrivialAugmentWide", "RandAugment", "AugMix"),
 )
 
 
 class Batch(NamedTuple):
-    """The batch that every case augments.
+    """The batch that every case augments."""
 
-    Attributes:
-      images: uint8 [B, 32, 32, 3].
-      targets: float32 [B, 120], both labels one-hot, for transforms that mix labels.
-    """
-
-    images: tf.Tensor
-    targets: tf.Tensor
+    images: tf.Tensor  # uint8 [B, 32, 32, 3]
+    targets: tf.Tensor  # float32 [B, 120], both labels one-hot, for transforms that mix labels
 
     @classmethod
     def first(cls, data: DataConfig) -> "Batch":
@@ -67,34 +38,22 @@ class Batch(NamedTuple):
         return cls(batch["image"], tf.concat(one_hot, axis=1))
 
 
-@dataclasses.dataclass(frozen=True)
-class Work:
-    """One way to augment.
-
-    Attributes:
-      labels: of its row.
-      run: augments a number of batches and returns the images of the last one.
-      fields: further fields of its row.
-      min_batches: in a round, so that every worker process has work.
-    """
+class Work(NamedTuple):
+    """One way to augment: the labels of its row, and a function from a number of batches to the images of the last."""
 
     labels: Labels
     run: Callable[[int], Any]
-    fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    min_batches: int = 1
+    fields: Mapping[str, Any] = {}  # further ones of its row
+    min_batches: int = 1  # in a round, so that every worker process has work
 
 
 def names() -> tuple[str, ...]:
     """The names of everything that can be measured: the augmentation sets, then the transforms."""
-    return (*sets.SETS, *(kind.__name__ for kind in TRANSFORMS))
+    return (*sets.SETS, *TRANSFORMS)
 
 
 def check(chosen: Sequence[str]) -> None:
-    """Check the names of sets and transforms.
-
-    Raises:
-      errors.BadArgumentError: there is no set or transform of a name.
-    """
+    """Raise errors.BadArgumentError where there is no set or transform of a name."""
     for name in chosen:
         if name not in names():
             hint = config.nearest(name, set(names()))
@@ -103,8 +62,7 @@ def check(chosen: Sequence[str]) -> None:
 
 def transforms(what: str) -> tuple[Augmentation, ...]:
     """The transforms of a set, or the one of that class name."""
-    classes = {kind.__name__: kind for kind in TRANSFORMS}
-    return (classes[what](),) if what in classes else sets.build(what)
+    return (getattr(augment, what)(),) if what in TRANSFORMS else sets.build(what)
 
 
 def ours(what: str, batch: Batch) -> Work:

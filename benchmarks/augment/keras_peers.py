@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import keras
@@ -13,25 +14,22 @@ from keras import layers
 from benchmarks.harness import data as harness_data
 
 Layers = Sequence[keras.layers.Layer]
+Make = Callable[..., keras.layers.Layer]
 
 
 class Peer(NamedTuple):
-    """Keras's layers for one of our names.
-
-    Attributes:
-      layers: in the order of application.
-      is_equal: whether they do the same work; otherwise they are the nearest that Keras has.
-    """
+    """Keras's layers for one of our names, in the order of application."""
 
     layers: Layers
-    is_equal: bool
+    is_equal: bool  # whether they do the same work; otherwise they are the nearest that Keras has
 
 
 def keras_peer(what: str) -> Peer | None:
     """The layers for one of our names; None where Keras has nothing like it."""
-    if what in _EQUAL:
-        return Peer(_EQUAL[what](), True)
-    return Peer(_NEAREST[what](), False) if what in _NEAREST else None
+    parts = _SETS.get(what, (what,))
+    if not _LAYERS.keys() >= set(parts):
+        return None
+    return Peer([_LAYERS[part](dtype="float32") for part in parts], what in _EQUAL)
 
 
 class Stacked:
@@ -39,18 +37,12 @@ class Stacked:
 
     In the fastest form: neighbours that XLA can compile are compiled together; it has no kernels of the others
     (ImageProjectiveTransformV3, the stateless gamma). Several batches at a time inside of `tf.data` were no faster:
-    either way all cores are busy.
-
-    Attributes:
-      xla: whether XLA compiles all of them.
+    either way all cores are busy. `xla` says whether XLA compiles all of them.
     """
 
     _XLA = (
-        layers.RandomFlip,
-        layers.RandomBrightness,
-        layers.RandomErasing,
-        layers.RandomColorJitter,
-        layers.RandomGrayscale,
+        *(layers.RandomFlip, layers.RandomBrightness, layers.RandomErasing),
+        *(layers.RandomColorJitter, layers.RandomGrayscale),
     )
 
     def __init__(self, stack: Layers) -> None:
@@ -75,8 +67,7 @@ class Stacked:
 class Generator:
     """Callable `generator(num_batches)`: `ImageDataGenerator` with the parameters of the original study.
 
-    Args:
-      images: [B, H, W, C], 0 to 255; converted to float32 ahead of the measurement.
+    Images are [B, H, W, C], 0 to 255, and converted to float32 ahead of the measurement.
     """
 
     def __init__(self, images: np.ndarray) -> None:
@@ -102,85 +93,59 @@ def _chain(group: Layers) -> Callable[[Any], Any]:
 
 
 # `nearest` everywhere, where Keras's own default is to reflect; whole pixels are taken, not interpolated.
-_FILL: dict[str, Any] = {"fill_mode": "nearest", "interpolation": "bilinear", "dtype": "float32"}
-_WHOLE: dict[str, Any] = {"interpolation": "nearest", "dtype": "float32"}
+_FILL: dict[str, Any] = {"fill_mode": "nearest", "interpolation": "bilinear"}
 _SLANT = {degrees: math.tan(math.radians(degrees)) for degrees in (0.2, 10.0, 11.5)}
 
 
-def _original(max_shear_degrees: float) -> Layers:
-    return [
-        layers.RandomRotation(0.25, **_FILL),  # turns: 90 degrees either way
-        layers.RandomShear(_SLANT[max_shear_degrees], **_FILL),
-        layers.RandomZoom(0.2, 0.2, **_FILL),
-        layers.RandomBrightness(0.2, dtype="float32"),
-        layers.RandomFlip("horizontal_and_vertical", dtype="float32"),
-    ]
+def _moved(pixels: int, fill_mode: str) -> Make:
+    share = pixels / 32
+    return partial(layers.RandomTranslation, share, share, fill_mode=fill_mode, interpolation="nearest")
 
 
-def _flip() -> Layers:
-    return [layers.RandomFlip("horizontal", dtype="float32")]
+def _erased(probability: float, scale: tuple[float, float]) -> Make:
+    return partial(layers.RandomErasing, (probability, probability), scale=scale, fill_value=127.5)
 
 
-def _shift(max_pixels: int = 2) -> Layers:
-    return [layers.RandomTranslation(max_pixels / 32, max_pixels / 32, fill_mode="reflect", **_WHOLE)]
-
-
-def _crop() -> Layers:
-    return [layers.RandomTranslation(4 / 32, 4 / 32, fill_mode="constant", **_WHOLE)]
-
-
-def _cutout() -> Layers:
-    area = (8 / 32) ** 2
-    return [layers.RandomErasing((1.0, 1.0), scale=(area, area), fill_value=127.5, dtype="float32")]
-
-
-_EQUAL: dict[str, Callable[[], Layers]] = {
-    "HorizontalFlip": _flip,
-    "VerticalFlip": lambda: [layers.RandomFlip("vertical", dtype="float32")],
-    "Rotation": lambda: [layers.RandomRotation(15 / 360, **_FILL)],
-    "Zoom": lambda: [layers.RandomZoom(0.2, 0.2, **_FILL)],
-    "Translation": lambda: [layers.RandomTranslation(0.125, 0.125, **_FILL)],
-    "MixUp": lambda: [layers.MixUp(0.2, dtype="float32")],
-    "Grayscale": lambda: [layers.RandomGrayscale(0.2, dtype="float32")],
+_EQUAL = {"HorizontalFlip", "VerticalFlip", "Rotation", "Zoom", "Translation", "MixUp", "Grayscale"}
+_LAYERS: dict[str, Make] = {
+    "HorizontalFlip": partial(layers.RandomFlip, "horizontal"),
+    "VerticalFlip": partial(layers.RandomFlip, "vertical"),
+    "AlternatingFlip": partial(layers.RandomFlip, "horizontal"),
+    "Flip": partial(layers.RandomFlip, "horizontal_and_vertical"),
+    "Rotation": partial(layers.RandomRotation, 15 / 360, **_FILL),
+    "Rotation(90)": partial(layers.RandomRotation, 0.25, **_FILL),  # turns: 90 degrees either way
+    "Shear": partial(layers.RandomShear, _SLANT[10.0], **_FILL),
+    "Shear(0.2)": partial(layers.RandomShear, _SLANT[0.2], **_FILL),
+    "Shear(11.5)": partial(layers.RandomShear, _SLANT[11.5], **_FILL),
+    "Zoom": partial(layers.RandomZoom, 0.2, 0.2, **_FILL),
+    "Translation": partial(layers.RandomTranslation, 0.125, 0.125, **_FILL),
+    "Shift": _moved(2, "reflect"),
+    "Shift(4)": _moved(4, "reflect"),
+    "Crop": _moved(4, "constant"),
+    "Cutout": _erased(1.0, ((8 / 32) ** 2, (8 / 32) ** 2)),
+    "RandomErasing": _erased(0.5, (0.02, 1 / 3)),
+    "ChannelShift": partial(layers.RandomBrightness, 0.2),
+    "ChannelShift(0.1)": partial(layers.RandomBrightness, 0.1),
+    "ColorJitter": partial(
+        layers.RandomColorJitter, brightness_factor=0.4, contrast_factor=0.4, saturation_factor=0.4, hue_factor=0.1
+    ),
+    "Grayscale": partial(layers.RandomGrayscale, 0.2),
+    "Grayscale(0.1)": partial(layers.RandomGrayscale, 0.1),
+    "MixUp": partial(layers.MixUp, 0.2),
+    "CutMix": partial(layers.CutMix, (1.0, 1.0)),
+    "RandAugment": partial(layers.RandAugment, num_ops=2),
+    "AugMix": partial(layers.AugMix),
 }
-_NEAREST: dict[str, Callable[[], Layers]] = {
-    "AlternatingFlip": _flip,
-    "Shift": _shift,
-    "Crop": _crop,
-    "Cutout": _cutout,
-    "RandomErasing": lambda: [
-        layers.RandomErasing((0.5, 0.5), scale=(0.02, 1 / 3), fill_value=127.5, dtype="float32"),
-    ],
-    "Shear": lambda: [layers.RandomShear(_SLANT[10.0], **_FILL)],
-    "ChannelShift": lambda: [layers.RandomBrightness(0.2, dtype="float32")],
-    "CutMix": lambda: [layers.CutMix((1.0, 1.0), dtype="float32")],
-    "ColorJitter": lambda: [
-        layers.RandomColorJitter(
-            brightness_factor=0.4, contrast_factor=0.4, saturation_factor=0.4, hue_factor=0.1, dtype="float32"
-        )
-    ],
-    "RandAugment": lambda: [layers.RandAugment(num_ops=2, dtype="float32")],
-    "AugMix": lambda: [layers.AugMix(dtype="float32")],
-    "flip_shift": lambda: [*_flip(), *_shift()],
-    "alternating_flip_shift": lambda: [*_flip(), *_shift()],
-    "alternating_flip_shift_cutout": lambda: [*_flip(), *_shift(4), *_cutout()],
-    "flip_crop": lambda: [*_flip(), *_crop()],
-    "flip_crop_cutout": lambda: [*_flip(), *_crop(), *_cutout()],
-    "color": lambda: [
-        *_flip(),
-        *_crop(),
-        *_NEAREST["ColorJitter"](),
-        layers.RandomGrayscale(0.1, dtype="float32"),
-        *_NEAREST["RandomErasing"](),
-    ],
-    "rand_augment": lambda: [*_flip(), *_crop(), *_NEAREST["RandAugment"](), *_cutout()],
-    "augmix": lambda: [*_flip(), *_crop(), *_NEAREST["AugMix"]()],
-    "original": lambda: _original(0.2),
-    "original_sheared": lambda: _original(11.5),
-    "original_coarse": lambda: [
-        layers.RandomRotation(15 / 360, **_FILL),
-        layers.RandomTranslation(0.125, 0.125, **_FILL),
-        layers.RandomShear(_SLANT[10.0], **_FILL),
-        layers.RandomBrightness(0.1, dtype="float32"),
-    ],
+_SETS = {
+    "flip_shift": ("HorizontalFlip", "Shift"),
+    "alternating_flip_shift": ("HorizontalFlip", "Shift"),
+    "alternating_flip_shift_cutout": ("HorizontalFlip", "Shift(4)", "Cutout"),
+    "flip_crop": ("HorizontalFlip", "Crop"),
+    "flip_crop_cutout": ("HorizontalFlip", "Crop", "Cutout"),
+    "color": ("HorizontalFlip", "Crop", "ColorJitter", "Grayscale(0.1)", "RandomErasing"),
+    "rand_augment": ("HorizontalFlip", "Crop", "RandAugment", "Cutout"),
+    "augmix": ("HorizontalFlip", "Crop", "AugMix"),
+    "original": ("Rotation(90)", "Shear(0.2)", "Zoom", "ChannelShift", "Flip"),
+    "original_sheared": ("Rotation(90)", "Shear(11.5)", "Zoom", "ChannelShift", "Flip"),
+    "original_coarse": ("Rotation", "Translation", "Shear", "ChannelShift(0.1)"),
 }

@@ -1,7 +1,6 @@
 """The rows of `benchmarks.augment`: images a second of ours and of its peers, and the share of a training step."""
 
 import dataclasses
-from typing import Any
 
 from benchmarks.augment import cases
 from benchmarks.harness import results, timing, training_steps
@@ -20,10 +19,7 @@ SHARE = Labels.of("ours/{transforms}_share_of_{recipe}_step", "share", transform
 class Compared:
     """Ours and its peers of one set or transform, compiled and called once, and their timings so far.
 
-    Args:
-      what: the name of the set or transform.
-      batch: that all of them augment.
-      round_s: minimum seconds of a case in a round.
+    A case takes at least `round_s` seconds in a round.
     """
 
     def __init__(self, what: str, batch: cases.Batch, round_s: float) -> None:
@@ -53,13 +49,8 @@ class Compared:
 def share_of_quick_step(data: DataConfig, repeats: int, round_s: float, num_steps: int) -> list[results.Row]:
     """The training step of the preset `quick`, and the share of it that flips and shifts take at its batch size.
 
-    The augmentation is measured without the step, so that reading and writing the images counts in full.
-
-    Args:
-      data: of the preset, on a prepared data set.
-      repeats: rounds.
-      round_s: minimum seconds of the augmentation in a round.
-      num_steps: training steps in a round.
+    The augmentation is measured without the step, so that reading and writing the images counts in full; a round has
+    at least `round_s` seconds of it. `data` is that of the preset, on a prepared data set.
     """
     train = config.build(TrainConfig, presets.preset("quick"), {"preset": "quick"})
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
@@ -80,13 +71,9 @@ def _first_s_and_case(work: cases.Work, batch_size: int, round_s: float) -> tupl
     """Seconds of the first call, and a case of as many batches as take `round_s`."""
 
     def run(num_batches: int) -> None:
-        _wait_for(work.run(num_batches))
+        # Waits for the device, which works in order: one pixel of the last images stands for all of them.
+        float(work.run(num_batches)[0, 0, 0, 0])
 
     first_s = timing.seconds_of(lambda: run(1))
     num_batches = timing.calls_within(run, round_s, work.min_batches)
     return first_s, timing.Case(work.labels, lambda: run(num_batches), num_batches * batch_size)
-
-
-def _wait_for(images: Any) -> None:
-    """Wait for the device, which works in order: one pixel of the last images stands for all of them."""
-    float(images[0, 0, 0, 0])

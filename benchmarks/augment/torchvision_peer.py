@@ -41,12 +41,8 @@ class SameBatches:
 class Loader:
     """Callable `loader(num_batches)`: loads that number of batches, with separate draws for each image.
 
-    Args:
-      images: uint8 [B, H, W, C].
-      num_workers: processes that transform; 0 is this one.
-
-    Attributes:
-      min_batches: of a measurement, since a worker makes whole batches: four for each worker.
+    Images are uint8 [B, H, W, C]; without workers this process transforms them. `min_batches` is the fewest of a
+    measurement, since a worker makes whole batches: four for each worker.
     """
 
     def __init__(self, images: np.ndarray, num_workers: int) -> None:
@@ -67,7 +63,6 @@ class Loader:
     def __call__(self, num_batches: int) -> Any:
         """The last of the batches, float32 [B, C, H, W], 0 to 255."""
         self._sampler.num_batches = num_batches
-        last = None
         for batch in self._loader:
             last = batch.float()
         return last
@@ -89,12 +84,5 @@ def _transform() -> Any:
     """The nearest that torchvision has, in uint8, which is its faster form: colours would need 0 to 1 as floats."""
     from torchvision.transforms import v2
 
-    bilinear = v2.InterpolationMode.BILINEAR
-    return v2.Compose(
-        [
-            v2.RandomAffine(degrees=90, shear=0.2, scale=(0.8, 1.2), interpolation=bilinear),
-            v2.ColorJitter(brightness=0.2),
-            v2.RandomHorizontalFlip(),
-            v2.RandomVerticalFlip(),
-        ]
-    )
+    affine = v2.RandomAffine(degrees=90, shear=0.2, scale=(0.8, 1.2), interpolation=v2.InterpolationMode.BILINEAR)
+    return v2.Compose([affine, v2.ColorJitter(brightness=0.2), v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()])

@@ -8,19 +8,7 @@ from benchmarks.augment import cases
 from pipeline.augment import composition
 from pipeline.augment.sets import SETS
 from pipeline.common import errors
-from pipeline.data_config import DataConfig
-
-BATCH_SIZE = 20
-
-
-@pytest.fixture(scope="module")
-def data(tiny_data_dir) -> DataConfig:
-    return DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=0, batch_size=BATCH_SIZE)
-
-
-@pytest.fixture(scope="module")
-def batch(data) -> cases.Batch:
-    return cases.Batch.first(data)
+from tests.benchmarks.augment.conftest import BATCH_SIZE
 
 
 def test_batch_is_uint8_images_and_both_labels_one_hot(batch):

@@ -6,25 +6,9 @@ import tensorflow as tf
 
 from benchmarks.augment import cases, keras_peers
 from pipeline.augment import composition
-from pipeline.data_config import DataConfig
-
-BATCH_SIZE = 20
-
+from tests.benchmarks.augment.conftest import BATCH_SIZE, OLD_SCIPY
 
 PEERED = tuple(what for what in cases.names() if keras_peers.keras_peer(what))
-
-
-OLD_SCIPY = pytest.mark.filterwarnings("ignore:Please import .affine_transform.:DeprecationWarning")  # the generator's
-
-
-@pytest.fixture(scope="module")
-def data(tiny_data_dir) -> DataConfig:
-    return DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=0, batch_size=BATCH_SIZE)
-
-
-@pytest.fixture(scope="module")
-def batch(data) -> cases.Batch:
-    return cases.Batch.first(data)
 
 
 @pytest.mark.parametrize("what", PEERED)
@@ -45,9 +29,8 @@ UNPEERED = {"none", "MixUpOrCutMix", "TrivialAugmentWide", "trivial_augment", "m
 
 
 def test_keras_peers_have_our_names():
-    peered = {*keras_peers._EQUAL, *keras_peers._NEAREST}
-    assert set(cases.names()) == peered | UNPEERED
-    assert not keras_peers._EQUAL.keys() & keras_peers._NEAREST.keys()
+    assert set(cases.names()) == {*PEERED, *UNPEERED}
+    assert set(PEERED) >= keras_peers._EQUAL | keras_peers._SETS.keys()
 
 
 def test_xla_compiles_the_peers_that_it_can():

@@ -1,7 +1,5 @@
 """Rows of ours and of its peers, and the share of a training step; nothing here is timed."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -9,25 +7,9 @@ from benchmarks.augment import cases
 from benchmarks.augment import rows as augment_rows
 from benchmarks.harness import results, timing
 from benchmarks.harness.labels import Labels
-from pipeline.data_config import DataConfig
-
-BATCH_SIZE = 20
-
+from tests.benchmarks.augment.conftest import BATCH_SIZE, OLD_SCIPY
 
 ROUND_S = 1e-6  # one batch a round
-
-
-OLD_SCIPY = pytest.mark.filterwarnings("ignore:Please import .affine_transform.:DeprecationWarning")  # the generator's
-
-
-@pytest.fixture(scope="module")
-def data(tiny_data_dir) -> DataConfig:
-    return DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=0, batch_size=BATCH_SIZE)
-
-
-@pytest.fixture(scope="module")
-def batch(data) -> cases.Batch:
-    return cases.Batch.first(data)
 
 
 def measured(what: str, batch: cases.Batch) -> dict[str, results.Row]:
@@ -35,11 +17,6 @@ def measured(what: str, batch: cases.Batch) -> dict[str, results.Row]:
     assert compared.rows() == []  # no round yet
     compared.time()
     return {row.name: row for row in compared.rows()}
-
-
-@pytest.fixture
-def no_torchvision(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)  # importing it fails, as where it is not installed
 
 
 @OLD_SCIPY

@@ -1,29 +1,9 @@
 """torchvision draws for each image, and is left out where it is not installed."""
 
-import sys
-
 import numpy as np
 import pytest
 
-from benchmarks.augment import cases, torchvision_peer
-from pipeline.data_config import DataConfig
-
-BATCH_SIZE = 20
-
-
-@pytest.fixture(scope="module")
-def data(tiny_data_dir) -> DataConfig:
-    return DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=0, batch_size=BATCH_SIZE)
-
-
-@pytest.fixture(scope="module")
-def batch(data) -> cases.Batch:
-    return cases.Batch.first(data)
-
-
-@pytest.fixture
-def no_torchvision(monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch", None)  # importing it fails, as where it is not installed
+from benchmarks.augment import torchvision_peer
 
 
 def test_absent_torchvision_is_told_in_one_line(batch, no_torchvision, capsys):
