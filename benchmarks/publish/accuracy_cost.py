@@ -12,8 +12,7 @@ from absl import flags
 
 from benchmarks.publish import accuracy_cost_chart, our_results
 from pipeline.common import app, config
-from pipeline.gallery import __main__ as gallery
-from pipeline.gallery import image_grid
+from pipeline.gallery import image_grid, picture_file
 
 RESULTS_DIR = flags.DEFINE_string(
     "results_dir", str(config.CHECKOUT / "benchmarks" / "results"), "folder with the results of our presets"
@@ -23,7 +22,7 @@ OUT = flags.DEFINE_string("out", "", "PNG file to write; its folder is made")
 
 def main() -> None:
     """Read, draw, write."""
-    out = gallery.picture_path(OUT.value)
+    out = picture_file.picture_path(OUT.value)
     ours = [recipe for recipe in our_results.read(pathlib.Path(RESULTS_DIR.value).expanduser()) if recipe.fine_percents]
     image_grid.write(out, accuracy_cost_chart.draw(ours))
     print(f"written: {out}")

@@ -16,7 +16,7 @@ from pipeline.augment.sets import SETS
 from pipeline.common import app, config, errors
 from pipeline.common.config import setting
 from pipeline.data_config import DataConfig, SourceConfig
-from pipeline.gallery import __main__ as gallery
+from pipeline.gallery import picture_file
 
 PAGE = "explore.md"
 PICTURES = ("samples", "counts", "mean_image", "augmented")
@@ -43,8 +43,7 @@ def main() -> None:
     app.load_tensorflow()
     import tensorflow as tf
 
-    from pipeline.explore import count_plots, pictures, statistics
-    from pipeline.explore import page as explore_page
+    from pipeline.explore import count_plots, page, pictures, statistics
     from pipeline.gallery import image_grid
 
     tf.config.set_visible_devices([], "GPU")  # not needed for sums over small images; leave its memory to trainings
@@ -57,20 +56,17 @@ def main() -> None:
     }
     for name, path in paths.items():
         image_grid.write(path, drawn[name])
-    page = pathlib.Path(explored.out).expanduser() / PAGE
-    explore_page.write(page, explore_page.markdown(survey, explored.augmentation, explored.seed, paths))
-    print(f"{survey.title}\nwritten: {page}")
+    written = pathlib.Path(explored.out).expanduser() / PAGE
+    with picture_file.replacing(written) as temporary:
+        temporary.write_text(page.markdown(survey, explored.augmentation, explored.seed, paths), encoding="utf-8")
+    print(f"{survey.title}\nwritten: {written}")
 
 
 def picture_paths(out: str) -> dict[str, pathlib.Path]:
-    """The file of each of PICTURES, checked to be writable before any work.
-
-    Raises:
-      errors.BadArgumentError: `out` is missing, or nothing can be written there.
-    """
+    """The file of each of PICTURES; BadArgumentError where `out` is missing or nothing can be written there."""
     if not out:
         raise errors.BadArgumentError("out is missing: expected an output folder, such as --out=exploration")
-    return {name: gallery.picture_path(os.path.join(out, f"{name}.png")) for name in PICTURES}
+    return {name: picture_file.picture_path(os.path.join(out, f"{name}.png")) for name in PICTURES}
 
 
 def run() -> None:

@@ -1,27 +1,20 @@
 """The Markdown page of an exploration, which links its figures."""
 
+import operator
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from pipeline.common import errors, files, markdown_table
-from pipeline.common.markdown_table import Column, Row
-from pipeline.explore.statistics import PARTS, PixelSums, Survey, middle_and_frame
+from pipeline.common import markdown_table
+from pipeline.common.markdown_table import Column
+from pipeline.explore.statistics import PARTS, Survey, middle_and_frame
 
 CHANNELS = ("red", "green", "blue")
-_ChannelRow = tuple[str, PixelSums, int]  # name of a part, its sums, number of a channel
 
 
 def markdown(survey: Survey, augmentation: str, seed: int, pictures: Mapping[str, pathlib.Path]) -> str:
-    """The text of the page.
-
-    Args:
-      survey: the statistics of the data set.
-      augmentation: the set of the figure of augmented views.
-      seed: the seed of that figure.
-      pictures: {name: file} of the figures, which lie beside the page.
-    """
+    """The text of the page; `pictures` are {name: file} of the figures, which lie beside it."""
     link = {name: f"![{name.replace('_', ' ')}]({path.name})" for name, path in pictures.items()}
     nested = "in exactly one superclass" if survey.is_nested else "**NOT in exactly one superclass**"
     sections = (
@@ -35,18 +28,6 @@ def markdown(survey: Survey, augmentation: str, seed: int, pictures: Mapping[str
         ["## Augmented", f"Originals and views of the set `{augmentation}`, seed {seed}.", link["augmented"]],
     )
     return "\n\n".join(paragraph for section in sections for paragraph in section) + "\n"
-
-
-def write(path: pathlib.Path, text: str) -> None:
-    """Replace the file `path` by the text.
-
-    Raises:
-      errors.FailedError: it cannot be written.
-    """
-    try:
-        files.write_text(path, text)
-    except OSError as error:
-        raise errors.FailedError(f"{path} cannot be written ({error.strerror})") from error
 
 
 _ABOUT_CHANNELS = (
@@ -64,11 +45,11 @@ _ABOUT_MIDDLES = (
 
 
 def _superclasses(survey: Survey) -> str:
-    columns: list[Column[tuple[int, Sequence[int]]]] = [
-        Column("superclass", lambda item: survey.coarse_names[item[0]]),
-        Column("classes", lambda item: ", ".join(survey.fine_names[fine] for fine in item[1])),
+    rows = [
+        (survey.coarse_names[coarse], ", ".join(survey.fine_names[fine] for fine in members))
+        for coarse, members in survey.members.items()
     ]
-    return _table(columns, survey.members.items())
+    return _table(("superclass", "classes"), rows, num_texts=2)
 
 
 def _equality(survey: Survey) -> Iterator[str]:
@@ -90,49 +71,35 @@ def _spread(names: tuple[str, ...], counts: np.ndarray) -> str:
 
 def _counts(heading: str, names: tuple[str, ...], counts: Mapping[str, np.ndarray]) -> str:
     """Images in each part, a row per label, and their sums in the last row."""
-    totals = {part: np.append(of_part, of_part.sum()) for part, of_part in counts.items()}
-
-    def count_in(part: str) -> Column[int]:
-        return Column(part, lambda label: f"{totals[part][label]:,}", is_number=True)
-
-    columns = [Column[int](heading, lambda label: (*names, "all")[label]), *map(count_in, counts)]
-    return _table(columns, range(len(names) + 1))
+    columns = ([f"{count:,}" for count in (*of_part, of_part.sum())] for of_part in counts.values())
+    return _table((heading, *counts), zip((*names, "all"), *columns, strict=True))
 
 
 def _channels(survey: Survey) -> str:
     train, validation = survey.pixels["train"], survey.pixels["validation"]
-    parts = {"train": train, "validation": validation, "both": train + validation}
-    rows = [(name, part, channel) for name, part in parts.items() if part.num_images for channel in range(3)]
-    return _table(_CHANNEL_COLUMNS, rows)
-
-
-def _channel_number(heading: str, value: Callable[[PixelSums], np.ndarray], scale: float) -> Column[_ChannelRow]:
-    digits = 3 if scale == 1 else 4
-    return Column(heading, lambda row: f"{value(row[1])[row[2]] / scale:.{digits}f}", is_number=True)
-
-
-_CHANNEL_COLUMNS: list[Column[_ChannelRow]] = [
-    Column("images", lambda row: f"{row[0]}, {row[1].num_images:,}"),
-    Column("channel", lambda row: CHANNELS[row[2]]),
-    _channel_number("mean", lambda part: part.channel_mean, 1),
-    _channel_number("std", lambda part: part.channel_std, 1),
-    _channel_number("mean / 255", lambda part: part.channel_mean, 255),
-    _channel_number("std / 255", lambda part: part.channel_std, 255),
-]
+    rows = [
+        (f"{name}, {part.num_images:,}", channel, f"{mean:.3f}", f"{std:.3f}", f"{mean / 255:.4f}", f"{std / 255:.4f}")
+        for name, part in {"train": train, "validation": validation, "both": train + validation}.items()
+        if part.num_images
+        for channel, mean, std in zip(CHANNELS, part.channel_mean, part.channel_std, strict=True)
+    ]
+    return _table(("images", "channel", "mean", "std", "mean / 255", "std / 255"), rows, num_texts=2)
 
 
 def _middles(survey: Survey) -> str:
     pixels = survey.pixels["train"]
     images = {"all": pixels.mean_image, **dict(zip(survey.coarse_names, pixels.coarse_mean_images, strict=True))}
-    rows = [(name, *middle_and_frame(image)) for name, image in images.items()]
-    columns: list[Column[tuple[str, float, float]]] = [
-        Column("superclass", lambda row: row[0]),
-        Column("middle", lambda row: f"{row[1]:.1f}", is_number=True),
-        Column("frame", lambda row: f"{row[2]:.1f}", is_number=True),
-        Column("difference", lambda row: f"{row[1] - row[2]:+.1f}", is_number=True),
+    rows = [
+        (name, f"{middle:.1f}", f"{frame:.1f}", f"{middle - frame:+.1f}")
+        for name, (middle, frame) in zip(images, map(middle_and_frame, images.values()), strict=True)
     ]
-    return _table(columns, rows)
+    return _table(("superclass", "middle", "frame", "difference"), rows)
 
 
-def _table(columns: Sequence[Column[Row]], rows: Iterable[Row]) -> str:
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], num_texts: int = 1) -> str:
+    """Markdown; the columns after the first `num_texts` hold numbers, aligned to the right."""
+    columns: list[Column[Sequence[str]]] = [
+        Column(heading, operator.itemgetter(place), is_number=place >= num_texts)
+        for place, heading in enumerate(headings)
+    ]
     return "\n".join(markdown_table.lines(columns, rows))

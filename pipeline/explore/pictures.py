@@ -24,7 +24,7 @@ def samples(config: SourceConfig, survey: Survey) -> Picture:
         return Row(survey.coarse_names[coarse], (), np.stack([image_of[name] for name in names]), names)
 
     rows = tuple(row(*item) for item in survey.members.items())
-    return Picture(survey.title, "One training image of each class, one row for each superclass", _untitled(rows), rows)
+    return Picture(survey.title, "One training image of each class, one row for each superclass", (), rows)
 
 
 def mean_images(survey: Survey) -> Picture:
@@ -39,7 +39,7 @@ def mean_images(survey: Survey) -> Picture:
         name = "superclasses, stretched" if first == 0 else ""
         rows.append(Row(name, (), to_uint8(np.stack(means)), survey.coarse_names[those]))
     subtitle = "Mean of the training images; stretched: from its darkest value to its brightest"
-    return Picture(survey.title, subtitle, _untitled(tuple(rows)), tuple(rows))
+    return Picture(survey.title, subtitle, (), tuple(rows))
 
 
 def augmented(config: SourceConfig, survey: Survey, augmentation: str, seed: int) -> Picture:
@@ -64,8 +64,3 @@ def stretched(image: np.ndarray) -> np.ndarray:
     """Values scaled linearly to 0 to 255, alike for all channels, so that hues stay; a constant image is unchanged."""
     low, high = image.min(), image.max()
     return (image - low) * (255 / (high - low)) if high > low else image
-
-
-def _untitled(rows: tuple[Row, ...]) -> tuple[str, ...]:
-    """An empty heading for each column."""
-    return ("",) * max(len(row.images) for row in rows)

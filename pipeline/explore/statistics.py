@@ -33,12 +33,6 @@ class PixelSums:
     squares: np.ndarray
 
     @classmethod
-    def zeros(cls, num_coarse: int) -> "PixelSums":
-        """The sums of no images."""
-        shape = (num_coarse, *stages.IMAGE_SHAPE)
-        return cls(np.zeros(num_coarse, np.int64), np.zeros(shape, np.int64), np.zeros(shape[-1], np.int64))
-
-    @classmethod
     def from_batch(cls, images: np.ndarray, coarse: np.ndarray, num_coarse: int) -> "PixelSums":
         """The sums of a batch: uint8 [B, H, W, 3] images and int32 [B] labels."""
         pixels = tf.cast(images, tf.int64)
@@ -131,25 +125,21 @@ class Survey:
 
 
 def survey(config: DataConfig) -> Survey:
-    """The statistics of a prepared data set; reads each part once, and of test images only the labels.
-
-    Raises:
-      errors.BadArgumentError: `config.num_validation` does not fit the data set.
-      errors.FailedError: the data set is not prepared.
-    """
+    """The statistics of a prepared data set; reads each part once, and of test images only the labels."""
     opened = OpenedData(config)
-    fine_names, coarse_names = (tuple(map(readable, opened.label_names[label])) for label in ("fine", "coarse"))
-    shape = (len(fine_names), len(coarse_names))
-    pixels = {}
-    pairs = {"test": _count_labels(opened.read("test"), shape)}
-    for part in ("train", "validation"):
-        pairs[part], pixels[part] = _count_and_sum(opened.examples(part), shape)
+    fine_names, coarse_names = (
+        tuple(name.replace("_", " ") for name in opened.label_names[label]) for label in ("fine", "coarse")
+    )
+    pairs = {part: np.zeros((len(fine_names), len(coarse_names)), np.int64) for part in PARTS}
+    no_images = np.empty((0, *stages.IMAGE_SHAPE), np.uint8), np.empty(0, np.int32)
+    pixels = {part: PixelSums.from_batch(*no_images, len(coarse_names)) for part in ("train", "validation")}
+    for part in PARTS:
+        examples = opened.examples(part).rebatch(BATCH) if part in pixels else opened.read(part)
+        for batch in examples.as_numpy_iterator():
+            np.add.at(pairs[part], (batch["fine"], batch["coarse"]), 1)
+            if part in pixels:
+                pixels[part] += PixelSums.from_batch(batch["image"], batch["coarse"], len(coarse_names))
     return Survey(config.dataset, fine_names, coarse_names, pairs, pixels)
-
-
-def readable(name: str) -> str:
-    """A label's name with spaces."""
-    return name.replace("_", " ")
 
 
 def middle_and_frame(image: np.ndarray) -> tuple[float, float]:
@@ -157,18 +147,3 @@ def middle_and_frame(image: np.ndarray) -> tuple[float, float]:
     brightness = image.mean(axis=-1)
     middle = brightness[FRAME:-FRAME, FRAME:-FRAME]
     return float(middle.mean()), float((brightness.sum() - middle.sum()) / (brightness.size - middle.size))
-
-
-def _count_labels(examples: tf.data.Dataset, shape: tuple[int, int]) -> np.ndarray:
-    pairs = np.zeros(shape, np.int64)
-    for chunk in examples.as_numpy_iterator():
-        np.add.at(pairs, (chunk["fine"], chunk["coarse"]), 1)
-    return pairs
-
-
-def _count_and_sum(examples: tf.data.Dataset, shape: tuple[int, int]) -> tuple[np.ndarray, PixelSums]:
-    pairs, pixels = np.zeros(shape, np.int64), PixelSums.zeros(shape[1])
-    for batch in examples.rebatch(BATCH).as_numpy_iterator():
-        np.add.at(pairs, (batch["fine"], batch["coarse"]), 1)
-        pixels += PixelSums.from_batch(batch["image"], batch["coarse"], shape[1])
-    return pairs, pixels

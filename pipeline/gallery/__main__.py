@@ -7,14 +7,13 @@ same draws, as in a training step. The same flags give the same picture. Test im
 """
 
 import dataclasses
-import pathlib
-import tempfile
 
 from pipeline import prepare
 from pipeline.augment.sets import SETS
-from pipeline.common import app, config, errors
+from pipeline.common import app, config
 from pipeline.common.config import setting
 from pipeline.data_config import SourceConfig
+from pipeline.gallery import picture_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +29,7 @@ class GalleryConfig(SourceConfig):
 def main() -> None:
     """Draw the picture of the flags."""
     shown = config.build(GalleryConfig, config.given_flags())
-    out = picture_path(shown.out)
+    out = picture_file.picture_path(shown.out)
     shown = dataclasses.replace(shown, dataset=prepare.prepare(shown))
     app.load_tensorflow()
     import tensorflow as tf
@@ -38,37 +37,8 @@ def main() -> None:
     from pipeline.gallery import image_grid, rows
 
     tf.config.set_visible_devices([], "GPU")  # not needed for a few small images; leave its memory to trainings
-    picture = rows.build(shown, shown.augmentation, shown.seed, shown.columns)
-    image_grid.write(out, image_grid.draw(picture))
+    image_grid.write(out, image_grid.draw(rows.build(shown, shown.augmentation, shown.seed, shown.columns)))
     print(f"written: {out}")
-
-
-def picture_path(out: str) -> pathlib.Path:
-    """The file of the picture, checked to be writable before any work.
-
-    Raises:
-      errors.BadArgumentError: it is not a PNG file, or cannot be written.
-    """
-    if not out:
-        raise errors.BadArgumentError("out is missing: expected a PNG file, such as --out=gallery.png")
-    path = pathlib.Path(out).expanduser()
-    if path.suffix.lower() != ".png":
-        raise errors.BadArgumentError(f"out={out}: expected a name that ends in .png")
-    if path.is_dir():
-        raise errors.BadArgumentError(f"out={out}: expected a file, got a folder")
-    nearest = next(folder for folder in path.absolute().parents if folder.exists())
-    if not _is_writable(nearest):
-        raise errors.BadArgumentError(f"out={out}: nothing can be written in {nearest}; choose another --out")
-    return path
-
-
-def _is_writable(folder: pathlib.Path) -> bool:
-    """Whether a file can be created there; permissions do not tell, in /proc or for root."""
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
 
 
 def run() -> None:

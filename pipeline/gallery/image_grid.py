@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from PIL import Image
 
-from pipeline.common import errors, files
+from pipeline.gallery import picture_file
 
 DENSITY = 2  # pixels of the file for one of the page
 ENLARGED = 7  # pixels of the file, along one side, for one of an image
@@ -47,7 +47,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """The contents of a picture; `headings` are those of the columns."""
+    """The contents of a picture; `headings` are those of the columns, or none."""
 
     title: str
     subtitle: str
@@ -85,21 +85,13 @@ def draw(picture: Picture) -> Figure:
 
 
 def write(path: pathlib.Path, figure: Figure) -> None:
-    """Replace the PNG file `path` by the figure; its folder is created where missing.
-
-    Raises:
-      errors.FailedError: it cannot be written.
-    """
+    """Replace the PNG file `path` by the figure, as `picture_file.replacing` does."""
     canvas = FigureCanvasAgg(figure)
     with matplotlib.style.context(STYLE):
         canvas.draw()
     pixels = to_uint8(np.rint(np.asarray(canvas.buffer_rgba())[..., :3] / SHADES) * SHADES)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(path) as temporary:
-            Image.fromarray(pixels).save(temporary, format="png", optimize=True)
-    except OSError as error:
-        raise errors.FailedError(f"{path} cannot be written ({error.strerror})") from error
+    with picture_file.replacing(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="png", optimize=True)
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:
@@ -112,7 +104,7 @@ class _Sheet:
 
     def __init__(self, picture: Picture) -> None:
         self.cell = max(max(row.images.shape[1:3]) for row in picture.rows) * ENLARGED / DENSITY
-        self.width = self._left(len(picture.headings)) - GAP + MARGIN
+        self.width = self._left(max(len(row.images) for row in picture.rows)) - GAP + MARGIN
         self.height = float(MARGIN)
         self._words: list[tuple[float, float, str, Font, str]] = []
         self._images: list[tuple[float, float, np.ndarray]] = []
@@ -133,10 +125,8 @@ class _Sheet:
             bottom = height - round(y * DENSITY) - pixels.shape[0]
             figure.figimage(pixels, round(x * DENSITY), bottom, origin="upper")
         for x, y, line, font, alignment in self._words:
-            place = (x * DENSITY / width, 1 - y * DENSITY / height)
-            figure.text(
-                *place, line, ha=alignment, va="baseline", color=font.colour, font=font.properties, parse_math=False
-            )
+            place, style = (x * DENSITY / width, 1 - y * DENSITY / height), font.properties
+            figure.text(*place, line, ha=alignment, va="baseline", color=font.colour, font=style, parse_math=False)
         return figure
 
     def _left(self, column: int) -> float:
@@ -148,7 +138,7 @@ class _Sheet:
 
     def _column_headings(self, headings: tuple[str, ...]) -> None:
         blocks = [wrapped(heading, self.cell, HEADING) for heading in headings]
-        bottom = self.height + max(map(len, blocks)) * HEADING.line
+        bottom = self.height + max(map(len, blocks), default=0) * HEADING.line
         for column, lines in enumerate(blocks):
             self._write(self._centre(column), bottom - len(lines) * HEADING.line, lines, HEADING, "center")
         self.height = bottom + GAP / 2

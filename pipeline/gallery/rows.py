@@ -32,21 +32,11 @@ class Examples(NamedTuple):
 
 
 def build(config: SourceConfig, augmentation: str, seed: int, columns: int) -> Picture:
-    """The picture of an augmentation set.
-
-    Args:
-      config: a prepared data set.
-      augmentation: the set of transforms.
-      seed: seed of the classes and of the draws.
-      columns: images in a row.
-    """
+    """The picture of an augmentation set on a prepared data set; `seed` is that of the classes and of the draws."""
     examples = choose(config, seed, columns)
-    return Picture(
-        title=f"Augmentation set: {augmentation}",
-        subtitle=f"{config.dataset}, images of the training split, seed {seed}",
-        headings=examples.names,
-        rows=tuple(rows(sets.build(augmentation), examples, seed)),
-    )
+    subtitle = f"{config.dataset}, images of the training split, seed {seed}"
+    shown = tuple(rows(sets.build(augmentation), examples, seed))
+    return Picture(f"Augmentation set: {augmentation}", subtitle, examples.names, shown)
 
 
 def choose(config: SourceConfig, seed: int, columns: int) -> Examples:

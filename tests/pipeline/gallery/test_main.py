@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pipeline.common import errors
-from pipeline.gallery import __main__ as gallery
+from pipeline.gallery import picture_file
 from tests.conftest import ROOT
 
 
@@ -26,7 +26,7 @@ def test_wrong_out_is_refused(tmp_path, out, message):
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").write_text("")
     with pytest.raises(errors.BadArgumentError, match=message):
-        gallery.picture_path(str(tmp_path / out) if out else out)
+        picture_file.picture_path(str(tmp_path / out) if out else out)
 
 
 def test_wrong_out_is_one_line_before_any_work(tmp_path):

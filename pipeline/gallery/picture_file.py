@@ -1,0 +1,38 @@
+"""The file of a picture: checked before any work, and written atomically."""
+
+import contextlib
+import pathlib
+import tempfile
+from collections.abc import Iterator
+
+from pipeline.common import errors, files
+
+
+def picture_path(out: str) -> pathlib.Path:
+    """The path of the PNG file `out`; BadArgumentError where it is none or cannot be written."""
+    if not out:
+        raise errors.BadArgumentError("out is missing: expected a PNG file, such as --out=gallery.png")
+    path = pathlib.Path(out).expanduser()
+    if path.suffix.lower() != ".png":
+        raise errors.BadArgumentError(f"out={out}: expected a name that ends in .png")
+    if path.is_dir():
+        raise errors.BadArgumentError(f"out={out}: expected a file, got a folder")
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):  # permissions do not tell, in /proc or for root
+            return path
+    except OSError as error:
+        raise errors.BadArgumentError(
+            f"out={out}: nothing can be written in {nearest}; choose another --out"
+        ) from error
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """As `files.replacing`; the folder is created where missing, and OSError becomes errors.FailedError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise errors.FailedError(f"{path} cannot be written ({error.strerror})") from error
