@@ -148,7 +148,7 @@ def _speck(generator: np.random.Generator, count: int) -> Plane:
     direction = _direction(_uniform(generator, -1, 1, count, 1, 1))
     along, across = _coordinates(centre, direction, _normal(direction))
     along = np.maximum(np.abs(along) - _uniform(generator, 0, 5, count, 1, 1), 0)  # beyond the half length
-    return textures.coverage(np.sqrt(along * along + across * across) - _uniform(generator, 0.5, 1.5, count, 1, 1))
+    return textures.coverage(outlines.radius(along, across) - _uniform(generator, 0.5, 1.5, count, 1, 1))
 
 
 def _coordinates(origin: Plane, across: Plane, down: Plane) -> tuple[Plane, Plane]:

@@ -37,7 +37,8 @@ def _polygon(*corners: tuple[float, float]) -> Outline:
     return outline
 
 
-def _radius(u: Plane, v: Plane) -> Plane:
+def radius(u: Plane, v: Plane) -> Plane:
+    """The distance to the middle."""
     return np.sqrt(u * u + v * v)
 
 
@@ -59,28 +60,7 @@ def _fold_in_five(u: Plane, v: Plane) -> tuple[Plane, Plane]:
     return np.abs(u), v
 
 
-def disc(u: Plane, v: Plane) -> Plane:
-    """A full circle."""
-    return _radius(u, v) - 0.88
-
-
-def ring(u: Plane, v: Plane) -> Plane:
-    """A circle with a wide hole."""
-    return np.abs(_radius(u, v) - 0.7) - 0.28
-
-
-def square(u: Plane, v: Plane) -> Plane:
-    """Four equal sides."""
-    return _box(u, v, 0.78, 0.78)
-
-
-def cross(u: Plane, v: Plane) -> Plane:
-    """A plus sign."""
-    return _cross(u, v, 0.95, 0.32)
-
-
-def star(u: Plane, v: Plane) -> Plane:
-    """Five points."""
+def _star(u: Plane, v: Plane) -> Plane:
     u, v = _fold_in_five(u, v)
     # One straight edge, from the point (0, 1.05) to the notch at radius 0.47 a tenth of a turn further.
     notch_u, notch_v = 0.47 * _SIN_36, 0.47 * _COS_36
@@ -88,69 +68,59 @@ def star(u: Plane, v: Plane) -> Plane:
     return (u * (1.05 - notch_v) + (v - 1.05) * notch_u) / length
 
 
-def flower(u: Plane, v: Plane) -> Plane:
-    """Five round petals."""
+def _flower(u: Plane, v: Plane) -> Plane:
     u, v = _fold_in_five(u, v)
-    return np.minimum(_radius(u, v - 0.58), _radius(u, v) - 0.1) - 0.38
+    return np.minimum(radius(u, v - 0.58), radius(u, v) - 0.1) - 0.38
 
 
-def gear(u: Plane, v: Plane) -> Plane:
+def _gear(u: Plane, v: Plane) -> Plane:
     """Eight teeth and a hub."""
     diagonal_u, diagonal_v = (u + v) * math.sqrt(0.5), (u - v) * math.sqrt(0.5)
     teeth = np.minimum(_cross(u, v, 1.0, 0.15), _cross(diagonal_u, diagonal_v, 1.0, 0.15))
-    radius = _radius(u, v)
-    return np.maximum(np.minimum(radius - 0.7, teeth), 0.27 - radius)
+    return np.maximum(np.minimum(radius(u, v) - 0.7, teeth), 0.27 - radius(u, v))
 
 
-def heart(u: Plane, v: Plane) -> Plane:
+def _heart(u: Plane, v: Plane) -> Plane:
     """A square on its corner and a disc on each of its upper sides."""
     u = np.abs(u)
     body = (u + np.abs(v - 0.1) - 0.78) * math.sqrt(0.5)
-    lobe = _radius(u - 0.39, v + 0.29) - 0.55
-    return np.minimum(body, lobe)
+    return np.minimum(body, radius(u - 0.39, v + 0.29) - 0.55)
 
 
-def crescent(u: Plane, v: Plane) -> Plane:
-    """A disc without a smaller, shifted disc."""
-    return np.maximum(_radius(u, v) - 0.95, 0.74 - _radius(u - 0.5, v))
-
-
-def drop(u: Plane, v: Plane) -> Plane:
+def _drop(u: Plane, v: Plane) -> Plane:
     """A disc drawn out to a point, along its tangents."""
-    middle, radius, tip = 0.32, 0.6, -1.0
-    sine = radius / (middle - tip)
+    middle, size, tip = 0.32, 0.6, -1.0
+    sine = size / (middle - tip)
     cosine = math.sqrt(1 - sine * sine)
-    cone = np.maximum(np.abs(u) * cosine - (v - tip) * sine, v - (middle - radius * sine))
-    return np.minimum(_radius(u, v - middle) - radius, cone)
+    cone = np.maximum(np.abs(u) * cosine - (v - tip) * sine, v - (middle - size * sine))
+    return np.minimum(radius(u, v - middle) - size, cone)
 
 
-def hourglass(u: Plane, v: Plane) -> Plane:
-    """Two triangles, point to point."""
-    return np.maximum(np.abs(v) - 0.92, (np.abs(u) - 0.1 - 0.72 * np.abs(v)) * 0.8)
-
-
-def arch(u: Plane, v: Plane) -> Plane:
+def _arch(u: Plane, v: Plane) -> Plane:
     """A half ring on two legs."""
-    bow = _radius(u, np.minimum(v + 0.15, 0))
+    bow = radius(u, np.minimum(v + 0.15, 0))
     return np.maximum(np.abs(bow - 0.6) - 0.27, v - 0.9)
 
 
 _arrow_head = _polygon((0.0, -1.0), (0.85, 0.0), (-0.85, 0.0))
 _half_bolt = _polygon((0.3, -1.0), (0.2, 0.15), (-0.62, 0.15))
 
-
-def arrow(u: Plane, v: Plane) -> Plane:
-    """A triangle on a shaft."""
-    return np.minimum(_arrow_head(u, v), _box(u, v - 0.4, 0.29, 0.52))
-
-
-def bolt(u: Plane, v: Plane) -> Plane:
-    """Two spikes, each the other turned by half a turn."""
-    return np.minimum(_half_bolt(u, v), _half_bolt(-u, -v))
-
-
-_FUNCTIONS = (arch, arrow, bolt, crescent, cross, disc, drop, flower, gear, heart, hourglass, ring, square, star)
-OUTLINES: dict[str, Outline] = {function.__name__: function for function in _FUNCTIONS} | {
+OUTLINES: dict[str, Outline] = {
+    "arch": _arch,
+    "arrow": lambda u, v: np.minimum(_arrow_head(u, v), _box(u, v - 0.4, 0.29, 0.52)),  # a triangle on a shaft
+    "bolt": lambda u, v: np.minimum(_half_bolt(u, v), _half_bolt(-u, -v)),  # two spikes, one turned by half a turn
+    "crescent": lambda u, v: np.maximum(radius(u, v) - 0.95, 0.74 - radius(u - 0.5, v)),  # without a shifted disc
+    "cross": lambda u, v: _cross(u, v, 0.95, 0.32),  # a plus sign
+    "disc": lambda u, v: radius(u, v) - 0.88,
+    "drop": _drop,
+    "flower": _flower,
+    "gear": _gear,
+    "heart": _heart,
+    # Two triangles, point to point.
+    "hourglass": lambda u, v: np.maximum(np.abs(v) - 0.92, (np.abs(u) - 0.1 - 0.72 * np.abs(v)) * 0.8),
     "lozenge": _polygon((0.0, -1.05), (0.6, 0.0), (0.0, 1.05), (-0.6, 0.0)),
+    "ring": lambda u, v: np.abs(radius(u, v) - 0.7) - 0.28,
+    "square": lambda u, v: _box(u, v, 0.78, 0.78),
+    "star": _star,
     "triangle": _polygon((0.0, -1.0), (0.95, 0.7), (-0.95, 0.7)),
 }

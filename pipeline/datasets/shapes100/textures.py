@@ -5,21 +5,24 @@ are in pixels; `period` [N, 1, 1] is the size of a repeated cell.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import numpy as np
 
-from pipeline.datasets.shapes100.outlines import Plane
+from pipeline.datasets.shapes100.outlines import Plane, radius
 
 Coverages = tuple[Plane, Plane]
-Texture = Callable[[Plane, Plane, Plane], Coverages]
-Fill = Callable[[Plane, Plane, Plane, Plane], Coverages]
-_Function = TypeVar("_Function", Texture, Fill)
+Texture = Callable[[Plane, Plane, Plane], Coverages]  # of x, y and period
+Fill = Callable[[Plane, Plane, Plane, Plane], Coverages]  # of the distance to the outline, x, y and period
 
 
 def coverage(distance: Plane) -> Plane:
     """The share of a pixel covered by an area whose edge is `distance` pixels away, negative inside."""
     return np.clip(0.5 - distance, 0, 1)
+
+
+def _ink(distance: Plane) -> Coverages:
+    """An area of ink, without accent."""
+    return coverage(distance), np.zeros_like(distance)
 
 
 def _cell(x: Plane, period: Plane) -> Plane:
@@ -35,114 +38,76 @@ def _line(x: Plane, period: Plane, half_width: float | Plane) -> Plane:
     return coverage(_near(x, period) - half_width)
 
 
-# ---- stripes: bars in one direction
-
-
-def stripes_even(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Bars as wide as the gaps between them."""
-    return _line(x, period, period / 4), np.zeros_like(x)
-
-
-def stripes_thin(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Lines on a wide ground."""
-    return _line(x, period, 0.8), np.zeros_like(x)
-
-
-def stripes_paired(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Lines two by two."""
-    return coverage(np.abs(_near(x, period * 1.3) - 1.9) - 0.8), np.zeros_like(x)
-
-
-def stripes_dashed(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Broken lines."""
-    dash = np.maximum(_near(x, period * 0.85) - 1.1, _near(y, period * 1.2) - period * 0.36)
-    return coverage(dash), np.zeros_like(x)
-
-
-def stripes_three_toned(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """A bar, a bar of a second colour, a gap."""
-    period = period * 1.3
-    return _line(x, period, period / 6), _line(x - period / 3, period, period / 6)
-
-
-# ---- waves: oscillating lines
-
-
 def _swing(y: Plane, period: Plane) -> Plane:
     """A triangle wave of y, from -1 to 1, whose length is two periods."""
     return 4 * _near(y, 2 * period) / (2 * period) - 1
 
 
-def waves_zigzag(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Straight lines with sharp turns."""
-    return _line(x + 0.36 * period * _swing(y, 0.6 * period), period, period * 0.2), np.zeros_like(x)
-
-
-def waves_round(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Smooth swings, made of parabolas."""
+def _bow(y: Plane, period: Plane, share: float) -> Plane:
+    """A smooth swing, made of parabolas, by a share of the period."""
     swing = _swing(y, period)
-    return _line(x + 0.36 * period * swing * (2 - np.abs(swing)), period * 1.1, period * 0.2), np.zeros_like(x)
+    return share * period * swing * (2 - np.abs(swing))
 
 
-def waves_stepped(x: Plane, y: Plane, period: Plane) -> Coverages:
+def _spots(x: Plane, y: Plane, period: Plane) -> Plane:
+    """The distance to the middle of the nearest cell."""
+    return radius(_cell(x, period), _cell(y, period))
+
+
+def _three_toned(x: Plane, y: Plane, period: Plane) -> Coverages:
+    """A bar, a bar of a second colour, a gap."""
+    period = period * 1.3
+    return _line(x, period, period / 6), _line(x - period / 3, period, period / 6)
+
+
+def _stepped(x: Plane, y: Plane, period: Plane) -> Coverages:
     """Battlements: the bars jump by half a period."""
     # A steep swing, cut off, is a jump that is still one soft pixel wide.
     jump = np.clip(_swing(y, 0.8 * period) * period, -1, 1)
-    return _line(x + 0.25 * period * jump, period, period / 4), np.zeros_like(x)
+    return _ink(_near(x + 0.25 * period * jump, period) - period / 4)
 
 
-def waves_scaled(x: Plane, y: Plane, period: Plane) -> Coverages:
+def _scaled(x: Plane, y: Plane, period: Plane) -> Coverages:
     """Fish scales: rows of half circles, every second row shifted by half a scale."""
     row, width = period * 0.5, period * 1.1
     low = np.floor(y / row)
     offset, arcs = y / row - low, np.zeros_like(x)
     for above in (1, 0):  # the nearer row is drawn last and hides the one behind it
         shift = (np.abs(low - above) % 2) * 0.5 * width
-        across, along = _cell(x - shift, width), (offset + above) * row
-        distance = np.sqrt(across * across + along * along) - width * 0.5
+        distance = radius(_cell(x - shift, width), (offset + above) * row) - width * 0.5
         inside = coverage(distance)
         arcs = arcs * (1 - inside) + coverage(np.abs(distance + 0.8) - 0.7) * inside
     return arcs, np.zeros_like(x)
 
 
-def waves_braided(x: Plane, y: Plane, period: Plane) -> Coverages:
+def _braided(x: Plane, y: Plane, period: Plane) -> Coverages:
     """Two strands of two colours that oscillate against each other."""
-    swing = _swing(y, period)
-    bow = 0.3 * period * swing * (2 - np.abs(swing))
+    bow = _bow(y, period, 0.3)
     return _line(x + bow, period * 1.4, 1.0), _line(x - bow, period * 1.4, 1.0)
 
 
-# ---- checks: cells bounded by straight lines
-
-
-def checks_plain(x: Plane, y: Plane, period: Plane) -> Coverages:
+def _plain(x: Plane, y: Plane, period: Plane) -> Coverages:
     """A chess board."""
     across, down = period * 0.5 - _near(x, 2 * period), period * 0.5 - _near(y, 2 * period)
     # Inside both bars or outside both: the product of the signs, softened by the nearer edge.
-    nearer = np.minimum(np.abs(across), np.abs(down))
-    return coverage(np.sign(across) * np.sign(down) * nearer), np.zeros_like(x)
+    return _ink(np.sign(across) * np.sign(down) * np.minimum(np.abs(across), np.abs(down)))
 
 
-def checks_grid(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Thin lines both ways."""
-    return np.maximum(_line(x, period, 0.7), _line(y, period, 0.7)), np.zeros_like(x)
-
-
-def checks_bricks(x: Plane, y: Plane, period: Plane) -> Coverages:
+def _bricks(x: Plane, y: Plane, period: Plane) -> Coverages:
     """Courses of bricks, with joints in the ground's colour."""
     height, width = period * 0.8, period * 1.5
     shifted = x + np.abs(np.rint(y / height) % 2) * width / 2  # every second course, by half a brick
     joint = np.minimum(width / 2 - _near(shifted, width), height / 2 - _near(y, height))
-    return coverage(0.7 - joint), np.zeros_like(x)
+    return _ink(0.7 - joint)
 
 
-def checks_gingham(x: Plane, y: Plane, period: Plane) -> Coverages:
+def _gingham(x: Plane, y: Plane, period: Plane) -> Coverages:
     """Bars both ways, the ink where they cross and the accent where only one lies."""
     across, down = _line(x, period * 1.3, period * 0.33), _line(y, period * 1.3, period * 0.33)
     return across * down, np.maximum(across, down)
 
 
-def checks_argyle(x: Plane, y: Plane, period: Plane) -> Coverages:
+def _argyle(x: Plane, y: Plane, period: Plane) -> Coverages:
     """Lozenges under a lattice of thin lines."""
     first, second = (x + 0.6 * y) * 0.857, (x - 0.6 * y) * 0.857
     cell = period * 1.15
@@ -151,84 +116,74 @@ def checks_argyle(x: Plane, y: Plane, period: Plane) -> Coverages:
     return coverage(lozenge) * (1 - lattice), lattice
 
 
-# ---- dots: separate spots
-
-
-def _spots(x: Plane, y: Plane, period: Plane) -> Plane:
-    """The distance to the middle of the nearest cell."""
-    across, down = _cell(x, period), _cell(y, period)
-    return np.sqrt(across * across + down * down)
-
-
-def dots_rows(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Spots in rows and columns."""
-    return coverage(_spots(x, y, period) - period * 0.29), np.zeros_like(x)
-
-
-def dots_hollow(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Small rings."""
-    return coverage(np.abs(_spots(x, y, period * 1.15) - period * 0.36) - 0.65), np.zeros_like(x)
-
-
-def dots_crossed(x: Plane, y: Plane, period: Plane) -> Coverages:
+def _crossed(x: Plane, y: Plane, period: Plane) -> Coverages:
     """Small plus signs."""
     across, down = _near(x, period), _near(y, period)
     long, short = np.maximum(across, down), np.minimum(across, down)
-    return coverage(np.maximum(long - period * 0.34, short - 0.75)), np.zeros_like(x)
+    return _ink(np.maximum(long - period * 0.34, short - 0.75))
 
 
-def dots_mixed(x: Plane, y: Plane, period: Plane) -> Coverages:
+def _mixed(x: Plane, y: Plane, period: Plane) -> Coverages:
     """Big spots, and small ones in the gaps between them."""
     wide = period * 1.25
-    small = _spots(x + wide / 2, y + wide / 2, wide) - 1.0
-    return coverage(np.minimum(_spots(x, y, wide) - wide * 0.31, small)), np.zeros_like(x)
+    return _ink(np.minimum(_spots(x, y, wide) - wide * 0.31, _spots(x + wide / 2, y + wide / 2, wide) - 1.0))
 
 
-def dots_two_toned(x: Plane, y: Plane, period: Plane) -> Coverages:
+def _two_toned(x: Plane, y: Plane, period: Plane) -> Coverages:
     """Spots in two alternating colours."""
-    wide, radius = period * 1.3, period * 0.31
-    return coverage(_spots(x, y, wide) - radius), coverage(_spots(x + wide / 2, y + wide / 2, wide) - radius)
-
-
-# ---- fills of a silhouette; `distance` to its outline in pixels
-
-
-def fill_solid(distance: Plane, x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Ink all over."""
-    return coverage(distance), np.zeros_like(distance)
-
-
-def fill_outlined(distance: Plane, x: Plane, y: Plane, period: Plane) -> Coverages:
-    """A line along the edge, and the ground inside it."""
-    return coverage(np.abs(distance + 0.8) - 0.8), np.zeros_like(distance)
-
-
-def fill_haloed(distance: Plane, x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Ink all over, and a line around it at a distance."""
-    return coverage(np.minimum(distance + 0.7, np.abs(distance - 2.4) - 0.7)), np.zeros_like(distance)
-
-
-def fill_striped(distance: Plane, x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Ink with straight bars of the accent."""
-    inside = coverage(distance)
-    return inside * _line(x, period, period / 4), inside
-
-
-def fill_spotted(distance: Plane, x: Plane, y: Plane, period: Plane) -> Coverages:
-    """The accent with spots of ink."""
-    inside = coverage(distance)
-    return inside * coverage(_spots(x, y, period) - period * 0.29), inside
-
-
-def _by_kind(*functions: _Function) -> dict[str, _Function]:
-    """The functions by their names without the family."""
-    return {function.__name__.partition("_")[2]: function for function in functions}
+    wide, size = period * 1.3, period * 0.31
+    return coverage(_spots(x, y, wide) - size), coverage(_spots(x + wide / 2, y + wide / 2, wide) - size)
 
 
 TEXTURES: dict[str, dict[str, Texture]] = {
-    "checks": _by_kind(checks_argyle, checks_bricks, checks_gingham, checks_grid, checks_plain),
-    "dots": _by_kind(dots_crossed, dots_hollow, dots_mixed, dots_rows, dots_two_toned),
-    "stripes": _by_kind(stripes_dashed, stripes_even, stripes_paired, stripes_thin, stripes_three_toned),
-    "waves": _by_kind(waves_braided, waves_round, waves_scaled, waves_stepped, waves_zigzag),
+    "checks": {  # cells bounded by straight lines
+        "argyle": _argyle,
+        "bricks": _bricks,
+        "gingham": _gingham,
+        "grid": lambda x, y, period: _ink(np.minimum(_near(x, period), _near(y, period)) - 0.7),  # thin lines both ways
+        "plain": _plain,
+    },
+    "dots": {  # separate spots
+        "crossed": _crossed,
+        # Small rings.
+        "hollow": lambda x, y, period: _ink(np.abs(_spots(x, y, period * 1.15) - period * 0.36) - 0.65),
+        "mixed": _mixed,
+        "rows": lambda x, y, period: _ink(_spots(x, y, period) - period * 0.29),  # and columns
+        "two_toned": _two_toned,
+    },
+    "stripes": {  # bars in one direction
+        # Broken lines.
+        "dashed": lambda x, y, period: _ink(
+            np.maximum(_near(x, period * 0.85) - 1.1, _near(y, period * 1.2) - period * 0.36)
+        ),
+        "even": lambda x, y, period: _ink(_near(x, period) - period / 4),  # bars as wide as the gaps between them
+        "paired": lambda x, y, period: _ink(np.abs(_near(x, period * 1.3) - 1.9) - 0.8),  # lines two by two
+        "thin": lambda x, y, period: _ink(_near(x, period) - 0.8),  # lines on a wide ground
+        "three_toned": _three_toned,
+    },
+    "waves": {  # oscillating lines
+        "braided": _braided,
+        # Smooth swings.
+        "round": lambda x, y, period: _ink(_near(x + _bow(y, period, 0.36), period * 1.1) - period * 0.2),
+        "scaled": _scaled,
+        "stepped": _stepped,
+        # Straight lines with sharp turns.
+        "zigzag": lambda x, y, period: _ink(_near(x + 0.36 * period * _swing(y, 0.6 * period), period) - period * 0.2),
+    },
 }
-FILLS: dict[str, Fill] = _by_kind(fill_haloed, fill_outlined, fill_solid, fill_spotted, fill_striped)
+FILLS: dict[str, Fill] = {
+    # Ink all over, and a line around it at a distance.
+    "haloed": lambda distance, x, y, period: _ink(np.minimum(distance + 0.7, np.abs(distance - 2.4) - 0.7)),
+    "outlined": lambda distance, x, y, period: _ink(np.abs(distance + 0.8) - 0.8),  # a line along the edge
+    "solid": lambda distance, x, y, period: _ink(distance),
+    # The accent with spots of ink.
+    "spotted": lambda distance, x, y, period: (
+        coverage(distance) * coverage(_spots(x, y, period) - period * 0.29),
+        coverage(distance),
+    ),
+    # Ink with straight bars of the accent.
+    "striped": lambda distance, x, y, period: (
+        coverage(distance) * _line(x, period, period / 4),
+        coverage(distance),
+    ),
+}
