@@ -4,7 +4,8 @@
 
 prints a progress bar and a table, and leaves config.json, metrics.jsonl, checkpoint/, model.keras, report.json and
 report.html in the run's folder. Run the same command again to resume an interrupted run. Flags default to
---preset=quick; a --config file overrides the preset, and a flag overrides both.
+--preset=quick; a --config file overrides the preset, and a flag overrides both; two presets are an error. The trunk is
+the network before its heads.
 """
 
 import os
@@ -22,11 +23,13 @@ from pipeline.data_config import AUTO, DataConfig
 from pipeline.datasets import prepared
 
 config.define_flags(DataConfig, TrainConfig)
-RUN_DIR = flags.DEFINE_string("run_dir", "", "folder of the run; default runs/PRESET-DATASET")
-PROFILE = flags.DEFINE_string(
-    "profile", "", "folder for a profiler trace of five training calls, to open in TensorBoard"
+RUN_DIR = flags.DEFINE_string(
+    "run_dir", "", "folder of the run, resumed if interrupted, shown if finished; default runs/PRESET-DATASET"
 )
-CONFIG = flags.DEFINE_string("config", "", "JSON file with a configuration, such as a run's config.json")
+PROFILE = flags.DEFINE_string(
+    "profile", "", "folder for a TensorBoard profile of the 11th to 15th call, of --steps_per_call steps each"
+)
+CONFIG = flags.DEFINE_string("config", "", "JSON file of flag names and values, such as a run's config.json")
 
 
 def main() -> None:

@@ -26,13 +26,17 @@ class SourceConfig(Config):
 
     dataset: str = setting(
         "cifar100",
-        "data set; auto is cifar100 if it is prepared, named by --archive or can be downloaded, else shapes100",
+        "data set; shapes100 and shapes100_tiny are generated; auto is cifar100 if it is prepared, given by --archive "
+        "or can be downloaded, else shapes100",
         choices=(*DATASETS, AUTO),
     )
-    data_dir: str = setting(default_data_dir(), "folder of prepared data sets", identity=False)
+    data_dir: str = setting(
+        default_data_dir(), "folder of prepared data sets; a missing one is prepared there", identity=False
+    )
     archive: str = setting(
         "",
-        "cifar-100-binary or cifar-100-python, .tar.gz or extracted folder; read if cifar100 is not prepared yet",
+        "cifar-100-binary or cifar-100-python (.tar.gz or extracted folder) to prepare cifar100 from; empty downloads "
+        "it; a prepared cifar100 must have the same records",
         identity=False,
     )
 
@@ -49,10 +53,10 @@ class Originals(Config):
     """Of augmented training: which views are shown as they are."""
 
     unaugmented_fraction: float = setting(
-        0.0, "fraction of the views of each example that are shown without augmentation", low=0.0, high=1.0
+        0.0, "fraction of each example's views without augmentation: 0, or 0.0001 or more", low=0.0, high=1.0
     )
     unaugmented_last_fraction: float = setting(
-        0.0, "fraction of the run's steps, at its end, that train without augmentation", low=0.0, high=1.0
+        0.0, "final fraction of the run's steps, trained without augmentation", low=0.0, high=1.0
     )
 
     def __post_init__(self) -> None:
@@ -68,26 +72,30 @@ class DataConfig(Composition, SourceConfig):
     """How the examples are split, cached, shuffled, batched and augmented on their way to the device."""
 
     num_validation: int = setting(
-        10_000, "training examples held out for validation, a multiple of 100, equally many of each class", low=0
+        10_000,
+        "number of training examples held out for validation, equally many of each of the 100 classes; 0 trains on all",
+        low=0,
     )
     split_seed: int = setting(0, "random seed of the validation split", low=0)
     cache: str = setting(
         "memory",
-        "cache of the decoded images: memory (123 MB; each epoch is fully shuffled), disk (as much, "
-        "beside the prepared data) or none (decoded again in each epoch)",
+        "cache of the decoded images: memory (154 MB for CIFAR-100; full shuffle), disk (the training images, in "
+        "--data_dir) or none (images are decoded in each epoch)",
         parts={"memory": (), "disk": (Part(WindowShuffle),), "none": (Part(WindowShuffle),)},
     )
-    batch_size: int = setting(256, "examples per step", low=1)
-    virtual_examples: int = setting(0, "augmented views per epoch; 0 is one view of each training example", low=0)
+    batch_size: int = setting(256, "number of images per training step", low=1)
+    virtual_examples: int = setting(
+        0, "number of images per epoch, repeated ones included; 0 is each training example once", low=0
+    )
     augmentation: str = setting(
         "flip_shift",
-        "named set of random transforms, applied on the device",
+        "set of random transforms of the training images, pictured in docs/augmentation.md",
         parts={name: () if name == "none" else (Part(Originals),) for name in SETS},
     )
     resolutions: tuple[tuple[int, float], ...] = setting(
         (),
-        "progressive resizing: SIZE:SHARE,... trains on SIZE x SIZE pixels for that share of the steps, "
-        "in this order, such as 20:0.15,24:0.35,32:0.5; sizes are 8 to 32, the last one 32; empty is 32 throughout",
+        "progressive resizing, SIZE:SHARE,... such as 20:0.15,24:0.35,32:0.5: image sizes in pixels, 8 to 32 and "
+        "finally 32, and their shares of the steps, which sum to 1; empty is 32 throughout",
     )
 
     def __post_init__(self) -> None:

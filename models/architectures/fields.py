@@ -7,7 +7,7 @@ from pipeline.common.config import Config, setting
 ACTIVATIONS = ("relu", "silu", "gelu", "elu", "leaky_relu", "selu", "tanh")
 JIT_COMPILE = setting(  # of every network, and of the layers of speedrun besides
     "auto",
-    "compile the training step with XLA; auto: on GPUs. Unless off, augmentation and speedrun's silu and gelu are too",
+    "XLA compilation of the training step; auto compiles it on GPUs only. off compiles no augmentation either",
     choices=("auto", "on", "off"),
 )
 
@@ -25,7 +25,7 @@ class Dropped(Config):
 
     dropout: float = setting(
         0.0,
-        "dropout rate: within blocks of wide_resnet, after those of original_cnn, between those of original_net",
+        "dropout rate: within each block of wide_resnet, after each of original_cnn, between blocks of original_net",
         low=0.0,
         high=0.9,
     )

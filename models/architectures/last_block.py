@@ -17,7 +17,7 @@ class LastBlock(Config):
 
     separate_blocks: bool = setting(
         False,
-        "build the last block, which holds most weights, once for each head, not once for both",
+        "separate last block for each head, instead of one block for both",
         needs="heads=both",
     )
     unfreeze_last_block: bool = setting(False, "train the last block of the frozen trunk", needs="freeze_trunk")

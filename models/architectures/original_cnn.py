@@ -36,11 +36,13 @@ class OriginalCnn(Activated, Dropped):
     block_convolutions: int = setting(1, "convolutions per block", low=1)
     first_filters: int = setting(32, "filters of the first block; each later block has twice as many", low=1)
     pooling: str = setting(
-        "max", "pooling that ends a block; mixed: max in the first half (rounded up), then average", choices=POOLINGS
+        "max",
+        "pooling at the end of each block; mixed: max in the first half of the blocks, then average",
+        choices=POOLINGS,
     )
     padding: str = setting("same", "padding of the convolutions", choices=PADDINGS)
     batch_norm: bool = setting(False, "batch normalisation after each convolution")
-    l2: float = setting(0.0, "L2 regularisation of the trunk's kernels", low=0.0)
+    l2: float = setting(0.0, "L2 regularisation factor of the trunk's kernels", low=0.0)
     initializer: str = setting(
         "glorot_uniform", "kernel initialiser of the convolutions and of the trunk's dense layer", choices=INITIALIZERS
     )

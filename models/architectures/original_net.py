@@ -37,7 +37,7 @@ class OriginalNet(Activated, Dropped, FeaturesDropped):
 
     convolutions: int = setting(
         8,
-        "number of convolutions; the original study's Model 1 has 8, its final fine one 6, coarse one 4",
+        "number of convolutions; in the original study 8 in Model 1, 6 in the final fine model, 4 in the coarse one",
         low=4,
         high=8,
     )

@@ -26,9 +26,9 @@ class Speedrun(LastBlock, Activated):
         (32, 96, 256), "filters inside the residual pair of each of the three groups", low=1
     )
     whitening: bool = setting(
-        True, "compute the first convolution from the training images (whitening) and freeze it; else it is trained"
+        True, "frozen whitening filters in the first convolution, computed from training images; else trained filters"
     )
-    dirac: bool = setting(True, "Dirac (identity) initialisation of convolutions")
+    dirac: bool = setting(True, "Dirac (identity) initialisation of convolutions, else He normal")
     norm_scale: bool = setting(True, "learn a scale (gamma) beside the offset (beta) in batch normalisation")
     norm_momentum: float = setting(0.9, "momentum of the moving averages in batch normalisation", low=0.0, high=1.0)
     jit_compile: str = JIT_COMPILE

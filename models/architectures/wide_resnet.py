@@ -21,7 +21,7 @@ class WideResNet(Dropped):
     """Fields of wide_resnet."""
 
     depth: int = setting(28, "number of layers; 6 n + 4, such as 16, 22 or 28", low=10)
-    widen_factor: int = setting(10, "width multiplier of the 16, 32 and 64 filters of the three groups", low=1)
+    widen_factor: int = setting(10, "multiplier of the three groups' filters, which are 16, 32 and 64 at 1", low=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,7 +14,9 @@ class Head(Config):
     dropout: float = setting(
         0.0, "dropout rate before each dense layer of the {part} head, the output layer included", low=0.0, high=0.9
     )
-    l2: float = setting(0.0, "L2 regularisation of the {part} head's kernels", low=0.0)
+    l2: float = setting(
+        0.0, "L2 regularisation factor of the {part} head's kernels, the output layer included", low=0.0
+    )
     label_smoothing: float = setting(0.1, "label smoothing of the {part} head's loss", low=0.0, high=0.9)
 
 
@@ -28,7 +30,7 @@ class TwoHeads(Config):
     coarse_loss_weight: float = setting(0.5, "weight of the coarse head's loss; the fine head's is 1", low=0.0)
     coarse_source: str = setting(
         "summed",
-        "the model's own coarse prediction in reports: of the coarse head, or fine probabilities summed by superclass",
+        "source of the coarse prediction in reports: the coarse head, or fine probabilities summed by superclass",
         choices=("head", "summed"),
     )
 

@@ -20,18 +20,18 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
     )
     epochs: float = setting(5.0, "number of epochs; may be fractional, such as 0.5", low=0.001)
     max_steps: int = setting(
-        0, "maximum number of steps, to which the schedule and --resolutions are fitted; 0 is no limit", low=0
+        0, "maximum number of steps, which the schedule and --resolutions then span; 0 is no limit", low=0
     )
     patience: int = setting(
         0,
-        "epochs without a better validation accuracy (fine, if there is one) that end training; 0 disables this",
+        "epochs without improvement of validation accuracy (fine, if predicted) that end training; 0 disables",
         low=0,
     )
     init_from: str = setting(
         "", "folder of a finished run of the same network and split; this run starts from the weights of its trunk"
     )
     freeze_trunk: bool = setting(
-        False, "train only the heads; the trunk keeps the weights of --init_from", needs="init_from"
+        False, "freeze the trunk at the weights and moving statistics of --init_from", needs="init_from"
     )
     precision: str = setting(
         "auto", "numeric precision; auto is the fastest that suits this machine", choices=PRECISIONS
@@ -39,4 +39,4 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
     steps_per_call: int = setting(
         1, "steps per call of the compiled graph; more of them reduce Python's overhead on GPUs", low=1, identity=False
     )
-    seed: int = setting(0, "seed of initial weights, shuffling and augmentation", low=0)
+    seed: int = setting(0, "random seed of initial weights, shuffling, augmentation and dropout", low=0)

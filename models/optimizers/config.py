@@ -25,13 +25,11 @@ class Momentum(Config):
 class MuonConfig(Momentum):
     """Fields of Muon."""
 
-    muon_lr_multiplier: float = setting(
-        0.13, "learning rate of convolution kernels, as a multiple of --learning_rate", low=0.0
-    )
+    muon_lr_multiplier: float = setting(0.13, "multiplier of the learning rate for convolution kernels", low=0.0)
     muon_momentum: float = setting(0.6, "momentum of convolution kernels", low=0.0, high=0.999)
     muon_iterations: int = setting(3, "Newton-Schulz iterations per step", low=1, high=10)
     bias_lr_multiplier: float = setting(
-        1.0, "learning rate of biases and normalisation parameters, as a multiple of --learning_rate", low=0.0
+        1.0, "multiplier of the learning rate for biases and normalisation parameters", low=0.0
     )
 
 
@@ -74,7 +72,7 @@ class Warmup(Config):
     """Of schedules that begin with a warmup."""
 
     warmup_fraction: float = setting(
-        0.25, "fraction of the run's steps in which the learning rate rises", low=0.0, high=0.9
+        0.25, "fraction of the run's steps in which the learning rate rises linearly from 0", low=0.0, high=0.9
     )
 
 
@@ -90,12 +88,12 @@ class OptimizationConfig(Composition):
     learning_rate: float = setting(2.0, "peak learning rate; with --schedule=constant, the learning rate", low=0.0)
     schedule: str = setting(
         "warmup_linear",
-        "learning rate schedule: linear warmup, then linear or cosine decay to 0; or constant (or set by a callback)",
+        "learning rate schedule: linear warmup, then linear or cosine decay to 0, or a constant",
         parts={"warmup_linear": (Part(Warmup),), "warmup_cosine": (Part(Warmup),), "constant": ()},
     )
     weight_decay: float = setting(
         3e-3,
-        "decoupled weight decay of kernels, times the learning rate; kernels that Muon updates keep a constant norm",
+        "decoupled weight decay of kernels, multiplied by the learning rate; with muon not of convolution kernels",
         low=0.0,
     )
     sam_radius: float = setting(
@@ -103,13 +101,13 @@ class OptimizationConfig(Composition):
     )
     ema_decay: float = setting(
         0.0,
-        "decay of the weights' exponential moving average, evaluated and saved; 0 disables; not with --lookahead_steps",
+        "decay of the weights' moving average, which is evaluated and saved; 0 disables; not with --lookahead_steps",
         low=0.0,
         high=0.99999,
     )
     lookahead_steps: int = setting(
         0,
-        "steps between updates of Lookahead's slow weights, evaluated and saved; 0 disables; not with --ema_decay",
+        "steps between updates of Lookahead's slow weights, which are evaluated; 0 disables; not with --ema_decay",
         low=0,
     )
 
