@@ -19,7 +19,7 @@ from models.runs.folder import RunFolder
 from pipeline.common import app, errors
 
 RUN_DIRS = flags.DEFINE_list(
-    "run_dirs", [], "folders of finished runs that were evaluated on test and differ only in their seed"
+    "run_dirs", [], "folders of finished runs, evaluated on test, that differ only in their seed"
 )
 cli_output.define_flags()
 
@@ -42,11 +42,7 @@ def main() -> None:
 
 
 def _run(folder: RunFolder) -> dict[str, Any]:
-    """The commands that train and evaluate a run, and its report.
-
-    Raises:
-      errors.FailedError: the run is not finished, or was not evaluated on test.
-    """
+    """The commands that train and evaluate a run, and its report, which must be finished and on test."""
     folder.check_finished()
     report = folder.report()
     if report["split"] != "test":
@@ -82,10 +78,5 @@ def _labels(key: str, reports: list[dict[str, Any]]) -> Labels:
     return Labels.of("ours/{recipe}/{metric}", "report", recipe=reports[0]["preset"], metric=key)
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

@@ -44,10 +44,5 @@ def _document(path: pathlib.Path) -> dict[str, Any]:
     return document
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

@@ -28,10 +28,5 @@ def main() -> None:
     print(f"written: {out}")
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 
 from models.reporting.plot_style import BLUE, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION, save_figures
 
-Document = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
 
 
-def draw(documents: Mapping[str, Document], folder: pathlib.Path) -> list[pathlib.Path]:
+def draw(documents: Mapping[str, Mapping[str, Any]], folder: pathlib.Path) -> list[pathlib.Path]:
     """Write a plot of each result that has one, as PNG under the name of the result; return their paths."""
     with matplotlib.style.context(["default", STYLE]):  # not the user's own matplotlibrc
         shown = [(name, PLOTS.get(document["benchmark"]), document["rows"]) for name, document in documents.items()]
@@ -37,44 +36,41 @@ def _train_step(rows: Rows) -> Figure | None:
     return figure
 
 
-def _input(rows: Rows) -> Figure | None:
+def _input(rows: Rows) -> Figure:
     """Images per second of every loader, without the stages, on a logarithmic scale."""
     shown = [row for row in rows if row["unit"] == "images/s" and row["kind"] != "stage"]
     label = "images a second: the median of the rounds, and their spread"
     figure, axes = _rows_of([row["name"] for row in shown], label)
     for place, row in enumerate(shown):
-        median = row["median"]
         colour = ORANGE if "peer" in row else GREY if row["kind"] == "ceiling" else BLUE
         axes.plot((row["min"], row["max"]), (place, place), color=colour, linewidth=2.5, alpha=0.5)
-        axes.plot(median, place, "o", color=colour, markersize=8)
-        axes.text(1.12 * row["max"], place, f"{median:,.0f}", va="center", fontsize=8.5)
+        axes.plot(row["median"], place, "o", color=colour, markersize=8)
+        axes.text(1.12 * row["max"], place, f"{row['median']:,.0f}", va="center", fontsize=8.5)
     axes.set_xscale("log")  # points, not bars: a length from nowhere would say nothing
     axes.set_xlim(right=3 * max(row["max"] for row in shown))
     axes.grid(axis="y", color="#eef1f5")
     return figure
 
 
-def _memory(rows: Rows) -> Figure | None:
+def _memory(rows: Rows) -> Figure:
     """Peak memory against augmented images: ours, and the study's array, measured or predicted."""
     figure = Figure(figsize=(8, 4.6), layout="constrained")
     axes = figure.add_subplot(xlabel="augmented images an epoch", ylabel="memory at the peak (MiB)")
     for peer, label, colour in ((None, "streamed (ours)", BLUE), ("study", "the study's", ORANGE)):
-        points = [(row["views"], row) for row in rows if row["kind"] == "peak" and row.get("peer") == peer]
-        if not points:
-            continue
-        axes.plot([views for views, _ in points], [row["median"] for _, row in points], color=colour, label=label)
-        for views, row in points:
+        peaks = [row for row in rows if row["kind"] == "peak" and row.get("peer") == peer]
+        if peaks:
+            axes.plot([row["views"] for row in peaks], [row["median"] for row in peaks], color=colour, label=label)
+        for row in peaks:
             filled = colour if not row.get("predicted") else "white"
-            axes.plot(views, row["median"], "o", color=colour, markerfacecolor=filled, markersize=7)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+            axes.plot(row["views"], row["median"], "o", color=colour, markerfacecolor=filled, markersize=7)
+    axes.set(xscale="log", yscale="log")
     axes.grid()
     axes.legend(title="hollow: would not fit, predicted", loc="upper left")
     figure.suptitle("Memory against the number of augmented images", x=0.01, ha="left")
     return figure
 
 
-def _scaling(rows: Rows) -> Figure | None:
+def _scaling(rows: Rows) -> Figure:
     """Images a second and peak memory, against what is varied."""
     panels = (("images in the data set", "size", "num_images"), ("images a batch", "batch", "batch_size"))
     figure = Figure(figsize=(9, 6.4), layout="constrained")
@@ -106,9 +102,5 @@ def _rows_of(names: Sequence[str], label: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-PLOTS: dict[str, Callable[[Rows], Figure | None]] = {
-    "train_step": _train_step,
-    "input": _input,
-    "memory": _memory,
-    "scaling": _scaling,
-}
+PLOTS: dict[str, Callable[[Rows], Figure | None]]
+PLOTS = {"train_step": _train_step, "input": _input, "memory": _memory, "scaling": _scaling}

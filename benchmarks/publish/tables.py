@@ -29,10 +29,5 @@ def main() -> None:
     print(*(f"written: {path.relative_to(checkout)}" for path in (*plots, *drawn)), sep="\n")
 
 
-def run() -> None:
-    """Start the binary."""
-    app.run(main)
-
-
 if __name__ == "__main__":
-    run()
+    app.run(main)

@@ -36,11 +36,7 @@ def measure() -> list[results.Row]:
 
 
 def judge(rows: list[results.Row]) -> None:
-    """Check every row that has a limit: the accuracy of `quick` is above it, the others are below.
-
-    Raises:
-      errors.FailedError: a row is out of its limit.
-    """
+    """Check every row that has a limit: the accuracy of `quick` is above it, the others are below; else FailedError."""
     for row in rows:
         if row.limit is not None and (row.median < row.limit if row.recipe == "quick" else row.median > row.limit):
             raise errors.FailedError(
@@ -57,12 +53,9 @@ def _prepare_s(folder: str) -> float:
 
 
 def tested(preset: str, data_dir: str, **values: Any) -> dict[str, Any]:
-    """The report of a preset, trained on the data set prepared in `data_dir` and evaluated on test.
+    """The report of a preset, with other `values`, trained on shapes100 in `data_dir` and evaluated on test.
 
-    Args:
-      preset: name of a recipe.
-      data_dir: folder with shapes100; the run is left in `runs/` of it.
-      **values: fields that replace those of the preset.
+    The run is left in `runs/` of that folder.
     """
     from models import training
     from models.config import presets

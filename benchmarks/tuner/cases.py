@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from unittest import mock
 
 from benchmarks.harness import memory, subprocess_call, tuner_sessions
 from pipeline.common import errors
@@ -23,18 +24,9 @@ TUNER = "grid"
 Round = Mapping[str, Mapping[int, Mapping[str, Any]]]  # the result of each session, by its kind and workers
 
 
-@contextlib.contextmanager
-def one_thread_each() -> Iterator[None]:
+def one_thread_each() -> contextlib.AbstractContextManager[Any]:
     """A context in which the TensorFlow of every process that is started has one thread."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            del os.environ[name]
-            if value is not None:
-                os.environ[name] = value
+    return mock.patch.dict(os.environ, dict.fromkeys(THREADS, "1"))
 
 
 def prepared(folder: pathlib.Path) -> SourceConfig:
@@ -49,20 +41,10 @@ def prepared(folder: pathlib.Path) -> SourceConfig:
 def run_round(
     folder: pathlib.Path, source: SourceConfig, trials: int, workers: Sequence[int], with_loopback: bool
 ) -> Round:
-    """Run a session of each number of workers, and one over loopback if asked.
-
-    Args:
-      folder: of all sessions; it does not exist yet.
-      source: the prepared data set.
-      trials: of each session.
-      workers: the numbers of workers.
-      with_loopback: whether to measure a chief and its workers too.
+    """Run a session of each number of workers in a new folder, and one over loopback if asked.
 
     Returns:
       {"workers": results of `run`, "loopback": results of `run_over_loopback`}, each by the number of workers.
-
-    Raises:
-      errors.FailedError: trials fail, or a chief or a worker over loopback does.
     """
     folder.mkdir()
     results: dict[str, dict[int, dict[str, Any]]] = {"workers": {}, "loopback": {}}
@@ -77,18 +59,14 @@ def run(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> 
     """Seconds and records of a session, and samples of (trials ended, MiB) during it."""
     from tuning.sessions import search, session
 
-    settings: dict[str, Any] = {
-        "tuner": TUNER,
-        "max_trials": trials,
-        "max_epochs": tuner_sessions.MAX_EPOCHS,
-        "workers": workers,
-    }
+    limits: dict[str, Any] = {"max_trials": trials, "max_epochs": tuner_sessions.MAX_EPOCHS}
+    config = SessionConfig(space="measured", tuner=TUNER, workers=workers, **limits)
     space = Space("measured", tuner_sessions.choose, tuner_sessions.BASE)
 
     def sample() -> tuple[int, float]:
         return len(list(path.glob("trials/*.json"))), memory.resident_mib(with_children=True)
 
-    with session.open_session(path, SessionConfig(space="measured", **settings), space, source) as opened:
+    with session.open_session(path, config, space, source) as opened:
         with memory.sampling(sample, SAMPLE_SECONDS) as samples:
             began = time.perf_counter()
             try:
@@ -100,11 +78,7 @@ def run(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> 
 
 
 def run_over_loopback(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> dict[str, Any]:
-    """Seconds from the first trial on and records of a session of a chief and that number of workers on this machine.
-
-    Raises:
-      errors.FailedError: one of their processes fails.
-    """
+    """Seconds from the first trial on and records of a session of a chief and so many workers on this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -133,11 +107,7 @@ def _logged(log: pathlib.Path, command: Sequence[str]) -> Iterator[subprocess.Po
 
 
 def _check_running(processes: Mapping[pathlib.Path, subprocess.Popen[str]]) -> bool:
-    """Whether a process still runs, by the files of their stderr.
-
-    Raises:
-      errors.FailedError: one has failed.
-    """
+    """Whether any of the processes, by the files of their stderr, still runs; FailedError where one has failed."""
     for log, process in processes.items():
         if process.poll():
             line = subprocess_call.last_line(log.read_text(encoding="utf-8", errors="replace"))

@@ -14,9 +14,8 @@ NUM_COMPARED = 4  # trials at either end whose memory is compared
 def rows(rounds: Sequence[Round]) -> list[results.Row]:
     """The rows of the rounds so far, none without a round.
 
-    Args:
-      rounds: results of `cases.run_round`. The first number of workers is the reference of the others; overhead and
-        memory are of its sessions, whose trials have the machine to themselves.
+    The first number of workers is the reference of the others; overhead and memory are of its sessions, whose trials
+    have the machine to themselves.
     """
     if not rounds:
         return []
@@ -52,10 +51,8 @@ def _rates(kind: str, rounds: Sequence[Round]) -> list[results.Row]:
         labels = Labels.of(f"ours/tuner/{kind}_{{workers}}", kind, workers=workers)
         row = results.row(labels, "trials/h", values, trials=len(rounds[0][kind][workers]["records"]))
         if rows:
-            first = next(iter(rates.values()))
-            row = row.compared_with(
-                rows[0], statistics.median(many / one for many, one in zip(values, first, strict=True))
-            )
+            ratios = [many / one for many, one in zip(values, next(iter(rates.values())), strict=True)]
+            row = row.compared_with(rows[0], statistics.median(ratios))
         rows.append(row)
     return rows
 

@@ -16,31 +16,17 @@ from tuning.sessions.journal import Journal
 
 @dataclasses.dataclass(frozen=True)
 class Sessions:
-    """Sessions with the same seed in one folder, each a process.
+    """Sessions with the same seed in one folder, each a process."""
 
-    Args:
-      home: folder of the data set, the space and the sessions.
-      tuner: search algorithm.
-      max_trials: of a session; Hyperband's number follows from its epochs.
-    """
-
-    home: pathlib.Path
+    home: pathlib.Path  # of the data set, the space and the sessions
     tuner: str
-    max_trials: int
+    max_trials: int  # of a session; Hyperband's number follows from its epochs
 
     def run_kill_test(self, kills: int, seed: int, each: Callable[[], None]) -> tuple[list[dict[str, Any]], int]:
         """Run one session undisturbed, then others until they were killed `kills` times, and compare their results.
 
-        Args:
-          kills: in all sessions.
-          seed: of their moments.
-          each: called after each kill.
-
-        Returns:
-          The trials of the undisturbed session, and the number of sessions that were killed.
-
-        Raises:
-          errors.FailedError: a session fails, or its result differs.
+        Returns the trials of the undisturbed session, and the number of sessions that were killed. `seed` is of the
+        moments of the kills; `each` is called after each one. A session that fails or differs is a FailedError.
         """
         began = time.perf_counter()
         finish(self.command("undisturbed"))
@@ -69,20 +55,12 @@ class Sessions:
 
 
 def finish(command: list[str]) -> None:
-    """Run a session to its end.
-
-    Raises:
-      errors.FailedError: it fails.
-    """
+    """Run a session to its end."""
     subprocess_call.run("the session", command)
 
 
 def was_killed_after(seconds: float, command: list[str]) -> bool:
-    """Start a session and kill it after `seconds`; whether it was still running.
-
-    Raises:
-      errors.FailedError: it failed before.
-    """
+    """Start a session and kill it after `seconds`; whether it was still running, or a FailedError if it had failed."""
     with subprocess_call.started(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             code = process.wait(timeout=seconds)
@@ -101,11 +79,7 @@ def trials(session: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def compare(expected: list[dict[str, Any]], session: pathlib.Path) -> None:
-    """Check that a session has the expected trials, and that each ended once.
-
-    Raises:
-      errors.FailedError: they differ.
-    """
+    """Check that a session has the expected trials, and that each ended once; else a FailedError."""
     actual = trials(session)
     if actual != expected:
         raise errors.FailedError("the sessions differ: " + _first_difference(expected, actual))
