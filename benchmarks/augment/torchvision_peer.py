@@ -76,7 +76,7 @@ def load(images: np.ndarray) -> dict[str, Loader]:
     try:
         return {"torchvision": Loader(images, 0), "torchvision_workers": Loader(images, os.cpu_count() or 1)}
     except peers.IMPORT_ERRORS as error:
-        peers.print_left_out("peer/torchvision/original", f"{peers.one_line(error)}; to install it: {peers.INSTALL}")
+        peers.print_left_out("peer/torchvision/original", f"{error}; to install it: {peers.INSTALL}")
         return {}
 
 

@@ -43,11 +43,7 @@ def define_flags() -> None:
 
 
 def check(benchmark: str, replaced_by_quick: Sequence[str] = ()) -> None:
-    """Check the flags, before hours of measuring.
-
-    Args:
-      benchmark: its name.
-      replaced_by_quick: flags that --quick replaces by values of its own.
+    """Check the flags, before hours of measuring; `replaced_by_quick` are those that --quick has own values for.
 
     Raises:
       errors.BadArgumentError: --compare names no result of this benchmark, --out cannot be written, or a flag is set
@@ -55,7 +51,7 @@ def check(benchmark: str, replaced_by_quick: Sequence[str] = ()) -> None:
     """
     values = flags.FLAGS
     if values.compare:
-        _earlier(pathlib.Path(values.compare), benchmark)
+        _earlier(benchmark)
     if values.out:
         _check_writable(pathlib.Path(values.out))
     for name in replaced_by_quick:
@@ -81,11 +77,6 @@ def publishing(benchmark: str, rows: Callable[[], list[Row]], **more: Any) -> It
 
     Where a Ctrl-C or a failure ends it, the rows so far are shown, and written to OUT.interrupted.
 
-    Args:
-      benchmark: its name.
-      rows: returns the rows so far.
-      more: other fields of the JSON.
-
     Raises:
       errors.InterruptedRunError: it was interrupted, and its rows are written.
       errors.FailedError: it failed; where its rows are written, the error says so. Or as of `finish`.
@@ -108,12 +99,7 @@ def publishing(benchmark: str, rows: Callable[[], list[Row]], **more: Any) -> It
 
 
 def finish(benchmark: str, rows: list[Row], **more: Any) -> None:
-    """Print the rows, write them to --out, and compare them with --compare.
-
-    Args:
-      benchmark: its name.
-      rows: of the whole measurement.
-      more: other fields of the JSON.
+    """Print the rows, write them to --out with the fields `more`, and compare them with --compare.
 
     Raises:
       errors.FailedError: a row is worse than --tolerance allows.
@@ -121,7 +107,7 @@ def finish(benchmark: str, rows: list[Row], **more: Any) -> None:
     results.publish(benchmark, rows, flags.FLAGS.out, **more)
     if not flags.FLAGS.compare:
         return
-    old = _earlier(pathlib.Path(flags.FLAGS.compare), benchmark)
+    old = _earlier(benchmark)
     earlier = [Row.from_json(fields) for fields in old["rows"]]
     changes = comparison.compare(earlier, rows, flags.FLAGS.tolerance)
     show(changes)
@@ -153,7 +139,7 @@ def _conditions(old: dict[str, Any], changes: list[comparison.Change], num_rows:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A context of some seconds that ignores Ctrl-C and SIGTERM."""
+    """A context that ignores Ctrl-C and SIGTERM."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -177,7 +163,8 @@ def show(changes: list[comparison.Change]) -> None:
     table.wide_console().print(table.of_texts(texts, "compared with the earlier run"))
 
 
-def _earlier(path: pathlib.Path, benchmark: str) -> dict[str, Any]:
+def _earlier(benchmark: str) -> dict[str, Any]:
+    path = pathlib.Path(flags.FLAGS.compare)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -5,51 +5,38 @@ rows = compare(old_rows, new_rows, tolerance=0.1)
 """
 
 import dataclasses
+import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from benchmarks.harness.results import Row
+from models.config import renamed
 
 # Of a unit: whether more of it is better. Rows of other units (accuracies, costs) are shown, and never judged.
 IS_MORE_BETTER = {
-    "images/s": True,
-    "GFLOP/s": True,
-    "trials/h": True,
-    "s": False,
-    "ms": False,
-    "CPU s": False,
-    "MiB": False,
-    "KiB/epoch": False,
+    **dict.fromkeys(("images/s", "GFLOP/s", "trials/h"), True),
+    **dict.fromkeys(("s", "ms", "CPU s", "MiB", "KiB/epoch"), False),
 }
 SPEED_UNITS = ("images/s", "GFLOP/s", "s", "ms")
+# Parts of the names of rows in results of earlier releases -> today's.
+RENAMED = {"1_KeepPart": "1_HoldOut", **renamed.VALUES["augmentation"], **renamed.VALUES["preset"]}
 BETTER, SAME, WORSE, NOT_JUDGED = "better", "the same", "WORSE", "not judged"
 
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """One row that both runs have.
-
-    Attributes:
-      name: of the row.
-      unit: of its values.
-      old, new: the medians.
-      ratio: how many times as good the new median is: above 1 is better, whatever the unit.
-      low, high: the ratios of the extremes: the worst new value to the best old one, and the best to the worst.
-      verdict: BETTER, SAME, WORSE, or NOT_JUDGED.
-      has_spread: whether both runs measured it more than once.
-      is_ours: whether its speed depends on this project's code; that of peers and ceilings depends on the machine.
-    """
+    """One row that both runs have."""
 
     name: str
     unit: str
-    old: float
+    old: float  # the medians
     new: float
-    ratio: float
-    low: float
+    ratio: float  # how many times as good the new median is: above 1 is better, whatever the unit
+    low: float  # the ratios of the extremes: the worst new value to the best old one, and the best to the worst
     high: float
-    verdict: str
-    has_spread: bool
-    is_ours: bool
+    verdict: str  # BETTER, SAME, WORSE, or NOT_JUDGED
+    has_spread: bool  # whether both runs measured it more than once
+    is_ours: bool  # whether its speed depends on this project's code; that of peers and ceilings is the machine's
 
     @property
     def agrees(self) -> bool:
@@ -60,25 +47,27 @@ class Change:
 def compare(old: Sequence[Row], new: Sequence[Row], tolerance: float) -> list[Change]:
     """The changes of the rows that both runs have and whose values are above 0, in the order of the new rows.
 
-    Args:
-      old: rows of an earlier run.
-      new: rows of this run.
-      tolerance: the part of the old median by which a row may be worse and still count as the same: 0.1 is a tenth.
-        Rows whose spreads overlap count as the same, too.
+    A row counts as the same where it is worse by up to `tolerance` of the old median (0.1 is a tenth), or where the
+    spreads overlap.
     """
-    earlier = {row.name: row for row in old}
-    return [_change(earlier[row.name], row, tolerance) for row in new if _is_comparable(row, earlier)]
+    earlier = {today(row.name): row for row in old}
+    pairs = [(earlier[row.name], row) for row in new if row.name in earlier]
+    return [
+        _change(before, row, tolerance)
+        for before, row in pairs
+        if before.unit == row.unit and min(before.min, row.min) > 0
+    ]
+
+
+def today(name: str) -> str:
+    """The name that a row has now; peers keep theirs."""
+    return re.sub(rf"(?<!^peer)/({'|'.join(RENAMED)})(?=/|$)", lambda found: f"/{RENAMED[found[1]]}", name)
 
 
 def machine_ratio(changes: Sequence[Change]) -> float | None:
     """How many times as fast the machine was: the median over peers and ceilings; None without such rows."""
     ratios = [change.ratio for change in changes if not change.is_ours and change.unit in SPEED_UNITS]
     return statistics.median(ratios) if ratios else None
-
-
-def _is_comparable(row: Row, earlier: Mapping[str, Row]) -> bool:
-    other = earlier.get(row.name)
-    return other is not None and other.unit == row.unit and min(other.min, row.min) > 0
 
 
 def _change(old: Row, new: Row, tolerance: float) -> Change:

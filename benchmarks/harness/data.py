@@ -33,13 +33,7 @@ def num_validation(dataset: str) -> int:
 
 
 def train_batches(opened: "OpenedData", seed: int = 0, threads: int = 0) -> "Iterator[dict[str, tf.Tensor]]":
-    """Endless training batches.
-
-    Args:
-      opened: the data.
-      seed: of their order.
-      threads: of tf.data; 0 leaves their number to tf.data.
-    """
+    """Endless training batches in the order of `seed`; with 0 `threads` tf.data chooses their number."""
     import tensorflow as tf
 
     dataset = opened.train(seed)

@@ -4,11 +4,6 @@ INSTALL = "python -m pip install -e '.[peers]'"
 IMPORT_ERRORS = (ImportError, OSError, RuntimeError)  # the latter two: of a torch that does not fit the machine
 
 
-def one_line(error: BaseException) -> str:
-    """The text of an error, in one line."""
-    return " ".join(str(error).split())
-
-
 def print_left_out(peer: str, reason: str) -> None:
     """Print in one line that the rows of a peer are left out."""
-    print(f"{peer} is left out: {reason}", flush=True)
+    print(f"{peer} is left out: {' '.join(reason.split())}", flush=True)

@@ -72,14 +72,9 @@ class Row(Labels):
 
 
 def row(labels: Labels, unit: str, values: Sequence[float], digits: int | None = 3, **more: Any) -> Row:
-    """The row of a value that was measured once or repeatedly.
+    """The row of a value that was measured once or repeatedly, with the fields `more`.
 
-    Args:
-      labels: what was measured.
-      unit: of the values.
-      values: at least one.
-      digits: after the decimal point of their median, minimum and maximum; None rounds nothing.
-      **more: other fields of the row.
+    Its median, minimum and maximum are rounded to `digits` after the decimal point; None rounds nothing.
     """
     figures = {"median": statistics.median(values), "min": min(values), "max": max(values)}
     if digits is not None:
@@ -119,12 +114,7 @@ def publish(benchmark: str, rows: Sequence[Row], out: str, **more: Any) -> None:
 
 
 def command(benchmark: str, arguments: Sequence[str]) -> str:
-    """The command that measures the same again, without the flags of comparing.
-
-    Args:
-      benchmark: its name.
-      arguments: of the process, each flag in one piece (--flag=value) or in two.
-    """
+    """The command that measures the same again, without the flags of comparing, be they in one piece or in two."""
     kept, remaining = [], iter(arguments)
     for argument in remaining:
         name, equals, _ = argument.lstrip("-").partition("=")

@@ -23,11 +23,7 @@ OUT_OF_MEMORY = (
 
 
 def call(function: Function, **arguments: Any) -> dict[str, Any]:
-    """Call a function in a process of its own, which has TensorFlow loaded.
-
-    Args:
-      function: importable by name.
-      **arguments: of the function.
+    """Call a function that is importable by name in a process of its own, which has TensorFlow loaded.
 
     Raises:
       errors.FailedError: it failed, or its process died.
@@ -81,8 +77,7 @@ def run(title: str, command: Sequence[str], timeout: float | None = None) -> Non
 
 def last_line(text: str) -> str:
     """The last line that a process wrote before it failed: ours end with their error."""
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else "no output"
+    return (text.strip().splitlines() or ["no output"])[-1]
 
 
 def _quietly(function: Function) -> dict[str, Any]:

@@ -20,21 +20,13 @@ MAX_CALLS = 4096
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One thing to measure.
-
-    Attributes:
-      labels: of its row.
-      run: does the work once and returns when the device has finished it.
-      num_units: how many units (images, say) that work is.
-      before: prepares a `run`, outside of the measured time.
-      after: removes what `before` made, so that nothing runs on during the cases that follow.
-    """
+    """One thing to measure, and the labels of its row."""
 
     labels: Labels
-    run: Callable[[], object]
-    num_units: int
-    before: Callable[[], object] = lambda: None
-    after: Callable[[], object] = lambda: None
+    run: Callable[[], object]  # does the work once and returns when the device has finished it
+    num_units: int  # how many units (images, say) that work is
+    before: Callable[[], object] = lambda: None  # prepares a `run`, outside of the measured time
+    after: Callable[[], object] = lambda: None  # removes that, so that nothing runs on during the cases that follow
 
     @property
     def name(self) -> str:
@@ -67,20 +59,17 @@ def interleave(
     clock: Callable[[], float] = time.perf_counter,
     each: Callable[[], object] = lambda: None,
 ) -> dict[str, Timing]:
-    """Run every case once to warm up, then `repeats` rounds A B A B ..., and time each call.
+    """The timings by the cases' names, which differ: each case once to warm up, then `repeats` rounds A B A B ...
 
-    Args:
-      cases: with different names.
-      repeats: rounds.
-      clock: in seconds.
-      each: called after each call, outside of the measured time.
-
-    Returns:
-      The timings by the cases' names.
+    `each` is called after each call, outside of the measured time.
     """
 
     def seconds_of(case: Case) -> float:
-        spent = _seconds(case, clock)
+        case.before()
+        started = clock()
+        case.run()
+        spent = clock() - started
+        case.after()
         each()
         return spent
 
@@ -108,23 +97,11 @@ def seconds_of(run: Callable[[], object]) -> float:
 
 
 def calls_within(run: Callable[[int], object], round_s: float, fewest: int = 1) -> int:
-    """How many calls take `round_s` seconds or more.
+    """How many calls, `fewest` to `MAX_CALLS`, take `round_s` seconds or more.
 
-    Args:
-      run: makes that many calls and waits for the device.
-      round_s: seconds.
-      fewest: calls to begin with; `MAX_CALLS` at the most are returned.
+    `run` makes that many calls and waits for the device.
     """
     count = fewest
     while (spent := seconds_of(functools.partial(run, count))) < round_s and count < MAX_CALLS:
         count = min(math.ceil(count * min(1.2 * round_s / spent, 8.0)), MAX_CALLS)
     return count
-
-
-def _seconds(case: Case, clock: Callable[[], float]) -> float:
-    case.before()
-    started = clock()
-    case.run()
-    spent = clock() - started
-    case.after()
-    return spent

@@ -18,13 +18,8 @@ if TYPE_CHECKING:
 
 # Networks without a preset that people compare with, trained in their usual way.
 _LARGER = {
-    "batch_size": 128,
-    "augmentation": "flip_crop",
-    "learning_rate": 0.1,
-    "schedule": "warmup_cosine",
-    "momentum": 0.9,
-    "weight_decay": 5e-3,
-    "logit_scale": 1.0,
+    **{"batch_size": 128, "augmentation": "flip_crop", "schedule": "warmup_cosine", "learning_rate": 0.1},
+    **{"momentum": 0.9, "weight_decay": 5e-3, "logit_scale": 1.0},
 }
 RECIPES: dict[str, dict[str, Any]] = {
     **presets.PRESETS,
@@ -34,26 +29,18 @@ RECIPES: dict[str, dict[str, Any]] = {
 
 
 def recipe(name: str) -> dict[str, Any]:
-    """The values of a preset, or of one of the networks that have none.
-
-    Raises:
-      errors.BadArgumentError: there is no such recipe.
-    """
+    """The values of a preset, or of one of the networks that have none; any other name is a BadArgumentError."""
     if name not in RECIPES:
-        raise errors.BadArgumentError(
-            f"recipes={name!r}: expected some of {', '.join(RECIPES)}{nearest(name, set(RECIPES))}"
-        )
+        hint = nearest(name, set(RECIPES))
+        raise errors.BadArgumentError(f"recipes={name!r}: expected some of {', '.join(RECIPES)}{hint}")
     return RECIPES[name]
 
 
 class Steps:
     """Training steps of one model at full resolution, the last and dearest one of a progressive schedule.
 
-    Args:
-      data: of a prepared data set.
-      train: with a resolved precision.
-      num_steps: steps in a round.
-      model: is trained instead of the configuration's own model; it has the same outputs.
+    `num_steps` are those of a round. The precision of `train` is resolved. A `model` is trained instead of the
+    configuration's own model, and has the same outputs.
     """
 
     def __init__(

@@ -1,7 +1,5 @@
 """The flags and the end of a benchmark: refusals, rows that are kept, and the exit code of a worse row."""
 
-import collections
-import itertools
 import json
 import os
 import pathlib
@@ -12,16 +10,10 @@ import time
 import psutil
 import pytest
 
-from benchmarks.harness import results, timing
-from benchmarks.harness.labels import Labels
-from benchmarks.harness.timing import Case
-from pipeline.batches import OpenedData
-from pipeline.data_config import DataConfig
+from tests.benchmarks.harness.rows import row
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
-
-
 PROGRAM = """
 from benchmarks.harness import cli_output, results
 from pipeline.common import app, errors
@@ -32,25 +24,6 @@ def rows(documents):
     return [results.Row.from_json(document) for document in documents]
 
 """
-
-
-def row(name, unit, median, spread=0.02) -> results.Row:
-    values = [median * (1 - spread), median, median * (1 + spread)]
-    peer = name.split("/")[1] if name.startswith("peer/") else None
-    kind = "ceiling" if "/ceiling/" in name else "step"
-    return results.row(Labels(name, kind, peer=peer), unit, values, None)
-
-
-def measured(data: DataConfig, slowed_by_s: float) -> list[results.Row]:
-    """A real pipeline's row, its batches slowed down."""
-
-    def batches():
-        for batch in OpenedData(data).train(seed=0):
-            time.sleep(slowed_by_s)
-            yield batch
-
-    case = Case(Labels("ours/train", "train"), lambda: collections.deque(itertools.islice(batches(), 30), 0), 3000)
-    return [results.timed(timing.interleave([case], repeats=3)["ours/train"])]
 
 
 def accuracy(run_dir: pathlib.Path, *flags: str) -> subprocess.CompletedProcess:

@@ -13,13 +13,7 @@ from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Case
 from pipeline.batches import OpenedData
 from pipeline.data_config import DataConfig
-
-
-def row(name, unit, median, spread=0.02) -> results.Row:
-    values = [median * (1 - spread), median, median * (1 + spread)]
-    peer = name.split("/")[1] if name.startswith("peer/") else None
-    kind = "ceiling" if "/ceiling/" in name else "step"
-    return results.row(Labels(name, kind, peer=peer), unit, values, None)
+from tests.benchmarks.harness.rows import row
 
 
 @pytest.mark.parametrize(
@@ -71,6 +65,22 @@ def test_rows_of_one_run_alone_and_of_another_unit_are_left_out():
     old = [row("ours/gone", "s", 1.0), row("ours/other", "s", 1.0), row("ours/x", "s", 1.0), row("ours/zero", "s", 0.0)]
     new = [row("ours/x", "s", 1.0), row("ours/new", "s", 1.0), row("ours/other", "ms", 1.0), row("ours/zero", "s", 1.0)]
     assert [change.name for change in comparison.compare(old, new, 0.1)] == ["ours/x"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("ours/stage/1_KeepPart", "ours/stage/1_HoldOut"),
+        ("ours/study_sheared", "ours/original_sheared"),
+        ("peer/ImageDataGenerator/study", "peer/ImageDataGenerator/original"),
+        ("ours/study_coarse/fine_accuracy", "ours/original_coarse/fine_accuracy"),
+        ("peer/study/peak/40000", "peer/study/peak/40000"),
+        ("ours/stage/4_Batch", "ours/stage/4_Batch"),
+    ],
+)
+def test_rows_of_earlier_releases_have_their_names_of_today(before, now):
+    (change,) = comparison.compare([row(before, "s", 1.0)], [row(now, "s", 1.0)], 0.1)
+    assert change.name == now
 
 
 def measured(data: DataConfig, slowed_by_s: float) -> list[results.Row]:
