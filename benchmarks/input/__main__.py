@@ -42,9 +42,7 @@ PASSES = flags.DEFINE_integer(
 )
 PEERS = flags.DEFINE_bool("peers", True, "also measure the peers that are installed")
 QUICK = flags.DEFINE_bool(
-    "quick",
-    False,
-    "under a minute without the extras: two short rounds, one batch size, no variants, no stages",
+    "quick", False, "under a minute without the extras: two short rounds, one batch size, no variants, no stages"
 )
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,12 +61,7 @@ def by_stage(data: DataConfig) -> list[Loader]:
 
 
 def ceilings(images: np.ndarray, batch_size: int) -> list[Loader]:
-    """What memory allows: plain copies of batches one after the other, and NumPy's permutation of all images.
-
-    Args:
-      images: uint8 [N, H, W, C].
-      batch_size: of the batches.
-    """
+    """What memory allows: plain copies of batches one after the other, and NumPy's permutation of all images."""
 
     def copies() -> Iterator[np.ndarray]:
         out = np.empty_like(images[:batch_size])
@@ -81,11 +76,10 @@ def ceilings(images: np.ndarray, batch_size: int) -> list[Loader]:
             for begin in range(0, len(images) - batch_size + 1, batch_size):
                 yield mixed[begin : begin + batch_size]
 
-    made = {"copy": copies, "permutation": permuted}
-    template = "ours/ceiling/{loader}"
-    return [
-        Loader(Labels.of(template, "ceiling", loader=name, batch_size=batch_size), make) for name, make in made.items()
-    ]
+    def loader(name: str, make: Callable[[], Iterator[np.ndarray]]) -> Loader:
+        return Loader(Labels.of("ours/ceiling/{loader}", "ceiling", loader=name, batch_size=batch_size), make)
+
+    return [loader("copy", copies), loader("permutation", permuted)]
 
 
 def examples(data: DataConfig) -> tuple[np.ndarray, np.ndarray]:

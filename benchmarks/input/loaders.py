@@ -13,15 +13,10 @@ from pipeline.common import errors
 
 @dataclasses.dataclass(frozen=True)
 class Loader:
-    """One way to load the batches of a training step.
+    """One way to load the batches of a training step."""
 
-    Attributes:
-      labels: of its row, its batch size among them.
-      make: makes the iterator; called for each measurement.
-    """
-
-    labels: Labels
-    make: Callable[[], Iterator[Any]]
+    labels: Labels  # of its row, its batch size among them
+    make: Callable[[], Iterator[Any]]  # called for each measurement
 
     @property
     def is_slow(self) -> bool:
@@ -50,11 +45,7 @@ class Loader:
 
 
 def consume(iterator: Iterator[Any], count: int) -> None:
-    """Take that number of batches, one after the other.
-
-    Raises:
-      errors.FailedError: there are fewer; the rate would look as if there were not.
-    """
+    """Take that number of batches; fewer are an errors.FailedError, since the rate would look as if there were not."""
     consumed = sum(1 for _ in itertools.islice(iterator, count))
     if consumed != count:
         raise errors.FailedError(f"a loader ended after {consumed} of {count} batches; expected an endless one")

@@ -60,14 +60,8 @@ def dataloader(images: np.ndarray, labels: np.ndarray, batch_size: int, num_work
     """PyTorch's DataLoader, which collates batches from examples."""
     from torch.utils.data import DataLoader
 
-    loader = DataLoader(
-        _torch_dataset(images, labels),
-        batch_size=batch_size,
-        shuffle=True,
-        drop_last=True,
-        num_workers=num_workers,
-        persistent_workers=num_workers > 0,
-    )
+    workers = {"num_workers": num_workers, "persistent_workers": num_workers > 0}
+    loader = DataLoader(_torch_dataset(images, labels), batch_size, shuffle=True, drop_last=True, **workers)
     return itertools.chain.from_iterable(itertools.repeat(loader))
 
 

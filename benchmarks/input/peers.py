@@ -18,7 +18,7 @@ import pathlib
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,7 @@ from benchmarks.input import loaders, peer_loaders
 from pipeline.common import errors
 
 
-@dataclasses.dataclass(frozen=True)
-class Library:
+class Library(NamedTuple):
     """The library of a peer."""
 
     modules: tuple[str, ...]  # that are imported
@@ -40,7 +39,10 @@ class Library:
     @property
     def is_installed(self) -> bool:
         """Whether its modules can be found, without importing them."""
-        return all(_can_find(module) for module in self.modules)
+        try:
+            return all(importlib.util.find_spec(module) for module in self.modules)
+        except ModuleNotFoundError:  # of a package around it
+            return False
 
 
 TF_DATA = Library(("tensorflow",), "tf.data", "tensorflow")
@@ -50,11 +52,9 @@ GRAIN = Library(("grain",), "Google's Grain", "grain", "peers")
 DALI = Library(("nvidia.dali", "torch"), "NVIDIA's DALI", "nvidia-dali-cuda120", "dali")
 
 Make = Callable[[np.ndarray, np.ndarray, int], Iterator[Any]]
-_WORKERS = "peer/{peer}/{loader}/workers_{workers}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Peer:
+class Peer(NamedTuple):
     """One way of a library to load batches: the labels of its row, its library, and what makes the iterator."""
 
     labels: Labels
@@ -68,15 +68,15 @@ def _peer(library: Library, make: Make, template: str = "peer/{peer}/{loader}", 
 
 def _dataloader(workers: int) -> Peer:
     make = functools.partial(peer_loaders.dataloader, num_workers=workers)
-    return _peer(PYTORCH, make, _WORKERS, peer="pytorch", loader="dataloader", workers=workers)
+    template = "peer/{peer}/{loader}/workers_{workers}"
+    return _peer(PYTORCH, make, template, peer="pytorch", loader="dataloader", workers=workers)
 
 
 _ALL = (
     _peer(TF_DATA, peer_loaders.study_arrays, peer="tf_data", loader="study_arrays"),
     _peer(TF_DATA, peer_loaders.uint8_arrays, peer="tf_data", loader="uint8_arrays"),
     _peer(KERAS, peer_loaders.pydataset, peer="keras", loader="pydataset"),
-    _dataloader(0),
-    _dataloader(2),
+    *(_dataloader(workers) for workers in (0, 2)),
     _peer(PYTORCH, peer_loaders.bulk_dataloader, peer="pytorch", loader="dataloader/bulk"),
     _peer(GRAIN, peer_loaders.grain, peer="grain", loader="map_dataset"),
     _peer(DALI, peer_loaders.dali, peer="dali", loader="generic_iterator"),
@@ -97,16 +97,9 @@ def version(name: str) -> str:
 def start(
     stack: contextlib.ExitStack, images: np.ndarray, labels: np.ndarray, batch_size: int, passes: int
 ) -> list[Case]:
-    """The cases of every peer that is installed and works, as those of our loaders (`Loader.case`).
+    """The cases of every peer that is installed and works, as those of our loaders (`Loader.case`); others are named.
 
-    Peers that are left out are named.
-
-    Args:
-      stack: ends the processes.
-      images: uint8 [N, 32, 32, 3].
-      labels: int32 [N].
-      batch_size: of the batches.
-      passes: over the images, in a timed call.
+    Images are uint8 [N, 32, 32, 3], labels int32 [N]; a timed call makes `passes` over them; `stack` ends processes.
     """
     for library in missing():
         print(f"not installed, and left out: {library.title} (the extra `{library.extra}` has it)")
@@ -119,7 +112,11 @@ def start(
         if not peer.library.is_installed:
             continue
         if peer.library not in executors:
-            executors[peer.library] = stack.enter_context(_executor(folder))
+            # Not a `Worker`: those are daemons, which may not have workers of their own. TensorFlow's threads do not
+            # survive a fork.
+            spawn = multiprocessing.get_context("spawn")
+            executor = concurrent.futures.ProcessPoolExecutor(1, spawn, initializer=_load, initargs=(folder,))
+            executors[peer.library] = stack.enter_context(executor)
         case = _case(peer, executors[peer.library], len(images), batch_size, passes)
         try:
             case.before()
@@ -129,12 +126,6 @@ def start(
         else:
             cases.append(case)
     return cases
-
-
-def _executor(folder: str) -> concurrent.futures.Executor:
-    """One process that holds the images. Not a `Worker`: those are daemons, which may not have workers of their own."""
-    context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not survive a fork
-    return concurrent.futures.ProcessPoolExecutor(1, context, initializer=_load, initargs=(folder,))
 
 
 def _case(peer: Peer, executor: concurrent.futures.Executor, num_images: int, batch_size: int, passes: int) -> Case:
@@ -156,13 +147,6 @@ def _case(peer: Peer, executor: concurrent.futures.Executor, num_images: int, ba
         before=lambda: call(_begin, peer.make, batch_size, batches_in_pass),
         after=lambda: call(_end),
     )
-
-
-def _can_find(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # of a package around it
-        return False
 
 
 # Functions below run in the process of a library.

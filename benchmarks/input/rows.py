@@ -19,13 +19,7 @@ COPY = "ours/ceiling/copy"
 
 
 def timed(cases: Sequence[timing.Case], repeats: int, ours: str) -> list[results.Row]:
-    """Measure the cases in turns.
-
-    Args:
-      cases: `COPY` and `ours` among them.
-      repeats: rounds.
-      ours: the name of the case that peers are compared with.
-    """
+    """Measure the cases in turns: `COPY`, the one named `ours`, which peers are compared with, and others."""
     with Progress(auto_refresh=False) as progress:  # no thread of its own while others are timed
         task = progress.add_task("input", total=len(cases) * (repeats + 1))
         timings = timing.interleave(cases, repeats, each=lambda: progress.update(task, advance=1, refresh=True))
@@ -53,11 +47,7 @@ def resident(data: DataConfig, caches: Sequence[str], passes: int, repeats: int)
 
 
 def consume(data: dict[str, Any], passes: int) -> dict[str, float]:
-    """Load training batches, and do nothing else; called in a process of its own.
-
-    Args:
-      data: a DataConfig as a dictionary.
-      passes: over the training images.
+    """Load training batches, and do nothing else; called in a process of its own, `data` being a DataConfig's values.
 
     Returns:
       {"peak_mib": peak resident memory of the process, TensorFlow's 500 MiB or so included}.

@@ -27,19 +27,12 @@ STEP, PEER = "ours/{recipe}/{precision}", "peer/{peer}/{recipe}/{precision}"
 
 @dataclasses.dataclass(frozen=True)
 class Effort:
-    """How much is measured.
+    """How much is measured."""
 
-    Attributes:
-      repeats: rounds.
-      num_steps: steps of a case in a round, for recipes no dearer than `quick`; dearer ones make fewer.
-      peer_modes: "eager" and "compiled", those of PyTorch that are measured.
-      peer_precisions: at which PyTorch is measured.
-    """
-
-    repeats: int
-    num_steps: int
-    peer_modes: tuple[str, ...]
-    peer_precisions: tuple[str, ...]
+    repeats: int  # rounds
+    num_steps: int  # of a case in a round, for recipes no dearer than `quick`; dearer ones make fewer
+    peer_modes: tuple[str, ...]  # of PyTorch: "eager" and "compiled"
+    peer_precisions: tuple[str, ...]  # at which PyTorch is measured
 
     def num_steps_of(self, multiply_adds: int, batch_size: int) -> int:
         """Steps in a round of a network with `multiply_adds` an image."""
@@ -48,13 +41,9 @@ class Effort:
 
 
 class Recipe:
-    """A recipe at several precisions, and the cases that measure it.
+    """A recipe at several precisions (resolved, each once), and the cases that measure it.
 
-    Args:
-      name: of the recipe.
-      source: values of `SourceConfig`, of a prepared data set.
-      precisions: resolved, each once.
-      effort: how much to measure.
+    `source` has the values of a `SourceConfig`, of a prepared data set.
     """
 
     def __init__(self, name: str, source: Mapping[str, Any], precisions: Sequence[str], effort: Effort) -> None:
@@ -96,11 +85,8 @@ class Recipe:
     def bare_steps(self, peer: Peer) -> tuple[list[Case], dict[str, float]]:
         """Our bare steps and PyTorch's, at each precision that is to be compared.
 
-        Returns:
-          The cases, and by the names of PyTorch's the seconds to the end of their first step.
-
-        Raises:
-          errors.FailedError: PyTorch's network is not the same as ours.
+        The second result has by the names of PyTorch's cases the seconds to the end of their first step. A network that
+        is not the same as ours is an errors.FailedError.
         """
         cases: list[Case] = []
         first_s: dict[str, float] = {}

@@ -58,14 +58,7 @@ class Ceiling:
 
 
 def measure(dtype: str, repeats: int, round_s: float, shapes: Sequence[Shape] = SHAPES) -> Ceiling:
-    """The ceiling in `dtype`.
-
-    Args:
-      dtype: "float32", "bfloat16" or "float16".
-      repeats: rounds, interleaved.
-      round_s: minimum seconds of a shape in a round.
-      shapes: to try.
-    """
+    """The ceiling in "float32", "bfloat16" or "float16"; a shape takes at least `round_s` seconds in a round."""
     cases = [_case(shape, dtype, round_s) for shape in shapes]
     timings = dict(zip(shapes, timing.interleave(cases, repeats).values(), strict=True))
     return best(timings, Labels.of("ours/ceiling/{dtype}", "ceiling", dtype=dtype))
@@ -88,7 +81,8 @@ def _case(shape: Shape, dtype: str, round_s: float) -> timing.Case:
 
 def _convolution(shape: Shape, dtype: str) -> Callable[[int], None]:
     # Small integers, which every dtype holds exactly; zeros could be cheaper than numbers.
-    images = tf.cast(tf.random.stateless_uniform(_image_shape(shape), [0, 1], -4, 5, tf.int32), dtype)
+    image_shape = [shape.batch_size, shape.size, shape.size, shape.channels]
+    images = tf.cast(tf.random.stateless_uniform(image_shape, [0, 1], -4, 5, tf.int32), dtype)
     kernel_shape = [KERNEL_SIZE, KERNEL_SIZE, shape.channels, shape.filters]
     kernel = tf.cast(tf.random.stateless_uniform(kernel_shape, [0, 2], -4, 5, tf.int32), dtype)
     convolved = tf.function(lambda: tf.nn.conv2d(images, kernel, 1, "SAME")).get_concrete_function()
@@ -99,7 +93,3 @@ def _convolution(shape: Shape, dtype: str) -> Callable[[int], None]:
         float(outputs[0, 0, 0, 0])  # waits for the device
 
     return run
-
-
-def _image_shape(shape: Shape) -> list[int]:
-    return [shape.batch_size, shape.size, shape.size, shape.channels]

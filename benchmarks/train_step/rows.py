@@ -15,18 +15,9 @@ DTYPES = {"float32": "float32", "mixed_bfloat16": "bfloat16", "mixed_float16": "
 
 
 def measure(recipe: Recipe, ceilings: Mapping[str, Ceiling], peer: Peer | None) -> list[Row]:
-    """Measure all cases of a recipe in turns.
+    """Measure all cases of a recipe in turns, with PyTorch's where it is installed; `ceilings` are by dtype.
 
-    Args:
-      recipe: at its precisions.
-      ceilings: by dtype.
-      peer: PyTorch, where it is installed.
-
-    Returns:
-      The rows of whole steps, then those of bare steps by precision; rates have their TFLOP/s and share of the ceiling.
-
-    Raises:
-      errors.FailedError: PyTorch's network is not the same as ours.
+    The rows of whole steps, then those of bare steps by precision; rates have their TFLOP/s and share of the ceiling.
     """
     cases, first_s = recipe.steps(), dict[str, float]()
     if peer:
@@ -67,11 +58,9 @@ def waiting_shares(fed: Timing, unfed: Timing) -> list[float]:
 
 
 def bare_rows(timings: Sequence[Timing], first_s: Mapping[str, float]) -> list[Row]:
-    """The rows of bare steps: ours, then PyTorch's best mode as `peer/pytorch`, then its other one.
+    """The rows of bare steps at one precision: ours, then PyTorch's best mode as `peer/pytorch`, then its other one.
 
-    Args:
-      timings: of one recipe and precision.
-      first_s: by the names of PyTorch's cases, seconds to the end of their first step.
+    `first_s` has by the names of PyTorch's cases the seconds to the end of their first step.
     """
     bare = [one for one in timings if one.labels.kind == "bare"]
     if not bare:

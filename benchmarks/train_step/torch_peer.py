@@ -4,13 +4,12 @@ The LLVM that `torch.compile` loads ends a process which holds TensorFlow's by a
 runs there may load TensorFlow. While one process computes the other one sleeps.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.harness import peers
+from benchmarks.harness import peers, timing
 from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Case
 from models.config.training import TrainConfig
@@ -34,25 +33,15 @@ COMPILE_S = 600.0
 
 
 class Made(NamedTuple):
-    """A network whose steps can be timed.
+    """A network whose steps can be timed."""
 
-    Attributes:
-      num_parameters: that are trained.
-      multiply_adds: of the forward pass of one image, as PyTorch counts.
-      first_s: seconds of the first step, compilation included.
-    """
-
-    num_parameters: int
-    multiply_adds: int
-    first_s: float
+    num_parameters: int  # that are trained
+    multiply_adds: int  # of the forward pass of one image, as PyTorch counts
+    first_s: float  # seconds of the first step, compilation included
 
 
 class Peer:
-    """The other process, for a `with` block.
-
-    Args:
-      compile_s: seconds that the first step of a compiled network may take.
-    """
+    """The other process, for a `with` block; the first step of a compiled network may take `compile_s` seconds."""
 
     def __init__(self, compile_s: float = COMPILE_S) -> None:
         self._compile_s = compile_s
@@ -84,11 +73,7 @@ class Peer:
     def make(self, name: str, config: TrainConfig, batch: Mapping[str, np.ndarray], mode: str) -> Made:
         """Make a network and do its first step; a failure leaves those made before in place.
 
-        Args:
-          name: of the case.
-          config: one that `has_twin`.
-          batch: `image` uint8 [B, H, W, 3], `fine` and `coarse` int32 [B].
-          mode: one of `MODES`.
+        The configuration is one that `has_twin`, the batch as of `torch_steps.Steps`, the mode one of `MODES`.
 
         Raises:
           errors.FailedError: PyTorch failed, or took longer than compiling may take.
@@ -132,11 +117,7 @@ def has_twin(config: TrainConfig) -> bool:
 
 
 def check_equal(name: str, what: str, ours: int, theirs: int) -> None:
-    """Check that a count of both networks is the same.
-
-    Raises:
-      errors.FailedError: it is not, so that a comparison would mean nothing.
-    """
+    """Raise errors.FailedError where a count of both networks differs, so that a comparison would mean nothing."""
     if ours != theirs:
         raise errors.FailedError(
             f"{name} has {theirs} {what}, ours has {ours}: expected the same network; "
@@ -161,9 +142,7 @@ def _make(name: str, config: TrainConfig, batch: dict[str, np.ndarray], mode: st
     torch_steps.use_all_processors()
     model = torch_steps.network(config)
     steps = torch_steps.Steps(model, config, batch, mode)
-    started = time.perf_counter()
-    steps().item()  # waits for the device
-    first_s = time.perf_counter() - started
+    first_s = timing.seconds_of(lambda: steps().item())  # waits for the device
     _steps[name] = steps
     return Made(torch_steps.num_parameters(model), torch_steps.multiply_adds(model), first_s)
 

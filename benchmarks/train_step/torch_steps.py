@@ -62,11 +62,7 @@ class Steps:
     """
 
     def __init__(
-        self,
-        model: torch_networks.Classifier,
-        config: TrainConfig,
-        batch: Mapping[str, np.ndarray],
-        mode: str,
+        self, model: torch_networks.Classifier, config: TrainConfig, batch: Mapping[str, np.ndarray], mode: str
     ) -> None:
         self._model = model
         # Plain numbers: `torch.compile` would trace the configuration's own code.
@@ -74,9 +70,8 @@ class Steps:
         self._weight = {"fine": 1.0, "coarse": config.get("coarse_loss_weight", 1.0)}
         # NHWC seen as NCHW is what PyTorch calls channels_last.
         self._images = torch.from_numpy(np.array(batch["image"])).to(device()).permute(0, 3, 1, 2)
-        self._labels = {
-            name: torch.from_numpy(np.array(batch[name], np.int64)).to(device()) for name in ("fine", "coarse")
-        }
+        labels = {name: torch.from_numpy(np.array(batch[name], np.int64)) for name in ("fine", "coarse")}
+        self._labels = {name: values.to(device()) for name, values in labels.items()}
         self._loss = torch.compile(self._objective) if mode == "compiled" else self._objective
         self._update = Update([value for value in model.parameters() if value.requires_grad], config)
 
@@ -98,12 +93,7 @@ class Steps:
 
 
 class Update:
-    """Callable: the optimizer of a configuration, as `models.optimizers` has it; clears gradients.
-
-    Args:
-      parameters: that are trained.
-      config: `optimizer` "sgd" or "muon".
-    """
+    """Callable: the optimizer of a configuration, "sgd" or "muon", as `models.optimizers` has it; clears gradients."""
 
     def __init__(self, parameters: list[torch.nn.Parameter], config: TrainConfig) -> None:
         is_muon = config.optimizer == "muon"
@@ -114,16 +104,10 @@ class Update:
         rate = config.learning_rate
         matrices = [value for value in self._decayed if value.ndim == 2 or not is_muon]
         vectors = [value for value in parameters if value.ndim == 1]
-        self._sgd = torch.optim.SGD(
-            [
-                {"params": matrices},
-                {"params": vectors, "lr": rate * (config.bias_lr_multiplier if is_muon else 1.0)},
-            ],
-            lr=rate,
-            momentum=config.momentum,
-            nesterov=config.momentum > 0,
-            fused=True,
-        )
+        vector_rate = rate * (config.bias_lr_multiplier if is_muon else 1.0)
+        groups = [{"params": matrices}, {"params": vectors, "lr": vector_rate}]
+        momentum = {"momentum": config.momentum, "nesterov": config.momentum > 0}
+        self._sgd = torch.optim.SGD(groups, lr=rate, **momentum, fused=True)
 
     @torch.no_grad()
     def __call__(self) -> None:

@@ -4,27 +4,10 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.harness import training_steps
-from benchmarks.train_step.cases import Effort, Recipe
 from tests.conftest import ROOT
-
-SMALL = {"architecture": "resnet9", "batch_size": 8, "augmentation": "none", "learning_rate": 0.5}
-
-
-@pytest.fixture(scope="module")
-def source(tiny_data_dir) -> Iterator[dict[str, str]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(training_steps.RECIPES, "small", SMALL)
-        yield {"dataset": "shapes100_tiny", "data_dir": tiny_data_dir}
-
-
-@pytest.fixture(scope="module")
-def small(source) -> Recipe:
-    return Recipe("small", source, ["float32"], Effort(2, 1, ("eager", "compiled"), ("float32",)))
 
 
 def call(*flags: str) -> subprocess.CompletedProcess:
@@ -60,6 +43,3 @@ def test_binary_writes_the_rows(tiny_data_dir, tmp_path):
         "ours/linear/float32/waits_for_data",
     ]
     assert document["rows"][0]["unit"] == "GFLOP/s"
-
-
-# With PyTorch. In its own process, as in the benchmark: what it loads may not share one with TensorFlow.

@@ -28,17 +28,9 @@ from pipeline.data_config import DataConfig
 CEILINGS = {
     "float32": Ceiling(Timing(Labels("ours/ceiling/float32", "ceiling"), 1.0, (100.0, 200.0)), Shape(1, 1, 1, 1))
 }
-
-
 SMALL = {"architecture": "resnet9", "batch_size": 8, "augmentation": "none", "learning_rate": 0.5}
-
-
 PRECISION = {"precision": "float32"}
-
-
 X = {"recipe": "x", **PRECISION, "batch_size": 10}
-
-
 NAMES = ["ours/small/float32", "peer/keras_batch_normalization/small/float32", "ours/small/float32/one_batch"]
 
 
@@ -225,9 +217,3 @@ def test_lines_are_shares_and_waits():
         "ours/x/float32: 0.123 TFLOP/s, 50% of the convolution ceiling",
         "ours/x/float32/waits_for_data: the device waits for data 1.2 % of the time",
     ]
-
-
-@pytest.fixture(scope="module")
-def peer():
-    with torch_peer.Peer() as started:
-        yield started

@@ -2,9 +2,6 @@
 
 import importlib.util
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -14,7 +11,6 @@ import tensorflow as tf
 from benchmarks.harness import training_steps
 from benchmarks.harness.labels import Labels
 from benchmarks.train_step import torch_peer
-from benchmarks.train_step.cases import Effort, Recipe
 from models import classifier, metrics
 from models.architectures.fields import ACTIVATIONS
 from models.config.training import TrainConfig
@@ -24,35 +20,12 @@ from models.optimizers.build import build_optimizer
 from models.reporting import flops
 from pipeline.common import config, errors
 from tests.benchmarks.train_step import torch_twins
-from tests.conftest import ROOT
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
 
 
-SMALL = {"architecture": "resnet9", "batch_size": 8, "augmentation": "none", "learning_rate": 0.5}
-
-
 FAST = {"architecture": "speedrun", "widths": "4,8,8", "bottlenecks": "4,8,8"}
-
-
 PRECISION = {"precision": "float32"}
-
-
-@pytest.fixture(scope="module")
-def source(tiny_data_dir) -> Iterator[dict[str, str]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(training_steps.RECIPES, "small", SMALL)
-        yield {"dataset": "shapes100_tiny", "data_dir": tiny_data_dir}
-
-
-@pytest.fixture(scope="module")
-def small(source) -> Recipe:
-    return Recipe("small", source, ["float32"], Effort(2, 1, ("eager", "compiled"), ("float32",)))
-
-
-@pytest.fixture(scope="module")
-def model() -> keras.Model:
-    return classifier.build(config.build(TrainConfig, SMALL, PRECISION))
 
 
 def test_other_counts_are_refused():
@@ -108,11 +81,6 @@ def test_torch_that_cannot_be_loaded_is_one_line(tmp_path, monkeypatch, capsys, 
     told = capsys.readouterr().out
     assert told.count("\n") == 1
     assert re.match(rf"peer/pytorch is left out: .*{reason}.*pip install -e '.\[peers\]'", told)
-
-
-def call(*flags: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "benchmarks.train_step", *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.fixture(scope="module")
