@@ -14,7 +14,8 @@ from models.reporting.table import wide_console
 from pipeline.common import app
 
 _FOLDER = pathlib.Path(__file__).parent
-BENCHMARKS = (*sorted(path.parent.name for path in _FOLDER.glob("*/__main__.py")), "accuracy")
+BENCHMARKS = {path.parent.name: path for path in sorted(_FOLDER.glob("*/__main__.py"))}
+BENCHMARKS["accuracy"] = _FOLDER / "accuracy.py"
 
 
 def main() -> None:
@@ -27,9 +28,7 @@ def main() -> None:
 
 def summary(name: str) -> str:
     """The first line of a benchmark's docstring, read without importing it."""
-    package = _FOLDER / name / "__main__.py"
-    path = package if package.exists() else _FOLDER / f"{name}.py"
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(ast.parse(BENCHMARKS[name].read_text(encoding="utf-8"))) or ""
     return text.splitlines()[0]
 
 

@@ -16,9 +16,7 @@ from benchmarks.harness import results
 from pipeline.common import app, errors
 
 RESULTS = pathlib.Path(__file__).parent / "results"
-FILES = flags.DEFINE_list(
-    "files", [], "JSON files that a benchmark wrote with --out; default all of benchmarks/results"
-)
+FILES = flags.DEFINE_list("files", [], "JSON that benchmarks wrote with --out; default all of benchmarks/results")
 SHOWN = ("command", "git_commit", "device")
 
 

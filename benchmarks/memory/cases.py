@@ -14,8 +14,7 @@ STUDY_BATCH = 1000  # images that the generator makes at a time
 def ours(data_dir: str, dataset: str, num_validation: int, views: int, max_steps: int) -> dict[str, float]:
     """Train the preset quick on `views` augmented images, with the augmentation of the original study.
 
-    Returns:
-      {"images": trained on, "peak_mib": peak resident memory, "steady_mib": its median during the second half}.
+    Returns {"images": trained on, "peak_mib": of resident memory, "steady_mib": its median during the second half}.
     """
     from models import training
     from models.runtime import device
@@ -24,20 +23,15 @@ def ours(data_dir: str, dataset: str, num_validation: int, views: int, max_steps
     with memory.sampling(memory.resident_mib, SAMPLE_SECONDS) as samples:
         trained = training.train(data, config, verbose=0)
     images = trained.report["steps"] * data.batch_size
-    return {
-        "images": images,
-        "peak_mib": device.peak_rss_mib(),
-        "steady_mib": float(np.median(samples[len(samples) // 2 :] or [memory.resident_mib()])),
-    }
+    steady_mib = float(np.median(samples[len(samples) // 2 :] or [memory.resident_mib()]))
+    return {"images": images, "peak_mib": device.peak_rss_mib(), "steady_mib": steady_mib}
 
 
 def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[str, float]:
     """Augment ahead of time into one float32 array, with the original study's generator; then classify one batch of it.
 
-    The array is allocated once at its full size and filled: the study's concatenations took twice as much.
-
-    Returns:
-      {"images": in the array, "peak_mib": as of `ours`, "steady_mib": resident memory with the array full}.
+    The array is allocated once at its full size and filled: the study's concatenations took twice as much. Returns as
+    `ours`; "images" are those in the array, and "steady_mib" is with the array full.
     """
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 

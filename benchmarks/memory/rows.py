@@ -48,12 +48,8 @@ def measures(plan: Plan, with_peers: bool) -> list[Measure]:
 def _ours(plan: Plan, views: int) -> list[results.Row]:
     arguments = {**plan.data, "views": views, "max_steps": plan.max_steps}
     reports = [subprocess_call.call(cases.ours, **arguments) for _ in range(plan.repeats)]
-    return [
-        results.row(
-            Labels.of(f"ours/{kind}/{{views}}", kind, views=views), "MiB", [one[f"{kind}_mib"] for one in reports]
-        )
-        for kind in ("peak", "steady")
-    ]
+    labels = {kind: Labels.of(f"ours/{kind}/{{views}}", kind, views=views) for kind in ("peak", "steady")}
+    return [results.row(of, "MiB", [report[f"{kind}_mib"] for report in reports]) for kind, of in labels.items()]
 
 
 def _study(plan: Plan, views: int) -> list[results.Row]:
@@ -74,8 +70,8 @@ def _study_limited(plan: Plan, limit_gib: float) -> list[results.Row]:
     """The original study's way with each number of images in turn, until its process dies."""
     rows: list[results.Row] = []
     for views in plan.views:
-        fields = {"peer": "study", "limit_gib": limit_gib, "views": views}
-        labels = Labels.of("peer/{peer}/limit_{limit_gib:g}GiB/{views}", "limit", **fields)
+        template = "peer/{peer}/limit_{limit_gib:g}GiB/{views}"
+        labels = Labels.of(template, "limit", peer="study", limit_gib=limit_gib, views=views)
         rows.append(_limited(labels, cases.study, **plan.data))
         if not rows[-1].median:
             break

@@ -36,19 +36,17 @@ def number(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+SHOWN_WHERE_MEASURED = (
+    *("peak_mib", "ceiling_share", "cpu_s_per_million", "tflops", "first_call_s", "batch_size", "processes"),
+    *("limit", "trials", "epochs", "predicted", "mode", "version"),
+)
 ALL_COLUMNS: list[Column[Row]] = [
     Column("row", lambda row: row.name),
     Column("unit", lambda row: row.unit),
     field("mean", number, is_optional=True),
     field("standard_deviation", number, "standard deviation", is_optional=True),
     *(field(key, number) for key in ("median", "min", "max", "repeats")),
-    *(
-        field(key, number, is_optional=True)
-        for key in (
-            *("peak_mib", "ceiling_share", "cpu_s_per_million", "tflops", "first_call_s", "batch_size", "processes"),
-            *("limit", "trials", "epochs", "predicted", "mode", "version"),
-        )
-    ),
+    *(field(key, number, is_optional=True) for key in SHOWN_WHERE_MEASURED),
 ]
 
 
@@ -156,9 +154,8 @@ def _limit(limit: float | None, rows: Sequence[Row]) -> str:
     for fate, is_held in (("holds", True), ("dies on the way to", False)):
         views = [f"{row.views:,}" for row in array if bool(row.median) is is_held]
         fates += [f"{fate} {' and '.join(views)}"] if views else []
-    return (
-        f"Under {limit:g} GiB of data ours {text}; the original study's array {' and '.join(fates) or 'was not tried'}."
-    )
+    outcome = " and ".join(fates) or "was not tried"
+    return f"Under {limit:g} GiB of data ours {text}; the original study's array {outcome}."
 
 
 def _leak(row: Row) -> str:

@@ -22,11 +22,7 @@ _BLOCK = re.compile(r"(?P<begin><!-- (?!end)(?P<name>[\w ]+) -->\n).*?(?P<end><!
 
 
 def with_blocks(text: str, checkout: pathlib.Path) -> str:
-    """The page with each of its blocks drawn from the results of a checkout.
-
-    Raises:
-      errors.FailedError: a block has an unknown name, or its results are missing or broken.
-    """
+    """The page with its blocks drawn from a checkout's results; FailedError for an unknown name or broken results."""
 
     def drawn(block: re.Match[str]) -> str:
         name = block["name"]
@@ -35,9 +31,8 @@ def with_blocks(text: str, checkout: pathlib.Path) -> str:
         try:
             lines = BLOCKS[name](checkout)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise errors.FailedError(
-                f"<!-- {name} -->: expected results that benchmarks or tuning.study wrote ({error!r})"
-            ) from error
+            message = f"<!-- {name} -->: expected results that benchmarks or tuning.study wrote ({error!r})"
+            raise errors.FailedError(message) from error
         return block["begin"] + "\n".join(lines) + "\n" + block["end"]
 
     return _BLOCK.sub(drawn, text)

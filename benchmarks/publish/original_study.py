@@ -55,11 +55,7 @@ MODELS = (
 
 
 def models(results: pathlib.Path) -> list[str]:
-    """The table of the models.
-
-    Args:
-      results: folder of PRESET-cifar100.json, as benchmarks.accuracy or a run leave them.
-    """
+    """The table of the models, from a folder of PRESET-cifar100.json as benchmarks.accuracy or a run leave them."""
     columns: list[Column[Model]] = [
         Column("model", lambda model: model.name),
         Column("command", lambda model: f"`python -m models.train --preset={model.preset}`"),
@@ -90,8 +86,7 @@ def _accuracies(model: Model, path: pathlib.Path) -> str:
 def hypotheses(studies: pathlib.Path) -> list[str]:
     """A section for each study of ours that answers the original one: its command, then a table for each metric.
 
-    Args:
-      studies: folder of STUDY/report.json, as tuning.study leaves them.
+    The folder `studies` has STUDY/report.json, as tuning.study leaves them.
     """
     lines: list[str] = []
     for name, claim in QUESTIONS.items():

@@ -53,11 +53,6 @@ class Measured:
         return self.reports[0]["num_train"]
 
 
-def table(recipes: Sequence[Measured]) -> list[str]:
-    """A row for each recipe: the command, accuracies on test, costs."""
-    return markdown_table.lines(COLUMNS, recipes)
-
-
 def _spread(key: Callable[[Report], str]) -> Callable[[Measured], str]:
     """The mean of an accuracy over the seeds, in per cent, and its standard deviation."""
 
@@ -76,14 +71,12 @@ def _of_first_seed(key: str) -> Callable[[Measured], str]:
 
 def _command(recipe: Measured) -> str:
     report = recipe.reports[0]
-    return " ".join(
-        [f"`python -m models.train --preset={report['preset']}"]
-        + [f"--{name}={value}" for name, value in report["preset_changes"].items()]
-    )
+    changes = [f" --{name}={value}" for name, value in report["preset_changes"].items()]
+    return f"`python -m models.train --preset={report['preset']}{''.join(changes)}`"
 
 
 COLUMNS: list[Column[Measured]] = [
-    Column("command", lambda recipe: f"{_command(recipe)}`"),
+    Column("command", _command),
     Column("seeds", lambda recipe: str(len(recipe.reports)), is_number=True),
     Column("fine (%)", _spread(lambda _: "fine_accuracy"), is_number=True),
     Column("coarse (%)", _spread(figures.own_coarse_key), is_number=True),
@@ -94,17 +87,17 @@ COLUMNS: list[Column[Measured]] = [
 ]
 
 
-def read(folder: pathlib.Path) -> list[Measured]:
-    """The recipes that were evaluated on CIFAR-100's test images, the cheapest first.
+def table(recipes: Sequence[Measured]) -> list[str]:
+    """A row for each recipe: the command, accuracies on test, costs."""
+    return markdown_table.lines(COLUMNS, recipes)
 
-    Raises:
-      errors.BadArgumentError: the folder holds none, or a file that is no JSON.
-    """
+
+def read(folder: pathlib.Path) -> list[Measured]:
+    """The recipes evaluated on CIFAR-100's test images, the cheapest first; BadArgumentError for none or no JSON."""
     recipes = [recipe for path in sorted(folder.glob("*-cifar100.json")) for recipe in _recipes(_document(path))]
     if not recipes:
-        raise errors.BadArgumentError(
-            f"results_dir={folder}: no *-cifar100.json there has a report on test; evaluate a run with --split=test"
-        )
+        remedy = "evaluate a run with --split=test"
+        raise errors.BadArgumentError(f"results_dir={folder}: no *-cifar100.json there has a report on test; {remedy}")
     return sorted(recipes, key=lambda recipe: recipe.petaflop)
 
 

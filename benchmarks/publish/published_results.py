@@ -9,23 +9,14 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """A published training.
+    """A published training."""
 
-    Attributes:
-      name: of the network or submission, and its length.
-      fine_percent: fine accuracy on test, 0 to 100.
-      petaflop: of the whole training, forward and backward.
-      source: GitHub repository, or arXiv identifier.
-      cost_is_estimated: whether `petaflop` is our arithmetic; else the source states it.
-      single_view: whether each test image is classified once; else over several views of it, or that is not known.
-    """
-
-    name: str
-    fine_percent: float
-    petaflop: float
-    source: str
-    cost_is_estimated: bool = True
-    single_view: bool = True
+    name: str  # of the network or submission, and its length
+    fine_percent: float  # on test, 0 to 100
+    petaflop: float  # of the whole training, forward and backward
+    source: str  # GitHub repository, or arXiv identifier
+    cost_is_estimated: bool = True  # whether `petaflop` is our arithmetic; else the source states it
+    single_view: bool = True  # whether each test image is classified once; else over several views, or that is unknown
 
 
 SPEEDRUN_75, SPEEDRUN_70 = "AIDDA-Institute/CIFAR-100-speedrun", "crisostomi/cifar100-speedrun"

@@ -11,11 +11,7 @@ CHUNK = 500  # images that shapes100 is drawn in: five of each class
 
 
 def prepare(data_dir: str, num_images: int) -> dict[str, float]:
-    """Write shapes100 with `num_images` training images, a multiple of CHUNK, instead of the usual 50,000.
-
-    Returns:
-      {"seconds": that it took}.
-    """
+    """Write shapes100 with `num_images` training images, a multiple of CHUNK; returns {"seconds": that it took}."""
     import tensorflow_datasets as tfds
 
     from pipeline.datasets.shapes100 import builder as shapes100
@@ -32,13 +28,8 @@ def prepare(data_dir: str, num_images: int) -> dict[str, float]:
 def load(data_dir: str, cache: str, batch_size: int, threads: int, num_images: int, repeats: int) -> dict[str, Any]:
     """Load training batches of the prepared data set, as a training step does.
 
-    Args:
-      data_dir: of `prepare`.
-      cache: as --cache.
-      batch_size: of the batches.
-      threads: of tf.data; 0 leaves their number to tf.data.
-      num_images: of each timed call, about.
-      repeats: timed calls, after one that is not timed.
+    Each of the `repeats` timed calls, which come after one that is not timed, loads about `num_images` images. With 0
+    `threads`, tf.data chooses their number.
 
     Returns:
       {"rates": images/s of each call, "first_s": seconds to the first batch, "peak_mib": peak resident memory}.
@@ -54,10 +45,11 @@ def load(data_dir: str, cache: str, batch_size: int, threads: int, num_images: i
     next(batches)
     first_s = time.perf_counter() - started
     count = max(1, num_images // batch_size)
-    seconds = [
-        timing.seconds_of(lambda: collections.deque(itertools.islice(batches, count), 0)) for _ in range(repeats + 1)
-    ]
-    rates = [count * batch_size / spent for spent in seconds[1:]]
+
+    def load_images() -> None:
+        collections.deque(itertools.islice(batches, count), 0)
+
+    rates = [count * batch_size / timing.seconds_of(load_images) for _ in range(repeats + 1)][1:]
     return {"rates": rates, "first_s": first_s, "peak_mib": device.peak_rss_mib()}
 
 

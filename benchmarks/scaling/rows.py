@@ -21,11 +21,7 @@ TRAINED_IMAGES = 4096  # in a call
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is measured; see `benchmarks.scaling`.
-
-    Raises:
-      errors.BadArgumentError: data sets or batches of these sizes cannot be made.
-    """
+    """What is measured; BadArgumentError where data sets or batches of these sizes cannot be made."""
 
     sizes: tuple[int, ...]
     batch_sizes: tuple[int, ...]
@@ -51,32 +47,19 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One process of a round.
-
-    Attributes:
-      labels: of its row.
-      function: that it calls.
-      num_images: of the data set.
-      arguments: of the call, without the folder of the data set.
-    """
+    """One process of a round, which calls a function; its row has these labels."""
 
     labels: Labels
     function: subprocess_call.Function
-    num_images: int
-    arguments: dict[str, Any]
+    num_images: int  # of the data set
+    arguments: dict[str, Any]  # of the call, without the folder of the data set
 
 
 Reports = dict[str, list[dict[str, Any]]]  # the results of the processes of each job, by its row's name
 
 
 def measure(plan: Plan, folder: pathlib.Path, reports: Reports) -> None:
-    """Prepare the data sets in a folder, and run every job of the plan in each round.
-
-    Args:
-      plan: what is measured.
-      folder: an empty one.
-      reports: grows with every process.
-    """
+    """Prepare the data sets in an empty folder, and run every job of the plan in each round; `reports` grows."""
     calls = [functools.partial(_prepare, folder / str(size), size) for size in plan.sizes]
     calls += [functools.partial(_measure, job, folder, reports) for job in jobs(plan) * plan.rounds]
     for call in track(calls, description="scaling", auto_refresh=False):  # no thread of its own while others are timed
@@ -96,35 +79,26 @@ def _measure(job: Job, folder: pathlib.Path, reports: Reports) -> None:
 
 def jobs(plan: Plan) -> list[Job]:
     """The jobs of a round of a plan, in the order of its rows."""
-    base = plan.batch_images
-    all_jobs = [
-        _loading(plan, "ours/size/{cache}/{num_images}", "size", size, cache=cache)
-        for cache in ("memory", "none")
-        for size in plan.sizes
+    base, caches = plan.batch_images, ("memory", "none")
+    size, batch, threads = "ours/size/{cache}/{num_images}", "ours/batch/{batch_size}", "ours/threads/{cache}/{threads}"
+    return [
+        *(_loading(plan, size, "size", images, cache=cache) for cache in caches for images in plan.sizes),
+        *(_loading(plan, batch, "batch", base, batch_size=images) for images in plan.batch_sizes),
+        *(
+            _loading(plan, threads, "threads", base, cache=cache, threads=count)
+            for cache in caches
+            for count in plan.threads
+        ),
+        *(_training(plan, images) for images in plan.batch_sizes if plan.with_training),
     ]
-    all_jobs += [_loading(plan, "ours/batch/{batch_size}", "batch", base, batch_size=size) for size in plan.batch_sizes]
-    all_jobs += [
-        _loading(plan, "ours/threads/{cache}/{threads}", "threads", base, cache=cache, threads=count)
-        for cache in ("memory", "none")
-        for count in plan.threads
-    ]
-    return all_jobs + [_training(plan, size) for size in plan.batch_sizes if plan.with_training]
 
 
-def _loading(
-    plan: Plan,
-    template: str,
-    kind: str,
-    num_images: int,
-    cache: str = "memory",
-    batch_size: int = BATCH_SIZE,
-    threads: int | None = None,
-) -> Job:
-    settings = {"cache": cache, "batch_size": batch_size}
-    labels = Labels.of(template, kind, num_images=num_images, threads=threads, **settings)
+def _loading(plan: Plan, template: str, kind: str, num_images: int, **varied: Any) -> Job:
+    settings = {"cache": "memory", "batch_size": BATCH_SIZE, **varied}
+    labels = Labels.of(template, kind, num_images=num_images, **settings)
     # Whole passes, and enough of them to be timed: fewer images could come out of the buffers.
-    count = max(num_images, MIN_IMAGES[cache] // num_images * num_images)
-    arguments = {**settings, "threads": threads or 0, "num_images": count, "repeats": plan.repeats}
+    count = max(num_images, MIN_IMAGES[settings["cache"]] // num_images * num_images)
+    arguments = {"threads": 0, **settings, "num_images": count, "repeats": plan.repeats}
     return Job(labels, cases.load, num_images, arguments)
 
 

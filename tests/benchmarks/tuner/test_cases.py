@@ -1,6 +1,5 @@
 """Sessions in turns, over loopback, and with one thread each."""
 
-import json
 import os
 
 import pytest
@@ -10,12 +9,6 @@ from pipeline.common import errors
 from pipeline.data_config import SourceConfig
 
 
-def measured(num_trials: int, seconds: float, mib_at_the_end: float = 110.0) -> dict:
-    records = [{"overhead_seconds": 0.5 + 0.1 * (number % 3)} for number in range(num_trials)]
-    samples = [(ended, 100.0) for ended in range(4)] + [(num_trials - 2, mib_at_the_end), (num_trials, 900.0)]
-    return {"seconds": seconds, "records": records, "samples": samples}
-
-
 @pytest.mark.parametrize("with_loopback", [True, False])
 def test_sessions_of_a_round_take_turns_in_folders_of_their_own(tmp_path, monkeypatch, with_loopback):
     began = []
@@ -23,7 +16,7 @@ def test_sessions_of_a_round_take_turns_in_folders_of_their_own(tmp_path, monkey
     def run(path, source, trials, workers):
         assert trials == 8
         began.append(path)
-        return measured(trials, 60.0 / workers)
+        return {}
 
     monkeypatch.setattr(cases, "run", run)
     monkeypatch.setattr(cases, "run_over_loopback", run)
@@ -59,15 +52,3 @@ def test_worker_over_loopback_that_fails_ends_the_measurement(tmp_path):
     source = SourceConfig(dataset="shapes100_tiny", data_dir=str(tmp_path / "file" / "data"))
     with pytest.raises(errors.FailedError, match=r"session_chief: exit code 2: error: --data_dir=.*cannot be written"):
         cases.run_over_loopback(tmp_path / "session", source, trials=3, workers=1)
-
-
-TRIALS = [{"id": str(number), "objective": 0.1 * number} for number in range(3)]
-
-
-def session(path, trials=TRIALS, ends=("0", "1", "2")):
-    path.mkdir()
-    names = ("status", "hyperparameters", "fine", "coarse", "epochs")
-    (path / "report.json").write_text(json.dumps({"trials": [dict.fromkeys(names) | trial for trial in trials]}))
-    events = [{"event": "end", "trial": trial, "spent_s": 1.0} for trial in ends]
-    (path / "journal.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
-    return path
