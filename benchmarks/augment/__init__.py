@@ -1,1 +1,0 @@
-"""The benchmark `benchmarks.augment`."""

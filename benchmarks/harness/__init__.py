@@ -1,1 +1,0 @@
-"""Measuring: timing, results, comparisons and the processes that benchmarks run."""

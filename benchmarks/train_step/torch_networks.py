@@ -49,16 +49,16 @@ class Classifier(nn.Module):
 
 
 class _Pooled(nn.Module):
-    """[B, C, H, W] -> [B, C]: the maximum, the mean, or their sum, of each channel."""
+    """[B, C, H, W] -> [B, C]: the "maximum", the "mean", or their "sum", of each channel."""
 
-    def __init__(self, maximum: bool, mean: bool) -> None:
+    def __init__(self, kind: str) -> None:
         super().__init__()
-        self.maximum, self.mean = maximum, mean
+        self.kind = kind
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        pooled = [x.amax((2, 3))] if self.maximum else []
-        pooled += [x.mean((2, 3))] if self.mean else []
-        return sum(pooled[1:], start=pooled[0])
+        if self.kind == "sum":
+            return x.amax((2, 3)) + x.mean((2, 3))
+        return x.amax((2, 3)) if self.kind == "maximum" else x.mean((2, 3))
 
 
 class _Added(nn.Module):
@@ -90,18 +90,10 @@ class _ResnetBlock(nn.Module):
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()
 
-        def normalised() -> nn.Module:
-            return _normalised(filters, 0.9)
-
-        self.inner = nn.Sequential(
-            _convolution(channels, filters, 3, stride),
-            normalised(),
-            nn.ReLU(inplace=True),
-            _convolution(filters, filters, 3),
-            normalised(),
-        )
+        inner = [_convolution(channels, filters, 3, stride), *_activated(filters, 0.9)]
+        self.inner = nn.Sequential(*inner, _convolution(filters, filters, 3), _normalised(filters, 0.9))
         projects = stride > 1 or channels != filters
-        past = [_convolution(channels, filters, 1, stride), normalised()] if projects else []
+        past = [_convolution(channels, filters, 1, stride), _normalised(filters, 0.9)] if projects else []
         self.past = nn.Sequential(*past)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -111,13 +103,10 @@ class _ResnetBlock(nn.Module):
 class _WideBlock(nn.Module):
     def __init__(self, channels: int, filters: int, stride: int, dropout: float) -> None:
         super().__init__()
-        self.activated = _wide_activated(channels)
-        self.inner = nn.Sequential(
-            _convolution(channels, filters, 3, stride),
-            *_wide_activated(filters),
-            *([nn.Dropout(dropout)] if dropout else []),
-            _convolution(filters, filters, 3),
-        )
+        self.activated = nn.Sequential(*_activated(channels, 0.9))
+        inner = [_convolution(channels, filters, 3, stride), *_activated(filters, 0.9)]
+        inner += [nn.Dropout(dropout)] if dropout else []
+        self.inner = nn.Sequential(*inner, _convolution(filters, filters, 3))
         self.past = _convolution(channels, filters, 1, stride) if channels != filters else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -126,17 +115,14 @@ class _WideBlock(nn.Module):
 
 
 def _resnet9(config: NetworkConfig) -> Trunk:
-    def activated(channels: int) -> list[nn.Module]:
-        return [_normalised(channels, 0.6), nn.ReLU(inplace=True)]
-
     channels = 32
-    layers = [_convolution(3, channels, 3), *activated(channels)]
+    layers = [_convolution(3, channels, 3), *_activated(channels, 0.6)]
     for number, filters in enumerate((32, 96, 256)):
-        layers += [_convolution(channels, filters, 3), nn.MaxPool2d(2), *activated(filters)]
+        layers += [_convolution(channels, filters, 3), nn.MaxPool2d(2), *_activated(filters, 0.6)]
         if number > 0:
-            layers.append(_Added(_convolution(filters, filters, 3), *activated(filters)))
+            layers.append(_Added(_convolution(filters, filters, 3), *_activated(filters, 0.6)))
         channels = filters
-    return nn.Sequential(*layers, _Pooled(maximum=True, mean=False)), channels
+    return nn.Sequential(*layers, _Pooled("maximum")), channels
 
 
 def _speedrun(config: NetworkConfig) -> Trunk:
@@ -148,25 +134,24 @@ def _speedrun(config: NetworkConfig) -> Trunk:
     def activated(channels: int) -> list[nn.Module]:
         return [_normalised(channels, config.norm_momentum, config.norm_scale), ACTIVATIONS[config.activation]()]
 
-    for filters, bottleneck, kernels in zip(
-        config.widths, config.bottlenecks, ((3, 1, 1), (3, 3, 1), (2, 3, 3)), strict=True
-    ):
+    kernel_sizes = ((3, 1, 1), (3, 3, 1), (2, 3, 3))
+    for filters, bottleneck, kernels in zip(config.widths, config.bottlenecks, kernel_sizes, strict=True):
         layers += [_EvenConvolution(channels, filters, kernels[0]), nn.MaxPool2d(2), *activated(filters)]
         pair = [_convolution(filters, bottleneck, kernels[1]), *activated(bottleneck)]
         pair += [_convolution(bottleneck, filters, kernels[2]), *activated(filters)]
         layers.append(_Added(*pair))
         channels = filters
-    return nn.Sequential(*layers, _Pooled(maximum=True, mean=True)), channels
+    return nn.Sequential(*layers, _Pooled("sum")), channels
 
 
 def _resnet18(config: NetworkConfig) -> Trunk:
     channels = 64
-    layers = [_convolution(3, channels, 3), _normalised(channels, 0.9), nn.ReLU(inplace=True)]
+    layers = [_convolution(3, channels, 3), *_activated(channels, 0.9)]
     for group, filters in enumerate((64, 128, 256, 512)):
         for block in range(2):
             layers.append(_ResnetBlock(channels, filters, stride=2 if group > 0 and block == 0 else 1))
             channels = filters
-    return nn.Sequential(*layers, _Pooled(maximum=False, mean=True)), channels
+    return nn.Sequential(*layers, _Pooled("mean")), channels
 
 
 def _wide_resnet(config: NetworkConfig) -> Trunk:
@@ -177,7 +162,7 @@ def _wide_resnet(config: NetworkConfig) -> Trunk:
             stride, filters = 2 if group > 0 and block == 0 else 1, width * config.widen_factor
             layers.append(_WideBlock(channels, filters, stride, config.dropout))
             channels = filters
-    return nn.Sequential(*layers, *_wide_activated(channels), _Pooled(maximum=False, mean=True)), channels
+    return nn.Sequential(*layers, *_activated(channels, 0.9), _Pooled("mean")), channels
 
 
 TRUNKS: dict[str, Callable[[NetworkConfig], Trunk]] = {
@@ -187,13 +172,8 @@ TRUNKS: dict[str, Callable[[NetworkConfig], Trunk]] = {
     "wide_resnet": _wide_resnet,
 }
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "silu": nn.SiLU,
-    "gelu": nn.GELU,
-    "elu": nn.ELU,
+    **{"relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU, "elu": nn.ELU, "selu": nn.SELU, "tanh": nn.Tanh},
     "leaky_relu": lambda: nn.LeakyReLU(0.2),  # Keras's slope
-    "selu": nn.SELU,
-    "tanh": nn.Tanh,
 }
 
 
@@ -213,5 +193,5 @@ def _normalised(channels: int, momentum: float, scale: bool = True) -> nn.Module
     return layer
 
 
-def _wide_activated(channels: int) -> nn.Sequential:
-    return nn.Sequential(_normalised(channels, 0.9), nn.ReLU(inplace=True))
+def _activated(channels: int, momentum: float) -> list[nn.Module]:
+    return [_normalised(channels, momentum), nn.ReLU(inplace=True)]
