@@ -27,18 +27,7 @@ from typing import Any, TypeVar
 from absl import flags
 
 from pipeline.common import errors, flag_help
-from pipeline.common.setting import (
-    Part,
-    Setting,
-    as_text,
-    as_tuple,
-    checked,
-    example,
-    nearest,
-    own_settings,
-    range_in_words,
-    setting,
-)
+from pipeline.common.setting import Part, Setting, as_text, nearest, own_settings, setting
 
 __all__ = ["Composition", "Config", "Part", "as_text", "build", "nearest", "setting", "settings"]
 
@@ -52,14 +41,12 @@ class Config:
 
     def __post_init__(self) -> None:
         for name, own in own_settings(type(self)).items():
-            object.__setattr__(self, name, checked(own, getattr(self, name)))
+            object.__setattr__(self, name, own.checked(getattr(self, name)))
 
     def as_dict(self, *, identity_only: bool = False) -> dict[str, Any]:
         """Name -> value of each field that is read; with `identity_only` of those that make a run what it is."""
-        known = settings(type(self))
-        return {
-            name: value for name, value in self._read().items() if known[name].metadata["identity"] or not identity_only
-        }
+        known, values = settings(type(self)), self._read()
+        return {name: values[name] for name in values if known[name].metadata["identity"] or not identity_only}
 
     def _read(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in own_settings(type(self))}
@@ -72,11 +59,9 @@ AnyConfig = TypeVar("AnyConfig", bound=Config)
 class Composition(Config):
     """A configuration of its own fields and those of the parts that its choices add; both are attributes.
 
-    The constructor takes all of them as keywords. `part_values` may hold values that nothing reads, which are dropped;
-    of the keywords one that nothing reads is an error. `dataclasses.replace` works: parts that stay keep their values.
-
-    Raises:
-      errors.BadArgumentError: a keyword is unknown, not read, or out of range.
+    The constructor takes all of them as keywords; one that is unknown, not read, or out of range raises
+    errors.BadArgumentError. Values in `part_values` that nothing reads are dropped. `dataclasses.replace` works: parts
+    that stay keep their values.
     """
 
     part_values: tuple[tuple[str, Any], ...] = ()
@@ -86,15 +71,14 @@ class Composition(Config):
         check_known(values, known)
         merged = {name: one.default for name, one in known.items()} | dict(part_values) | values
         for name in own:
-            put(name, checked(own[name], merged[name]))
+            put(name, own[name].checked(merged[name]))
         added = {prefix + name for kind, prefix, _ in self._parts() for name in own_settings(kind)} - own.keys()
-        put("part_values", tuple((name, checked(known[name], merged[name])) for name in known if name in added))
+        put("part_values", tuple((name, known[name].checked(merged[name])) for name in known if name in added))
         put("part_values", tuple((name, value) for name, value in self.part_values if self._has_needed(name)))
         for name in own:
             put(name, getattr(self, name) if self._has_needed(name) else own[name].default)
-        check_read(
-            {name: value for name, value in values.items() if name not in own or value != own[name].default}, self
-        )
+        given = {name: value for name, value in values.items() if name not in own or value != own[name].default}
+        check_read(given, self)
         self.__post_init__()
 
     def __post_init__(self) -> None:
@@ -180,7 +164,12 @@ def define_flags(*config_classes: type[Config]) -> None:
     """Define one absl flag for each field of each class. Called by binaries alone, when they are imported."""
     flags.disclaim_key_flags()
     for one in settings(*config_classes).values():
-        _define(one)
+        limits = one.metadata
+        notes = [flag_help.one_of(limits["choices"])] if limits["choices"] else []
+        notes += [one.range_in_words] if limits["low"] is not None else []
+        notes += [f"only with {one.where_read}"] if one.where_read else []
+        help = f"{one.help} ({'; '.join(notes)})" if notes else one.help
+        _definer(one)(one.name, one.default, help, module_name=one.module)
         flags.declare_key_flag(one.name)  # of the binary that calls this one
 
 
@@ -190,12 +179,9 @@ def given_flags() -> dict[str, Any]:
 
 
 def build(config_class: type[AnyConfig], *layers: Layer) -> AnyConfig:
-    """The configuration that the layers make together, later ones winning.
+    """The configuration that the layers make together, later ones winning; a value out of range is an error.
 
     Keys of other classes are ignored, and so are values that no chosen part reads (see `check_read`).
-
-    Raises:
-      errors.BadArgumentError: a value is out of range or of the wrong type.
     """
     known = settings(config_class)
     values = {name: value for layer in layers for name, value in layer.items() if name in known}
@@ -205,31 +191,24 @@ def build(config_class: type[AnyConfig], *layers: Layer) -> AnyConfig:
 
 
 def check_known(values: Layer, known: Mapping[str, Any], where: str = "") -> None:
-    """See that each name is a field.
-
-    Raises:
-      errors.BadArgumentError: one is none; the message begins with `where`.
-    """
+    """Raise errors.BadArgumentError for a name that is no field; the message begins with `where`."""
     for name in values:
         if name not in known:
             raise errors.BadArgumentError(f"{where or name}: unknown field {name!r}{nearest(name, set(known))}")
 
 
 def check_read(values: Layer, *configs: Config, problem: str = "") -> None:
-    """See that the parts chosen in one of the configurations read each value; fields of other classes are ignored.
+    """Raise errors.BadArgumentError for a value that none of the configurations reads, with its chosen parts.
 
-    Raises:
-      errors.BadArgumentError: none reads one; `problem` says so in other words.
+    Fields of other classes are ignored; `problem` says in other words what is wrong.
     """
     for name in unread(values, *configs):
         config, one = next((config, known[name]) for config in configs if name in (known := settings(type(config))))
         choice = getattr(config, one.choice) if one.choice else ""
-        is_chosen = one.readers.get(choice, True)
         missing = f"nothing reads it without --{one.needs}"
-        problem = problem or (missing if is_chosen else f"--{one.choice}={choice} does not read it")
-        raise errors.BadArgumentError(
-            f"{name}={as_text(values[name])}: {problem}; leave it out, or choose {one.where_read}"
-        )
+        problem = problem or (missing if one.readers.get(choice, True) else f"--{one.choice}={choice} does not read it")
+        given = f"{name}={as_text(values[name])}"
+        raise errors.BadArgumentError(f"{given}: {problem}; leave it out, or choose {one.where_read}")
 
 
 def unread(values: Layer, *configs: Config) -> list[str]:
@@ -246,13 +225,13 @@ class _TupleParser(flags.ArgumentParser):
     """Reads a flag whose value is a tuple."""
 
     def __init__(self, one: Setting) -> None:
-        self.syntactic_help = f"numbers such as {example(one)}"
+        self.syntactic_help = f"numbers such as {one.example}"
         self._setting = one
 
     def parse(self, argument: Any) -> Any:
         """The tuple that a flag's text stands for."""
         try:
-            return as_tuple(self._setting, argument)
+            return self._setting.as_tuple(argument)
         except errors.BadArgumentError as error:
             raise ValueError(f"expected {self.syntactic_help}") from error  # absl puts the flag in front
 
@@ -262,17 +241,7 @@ class _TupleSerializer(flags.ArgumentSerializer):
         return as_text(value)
 
 
-def _define(one: Setting) -> None:
-    limits = one.metadata
-    notes = [flag_help.one_of(limits["choices"])] if limits["choices"] else []
-    if limits["low"] is not None:
-        notes.append(range_in_words(limits["low"], limits["high"]))
-    if one.where_read:
-        notes.append(f"only with {one.where_read}")
-    help = f"{one.help} ({'; '.join(notes)})" if notes else one.help
+def _definer(one: Setting) -> Callable[..., Any]:
     if typing.get_origin(one.kind) is tuple:
-        flags.DEFINE(
-            _TupleParser(one), one.name, one.default, help, serializer=_TupleSerializer(), module_name=one.module
-        )
-    else:
-        _DEFINERS[one.kind](one.name, one.default, help, module_name=one.module)
+        return functools.partial(flags.DEFINE, _TupleParser(one), serializer=_TupleSerializer())
+    return _DEFINERS[one.kind]

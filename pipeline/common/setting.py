@@ -35,18 +35,13 @@ def setting(
     high: float | None = None,
     identity: bool = True,
 ) -> Any:
-    """One field of a configuration: its default, its meaning and its range.
+    """One field of a configuration: its default, its flag's `--help` text (with units) and the values allowed.
 
-    Args:
-      default: the value where no layer sets another.
-      help: the flag's `--help` text, units included; `{part}` in it is the prefix of the part.
-      choices: the values allowed for a string; none means any.
-      parts: of a choice, the parts that each value adds; its keys are the choices.
-      needs: a field of the composition ("init_from") that must be non-zero and non-empty, or have one value
-        ("heads=both"), for this field to be read.
-      low: the least allowed value of a number, or of each number of a tuple.
-      high: the greatest one.
-      identity: whether another value makes another run; a folder of data may move, and the run stays the same run.
+    `{part}` in the text is the prefix of the part. `low` and `high` bound a number or each one of a tuple; `choices`
+    are the values of a string (none means any), and the keys of `parts`, which has the parts that each value adds.
+    `needs` is a field of the composition ("init_from") that must be non-zero and non-empty, or have one value
+    ("heads=both"), for this field to be read. `identity` is whether another value makes another run; a folder of data
+    may move, and the run stays the same run.
     """
     metadata = {"help": help, "choices": choices or tuple(parts or ()), "parts": parts or {}, "needs": needs}
     return dataclasses.field(default=default, metadata={**metadata, "low": low, "high": high, "identity": identity})
@@ -70,13 +65,54 @@ class Setting(NamedTuple):
         """The flags with which the field is read, such as `--optimizer=sgd or muon`; "" if always."""
         conditions = [f"--{self.needs}"] if self.needs else []
         if self.choice:
-            readers, others = (
-                [value for value, reads in self.readers.items() if reads is kind] for kind in (True, False)
-            )
+            readers = [value for value, reads in self.readers.items() if reads]
+            others = [value for value, reads in self.readers.items() if not reads]
             all_but_one = len(readers) > 3 and len(others) == 1
             condition = f"{self.choice} other than {others[0]}" if all_but_one else f"{self.choice}={_either(readers)}"
             conditions = [f"--{condition}", *conditions]
         return " and ".join(conditions)
+
+    @property
+    def range_in_words(self) -> str:
+        """The range of a number, such as `at least 1`."""
+        low, high = self.metadata["low"], self.metadata["high"]
+        if high is None:
+            return f"at least {low}"
+        return f"at most {high}" if low is None else f"{low} to {high}"
+
+    @property
+    def example(self) -> str:
+        """A value of a tuple's field as a flag takes it."""
+        return as_text(self.default) or "20:0.15,24:0.35,32:0.5"
+
+    def checked(self, value: Any) -> Any:
+        """The value, lists and texts of tuples made tuples; errors.BadArgumentError where it is out of range."""
+        value = self.as_tuple(value) if typing.get_origin(self.kind) is tuple else value
+        choices, low, high = (self.metadata[key] for key in ("choices", "low", "high"))
+        numbers = value if isinstance(value, tuple) else (value,)
+        if not _has_type(value, self.kind):
+            expected = getattr(self.kind, "__name__", self.kind)
+        elif choices and value not in choices:
+            expected = f"one of {', '.join(choices)}{nearest(value, set(choices))}"
+        elif not all(math.isfinite(number) for number in numbers if isinstance(number, float)):
+            expected = "a finite number"
+        elif any((low is not None and number < low) or (high is not None and number > high) for number in numbers):
+            expected = self.range_in_words
+        else:
+            return value
+        raise errors.BadArgumentError(f"{self.name}={value!r}: expected {expected}")
+
+    def as_tuple(self, value: Any) -> Any:
+        """The tuple that a text or a list stands for; errors.BadArgumentError where it is none of the field's type."""
+        try:
+            if isinstance(value, str):
+                return _parsed(value, self.kind)
+            result = tuple(tuple(item) if isinstance(item, list) else item for item in value)
+        except (TypeError, ValueError, ZeroDivisionError):
+            result = None
+        if result is None or not _has_type(result, self.kind):
+            raise errors.BadArgumentError(f"{self.name}={as_text(value)}: expected numbers such as {self.example}")
+        return result
 
 
 def _own_settings(config_class: type[Any]) -> dict[str, Setting]:
@@ -131,51 +167,6 @@ def _parsed(text: str, kind: Any, separators: str = ",:") -> Any:
 def _item_kinds(kind: Any, length: int) -> tuple[Any, ...]:
     kinds = typing.get_args(kind)
     return kinds[:1] * length if kinds[-1] is Ellipsis else kinds
-
-
-def checked(one: Setting, value: Any) -> Any:
-    """The value, lists and texts of tuples made tuples; errors.BadArgumentError where it is out of range."""
-    limits = one.metadata
-    if typing.get_origin(one.kind) is tuple:
-        value = as_tuple(one, value)
-    problem = f"{one.name}={value!r}"
-    if not _has_type(value, one.kind):
-        raise errors.BadArgumentError(f"{problem}: expected {getattr(one.kind, '__name__', one.kind)}")
-    if limits["choices"] and value not in limits["choices"]:
-        hint = nearest(value, set(limits["choices"]))
-        raise errors.BadArgumentError(f"{problem}: expected one of {', '.join(limits['choices'])}{hint}")
-    low, high = limits["low"], limits["high"]
-    for number in value if isinstance(value, tuple) else (value,):
-        if isinstance(number, float) and not math.isfinite(number):
-            raise errors.BadArgumentError(f"{problem}: expected a finite number")
-        if (low is not None and number < low) or (high is not None and number > high):
-            raise errors.BadArgumentError(f"{problem}: expected {range_in_words(low, high)}")
-    return value
-
-
-def as_tuple(one: Setting, value: Any) -> Any:
-    """The tuple that a text or a list stands for; errors.BadArgumentError where it is none of the field's type."""
-    try:
-        if isinstance(value, str):
-            return _parsed(value, one.kind)
-        result = tuple(tuple(item) if isinstance(item, list) else item for item in value)
-    except (TypeError, ValueError, ZeroDivisionError):
-        result = None
-    if result is None or not _has_type(result, one.kind):
-        raise errors.BadArgumentError(f"{one.name}={as_text(value)}: expected numbers such as {example(one)}")
-    return result
-
-
-def example(one: Setting) -> str:
-    """A value of a tuple's field as a flag takes it."""
-    return as_text(one.default) or "20:0.15,24:0.35,32:0.5"
-
-
-def range_in_words(low: float | None, high: float | None) -> str:
-    """The range of a number, such as `at least 1`."""
-    if high is None:
-        return f"at least {low}"
-    return f"at most {high}" if low is None else f"{low} to {high}"
 
 
 def _has_type(value: Any, kind: Any) -> bool:

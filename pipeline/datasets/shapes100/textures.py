@@ -182,8 +182,5 @@ FILLS: dict[str, Fill] = {
         coverage(distance),
     ),
     # Ink with straight bars of the accent.
-    "striped": lambda distance, x, y, period: (
-        coverage(distance) * _line(x, period, period / 4),
-        coverage(distance),
-    ),
+    "striped": lambda distance, x, y, period: (coverage(distance) * _line(x, period, period / 4), coverage(distance)),
 }
