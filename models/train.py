@@ -41,21 +41,21 @@ def main() -> None:
 
     data = data.replace(dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
     app.load_tensorflow()
-    from models import training
     from models.reporting import page
     from models.runtime import device, precision
-    from models.training import profiling
+    from models.training import loop
+    from models.training.callbacks import Profiler
 
     device.allow_gpu_memory_growth()
     train = train.replace(precision=precision.resolve(train.precision))
-    training.check(data, train)
+    loop.check(data, train)
     path = RUN_DIR.value or os.path.join("runs", f"{train.preset}-{data.dataset}")
     with run_folder.open_locked(path, saved.document(data, train), _identity(data, train)) as run:
         if run.is_finished:
             _show_finished(run)
-        callbacks = [profiling.Profiler(PROFILE.value)] if PROFILE.value else []
+        callbacks = [Profiler(PROFILE.value)] if PROFILE.value else []
         verbose = 1 if sys.stdout.isatty() else 2  # no bar into a log
-        training.train(data, train, run=run, callbacks=callbacks, verbose=verbose)
+        loop.train(data, train, run=run, callbacks=callbacks, verbose=verbose)
         page.write(run)
         table.show(run)
 

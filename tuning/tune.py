@@ -116,11 +116,11 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
 
 def _search(session: Session) -> None:
     """Search here or as the chief; where that ends early, report the trials so far."""
-    from models import training
+    from models.training import loop
     from tuning.sessions import search
 
     first = session.jobs.first()
-    training.check(first.data, first.train)  # before hours of trials that could not but fail
+    loop.check(first.data, first.train)  # before hours of trials that could not but fail
     num_retrained = RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0
     try:
         if SERVE.value:

@@ -16,12 +16,12 @@ def ours(data_dir: str, dataset: str, num_validation: int, views: int, max_steps
 
     Returns {"images": trained on, "peak_mib": of resident memory, "steady_mib": its median during the second half}.
     """
-    from models import training
     from models.runtime import device
+    from models.training import loop
 
     data, config = _configs(data_dir, dataset, num_validation, virtual_examples=views, epochs=1.0, max_steps=max_steps)
     with memory.sampling(memory.resident_mib, SAMPLE_SECONDS) as samples:
-        trained = training.train(data, config, verbose=0)
+        trained = loop.train(data, config, verbose=0)
     images = trained.report["steps"] * data.batch_size
     steady_mib = float(np.median(samples[len(samples) // 2 :] or [memory.resident_mib()]))
     return {"images": images, "peak_mib": device.peak_rss_mib(), "steady_mib": steady_mib}
@@ -57,12 +57,12 @@ def epochs(data_dir: str, dataset: str, num_validation: int, views: int, count: 
     """Train for `count` short epochs; returns {"mib": resident memory after each}."""
     import keras
 
-    from models import training
+    from models.training import loop
 
     data, config = _configs(data_dir, dataset, num_validation, virtual_examples=views, epochs=float(count))
     mib: list[float] = []
     sample = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: mib.append(memory.resident_mib()))
-    training.train(data, config, callbacks=[sample], verbose=0)
+    loop.train(data, config, callbacks=[sample], verbose=0)
     return {"mib": mib}
 
 

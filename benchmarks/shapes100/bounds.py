@@ -57,12 +57,11 @@ def tested(preset: str, data_dir: str, **values: Any) -> dict[str, Any]:
 
     The run is left in `runs/` of that folder.
     """
-    from models import training
     from models.config import presets
     from models.config.training import TrainConfig
     from models.runs import folder as run_folder
     from models.runtime import precision
-    from models.training import evaluation
+    from models.training import evaluation, loop
 
     standard = {**presets.preset(preset), "preset": preset, "dataset": "shapes100", "data_dir": data_dir}
     values = {**standard, **values}
@@ -70,6 +69,6 @@ def tested(preset: str, data_dir: str, **values: Any) -> dict[str, Any]:
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
     configuration = {**data.as_dict(), **train.as_dict()}
     with run_folder.open_locked(str(pathlib.Path(data_dir, "runs", preset)), configuration, configuration) as run:
-        training.train(data, train, run=run)
+        loop.train(data, train, run=run)
     evaluation.evaluate_run(run, "test")
     return run.report()

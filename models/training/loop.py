@@ -23,9 +23,9 @@ from models.runs import warm_start
 from models.runs.folder import RunFolder
 from models.runtime import precision
 from models.training import policy, signals
+from models.training.callbacks import ProgressBar
 from models.training.description import describe
 from models.training.evaluation import Evaluator
-from models.training.progress_bar import ProgressBar
 from models.training.state import TrainState
 from pipeline.batches import EpochSchedule, OpenedData
 from pipeline.common import errors

@@ -31,18 +31,18 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     _load_tensorflow()
     import keras
 
-    from models import training
     from models.runtime import precision
+    from models.training import loop
 
     keras.utils.clear_session()
     gc.collect()  # models are cycles: those of earlier jobs would stay until chance collects them
     resolved = dataclasses.replace(job.train, precision=precision.resolve(job.train.precision))
     job = dataclasses.replace(job, train=resolved)
-    training.check(job.data, job.train)
+    loop.check(job.data, job.train)
     with run_folder.open_locked(str(run_dir), job.config, job.identity) as run:
         began = time.perf_counter()
         if not run.is_finished:
-            training.train(job.data, job.train, run=run, verbose=0)
+            loop.train(job.data, job.train, run=run, verbose=0)
         return {"report": run.report(), "rows": run.rows(), "cell_seconds": round(time.perf_counter() - began, 3)}
 
 

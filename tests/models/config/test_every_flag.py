@@ -8,12 +8,13 @@ import keras
 import numpy as np
 import pytest
 
-from models import classifier, metrics, training
+from models import classifier, metrics
 from models.architectures import efficientnet
 from models.config import TrainConfig, from_preset
 from models.optimizers import schedules
 from models.optimizers.build import build_optimizer
 from models.runs import warm_start
+from models.training import loop
 from pipeline import prepare
 from pipeline.batches import OpenedData
 from pipeline.common import config, errors
@@ -71,7 +72,7 @@ def run(data: DataConfig, train: TrainConfig) -> Any:
     """The final weights, the report and the rows without what depends on time, and the number of calls of the step."""
     calls: list[int] = []
     count = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: calls.append(batch))
-    result = training.train(data, train, callbacks=[count], verbose=0)
+    result = loop.train(data, train, callbacks=[count], verbose=0)
     report = {name: result.report[name] for name in ("preset", "epochs", "steps", "loss", "coarse_source")}
     return digest(result.model.get_weights()), report, [row["validation_loss"] for row in result.rows], len(calls)
 

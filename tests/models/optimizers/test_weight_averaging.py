@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import training
 from models.config.training import TrainConfig
 from models.layers.batch_norm import FusedBatchNormalization
 from models.optimizers import weight_averaging
 from models.runs import saved_model
 from models.runs.folder import open_locked
+from models.training import loop
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 
@@ -84,8 +84,8 @@ def linear(**values) -> TrainConfig:
 
 @pytest.mark.parametrize("values", [{"ema_decay": 0.9}, {"lookahead_steps": 4}])
 def test_run_answers_with_its_slow_weights_and_goes_on_with_them(data, tmp_path, values):
-    plain = training.train(data, linear(), verbose=0)
-    whole = training.train(data, linear(**values), verbose=0)
+    plain = loop.train(data, linear(), verbose=0)
+    whole = loop.train(data, linear(**values), verbose=0)
     assert any(
         (one != two).any() for one, two in zip(plain.model.get_weights(), whole.model.get_weights(), strict=True)
     )
@@ -100,8 +100,8 @@ def test_run_answers_with_its_slow_weights_and_goes_on_with_them(data, tmp_path,
             on_epoch_begin=lambda epoch, logs: epoch and Cut().on_train_batch_end(0)
         )
         with pytest.raises(KeyboardInterrupt):
-            training.train(data, config, run=run, callbacks=[cut_after_epoch], verbose=0)
-        continued = training.train(data, config, run=run, verbose=0)
+            loop.train(data, config, run=run, callbacks=[cut_after_epoch], verbose=0)
+        continued = loop.train(data, config, run=run, verbose=0)
         saved = saved_model.load(run.model)
     for one, two, three in zip(
         whole.model.get_weights(), continued.model.get_weights(), saved.get_weights(), strict=True
@@ -124,7 +124,7 @@ def test_early_stopping_keeps_the_slow_weights_that_it_saw_evaluated(data):
 
     stopping = keras.callbacks.EarlyStopping("val_loss", mode="min", patience=2, restore_best_weights=True)
     config = linear(ema_decay=0.9, epochs=4.0)
-    trained = training.train(data, config, callbacks=[Worsen(), stopping], verbose=0)
+    trained = loop.train(data, config, callbacks=[Worsen(), stopping], verbose=0)
     assert stopping.best_epoch == 0
     assert trained.report["loss"] == pytest.approx(trained.rows[0]["validation_loss"], rel=1e-6)
     assert trained.report["loss"] != trained.rows[-1]["validation_loss"]
@@ -132,8 +132,8 @@ def test_early_stopping_keeps_the_slow_weights_that_it_saw_evaluated(data):
 
 def test_lookahead_longer_than_the_run_loses_nothing(data):
     config = linear(lookahead_steps=1000)
-    ahead = training.train(data, config, verbose=0)
-    plain = training.train(data, dataclasses.replace(config, lookahead_steps=0), verbose=0)
+    ahead = loop.train(data, config, verbose=0)
+    plain = loop.train(data, dataclasses.replace(config, lookahead_steps=0), verbose=0)
     for one, two in zip(ahead.model.get_weights(), plain.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)
 
@@ -150,7 +150,7 @@ def test_statistics_of_normalisation_are_averaged_too():
 
 def test_constant_weights_average_to_themselves(data):
     config = linear(ema_decay=0.9, learning_rate=0.0, weight_decay=0.0)
-    averaged = training.train(data, config, verbose=0)
-    plain = training.train(data, dataclasses.replace(config, ema_decay=0.0), verbose=0)
+    averaged = loop.train(data, config, verbose=0)
+    plain = loop.train(data, dataclasses.replace(config, ema_decay=0.0), verbose=0)
     for one, two in zip(averaged.model.get_weights(), plain.model.get_weights(), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-6)

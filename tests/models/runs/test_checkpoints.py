@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from models import training
 from models.config import saved
 from models.runs import checkpoints
 from models.runs.folder import open_locked
+from models.training import loop
 from pipeline.common import errors
 
 OLD_RUN = pathlib.Path(__file__).parent / "run_of_710a023"  # cut off at step 22 of 30, within the second epoch
@@ -51,7 +51,7 @@ def test_run_of_an_earlier_version_continues_within_its_epoch(tiny_data_dir, tmp
     data, train = saved.configs(saved.load(folder / "config.json"))
     data = data.replace(data_dir=tiny_data_dir)
     with open_locked(str(folder), {}, {**data.as_dict(identity_only=True), **train.as_dict(identity_only=True)}) as run:
-        trained = training.train(data, train, run=run, verbose=0)
+        trained = loop.train(data, train, run=run, verbose=0)
     assert [row["step"] for row in trained.rows] == [15, 30]
     # What 710a023 had after all 30 steps: metrics are means over the whole second epoch, the part before the cut too.
     assert trained.rows[1]["train_coarse_accuracy"] == pytest.approx(0.058, abs=1e-3)

@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from models import classifier, training, trunk
+from models import classifier, trunk
 from models.architectures.last_block import BEFORE_LAST_BLOCK
 from models.config.training import TrainConfig
 from models.reporting import flops
 from models.runs import saved_model, warm_start
 from models.runs.folder import RunFolder, open_locked
+from models.training import loop
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 
@@ -28,7 +29,7 @@ def data(tiny_data_dir) -> DataConfig:
 def trunk_run(data, tmp_path_factory) -> RunFolder:
     path = tmp_path_factory.mktemp("runs") / "trunk"
     with open_locked(str(path), {**data.as_dict(), **CONFIG.as_dict()}, {}) as run:
-        training.train(data, CONFIG, run=run, verbose=0)
+        loop.train(data, CONFIG, run=run, verbose=0)
     return run
 
 
@@ -47,7 +48,7 @@ def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
 
 
 def test_frozen_trunk_is_the_other_runs_to_the_last_bit_and_heads_learn(data, trunk_run):
-    trained = training.train(data, begun(trunk_run, freeze_trunk=True, fine_hidden_layers=1), verbose=0)
+    trained = loop.train(data, begun(trunk_run, freeze_trunk=True, fine_hidden_layers=1), verbose=0)
     assert_same(trunk_weights(trained.model), trunk_weights(saved_model.load(trunk_run.model)))
     begins = classifier.build(begun(trunk_run, fine_hidden_layers=1)).get_layer("fine_hidden_1").kernel
     assert np.abs(trained.model.get_layer("fine_hidden_1").kernel - begins).max() > 0.0
@@ -65,7 +66,7 @@ def test_thawed_last_block_learns_and_what_is_before_it_stays(data, trunk_run):
     before, last_block = split_at_last_block(saved_model.load(trunk_run.model))
     assert len(before) > 5
     assert len(last_block) > 5
-    trained_before, trained_block = split_at_last_block(training.train(data, config, verbose=0).model)
+    trained_before, trained_block = split_at_last_block(loop.train(data, config, verbose=0).model)
     assert_same(trained_before, before)
     kernels = [place for place, weight in enumerate(last_block) if weight.ndim == 4]
     assert all(np.abs(trained_block[place] - last_block[place]).max() > 1e-3 for place in kernels)
@@ -79,7 +80,7 @@ def test_separate_last_blocks_begin_as_the_one_they_come_from_and_part(data, tru
     fine, coarse = trunk.feature_extractor(model)(images)
     np.testing.assert_array_equal(fine, coarse)
     np.testing.assert_allclose(fine, trunk.feature_extractor(saved_model.load(trunk_run.model))(images), rtol=1e-5)
-    trained = training.train(data, config, verbose=0).model
+    trained = loop.train(data, config, verbose=0).model
     fine, coarse = trunk.feature_extractor(trained)(images)
     assert np.abs(fine - coarse).max() > 1e-3
 
@@ -101,8 +102,8 @@ def test_last_block_that_cannot_be_thawed_is_refused(trunk_run, changes):
 
 def test_trunk_that_is_not_frozen_begins_there_and_learns(data, trunk_run):
     before = trunk_weights(saved_model.load(trunk_run.model))
-    still = training.train(data, begun(trunk_run, learning_rate=0.0, weight_decay=0.0, max_steps=1), verbose=0)
-    moved = training.train(data, begun(trunk_run, max_steps=1, warmup_fraction=0.0), verbose=0)
+    still = loop.train(data, begun(trunk_run, learning_rate=0.0, weight_decay=0.0, max_steps=1), verbose=0)
+    moved = loop.train(data, begun(trunk_run, max_steps=1, warmup_fraction=0.0), verbose=0)
     kernels = [place for place, weight in enumerate(before) if weight.ndim == 4]
     assert len(kernels) == 10
     for place in kernels:
@@ -129,12 +130,12 @@ def test_frozen_trunk_costs_its_forward_pass(trunk_run):
 )
 def test_trunk_of_another_network_or_split_is_refused(data, trunk_run, network, split, message):
     with pytest.raises(errors.BadArgumentError, match=f"init_from=.*: {message}"):
-        training.check(dataclasses.replace(data, **split), begun(trunk_run, **network))
+        loop.check(dataclasses.replace(data, **split), begun(trunk_run, **network))
 
 
 def test_folder_without_a_finished_run_is_refused(data, tmp_path):
     with pytest.raises(errors.BadArgumentError, match=r"init_from=.*: expected a folder that models.train wrote"):
-        training.check(data, dataclasses.replace(CONFIG, init_from=str(tmp_path)))
+        loop.check(data, dataclasses.replace(CONFIG, init_from=str(tmp_path)))
 
 
 def test_nothing_to_freeze_is_refused():

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from models import training
 from models.config.training import TrainConfig
+from models.training import loop
 
 
 def linear(**values) -> TrainConfig:
@@ -19,7 +19,7 @@ def linear(**values) -> TrainConfig:
     return TrainConfig(**{**defaults, **values})
 
 
-def weights(trained: training.TrainResult) -> list[np.ndarray]:
+def weights(trained: loop.TrainResult) -> list[np.ndarray]:
     return trained.model.get_weights()
 
 

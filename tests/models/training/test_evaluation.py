@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import metrics, training
+from models import metrics
 from models.config.training import TrainConfig
 from models.runs.folder import open_locked
+from models.training import loop
 from models.training.evaluation import Evaluator, evaluate_run
 from pipeline.data_config import DataConfig
 from pipeline.datasets.labels import FINE_TO_COARSE
@@ -98,7 +99,7 @@ def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_d
     train = TrainConfig(architecture="linear", precision="float32", heads=heads, max_steps=2)
     saved = {**data.as_dict(), **train.as_dict()}
     with open_locked(str(tmp_path / "run"), saved, saved) as run:
-        training.train(data, train, run=run, verbose=0)
+        loop.train(data, train, run=run, verbose=0)
         assert run.confusion() is None
     for split in ("validation", "test"):
         evaluate_run(run, split)

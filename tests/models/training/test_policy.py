@@ -5,7 +5,6 @@ import dataclasses
 import keras
 import pytest
 
-from models import training
 from models.runs.folder import open_locked
 from models.training import loop
 from pipeline.common import errors
@@ -16,12 +15,12 @@ from tests.models.training.linear_runs import linear
 def test_learning_rate_scheduler_against_our_schedule_is_refused(data):
     scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)
     with pytest.raises(errors.BadArgumentError, match=r"^schedule=.*LearningRateScheduler"):
-        training.train(data, linear(schedule="warmup_linear"), callbacks=[scheduler], verbose=0)
+        loop.train(data, linear(schedule="warmup_linear"), callbacks=[scheduler], verbose=0)
 
 
 def test_resolutions_are_refused_where_the_network_has_one(data):
     progressive = DataConfig(**{**data.as_dict(), "resolutions": "16:0.5,32:0.5"})
-    for refuse in (training.check, training.train):
+    for refuse in (loop.check, loop.train):
         with pytest.raises(errors.BadArgumentError, match=r"^resolutions=16:0.5,32:0.5: .*linear.* 32 x 32"):
             refuse(progressive, linear())
 
@@ -35,9 +34,9 @@ def test_patience_ends_a_run_whose_validation_stalls_after_a_cut_too(data, tmp_p
             validate = loop._Loop._validate
             monkeypatch.setattr(loop._Loop, "_validate", lambda self: _cut_in_second(self, validate))
             with pytest.raises(KeyboardInterrupt):
-                training.train(data, config, run=run, verbose=0)
+                loop.train(data, config, run=run, verbose=0)
             monkeypatch.setattr(loop._Loop, "_validate", validate)
-        trained = training.train(data, config, run=run, verbose=0)
+        trained = loop.train(data, config, run=run, verbose=0)
     assert len(trained.rows) == 3
     assert trained.report["epochs"] == 3.0
 
@@ -56,10 +55,10 @@ def test_patience_lets_a_run_that_improves_go_on(data, monkeypatch, accuracies, 
     coming = iter(accuracies)
     validate = loop._Loop._validate
     monkeypatch.setattr(loop._Loop, "_validate", lambda self: {**validate(self), "fine_accuracy": next(coming)})
-    rows = training.train(data, linear(patience=2, epochs=4.0 if epochs == len(accuracies) else 9.0), verbose=0).rows
+    rows = loop.train(data, linear(patience=2, epochs=4.0 if epochs == len(accuracies) else 9.0), verbose=0).rows
     assert len(rows) == epochs
 
 
 def test_patience_without_validation_is_refused(data):
     with pytest.raises(errors.BadArgumentError, match=r"^patience=2: .*num_validation=0"):
-        training.check(dataclasses.replace(data, num_validation=0), linear(patience=2))
+        loop.check(dataclasses.replace(data, num_validation=0), linear(patience=2))

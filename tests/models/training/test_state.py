@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models import training
 from models.config.training import TrainConfig
 from models.runs import checkpoints, saved_model
 from models.runs.folder import open_locked
@@ -23,14 +22,14 @@ def test_long_epoch_is_checkpointed_within(data, tmp_path, monkeypatch):
     steps = []
     monkeypatch.setattr(checkpoints, "save", lambda path, variables, progress: steps.append(progress.step))
     with open_locked(str(tmp_path / "run"), {}, {}) as run:
-        training.train(data, linear(epochs=1.0), run=run, verbose=0)
+        loop.train(data, linear(epochs=1.0), run=run, verbose=0)
     assert steps == [*range(1, 16), 15, 15]  # each step, the epoch's end, the run's end
 
 
 @pytest.mark.parametrize("cut_at", [7, 15, 22])
 def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, tmp_path, cut_at):
     config = linear(epochs=2.0)
-    whole = training.train(data, config, verbose=0)
+    whole = loop.train(data, config, verbose=0)
     folder = str(tmp_path / "run")
     identity = {"seed": 0}
 
@@ -51,9 +50,9 @@ def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, tmp_path, cut_
         open_locked(folder, identity, identity) as run,
         pytest.raises(errors.InterruptedRunError, match=f"step {cut_at} of 30"),
     ):
-        training.train(data, config, run=run, callbacks=[Interrupt()], verbose=0)
+        loop.train(data, config, run=run, callbacks=[Interrupt()], verbose=0)
     with open_locked(folder, identity, identity) as run:
-        resumed = training.train(data, config, run=run, verbose=0)
+        resumed = loop.train(data, config, run=run, verbose=0)
         assert run.is_finished
         assert run.rows() == resumed.rows
         assert_same(saved_model.load(run.model).get_weights(), weights(resumed))
@@ -66,10 +65,10 @@ def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, tmp_path, cut_
 def test_run_killed_between_its_last_checkpoint_and_its_report_reports(data, tmp_path):
     config, identity = linear(epochs=1.0), {"seed": 0}
     with open_locked(str(tmp_path), identity, identity) as run:
-        first = training.train(data, config, run=run, verbose=0)
+        first = loop.train(data, config, run=run, verbose=0)
         (tmp_path / "report.json").unlink()
         (tmp_path / "model.keras").unlink()
-        again = training.train(data, config, run=run, verbose=0)
+        again = loop.train(data, config, run=run, verbose=0)
         assert run.is_finished
     assert again.report["fine_accuracy"] == first.report["fine_accuracy"]
     assert again.report["train_seconds"] == first.report["train_seconds"]
@@ -79,7 +78,7 @@ def test_run_killed_between_its_last_checkpoint_and_its_report_reports(data, tmp
 def test_saved_and_exported_models_do_not_augment(data, tmp_path):
     augmented = DataConfig(**{**data.as_dict(), "augmentation": "original", "batch_size": 50})
     with open_locked(str(tmp_path / "run"), {"seed": 0}, {"seed": 0}) as run:
-        trained = training.train(augmented, linear(max_steps=2), run=run, verbose=0)
+        trained = loop.train(augmented, linear(max_steps=2), run=run, verbose=0)
     images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
     expected = trained.model(images)["fine"].numpy()
     loaded = keras.saving.load_model(tmp_path / "run" / "model.keras")
@@ -104,7 +103,7 @@ def test_whitening_is_computed_from_the_training_images_and_kept_when_a_run_goes
     small = {"architecture": "speedrun", "widths": "8,8,8", "bottlenecks": "8,8,8", "optimizer": "muon"}
     config = TrainConfig(precision="float32", epochs=1.0, **small)
 
-    def stem(trained: training.TrainResult) -> np.ndarray:
+    def stem(trained: loop.TrainResult) -> np.ndarray:
         return trained.model.get_layer("whitening").get_weights()[0]
 
     class Stop(keras.callbacks.Callback):
@@ -112,12 +111,12 @@ def test_whitening_is_computed_from_the_training_images_and_kept_when_a_run_goes
             if batch == 4:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    whole = training.train(data, config, verbose=0)
+    whole = loop.train(data, config, verbose=0)
     identity = {"seed": 0}
     with open_locked(str(tmp_path), identity, identity) as run, pytest.raises(errors.InterruptedRunError):
-        training.train(data, config, run=run, callbacks=[Stop()], verbose=0)
+        loop.train(data, config, run=run, callbacks=[Stop()], verbose=0)
     with open_locked(str(tmp_path), identity, identity) as run:
-        resumed = training.train(data, config, run=run, verbose=0)
+        resumed = loop.train(data, config, run=run, verbose=0)
     assert_same(weights(resumed), weights(whole))
     assert np.abs(stem(whole)).max() > 1.0  # faint components are amplified, as no initialiser does
     np.testing.assert_array_equal(stem(whole)[..., :12], -stem(whole)[..., 12:])

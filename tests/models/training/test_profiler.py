@@ -2,9 +2,8 @@
 
 import pytest
 
-from models import training
 from models.config.training import TrainConfig
-from models.training import profiling
+from models.training import callbacks, loop
 from pipeline.data_config import DataConfig
 
 
@@ -12,8 +11,8 @@ from pipeline.data_config import DataConfig
 def test_trace_is_written(tiny_data_dir, tmp_path, max_steps):
     data = DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=500, batch_size=50)
     config = TrainConfig(architecture="linear", precision="float32", max_steps=max_steps)
-    profiler = profiling.Profiler(str(tmp_path / "trace"))
-    training.train(data, config, callbacks=[profiler], verbose=0)
+    profiler = callbacks.Profiler(str(tmp_path / "trace"))
+    loop.train(data, config, callbacks=[profiler], verbose=0)
     (trace,) = (tmp_path / "trace").rglob("*.xplane.pb")
     assert b"all_steps" in trace.read_bytes()
 
@@ -21,5 +20,5 @@ def test_trace_is_written(tiny_data_dir, tmp_path, max_steps):
 def test_training_shorter_than_the_first_step_leaves_no_trace(tiny_data_dir, tmp_path):
     data = DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=500, batch_size=50)
     config = TrainConfig(architecture="linear", precision="float32", max_steps=3)
-    training.train(data, config, callbacks=[profiling.Profiler(str(tmp_path / "trace"))], verbose=0)
+    loop.train(data, config, callbacks=[callbacks.Profiler(str(tmp_path / "trace"))], verbose=0)
     assert not (tmp_path / "trace").exists()
