@@ -8,7 +8,6 @@ report.html in the run's folder. Run the same command again to resume an interru
 the network before its heads.
 """
 
-import os
 import pathlib
 import sys
 from typing import Any, NoReturn
@@ -49,7 +48,7 @@ def main() -> None:
     device.allow_gpu_memory_growth()
     train = train.replace(precision=precision.resolve(train.precision))
     loop.check(data, train)
-    path = RUN_DIR.value or os.path.join("runs", f"{train.preset}-{data.dataset}")
+    path = RUN_DIR.value or f"runs/{train.preset}-{data.dataset}"
     with run_folder.open_locked(path, saved.document(data, train), _identity(data, train)) as run:
         if run.is_finished:
             _show_finished(run)

@@ -99,10 +99,8 @@ def share_within_superclass(matrix: Matrix) -> float | None:
 
 def accuracy_by_superclass(matrix: Matrix) -> dict[str, float | None]:
     """The accuracy on each superclass's examples; None for a superclass without examples."""
-    correct, total = np.diag(matrix.counts), matrix.counts.sum(axis=1)
-    accuracies: dict[str, float | None] = {}
-    for superclass in dict.fromkeys(matrix.superclasses):
-        is_member = np.asarray(matrix.superclasses) == superclass
-        num_examples = total[is_member].sum()
-        accuracies[superclass] = float(correct[is_member].sum() / num_examples) if num_examples else None
-    return accuracies
+    names, numbers = np.unique(matrix.superclasses, return_inverse=True)
+    correct = np.bincount(numbers, np.diag(matrix.counts))
+    totals = np.bincount(numbers, matrix.counts.sum(axis=1))
+    accuracies = zip(names.tolist(), correct.tolist(), totals.tolist(), strict=True)
+    return {name: hits / total if total else None for name, hits, total in accuracies}

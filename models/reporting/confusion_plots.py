@@ -27,7 +27,8 @@ FINE_NAME_POINTS = 5.0  # as high as a row of the hundred
 
 def fine(matrix: Matrix) -> str:
     """The fine matrix in groups: superclasses on top and on the left, classes at the bottom and on the right."""
-    ends = _group_ends(matrix.superclasses)
+    groups = itertools.groupby(matrix.superclasses)
+    ends = list(itertools.accumulate(len(list(members)) for _, members in groups))  # behind each one's last class
     middles = [(first + last) / 2 - 0.5 for first, last in itertools.pairwise((0, *ends))]
     superclasses = list(dict.fromkeys(matrix.superclasses))
     with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
@@ -71,8 +72,3 @@ def _heat_map(matrix: Matrix) -> tuple[Figure, Axes]:
     axes.xaxis.set_label_position("top")
     axes.tick_params(top=False, bottom=False, left=False, labeltop=True, labelbottom=False)
     return figure, axes
-
-
-def _group_ends(superclasses: tuple[str, ...]) -> list[int]:
-    """The index behind the last class of each superclass."""
-    return list(itertools.accumulate(len(list(group)) for _, group in itertools.groupby(superclasses)))

@@ -115,11 +115,9 @@ def _colour(key: str) -> str:
 
 
 def svg_element(figure: Figure, title: str) -> str:
-    """A figure as an SVG element of a page: colours that the page may set, no identifiers that clash, no date.
+    """A figure, drawn under STYLE, as an SVG element of a page; the title is its name for screen readers.
 
-    Args:
-      figure: drawn under STYLE, which is in force.
-      title: the picture's name for screen readers.
+    The page may set its colours; it has no identifiers that clash, and no date.
     """
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True)

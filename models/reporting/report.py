@@ -31,6 +31,7 @@ def of_training(
     data, num_examples = opened.config, opened.num_examples
     peak_rss_mib = max(progress.peak_rss_mib, device.peak_rss_mib())  # before this function itself takes memory
     provenance = prepared.provenance(data.data_dir, data.dataset)
+    changes = preset_changes(data, config)
     steps_by_size = ResolutionSchedule.from_shares(data.resolutions).steps_by_size(progress.step, epochs.total_steps)
     images_by_size = {size: steps * data.batch_size for size, steps in steps_by_size.items()}
     trained_epochs = min(config.epochs, progress.step * data.batch_size / epochs.views)
@@ -39,9 +40,7 @@ def of_training(
         "dataset_provenance": {name: provenance.get(name) for name in PROVENANCE},
         **{f"num_{split}": num_examples[split] for split in ("train", "validation", "test")},
         "preset": config.preset,
-        "preset_changes": {
-            name: value for name, value in preset_changes(data, config).items() if name not in OPEN_IN_PRESETS
-        },
+        "preset_changes": {name: value for name, value in changes.items() if name not in OPEN_IN_PRESETS},
         "precision": precision.policy_name(model),
         "seed": config.seed,
         "epochs": round(trained_epochs, 4),
@@ -67,12 +66,7 @@ def evaluated(split: str, num_examples: int, means: dict[str, float]) -> dict[st
 
 
 def evaluated_again(report: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """A report with the values of another evaluation; its key `evaluations` holds the last ones of each split.
-
-    Args:
-      report: of a training or an earlier evaluation.
-      values: of `evaluated` and `flip_averaged`.
-    """
+    """A report with `evaluated` and `flip_averaged` values; its key `evaluations` holds the last ones of each split."""
     before = {name: report[name] for name in values if name in report}
     evaluations = {**report.get("evaluations", {report["split"]: before}), values["split"]: values}
     return {**report, **values, "evaluations": evaluations}
@@ -106,8 +100,7 @@ def validation_of(last_row: dict[str, Any]) -> dict[str, float]:
 
 def versions() -> dict[str, str]:
     """The versions of Python and of the packages that a result depends on."""
-    # Some machines have TensorFlow's wheel under another name.
-    versions = {"python": platform.python_version(), "tensorflow": tf.__version__}
+    versions = {"python": platform.python_version(), "tensorflow": tf.__version__}  # whose wheel has several names
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)

@@ -31,11 +31,6 @@ class Progress:
     finished: bool = False
 
 
-def variables(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> list[keras.Variable]:
-    """The variables of a model and its optimizer, in a fixed order."""
-    return [*model.variables, *optimizer.variables]
-
-
 def save(path: pathlib.Path, run_variables: list[keras.Variable], progress: Progress) -> None:
     """Write the variables and the progress to `path`, durably and in one rename."""
     arrays = {f"{place:04d}": variable.numpy() for place, variable in enumerate(run_variables)}
@@ -47,8 +42,7 @@ def save(path: pathlib.Path, run_variables: list[keras.Variable], progress: Prog
 def restore(path: pathlib.Path, run_variables: list[keras.Variable]) -> Progress | None:
     """Assign the variables from `path` and return the run's progress; None where there is no checkpoint yet.
 
-    Raises:
-      errors.FailedError: the file holds other variables than the model and optimizer have.
+    A file that holds other variables than the model and optimizer have raises errors.FailedError.
     """
     if not path.exists():
         return None

@@ -14,12 +14,7 @@ from pipeline.common import errors, files, locked_folder
 
 
 class RunFolder:
-    """The files of one run.
-
-    Args:
-      path: of the folder.
-      flag: that named it; errors begin with it.
-    """
+    """The files of one run; errors begin with the flag that named its path."""
 
     def __init__(self, path: pathlib.Path, flag: str = "run_dir") -> None:
         self.path, self._flag = path, flag
@@ -38,19 +33,11 @@ class RunFolder:
         return (self.path / "report.json").exists()
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """A context in which no other process works in the folder.
-
-        Raises:
-          errors.BusyError: another process holds the lock.
-        """
+        """A context in which no other process works in the folder; errors.BusyError where one does already."""
         return locked_folder.open_locked(self.path, flag=self._flag, identity="config.json")
 
     def check_identity(self, identity: dict[str, Any]) -> None:
-        """Check that the folder is new or that its run has the values of `identity`.
-
-        Raises:
-          errors.BadArgumentError: it is neither.
-        """
+        """Raise errors.BadArgumentError unless the folder is new or its run has the values of `identity`."""
         locked_folder.check_content(self.path, flag=self._flag, identity="config.json")
         if not (self.path / "config.json").exists():
             return
@@ -65,23 +52,14 @@ class RunFolder:
         files.write_text(self.path / "metrics.jsonl", "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
     def check_finished(self) -> "RunFolder":
-        """The folder itself, if its run has ended.
-
-        Raises:
-          errors.BadArgumentError: the folder holds no run.
-          errors.FailedError: the run has not ended.
-        """
+        """The folder itself; errors.BadArgumentError if it holds no run, FailedError if that has not ended."""
         self.config()
         if not self.is_finished:
             raise errors.FailedError(f"{self._flag}={self.path}: expected a finished run; run models.train on it first")
         return self
 
     def config(self) -> dict[str, Any]:
-        """The content of `config.json`: the resolved configuration of the run.
-
-        Raises:
-          errors.BadArgumentError: the folder holds no run.
-        """
+        """The content of `config.json`, the resolved configuration; errors.BadArgumentError if there is no run."""
         try:
             return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -99,8 +77,7 @@ class RunFolder:
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`."""
-        lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""
@@ -113,12 +90,10 @@ class RunFolder:
 
 @contextlib.contextmanager
 def open_locked(path: str, config: dict[str, Any], identity: dict[str, Any]) -> Iterator[RunFolder]:
-    """Make or continue a run's folder and hold its lock until the context ends.
+    """Make or continue a run's folder, whose parents are made, and hold its lock until the context ends.
 
-    Args:
-      path: of the folder; its parents are made.
-      config: the resolved configuration; written where the folder is new.
-      identity: the fields that a run to continue must have.
+    `config`, the resolved configuration, is written where the folder is new; a run to continue must have the fields of
+    `identity`.
 
     Raises:
       errors.BadArgumentError: the folder holds something else, or a run of another configuration.

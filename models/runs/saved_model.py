@@ -19,11 +19,7 @@ def save(model: keras.Model, path: pathlib.Path) -> None:
 
 
 def load(path: pathlib.Path) -> keras.Model:
-    """The classifier that `save` wrote to `path`.
-
-    Raises:
-      errors.FailedError: the file is missing, damaged or of another version.
-    """
+    """The classifier that `save` wrote to `path`; errors.FailedError if missing, damaged or of another version."""
     layers.register()
     try:
         return keras.saving.load_model(path, compile=False)

@@ -16,12 +16,7 @@ from pipeline.data_config import SPLIT_FIELDS, DataConfig
 
 
 def check(data: DataConfig, config: TrainConfig) -> None:
-    """Check that the run in `config.init_from`, if one is named, has this network's trunk and this split.
-
-    Raises:
-      errors.BadArgumentError: the folder holds no run, one of another network, or one of another split.
-      errors.FailedError: the run has not ended.
-    """
+    """Check that the run in `config.init_from`, if one is named, has ended, and has this network's trunk and split."""
     if config.init_from:
         _matching_run(data, config)
 
@@ -32,7 +27,7 @@ def load_trunk_weights(model: keras.Model, data: DataConfig, config: TrainConfig
     Where each head has a last block of its own and the run had one for both, each begins as a copy of it.
 
     Raises:
-      errors.BadArgumentError: as `check`.
+      errors.BadArgumentError: the folder holds no run, one of another network, or one of another split.
       errors.FailedError: the run has not ended, or its model cannot be read.
     """
     run = _matching_run(data, config)

@@ -12,11 +12,7 @@ CPUINFO = "/proc/cpuinfo"
 
 
 def allow_gpu_memory_growth() -> None:
-    """Let TensorFlow allocate GPU memory as needed instead of all at once; call it before any computation.
-
-    Raises:
-      RuntimeError: a GPU is in use already.
-    """
+    """Let TensorFlow allocate GPU memory as needed instead of all at once; a RuntimeError where a GPU is in use."""
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 

@@ -32,11 +32,7 @@ def resolve(name: str) -> str:
 
 @contextlib.contextmanager
 def scope(name: str) -> Iterator[None]:
-    """Set the dtype policy ("float32", "mixed_bfloat16", "mixed_float16") until the context ends.
-
-    Raises:
-      errors.BadArgumentError: the name is "auto".
-    """
+    """Set the dtype policy until the context ends; "auto", not yet resolved, raises errors.BadArgumentError."""
     if name == "auto":
         raise errors.BadArgumentError("precision='auto': resolve it before building a model")
     before = keras.config.dtype_policy()

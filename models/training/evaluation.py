@@ -17,10 +17,7 @@ from pipeline.batches import OpenedData
 class Evaluator:
     """Evaluates a model on padded, masked batches (`OpenedData.evaluation`), with one trace for all calls.
 
-    Args:
-      model: maps images to logits.
-      train: its heads and losses.
-      flip_average: whether the logits of each image and of its mirror image are averaged; else a single view.
+    The model maps images to logits; `flip_average` averages those of each image and of its mirror image.
     """
 
     def __init__(self, model: keras.Model, train: TrainConfig, *, flip_average: bool = False) -> None:
@@ -45,11 +42,7 @@ class Evaluator:
         self._add_batch = add_batch
 
     def __call__(self, stream: tf.data.Dataset, num_expected: int) -> dict[str, float]:
-        """Evaluate a stream of batches; returns the mean losses and accuracies.
-
-        Raises:
-          RuntimeError: the batches held more or fewer examples than `num_expected`.
-        """
+        """The mean losses and accuracies of a stream; RuntimeError if it holds other than `num_expected` examples."""
         for variable in (self._totals, *self._confusions.values()):
             variable.assign(tf.zeros_like(variable))
         for batch in stream:
@@ -72,12 +65,8 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
     """Evaluate a finished run's model on "validation" or "test" and write the metrics to its report.
 
     Metrics, and confusion matrices in `confusion.json`, are of a single view; accuracies averaged with the mirror image
-    have separate keys. The last metrics of each split stay in the report under `evaluations`.
-
-    Args:
-      run: the run's folder.
-      split_name: "validation", as it was held out when the run was trained, or "test".
-      data_dir: folder of prepared data sets; "" is the one that the run was trained from.
+    have separate keys. The last metrics of each split stay in the report under `evaluations`. `data_dir` is a folder of
+    prepared data sets, "" the one that the run was trained from.
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.

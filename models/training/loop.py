@@ -2,7 +2,7 @@
 
     batches ──uint8──▶ TrainStep (augment, forward, backward, update) ──▶ validation ──▶ checkpoint, once an epoch
 
-It drives `keras.callbacks.CallbackList`, so that Keras's callbacks work as in `fit`; `fit` itself resumes at the wrong
+It drives `keras.callbacks.CallbackList`, so that callbacks work as in Keras's `fit`, which itself resumes at the wrong
 step, draws two iterators an epoch and loses the random state. A run that is killed goes on from its last checkpoint and
 ends with the very weights that it would have had.
 """
@@ -34,6 +34,8 @@ from pipeline.data_config import DataConfig
 BAR_SECONDS = 0.25  # between two readings of the running means; on a GPU each reading waits for the device
 CHECKPOINT_SECONDS = 300.0  # what a long epoch can lose at most
 
+Callbacks = Sequence[keras.callbacks.Callback]
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainResult:
@@ -45,21 +47,12 @@ class TrainResult:
 
 
 def train(
-    data: DataConfig,
-    config: TrainConfig,
-    *,
-    run: RunFolder | None = None,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    verbose: int = 1,
+    data: DataConfig, config: TrainConfig, *, run: RunFolder | None = None, callbacks: Callbacks = (), verbose: int = 1
 ) -> TrainResult:
-    """Train a classifier.
+    """Train a classifier on a prepared data set; the precision `auto` becomes what suits the machine.
 
-    Args:
-      data: the data set, prepared, and how it is fed.
-      config: the model and how it is trained; the precision `auto` becomes what suits the machine.
-      run: where to checkpoint and report; a run that was cut off there goes on. None keeps everything in memory.
-      callbacks: any Keras callbacks; `val_*` logs are there where something is held out.
-      verbose: 0 is silent, 1 shows Keras's progress bar, 2 a line an epoch.
+    A run that was cut off in `run` goes on; without a folder everything stays in memory. Callbacks get `val_*` logs
+    where something is held out. `verbose` 0 is silent, 1 shows Keras's progress bar, 2 a line an epoch.
 
     Raises:
       errors.BadArgumentError: the configuration does not fit the data or the callbacks.
@@ -73,12 +66,7 @@ def train(
 
 
 def check(data: DataConfig, config: TrainConfig) -> None:
-    """Check that the configurations fit the prepared data and the trunk's run, before a run's folder is touched.
-
-    Raises:
-      errors.BadArgumentError: they do not.
-      errors.FailedError: the data set is not prepared.
-    """
+    """Check that the data are prepared and that the configurations fit them and the trunk's run; touches no folder."""
     opened = OpenedData(data)
     EpochSchedule.from_config(data, opened.num_examples["train"], config.epochs, config.max_steps)
     opened.train_stages(config.seed)
@@ -90,12 +78,7 @@ class _Loop:
     """One call of `train`; methods in the order that they happen."""
 
     def __init__(
-        self,
-        data: DataConfig,
-        config: TrainConfig,
-        folder: RunFolder | None,
-        callbacks: Sequence[keras.callbacks.Callback],
-        verbose: int,
+        self, data: DataConfig, config: TrainConfig, folder: RunFolder | None, callbacks: Callbacks, verbose: int
     ) -> None:
         self.data, self.config, self.verbose = data, config, verbose
         self.opened = OpenedData(data)
@@ -137,17 +120,15 @@ class _Loop:
         if self.step.slow_weights is not None:
             self.step.slow_weights.hand_over()
         self.callbacks.on_train_end(logs)
-        # EarlyStopping and its like may have put other weights back.
-        progress.final = (
-            self._validation_means() if self.has_user_callbacks else report.validation_of(progress.rows[-1])
-        )
+        progress.final = report.validation_of(progress.rows[-1])
+        if self.has_user_callbacks and self.validation is not None:  # EarlyStopping may have put other weights back
+            progress.final = self.evaluator(self.validation, self.data.num_validation)
         progress.finished = True
         self.state.checkpoint()
 
     def _has_ended(self) -> bool:
-        progress = self.progress
-        is_complete = progress.epoch >= self.epochs.count
-        return is_complete or self.state.model.stop_training or policy.has_stalled(self.config, progress.rows)
+        is_complete = self.progress.epoch >= self.epochs.count
+        return is_complete or self.state.model.stop_training or policy.has_stalled(self.config, self.progress.rows)
 
     def _train_epoch(self, stream: Iterator[dict[str, tf.Tensor]]) -> dict[str, float]:
         """One epoch, or the rest of one in a resumed run: steps, validation, callbacks, checkpoint."""
@@ -209,18 +190,14 @@ class _Loop:
         return num_steps * self.data.batch_size / self.progress.epoch_seconds
 
     def _validate(self) -> dict[str, float]:
-        """Validation metrics, with the callbacks' test hooks around."""
+        """Validation metrics, with the callbacks' test hooks around; none where nothing is held out."""
         if self.validation is None:
             return {}
         self.callbacks.on_test_begin()
         with self.state.evaluated_weights():
-            means = self._validation_means()
+            means = self.evaluator(self.validation, self.data.num_validation)
         self.callbacks.on_test_end(means)
         return means
-
-    def _validation_means(self) -> dict[str, float]:
-        """Metrics over the validation part; none where nothing is held out."""
-        return {} if self.validation is None else self.evaluator(self.validation, self.data.num_validation)
 
     def _set_callback_params(self, num_steps: int) -> None:
         self.callbacks.set_params({"verbose": self.verbose, "epochs": self.epochs.count, "steps": num_steps})

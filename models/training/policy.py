@@ -16,11 +16,7 @@ RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLRO
 
 
 def check_configs(data: DataConfig, config: TrainConfig) -> None:
-    """Check that the network takes the data's resolutions and that `patience` has a validation part to monitor.
-
-    Raises:
-      errors.BadArgumentError: it does not, or nothing is held out.
-    """
+    """Raise errors.BadArgumentError unless the network takes the resolutions and `patience` has a validation part."""
     sizes = set(ResolutionSchedule.from_shares(data.resolutions).sizes)
     if sizes != {FULL_SIZE} and not BUILDERS[config.architecture].takes_any_size:
         raise errors.BadArgumentError(
@@ -34,11 +30,7 @@ def check_configs(data: DataConfig, config: TrainConfig) -> None:
 
 
 def check_callbacks(config: TrainConfig, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Check that not both a callback and a schedule set the learning rate.
-
-    Raises:
-      errors.BadArgumentError: both do.
-    """
+    """Raise errors.BadArgumentError where both a callback and a schedule set the learning rate."""
     for callback in callbacks:
         if isinstance(callback, RATE_SETTERS) and config.schedule != "constant":
             raise errors.BadArgumentError(
@@ -48,12 +40,7 @@ def check_callbacks(config: TrainConfig, callbacks: Sequence[keras.callbacks.Cal
 
 
 def has_stalled(config: TrainConfig, rows: Sequence[dict[str, Any]]) -> bool:
-    """Whether validation accuracy has not improved for `config.patience` epochs.
-
-    Args:
-      config: the patience and the heads.
-      rows: of `metrics.jsonl`, so that a resumed run decides alike.
-    """
+    """Whether validation accuracy has not improved for `config.patience` rows; a resumed run decides alike."""
     name = "validation_coarse_accuracy" if config.heads == "coarse" else "validation_fine_accuracy"
     accuracies = [row[name] for row in rows]
     if not config.patience or len(accuracies) <= config.patience:

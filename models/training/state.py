@@ -19,11 +19,7 @@ from pipeline.batches import OpenedData
 class TrainState:
     """Model, optimizer, slow weights, metric totals and progress, restored from the run's folder if it has begun.
 
-    Args:
-      opened: the data set.
-      config: the model and how it is trained, its precision resolved.
-      total_steps: steps of the whole run.
-      folder: the run's folder; None keeps everything in memory.
+    Of a configuration whose precision is resolved, and the steps of the whole run; without a folder all is in memory.
     """
 
     def __init__(self, opened: OpenedData, config: TrainConfig, total_steps: int, folder: RunFolder | None) -> None:
@@ -37,7 +33,12 @@ class TrainState:
             self.step.metric_totals.assign(restored.metric_totals)
             folder.write_metrics(restored.rows)  # a kill may have come between the checkpoint and the rows
             return
-        self._set_first_weights(opened, config)
+        # The first weights that are not drawn: another run's trunk, or filters of the training images.
+        if config.init_from:
+            warm_start.load_trunk_weights(self.model, opened.config, config)
+        elif whitening.has_stem(self.model):
+            first = next(opened.examples("train").rebatch(whitening.NUM_IMAGES).as_numpy_iterator())
+            whitening.fit(self.model, first["image"])
         if self.step.slow_weights is not None:
             self.step.slow_weights.reset()
 
@@ -63,12 +64,4 @@ class TrainState:
 
     def _variables(self) -> list[keras.Variable]:
         slow = [] if self.step.slow_weights is None else self.step.slow_weights.variables
-        return [*checkpoints.variables(self.model, self.optimizer), *slow]
-
-    def _set_first_weights(self, opened: OpenedData, config: TrainConfig) -> None:
-        """Assign the first weights that are not drawn: another run's trunk, or filters of the training images."""
-        if config.init_from:
-            warm_start.load_trunk_weights(self.model, opened.config, config)
-        elif whitening.has_stem(self.model):
-            first = next(opened.examples("train").rebatch(whitening.NUM_IMAGES).as_numpy_iterator())
-            whitening.fit(self.model, first["image"])
+        return [*self.model.variables, *self.optimizer.variables, *slow]

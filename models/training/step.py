@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
+from keras.optimizers import LossScaleOptimizer, Optimizer
 
 from models import metrics
 from models.config.training import TrainConfig
@@ -16,6 +17,9 @@ from pipeline.augment.layer import Views
 from pipeline.data_config import DataConfig
 from pipeline.resolution import ResolutionSchedule
 
+Batch = dict[str, tf.Tensor]
+States = list[tuple[keras.Variable, tf.Tensor]]  # variables, each with its value before a pass
+
 
 class TrainStep:
     """Callable `step(batch, number)`; adds the batch's sums (`models.metrics`) to `metric_totals`.
@@ -27,12 +31,7 @@ class TrainStep:
     """
 
     def __init__(
-        self,
-        model: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-        data: DataConfig,
-        config: TrainConfig,
-        total_steps: int,
+        self, model: keras.Model, optimizer: Optimizer, data: DataConfig, config: TrainConfig, total_steps: int
     ) -> None:
         self.metric_totals = tf.Variable(tf.zeros(len(metrics.TOTALS), tf.float64), trainable=False)
         self.transforms = sets.build(data.augmentation)
@@ -44,11 +43,11 @@ class TrainStep:
         self._update = tf.function(self._updated, jit_compile=_uses_xla(config) or None)
         self._steps = tf.function(self._all_steps)
 
-    def __call__(self, batch: dict[str, tf.Tensor], number: int) -> None:
+    def __call__(self, batch: Batch, number: int) -> None:
         """Train on a batch of `OpenedData.train` as step `number` of the run."""
         self.run_steps([batch], number)
 
-    def run_steps(self, batches: Sequence[dict[str, tf.Tensor]], number: int) -> None:
+    def run_steps(self, batches: Sequence[Batch], number: int) -> None:
         """Train on batches as steps `number` and following, all of one resolution, in one call of the graph."""
         self._steps(list(batches), tf.constant(number, tf.int64), self._size_at(number))
 
@@ -60,11 +59,11 @@ class TrainStep:
     def _size_at(self, number: int) -> int:
         return self._resolutions.size_at(number, self._total_steps)
 
-    def _all_steps(self, batches: list[dict[str, tf.Tensor]], number: tf.Tensor, size: int) -> None:
+    def _all_steps(self, batches: list[Batch], number: tf.Tensor, size: int) -> None:
         for offset, batch in enumerate(batches):
             self._augmented_and_updated(batch, number + offset, size)
 
-    def _augmented_and_updated(self, batch: dict[str, tf.Tensor], number: tf.Tensor, size: int) -> None:
+    def _augmented_and_updated(self, batch: Batch, number: tf.Tensor, size: int) -> None:
         # Drawn outside of what XLA may compile, so that a draw is the same with and without it.
         seed, share = self._config.seed, self._data.unaugmented_share
         views = Views(batch["index"], batch["pass_number"])
@@ -93,11 +92,11 @@ class TrainStep:
         in_ending = number >= self._total_steps - round(ending * self._total_steps)
         return originals.are_original(views, share, self._config.seed) | in_ending
 
-    def _updated(self, images: tf.Tensor, labels: dict[str, tf.Tensor], number: tf.Tensor) -> None:
+    def _updated(self, images: tf.Tensor, labels: Batch, number: tf.Tensor) -> None:
         rate = schedules.learning_rate(self._config, number, self._total_steps)
         if rate is not None:
             self._optimizer.learning_rate.assign(rate)
-        scales_loss = isinstance(self._optimizer, keras.optimizers.LossScaleOptimizer)
+        scales_loss = isinstance(self._optimizer, LossScaleOptimizer)
         states = [state for state in self._model.non_trainable_variables if scales_loss or "int" in state.dtype]
         before = [(state, tf.identity(state.value)) for state in states]
         logits, gradients = self._gradients(images, labels)
@@ -114,9 +113,7 @@ class TrainStep:
         self._optimizer.apply(gradients, self._model.trainable_variables)
         self.metric_totals.assign_add(totals)
 
-    def _gradients(
-        self, images: tf.Tensor, labels: dict[str, tf.Tensor]
-    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
+    def _gradients(self, images: tf.Tensor, labels: Batch) -> tuple[Batch, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             logits = self._model(images, training=True)
             loss = tf.reduce_mean(metrics.objective(self._config, logits, labels))
@@ -125,16 +122,12 @@ class TrainStep:
         return logits, tape.gradient(scaled_loss, [variable.value for variable in self._model.trainable_variables])
 
     def _gradients_uphill(
-        self,
-        images: tf.Tensor,
-        labels: dict[str, tf.Tensor],
-        gradients: list[tf.Tensor],
-        states: list[tuple[keras.Variable, tf.Tensor]],
+        self, images: tf.Tensor, labels: Batch, gradients: list[tf.Tensor], states: States
     ) -> list[tf.Tensor]:
         """The gradients at the nearby weights of the highest loss (SAM, Foret et al. 2020, arXiv 2010.01412).
 
-        Restores weights and moving statistics to the last bit. `states` are variables with their values before the
-        first pass; integers are seeds of dropout, so that both passes drop the same units.
+        Restores weights and moving statistics to the last bit. Integers among the states before the first pass are
+        seeds of dropout, so that both passes drop the same units.
         """
         variables = self._model.trainable_variables
         before = [(variable, tf.identity(variable.value)) for variable in self._model.variables]
@@ -151,6 +144,4 @@ class TrainStep:
 
 
 def _uses_xla(config: TrainConfig) -> bool:
-    if config.jit_compile == "auto":
-        return device.has_gpu()
-    return config.jit_compile == "on"
+    return config.jit_compile == "on" or (config.jit_compile == "auto" and device.has_gpu())

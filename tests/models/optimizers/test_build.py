@@ -62,12 +62,12 @@ def test_optimizer_learns_and_goes_on_from_a_checkpoint_as_if_it_had_never_stopp
     first = trained(step, range(1))
     trained(step, range(1, 8))
     path = tmp_path / "state.npz"
-    checkpoints.save(path, checkpoints.variables(model, optimizer), checkpoints.Progress(step=8))
+    checkpoints.save(path, [*model.variables, *optimizer.variables], checkpoints.Progress(step=8))
     last = trained(step, range(8, 12))
     assert last < 0.8 * first
 
     other, other_optimizer, other_step = tiny(name, seed=1)
-    progress = checkpoints.restore(path, checkpoints.variables(other, other_optimizer))
+    progress = checkpoints.restore(path, [*other.variables, *other_optimizer.variables])
     assert progress.step == int(other_optimizer.iterations) == 8
     assert trained(other_step, range(8, 12)) == last
     for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
