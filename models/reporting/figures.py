@@ -1,6 +1,6 @@
 """The values of a report with names and units, as the terminal's table and the page show them.
 
-report.json ──report_figures──▶ ReportItem(name, value, unit, note) ──▶ table, page
+report.json ──results, costs──▶ ReportItem(name, value, unit, note) ──▶ table, page
 """
 
 import dataclasses
@@ -23,19 +23,9 @@ class ReportItem:
     unit: str = ""
     note: str = ""
 
-    @property
-    def with_unit(self) -> str:
-        """The value with its unit, such as `61.23 %`."""
-        return f"{self.value} {self.unit}".rstrip()
 
-
-def report_figures(report: dict[str, Any]) -> list[ReportItem]:
-    """The items of a whole report, the accuracies first."""
-    return [*accuracies(report), evaluated_on(report), *costs(report)]
-
-
-def accuracies(report: dict[str, Any]) -> list[ReportItem]:
-    """Fine accuracy and both coarse ones, of which one is marked as the model's own."""
+def results(report: dict[str, Any]) -> list[ReportItem]:
+    """Fine accuracy and both coarse ones, of which one is marked as the model's own; then what they are of."""
     coarse_key = own_coarse_key(report)
     names = {
         "fine_accuracy": "Fine accuracy",
@@ -49,10 +39,10 @@ def accuracies(report: dict[str, Any]) -> list[ReportItem]:
         notes += [f"{percent(averaged)} % averaged with the mirror image"] if averaged is not None else []
         measured = (percent(report[key]), "%", "; ".join(notes))
         items.append(ReportItem(name, MISSING) if report[key] is None else ReportItem(name, *measured))
-    return items
+    return [*items, _evaluated_on(report)]
 
 
-def evaluated_on(report: dict[str, Any]) -> ReportItem:
+def _evaluated_on(report: dict[str, Any]) -> ReportItem:
     """The evaluated split, with the accuracies on the other one."""
     count = report["examples_evaluated"]
     notes = [f"{count:,} examples" if count else "nothing was held out"]

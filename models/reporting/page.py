@@ -56,7 +56,7 @@ def render(
         warning=figures.stand_in_warning(report["dataset"]),
         recipe=figures.recipe(report),
         num_images=[report[f"num_{split}"] for split in ("train", "validation", "test")],
-        results=[*figures.accuracies(report), figures.evaluated_on(report)],
+        results=figures.results(report),
         costs=figures.costs(report),
         charts=[(chart.name, chart.note, Markup(plots.draw(chart, rows))) for chart in CHARTS],
         confusion=confusions and _confusion_values(confusions),

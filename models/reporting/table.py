@@ -55,8 +55,8 @@ def show(run: RunFolder, console: Console | None = None) -> None:
         grid.add_column(style="cyan", no_wrap=True)
         grid.add_column(style="bold", overflow="fold")
         grid.add_column(style="dim", overflow="fold")
-        for item in figures.report_figures(report):
-            grid.add_row(*map(Text, (item.name, item.with_unit, item.note)))
+        for item in (*figures.results(report), *figures.costs(report)):
+            grid.add_row(*map(Text, (item.name, f"{item.value} {item.unit}".rstrip(), item.note)))
         console.print(Panel.fit(grid, padding=(0, 2)) if console.is_terminal else grid)
         # Outside the table: a path that is folded into a cell cannot be copied.
         console.print(Text(f"Run folder: {run.path}"), soft_wrap=True)

@@ -50,6 +50,5 @@ def has_stalled(config: TrainConfig, rows: Sequence[dict[str, Any]]) -> bool:
 
 def reads_every_step(callback: keras.callbacks.Callback) -> bool:
     """Whether a callback has a hook at the end of a step, which needs the logs of that step."""
-    hooks = ("on_train_batch_end", "on_batch_end")
-    defaults = {hook: getattr(keras.callbacks.Callback, hook) for hook in hooks}
+    defaults = {hook: getattr(keras.callbacks.Callback, hook) for hook in ("on_train_batch_end", "on_batch_end")}
     return any(getattr(getattr(callback, hook), "__func__", None) is not default for hook, default in defaults.items())

@@ -19,7 +19,7 @@ from pipeline.batches import OpenedData
 class TrainState:
     """Model, optimizer, slow weights, metric totals and progress, restored from the run's folder if it has begun.
 
-    Of a configuration whose precision is resolved, and the steps of the whole run; without a folder all is in memory.
+    The configuration's precision is resolved; `total_steps` is of the whole run. Without a folder all stays in memory.
     """
 
     def __init__(self, opened: OpenedData, config: TrainConfig, total_steps: int, folder: RunFolder | None) -> None:
