@@ -10,19 +10,12 @@ from pipeline.data_config import DataConfig
 
 @dataclasses.dataclass(frozen=True)
 class TrainingJob:
-    """One training.
+    """One training."""
 
-    Attributes:
-      label: the variant or the trial that it trains; with the seed it names files.
-      data: its data configuration.
-      train: its training configuration, the seed among its fields.
-      unread: fields that its study or space sets and that this configuration does not read.
-    """
-
-    label: str
+    label: str  # the variant or the trial that it trains; with the seed it names files
     data: DataConfig
     train: TrainConfig
-    unread: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()  # fields that its study or space sets and that this configuration does not read
 
     @property
     def name(self) -> str:

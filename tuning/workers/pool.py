@@ -2,7 +2,7 @@
 
 import pathlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from models.training import signals
@@ -44,19 +44,15 @@ class JobSource(Protocol):
 class WorkerPool:
     """A context with worker processes; at its end a training under way saves its state, for the next call.
 
-    Args:
-      requests: signals that ask to end; a second one ends this process, and with it the workers. A job that has just
-        ended by then is complete in its run folder, and is taken from there next time.
-      num_workers: the number of processes.
-      share_cpu: whether each computes on its share of the processors.
+    After a second signal of `requests`, which ends this process and with it the workers, a job that has just ended is
+    complete in its run folder, and is taken from there next time. With `share_cpu` each worker computes on its share.
     """
 
     def __init__(self, requests: signals.Requests, num_workers: int = 1, share_cpu: bool = False) -> None:
         self._requests = requests
         threads = max(1, cpu.count() // num_workers) if share_cpu and num_workers > 1 else 0
-        self._workers: Sequence[Worker] = [
-            Worker(threads=threads, max_tasks=MAX_TASKS, max_seconds=MAX_SECONDS) for _ in range(num_workers)
-        ]
+        limits = {"max_tasks": MAX_TASKS, "max_seconds": MAX_SECONDS}
+        self._workers = [Worker(threads=threads, **limits) for _ in range(num_workers)]
         self._running: dict[int, tuple[TrainingJob | None, float]] = {}
 
     def __enter__(self) -> "WorkerPool":
@@ -67,11 +63,9 @@ class WorkerPool:
             worker.interrupt() if number in self._running else worker.stop()
 
     def call(self, function: Callable[..., Any], *arguments: Any, on_poll: Callable[[], None] = lambda: None) -> Any:
-        """Call a function in the first worker, which must be idle, and return its value.
+        """Call a function in the first worker, which must be idle, and return its value; the errors are its `result`'s.
 
-        Raises:
-          errors.InterruptedRunError: a request to end came first; what a training had begun is saved.
-          WorkerError: as of `Worker.result`.
+        A request to end raises errors.InterruptedRunError; what a training had begun is saved.
         """
         worker = self._workers[0]
         worker.submit(function, *arguments)
@@ -83,11 +77,7 @@ class WorkerPool:
         return worker.result()
 
     def run(self, source: JobSource, train: Train) -> None:
-        """Train the jobs of a source until it is exhausted and all that began have ended.
-
-        Raises:
-          errors.InterruptedRunError: a request to end came first.
-        """
+        """Train the jobs of a source until all have ended; errors.InterruptedRunError where a request to end came."""
         while self._running or not source.is_exhausted:
             for number in range(len(self._workers)):
                 if number in self._running:

@@ -23,9 +23,7 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
       and validating, which is all but what a worker adds}.
 
     Raises:
-      errors.BadArgumentError: the configuration does not fit the data.
-      errors.DivergedError: the training diverged.
-      errors.FailedError: its run folder is of no use.
+      errors.BadArgumentError, errors.DivergedError, errors.FailedError: as of `training.train`.
       errors.InterruptedRunError: SIGTERM came; the state is saved in the run folder.
     """
     _load_tensorflow()
@@ -36,7 +34,7 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
 
     keras.utils.clear_session()
     gc.collect()  # models are cycles: those of earlier jobs would stay until chance collects them
-    resolved = dataclasses.replace(job.train, precision=precision.resolve(job.train.precision))
+    resolved = job.train.replace(precision=precision.resolve(job.train.precision))
     job = dataclasses.replace(job, train=resolved)
     loop.check(job.data, job.train)
     with run_folder.open_locked(str(run_dir), job.config, job.identity) as run:
@@ -47,11 +45,7 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
 
 
 def evaluate(run_dir: pathlib.Path, split: str) -> dict[str, Any]:
-    """Evaluate a finished run on a split and return its new report.
-
-    Raises:
-      errors.FailedError: the run has not ended, or its data set is not prepared.
-    """
+    """Evaluate a finished run on a split and return its new report."""
     _load_tensorflow()
     from models.training import evaluation
 

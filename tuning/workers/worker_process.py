@@ -9,7 +9,6 @@ The process ends when its parent does, however that ends. No Ctrl-C reaches it: 
 """
 
 import contextlib
-import math
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.context
@@ -20,6 +19,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 from pipeline.common import errors
@@ -29,12 +29,7 @@ GIB = 2**30
 
 
 class WorkerError(RuntimeError):
-    """A call in a child process has no result; the message is one line.
-
-    Attributes:
-      type_name: the name of the class that the call raised, if it raised.
-      trace: its traceback in the child.
-    """
+    """A call in a child process has no result: one line, the class that the call raised, if so, and its traceback."""
 
     def __init__(self, message: str, type_name: str = "", trace: str = "") -> None:
         super().__init__(message)
@@ -53,20 +48,13 @@ class Worker:
     """One child process at a time, spawned (TensorFlow does not survive a fork) by the first call that finds none.
 
     Args:
-      threads: the threads of its TensorFlow; 0 leaves their number to TensorFlow.
-      memory_limit_gib: the limit of its data (RLIMIT_DATA, since TensorFlow does not start under a limit of its
-        addresses); 0 is none.
-      max_tasks: calls after which the process is replaced.
-      max_seconds: seconds of work after which the process is replaced.
+      threads: of its TensorFlow, which chooses for 0.
+      memory_limit_gib: of its data (RLIMIT_DATA; TensorFlow does not start under a limit of addresses); 0 is none.
+      max_tasks, max_seconds: calls and seconds of work after which the process is replaced.
     """
 
     def __init__(
-        self,
-        *,
-        threads: int = 0,
-        memory_limit_gib: float = 0.0,
-        max_tasks: float = math.inf,
-        max_seconds: float = math.inf,
+        self, *, threads: int = 0, memory_limit_gib: float = 0.0, max_tasks: float = inf, max_seconds: float = inf
     ) -> None:
         self._settings = threads, int(memory_limit_gib * GIB)
         self._max_tasks, self._max_seconds = max_tasks, max_seconds
@@ -88,17 +76,14 @@ class Worker:
     def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Start a call, in a new process where there is none, or where it ended since the last result.
 
-        Raises:
-          WorkerDiedError: the new process ended at once.
+        Raises WorkerDiedError where the new process ended at once.
         """
         self._began = time.perf_counter()
         if self._process is not None:
-            try:
+            with contextlib.suppress(OSError):
                 self._connection.send((function, arguments))
-            except OSError:
-                self.stop()
-            else:
                 return
+            self.stop()
         self._start()
         try:
             self._connection.send((function, arguments))
@@ -174,16 +159,7 @@ class Worker:
 
 
 def run_in_subprocess(function: Callable[..., Any], *arguments: Any, memory_limit_gib: float = 0.0) -> Any:
-    """Call a function in a child process of its own and return its value.
-
-    Args:
-      function: importable by name.
-      arguments: pickled, as is the value.
-      memory_limit_gib: as of `Worker`.
-
-    Raises:
-      RemoteCallError, WorkerDiedError: as of `Worker.result`.
-    """
+    """Call a function, importable by name, in a child process of its own; values and errors as of `Worker`."""
     with Worker(memory_limit_gib=memory_limit_gib) as worker:
         worker.submit(function, *arguments)
         return worker.result()
