@@ -31,19 +31,13 @@ RPC_SECONDS = 60.0  # the most that a call of the chief may take
 
 
 class Servicer(OracleServicer):
-    """Keras Tuner's service, with records read from the session's folder and with errors that reach the chief.
-
-    Attributes:
-      oracle: None until there is one; workers wait for it.
-      error: an exception of the oracle or its journal; the chief must end.
-      waiting: workers that have been told to ask again and have not; Keras Tuner's `tuner_ids` lose them.
-    """
+    """Keras Tuner's service, with records read from the session's folder and with errors that reach the chief."""
 
     def __init__(self, session: Session, allows_another: Callable[[], bool]) -> None:
-        super().__init__(None)
+        super().__init__(None)  # no oracle yet; workers wait for it
         self._session, self._allows_another = session, allows_another
-        self.error: Exception | None = None
-        self.waiting: set[str] = set()
+        self.error: Exception | None = None  # of the oracle or its journal; the chief must end
+        self.waiting: set[str] = set()  # workers told to ask again that have not; Keras Tuner's `tuner_ids` lose them
 
     def CreateTrial(self, request: Any, context: Any) -> Any:  # noqa: N802  # the service's name
         """The oracle's proposal. Without one, a worker waits while others work, since their trials may be requeued."""
@@ -70,7 +64,7 @@ class Servicer(OracleServicer):
         if self._allows_another():
             trial = self.oracle.create_trial(worker)
         if trial.status == oracles.STOPPED:
-            if self.oracle.busy_workers:
+            if self.oracle.ongoing_trials:
                 trial.status = oracles.IDLE
             else:
                 self.stop_triggered = True
@@ -88,16 +82,7 @@ class Servicer(OracleServicer):
 
 @contextlib.contextmanager
 def serving(session: Session, address: str, allows_another: Callable[[], bool]) -> Iterator[Servicer]:
-    """Serve workers at `address` (HOST:PORT) while the context lasts.
-
-    Args:
-      session: whose folder has the records.
-      address: the address to listen at.
-      allows_another: whether there is time for one more trial.
-
-    Raises:
-      errors.FailedError: the address cannot be bound.
-    """
+    """Serve workers at `address` (HOST:PORT) while the context lasts; fail where it cannot be bound."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=1), options=(("grpc.so_reuseport", 0),))
     servicer = Servicer(session, allows_another)
     protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
@@ -131,12 +116,7 @@ class HeartbeatSender:
 
 
 class Heartbeats:
-    """The chief's view of the workers' heartbeats, by this process's clock, since clocks of machines differ.
-
-    Args:
-      session: whose folder has them.
-      clock: seconds that only ever grow.
-    """
+    """The chief's view of the workers' heartbeats, by this process's clock, since clocks of machines differ."""
 
     def __init__(self, session: Session, clock: Callable[[], float] = time.monotonic) -> None:
         self._session, self._clock = session, clock
@@ -145,7 +125,7 @@ class Heartbeats:
 
     def requeue_timed_out(self, oracle: oracles.Oracle) -> list[str]:
         """Requeue the trials of workers without a heartbeat for TIMEOUT_SECONDS; return the workers' names."""
-        now, working = self._clock(), oracle.busy_workers
+        now, working = self._clock(), list(oracle.ongoing_trials)  # which workers may change meanwhile
         if working:
             self._busy = now
         for name in working:
@@ -178,9 +158,9 @@ class RemoteOracle:
     """The oracle of the chief at an address, for a worker."""
 
     def __init__(self, address: str) -> None:
-        self._address = address
-        self._channel = grpc.insecure_channel(address)
-        self._stub = protos.get_service_grpc().OracleStub(self._channel)
+        channel = grpc.insecure_channel(address)
+        self._address, self.close = address, channel.close
+        self._stub = protos.get_service_grpc().OracleStub(channel)
 
     def create_trial(self, tuner_id: str) -> Trial:
         """The trial that the worker is to run."""
@@ -191,10 +171,6 @@ class RemoteOracle:
         """End a trial whose record is written."""
         trial.status = record["status"]
         self._call(self._stub.EndTrial, protos.get_service().EndTrialRequest(trial=trial.to_proto()))
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._channel.close()
 
     def _call(self, method: Callable[..., Any], request: Any) -> Any:
         try:

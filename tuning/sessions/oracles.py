@@ -19,17 +19,14 @@ from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, Hy
 from sklearn.exceptions import ConvergenceWarning
 
 from pipeline.common import errors
+from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.journal import Journal
 
 SUPPORTED = ((1, 4, 8), (1, 5))  # Keras Tuner from the first version, below the second
 
 
 def check_version(version: str) -> None:
-    """Check that Keras Tuner is of a version whose private parts are as this module expects.
-
-    Raises:
-      errors.FailedError: it is another one.
-    """
+    """Check that Keras Tuner is of a version whose private parts are as this module expects, or fail."""
     first, end = SUPPORTED
     if not first <= tuple(int(part) for part in version.split(".")[:3] if part.isdecimal()) < end:
         expected = f">={'.'.join(map(str, first))},<{'.'.join(map(str, end))}"
@@ -73,7 +70,8 @@ class Oracle(keras_tuner.Oracle):
     """Base of the oracles: without Keras Tuner's files, with the journal and its replay."""
 
     journal: Journal
-    ongoing_trials: dict[str, Trial]
+    ongoing_trials: dict[str, Trial]  # by worker
+    tuner_ids: set[str]  # workers that have not yet been told that the search is over
     _retry_queue: list[str]
     _seed_state: int
     spent_s: Callable[[], float] = staticmethod(lambda: 0.0)  # seconds that the session has taken so far
@@ -88,16 +86,6 @@ class Oracle(keras_tuner.Oracle):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._lock = threading.RLock()  # Keras Tuner's own lock stays held after an exception
-
-    @property
-    def busy_workers(self) -> list[str]:
-        """The names of the workers that have a trial."""
-        return list(self.ongoing_trials)
-
-    @property
-    def has_workers(self) -> bool:
-        """Whether a worker has not yet been told that the search is over."""
-        return bool(self.tuner_ids)
 
     @_synchronized
     def create_trial(self, tuner_id: str) -> Trial:
@@ -164,11 +152,7 @@ class Oracle(keras_tuner.Oracle):
         return trial.status != STOPPED
 
     def replay(self) -> None:
-        """Repeat the events of the journal, which an oracle of the same arguments has written.
-
-        Raises:
-          errors.FailedError: this oracle would have proposed other trials.
-        """
+        """Repeat the events of the journal; fail where this oracle would have proposed other trials."""
         for number, event in enumerate(self.journal.events(), start=1):
             self._replayed = event
             if event["event"] == "begin":
@@ -220,52 +204,37 @@ class _Bayesian(Oracle, BayesianOptimizationOracle):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # normal with few points
                 return super().populate_space(trial_id)
-        self._random_state.uniform(
-            size=(_BAYESIAN_STARTS, len(self._nonfixed_space()))
-        )  # the draws that the model's search would have made
+        # The draws that the model's search would have made.
+        self._random_state.uniform(size=(_BAYESIAN_STARTS, len(self._nonfixed_space())))
         return {"status": RUNNING, "values": dict(self._replayed["values"])}
 
 
 def build(
-    tuner: str,
+    config: SessionConfig,
     space: keras_tuner.HyperParameters,
     journal: Journal,
-    max_trials: int,
-    max_epochs: int,
-    seed: int,
     spent_s: Callable[[], float] = lambda: 0.0,
-    has_time_limit: bool = False,
 ) -> Oracle:
-    """An oracle that maximises the objective, in the state that the journal describes.
+    """An oracle that maximises the objective, in the state that the journal of a session of the same kind describes.
 
-    Args:
-      tuner: one of `session.TUNERS`.
-      space: all hyperparameters.
-      journal: of a session with the same arguments, or an empty one.
-      max_trials: the most trials; Hyperband's number follows from `max_epochs`.
-      max_epochs: of a trial; only Hyperband reads it.
-      seed: of the proposals.
-      spent_s: returns the seconds that the session has taken, for the journal.
-      has_time_limit: whether the caller ends the search by the clock; Hyperband then repeats its brackets.
+    `spent_s` returns the seconds that the session has taken. Hyperband repeats its brackets where minutes end a search.
     """
     common = {
         "objective": keras_tuner.Objective(OBJECTIVE, "max"),
         "hyperparameters": space.copy(),
         "allow_new_entries": False,
-        "seed": seed + 1,  # Keras Tuner takes 0 for none
+        "seed": config.seed + 1,  # Keras Tuner takes 0 for none
         "max_consecutive_failed_trials": _NO_LIMIT,
     }
     oracle: Oracle
-    if tuner == "hyperband":
-        iterations = None if has_time_limit else 1  # for Keras Tuner, None is without end
-        oracle = _Hyperband(max_epochs=max_epochs, hyperband_iterations=iterations, **common)
-    elif tuner == "bayesian":
-        num_random = min(max(3, max_trials // 3), 3 * len(space.space))
-        oracle = _Bayesian(max_trials=max_trials, num_initial_points=num_random, **common)
+    if config.tuner == "hyperband":
+        iterations = None if config.max_minutes else 1  # for Keras Tuner, None is without end
+        oracle = _Hyperband(max_epochs=config.max_epochs, hyperband_iterations=iterations, **common)
+    elif config.tuner == "bayesian":
+        num_random = min(max(3, config.max_trials // 3), 3 * len(space.space))
+        oracle = _Bayesian(max_trials=config.max_trials, num_initial_points=num_random, **common)
     else:
-        oracle = {"random": _Random, "grid": _Grid}[tuner](max_trials=max_trials, **common)
-    oracle.verbose = 0
-    oracle.journal = journal
-    oracle.spent_s = spent_s
+        oracle = {"random": _Random, "grid": _Grid}[config.tuner](max_trials=config.max_trials, **common)
+    oracle.verbose, oracle.journal, oracle.spent_s = 0, journal, spent_s
     oracle.replay()
     return oracle

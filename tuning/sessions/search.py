@@ -31,10 +31,7 @@ FAREWELL_SECONDS = 20.0  # the most that a chief waits for its workers to get th
 def run(session: Session, train: Train = train_job.train, num_retrained: int = 0) -> None:
     """Search on this machine until the session's trials, minutes or proposals are used up.
 
-    Args:
-      session: trials that have ended are not trained again.
-      train: trains a job in a worker's process; importable by name.
-      num_retrained: seeds that the best trial is retrained with afterwards, within the session's minutes.
+    The minutes leave time to retrain the best trial with `num_retrained` seeds afterwards.
 
     Raises:
       errors.FailedError: trials fail one after the other, or the folder cannot be written.
@@ -43,7 +40,7 @@ def run(session: Session, train: Train = train_job.train, num_retrained: int = 0
     with _open_search(session) as (progress, requests):
         budget = Budget(session, num_retrained)
         _train_trunk(session, budget, train, progress, requests)
-        oracle = _restore_oracle(session, budget)
+        oracle = oracles.build(session.config, session.jobs.hyperparameters(), session.folder.journal, budget.spent)
         oracle.requeue()  # their workers are gone: the folder is locked
         trials = Trials(session, oracle, progress, "worker", budget.allows_another, budget.keep)
         with WorkerPool(requests, session.config.workers) as pool:
@@ -51,18 +48,7 @@ def run(session: Session, train: Train = train_job.train, num_retrained: int = 0
 
 
 def serve(session: Session, address: str, train: Train = train_job.train, num_retrained: int = 0) -> None:
-    """Run the chief of a search: propose trials to workers at `address` until all have ended; train only the trunk.
-
-    Args:
-      session: its folder can be written by the workers.
-      address: HOST:PORT to listen at.
-      train: trains the trunk, if the session needs one.
-      num_retrained: as of `run`.
-
-    Raises:
-      errors.FailedError: as of `run`, or the address cannot be bound.
-      errors.InterruptedRunError: as of `run`.
-    """
+    """As `run`, as the chief: propose the trials to workers at `address` (HOST:PORT), and train only the trunk."""
     budget = Budget(session, num_retrained)
     with (
         _open_search(session) as (progress, requests),
@@ -70,7 +56,7 @@ def serve(session: Session, address: str, train: Train = train_job.train, num_re
     ):
         progress.print(f"listening for workers at {address}: start them with --join={address} in place of --serve")
         _train_trunk(session, budget, train, progress, requests)
-        oracle = _restore_oracle(session, budget)
+        oracle = oracles.build(session.config, session.jobs.hyperparameters(), session.folder.journal, budget.spent)
         heartbeats, failures = chief.Heartbeats(session), FailureCounter()
         reported = {record["id"] for record in session.folder.records()}
         servicer.oracle = oracle
@@ -87,17 +73,12 @@ def serve(session: Session, address: str, train: Train = train_job.train, num_re
             budget.keep()
             time.sleep(chief.POLL_SECONDS)
         farewell = time.perf_counter() + FAREWELL_SECONDS
-        while (oracle.has_workers or servicer.waiting) and time.perf_counter() < farewell:
+        while (oracle.tuner_ids or servicer.waiting) and time.perf_counter() < farewell:
             time.sleep(POLL_SECONDS)
 
 
 def join(session: Session, address: str, train: Train = train_job.train) -> None:
-    """Run the workers of the chief at `address`: train the trials that it proposes until there are none.
-
-    Raises:
-      errors.FailedError: the chief does not answer, or the folder cannot be written.
-      errors.InterruptedRunError: SIGINT or SIGTERM came; another worker goes on with the trial.
-    """
+    """Train the trials that the chief at `address` proposes; with one that is interrupted another worker goes on."""
     num_workers, name = session.config.workers, f"{socket.gethostname()}-{os.getpid()}-"
     heartbeats = chief.HeartbeatSender(session, [f"{name}{number}" for number in range(num_workers)])
     with _open_search(session) as (progress, requests), contextlib.closing(chief.RemoteOracle(address)) as oracle:
@@ -110,7 +91,7 @@ def _is_over(servicer: chief.Servicer, oracle: oracles.Oracle, budget: Budget, h
     """Whether no worker has a trial and none will; also where the last worker has died."""
     if servicer.error is not None:
         raise servicer.error
-    if oracle.busy_workers:
+    if oracle.ongoing_trials:
         return False
     if servicer.stop_triggered or not budget.allows_another():
         return True
@@ -127,14 +108,6 @@ def _open_search(session: Session) -> Iterator[tuple[SessionProgress, signals.Re
             f"session_dir={session.folder.path}: cannot be written ({error.strerror}); make room, then give the same "
             "command"
         ) from error
-
-
-def _restore_oracle(session: Session, budget: Budget) -> oracles.Oracle:
-    config, space = session.config, session.jobs.hyperparameters()
-    return oracles.build(
-        *(config.tuner, space, session.folder.journal, config.max_trials, config.max_epochs, config.seed, budget.spent),
-        has_time_limit=config.max_minutes > 0.0,
-    )
 
 
 def _train_trunk(

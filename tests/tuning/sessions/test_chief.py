@@ -129,7 +129,7 @@ def test_signs_of_life_are_seen_by_the_chiefs_own_clock(tmp_path):
     """A folder whose clock is an hour off: what counts is that signs change."""
     now = [100.0]
     with session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
-        oracle = oracles.build("grid", found.jobs.hyperparameters(), found.folder.journal, 8, 3, 0)
+        oracle = oracles.build(CONFIG, found.jobs.hyperparameters(), found.folder.journal)
         signs = service.Heartbeats(found, lambda: now[0])
         trial = oracle.create_trial("worker")
         for number in range(5):
@@ -172,7 +172,7 @@ class OneTrialOracle:
     """Has one trial, which the first worker runs; proposes no other."""
 
     def __init__(self):
-        self.busy_workers = {"first": "its trial"}
+        self.ongoing_trials = {"first": "its trial"}
 
     def get_space(self):
         return keras_tuner.HyperParameters()
@@ -187,7 +187,7 @@ def test_worker_that_was_told_to_wait_is_waited_for_until_it_hears_the_end():
     request = protos.get_service().CreateTrialRequest(tuner_id="second")
     servicer.CreateTrial(request, None)
     assert servicer.waiting == {"second"}
-    servicer.oracle.busy_workers.clear()
+    servicer.oracle.ongoing_trials.clear()
     servicer.CreateTrial(protos.get_service().CreateTrialRequest(tuner_id="first"), None)
     assert (servicer.stop_triggered, servicer.waiting) == (True, {"second"})  # the chief must not end yet
     servicer.CreateTrial(request, None)

@@ -11,7 +11,7 @@ from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
 from pipeline.common import errors
 from tests.conftest import ROOT
 from tuning.sessions import oracles
-from tuning.sessions.jobs import TUNERS
+from tuning.sessions.jobs import TUNERS, SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import COMPLETED, FAILED, OBJECTIVE, RUNNING
 
@@ -28,7 +28,8 @@ def score(values) -> float:
 
 
 def begun(tuner, path, max_trials=8, **more):
-    return oracles.build(tuner, space(), Journal(path), max_trials=max_trials, max_epochs=4, seed=0, **more)
+    config = SessionConfig(tuner=tuner, max_trials=max_trials, max_epochs=4, **more)
+    return oracles.build(config, space(), Journal(path))
 
 
 def end(oracle, trial, status=COMPLETED):
@@ -70,7 +71,7 @@ def test_search_that_is_cut_off_again_and_again_ends_as_the_undisturbed_one(tune
 
 def test_hyperband_goes_on_with_its_brackets_where_a_clock_ends_the_search(tmp_path):
     once = searched("hyperband", tmp_path / "journal")
-    oracle = begun("hyperband", tmp_path / "journal", has_time_limit=True)  # a finished search that is given more time
+    oracle = begun("hyperband", tmp_path / "journal", max_minutes=9.0)  # a finished search that is given more time
     assert [(trial.trial_id, trial.status) for _, trial in sorted(oracle.trials.items())] == [one[:2] for one in once]
     trial = oracle.create_trial("worker")
     assert trial.status == RUNNING
