@@ -17,7 +17,7 @@ import os
 import pathlib
 import shlex
 import sys
-from typing import Any, NoReturn
+from typing import Any
 
 from absl import flags
 
@@ -81,7 +81,8 @@ def _run(session: Session) -> None:
         )
     _report(session)
     if not ranked(records):
-        _fail_without_trial(records)
+        reason = records[-1]["reason"] if records else "none began within --max_minutes"
+        raise errors.FailedError(f"no trial of {len(records)} completed: {reason}")
     if RETRAIN_BEST.value:
         from tuning.sessions import retraining
 
@@ -153,11 +154,6 @@ def _report(session: Session) -> None:
         print(f"written: {path}")
     if best:
         print(f"to train the best trial again: python -m models.train --config={folder / 'best.json'}")
-
-
-def _fail_without_trial(records: list[dict[str, Any]]) -> NoReturn:
-    reason = records[-1]["reason"] if records else "none began within --max_minutes"
-    raise errors.FailedError(f"no trial of {len(records)} completed: {reason}")
 
 
 def run() -> None:

@@ -24,6 +24,7 @@ class SessionFolder:
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
         self.identity_file = path / "session.json"
+        self.retrained_file = path / "retrained.json"  # the result of `--retrain_best`
         self.trunk_dir = path / "trunk"  # the run folder of the session's own trunk
         self.journal = Journal(path / "journal.jsonl")
 
@@ -57,14 +58,6 @@ class SessionFolder:
     def spent_s(self) -> float:
         """Seconds that the search has taken, all calls together."""
         return max((event["spent_s"] for event in self.journal.events()), default=0.0)
-
-    def retrained(self) -> dict[str, Any] | None:
-        """The result of `--retrain_best`; None before it."""
-        return files.read_json(self.path / "retrained.json")
-
-    def write_retrained(self, outcome: Mapping[str, Any]) -> None:
-        """Write the result of `--retrain_best`."""
-        files.write_json(self.path / "retrained.json", outcome)
 
     def remove_run(self, trial_id: str) -> None:
         """Remove the run folder of a trial, since networks would fill the disk."""

@@ -83,14 +83,7 @@ def accuracies(report: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 class JobFactory:
-    """Makes the training jobs of a session.
-
-    Args:
-      config: of the session.
-      space: the search space.
-      source: the data set.
-      trunk_dir: the run folder of the session's own trunk.
-    """
+    """Makes the training jobs of a session, whose own trunk is in the run folder `trunk_dir`."""
 
     def __init__(self, config: SessionConfig, space: Space, source: SourceConfig, trunk_dir: pathlib.Path) -> None:
         self.config, self.space, self.source, self._trunk_dir = config, space, source, trunk_dir
@@ -108,17 +101,15 @@ class JobFactory:
         job = self.trial("0", hyperparameters)
         check_read(self.space.base, job.data, job.train)
         if not hyperparameters.space:
-            raise errors.BadArgumentError(f"space={self.config.space}: expected hyperparameters, got none")
+            raise self._bad_space("expected hyperparameters, got none")
         conditional = [one.name for one in hyperparameters.space if one.conditions]
         if conditional:
-            raise errors.BadArgumentError(
-                f"space={self.config.space}: {conditional[0]!r} is conditional; ask for each "
-                "hyperparameter at every call, so that all trials have the same ones"
+            raise self._bad_space(
+                f"{conditional[0]!r} is conditional; ask for each hyperparameter at every call, so that all trials "
+                "have the same ones"
             )
         if not job.data.num_validation:
-            raise errors.BadArgumentError(
-                f"space={self.config.space}: num_validation=0; a search chooses on validation, so hold images out"
-            )
+            raise self._bad_space("num_validation=0; a search chooses on validation, so hold images out")
         if job.train.heads == "coarse" and self.config.objective != "coarse":
             raise errors.BadArgumentError(
                 f"objective={self.config.objective}: the space's networks have a coarse head only; expected coarse"
@@ -134,20 +125,22 @@ class JobFactory:
         try:
             chosen = self.space.choose(hyperparameters)
         except Exception as error:  # whatever somebody's function does
-            raise errors.BadArgumentError(f"space={self.config.space}: {type(error).__name__}: {error}") from error
+            raise self._bad_space(f"{type(error).__name__}: {error}") from error
         if not isinstance(chosen, dict):
-            raise errors.BadArgumentError(
-                f"space={self.config.space}: expected a dictionary of configuration fields, got {chosen!r}"
-            )
+            raise self._bad_space(f"expected a dictionary of configuration fields, got {chosen!r}")
         chosen = renamed(chosen)
         values = {**self.space.base, **chosen}
         check_known(values, settings(DataConfig, TrainConfig), f"space={self.config.space}")
         for name in values:
             if name in OF_THE_SESSION and name not in SPLIT_FIELDS:
-                raise errors.BadArgumentError(
-                    f"space={self.config.space}: sets {name!r}, which the session sets; leave it out"
-                )
-        job = self._job(trial_id, {**chosen, **self._session_values(hyperparameters)})
+                raise self._bad_space(f"sets {name!r}, which the session sets; leave it out")
+        of_session: dict[str, Any] = {
+            "patience": self.config.patience,
+            "epochs": float(hyperparameters.values.get("tuner/epochs", self.config.max_epochs)),
+        }
+        if self.space.has_frozen_trunk:
+            of_session["init_from"] = self.config.init_from or str(self._trunk_dir)
+        job = self._job(trial_id, {**chosen, **of_session}, self.space.base)
         return dataclasses.replace(job, unread=tuple(unread(values, job.data, job.train)))
 
     @property
@@ -162,12 +155,12 @@ class JobFactory:
 
     def first(self) -> TrainingJob:
         """The first job: the trunk, where the session needs one of its own, or else a trial."""
-        if self.needs_trunk:
-            return self.trunk(self.config.seed)
-        return self.trial("0", self.hyperparameters())
+        return self.trunk(self.config.seed) if self.needs_trunk else self.trial("0", self.hyperparameters())
 
-    def _job(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any] | None = None) -> TrainingJob:
-        base = self.space.base if base is None else base
+    def _bad_space(self, problem: str) -> errors.BadArgumentError:
+        return errors.BadArgumentError(f"space={self.config.space}: {problem}")
+
+    def _job(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any]) -> TrainingJob:
         if base.get("dataset", self.source.dataset) != self.source.dataset:
             raise errors.BadArgumentError(
                 f"init_from={self.config.init_from}: trained on {base['dataset']}, not on "
@@ -177,8 +170,3 @@ class JobFactory:
         layers = (presets.preset(base["preset"]), defaults, base, values)
         data = build(DataConfig, *layers, self.source.as_dict(), {"archive": ""})
         return TrainingJob(name, data, build(TrainConfig, *layers))
-
-    def _session_values(self, hyperparameters: "HyperParameters") -> dict[str, Any]:
-        epochs = float(hyperparameters.values.get("tuner/epochs", self.config.max_epochs))
-        trunk = {"init_from": self.config.init_from or str(self._trunk_dir)}
-        return {"patience": self.config.patience, "epochs": epochs, **(trunk if self.space.has_frozen_trunk else {})}

@@ -8,6 +8,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
 from models.reporting import report
+from pipeline.common import files
 from tuning.sessions.folder import ranked
 from tuning.sessions.session import Session
 
@@ -19,29 +20,23 @@ Record = Mapping[str, Any]
 
 
 def document(session: Session, command: str) -> dict[str, Any]:
-    """The whole of `report.json`.
-
-    Args:
-      session: what was searched.
-      command: what was typed.
-    """
+    """The whole of `report.json`; `command` is what was typed."""
     records = session.folder.records()
     best = ranked(records)
+    commits = dict.fromkeys(record["git_commit"] for record in best if record.get("git_commit"))
     return {
         "space": session.space.name,
-        "tuner": session.config.tuner,
-        "objective": session.config.objective,
-        "fine_weight": session.config.fine_weight,
+        **{name: getattr(session.config, name) for name in ("tuner", "objective", "fine_weight")},
         "dataset": session.source.dataset,
         "split": "validation",
-        "trials": [_trial(record) for record in records],
-        "best": {**best[0], "config": _portable(best[0]["config"])} if best else None,
+        "trials": [_without(record, "config") for record in records],  # which is in the trial's file
+        "best": {**best[0], "config": _without(best[0]["config"], *OF_THIS_MACHINE)} if best else None,
         "importance": importance(best),
-        "retrained": session.folder.retrained(),
+        "retrained": files.read_json(session.folder.retrained_file),
         "spent_s": session.folder.spent_s(),
         "command": command,
         "versions": report.versions(),
-        "git_commit": _commits(best),
+        "git_commit": " and ".join(commits) or "unknown",
     }
 
 
@@ -66,19 +61,8 @@ def importance(completed: Sequence[Record]) -> dict[str, float] | None:
     return {names[place]: round(float(shares[place]), 4) for place in np.argsort(-shares)}
 
 
-def _commits(completed: Sequence[Record]) -> str:
-    """The commits that the trials were trained with."""
-    commits = dict.fromkeys(record["git_commit"] for record in completed if record.get("git_commit"))
-    return " and ".join(commits) or "unknown"
-
-
-def _portable(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in config.items() if name not in OF_THIS_MACHINE}
-
-
-def _trial(record: Record) -> dict[str, Any]:
-    """A row of `trials`; the configuration is in the trial's file."""
-    return {name: value for name, value in record.items() if name != "config"}
+def _without(document: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name not in names}
 
 
 def _number(record: Record, name: str, completed: Sequence[Record]) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from models.config import saved
 from models.training import signals
-from pipeline.common import errors
+from pipeline.common import errors, files
 from tuning.sessions.jobs import accuracies, objective
 from tuning.sessions.session import Session
 from tuning.workers import train_job
@@ -31,13 +31,6 @@ def run(
 ) -> dict[str, Any]:
     """Train both with each seed, finished runs excepted, and evaluate the tuned ones on test.
 
-    Args:
-      session: its folder gets the runs.
-      best: the record of a trial.
-      seeds: of the trainings.
-      train: trains a job in a worker's process; importable by name.
-      evaluate: evaluates a run there, on a split.
-
     Returns:
       {"trial": the best one's id, "untuned": objective on validation by seed, "tuned": the same, "test": mean
       accuracies by name, 0 to 1}; the session's folder keeps it.
@@ -52,7 +45,8 @@ def run(
         with signals.Requests(listen=True) as requests, WorkerPool(requests) as pool:
             for seed in seeds:
                 untuned = session.jobs.trunk(seed)
-                path = _untuned_dir(session, untuned)
+                is_trunk = seed == session.config.seed and session.folder.trunk_dir.exists()  # the session's own
+                path = session.folder.trunk_dir if is_trunk else session.folder.retrained_dir(untuned)
                 outcome = pool.call(train, untuned, path)
                 objectives["untuned"][str(seed)] = objective(session.config, _on_validation(outcome))
                 tuned = _tuned(session, best, seed, untuned, path)
@@ -66,7 +60,7 @@ def run(
         raise errors.FailedError(f"retrain_best: {error}") from error
     tested = {name: _mean([test[name] for test in tests]) for name in ("fine", "coarse")}
     outcome = {"trial": best["id"], **objectives, "test": tested}
-    session.folder.write_retrained(outcome)
+    files.write_json(session.folder.retrained_file, outcome)
     return outcome
 
 
@@ -81,12 +75,6 @@ def _tuned(
         changes |= {"epochs": untuned.train.epochs, "patience": untuned.train.patience}
     data, train = saved.configs({**best["config"], **changes})
     return TrainingJob(f"tuned-{best['id']}", data.replace(data_dir=untuned.data.data_dir), train)
-
-
-def _untuned_dir(session: Session, job: TrainingJob) -> pathlib.Path:
-    """The run folder of an untuned job: the session's own trunk where it is that job."""
-    is_trunk = job.train.seed == session.config.seed and session.folder.trunk_dir.exists()
-    return session.folder.trunk_dir if is_trunk else session.folder.retrained_dir(job)
 
 
 def _on_validation(outcome: Mapping[str, Any]) -> dict[str, Any]:

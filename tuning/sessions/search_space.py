@@ -53,26 +53,16 @@ OF_A_TRUNK = ("preset", "heads", *TRUNK_FIELDS, *SPLIT_FIELDS)
 
 @dataclasses.dataclass(frozen=True)
 class Space:
-    """A named space.
-
-    Attributes:
-      name: of `--space`.
-      choose: returns a trial's fields for its hyperparameters.
-      base: the fields that all trials share, `preset` among them.
-      has_frozen_trunk: whether trials train only the heads, on the trunk of a run.
-    """
+    """A named space: a trial has the fields that `choose` returns for its hyperparameters, and those of `base`."""
 
     name: str
     choose: Choose
-    base: Mapping[str, Any]
-    has_frozen_trunk: bool = False
+    base: Mapping[str, Any]  # the fields that all trials share, `preset` among them
+    has_frozen_trunk: bool = False  # whether trials train only the heads, on the trunk of a run
 
 
 def heads(hp: "HyperParameters") -> Values:
-    """Shape, regularisation and learning rate of both heads, and whether the trunk's last block is trained.
-
-    The last block, which has most of the weights, is frozen, trained for both heads, or trained once per head.
-    """
+    """As `dense_heads`; the last block, which has most weights, is frozen, trained for both heads, or once per head."""
     last_block = hp.Choice("last_block", ["frozen", "shared", "separate"])
     values = {"unfreeze_last_block": last_block != "frozen", "separate_blocks": last_block == "separate"}
     return {**dense_heads(hp), **values}
@@ -164,11 +154,7 @@ def on_trunk(space: Space, run_dir: str) -> Space:
 
 
 def find(name: str) -> Space:
-    """The space of a name, or of a Python file.
-
-    Raises:
-      errors.BadArgumentError: there is no such space, or the file defines none.
-    """
+    """The space of a name, or of a Python file; errors.BadArgumentError where there is none."""
     if not name.endswith(".py"):
         if name not in SPACES:
             raise errors.BadArgumentError(

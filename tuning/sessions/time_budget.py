@@ -15,12 +15,7 @@ MARGIN = 1.15  # of the seconds that a trial may take beyond what others took
 
 
 class Budget:
-    """The session's minutes, all calls together.
-
-    Args:
-      session: the session.
-      num_retrained: seeds that its best trial is retrained with afterwards.
-    """
+    """The session's minutes, all calls together; `num_retrained` seeds of its best trial are trained after it."""
 
     def __init__(self, session: Session, num_retrained: int) -> None:
         self._session, self._num_retrained = session, num_retrained
@@ -61,7 +56,6 @@ class Budget:
         return trial + 2 * self._num_retrained * _seconds_as_slow(better, presets_epochs)
 
     def _trunk_seconds(self) -> float:
-        """Seconds that the trunk took to train."""
         trunk = RunFolder(pathlib.Path(self._session.config.init_from or self._session.folder.trunk_dir))
         return trunk.report()["train_seconds"] if trunk.is_finished else 0.0
 

@@ -4,13 +4,13 @@ import math
 import pathlib
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import tensorflow as tf
 from tensorboard.plugins.hparams import api
 
 from pipeline.common import errors
-from tuning.sessions import oracles
+from tuning.sessions import chief, oracles
 from tuning.sessions.folder import COMPLETED, FAILED
 from tuning.sessions.jobs import accuracies, objective
 from tuning.sessions.progress import SessionProgress
@@ -29,42 +29,22 @@ class FailureCounter:
         self._num_in_a_row = 0
 
     def count(self, record: dict[str, Any]) -> None:
-        """Count a trial.
-
-        Raises:
-          errors.FailedError: it is the last of MAX_FAILURES that failed in a row.
-        """
+        """Count a trial; fail where it is the last of MAX_FAILURES that failed in a row."""
         self._num_in_a_row = 0 if record["status"] == COMPLETED else self._num_in_a_row + 1
         if self._num_in_a_row >= MAX_FAILURES:
             raise errors.FailedError(f"{MAX_FAILURES} trials in a row failed, the last one: {record['reason']}")
 
 
-class OracleProtocol(Protocol):
-    """Proposes trials: an oracle of this process, or the chief's."""
-
-    def create_trial(self, tuner_id: str) -> Any:
-        """The trial that a worker is to run, or one whose status is IDLE or STOPPED."""
-
-    def finish(self, trial: Any, record: dict[str, Any]) -> None:
-        """End a trial with its record."""
-
-
 class Trials:
-    """The trials of an oracle as a pool's source.
+    """The trials of an oracle, of this process or the chief's, as a pool's source.
 
-    Args:
-      session: takes the records.
-      oracle: proposes the trials.
-      progress: shows them.
-      worker_name: the oracle's name of each worker, without its number.
-      allows_another: whether there is time for another trial.
-      on_poll: called again and again while workers work.
+    Each worker's name is `worker_name` and its number; `allows_another` says whether there is time for one more trial.
     """
 
     def __init__(
         self,
         session: Session,
-        oracle: OracleProtocol,
+        oracle: oracles.Oracle | chief.RemoteOracle,
         progress: SessionProgress,
         worker_name: str,
         allows_another: Callable[[], bool] = lambda: True,
@@ -96,18 +76,15 @@ class Trials:
 
     def finish(self, job: TrainingJob, outcome: dict[str, Any], seconds: float) -> None:
         """Keep the record of a trial that ended."""
-        report = outcome["report"]
+        report, trial = outcome["report"], self._trials[job.label]
         try:
             value = objective(self._session.config, report)
             if not math.isfinite(value):
                 raise errors.FailedError(f"its objective is {value}")
         except errors.FailedError as error:
-            self._keep_failed(self._trials[job.label], str(error), seconds)
+            self._keep(trial, seconds, status=FAILED, reason=str(error))
             return
-        trial = self._trials[job.label]
-        record = {
-            **_trial_fields(trial, seconds),
-            "status": COMPLETED,
+        results = {
             "precision": report["precision"],
             "objective": value,
             **accuracies(report),
@@ -116,14 +93,10 @@ class Trials:
             "config": job.config,
             "unread": list(job.unread),
         }
-        self._keep(trial, record)
+        self._keep(trial, seconds, status=COMPLETED, **results)
 
     def fail(self, job: TrainingJob, error: WorkerError, seconds: float) -> None:
-        """Keep the record of a trial that failed.
-
-        Raises:
-          errors.FailedError: the disk is full; the trial and its checkpoint remain for the next call.
-        """
+        """Keep the record of a trial that failed; where the disk is full, leave it to the next call."""
         if error.type_name == "OSError":
             raise errors.FailedError(
                 f"session_dir={self._session.folder.path}: {error}; make room, then give the same command"
@@ -133,7 +106,7 @@ class Trials:
             del self._trials[job.label]
             time.sleep(POLL_SECONDS)
             return
-        self._keep_failed(self._trials[job.label], str(error), seconds)
+        self._keep(self._trials[job.label], seconds, status=FAILED, reason=str(error))
 
     def poll(self) -> None:
         """Redraw the progress."""
@@ -148,16 +121,15 @@ class Trials:
         try:
             job = self._session.jobs.trial(trial.trial_id, trial.hyperparameters.copy())
         except errors.BadArgumentError as error:
-            self._keep_failed(trial, str(error), 0.0)
+            self._keep(trial, 0.0, status=FAILED, reason=str(error))
             return None
         self._trials[job.label] = trial
         self._progress.begin(trial.trial_id, trial.hyperparameters.values)
         return job
 
-    def _keep_failed(self, trial: Any, reason: str, seconds: float) -> None:
-        self._keep(trial, {**_trial_fields(trial, seconds), "status": FAILED, "reason": reason})
-
-    def _keep(self, trial: Any, record: dict[str, Any]) -> None:
+    def _keep(self, trial: Any, seconds: float, **results: Any) -> None:
+        values = trial.hyperparameters.values
+        record = {"id": trial.trial_id, "hyperparameters": values, "seconds": round(seconds, 3), **results}
         self._session.folder.write_record(record)
         self._report(trial, record)
 
@@ -170,10 +142,6 @@ class Trials:
         self._oracle.finish(trial, record)
         self._progress.end(record)
         self._failures.count(record)
-
-
-def _trial_fields(trial: Any, seconds: float) -> dict[str, Any]:
-    return {"id": trial.trial_id, "hyperparameters": trial.hyperparameters.values, "seconds": round(seconds, 3)}
 
 
 def _log_for_tensorboard(folder: pathlib.Path, record: dict[str, Any]) -> None:
