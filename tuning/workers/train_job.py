@@ -23,7 +23,8 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
       and validating, which is all but what a worker adds}.
 
     Raises:
-      errors.BadArgumentError, errors.DivergedError, errors.FailedError: as of `training.train`.
+      errors.BadArgumentError, errors.DivergedError: as of `training.train`.
+      errors.FailedError: its run folder is of no use.
       errors.InterruptedRunError: SIGTERM came; the state is saved in the run folder.
     """
     _load_tensorflow()
