@@ -38,11 +38,7 @@ class EpochSchedule:
 
     @classmethod
     def from_config(cls, config: DataConfig, num_train: int, epochs: float, max_steps: int = 0) -> "EpochSchedule":
-        """The epochs of a run over `num_train` examples, or over the configuration's virtual ones.
-
-        Raises:
-          errors.BadArgumentError: the virtual examples are fewer than a batch.
-        """
+        """The epochs of a run over `num_train` examples, or over virtual ones; fewer than a batch are an error."""
         views = config.virtual_examples
         if 0 < views < config.batch_size:
             raise errors.BadArgumentError(
@@ -75,12 +71,8 @@ class EpochSchedule:
 class OpenedData:
     """A prepared data set, split, cached, shuffled and batched as its configuration says.
 
-    Split names are "train" and "validation", which are parts of the official training split, and "test".
-
-    Attributes:
-      config: the configuration.
-      num_examples: {split name: number of examples}.
-      label_names: {"fine": [...], "coarse": [...]}, in the order of the labels.
+    Split names are "train" and "validation", which are parts of the official training split, and "test", in
+    `num_examples`. `label_names` is {"fine": [...], "coarse": [...]}, in the order of the labels.
 
     Raises:
       errors.BadArgumentError: `config.num_validation` does not fit the data set.
@@ -98,10 +90,7 @@ class OpenedData:
         self.num_examples = {name: stage.size for name, stage in self._hold_out.items()}
         self.num_examples["test"] = source.num_examples(self._builder, "test")
         features = self._builder.info.features
-        self.label_names: dict[str, list[str]] = {
-            "fine": features["label"].names,
-            "coarse": features["coarse_label"].names,
-        }
+        self.label_names = {"fine": features["label"].names, "coarse": features["coarse_label"].names}
 
     def read(self, official_split: str, host: tuple[Stage, ...] = ()) -> tf.data.Dataset:
         """The chunks of the official "train" or "test" split (`source.read`) behind the stages `host`."""
@@ -115,10 +104,7 @@ class OpenedData:
         """Endless training batches from `start_step` on.
 
         uint8 [B, 32, 32, 3] `image`, int32 [B] `fine` and `coarse`, int64 [B] `index` and `pass_number`
-        (stages.VIEW_KEYS).
-
-        Raises:
-          errors.BadArgumentError: a batch is larger than the training split.
+        (stages.VIEW_KEYS). A batch larger than the training split raises errors.BadArgumentError.
         """
         return self.read("train", self.train_stages(seed, start_step))
 
@@ -133,11 +119,7 @@ class OpenedData:
         return (self._hold_out["train"], *self._shuffled_batches(seed, start_step), stages.Prefetch(device=device))
 
     def evaluation(self, split_name: str) -> tf.data.Dataset:
-        """The batches of "validation" or "test": images and labels in order, with `mask` False on padding.
-
-        Raises:
-          errors.BadArgumentError: nothing was held out for validation.
-        """
+        """The batches of "validation" (an error if none is held out) or "test": in order, `mask` False on padding."""
         if not self.num_examples[split_name]:
             raise errors.BadArgumentError("num_validation=0: nothing is held out for validation; use --split=test")
         cache = (self._cache_in_memory(split_name),) if self.config.cache == "memory" else ()

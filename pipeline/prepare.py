@@ -29,15 +29,7 @@ def main() -> None:
 
 
 def prepare(source: SourceConfig, *, url: str = download.OFFICIAL_URL, spec: records.Spec = records.OFFICIAL) -> str:
-    """Prepare a data set unless it is prepared.
-
-    Args:
-      source: the data set, its folder, and an optional archive.
-      url: the download of CIFAR-100.
-      spec: the expected contents of CIFAR-100.
-
-    Returns:
-      The name of the prepared data set: `source.dataset`, or the choice of `auto`.
+    """Prepare a data set unless it is prepared; its name, which is `source.dataset` or the choice of `auto`.
 
     Raises:
       errors.BadArgumentError: `source.archive` is not a complete CIFAR-100, or `source.data_dir` cannot be written.
@@ -161,10 +153,8 @@ def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> N
     recorded = prepared.provenance(source.data_dir, dataset)
     origin = recorded.get("path") or recorded.get("url") or recorded.get("how", "an unrecorded source")
     _log(f"{dataset} is already prepared in {folder} ({origin})")
-    if not source.archive:
-        return
     path = pathlib.Path(source.archive).expanduser()
-    if path.is_file() and archive.sha256_of(path) == recorded.get("sha256"):
+    if not source.archive or (path.is_file() and archive.sha256_of(path) == recorded.get("sha256")):
         return
     data = _read_archive(source, spec)
     if {"train": data.train.sha256, "test": data.test.sha256} != recorded.get("records_sha256"):

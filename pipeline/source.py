@@ -23,11 +23,7 @@ Builder: TypeAlias = tfds.core.DatasetBuilder
 
 
 def open_builder(config: SourceConfig) -> Builder:
-    """The TFDS builder of a data set that `pipeline.prepare` has prepared; reads no network.
-
-    Raises:
-      errors.FailedError: the data set is not prepared in `config.data_dir`.
-    """
+    """The TFDS builder of a data set; errors.FailedError where `pipeline.prepare` has not prepared it."""
     if not prepared.is_prepared(config.data_dir, config.dataset):
         raise errors.FailedError(
             f"{config.dataset} is not prepared in {config.data_dir}; "
@@ -45,10 +41,8 @@ def read(builder: Builder, split: str) -> tf.data.Dataset:
     """The chunks of the official `split`, "train" or "test", images still encoded, in the order of the files.
 
     The files are TFDS's; its reader, which parses examples one by one, is not used. Where they hold another number of
-    examples than the builder declares, reading ends with tf.errors.FailedPreconditionError.
-
-    Raises:
-      errors.FailedError: the files are not TFRecords.
+    examples than the builder declares, reading ends with tf.errors.FailedPreconditionError; files that are not
+    TFRecords raise errors.FailedError.
     """
     info, usual = builder.info, tfds.core.FileFormat.TFRECORD
     if info.file_format != usual:
@@ -61,12 +55,10 @@ def read(builder: Builder, split: str) -> tf.data.Dataset:
     paths = [os.fspath(path) for path in info.splits[split].filepaths]
     records = tf.data.TFRecordDataset(paths, buffer_size=READ_BYTES)
     records = records.apply(tf.data.experimental.assert_cardinality(num_examples(builder, split)))
-    return records.batch(CHUNK).map(lambda serialized: _rename(tf.io.parse_example(serialized, layout)))
 
+    def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+        columns = tf.io.parse_example(serialized, layout)
+        fine, coarse = tf.cast(columns["label"], tf.int32), tf.cast(columns["coarse_label"], tf.int32)
+        return {"image": columns["image"], "fine": fine, "coarse": coarse}
 
-def _rename(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    return {
-        "image": columns["image"],
-        "fine": tf.cast(columns["label"], tf.int32),
-        "coarse": tf.cast(columns["coarse_label"], tf.int32),
-    }
+    return records.batch(CHUNK).map(parse)

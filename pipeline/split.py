@@ -65,11 +65,7 @@ class HoldOut:
         return dataset.scan(tf.constant(0), select)
 
     def _draw_mask(self, dataset: tf.data.Dataset) -> np.ndarray:
-        """Whether each example of the stream is held out: bool [N].
-
-        Raises:
-          errors.FailedError: the stream has another number of examples, in all or of a class.
-        """
+        """Whether each example of the stream is held out: bool [N]."""
         seed = seeds.derive(self.seed, "split")
         per_class = [self.num_examples // labels.NUM_FINE, self.num_validation // labels.NUM_FINE]
         start = (tf.constant([per_class] * labels.NUM_FINE, tf.int32), tf.constant(0, tf.int64))
@@ -78,9 +74,8 @@ class HoldOut:
             counts, position = state
             remaining, needed = tf.unstack(counts[fine])
             below = tf.maximum(remaining, 1)  # a class with too many examples is rejected once all are counted
-            drawn = tf.random.stateless_uniform(
-                [], seeds.fold(seed, position), maxval=below, dtype=tf.int32, alg=seeds.ALGORITHM
-            )
+            own_seed = seeds.fold(seed, position)
+            drawn = tf.random.stateless_uniform([], own_seed, maxval=below, dtype=tf.int32, alg=seeds.ALGORITHM)
             is_held_out = drawn < needed
             counts = tf.tensor_scatter_nd_sub(counts, [[fine]], [[1, tf.cast(is_held_out, tf.int32)]])
             return (counts, position + 1), is_held_out

@@ -9,7 +9,8 @@ import functools
 import math
 import pathlib
 import shutil
-from typing import Protocol
+from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -26,12 +27,7 @@ CHUNKS_AHEAD = 8  # no faster than 4; decoded, they are 1.5 MB
 MAX_CACHED_DATASETS = 2  # the training and validation images of one split
 ALIGNMENT = 64  # bytes, of TensorFlow's own allocations on CPUs
 
-
-class Stage(Protocol):
-    """Anything that turns one data set into another."""
-
-    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Apply this stage to a data set."""
+Stage: TypeAlias = Callable[[tf.data.Dataset], tf.data.Dataset]
 
 
 def chain(dataset: tf.data.Dataset, stages: tuple[Stage, ...]) -> tf.data.Dataset:
@@ -99,11 +95,7 @@ class CacheInMemory:
     cache: MemoryCache = dataclasses.field(repr=False)
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Chunks -> one chunk with all examples.
-
-        Raises:
-          errors.FailedError: the number of examples is not `num_examples`.
-        """
+        """Chunks -> one chunk with all examples; errors as `in_memory`."""
         return tf.data.Dataset.from_tensors(self.cache.load(self.key, dataset, self.num_examples))
 
 
@@ -190,7 +182,7 @@ class WindowShuffledPasses:
 def _add_view_keys(
     pass_number: tf.Tensor, begin: tf.Tensor, chunk: dict[str, tf.Tensor]
 ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-    """The index of the next chunk's first example, and the chunk with `VIEW_KEYS`; its first index is `begin`."""
+    """The index behind the chunk, which begins at `begin`, and the chunk with `VIEW_KEYS`."""
     end = begin + tf.shape(chunk["fine"], tf.int64)[0]
     indices = tf.range(begin, end)
     return end, {**chunk, "index": indices, "pass_number": tf.fill(tf.shape(indices), pass_number)}
@@ -209,10 +201,7 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class BatchPadWithMask:
-    """Cuts a finite split into batches of one shape; padding of the last one is False in `mask`.
-
-    One shape means one trace, and every example is evaluated exactly once.
-    """
+    """Cuts a finite split into batches of one shape, thus one trace; padding of the last one is False in `mask`."""
 
     batch_size: int
 
@@ -250,22 +239,21 @@ class Prefetch:
 def in_memory(dataset: tf.data.Dataset, num_examples: int) -> dict[str, tf.Tensor]:
     """Every example of a finite data set of chunks: one tensor [N, ...] a column, in the host's memory.
 
-    Raises:
-      errors.FailedError: the number of examples is not `num_examples`.
+    Another number of examples than `num_examples` raises errors.FailedError.
     """
     columns: dict[str, np.ndarray] = {}
-    begin = 0
+    end = 0
     for chunk in dataset.as_numpy_iterator():
-        end = begin + len(next(iter(chunk.values())))
+        begin, end = end, end + len(next(iter(chunk.values())))
         if end > num_examples:
-            raise errors.FailedError(f"expected {num_examples} examples, got more: prepare the data set again")
+            break
         for name, values in chunk.items():
             if name not in columns:
                 columns[name] = _aligned((num_examples, *values.shape[1:]), values.dtype)
             columns[name][begin:end] = values
-        begin = end
-    if begin != num_examples:
-        raise errors.FailedError(f"expected {num_examples} examples, got {begin}: prepare the data set again")
+    if end != num_examples:
+        got = "more" if end > num_examples else end
+        raise errors.FailedError(f"expected {num_examples} examples, got {got}: prepare the data set again")
     return {name: tf.experimental.dlpack.from_dlpack(column.__dlpack__()) for name, column in columns.items()}
 
 

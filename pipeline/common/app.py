@@ -31,11 +31,8 @@ def run(main: Callable[[], None]) -> None:
         try:
             return flags.FLAGS(argv)
         except flags.Error as error:
-            message = (
-                str(error)
-                .removeprefix("flag --")
-                .replace("could not convert string to float", "expected a number, got")
-            )
+            message = str(error).removeprefix("flag --")
+            message = message.replace("could not convert string to float", "expected a number, got")
             message = message.replace("invalid literal for int() with base 10", "expected a whole number, got")
             _end(2, f"{message} (see --help)")
 

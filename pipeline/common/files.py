@@ -10,11 +10,9 @@ from typing import Any
 
 @contextlib.contextmanager
 def replacing(path: pathlib.Path, *, durable: bool = False) -> Iterator[pathlib.Path]:
-    """The path of a temporary file that replaces `path` at the end of the context; an error removes it.
+    """The path of a temporary file, of the same suffix, that replaces `path` at the end; an error removes it.
 
-    Args:
-      path: a file in an existing folder. The temporary file has the same suffix.
-      durable: whether the content must survive a power failure.
+    With `durable` the content survives a power failure.
     """
     temporary = path.with_name(partial_name(path.name))
     try:

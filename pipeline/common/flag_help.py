@@ -14,11 +14,7 @@ WIDTH = 100
 
 
 def describe(module: str) -> list[str]:
-    """The lines of `--help` on a binary's flags: those of the binary first, then those of each configuration.
-
-    Args:
-      module: the binary's module, `__main__` where it is the program.
-    """
+    """The lines of `--help` on the flags of a binary's module (`__main__`): its own, then each configuration's."""
     sections: dict[str, list[flags.Flag]] = {"Flags": []}
     main = sys.argv[0] if module == "__main__" else module  # absl's name of the program
     for flag in flags.FLAGS.get_key_flags_for_module(main):

@@ -7,10 +7,5 @@ import jinja2
 
 def environment(folder: pathlib.Path) -> jinja2.Environment:
     """The templates in a folder: values are escaped, and one that is missing raises jinja2.UndefinedError."""
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader, strict = jinja2.FileSystemLoader(folder), jinja2.StrictUndefined
+    return jinja2.Environment(loader=loader, autoescape=True, undefined=strict, trim_blocks=True, lstrip_blocks=True)

@@ -12,16 +12,9 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock of an existing folder.
+    """Hold the lock of an existing folder; OSError where the lock file `name` cannot be written.
 
-    Args:
-      folder: the folder.
-      name: the lock file's name.
-      on_wait: called before waiting for another process; None raises an error instead.
-
-    Raises:
-      errors.BusyError: another process holds the lock.
-      OSError: the lock file cannot be written.
+    Where another process holds it, `on_wait` is called before waiting; without it, errors.BusyError is raised.
     """
     with open(folder / name, "w", encoding="ascii") as file:
         try:
@@ -38,10 +31,8 @@ def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None
 def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[None]:
     """Create a folder (and its parents) unless it exists, and hold its lock.
 
-    Args:
-      folder: the folder.
-      flag: its flag, such as `run_dir`, for error messages.
-      identity: the JSON file that identifies folders of this kind, such as `config.json`.
+    Errors name its `flag`, such as `run_dir`; the JSON file `identity`, such as `config.json`, is in every folder of
+    this kind.
 
     Raises:
       errors.BadArgumentError: it is a file or a folder of another kind.

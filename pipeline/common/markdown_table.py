@@ -13,19 +13,12 @@ Row = TypeVar("Row")
 
 @dataclasses.dataclass(frozen=True)
 class Column(Generic[Row]):
-    """One column of a table.
-
-    Attributes:
-      heading: its title.
-      cell: the text of a row's cell.
-      is_number: whether cells are aligned to the right.
-      is_optional: whether the column is left out where every cell is empty.
-    """
+    """One column of a table."""
 
     heading: str
     cell: Callable[[Row], str]
-    is_number: bool = False
-    is_optional: bool = False
+    is_number: bool = False  # aligned to the right
+    is_optional: bool = False  # left out where every cell is empty
 
 
 def field(name: str, text: Callable[[Any], str] = str, heading: str = "", is_optional: bool = False) -> Column[Any]:

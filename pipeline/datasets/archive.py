@@ -41,7 +41,9 @@ class Archive:
     def official_name(self, spec: records.Spec) -> str | None:
         """The name of the official file with this checksum; None for an unknown checksum."""
         names = [name for name, checksum in spec.sha256.items() if checksum == self.sha256]
-        if {"train": self.train.sha1, "test": self.test.sha1} == spec.records_sha1:
+        splits = {"train": self.train, "test": self.test}
+        sha1 = {name: hashlib.sha1(split.rows.data, usedforsecurity=False) for name, split in splits.items()}
+        if {name: checksum.hexdigest() for name, checksum in sha1.items()} == spec.records_sha1:
             names.append(f"records of {BINARY_FORM}")
         return names[0] if names else None
 
@@ -49,21 +51,11 @@ class Archive:
 def read(path: str | os.PathLike[str], spec: records.Spec, *, source: str) -> Archive:
     """Read and validate a tar file, gzipped or not, or an extracted folder.
 
-    Args:
-      path: the file or folder.
-      spec: the expected contents.
-      source: prefix of error messages, such as `--archive=PATH`.
-
-    Raises:
-      errors.BadArgumentError: not a complete CIFAR-100.
+    errors.BadArgumentError, with the prefix `source` (such as `--archive=PATH`), if it is not a complete CIFAR-100.
     """
     path = pathlib.Path(path).expanduser()
-    checksum: str | None = None
     try:
-        if path.is_dir():
-            files = _read_folder(path, spec)
-        else:
-            files, checksum = _read_tar(path, spec)
+        files, checksum = (_read_folder(path, spec), None) if path.is_dir() else _read_tar(path, spec)
         form, folder = _find_form(files)
         contents = {file.name: data for file, data in files.items() if file.parent == folder}
         train, test = (records.decode(name, contents[name]) for name in _REQUIRED[form])
@@ -169,10 +161,6 @@ class _Counted(io.RawIOBase):
         self._file, self._limit = file, limit
         self.num_bytes = 0
         self.sha256 = hashlib.sha256()
-
-    def readable(self) -> bool:
-        """True."""
-        return True
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes; fewer only at the end."""

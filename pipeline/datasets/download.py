@@ -34,27 +34,19 @@ class Limits:
     floor_bytes: int = 250_000
 
 
-def fetch(
-    url: str,
-    target: pathlib.Path,
-    *,
-    sha256: str,
-    limits: Limits = Limits(),
-    clock: Callable[[], float] = time.monotonic,
-) -> None:
+def fetch(url: str, target: pathlib.Path, *, sha256: str, limits: Limits = Limits()) -> None:
     """Download `url` to `target` and check its SHA-256; proxies are those of the environment.
 
-    Raises:
-      DownloadError: the host is unreachable, too slow, refuses, or delivers another file.
+    A host that is unreachable, too slow, refuses, or delivers another file raises DownloadError.
     """
     host = urllib.parse.urlsplit(url).hostname
     worker = _Worker(url, target)
-    pace = Pace(limits, clock())
+    pace = Pace(limits, time.monotonic())
     worker.start()
     with _progress(url) as show:
         while not worker.done.wait(_TICK_S):
             show(worker.num_bytes, worker.total_bytes)
-            slow = pace.too_slow(clock(), worker.num_bytes)
+            slow = pace.too_slow(time.monotonic(), worker.num_bytes)
             if slow:
                 worker.is_cancelled = True
                 problem = "is too slow" if worker.has_responded else "does not respond"

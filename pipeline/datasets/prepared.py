@@ -25,31 +25,32 @@ VERSIONS = {"cifar100": "3.0.2", "shapes100": "1.0.0", "shapes100_tiny": "1.0.0"
 PROVENANCE = "provenance.json"
 _STAGING = ".staging-"
 _LOCK = ".prepare.lock"
+_Path = str | os.PathLike[str]
 
 
-def folder(data_dir: str | os.PathLike[str], dataset: str) -> pathlib.Path:
+def folder(data_dir: _Path, dataset: str) -> pathlib.Path:
     """The folder of a data set, prepared or not."""
     return root(data_dir) / dataset / VERSIONS[dataset]
 
 
-def root(data_dir: str | os.PathLike[str]) -> pathlib.Path:
+def root(data_dir: _Path) -> pathlib.Path:
     """The absolute path of a `--data_dir`."""
     return pathlib.Path(data_dir).expanduser().absolute()
 
 
-def is_prepared(data_dir: str | os.PathLike[str], dataset: str) -> bool:
+def is_prepared(data_dir: _Path, dataset: str) -> bool:
     """Whether the data set is prepared."""
     return (folder(data_dir, dataset) / "dataset_info.json").is_file()
 
 
-def provenance(data_dir: str | os.PathLike[str], dataset: str) -> dict[str, Any]:
+def provenance(data_dir: _Path, dataset: str) -> dict[str, Any]:
     """The provenance of a prepared data set; {} for one that TFDS prepared."""
     path = folder(data_dir, dataset) / PROVENANCE
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 @contextlib.contextmanager
-def lock(data_dir: str | os.PathLike[str]) -> Iterator[None]:
+def lock(data_dir: _Path) -> Iterator[None]:
     """Hold the lock of the writer; log a message before waiting for another writer."""
     path = root(data_dir)
 
@@ -66,7 +67,7 @@ def lock(data_dir: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def staging(data_dir: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+def staging(data_dir: _Path) -> Iterator[pathlib.Path]:
     """A temporary folder in `data_dir`, thus on the same file system; requires `lock`."""
     for stale in root(data_dir).glob(f"{_STAGING}*"):
         shutil.rmtree(stale, ignore_errors=True)
@@ -75,13 +76,10 @@ def staging(data_dir: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         yield pathlib.Path(path)
 
 
-def publish(
-    staged: pathlib.Path, data_dir: str | os.PathLike[str], dataset: str, provenance: Mapping[str, Any]
-) -> pathlib.Path:
+def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Mapping[str, Any]) -> pathlib.Path:
     """Move a data set from a staging folder to its folder, which is returned, and write its provenance.
 
-    Raises:
-      errors.FailedError: TFDS wrote another version, or the folder exists.
+    Where TFDS wrote another version, or the folder exists, errors.FailedError is raised.
     """
     source, target = folder(staged, dataset), folder(data_dir, dataset)
     if not is_prepared(staged, dataset):

@@ -76,18 +76,9 @@ class Records:
         """The checksum of the records, the same for both forms."""
         return hashlib.sha256(self.rows.data).hexdigest()
 
-    @functools.cached_property
-    def sha1(self) -> str:
-        """The checksum that MXNet published."""
-        return hashlib.sha1(self.rows.data, usedforsecurity=False).hexdigest()
-
 
 def decode(file_name: str, data: bytes) -> Records:
-    """The records of a `train.bin` or `test.bin`, or of a `train` or `test` pickle.
-
-    Raises:
-      RecordsError: the split, and the difference from the format.
-    """
+    """The records of a `train.bin` or `test.bin`, or of a `train` or `test` pickle, else RecordsError."""
     split, extension, _ = file_name.partition(".bin")
     try:
         return _from_binary(data) if extension else _from_pickle(data)
@@ -112,11 +103,7 @@ def _from_pickle(data: bytes) -> Records:
 
 
 def check_names(file_name: str, data: bytes) -> None:
-    """Check the label names of a `fine_label_names.txt`, a `coarse_label_names.txt` or a `meta` pickle.
-
-    Raises:
-      RecordsError: they are not the official names in the official order.
-    """
+    """Raise RecordsError unless a `{fine,coarse}_label_names.txt` or `meta` pickle has the official names in order."""
     is_pickle = file_name == "meta"
     fields = _fields(data) if is_pickle else {file_name.removesuffix(".txt"): _text(data).split()}
     for kind, official in (("fine", labels.FINE_NAMES), ("coarse", labels.COARSE_NAMES)):
@@ -134,11 +121,7 @@ def check_names(file_name: str, data: bytes) -> None:
 
 
 def check(train: Records, test: Records, spec: Spec) -> "Statistics":
-    """The channel statistics of `train`, after validation of counts, labels, classes and colours.
-
-    Raises:
-      RecordsError: the first difference, and the expected value.
-    """
+    """The channel statistics of `train`; RecordsError for the first wrong count, label, class or colour."""
     for split, records, per_class in (("train", train, spec.train_per_class), ("test", test, spec.test_per_class)):
         if len(records.rows) != spec.num_rows(split):
             raise RecordsError(f"{split} has {len(records.rows)} records; expected {spec.num_rows(split)}")

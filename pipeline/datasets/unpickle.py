@@ -17,11 +17,7 @@ _INTEGERS = re.compile(r"[|<>=]?[iu][1248]")
 
 
 def load(data: bytes) -> Any:
-    """The unpickled value; strings of Python 2 become bytes.
-
-    Raises:
-      pickle.UnpicklingError: the pickle is broken, or holds other types.
-    """
+    """The unpickled value; strings of Python 2 become bytes, and other types raise pickle.UnpicklingError."""
     try:
         value = _Unpickler(io.BytesIO(data), encoding="bytes").load()
     except pickle.UnpicklingError:
