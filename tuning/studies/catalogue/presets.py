@@ -114,18 +114,16 @@ STUDIES = (
             "full": {"epochs": 30.0, "depth": 16, "widen_factor": 4},
         },
         repeats={"smoke": 1, "short": 2, "full": 3},
-        reference="resnet9",
-        variants=(
+        reference="residual",
+        variants=(  # names of folders that are there: they outlive the names of networks
             Variant("linear", {"architecture": "linear"}, "softmax regression"),
             Variant("baseline", {"architecture": "baseline"}, "the original study's first network"),
-            Variant("original_cnn", {"architecture": "original_cnn"}, "of the original study's hypothesis tests"),
-            Variant(
-                "original_net", {"architecture": "original_net", "activation": "elu"}, "the original study's Model 1"
-            ),
-            Variant("resnet9", {"architecture": "resnet9"}, "quick's"),
-            Variant("speedrun", {"architecture": "speedrun", "activation": "silu"}, "tiny's"),
+            Variant("study_cnn", {"architecture": "original_cnn"}, "of the original study's hypothesis tests"),
+            Variant("study_net", {"architecture": "original_net", "activation": "elu"}, "the original study's Model 1"),
+            Variant("residual", {"architecture": "resnet9"}, "quick's"),
+            Variant("fast", {"architecture": "speedrun", "activation": "silu"}, "tiny's"),
             Variant("wide_resnet", {"architecture": "wide_resnet"}),
-            Variant("resnet18", {"architecture": "resnet18"}, "ResNet-18"),
+            Variant("resnet", {"architecture": "resnet18"}, "ResNet-18"),
             Variant("alexnet", {"architecture": "alexnet"}),
             Variant("vgg11", {"architecture": "vgg11"}),
             Variant("vgg16", {"architecture": "vgg16"}),
