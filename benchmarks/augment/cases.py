@@ -18,9 +18,26 @@ from pipeline.datasets import labels
 
 PEER = "peer/{peer}/{transforms}"
 TRANSFORMS = (
-    *("HorizontalFlip", "VerticalFlip", "AlternatingFlip", "Shift", "Crop", "Cutout", "RandomErasing", "Rotation"),
-    *("Shear", "Zoom", "Translation", "ChannelShift", "ColorJitter", "Grayscale", "MixUp", "CutMix", "MixUpOrCutMix"),
-    *("TrivialAugmentWide", "RandAugment", "AugMix"),
+    "HorizontalFlip",
+    "VerticalFlip",
+    "AlternatingFlip",
+    "Shift",
+    "Crop",
+    "Cutout",
+    "RandomErasing",
+    "Rotation",
+    "Shear",
+    "Zoom",
+    "Translation",
+    "ChannelShift",
+    "ColorJitter",
+    "Grayscale",
+    "MixUp",
+    "CutMix",
+    "MixUpOrCutMix",
+    "TrivialAugmentWide",
+    "RandAugment",
+    "AugMix",
 )
 
 

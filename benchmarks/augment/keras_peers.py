@@ -41,8 +41,11 @@ class Stacked:
     """
 
     _XLA = (
-        *(layers.RandomFlip, layers.RandomBrightness, layers.RandomErasing),
-        *(layers.RandomColorJitter, layers.RandomGrayscale),
+        layers.RandomFlip,
+        layers.RandomBrightness,
+        layers.RandomErasing,
+        layers.RandomColorJitter,
+        layers.RandomGrayscale,
     )
 
     def __init__(self, stack: Layers) -> None:

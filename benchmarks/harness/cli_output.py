@@ -160,7 +160,7 @@ def show(changes: list[comparison.Change]) -> None:
         field("verdict"),
     ]
     texts = markdown_table.cells(columns, changes)
-    table.wide_console().print(table.of_texts(texts, "compared with the earlier run"))
+    table.wide_console().print(table.of_texts(texts, "compared with the earlier run", folds_numbers=False))
 
 
 def _earlier(benchmark: str) -> dict[str, Any]:

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 # Parameters of the original study's `ImageDataGenerator`; its channel shift was a fifth of the range of the values.
 ORIGINAL_GENERATOR: dict[str, Any] = {
-    **{"rotation_range": 90, "shear_range": 0.2, "zoom_range": 0.2},
-    **{"horizontal_flip": True, "vertical_flip": True},
+    "rotation_range": 90,
+    "shear_range": 0.2,
+    "zoom_range": 0.2,
+    "horizontal_flip": True,
+    "vertical_flip": True,
 }
 
 

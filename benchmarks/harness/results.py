@@ -129,7 +129,7 @@ def command(benchmark: str, arguments: Sequence[str]) -> str:
 def show(benchmark: str, rows: Sequence[Row]) -> None:
     """Print the rows as a table, below it each mean with its deviation and each ratio."""
     console = table.wide_console()
-    console.print(table.of_texts(markdown_table.cells(COLUMNS, rows), benchmark))
+    console.print(table.of_texts(markdown_table.cells(COLUMNS, rows), benchmark, folds_numbers=False))
     for line in rows:
         if line.standard_deviation is not None:
             console.print(f"{line.name}: {line.mean:.2f} ± {line.standard_deviation:.2f} {line.unit}", soft_wrap=True)

@@ -17,8 +17,14 @@ from tuning.workers.worker_process import RemoteCallError, WorkerDiedError, Work
 Function = Callable[..., dict[str, Any]]
 # What Python, C++, the kernel, TensorFlow and oneDNN write when there is not enough memory.
 OUT_OF_MEMORY = (
-    *("MemoryError", "bad_alloc", "Cannot allocate memory", "ResourceExhausted", "RESOURCE_EXHAUSTED", "OOM"),
-    *("could not create a primitive", "could not create a memory"),
+    "MemoryError",
+    "bad_alloc",
+    "Cannot allocate memory",
+    "ResourceExhausted",
+    "RESOURCE_EXHAUSTED",
+    "OOM",
+    "could not create a primitive",
+    "could not create a memory",
 )
 
 

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 # Networks without a preset that people compare with, trained in their usual way.
 _LARGER = {
-    **{"batch_size": 128, "augmentation": "flip_crop", "schedule": "warmup_cosine", "learning_rate": 0.1},
-    **{"momentum": 0.9, "weight_decay": 5e-3, "logit_scale": 1.0},
+    "batch_size": 128,
+    "augmentation": "flip_crop",
+    "schedule": "warmup_cosine",
+    "learning_rate": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 5e-3,
+    "logit_scale": 1.0,
 }
 RECIPES: dict[str, dict[str, Any]] = {
     **presets.PRESETS,

@@ -25,7 +25,14 @@ def command(session_dir: pathlib.Path, data_dir: str, tuner: str, max_trials: in
     space = session_dir.parent / "measured_space.py"
     space.write_text("from benchmarks.harness.tuner_sessions import BASE, choose as space\n", encoding="utf-8")
     return [
-        *(sys.executable, "-m", "tuning.tune", f"--space={space}", f"--tuner={tuner}", f"--session_dir={session_dir}"),
-        *(f"--dataset={DATASET}", f"--data_dir={data_dir}", f"--max_epochs={MAX_EPOCHS}"),
+        sys.executable,
+        "-m",
+        "tuning.tune",
+        f"--space={space}",
+        f"--tuner={tuner}",
+        f"--session_dir={session_dir}",
+        f"--dataset={DATASET}",
+        f"--data_dir={data_dir}",
+        f"--max_epochs={MAX_EPOCHS}",
         *([] if tuner == "hyperband" else [f"--max_trials={max_trials}"]),  # hyperband's follow from its epochs
     ]

@@ -30,7 +30,9 @@ VIEWS = flags.DEFINE_list("views", ["40000", "400000", "600000", "6000000", "600
 LIMITS_GIB = flags.DEFINE_list("limits_gib", ["2", "4", "8"], "limits of a process's data, in GiB")
 MAX_STEPS = flags.DEFINE_integer("max_steps", 60, "steps of each of our trainings", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 3, "trainings of each number of views", lower_bound=1)
-EPOCHS = flags.DEFINE_integer("epochs", 100, "of 4,000 views, for the leak, at least 10; 0 disables it", lower_bound=0)
+EPOCHS = flags.DEFINE_integer(
+    "epochs", 100, "epochs of 4,000 views whose memory is compared, at least 10; 0 disables this", lower_bound=0
+)
 PEERS = flags.DEFINE_bool("peers", True, "also measure the original study's way")
 QUICK = flags.DEFINE_bool("quick", False, "about a minute: two small counts, ten steps once, no limits, no leak")
 

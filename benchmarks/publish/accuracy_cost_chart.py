@@ -146,19 +146,28 @@ def _mark_original_study(axes: Axes) -> tuple[Artist, ...]:
 def _name(figure: Figure, axes: Axes, points: Sequence[Point], obstacles: Sequence[Artist]) -> None:
     """Write the name of each point, with a line to it, at a free place near it that overlaps no obstacle."""
     renderer, to_data = FigureCanvasAgg(figure).get_renderer(), axes.transData.inverted()
-    lines = [artist.get_window_extent(renderer).transformed(to_data).corners() for artist in obstacles]
+    outline = [0, 1, 3, 2, 0]  # of the corners in matplotlib's order
+    lines = [artist.get_window_extent(renderer).transformed(to_data).corners()[outline] for artist in obstacles]
     bars = [point for point in points if point.spread]
     lines += [np.array([(bar.petaflop, bar.percent + way * bar.spread) for way in (-1, 1)]) for bar in bars]
     x, y = [point.petaflop for point in points], [point.percent for point in points]
     is_ours = [point.is_ours for point in points]
-    avoided: dict[str, Any] = {
-        **{"x_scatter": x, "x_lines": [line[:, 0] for line in lines], "margin": 0.012},
-        **{"y_scatter": y, "y_lines": [line[:, 1] for line in lines]},
-        **{"avoid_label_lines_overlap": True, "avoid_crossing_label_lines": True},
-    }
-    style: dict[str, Any] = {
-        **{"textsize": np.where(is_ours, 10, 8.5).tolist(), "fontweight": np.where(is_ours, "bold", "normal").tolist()},
-        **{"textcolor": np.where(is_ours, OURS, plots.COLOURS["ink"]), "parse_math": False},
-        **{"linecolor": [_colour(point.kind) for point in points], "linewidth": 0.8},
-    }
-    textalloc.allocate(axes, x, y, [point.label for point in points], **avoided, **style)
+    textalloc.allocate(
+        axes,
+        x,
+        y,
+        [point.label for point in points],
+        x_scatter=x,
+        y_scatter=y,
+        x_lines=[line[:, 0] for line in lines],
+        y_lines=[line[:, 1] for line in lines],
+        margin=0.012,
+        avoid_label_lines_overlap=True,
+        avoid_crossing_label_lines=True,
+        textsize=np.where(is_ours, 10, 8.5).tolist(),
+        fontweight=np.where(is_ours, "bold", "normal").tolist(),
+        textcolor=np.where(is_ours, OURS, plots.COLOURS["ink"]),
+        parse_math=False,
+        linecolor=[_colour(point.kind) for point in points],
+        linewidth=0.8,
+    )

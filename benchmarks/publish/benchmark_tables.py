@@ -37,8 +37,19 @@ def number(value: Any) -> str:
 
 
 SHOWN_WHERE_MEASURED = (
-    *("peak_mib", "ceiling_share", "cpu_s_per_million", "tflops", "first_call_s", "batch_size", "processes"),
-    *("limit", "trials", "epochs", "predicted", "mode", "version"),
+    "peak_mib",
+    "ceiling_share",
+    "cpu_s_per_million",
+    "tflops",
+    "first_call_s",
+    "batch_size",
+    "processes",
+    "limit",
+    "trials",
+    "epochs",
+    "predicted",
+    "mode",
+    "version",
 )
 ALL_COLUMNS: list[Column[Row]] = [
     Column("row", lambda row: row.name),

@@ -85,8 +85,8 @@ class Recipe:
     def bare_steps(self, peer: Peer) -> tuple[list[Case], dict[str, float]]:
         """Our bare steps and PyTorch's, at each precision that is to be compared.
 
-        The second result has by the names of PyTorch's cases the seconds to the end of their first step. A network that
-        is not the same as ours is an errors.FailedError.
+        Returns the cases, and the seconds to the end of the first step by the names of PyTorch's cases. Raises
+        errors.FailedError where PyTorch's network is not the same as ours.
         """
         cases: list[Case] = []
         first_s: dict[str, float] = {}

@@ -17,7 +17,8 @@ DTYPES = {"float32": "float32", "mixed_bfloat16": "bfloat16", "mixed_float16": "
 def measure(recipe: Recipe, ceilings: Mapping[str, Ceiling], peer: Peer | None) -> list[Row]:
     """Measure all cases of a recipe in turns, with PyTorch's where it is installed; `ceilings` are by dtype.
 
-    The rows of whole steps, then those of bare steps by precision; rates have their TFLOP/s and share of the ceiling.
+    Returns the rows of whole steps, then those of bare steps by precision; rates have their TFLOP/s and share of the
+    ceiling. Raises errors.FailedError where PyTorch's network is not the same as ours.
     """
     cases, first_s = recipe.steps(), dict[str, float]()
     if peer:

@@ -172,7 +172,12 @@ TRUNKS: dict[str, Callable[[NetworkConfig], Trunk]] = {
     "wide_resnet": _wide_resnet,
 }
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    **{"relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU, "elu": nn.ELU, "selu": nn.SELU, "tanh": nn.Tanh},
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "tanh": nn.Tanh,
     "leaky_relu": lambda: nn.LeakyReLU(0.2),  # Keras's slope
 }
 

@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from unittest import mock
 
 from benchmarks.harness import memory, subprocess_call, tuner_sessions
 from pipeline.common import errors
@@ -24,9 +23,18 @@ TUNER = "grid"
 Round = Mapping[str, Mapping[int, Mapping[str, Any]]]  # the result of each session, by its kind and workers
 
 
-def one_thread_each() -> contextlib.AbstractContextManager[Any]:
+@contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
     """A context in which the TensorFlow of every process that is started has one thread."""
-    return mock.patch.dict(os.environ, dict.fromkeys(THREADS, "1"))
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            del os.environ[name]
+            if value is not None:
+                os.environ[name] = value
 
 
 def prepared(folder: pathlib.Path) -> SourceConfig:

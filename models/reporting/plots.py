@@ -53,8 +53,11 @@ CHARTS = (
         "single view; training's while it trains, validation's after each epoch",
         "accuracy (%)",
         (
-            *("validation_fine_accuracy", "validation_coarse_accuracy", "validation_coarse_from_fine_accuracy"),
-            *("train_fine_accuracy", "train_coarse_accuracy"),
+            "validation_fine_accuracy",
+            "validation_coarse_accuracy",
+            "validation_coarse_from_fine_accuracy",
+            "train_fine_accuracy",
+            "train_coarse_accuracy",
         ),
         scale=100,
         from_zero=True,

@@ -31,15 +31,23 @@ def between_warnings(dataset: str, console: Console | None = None) -> Iterator[C
     _print_warning(console, warning)
 
 
-def of_texts(texts: Sequence[Sequence[str]], title: str | None = None, words: Container[str] = ()) -> Table:
+def of_texts(
+    texts: Sequence[Sequence[str]], title: str | None = None, words: Container[str] = (), folds_numbers: bool = True
+) -> Table:
     """A table of headings and rows; the first column and those headed `words` are to the left, numbers to the right.
 
-    Texts are shown as they are, markup included, and folded where they are too wide.
+    Texts are shown as they are, markup included, and folded where they are too wide; numbers only if `folds_numbers`.
     """
     headings, *rows = texts
     table = Table(title=title, title_justify="left", box=rich.box.SIMPLE)
     for place, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if place and heading not in words else "left", overflow="fold")
+        is_number = bool(place) and heading not in words
+        table.add_column(
+            heading,
+            justify="right" if is_number else "left",
+            no_wrap=is_number and not folds_numbers,
+            overflow="fold" if folds_numbers or not is_number else "ellipsis",
+        )
     for row in rows:
         table.add_row(*map(Text, row))
     return table

@@ -158,9 +158,13 @@ class RemoteOracle:
     """The oracle of the chief at an address, for a worker."""
 
     def __init__(self, address: str) -> None:
-        channel = grpc.insecure_channel(address)
-        self._address, self.close = address, channel.close
-        self._stub = protos.get_service_grpc().OracleStub(channel)
+        self._address = address
+        self._channel = grpc.insecure_channel(address)
+        self._stub = protos.get_service_grpc().OracleStub(self._channel)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
 
     def create_trial(self, tuner_id: str) -> Trial:
         """The trial that the worker is to run."""

@@ -48,7 +48,11 @@ def run(session: Session, train: Train = train_job.train, num_retrained: int = 0
 
 
 def serve(session: Session, address: str, train: Train = train_job.train, num_retrained: int = 0) -> None:
-    """As `run`, as the chief: propose the trials to workers at `address` (HOST:PORT), and train only the trunk."""
+    """As `run`, as the chief: propose the trials to workers at `address` (HOST:PORT), and train only the trunk.
+
+    Raises:
+      errors.FailedError: the address cannot be bound; others as of `run`.
+    """
     budget = Budget(session, num_retrained)
     with (
         _open_search(session) as (progress, requests),
@@ -78,7 +82,12 @@ def serve(session: Session, address: str, train: Train = train_job.train, num_re
 
 
 def join(session: Session, address: str, train: Train = train_job.train) -> None:
-    """Train the trials that the chief at `address` proposes; with one that is interrupted another worker goes on."""
+    """Train the trials that the chief at `address` (HOST:PORT) proposes, until there are none.
+
+    Raises:
+      errors.FailedError: the chief does not answer, or the folder cannot be written.
+      errors.InterruptedRunError: SIGINT or SIGTERM came; another worker goes on with the trial.
+    """
     num_workers, name = session.config.workers, f"{socket.gethostname()}-{os.getpid()}-"
     heartbeats = chief.HeartbeatSender(session, [f"{name}{number}" for number in range(num_workers)])
     with _open_search(session) as (progress, requests), contextlib.closing(chief.RemoteOracle(address)) as oracle:

@@ -28,7 +28,10 @@ class Session:
 def open_session(path: pathlib.Path, config: SessionConfig, space: Space, source: SourceConfig) -> Iterator[Session]:
     """Open a session's folder, new or begun, and keep other processes out until the context ends.
 
-    Raises errors.BadArgumentError where it holds something else, or a session of another configuration or space.
+    Raises:
+      errors.BadArgumentError: it holds something else, or a session of another configuration or space.
+      errors.BusyError: another process works in it.
+      errors.FailedError: it cannot be made.
     """
     with locked_folder.open_locked(path, flag="session_dir", identity="session.json"):
         session = Session(path, config, space, source)
@@ -37,7 +40,11 @@ def open_session(path: pathlib.Path, config: SessionConfig, space: Space, source
 
 
 def join_session(path: pathlib.Path, config: SessionConfig, space: Space, source: SourceConfig) -> Session:
-    """The session that another process has opened, for a worker of it; the same errors as of `open_session`."""
+    """The session that another process has opened, for a worker of it.
+
+    Raises:
+      errors.BadArgumentError: the folder holds no session, or one of another configuration or space.
+    """
     session = Session(path, config, space, source)
     if not session.folder.identity_file.exists():
         raise errors.BadArgumentError(f"session_dir={path}: expected a session's folder; start its chief first")

@@ -15,7 +15,7 @@ MARGIN = 1.15  # of the seconds that a trial may take beyond what others took
 
 
 class Budget:
-    """The session's minutes, all calls together; `num_retrained` seeds of its best trial are trained after it."""
+    """The session's minutes, all calls together; after it the best trial is retrained with `num_retrained` seeds."""
 
     def __init__(self, session: Session, num_retrained: int) -> None:
         self._session, self._num_retrained = session, num_retrained

@@ -96,7 +96,11 @@ class Trials:
         self._keep(trial, seconds, status=COMPLETED, **results)
 
     def fail(self, job: TrainingJob, error: WorkerError, seconds: float) -> None:
-        """Keep the record of a trial that failed; where the disk is full, leave it to the next call."""
+        """Keep the record of a trial that failed.
+
+        Raises:
+          errors.FailedError: the disk is full; the trial and its checkpoint remain for the next call.
+        """
         if error.type_name == "OSError":
             raise errors.FailedError(
                 f"session_dir={self._session.folder.path}: {error}; make room, then give the same command"

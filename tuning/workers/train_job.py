@@ -23,7 +23,7 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
       and validating, which is all but what a worker adds}.
 
     Raises:
-      errors.BadArgumentError, errors.DivergedError: as of `training.train`.
+      errors.BadArgumentError, errors.DivergedError: as of `models.training.loop.train`.
       errors.FailedError: its run folder is of no use.
       errors.InterruptedRunError: SIGTERM came; the state is saved in the run folder.
     """
@@ -46,7 +46,11 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
 
 
 def evaluate(run_dir: pathlib.Path, split: str) -> dict[str, Any]:
-    """Evaluate a finished run on a split and return its new report."""
+    """Evaluate a run on a split and return its new report.
+
+    Raises:
+      errors.FailedError: the run has not ended, or its data set is not prepared.
+    """
     _load_tensorflow()
     from models.training import evaluation
 
