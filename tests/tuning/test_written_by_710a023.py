@@ -10,6 +10,7 @@ import pytest
 
 from tests.binaries import command
 from tests.conftest import ROOT
+from tuning.studies import catalogue
 
 FOLDERS = pathlib.Path(__file__).parent / "written_by_710a023"
 THREADS = {"TF_NUM_INTRAOP_THREADS": "2", "TF_NUM_INTEROP_THREADS": "2"}  # as the folders were made
@@ -19,6 +20,13 @@ def continued(cwd, *command, pythonpath=()):
     env = {**os.environ, **THREADS, "PYTHONPATH": os.pathsep.join(map(str, (*pythonpath, ROOT)))}
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("name", "rows"), json.loads((FOLDERS / "catalogue.json").read_text()).items())
+def test_saved_cells_belong_to_variants_of_their_study(name, rows):
+    study = catalogue.find(name)
+    assert study.reference == rows["reference"]
+    assert set(rows["variants"]) <= {row.name for row in (*study.variants, *study.combinations)}
 
 
 def test_study_continues(tiny_data_dir, tmp_path):
