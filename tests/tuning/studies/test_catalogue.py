@@ -36,17 +36,6 @@ def test_variants_change_nothing_that_their_network_passes_over(study):
         check_read(variant.changes, job.data, job.train)
 
 
-@pytest.mark.parametrize(
-    ("study", "names"),
-    [
-        ("augmentation", ["study", "study_sheared"]),
-        ("architectures", ["study_cnn", "study_net", "residual", "fast", "resnet"]),
-    ],
-)
-def test_variants_keep_the_names_of_their_folders(study, names):
-    assert set(names) <= {variant.name for variant in catalogue.STUDIES[study].variants}
-
-
 @pytest.mark.parametrize("study", catalogue.STUDIES.values(), ids=lambda study: study.name)
 def test_smoke_is_small(study):
     for job in study.jobs(study.variants, "smoke", [0], SourceConfig(dataset="shapes100_tiny")):
