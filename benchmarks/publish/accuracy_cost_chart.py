@@ -166,7 +166,7 @@ def _name(figure: Figure, axes: Axes, points: Sequence[Point], obstacles: Sequen
         avoid_crossing_label_lines=True,
         textsize=np.where(is_ours, 10, 8.5).tolist(),
         fontweight=np.where(is_ours, "bold", "normal").tolist(),
-        textcolor=np.where(is_ours, OURS, plots.COLOURS["ink"]),
+        textcolor=np.where(is_ours, OURS, plots.COLOURS["ink"]).tolist(),
         parse_math=False,
         linecolor=[_colour(point.kind) for point in points],
         linewidth=0.8,
