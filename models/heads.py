@@ -16,7 +16,8 @@ def head(features: keras.KerasTensor, name: str, config: HeadsConfig) -> keras.K
     CIFAR recipes).
     """
     shape = config.head(name)
-    x, penalty = features, keras.regularizers.L2(shape.l2) if shape.l2 else None
+    x = features
+    penalty = keras.regularizers.L2(shape.l2) if shape.l2 else None
     hidden = {"activation": "relu", "kernel_initializer": "he_normal", "kernel_regularizer": penalty}
     for number in range(1, shape.hidden_layers + 1):
         x = _dropped(x, shape, f"{name}_dropout_{number}")

@@ -66,7 +66,7 @@ def confusions(config: TrainConfig, logits: Batch, batch: Batch) -> dict[str, tf
     """int64 [classes, classes] of each label that the model answers; those whose `mask` is False are left out.
 
     Rows are the true classes, int32 [B] in `batch`, columns what they were taken for; the coarse answer is the model's
-    own.
+    own. Logits are float32 [B, classes] of each head; `mask`, bool [B], is there where batches are padded.
     """
     scores = {"fine": logits["fine"]} if "fine" in logits else {}
     summed = coarse_source(config) == "summed"

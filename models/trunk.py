@@ -38,12 +38,13 @@ def before_last_block(model: keras.Model) -> keras.Model:
       errors.FailedError: the network has no mark there; an earlier version built it.
     """
     try:
-        return keras.Model(model.input, model.get_layer(BEFORE_LAST_BLOCK).output)
+        maps = model.get_layer(BEFORE_LAST_BLOCK).output
     except ValueError as error:
         raise errors.FailedError(
             f"unfreeze_last_block=True: an earlier version built the network {model.name!r} of the trunk's run, "
             "without a mark before its last block; train it anew with another --run_dir"
         ) from error
+    return keras.Model(model.input, maps)
 
 
 def last_blocks(model: keras.Model) -> list[keras.Model]:

@@ -113,11 +113,16 @@ def load_imagenet(model: "keras.Model", network: Network) -> None:
     Raises:
       errors.FailedError: the file is not there and its host does not deliver it.
     """
+    application_class = getattr(keras.applications, network.application)
     try:
-        application = getattr(keras.applications, network.application)(include_top=False, input_shape=(224, 224, 3))
-    except Exception as error:  # Keras raises no narrower one
+        application = application_class(include_top=False, input_shape=(224, 224, 3))
+    except Exception as error:
+        # `get_file` raises a plain Exception where the host does not deliver, ValueError where the hash differs.
+        if type(error) is not Exception and not isinstance(error, (OSError, ValueError)):
+            raise
+        reason = " ".join(str(error).split())
         raise errors.FailedError(
-            f"pretrained=True: the ImageNet weights cannot be had ({error}); connect this machine, put the file into "
+            f"pretrained=True: the ImageNet weights cannot be had ({reason}); connect this machine, put the file into "
             "~/.keras/models, or leave --pretrained out"
         ) from error
     copy_weights(application, model)
@@ -144,8 +149,14 @@ def _inverted(x: Tensor, stage: Stage, stride: int, network: Network, name: str)
     if stage.expansion > 1:
         expand = layers.Convolution(channels * stage.expansion, 1, _spread(), name=f"{name}expand_conv")
         x = _activated(expand(x), f"{name}expand_")
-    unshared = {"use_bias": False, "depthwise_initializer": _spread(), "name": name + network.depthwise_name}
-    x = keras.layers.DepthwiseConv2D(stage.kernel_size, stride, padding="same", **unshared)(x)
+    x = keras.layers.DepthwiseConv2D(
+        stage.kernel_size,
+        stride,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer=_spread(),
+        name=name + network.depthwise_name,
+    )(x)
     x = _excited(_activated(x, name), max(1, channels // SQUEEZE), name)
     return _projected(x, stage.filters, 1, 1, name)
 
@@ -163,8 +174,9 @@ def _fused(x: Tensor, stage: Stage, stride: int, network: Network, name: str) ->
 def _excited(x: Tensor, squeezed: int, name: str) -> Tensor:
     """Each channel times a gate that the means of all channels set (Hu et al. 2017)."""
     squeeze = keras.layers.Conv2D(squeezed, 1, activation="silu", kernel_initializer=_spread(), name=f"{name}se_reduce")
-    gate = {"activation": "sigmoid", "kernel_initializer": _spread(), "name": f"{name}se_expand"}
-    expand = keras.layers.Conv2D(x.shape[-1], 1, **gate)
+    expand = keras.layers.Conv2D(
+        x.shape[-1], 1, activation="sigmoid", kernel_initializer=_spread(), name=f"{name}se_expand"
+    )
     means = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}se_squeeze")(x)
     return keras.layers.Multiply(name=f"{name}se_excite")([x, expand(squeeze(means))])
 

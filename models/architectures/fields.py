@@ -7,7 +7,8 @@ from pipeline.common.config import Config, setting
 ACTIVATIONS = ("relu", "silu", "gelu", "elu", "leaky_relu", "selu", "tanh")
 JIT_COMPILE = setting(  # of every network, and of the layers of speedrun besides
     "auto",
-    "XLA compilation of the training step; auto compiles it on GPUs only. off compiles no augmentation either",
+    "XLA compilation of the training step; auto compiles it on GPUs only. Augmentation, and the gradients of "
+    "speedrun's silu and gelu, are compiled unless this is off",
     choices=("auto", "on", "off"),
 )
 
@@ -16,7 +17,7 @@ JIT_COMPILE = setting(  # of every network, and of the layers of speedrun beside
 class Activated(Config):
     """Of networks whose activation is a choice."""
 
-    activation: str = setting("relu", "activation function", choices=ACTIVATIONS)
+    activation: str = setting("relu", "activation function of the trunk; the heads use relu", choices=ACTIVATIONS)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,7 +37,7 @@ class OriginalCnn(Activated, Dropped):
     first_filters: int = setting(32, "filters of the first block; each later block has twice as many", low=1)
     pooling: str = setting(
         "max",
-        "pooling at the end of each block; mixed: max in the first half of the blocks, then average",
+        "pooling at the end of each block; mixed: max in the first half of the blocks (rounded up), then average",
         choices=POOLINGS,
     )
     padding: str = setting("same", "padding of the convolutions", choices=PADDINGS)

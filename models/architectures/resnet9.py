@@ -18,11 +18,15 @@ def resnet9(images: Tensor, config: LastBlock, heads: tuple[str, ...]) -> Featur
     x = _activated(layers.Convolution(STEM_FILTERS, 3)(images))
     *shared, last = GROUP_FILTERS
     for number, filters in enumerate(shared):
-        x = _grouped(x, filters, number > 0)
-    return last_block(x, lambda maps: keras.layers.GlobalMaxPooling2D()(_grouped(maps, last, True)), config, heads)
+        x = _grouped(x, filters, is_residual=number > 0)
+
+    def make(maps: Tensor) -> Tensor:
+        return keras.layers.GlobalMaxPooling2D()(_grouped(maps, last, is_residual=True))
+
+    return last_block(x, make, config, heads)
 
 
-def _grouped(x: Tensor, filters: int, is_residual: bool) -> Tensor:
+def _grouped(x: Tensor, filters: int, *, is_residual: bool) -> Tensor:
     x = _activated(keras.layers.MaxPooling2D()(layers.Convolution(filters, 3)(x)))
     return keras.layers.Add()([x, _activated(layers.Convolution(filters, 3)(x))]) if is_residual else x
 

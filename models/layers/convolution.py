@@ -100,7 +100,7 @@ def kernel_gradient(
     """[height, width, channels, filters] in the dtype of `images`: the gradient of a convolution's kernel.
 
     `images` [B, H, W, channels] were convolved, and `upstream` [B, H', W', filters] is the gradient of what came out;
-    their shapes are known.
+    their shapes are known. `stride` is in pixels, the same each way; `padding` is "SAME" or "VALID".
     """
     channels, filters = images.shape[-1], upstream.shape[-1]
     rows, columns = (

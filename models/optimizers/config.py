@@ -72,7 +72,7 @@ class Warmup(Config):
     """Of schedules that begin with a warmup."""
 
     warmup_fraction: float = setting(
-        0.25, "fraction of the run's steps in which the learning rate rises linearly from 0", low=0.0, high=0.9
+        0.25, "fraction of the run's steps in which the learning rate rises linearly", low=0.0, high=0.9
     )
 
 
@@ -107,7 +107,7 @@ class OptimizationConfig(Composition):
     )
     lookahead_steps: int = setting(
         0,
-        "steps between updates of Lookahead's slow weights, which are evaluated; 0 disables; not with --ema_decay",
+        "steps between updates of Lookahead's slow weights, evaluated and saved; 0 disables; not with --ema_decay",
         low=0,
     )
 

@@ -39,11 +39,11 @@ def of_texts(
     Texts are shown as they are, markup included, and folded where they are too wide; numbers only if `folds_numbers`.
     """
     headings, *rows = texts
-    table = Table(title=title, title_justify="left", box=rich.box.SIMPLE)
+    table = Table(title=title and Text(title, style="table.title"), title_justify="left", box=rich.box.SIMPLE)
     for place, heading in enumerate(headings):
         is_number = bool(place) and heading not in words
         table.add_column(
-            heading,
+            Text(heading),
             justify="right" if is_number else "left",
             no_wrap=is_number and not folds_numbers,
             overflow="fold" if folds_numbers or not is_number else "ellipsis",

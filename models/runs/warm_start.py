@@ -16,7 +16,12 @@ from pipeline.data_config import SPLIT_FIELDS, DataConfig
 
 
 def check(data: DataConfig, config: TrainConfig) -> None:
-    """Check that the run in `config.init_from`, if one is named, has ended, and has this network's trunk and split."""
+    """Check that the run in `config.init_from`, if one is named, has ended, and has this network's trunk and split.
+
+    Raises:
+      errors.BadArgumentError: it has another trunk or split, or the folder holds no run.
+      errors.FailedError: it has not ended.
+    """
     if config.init_from:
         _matching_run(data, config)
 

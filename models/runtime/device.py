@@ -12,7 +12,11 @@ CPUINFO = "/proc/cpuinfo"
 
 
 def allow_gpu_memory_growth() -> None:
-    """Let TensorFlow allocate GPU memory as needed instead of all at once; a RuntimeError where a GPU is in use."""
+    """Let TensorFlow allocate GPU memory as needed instead of all at once; call it before any computation.
+
+    Raises:
+      RuntimeError: a GPU is in use already.
+    """
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 

@@ -32,7 +32,11 @@ def resolve(name: str) -> str:
 
 @contextlib.contextmanager
 def scope(name: str) -> Iterator[None]:
-    """Set the dtype policy until the context ends; "auto", not yet resolved, raises errors.BadArgumentError."""
+    """Set the dtype policy ("float32", "mixed_bfloat16" or "mixed_float16") until the context ends.
+
+    Raises:
+      errors.BadArgumentError: `name` is "auto", which is to be resolved first.
+    """
     if name == "auto":
         raise errors.BadArgumentError("precision='auto': resolve it before building a model")
     before = keras.config.dtype_policy()

@@ -66,7 +66,12 @@ def train(
 
 
 def check(data: DataConfig, config: TrainConfig) -> None:
-    """Check that the data are prepared and that the configurations fit them and the trunk's run; touches no folder."""
+    """Check that the data are prepared and that the configurations fit them and the trunk's run; touches no folder.
+
+    Raises:
+      errors.BadArgumentError: the configurations do not fit the data or the trunk's run.
+      errors.FailedError: the data set is not prepared, or the trunk's run has not ended.
+    """
     opened = OpenedData(data)
     EpochSchedule.from_config(data, opened.num_examples["train"], config.epochs, config.max_steps)
     opened.train_stages(config.seed)

@@ -153,11 +153,7 @@ def test_every_original_cnn_that_is_allowed_can_be_built(padding, block_convolut
 
 
 # Of Model 1: the first and the second convolution of each block, which pooling parts.
-
-
 FIRST_OF_BLOCKS = [(3, 64, 32), (64, 128, 16), (128, 256, 8), (256, 512, 4)]
-
-
 SECOND_OF_BLOCKS = [(64, 64, 16), (128, 128, 8), (256, 256, 4), (512, 512, 2)]
 
 
