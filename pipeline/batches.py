@@ -38,7 +38,11 @@ class EpochSchedule:
 
     @classmethod
     def from_config(cls, config: DataConfig, num_train: int, epochs: float, max_steps: int = 0) -> "EpochSchedule":
-        """The epochs of a run over `num_train` examples, or over virtual ones; fewer than a batch are an error."""
+        """The epochs of a run over `num_train` examples, or over the configuration's virtual ones.
+
+        Raises:
+          errors.BadArgumentError: there are fewer virtual examples than a batch has.
+        """
         views = config.virtual_examples
         if 0 < views < config.batch_size:
             raise errors.BadArgumentError(
@@ -71,8 +75,12 @@ class EpochSchedule:
 class OpenedData:
     """A prepared data set, split, cached, shuffled and batched as its configuration says.
 
-    Split names are "train" and "validation", which are parts of the official training split, and "test", in
-    `num_examples`. `label_names` is {"fine": [...], "coarse": [...]}, in the order of the labels.
+    Split names are "train" and "validation", which are parts of the official training split, and "test".
+
+    Attributes:
+      config: the configuration.
+      num_examples: {split name: number of examples}.
+      label_names: {"fine": [...], "coarse": [...]}, in the order of the labels.
 
     Raises:
       errors.BadArgumentError: `config.num_validation` does not fit the data set.
@@ -119,7 +127,11 @@ class OpenedData:
         return (self._hold_out["train"], *self._shuffled_batches(seed, start_step), stages.Prefetch(device=device))
 
     def evaluation(self, split_name: str) -> tf.data.Dataset:
-        """The batches of "validation" (an error if none is held out) or "test": in order, `mask` False on padding."""
+        """The batches of "validation" or "test": images and labels in order, with `mask` False on padding.
+
+        Raises:
+          errors.BadArgumentError: "validation", and nothing is held out.
+        """
         if not self.num_examples[split_name]:
             raise errors.BadArgumentError("num_validation=0: nothing is held out for validation; use --split=test")
         cache = (self._cache_in_memory(split_name),) if self.config.cache == "memory" else ()

@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def prepare(source: SourceConfig, *, url: str = download.OFFICIAL_URL, spec: records.Spec = records.OFFICIAL) -> str:
-    """Prepare a data set unless it is prepared; its name, which is `source.dataset` or the choice of `auto`.
+    """Prepare a data set unless it is prepared; return its name, `source.dataset` or the choice of `auto`.
 
     Raises:
       errors.BadArgumentError: `source.archive` is not a complete CIFAR-100, or `source.data_dir` cannot be written.

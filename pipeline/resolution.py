@@ -35,7 +35,11 @@ class ResolutionSchedule:
 
     @classmethod
     def from_shares(cls, resolutions: Sequence[tuple[int, float]]) -> "ResolutionSchedule":
-        """The schedule of (size, share of the steps) pairs; none is full size throughout, and wrong ones are errors."""
+        """The schedule of (size, share of the steps) pairs; none is full size throughout.
+
+        Raises:
+          errors.BadArgumentError: a size is out of range, or the shares do not make 1.
+        """
         return cls(tuple(_phases(resolutions or [(FULL_SIZE, 1)])))
 
     @property

@@ -201,7 +201,10 @@ class Batch:
 
 @dataclasses.dataclass(frozen=True)
 class BatchPadWithMask:
-    """Cuts a finite split into batches of one shape, thus one trace; padding of the last one is False in `mask`."""
+    """Cuts a finite split into batches of one shape; padding of the last one is False in `mask`.
+
+    One shape means one trace, and every example is evaluated exactly once.
+    """
 
     batch_size: int
 

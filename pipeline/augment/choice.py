@@ -89,7 +89,10 @@ def magnitudes(
 def draw_choice(
     seed: tf.Tensor, shape: list[Any], table: np.ndarray, levels: range, among: Sequence[Operation] = tuple(Operation)
 ) -> Choice:
-    """Draw operations `among` some, signs, and `levels` of a table of `magnitudes`, uniformly and independently."""
+    """Choices of this shape: operations out of `among`, signs and `levels`, drawn uniformly and independently.
+
+    `seed` is int32 [2]; `table` is that of `magnitudes`.
+    """
     operation = tf.gather(tf.constant(among, tf.int32), integers(seeds.fold(seed, 0), shape, 0, len(among)))
     sign = integers(seeds.fold(seed, 1), shape, 0, 2)
     level = integers(seeds.fold(seed, 2), shape, levels.start, levels.stop)

@@ -55,7 +55,10 @@ class Grayscale(Augmentation):
 
 
 class Colors(NamedTuple):
-    """The draws of a batch, float32 [B] each: factors, where 1 changes nothing, and a rotation of 0 to 1."""
+    """The draws of a batch, float32 [B] each.
+
+    Factors, where 1 changes nothing, and a rotation of the hue, where 1 is a full circle.
+    """
 
     brightness: tf.Tensor
     contrast: tf.Tensor

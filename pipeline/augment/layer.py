@@ -73,7 +73,8 @@ class Augmentation(keras.layers.Layer):
 
     def describe(self, drawn: Any) -> str:
         """The draw of one image as text, such as "+34°"; `drawn` holds NumPy values without the batch axis."""
-        return "unchanged" if isinstance(drawn, np.bool_) and not drawn else self.wording.format(*np.ravel(drawn))
+        values = np.ravel(drawn)
+        return "unchanged" if values.dtype == bool and not values.any() else self.wording.format(*values)
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Transform images in training, by the layer's next draw; else only cast them to float32.

@@ -179,9 +179,12 @@ def given_flags() -> dict[str, Any]:
 
 
 def build(config_class: type[AnyConfig], *layers: Layer) -> AnyConfig:
-    """The configuration that the layers make together, later ones winning; a value out of range is an error.
+    """The configuration that the layers make together, later ones winning.
 
     Keys of other classes are ignored, and so are values that no chosen part reads (see `check_read`).
+
+    Raises:
+      errors.BadArgumentError: a value is out of range or of the wrong type.
     """
     known = settings(config_class)
     values = {name: value for layer in layers for name, value in layer.items() if name in known}

@@ -57,8 +57,7 @@ def main() -> None:
     for name, path in paths.items():
         image_grid.write(path, drawn[name])
     written = pathlib.Path(explored.out).expanduser() / PAGE
-    with picture_file.replacing(written) as temporary:
-        temporary.write_text(page.markdown(survey, explored.augmentation, explored.seed, paths), encoding="utf-8")
+    page.write(written, page.markdown(survey, explored.augmentation, explored.seed, paths))
     print(f"{survey.title}\nwritten: {written}")
 
 

@@ -9,8 +9,15 @@ import numpy as np
 from pipeline.common import markdown_table
 from pipeline.common.markdown_table import Column
 from pipeline.explore.statistics import PARTS, Survey, middle_and_frame
+from pipeline.gallery import picture_file
 
 CHANNELS = ("red", "green", "blue")
+
+
+def write(path: pathlib.Path, text: str) -> None:
+    """Replace the file `path` by the text, as `picture_file.replacing` does."""
+    with picture_file.replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def markdown(survey: Survey, augmentation: str, seed: int, pictures: Mapping[str, pathlib.Path]) -> str:

@@ -125,7 +125,10 @@ class Survey:
 
 
 def survey(config: DataConfig) -> Survey:
-    """The statistics of a prepared data set; reads each part once, and of test images only the labels."""
+    """The statistics of a prepared data set; reads each part once, and of test images only the labels.
+
+    Raises errors as `OpenedData` does.
+    """
     opened = OpenedData(config)
     fine_names, coarse_names = (
         tuple(name.replace("_", " ") for name in opened.label_names[label]) for label in ("fine", "coarse")

@@ -32,7 +32,10 @@ class Examples(NamedTuple):
 
 
 def build(config: SourceConfig, augmentation: str, seed: int, columns: int) -> Picture:
-    """The picture of an augmentation set on a prepared data set; `seed` is that of the classes and of the draws."""
+    """The picture of an augmentation set on a prepared data set, `columns` images in a row.
+
+    `seed` is that of the classes and of the draws.
+    """
     examples = choose(config, seed, columns)
     subtitle = f"{config.dataset}, images of the training split, seed {seed}"
     shown = tuple(rows(sets.build(augmentation), examples, seed))

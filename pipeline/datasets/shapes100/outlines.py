@@ -109,7 +109,8 @@ OUTLINES: dict[str, Outline] = {
     "arch": _arch,
     "arrow": lambda u, v: np.minimum(_arrow_head(u, v), _box(u, v - 0.4, 0.29, 0.52)),  # a triangle on a shaft
     "bolt": lambda u, v: np.minimum(_half_bolt(u, v), _half_bolt(-u, -v)),  # two spikes, one turned by half a turn
-    "crescent": lambda u, v: np.maximum(radius(u, v) - 0.95, 0.74 - radius(u - 0.5, v)),  # without a shifted disc
+    # A disc without a smaller, shifted disc.
+    "crescent": lambda u, v: np.maximum(radius(u, v) - 0.95, 0.74 - radius(u - 0.5, v)),
     "cross": lambda u, v: _cross(u, v, 0.95, 0.32),  # a plus sign
     "disc": lambda u, v: radius(u, v) - 0.88,
     "drop": _drop,

@@ -148,7 +148,8 @@ TEXTURES: dict[str, dict[str, Texture]] = {
         # Small rings.
         "hollow": lambda x, y, period: _ink(np.abs(_spots(x, y, period * 1.15) - period * 0.36) - 0.65),
         "mixed": _mixed,
-        "rows": lambda x, y, period: _ink(_spots(x, y, period) - period * 0.29),  # and columns
+        # Spots in rows and columns.
+        "rows": lambda x, y, period: _ink(_spots(x, y, period) - period * 0.29),
         "two_toned": _two_toned,
     },
     "stripes": {  # bars in one direction
@@ -174,7 +175,8 @@ TEXTURES: dict[str, dict[str, Texture]] = {
 FILLS: dict[str, Fill] = {
     # Ink all over, and a line around it at a distance.
     "haloed": lambda distance, x, y, period: _ink(np.minimum(distance + 0.7, np.abs(distance - 2.4) - 0.7)),
-    "outlined": lambda distance, x, y, period: _ink(np.abs(distance + 0.8) - 0.8),  # a line along the edge
+    # A line along the edge, and the ground inside it.
+    "outlined": lambda distance, x, y, period: _ink(np.abs(distance + 0.8) - 0.8),
     "solid": lambda distance, x, y, period: _ink(distance),
     # The accent with spots of ink.
     "spotted": lambda distance, x, y, period: (

@@ -211,6 +211,7 @@ def test_draws_in_words():
     assert TrivialAugmentWide().describe(Choice(np.int32(13), np.float32(0.0))) == "Equalize"
     assert RandAugment().describe(Choice(choice.operation[0], choice.magnitude[0])) == "ShearX -0.10, Equalize"
     assert Grayscale().describe(np.bool_(True)) == "grey"
+    assert Grayscale().describe(np.array(False)) == "unchanged"
     colors = Colors(*np.float32([1.125, 0.87, 1.3, -0.0625]))
     assert ColorJitter().describe(colors) == "brightness 1.12, contrast 0.87, saturation 1.30, hue -22°"
     drawn = AugMix(width=2, depth=2).draw(SEED, Views.of(1))

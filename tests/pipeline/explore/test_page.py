@@ -8,7 +8,6 @@ from pipeline.common import errors
 from pipeline.explore import __main__ as explore
 from pipeline.explore import page as explore_page
 from pipeline.explore import statistics
-from pipeline.gallery import picture_file
 
 
 def test_page_tells_what_was_found(survey, tmp_path):
@@ -50,6 +49,5 @@ def test_nothing_held_out_is_no_statistics_of_nothing(tiny, tmp_path):
 
 def test_page_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    path = tmp_path / "file" / "explore.md"
-    with pytest.raises(errors.FailedError, match="cannot be written"), picture_file.replacing(path):
-        pass
+    with pytest.raises(errors.FailedError, match="cannot be written"):
+        explore_page.write(tmp_path / "file" / "explore.md", "text")
