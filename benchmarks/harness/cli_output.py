@@ -9,7 +9,6 @@ import contextlib
 import json
 import pathlib
 import signal
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,7 +18,7 @@ from benchmarks.harness import comparison, results
 from benchmarks.harness.comparison import WORSE
 from benchmarks.harness.results import Row
 from models.reporting import table
-from pipeline.common import errors, markdown_table
+from pipeline.common import errors, files, markdown_table
 from pipeline.common.markdown_table import Column, field
 
 
@@ -62,9 +61,7 @@ def check(benchmark: str, replaced_by_quick: Sequence[str] = ()) -> None:
 def _check_writable(path: pathlib.Path) -> None:
     reason = "it is a folder" if path.is_dir() else ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):  # permissions are not enough to know
-            pass
+        files.check_writable(path)
     except OSError as error:
         reason = error.strerror or str(error)
     if reason:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,13 @@ def replacing(path: pathlib.Path, *, durable: bool = False) -> Iterator[pathlib.
         temporary.unlink(missing_ok=True)
     if durable:
         fsync(path.parent)
+
+
+def check_writable(path: pathlib.Path) -> None:
+    """Raise OSError unless a file can be created in the folder of `path`, or in the nearest one above that exists."""
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    with tempfile.TemporaryFile(dir=nearest):  # permissions do not tell, in /proc or for root
+        pass
 
 
 def partial_name(name: str) -> str:

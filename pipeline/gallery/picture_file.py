@@ -2,7 +2,6 @@
 
 import contextlib
 import pathlib
-import tempfile
 from collections.abc import Iterator
 
 from pipeline.common import errors, files
@@ -17,14 +16,13 @@ def picture_path(out: str) -> pathlib.Path:
         raise errors.BadArgumentError(f"out={out}: expected a name that ends in .png")
     if path.is_dir():
         raise errors.BadArgumentError(f"out={out}: expected a file, got a folder")
-    nearest = next(folder for folder in path.absolute().parents if folder.exists())
     try:
-        with tempfile.TemporaryFile(dir=nearest):  # permissions do not tell, in /proc or for root
-            return path
+        files.check_writable(path)
     except OSError as error:
         raise errors.BadArgumentError(
-            f"out={out}: nothing can be written in {nearest}; choose another --out"
+            f"out={out}: cannot be written ({error.strerror}); choose another --out"
         ) from error
+    return path
 
 
 @contextlib.contextmanager

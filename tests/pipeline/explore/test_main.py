@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 @pytest.mark.parametrize(
     ("out", "message"),
-    [("", "out is missing"), ("file", "nothing can be written in"), ("file/deeper", "nothing can be written in")],
+    [("", "out is missing"), ("file", "cannot be written"), ("file/deeper", "cannot be written")],
 )
 def test_wrong_out_is_refused(tmp_path, out, message):
     (tmp_path / "file").write_text("")

@@ -17,9 +17,9 @@ from tests.conftest import ROOT
         ("", "out is missing"),
         ("picture.jpg", "expected a name that ends in .png"),
         ("folder.png", "expected a file"),
-        ("file/picture.png", "nothing can be written in"),
-        ("file/deeper/picture.png", "nothing can be written in"),
-        ("/proc/picture.png", "nothing can be written in /proc; choose another --out"),
+        ("file/picture.png", "cannot be written"),
+        ("file/deeper/picture.png", "cannot be written"),
+        ("/proc/picture.png", r"out=/proc/picture.png: cannot be written \("),
     ],
 )
 def test_wrong_out_is_refused(tmp_path, out, message):
