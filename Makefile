@@ -6,16 +6,24 @@ INSTALLED := $(VENV)/.installed
 DATA_DIR ?= data
 ARCHIVE ?=
 RUN_DIR ?=
+PRESET ?=
 TEST_PROCESSES ?= 3
 # A process that has run all its tests takes half of those that another has yet to run.
 PYTEST := $(PYTHON) -m pytest --numprocesses=$(TEST_PROCESSES) --dist=worksteal
+
+# A misspelt variable would change nothing, in silence. Those from MAKE on are make's own.
+VARIABLES := ARCHIVE CIFAR100_ARCHIVE DATA_DIR PRESET PYTHON PYTHON_FOR_VENV RUN_DIR TEST_PROCESSES VENV
+$(foreach name,$(filter-out $(VARIABLES) MAKE% MFLAGS GNUMAKEFLAGS SHELL .SHELLFLAGS,$(.VARIABLES)),\
+    $(if $(findstring command line,$(origin $(name))),\
+        $(error $(name)=$($(name)): unknown variable; expected one of $(VARIABLES))))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train check test test-slow lint format bench gallery chart tables clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
-	@echo '  Variables: ARCHIVE (cifar-100-binary or cifar-100-python, .tar.gz or folder), DATA_DIR, RUN_DIR, TEST_PROCESSES, PYTHON_FOR_VENV.'
+	@echo '  Variables: ARCHIVE (cifar-100-binary or cifar-100-python, .tar.gz or folder), DATA_DIR, PRESET, RUN_DIR,'
+	@echo '  CIFAR100_ARCHIVE (of the tests on the real data), TEST_PROCESSES, PYTHON_FOR_VENV, PYTHON, VENV.'
 
 setup: $(INSTALLED) ## Make .venv with the pinned packages; touches nothing else.
 
@@ -28,11 +36,11 @@ $(INSTALLED): requirements.txt setup.py .ci/find_python
 	@touch $@
 
 # Three steps, each a binary of its own; what the first one prepared names the run that the others work on.
-train: $(INSTALLED) ## Prepare CIFAR-100 (or shapes100), train the preset quick, evaluate on test.
+train: $(INSTALLED) ## Prepare CIFAR-100 (or shapes100), train PRESET (quick), evaluate on test.
 	@set -e; \
 	dataset=$$($(PYTHON) -m pipeline.prepare --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)'); \
-	run_dir='$(RUN_DIR)'; run_dir="$${run_dir:-runs/quick-$$dataset}"; \
-	$(PYTHON) -m models.train --preset=quick --dataset=$$dataset --data_dir='$(DATA_DIR)' --run_dir="$$run_dir"; \
+	run_dir='$(RUN_DIR)'; preset='$(or $(PRESET),quick)'; run_dir="$${run_dir:-runs/$$preset-$$dataset}"; \
+	$(PYTHON) -m models.train --preset="$$preset" --dataset=$$dataset --data_dir='$(DATA_DIR)' --run_dir="$$run_dir"; \
 	$(PYTHON) -m models.evaluate --run_dir="$$run_dir" --data_dir='$(DATA_DIR)' --split=test
 
 check: lint ## Check style, format and types, and run the fast tests: the loop while you work.

@@ -1,11 +1,13 @@
 """Training: how long and on what a run trains, with what precision and seed."""
 
 import dataclasses
+from typing import Any
 
 from models.config.heads import HeadsConfig
 from models.config.network import NetworkConfig
 from models.config.presets import PRESETS
 from models.optimizers.config import OptimizationConfig
+from pipeline.common import errors
 from pipeline.common.config import setting
 
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
@@ -13,7 +15,11 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 @dataclasses.dataclass(frozen=True, init=False)
 class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
-    """A run's network, heads, optimizer, loss and precision. The defaults are those of the preset `quick`."""
+    """A run's network, heads, optimizer, loss and precision. The defaults are those of the preset `quick`.
+
+    A preset's values are set by `models.config.from_preset`, not by the constructor: it raises errors.BadArgumentError
+    for another preset unless all that the preset sets is given, and so does `replace` with another preset.
+    """
 
     preset: str = setting(
         "quick", "named recipe; its values apply where neither a file nor a flag sets another", choices=tuple(PRESETS)
@@ -40,3 +46,15 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
         1, "steps per call of the compiled graph; more of them reduce Python's overhead on GPUs", low=1, identity=False
     )
     seed: int = setting(0, "random seed of initial weights, shuffling, augmentation and dropout", low=0)
+    made_of: str = dataclasses.field(default="", repr=False, compare=False)  # the preset, as `replace` passes it on
+
+    def __init__(self, *, made_of: str = "", **values: Any) -> None:
+        super().__init__(**values)
+        object.__setattr__(self, "made_of", self.preset)
+        if "preset" not in values or made_of == self.preset:
+            return
+        missing = [name for name in PRESETS[self.preset] if name in self.as_dict() and name not in values]
+        if made_of or missing:
+            other = f"the other values are of {made_of}" if made_of else f"{missing[0]} and others are not given"
+            expected = f"models.config.from_preset({self.preset!r}, ...), which sets them"
+            raise errors.BadArgumentError(f"preset={self.preset}: {other}; expected {expected}")

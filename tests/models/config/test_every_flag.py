@@ -172,8 +172,8 @@ EFFECTS: dict[str, tuple[Callable[[DataConfig, TrainConfig], Any], dict[str, Any
 
 
 def outcome(what: Callable[[DataConfig, TrainConfig], Any], **fields: Any) -> Any:
-    data, train = from_preset("quick", **{name: value for name, value in fields.items() if name != "preset"})
-    train = train.replace(preset=fields.get("preset", "quick"))
+    fields = dict(fields)
+    data, train = from_preset(fields.pop("preset", "quick"), **fields)
     try:
         return what(data, train)
     except (errors.BadArgumentError, errors.FailedError) as error:

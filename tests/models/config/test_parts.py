@@ -1,5 +1,6 @@
 """The parts of a training's configuration: what each preset and each flag comes to, and what nothing reads."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -31,6 +32,24 @@ def test_preset_comes_to_what_it_says(name):
     assert PRESETS[name].keys() <= config.settings(DataConfig, TrainConfig).keys()
     assert {field: read.get(field, value) for field, value in PRESETS[name].items()} == PRESETS[name]
     assert read["preset"] == name
+
+
+@pytest.mark.parametrize("name", [name for name, values in PRESETS.items() if values])
+def test_preset_without_its_values_is_refused(name):
+    """An argument without an effect, as in slideflow/slideflow#294."""
+    _, train = from_preset(name)
+    values = {field: value for field, value in train.as_dict().items() if field in PRESETS[name]}
+    assert TrainConfig(preset=name, **values) == train
+    assert dataclasses.replace(train, seed=1).replace(seed=0) == train
+    values.popitem()
+    makers = {
+        "constructor": lambda: TrainConfig(preset=name, **values),
+        "replace": lambda: TrainConfig().replace(preset=name),
+        "dataclasses.replace": lambda: dataclasses.replace(TrainConfig(), preset=name),
+    }
+    for make in makers.values():
+        with pytest.raises(errors.BadArgumentError, match=f"^preset={name}: .*from_preset\\('{name}'"):
+            make()
 
 
 @pytest.mark.parametrize("values", UNREAD, ids=lambda values: list(values)[-1])

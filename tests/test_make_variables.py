@@ -1,0 +1,42 @@
+"""Variables of make: those that are known have their effect, and any other is refused."""
+
+import subprocess
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """`make` with these arguments, which prints its commands instead of running them."""
+    command = ["make", "--dry-run", "--old-file=.venv/.installed", "PYTHON=echo", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("variable", ["PRSET=tiny", "preset=tiny", "EPOCHS:=1", "INSTALLED=x", "PYTEST+=-x"])
+@pytest.mark.parametrize("target", ["train", "help"])
+def test_unknown_variable_is_refused_in_one_line(variable, target):
+    done = make(target, variable)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert f"{variable.split('=')[0].strip(':+')}=" in line
+    assert "expected one of ARCHIVE" in line
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *("ARCHIVE=a b=c", "CIFAR100_ARCHIVE=a", "DATA_DIR=a", "RUN_DIR=a", "PYTHON_FOR_VENV=python3", "VENV=.venv"),
+        *("PRESET=", "TEST_PROCESSES=1", "MAKEFLAGS=s", "MAKE=gmake", "SHELL=/bin/bash"),
+    ],
+)
+def test_known_variable_and_those_of_make_pass(variable):
+    assert make("train", variable).returncode == 0
+
+
+@pytest.mark.parametrize(("variables", "preset"), [((), "quick"), (("PRESET=",), "quick"), (("PRESET=tiny",), "tiny")])
+def test_preset_is_trained_in_a_folder_of_its_name(variables, preset):
+    shell = make("train", *variables).stdout.replace("$(echo -m pipeline.prepare", "$(printf shapes100")
+    shown = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
+    assert f"models.train --preset={preset} --dataset=shapes100" in shown
+    assert shown.count(f"--run_dir=runs/{preset}-shapes100") == 2
