@@ -125,7 +125,7 @@ class JobFactory:
         try:
             chosen = self.space.choose(hyperparameters)
         except Exception as error:  # whatever somebody's function does
-            raise self._bad_space(f"{type(error).__name__}: {error}") from error
+            raise self._bad_space(f"{type(error).__name__}: {error}{self.space.where(error)}") from error
         if not isinstance(chosen, dict):
             raise self._bad_space(f"expected a dictionary of configuration fields, got {chosen!r}")
         chosen = renamed(chosen)

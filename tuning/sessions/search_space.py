@@ -8,13 +8,22 @@ hyperparameters at each call, so that all trials of a session have the same ones
 new space by a function `space(hp)` and, optionally, the fields that all trials share (those of `quick` by default):
 
     BASE = {"preset": "tiny", "batch_size": 256}
+
+Such a file may import the modules beside it, and use NumPy's numbers and arrays wherever Python's would do.
 """
 
+import ast
 import dataclasses
+import enum
 import importlib.util
 import pathlib
+import sys
+import traceback
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from models.architectures.last_block import LastBlock
 from models.config import saved
@@ -59,6 +68,11 @@ class Space:
     choose: Choose
     base: Mapping[str, Any]  # the fields that all trials share, `preset` among them
     has_frozen_trunk: bool = False  # whether trials train only the heads, on the trunk of a run
+    path: pathlib.Path | None = None  # of the file that defines it
+
+    def where(self, error: BaseException) -> str:
+        """` (FILE, line N)`: the last line of the space's file, or of one beside it, that led to an error."""
+        return _where(error, self.path) if self.path else ""
 
 
 def heads(hp: "HyperParameters") -> Values:
@@ -161,16 +175,86 @@ def find(name: str) -> Space:
                 f"space={name!r}: expected FILE.py or one of {', '.join(SPACES)}{nearest(name, set(SPACES))}"
             )
         return SPACES[name]
-    path = pathlib.Path(name)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if not path.is_file() or spec is None or spec.loader is None:
+    path = pathlib.Path(name).resolve()  # as Python finds the modules beside a script
+    if not path.is_file():
         raise errors.BadArgumentError(f"space={name}: expected a Python file, got none")
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever somebody's file does
-        raise errors.BadArgumentError(f"space={name}: {type(error).__name__}: {error}") from error
-    choose, base = getattr(module, "space", None), getattr(module, "BASE", {})
+        module = _imported(path)
+    except (Exception, SystemExit) as error:  # whatever somebody's file does
+        raise errors.BadArgumentError(f"space={name}: {type(error).__name__}: {error}{_where(error, path)}") from error
+    choose, base = getattr(module, "space", None), _plain(getattr(module, "BASE", {}))
     if not callable(choose) or not isinstance(base, Mapping):
         raise errors.BadArgumentError(f"space={name}: expected a function space(hp), and BASE, if any, to be a dict")
-    return Space(path.stem, choose, {"preset": "quick", **renamed(base)}, bool(base.get("freeze_trunk")))
+
+    def choose_plain(hp: "HyperParameters") -> Values:
+        return _plain(choose(_PlainHyperParameters(hp)))
+
+    return Space(
+        pathlib.Path(name).stem,
+        choose_plain,
+        {"preset": "quick", **renamed(base)},
+        bool(base.get("freeze_trunk")),
+        path,
+    )
+
+
+def _imported(path: pathlib.Path) -> ModuleType:
+    """The module of a file.
+
+    Its folder comes last in Python's path, for ever: `space` may import later, and a file there that is called like a
+    module of Python or of a library must not take that module's place. Its own name hides no module either.
+    """
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    _check_neighbours(path)
+    spec = importlib.util.spec_from_file_location("__space__", path)
+    assert spec is not None
+    assert spec.loader is not None  # it ends with .py
+    module = sys.modules["__space__"] = importlib.util.module_from_spec(spec)  # there dataclasses look for it
+    spec.loader.exec_module(module)
+    return module
+
+
+def _check_neighbours(path: pathlib.Path) -> None:
+    """Raise ImportError where a file imports a module beside it by the name of another one."""
+    for node in ast.walk(ast.parse(path.read_bytes(), path.name)):
+        imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        imported += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        for name in {name.partition(".")[0] for name in imported} - sys.stdlib_module_names:
+            beside = [path.parent / f"{name}.py", path.parent / name / "__init__.py"]
+            origin = pathlib.Path(getattr(importlib.util.find_spec(name), "origin", None) or "").resolve()
+            own = [one.resolve() for one in beside if one.exists() and one != path]
+            if own and origin not in own:
+                raise ImportError(f"import of {name!r}: {origin} comes before {own[0]}; rename the latter")
+
+
+def _where(error: BaseException, path: pathlib.Path) -> str:
+    if isinstance(error, SyntaxError):
+        return ""  # which says so itself
+    lines = traceback.extract_tb(error.__traceback__)
+    files = [line for line in lines if pathlib.Path(line.filename).parent == path.parent]
+    return f" ({pathlib.Path(files[-1].filename).name}, line {files[-1].lineno})" if files else ""
+
+
+class _PlainHyperParameters:
+    """Hyperparameters whose methods take NumPy's numbers and arrays."""
+
+    def __init__(self, hyperparameters: "HyperParameters") -> None:
+        self._hyperparameters = hyperparameters
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._hyperparameters, name)
+        if not callable(value):
+            return value
+        return lambda *arguments, **named: value(*_plain(arguments), **_plain(named))
+
+
+def _plain(value: Any) -> Any:
+    """A value, or what a list, tuple or mapping holds, with NumPy's types and enumerations made Python's numbers."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, enum.Enum):
+        return _plain(value.value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
