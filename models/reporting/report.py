@@ -15,6 +15,7 @@ from models.reporting import flops
 from models.runs.checkpoints import Progress
 from models.runtime import device, precision
 from pipeline.batches import EpochSchedule, OpenedData
+from pipeline.common import environment
 from pipeline.common.config import CHECKOUT
 from pipeline.datasets import prepared
 from pipeline.resolution import ResolutionSchedule
@@ -55,6 +56,7 @@ def of_training(
         "peak_rss_mib": round(peak_rss_mib, 1),
         "num_parameters": model.count_params(),
         "device": device.describe(),
+        "settings": environment.followed(),
         "versions": versions(),
         "git_commit": git_commit(),
     }

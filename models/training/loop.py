@@ -21,7 +21,7 @@ from models.config.training import TrainConfig
 from models.reporting import report
 from models.runs import warm_start
 from models.runs.folder import RunFolder
-from models.runtime import precision
+from models.runtime import keras_globals, precision
 from models.training import policy, signals
 from models.training.callbacks import ProgressBar
 from models.training.description import describe
@@ -46,6 +46,7 @@ class TrainResult:
     rows: list[dict[str, Any]]
 
 
+@keras_globals.defaults()
 def train(
     data: DataConfig, config: TrainConfig, *, run: RunFolder | None = None, callbacks: Callbacks = (), verbose: int = 1
 ) -> TrainResult:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from pipeline.common import errors, flag_help
+from pipeline.common import environment, errors, flag_help
 
 _EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
 
@@ -48,6 +48,7 @@ def load_tensorflow() -> None:
 
     TensorFlow prints them to the file descriptor before Python can silence it.
     """
+    environment.check_xla_flags()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     shows_messages = logging.get_verbosity() >= logging.DEBUG
     real_stderr = os.dup(2)
@@ -84,6 +85,7 @@ def _report_errors(main: Callable[[], None], argv: list[str]) -> None:
     try:
         if len(argv) > 1:
             raise errors.BadArgumentError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
+        environment.prepare()
         main()
         sys.stdout.flush()
     except BrokenPipeError:

@@ -61,6 +61,7 @@ REPORT = {
     "peak_rss_mib": 2217.4,
     "num_parameters": 1_234_568,
     "device": "An 8-core processor, 8 threads, avx2",
+    "settings": {"TF_ENABLE_ONEDNN_OPTS": "0"},
     "versions": {"python": "3.11.9", "tensorflow": "2.21.0", "keras": "3.15.1"},
     "git_commit": "0123456789abcdef0123456789abcdef01234567+changes",
 }

@@ -40,6 +40,7 @@ REPORT_KEYS = [
     "peak_rss_mib",
     "num_parameters",
     "device",
+    "settings",
     "versions",
     "git_commit",
 ]

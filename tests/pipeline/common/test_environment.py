@@ -1,0 +1,90 @@
+"""Environment variables and keras.json at the start of a binary."""
+
+import json
+import os
+import sys
+import warnings
+from unittest import mock
+
+import pytest
+
+from pipeline.common import environment, errors
+
+
+@pytest.fixture(autouse=True)
+def environment_restored():
+    with mock.patch.dict(os.environ):
+        yield
+
+
+@pytest.fixture
+def keras_json(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    return tmp_path / "keras.json"
+
+
+def test_empty_variables_count_as_unset_but_an_empty_list_of_gpus(monkeypatch):
+    names = ("KERAS_BACKEND", "KERAS_HOME", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
+    for name in names:
+        monkeypatch.setenv(name, "")
+    environment.prepare()
+    assert {name for name in names if os.environ.get(name) == ""} == {"CUDA_VISIBLE_DEVICES"}
+    assert environment.followed() == {"CUDA_VISIBLE_DEVICES": ""}
+
+
+@pytest.mark.parametrize("name", environment.REMOVED)
+def test_removed_variable_reaches_no_child_process(monkeypatch, keras_json, name):
+    monkeypatch.setenv(name, "1")
+    environment.prepare()
+    assert name not in os.environ
+
+
+@pytest.mark.parametrize("name", environment.REFUSED)
+def test_refused_variable_is_named_with_its_value(monkeypatch, keras_json, name):
+    monkeypatch.setenv(name, "other")
+    with pytest.raises(errors.BadArgumentError, match=f"^{name}=other: expected {environment.REFUSED[name]}"):
+        environment.prepare()
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"floatx": "bfloat16"}, ["floatx='bfloat16'", "float16 or float32 or float64"]),
+        ({"floatx": ["float16"]}, ["floatx=['float16']"]),
+        ({"epsilon": 1}, ["epsilon=1", "decimal point"]),
+        ({"image_data_format": "nhwc"}, ["image_data_format='nhwc'", "channels_first or channels_last"]),
+        ({"nnx_enabled": True}, ["nnx_enabled=True"]),
+        ([], ["JSON object", "[]"]),
+    ],
+)
+def test_keras_json_that_keras_cannot_read_is_named(keras_json, settings, names):
+    keras_json.write_text(json.dumps(settings))
+    with pytest.raises(errors.BadArgumentError) as raised:
+        environment.prepare()
+    assert str(raised.value).startswith(f"{keras_json}: ")
+    assert all(name in str(raised.value) for name in names)
+
+
+@pytest.mark.parametrize("text", ['{"floatx": "float64", "epsilon": 0.1, "backend": "torch"}', "no JSON", "\xff", None])
+def test_keras_json_of_another_project_is_overridden(monkeypatch, keras_json, text):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if text is not None:
+        keras_json.write_text(text, encoding="latin-1")
+    environment.prepare()
+    assert os.environ["KERAS_BACKEND"] == "tensorflow"
+
+
+def test_warnings_as_errors_are_shown_instead(monkeypatch, keras_json):
+    monkeypatch.setattr(sys, "warnoptions", ["error"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        environment.prepare()
+        with pytest.warns(DeprecationWarning, match="old"):
+            warnings.warn("old", DeprecationWarning, stacklevel=1)
+    assert sys.warnoptions == []
+
+
+def test_flags_that_xla_does_not_know_are_named(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--no_flag_of_xla")
+    with pytest.raises(errors.BadArgumentError, match=r"^XLA_FLAGS=--no_flag_of_xla: .*[Uu]nknown flag"):
+        environment.check_xla_flags()
