@@ -17,6 +17,10 @@ $(foreach name,$(filter-out $(VARIABLES) MAKE% MFLAGS GNUMAKEFLAGS SHELL .SHELLF
     $(if $(findstring command line,$(origin $(name))),\
         $(error $(name)=$($(name)): unknown variable; expected one of $(VARIABLES))))
 
+# The text of a variable as one argument for the shell, whatever characters a path has; the binaries expand `~`.
+quoted = '$(subst ','\'',$(value $(1)))'
+DATA_FLAGS = --data_dir=$(call quoted,DATA_DIR) --archive=$(call quoted,ARCHIVE)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup train check test test-slow lint format bench gallery chart tables clean
 
@@ -38,10 +42,11 @@ $(INSTALLED): requirements.txt setup.py .ci/find_python
 # Three steps, each a binary of its own; what the first one prepared names the run that the others work on.
 train: $(INSTALLED) ## Prepare CIFAR-100 (or shapes100), train PRESET (quick), evaluate on test.
 	@set -e; \
-	dataset=$$($(PYTHON) -m pipeline.prepare --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)'); \
-	run_dir='$(RUN_DIR)'; preset='$(or $(PRESET),quick)'; run_dir="$${run_dir:-runs/$$preset-$$dataset}"; \
-	$(PYTHON) -m models.train --preset="$$preset" --dataset=$$dataset --data_dir='$(DATA_DIR)' --run_dir="$$run_dir"; \
-	$(PYTHON) -m models.evaluate --run_dir="$$run_dir" --data_dir='$(DATA_DIR)' --split=test
+	dataset=$$($(PYTHON) -m pipeline.prepare --dataset=auto $(DATA_FLAGS)); \
+	preset=$(call quoted,PRESET); preset="$${preset:-quick}"; \
+	run_dir=$(call quoted,RUN_DIR); run_dir="$${run_dir:-runs/$$preset-$$dataset}"; \
+	$(PYTHON) -m models.train --preset="$$preset" --dataset=$$dataset --data_dir=$(call quoted,DATA_DIR) --run_dir="$$run_dir"; \
+	$(PYTHON) -m models.evaluate --run_dir="$$run_dir" --data_dir=$(call quoted,DATA_DIR) --split=test
 
 check: lint ## Check style, format and types, and run the fast tests: the loop while you work.
 	$(PYTEST) -m 'not (long or real_data or slow)'
@@ -65,7 +70,7 @@ format: $(INSTALLED) ## Mend style and format.
 
 bench: $(INSTALLED) ## Run the benchmarks quickly; results go to benchmarks/results/quick/.
 	@set -e; for name in train_step augment input memory startup; do \
-	    $(PYTHON) -m benchmarks.$$name --quick --dataset=auto --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
+	    $(PYTHON) -m benchmarks.$$name --quick --dataset=auto $(DATA_FLAGS) \
 	        --out=benchmarks/results/quick/$$name.json; \
 	done
 	@set -e; for name in scaling tuner; do \
@@ -74,7 +79,7 @@ bench: $(INSTALLED) ## Run the benchmarks quickly; results go to benchmarks/resu
 
 gallery: $(INSTALLED) ## Draw every augmentation set into docs/gallery/.
 	@set -e; for name in $$($(PYTHON) -c 'from pipeline.augment.sets import SETS; print(*SETS)'); do \
-	    $(PYTHON) -m pipeline.gallery --augmentation=$$name --seed=2 --data_dir='$(DATA_DIR)' --archive='$(ARCHIVE)' \
+	    $(PYTHON) -m pipeline.gallery --augmentation=$$name --seed=2 $(DATA_FLAGS) \
 	        --out=docs/gallery/$$name.png; \
 	done
 

@@ -7,19 +7,16 @@
 Rows: `ours/PRESET/KEY` of the report's accuracies, in per cent; the JSON also holds each run's commands and report.
 """
 
-import pathlib
 import statistics
 from typing import Any
-
-from absl import flags
 
 from benchmarks.harness import cli_output, results
 from benchmarks.harness.labels import Labels
 from models.runs.folder import RunFolder
-from pipeline.common import app, errors
+from pipeline.common import app, errors, paths
 
-RUN_DIRS = flags.DEFINE_list(
-    "run_dirs", [], "folders of finished runs, evaluated on test, that differ only in their seed"
+RUN_DIRS = paths.define_list_flag(
+    "run_dirs", "folders of finished runs, evaluated on test, that differ only in their seed"
 )
 cli_output.define_flags()
 
@@ -30,7 +27,7 @@ COSTS = ("train_petaflop", "optimizer_petaflop", "num_parameters")
 def main() -> None:
     """Collect the runs and publish their rows."""
     cli_output.check("accuracy")
-    runs = [_run(RunFolder(pathlib.Path(path))) for path in RUN_DIRS.value]
+    runs = [_run(RunFolder(path)) for path in RUN_DIRS.value]
     if not runs:
         raise errors.BadArgumentError("run_dirs is missing: expected --run_dirs=FOLDER,FOLDER of evaluated runs")
     reports = [run["report"] for run in runs]

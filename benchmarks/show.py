@@ -10,20 +10,18 @@ import json
 import pathlib
 from typing import Any
 
-from absl import flags
-
 from benchmarks.harness import results
-from pipeline.common import app, errors
+from pipeline.common import app, errors, paths
 
 RESULTS = pathlib.Path(__file__).parent / "results"
-FILES = flags.DEFINE_list("files", [], "JSON that benchmarks wrote with --out; default all of benchmarks/results")
+FILES = paths.define_list_flag("files", "JSON that benchmarks wrote with --out; default all of benchmarks/results")
 SHOWN = ("command", "git_commit", "device")
 
 
 def main() -> None:
     """Print one file after the other."""
-    paths = [pathlib.Path(name) for name in FILES.value] or sorted(RESULTS.glob("*.json"))
-    for path, document in {path: _document(path) for path in paths}.items():
+    files = [pathlib.Path(name) for name in FILES.value] or sorted(RESULTS.glob("*.json"))
+    for path, document in {path: _document(path) for path in files}.items():
         if "benchmark" not in document and not FILES.value:
             continue  # a run's report, or the schema
         print(path, *(f"  {key}: {document[key]}" for key in SHOWN), sep="\n")

@@ -6,15 +6,13 @@ prints the run's report with the new metrics. The report keeps the times of the 
 last metrics of each split.
 """
 
-import pathlib
-
 from absl import flags
 
 from models.runs.folder import RunFolder
-from pipeline.common import app, errors
+from pipeline.common import app, errors, paths
 
-RUN_DIR = flags.DEFINE_string("run_dir", None, "folder of the run that models.train wrote")
-DATA_DIR = flags.DEFINE_string("data_dir", "", "folder of prepared data sets; default: the one of the run")
+RUN_DIR = paths.define_flag("run_dir", "", "folder of the run that models.train wrote")
+DATA_DIR = paths.define_flag("data_dir", "", "folder of prepared data sets; default: the one of the run")
 SPLIT = flags.DEFINE_enum("split", "validation", ["validation", "test"], "what to evaluate on")
 
 
@@ -22,7 +20,7 @@ def main() -> None:
     """Load the run's model, evaluate it, report."""
     if not RUN_DIR.value:
         raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
-    folder = RunFolder(pathlib.Path(RUN_DIR.value)).check_finished()  # before the slow import of TensorFlow
+    folder = RunFolder(RUN_DIR.value).check_finished()  # before the slow import of TensorFlow
     app.load_tensorflow()
     from models.reporting import page, table
     from models.runtime import device

@@ -8,34 +8,31 @@ report.html in the run's folder. Run the same command again to resume an interru
 the network before its heads.
 """
 
-import pathlib
 import sys
 from typing import Any, NoReturn
-
-from absl import flags
 
 from models.config import TrainConfig, resolve, saved
 from models.reporting import table
 from models.runs import folder as run_folder
-from pipeline.common import app, config
+from pipeline.common import app, config, paths
 from pipeline.data_config import AUTO, DataConfig
 from pipeline.datasets import prepared
 
 config.define_flags(DataConfig, TrainConfig)
-RUN_DIR = flags.DEFINE_string(
+RUN_DIR = paths.define_flag(
     "run_dir", "", "folder of the run, resumed if interrupted, shown if finished; default runs/PRESET-DATASET"
 )
-PROFILE = flags.DEFINE_string(
+PROFILE = paths.define_flag(
     "profile", "", "folder for a TensorBoard profile of the 11th to 15th call, of --steps_per_call steps each"
 )
-CONFIG = flags.DEFINE_string("config", "", "JSON file of flag names and values, such as a run's config.json")
+CONFIG = paths.define_flag("config", "", "JSON file of flag names and values, such as a run's config.json")
 
 
 def main() -> None:
     """Resolve the configuration, train, report."""
     data, train = resolve(config.given_flags(), saved.load(CONFIG.value) if CONFIG.value else None)
     if RUN_DIR.value:  # a run that is there decides what `auto` is, and whether there is anything to do
-        data, train = _as_begun(run_folder.RunFolder(pathlib.Path(RUN_DIR.value)), data, train)
+        data, train = _as_begun(run_folder.RunFolder(RUN_DIR.value), data, train)
     from pipeline import prepare
 
     data = data.replace(dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))

@@ -2,7 +2,6 @@
 
 import dataclasses
 import fractions
-import pathlib
 
 from pipeline.augment.sets import SETS
 from pipeline.common import errors
@@ -17,7 +16,7 @@ SPLIT_FIELDS = ("dataset", "num_validation", "split_seed")  # of which examples 
 
 def default_data_dir() -> str:
     """`data/` of the checkout, or of the working folder where the packages were installed away from a checkout."""
-    return str((CHECKOUT if (CHECKOUT / "setup.py").exists() else pathlib.Path.cwd()) / "data")
+    return str(CHECKOUT / "data") if (CHECKOUT / "setup.py").exists() else "data"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +30,17 @@ class SourceConfig(Config):
         choices=(*DATASETS, AUTO),
     )
     data_dir: str = setting(
-        default_data_dir(), "folder of prepared data sets; a missing one is prepared there", identity=False
+        default_data_dir(),
+        "folder of prepared data sets; a missing one is prepared there",
+        identity=False,
+        is_path=True,
     )
     archive: str = setting(
         "",
         "cifar-100-binary or cifar-100-python (.tar.gz or extracted folder) to prepare cifar100 from; empty downloads "
         "it; a prepared cifar100 must have the same records",
         identity=False,
+        is_path=True,
     )
 
 

@@ -153,7 +153,7 @@ def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> N
     recorded = prepared.provenance(source.data_dir, dataset)
     origin = recorded.get("path") or recorded.get("url") or recorded.get("how", "an unrecorded source")
     _log(f"{dataset} is already prepared in {folder} ({origin})")
-    path = pathlib.Path(source.archive).expanduser()
+    path = pathlib.Path(source.archive)
     if not source.archive or (path.is_file() and archive.sha256_of(path) == recorded.get("sha256")):
         return
     data = _read_archive(source, spec)

@@ -87,7 +87,9 @@ def cifar100_archive() -> pathlib.Path:
     path = os.environ.get("CIFAR100_ARCHIVE")
     if not path:
         pytest.skip("CIFAR100_ARCHIVE is not set")
-    return pathlib.Path(path)
+    from pipeline.common import paths
+
+    return paths.local(path, "CIFAR100_ARCHIVE")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import Any
 
 from absl import flags
 
-from pipeline.common import app, config, cpu, errors, files
+from pipeline.common import app, config, cpu, errors, files, paths
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.studies import catalogue, design
@@ -28,7 +28,7 @@ MAX_WORKERS = 4  # each takes about a GiB
 
 config.define_flags(SourceConfig)
 STUDY = flags.DEFINE_string("study", "", f"study to run: {', '.join(catalogue.STUDIES)}")
-STUDY_DIR = flags.DEFINE_string("study_dir", "", "folder of the study; default runs/studies/STUDY-DATASET-BUDGET")
+STUDY_DIR = paths.define_flag("study_dir", "", "folder of the study; default runs/studies/STUDY-DATASET-BUDGET")
 BUDGET = flags.DEFINE_enum(
     "budget",
     "short",
@@ -45,7 +45,7 @@ WORKERS = flags.DEFINE_integer(
     f"networks (--budget=smoke excepted), else one a processor, at most {MAX_WORKERS}",
     lower_bound=1,
 )
-REDRAW = flags.DEFINE_string("redraw", "", "path of a report.json; draws its page and plots again, in its folder")
+REDRAW = paths.define_flag("redraw", "", "path of a report.json; draws its page and plots again, in its folder")
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def main() -> None:
     jobs = study.jobs(variants, BUDGET.value, seeds, source)
     path = STUDY_DIR.value or os.path.join("runs", "studies", f"{study.name}-{source.dataset}-{BUDGET.value}")
     others = study.jobs(study.variants, BUDGET.value, seeds[:1], source)
-    with study_folder.open_study(pathlib.Path(path), study.name, BUDGET.value, jobs, others) as folder:
+    with study_folder.open_study(path, study.name, BUDGET.value, jobs, others) as folder:
         if not all(folder.is_finished(job) for job in jobs):
             _prepared(source)
             try:

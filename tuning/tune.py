@@ -14,14 +14,13 @@ Several machines work on one session through `--serve` and `--join` (tuning/sess
 import contextlib
 import dataclasses
 import os
-import pathlib
 import shlex
 import sys
 from typing import Any
 
 from absl import flags
 
-from pipeline.common import app, config, errors, files
+from pipeline.common import app, config, errors, files, paths
 from pipeline.data_config import SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions import search_space
@@ -31,7 +30,7 @@ from tuning.sessions.search_space import Space
 from tuning.sessions.session import Session, join_session, open_session
 
 config.define_flags(SourceConfig, SessionConfig)
-SESSION_DIR = flags.DEFINE_string("session_dir", "", "folder of the session; default runs/sessions/SPACE-TUNER-DATASET")
+SESSION_DIR = paths.define_flag("session_dir", "", "folder of the session; default runs/sessions/SPACE-TUNER-DATASET")
 RETRAIN_BEST = flags.DEFINE_bool(
     "retrain_best", False, "after the search, retrain the best trial and the untuned preset, and evaluate on test"
 )
@@ -56,7 +55,7 @@ def main() -> None:
     dataset = prepare.prepare(source)
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)), dataset=dataset)
     default = os.path.join("runs", "sessions", f"{space.name}-{session_config.tuner}-{dataset}")
-    path = pathlib.Path(SESSION_DIR.value or default).absolute()
+    path = SESSION_DIR.value or default
     app.load_tensorflow()
     from models.runtime import device, precision
 

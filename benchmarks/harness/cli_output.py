@@ -18,15 +18,15 @@ from benchmarks.harness import comparison, results
 from benchmarks.harness.comparison import WORSE
 from benchmarks.harness.results import Row
 from models.reporting import table
-from pipeline.common import errors, files, markdown_table
+from pipeline.common import errors, files, markdown_table, paths
 from pipeline.common.markdown_table import Column, field
 
 
 def define_flags() -> None:
     """Define --out, --compare and --tolerance, when a binary is imported."""
     flags.disclaim_key_flags()
-    flags.DEFINE_string("out", "", "JSON file to write")
-    flags.DEFINE_string(
+    paths.define_flag("out", "", "JSON file to write")
+    paths.define_flag(
         "compare",
         "",
         "JSON file of an earlier run: print how many times as good each row is now, and how much of that may be due to "

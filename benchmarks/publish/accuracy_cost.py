@@ -8,22 +8,20 @@ itself. benchmarks/publish/published_results.py has the published ones, their so
 
 import pathlib
 
-from absl import flags
-
 from benchmarks.publish import accuracy_cost_chart, our_results
-from pipeline.common import app, config
+from pipeline.common import app, config, paths
 from pipeline.gallery import image_grid, picture_file
 
-RESULTS_DIR = flags.DEFINE_string(
+RESULTS_DIR = paths.define_flag(
     "results_dir", str(config.CHECKOUT / "benchmarks" / "results"), "folder with the results of our presets"
 )
-OUT = flags.DEFINE_string("out", "", "PNG file to write; its folder is made")
+OUT = paths.define_flag("out", "", "PNG file to write; its folder is made")
 
 
 def main() -> None:
     """Read, draw, write."""
     out = picture_file.picture_path(OUT.value)
-    ours = [recipe for recipe in our_results.read(pathlib.Path(RESULTS_DIR.value).expanduser()) if recipe.fine_percents]
+    ours = [recipe for recipe in our_results.read(pathlib.Path(RESULTS_DIR.value)) if recipe.fine_percents]
     image_grid.write(out, accuracy_cost_chart.draw(ours))
     print(f"written: {out}")
 

@@ -7,12 +7,10 @@ A table stands between a comment with its name and `<!-- end -->`; benchmarks/pu
 
 import pathlib
 
-from absl import flags
-
 from benchmarks.publish import blocks, results_plots
-from pipeline.common import app, config, errors, files
+from pipeline.common import app, config, errors, files, paths
 
-CHECKOUT = flags.DEFINE_string("checkout", str(config.CHECKOUT), "folder of the repository whose pages are drawn")
+CHECKOUT = paths.define_flag("checkout", str(config.CHECKOUT), "folder of the repository whose pages are drawn")
 
 
 def main() -> None:

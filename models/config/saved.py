@@ -5,14 +5,12 @@ every field there was, those of all architectures among them.
 """
 
 import json
-import os
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 from models.config.renamed import renamed
 from models.config.training import TrainConfig
-from pipeline.common import errors
+from pipeline.common import errors, paths
 from pipeline.common.config import build, check_known, settings
 from pipeline.data_config import DataConfig
 
@@ -53,14 +51,15 @@ def is_saved(values: Mapping[str, Any]) -> bool:
     return FORMAT in values or values.keys() >= _OF_SEVERAL_ARCHITECTURES
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+def load(path: paths.AnyPath) -> dict[str, Any]:
     """Read the configuration of `--config`.
 
     Raises:
       errors.BadArgumentError: the file is missing, is no JSON object, or names a field that does not exist.
     """
+    path = paths.local(path, "config")
     try:
-        values = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise errors.BadArgumentError(f"config={path}: cannot be read ({error.strerror})") from error
     except ValueError as error:

@@ -34,7 +34,9 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
         low=0,
     )
     init_from: str = setting(
-        "", "folder of a finished run of the same network and split; this run starts from the weights of its trunk"
+        "",
+        "folder of a finished run of the same network and split; this run starts from the weights of its trunk",
+        is_path=True,
     )
     freeze_trunk: bool = setting(
         False, "freeze the trunk at the weights and moving statistics of --init_from", needs="init_from"

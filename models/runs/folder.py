@@ -5,19 +5,18 @@ config.json   metrics.jsonl   checkpoint/state.npz   model.keras   report.json  
 
 import contextlib
 import json
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 from models.config import saved
-from pipeline.common import errors, files, locked_folder
+from pipeline.common import errors, files, locked_folder, paths
 
 
 class RunFolder:
     """The files of one run; errors begin with the flag that named its path."""
 
-    def __init__(self, path: pathlib.Path, flag: str = "run_dir") -> None:
-        self.path, self._flag = path, flag
+    def __init__(self, path: paths.AnyPath, flag: str = "run_dir") -> None:
+        self.path, self._flag = path, flag = paths.local(path, flag), flag
         self.checkpoint = path / "checkpoint" / "state.npz"
         self.model = path / "model.keras"
         self.page = path / "report.html"
@@ -89,7 +88,7 @@ class RunFolder:
 
 
 @contextlib.contextmanager
-def open_locked(path: str, config: dict[str, Any], identity: dict[str, Any]) -> Iterator[RunFolder]:
+def open_locked(path: paths.AnyPath, config: dict[str, Any], identity: dict[str, Any]) -> Iterator[RunFolder]:
     """Make or continue a run's folder, whose parents are made, and hold its lock until the context ends.
 
     `config`, the resolved configuration, is written where the folder is new; a run to continue must have the fields of
@@ -99,7 +98,7 @@ def open_locked(path: str, config: dict[str, Any], identity: dict[str, Any]) -> 
       errors.BadArgumentError: the folder holds something else, or a run of another configuration.
       errors.FailedError: another process is working in it.
     """
-    folder = RunFolder(pathlib.Path(path))
+    folder = RunFolder(path)
     folder.check_identity(identity)
     with folder.locked():
         folder.check_identity(identity)  # another process may have written there since

@@ -1,6 +1,5 @@
 """The trunk's weights of another, finished run as the first weights of this one."""
 
-import pathlib
 from typing import Any
 
 import keras
@@ -47,7 +46,7 @@ def load_trunk_weights(model: keras.Model, data: DataConfig, config: TrainConfig
 
 
 def _matching_run(data: DataConfig, config: TrainConfig) -> RunFolder:
-    run = RunFolder(pathlib.Path(config.init_from), "init_from").check_finished()
+    run = RunFolder(config.init_from, "init_from").check_finished()
     source = saved.normalised(run.config())
     names = [*TRUNK_FIELDS, *SPLIT_FIELDS]
     if _duplicates_last_block(source, config):

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import keras
 import tensorflow as tf
 
+from pipeline.common import paths
+
 SHOWN = {
     "images_per_s": "images/s",
     "loss": "loss",
@@ -45,7 +47,8 @@ class Profiler(keras.callbacks.Callback):
 
     def __init__(self, path: str) -> None:
         super().__init__()
-        self._path, self._calls, self._trace = path, itertools.count(), contextlib.ExitStack()
+        self._path = str(paths.local(path, "profile"))
+        self._calls, self._trace = itertools.count(), contextlib.ExitStack()
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Start the trace at call 10 and stop it before call 15."""

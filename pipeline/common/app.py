@@ -29,6 +29,10 @@ def run(main: Callable[[], None]) -> None:
             _print_help(main.__module__, is_full="helpfull" in names)
             sys.exit(0)
         try:
+            os.getcwd()
+        except FileNotFoundError:
+            _end(2, "working folder: it has been removed; change to one that exists")
+        try:
             return flags.FLAGS(argv)
         except flags.Error as error:
             message = str(error).removeprefix("flag --")

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 from absl import flags
 
-from pipeline.common import errors, flag_help
+from pipeline.common import errors, flag_help, paths
 from pipeline.common.setting import Part, Setting, as_text, nearest, own_settings, setting
 
 __all__ = ["Composition", "Config", "Part", "as_text", "build", "nearest", "setting", "settings"]
@@ -174,8 +174,16 @@ def define_flags(*config_classes: type[Config]) -> None:
 
 
 def given_flags() -> dict[str, Any]:
-    """The flags set on the command line, by name; those left at their default are absent: a preset may set them."""
-    return {name: flags.FLAGS[name].value for name in flags.FLAGS if not flags.FLAGS[name].using_default_value}
+    """The flags set on the command line, by name; those left at their default are absent: a preset may set them.
+
+    An empty path counts as unset where the flag has a path by default; for others it is their default, none.
+    """
+    given = {name: flags.FLAGS[name] for name in flags.FLAGS if not flags.FLAGS[name].using_default_value}
+    return {
+        name: flag.value
+        for name, flag in given.items()
+        if flag.value or not (flag.default and isinstance(flag.parser, paths.PathParser))
+    }
 
 
 def build(config_class: type[AnyConfig], *layers: Layer) -> AnyConfig:
@@ -245,6 +253,8 @@ class _TupleSerializer(flags.ArgumentSerializer):
 
 
 def _definer(one: Setting) -> Callable[..., Any]:
+    if one.metadata["is_path"]:
+        return functools.partial(flags.DEFINE, paths.PathParser())
     if typing.get_origin(one.kind) is tuple:
         return functools.partial(flags.DEFINE, _TupleParser(one), serializer=_TupleSerializer())
     return _DEFINERS[one.kind]

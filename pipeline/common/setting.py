@@ -9,11 +9,12 @@ import fractions
 import functools
 import inspect
 import math
+import os
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from pipeline.common import errors
+from pipeline.common import errors, paths
 
 
 class Part(NamedTuple):
@@ -34,6 +35,7 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     identity: bool = True,
+    is_path: bool = False,
 ) -> Any:
     """One field of a configuration: its default, its flag's `--help` text (with units) and the values allowed.
 
@@ -41,10 +43,12 @@ def setting(
     are the values of a string (none means any), and the keys of `parts`, which has the parts that each value adds.
     `needs` is a field of the composition ("init_from") that must be non-zero and non-empty, or have one value
     ("heads=both"), for this field to be read. `identity` is whether another value makes another run; a folder of data
-    may move, and the run stays the same run.
+    may move, and the run stays the same run. With `is_path` the value is a path as of `paths.local`, and "" stands for
+    the default.
     """
     metadata = {"help": help, "choices": choices or tuple(parts or ()), "parts": parts or {}, "needs": needs}
-    return dataclasses.field(default=default, metadata={**metadata, "low": low, "high": high, "identity": identity})
+    limits = {"low": low, "high": high, "identity": identity, "is_path": is_path}
+    return dataclasses.field(default=default, metadata={**metadata, **limits})
 
 
 class Setting(NamedTuple):
@@ -88,6 +92,8 @@ class Setting(NamedTuple):
     def checked(self, value: Any) -> Any:
         """The value, lists and texts of tuples made tuples; errors.BadArgumentError where it is out of range."""
         value = self.as_tuple(value) if typing.get_origin(self.kind) is tuple else value
+        if self.metadata["is_path"] and isinstance(value, str | os.PathLike):
+            return str(paths.local(value, self.name)) if value else self.default
         choices, low, high = (self.metadata[key] for key in ("choices", "low", "high"))
         numbers = value if isinstance(value, tuple) else (value,)
         if not _has_type(value, self.kind):

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable
 from typing import IO
 
-from pipeline.common import errors
+from pipeline.common import errors, paths
 from pipeline.datasets import records
 
 BINARY_FORM, PYTHON_FORM = "cifar-100-binary", "cifar-100-python"
@@ -53,7 +53,7 @@ def read(path: str | os.PathLike[str], spec: records.Spec, *, source: str) -> Ar
 
     errors.BadArgumentError, with the prefix `source` (such as `--archive=PATH`), if it is not a complete CIFAR-100.
     """
-    path = pathlib.Path(path).expanduser()
+    path = paths.local(path, "archive")
     try:
         files, checksum = (_read_folder(path, spec), None) if path.is_dir() else _read_tar(path, spec)
         form, folder = _find_form(files)

@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.common import errors, files, locked_folder
+from pipeline.common import errors, files, locked_folder, paths
 
 VERSIONS = {"cifar100": "3.0.2", "shapes100": "1.0.0", "shapes100_tiny": "1.0.0"}
 PROVENANCE = "provenance.json"
@@ -35,7 +35,7 @@ def folder(data_dir: _Path, dataset: str) -> pathlib.Path:
 
 def root(data_dir: _Path) -> pathlib.Path:
     """The absolute path of a `--data_dir`."""
-    return pathlib.Path(data_dir).expanduser().absolute()
+    return paths.local(data_dir, "data_dir").absolute()
 
 
 def is_prepared(data_dir: _Path, dataset: str) -> bool:

@@ -26,7 +26,7 @@ PICTURES = ("samples", "counts", "mean_image", "augmented")
 class ExploreConfig(SourceConfig):
     """The data set to explore, and the folder of the page."""
 
-    out: str = setting("", "output folder, such as exploration; created where missing")
+    out: str = setting("", "output folder, such as exploration; created where missing", is_path=True)
     augmentation: str = setting("original", "augmentation set to show beside the originals", choices=tuple(SETS))
     seed: int = setting(0, "seed of the classes that are shown augmented, and of the transforms", low=0)
     num_validation: int = setting(
@@ -56,7 +56,7 @@ def main() -> None:
     }
     for name, path in paths.items():
         image_grid.write(path, drawn[name])
-    written = pathlib.Path(explored.out).expanduser() / PAGE
+    written = pathlib.Path(explored.out) / PAGE
     page.write(written, page.markdown(survey, explored.augmentation, explored.seed, paths))
     print(f"{survey.title}\nwritten: {written}")
 

@@ -21,7 +21,7 @@ class GalleryConfig(SourceConfig):
     """The augmentation set to show, and the file of the picture."""
 
     augmentation: str = setting("flip_shift", "augmentation set to show", choices=tuple(SETS))
-    out: str = setting("", "output PNG file, such as gallery.png; its folder is created where missing")
+    out: str = setting("", "output PNG file, such as gallery.png; its folder is created where missing", is_path=True)
     seed: int = setting(0, "seed of the classes that are shown, and of the transforms", low=0)
     columns: int = setting(7, "images in a row, each of another class", low=1, high=20)
 

@@ -4,14 +4,14 @@ import contextlib
 import pathlib
 from collections.abc import Iterator
 
-from pipeline.common import errors, files
+from pipeline.common import errors, files, paths
 
 
 def picture_path(out: str) -> pathlib.Path:
     """The path of the PNG file `out`; BadArgumentError where it is none or cannot be written."""
     if not out:
         raise errors.BadArgumentError("out is missing: expected a PNG file, such as --out=gallery.png")
-    path = pathlib.Path(out).expanduser()
+    path = paths.local(out, "out")
     if path.suffix.lower() != ".png":
         raise errors.BadArgumentError(f"out={out}: expected a name that ends in .png")
     if path.is_dir():

@@ -41,7 +41,9 @@ class SessionConfig(Config):
     )
     max_epochs: int = setting(6, "epochs of a trial; fewer in hyperband's first rungs", low=1)
     patience: int = setting(0, "epochs without a better validation accuracy that stop a trial; 0 disables", low=0)
-    init_from: str = setting("", "run folder of the frozen trunk of --space=heads; without it one is trained first")
+    init_from: str = setting(
+        "", "run folder of the frozen trunk of --space=heads; without it one is trained first", is_path=True
+    )
     seed: int = setting(0, "seed of the proposals and of every trial", low=0)
     precision: str = setting(
         "auto",

@@ -31,7 +31,7 @@ from models.config.network import TRUNK_FIELDS
 from models.config.renamed import renamed
 from models.optimizers.config import OPTIMIZERS
 from models.runs.folder import RunFolder
-from pipeline.common import errors
+from pipeline.common import errors, paths
 from pipeline.common.config import nearest
 from pipeline.data_config import SPLIT_FIELDS
 
@@ -156,7 +156,7 @@ def on_trunk(space: Space, run_dir: str) -> Space:
     """
     if not space.has_frozen_trunk:
         raise errors.BadArgumentError(f"init_from={run_dir}: space {space.name} trains whole networks; leave it out")
-    data, train = saved.configs(RunFolder(pathlib.Path(run_dir), "init_from").check_finished().config())
+    data, train = saved.configs(RunFolder(run_dir, "init_from").check_finished().config())
     config = {**data.as_dict(), **train.as_dict()}
     of_trunk = {name: config[name] for name in OF_A_TRUNK if name in config}
     choose = space.choose
@@ -175,7 +175,7 @@ def find(name: str) -> Space:
                 f"space={name!r}: expected FILE.py or one of {', '.join(SPACES)}{nearest(name, set(SPACES))}"
             )
         return SPACES[name]
-    path = pathlib.Path(name).resolve()  # as Python finds the modules beside a script
+    path = paths.local(name, "space").resolve()  # as Python finds the modules beside a script
     if not path.is_file():
         raise errors.BadArgumentError(f"space={name}: expected a Python file, got none")
     try:

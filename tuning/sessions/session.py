@@ -2,13 +2,12 @@
 
 import contextlib
 import json
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
 from models.config import saved
 from models.config.renamed import renamed
-from pipeline.common import errors, files, locked_folder
+from pipeline.common import errors, files, locked_folder, paths
 from pipeline.data_config import SourceConfig
 from tuning.sessions.folder import SessionFolder
 from tuning.sessions.jobs import JobFactory, SessionConfig
@@ -18,14 +17,14 @@ from tuning.sessions.search_space import Space
 class Session:
     """One session. Made by `open_session` and `join_session`, which check the folder."""
 
-    def __init__(self, path: pathlib.Path, config: SessionConfig, space: Space, source: SourceConfig) -> None:
+    def __init__(self, path: paths.AnyPath, config: SessionConfig, space: Space, source: SourceConfig) -> None:
         self.config, self.space, self.source = config, space, source
-        self.folder = SessionFolder(path)
+        self.folder = SessionFolder(paths.local(path, "session_dir").absolute())
         self.jobs = JobFactory(config, space, source, self.folder.trunk_dir)
 
 
 @contextlib.contextmanager
-def open_session(path: pathlib.Path, config: SessionConfig, space: Space, source: SourceConfig) -> Iterator[Session]:
+def open_session(path: paths.AnyPath, config: SessionConfig, space: Space, source: SourceConfig) -> Iterator[Session]:
     """Open a session's folder, new or begun, and keep other processes out until the context ends.
 
     Raises:
@@ -33,13 +32,13 @@ def open_session(path: pathlib.Path, config: SessionConfig, space: Space, source
       errors.BusyError: another process works in it.
       errors.FailedError: it cannot be made.
     """
-    with locked_folder.open_locked(path, flag="session_dir", identity="session.json"):
-        session = Session(path, config, space, source)
+    session = Session(path, config, space, source)
+    with locked_folder.open_locked(session.folder.path, flag="session_dir", identity="session.json"):
         _check_identity(session)
         yield session
 
 
-def join_session(path: pathlib.Path, config: SessionConfig, space: Space, source: SourceConfig) -> Session:
+def join_session(path: paths.AnyPath, config: SessionConfig, space: Space, source: SourceConfig) -> Session:
     """The session that another process has opened, for a worker of it.
 
     Raises:

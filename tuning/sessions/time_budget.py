@@ -1,7 +1,6 @@
 """The minutes of a tuner session, and whether another trial fits into them."""
 
 import math
-import pathlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -56,7 +55,7 @@ class Budget:
         return trial + 2 * self._num_retrained * _seconds_as_slow(better, presets_epochs)
 
     def _trunk_seconds(self) -> float:
-        trunk = RunFolder(pathlib.Path(self._session.config.init_from or self._session.folder.trunk_dir))
+        trunk = RunFolder(self._session.config.init_from or self._session.folder.trunk_dir)
         return trunk.report()["train_seconds"] if trunk.is_finished else 0.0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from models.config import saved
 from models.runs.folder import RunFolder
-from pipeline.common import errors, files, locked_folder
+from pipeline.common import errors, files, locked_folder, paths
 from tuning.workers.job import TrainingJob
 
 FINISHED, FAILED = "finished", "failed"
@@ -101,7 +101,7 @@ class StudyFolder:
 
 @contextlib.contextmanager
 def open_study(
-    path: pathlib.Path, study: str, budget: str, jobs: Sequence[TrainingJob], others: Sequence[TrainingJob] = ()
+    path: paths.AnyPath, study: str, budget: str, jobs: Sequence[TrainingJob], others: Sequence[TrainingJob] = ()
 ) -> Iterator[StudyFolder]:
     """Open a study's folder, new or begun, and keep other processes out until the context ends.
 
@@ -118,6 +118,7 @@ def open_study(
       errors.BadArgumentError: the folder holds something else, or variants of another configuration.
       errors.FailedError: the folder cannot be made, or another process is working in it.
     """
+    path = paths.local(path, "study_dir")
     with locked_folder.open_locked(path, flag="study_dir", identity="study.json"):
         identity, before = _identity(study, budget, jobs), _saved_identity(path)
         _check_identity(path, before, _identity(study, budget, [*others, *jobs]))

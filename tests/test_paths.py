@@ -1,0 +1,175 @@
+"""Every flag that is a path, in every binary: what it takes, what it refuses, and that none is forgotten."""
+
+import json
+import os
+import pathlib
+import pwd
+import subprocess
+import sys
+
+import pytest
+
+from models.config import saved
+from models.config.training import TrainConfig
+from models.runs.folder import RunFolder
+from pipeline.common import errors, paths
+from pipeline.data_config import SourceConfig
+from pipeline.datasets import archive, prepared, records
+from pipeline.gallery import picture_file
+from tests.conftest import ROOT
+from tests.import_graph import module_files
+from tuning.sessions import search_space
+from tuning.sessions.jobs import SessionConfig
+
+BINARIES = [
+    name.removesuffix(".__main__")
+    for name, path in module_files(ROOT).items()
+    if "app.run(main)" in path.read_text(encoding="utf-8")
+]
+# Flags that take a text which is not a path. A new flag is one of these, or is defined as a path.
+NOT_PATHS = {
+    *("batch_sizes", "limits_gib", "precisions", "presets", "recipes", "sets", "sizes", "threads", "views"),
+    *("join", "serve", "space", "study", "variants", "workers"),  # --space checks its file itself, as a path
+}
+TAKEN = {
+    "~/x": "{home}/x",
+    "~": "{home}",
+    "a/../b": "a/../b",
+    "./~x": "{cwd}/~x",
+    "/a//b/": "/a/b",
+    'o\'neil "müller" [1]*?{{}}%s@1:2$x': 'o\'neil "müller" [1]*?{{}}%s@1:2$x',
+    "": "",
+}
+REFUSED = [
+    *("gs://bucket/x", "s3://bucket/x", "https://host/x", "file:///x", "hdfs:/x", "GS://b", " gs://b", "ram://x"),
+    *("a\nb", "a\0b", "~nobody-has-this-name/x", "n" * 300, "caf\udce9"),
+]
+# Defines the flags of each binary in turn, and has each flag parse each text.
+PROGRAM = """
+import importlib, json, sys
+from absl import flags
+from pipeline.common import app
+app.run = lambda main: None
+binaries, texts = json.loads(sys.argv[1])
+absl = set(flags.FLAGS)
+result = {}
+for binary in binaries:
+    module = importlib.import_module(binary)
+    getattr(module, "run", lambda: None)()
+    for name in set(flags.FLAGS) - absl:
+        flag, parsed = flags.FLAGS[name], {}
+        for text in texts:
+            try:
+                parsed[text] = flag.parser.parse(text)
+            except ValueError as error:
+                parsed[text] = {"error": str(error)}
+        takes_any_text = type(flag.parser) in (flags.ArgumentParser, flags.ListParser) and "one of " not in flag.help
+        result[f"{binary} --{name}"] = [takes_any_text, type(flag.parser).__name__, parsed]
+        delattr(flags.FLAGS, name)
+print(json.dumps(result))
+"""
+
+
+@pytest.fixture(scope="module")
+def flags(tmp_path_factory) -> dict:
+    """{"BINARY --NAME": [whether it takes any text, its parser, {text: what it becomes}]}, parsed in `cwd`."""
+    cwd, home = tmp_path_factory.mktemp("cwd"), tmp_path_factory.mktemp("home")
+    modules = [f"{name}.__main__" if (ROOT / name.replace(".", "/")).is_dir() else name for name in BINARIES]
+    texts = [text.format() for text in TAKEN] + REFUSED
+    arguments = [sys.executable, "-c", PROGRAM, json.dumps([modules, texts])]
+    environment = {"PATH": "", "HOME": str(home), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(arguments, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {"flags": json.loads(done.stdout), "cwd": cwd, "home": home}
+
+
+@pytest.fixture(scope="module")
+def path_flags(flags) -> dict[str, dict]:
+    return {name: parsed for name, (_, parser, parsed) in flags["flags"].items() if "Path" in parser}
+
+
+def test_every_flag_that_takes_a_text_is_a_path_or_known_to_be_none(flags):
+    of_text = {name for name, (takes_any_text, _, _) in flags["flags"].items() if takes_any_text}
+    assert {name.partition("--")[2] for name in of_text} <= NOT_PATHS
+
+
+def test_path_flags_are_those_that_the_documents_name(path_flags):
+    names = {name.partition("--")[2] for name in path_flags}
+    assert names >= {"archive", "checkout", "compare", "config", "data_dir", "files", "init_from", "out", "profile"}
+    assert names >= {"redraw", "results_dir", "run_dir", "run_dirs", "session_dir", "study_dir"}
+    assert len(path_flags) > 40
+
+
+@pytest.mark.parametrize(("text", "expected"), TAKEN.items())
+def test_every_path_flag_takes(flags, path_flags, text, expected):
+    expected = expected.format(cwd=flags["cwd"], home=flags["home"])
+    for name, parsed in path_flags.items():
+        is_list = name.endswith(("--files", "--run_dirs"))
+        assert parsed[text.format()] == (([expected] if expected else []) if is_list else expected), name
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_every_path_flag_refuses(path_flags, text):
+    for name, parsed in path_flags.items():
+        assert "expected" in parsed[text].get("error", ""), name
+
+
+def test_empty_home_counts_as_unset(monkeypatch):
+    monkeypatch.setenv("HOME", "")
+    assert paths.local("~/x", "out") == pathlib.Path(pwd.getpwuid(os.getuid()).pw_dir, "x")
+
+
+def test_path_is_expanded_once(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    once = paths.local("./~root", "out")
+    assert paths.local(once, "out") == once == tmp_path / "~root"
+
+
+FIELDS = [
+    (SourceConfig, "data_dir"),
+    (SourceConfig, "archive"),
+    (TrainConfig, "init_from"),
+    (SessionConfig, "init_from"),
+]
+FUNCTIONS = [
+    ("data_dir", lambda path: prepared.folder(path, "cifar100")),
+    ("archive", lambda path: archive.read(path, records.OFFICIAL, source="archive")),
+    ("run_dir", RunFolder),
+    ("config", saved.load),
+    ("out", picture_file.picture_path),
+    ("space", search_space.find),
+    *((name, lambda path, kind=kind, name=name: kind(**{name: path})) for kind, name in FIELDS),
+]
+
+
+@pytest.mark.parametrize(("name", "function"), FUNCTIONS)
+@pytest.mark.parametrize("url", ["gs://bucket/x.py", "s3:/bucket/x.py", "https://host/x.py", "file:///x.py"])
+def test_every_function_that_takes_a_path_refuses_a_url(name, function, url):
+    with pytest.raises(errors.BadArgumentError, match=rf"^{name}={url}: .*URL"):
+        function(url)
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS)
+def test_field_that_is_a_path_takes_one_of_pathlib_and_its_default_for_none(kind, name, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert getattr(kind(**{name: pathlib.Path("~/x")}), name) == "/home/me/x"
+    assert getattr(kind(**{name: ""}), name) == getattr(kind(), name)
+
+
+@pytest.mark.parametrize("target", ["train", "bench", "gallery"])
+@pytest.mark.parametrize("path", ["/a b/o'neil's \"mü\" [1]*?{}%s;&|$x`id`#\\", "~/x", "gs://bucket/x", ""])
+def test_make_hands_on_every_path_as_it_is(target, path, tmp_path):
+    python, log = tmp_path / "python", tmp_path / "log"
+    python.write_text(f"#!/bin/sh\necho shapes100\nfor argument; do printf '%s\\n' \"$argument\" >>{log}; done\n")
+    python.chmod(0o755)
+    variables = dict.fromkeys(("ARCHIVE", "DATA_DIR", "RUN_DIR"), path)
+    arguments = ["make", f"--file={ROOT / 'Makefile'}", "--old-file=.venv/.installed", target, f"PYTHON={python}"]
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / ".installed").touch()
+    arguments += [f"{name}={text}" for name, text in variables.items()]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert {f"--data_dir={path}", f"--archive={path}"} <= set(lines)
+    if target == "train":
+        assert lines.count(f"--run_dir={path or 'runs/quick-shapes100'}") == 2
