@@ -71,7 +71,7 @@ def upward_imports(root: pathlib.Path) -> set[tuple[str, str]]:
 
 def defines_flags(path: pathlib.Path) -> bool:
     return any(
-        isinstance(node, ast.Call) and "flags" in ast.unparse(node.func) and "define" in ast.unparse(node.func).lower()
+        isinstance(node, ast.Call) and "flag" in ast.unparse(node.func) and "define" in ast.unparse(node.func).lower()
         for statement in ast.parse(path.read_text(encoding="utf-8")).body
         if not isinstance(statement, ast.FunctionDef)
         for node in ast.walk(statement)
