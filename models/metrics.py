@@ -30,11 +30,16 @@ def objective(config: TrainConfig, logits: Batch, labels: Batch) -> tf.Tensor:
     Of each head, logits are float32 [B, classes] and labels int32 [B], or float32 [B, classes] rows that sum to 1 where
     images were blended.
     """
-    # A single head's loss counts fully: a weight would only rescale the learning rate.
-    weight = {"fine": 1.0, "coarse": config.get("coarse_loss_weight", 1.0)}
+    weight = _loss_weights(config)
     smoothing = {name: config.head(name).label_smoothing for name in logits}
     losses = {name: _cross_entropy(one, labels[name], smoothing[name]) for name, one in logits.items()}
     return tf.add_n([weight[name] * loss for name, loss in losses.items()])
+
+
+def guessing_loss(config: TrainConfig) -> float:
+    """The objective where all classes of each head are equally probable, whatever the labels."""
+    weight = _loss_weights(config)
+    return sum(weight[name] * math.log(NUM_CLASSES[name]) for name in config.head_names)
 
 
 def metric_totals(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
@@ -91,14 +96,18 @@ def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
     found = {name: value for name, value in found.items() if heads == "both" or HEAD_OF[name] in ("", heads)}
     for name, value in found.items():
         if not math.isfinite(value):
-            advice = "training has diverged; try a lower --learning_rate, in another --run_dir"
-            raise errors.DivergedError(f"{name} is {value}, expected a number: {advice}")
+            raise errors.DivergedError(f"{name} is {value}, expected a number: training has diverged")
     return found
 
 
 def coarse_from_fine(fine_logits: tf.Tensor) -> tf.Tensor:
     """float32 [B, 100] logits -> [B, 20] probabilities: those of a superclass's five fine classes, summed."""
     return tf.nn.softmax(fine_logits) @ tf.one_hot(FINE_TO_COARSE, NUM_COARSE)
+
+
+def _loss_weights(config: TrainConfig) -> dict[str, float]:
+    # A single head's loss counts fully: a weight would only rescale the learning rate.
+    return {"fine": 1.0, "coarse": config.get("coarse_loss_weight", 1.0)}
 
 
 def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor, smoothing: float) -> tf.Tensor:

@@ -33,6 +33,12 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
         "epochs without improvement of validation accuracy (fine, if predicted) that end training; 0 disables",
         low=0,
     )
+    on_divergence: str = setting(
+        "stop",
+        "reaction to a loss that is not finite, or 1,000 times that of uniform guessing: stop ends the run with an "
+        "error; rollback returns to the last good epoch and halves the learning rate, at most three times",
+        choices=("stop", "rollback"),
+    )
     init_from: str = setting(
         "",
         "folder of a finished run of the same network and split; this run starts from the weights of its trunk",

@@ -60,6 +60,7 @@ def costs(report: dict[str, Any]) -> list[ReportItem]:
     rounded = f"{durations.in_words(seconds)}, " if seconds >= 90 else ""
     length = f"{rounded}{epochs}, {report['steps']:,} steps"
     return [
+        *_rollbacks(report.get("rollbacks")),
         ReportItem("Training time", f"{seconds:,.1f}", "s", length),
         ReportItem("Throughput", brief(report["examples_per_second"]), "images/s"),
         ReportItem("Peak memory", f"{report['peak_rss_mib']:,.0f}", "MiB", "resident, whole process"),
@@ -67,6 +68,15 @@ def costs(report: dict[str, Any]) -> list[ReportItem]:
         ReportItem("Precision", report["precision"]),
         ReportItem("Parameters", f"{report['num_parameters']:,}"),
     ]
+
+
+def _rollbacks(rollbacks: list[dict[str, Any]] | None) -> list[ReportItem]:
+    """The rollbacks of a training that diverged, with the learning rate that it ended with; nothing without any."""
+    if not rollbacks:
+        return []
+    epochs = ", ".join(str(one["epoch"]) for one in rollbacks)
+    note = f"diverged in epoch {epochs}; the learning rate ended at {rollbacks[-1]['learning_rate_multiplier']:g} times"
+    return [ReportItem("Rollbacks", str(len(rollbacks)), note=f"{note} the configured one")]
 
 
 def dataset_name(dataset: str) -> str:

@@ -46,6 +46,7 @@ def of_training(
         "seed": config.seed,
         "epochs": round(trained_epochs, 4),
         "steps": progress.step,
+        "rollbacks": progress.rollbacks,
         **evaluated("validation", num_examples["validation"], progress.final),
         **flip_averaged({}),
         "coarse_source": coarse_source(config),

@@ -27,6 +27,7 @@ class Progress:
     peak_rss_mib: float = 0.0
     metric_totals: list[float] = dataclasses.field(default_factory=list)  # of the current epoch
     rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of metrics.jsonl
+    rollbacks: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # as in report.json
     final: dict[str, float] = dataclasses.field(default_factory=dict)  # validation metrics of the final weights
     finished: bool = False
 

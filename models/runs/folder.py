@@ -18,6 +18,7 @@ class RunFolder:
     def __init__(self, path: paths.AnyPath, flag: str = "run_dir") -> None:
         self.path, self._flag = path, flag = paths.local(path, flag), flag
         self.checkpoint = path / "checkpoint" / "state.npz"
+        self.good_checkpoint = path / "checkpoint" / "good.npz"  # what --on_divergence=rollback returns to
         self.model = path / "model.keras"
         self.page = path / "report.html"
 

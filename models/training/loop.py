@@ -19,7 +19,7 @@ import tensorflow as tf
 from models import metrics
 from models.config.training import TrainConfig
 from models.reporting import report
-from models.runs import warm_start
+from models.runs import checkpoints, warm_start
 from models.runs.folder import RunFolder
 from models.runtime import keras_globals, precision
 from models.training import policy, signals
@@ -58,7 +58,8 @@ def train(
     Raises:
       errors.BadArgumentError: the configuration does not fit the data or the callbacks.
       errors.InterruptedRunError: SIGINT or SIGTERM came; the state is saved in `run`.
-      errors.DivergedError: the loss is not finite, or every step of an epoch overflowed.
+      errors.DivergedError: the loss is not finite or absurd, or every step of an epoch overflowed, and the
+        configuration says to stop, or three rollbacks did not help.
     """
     policy.check_callbacks(config, callbacks)
     policy.check_configs(data, config)
@@ -91,7 +92,7 @@ class _Loop:
         num_train = self.opened.num_examples["train"]
         self.epochs = EpochSchedule.from_config(data, num_train, config.epochs, config.max_steps)
         self.state = TrainState(self.opened, config, self.epochs.total_steps, folder)
-        self.progress, self.step = self.state.progress, self.state.step
+        self.step = self.state.step
         self.evaluator = Evaluator(self.state.model, config)
         self.validation: tf.data.Dataset | None = None
         self.has_user_callbacks = bool(callbacks)
@@ -99,6 +100,11 @@ class _Loop:
         bar = [ProgressBar()] if verbose else []
         self.callbacks = keras.callbacks.CallbackList([*callbacks, *bar], add_history=True, model=self.state.model)
         self.stop_requests = signals.Requests(listen=folder is not None)
+
+    @property
+    def progress(self) -> checkpoints.Progress:
+        """The state's progress, which a rollback replaces."""
+        return self.state.progress
 
     def run(self) -> TrainResult:
         """Train from the current step of the run to its end, and report."""
@@ -111,8 +117,7 @@ class _Loop:
         return TrainResult(model, finished, progress.rows)
 
     def _train(self) -> None:
-        progress = self.progress
-        stream = iter(self.opened.train(self.config.seed, progress.step))
+        stream = iter(self.opened.train(self.config.seed, self.progress.step))
         if self.data.num_validation:
             self.validation = self.opened.evaluation("validation")
         if self.verbose:
@@ -122,13 +127,20 @@ class _Loop:
         self.callbacks.on_train_begin()
         logs: dict[str, float] = {}
         while not self._has_ended():
-            logs = self._train_epoch(stream)
+            try:
+                logs = self._train_epoch(stream)
+            except errors.DivergedError as error:
+                self._roll_back(error)
+                stream = iter(self.opened.train(self.config.seed, self.progress.step))
         if self.step.slow_weights is not None:
             self.step.slow_weights.hand_over()
         self.callbacks.on_train_end(logs)
+        progress = self.progress
         progress.final = report.validation_of(progress.rows[-1])
         if self.has_user_callbacks and self.validation is not None:  # EarlyStopping may have put other weights back
             progress.final = self.evaluator(self.validation, self.data.num_validation)
+            final_row = {**progress.rows[-1], "validation_loss": progress.final["loss"]}
+            policy.check_losses(self.config, [final_row], is_last=True)
         progress.finished = True
         self.state.checkpoint()
 
@@ -155,8 +167,31 @@ class _Loop:
         progress.epoch += 1
         progress.epoch_seconds = 0.0
         self.step.metric_totals.assign(tf.zeros_like(self.step.metric_totals))
+        # A callback that stops training may put other weights back: those are checked at the end.
+        is_last = self._has_ended() and not self.state.model.stop_training
+        policy.check_losses(self.config, progress.rows, is_last)
+        if not policy.absurd_losses(self.config, progress.rows[-1]):
+            self.state.keep_good()
         self.state.checkpoint()
         return logs
+
+    def _roll_back(self, error: errors.DivergedError) -> None:
+        """Return to the last good state; raise the error, with advice, where the run is to stop."""
+        count = len(self.progress.rollbacks)
+        if self.config.on_divergence == "stop":
+            advice = "; try a lower --learning_rate or --on_divergence=rollback, in another --run_dir"
+            raise errors.DivergedError(f"{error}{advice}") from error
+        if count == policy.MAX_ROLLBACKS:
+            advice = f" after {count} rollbacks; try a lower --learning_rate in another --run_dir"
+            raise errors.DivergedError(f"{error}{advice}") from error
+        self.state.roll_back()
+        self.state.model.stop_training = False  # a callback may have asked for it because of the loss
+        if self.verbose:
+            entry = self.progress.rollbacks[-1]
+            print(
+                f"\nRollback {count + 1} of at most {policy.MAX_ROLLBACKS} to the end of epoch {entry['good_epoch']}: "
+                f"{error}; the learning rate is now {entry['learning_rate_multiplier']:g} times --learning_rate"
+            )
 
     def _train_steps(self, stream: Iterator[dict[str, tf.Tensor]]) -> None:
         """The remaining steps of the current epoch."""
@@ -179,6 +214,7 @@ class _Loop:
             if self.stop_requests.received or self.state.model.stop_training:
                 break
             if now - saved > CHECKPOINT_SECONDS:
+                policy.check_weights(self.state.model)  # those of a sound checkpoint are not to be lost
                 self.state.checkpoint()
                 counted = saved = time.perf_counter()
         self.step.metric_totals.numpy()  # waits for the device

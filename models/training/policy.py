@@ -1,10 +1,12 @@
-"""Checks before a run, and the end of a run whose validation accuracy has stalled."""
+"""Checks before a run, and the end of a run whose validation accuracy has stalled or whose loss has diverged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
+from models import metrics
 from models.architectures import BUILDERS
 from models.config.training import TrainConfig
 from pipeline.common import errors
@@ -12,6 +14,10 @@ from pipeline.common.config import as_text
 from pipeline.data_config import DataConfig
 from pipeline.resolution import FULL_SIZE, ResolutionSchedule
 
+MAX_ROLLBACKS = 3
+RATE_AFTER_ROLLBACK = 0.5  # times the learning rate before it
+# Times the loss of uniform guessing. Logits that are thousands apart are of no sound run; regularisation is not in it.
+ABSURD = 1_000.0
 RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 
 
@@ -32,6 +38,11 @@ def check_configs(data: DataConfig, config: TrainConfig) -> None:
 def check_callbacks(config: TrainConfig, callbacks: Sequence[keras.callbacks.Callback]) -> None:
     """Raise errors.BadArgumentError where both a callback and a schedule set the learning rate."""
     for callback in callbacks:
+        if isinstance(callback, keras.callbacks.LearningRateScheduler) and config.on_divergence == "rollback":
+            raise errors.BadArgumentError(
+                "on_divergence='rollback' and LearningRateScheduler both set the learning rate; "
+                "use on_divergence='stop' with that callback"
+            )
         if isinstance(callback, RATE_SETTERS) and config.schedule != "constant":
             raise errors.BadArgumentError(
                 f"schedule={config.schedule!r} and {type(callback).__name__} both set the learning rate; "
@@ -46,6 +57,38 @@ def has_stalled(config: TrainConfig, rows: Sequence[dict[str, Any]]) -> bool:
     if not config.patience or len(accuracies) <= config.patience:
         return False
     return max(accuracies[-config.patience :]) <= max(accuracies[: -config.patience])
+
+
+def absurd_losses(config: TrainConfig, row: Mapping[str, Any]) -> dict[str, float]:
+    """Those of a row's objectives, of training and of validation, that are ABSURD times that of uniform guessing."""
+    limit = ABSURD * metrics.guessing_loss(config)
+    losses = {name: row[name] for name in ("train_loss", "validation_loss")}
+    return {name: value for name, value in losses.items() if value is not None and value > limit}
+
+
+def check_weights(model: keras.Model) -> None:
+    """Raise errors.DivergedError where a weight or a moving statistic is not a finite number."""
+    for variable in model.variables:
+        if not np.isfinite(variable.numpy()).all():
+            raise errors.DivergedError(f"{variable.path} is not finite: training has diverged")
+
+
+def check_losses(config: TrainConfig, rows: Sequence[Mapping[str, Any]], is_last: bool) -> None:
+    """Raise errors.DivergedError where the last row, which may be the run's last one, shows that training has diverged.
+
+    Before the run's end one absurd loss is not enough. The mean over an epoch may be that of a spike from which
+    training has recovered, so both losses have to be absurd, or training's in two successive epochs. Validation's alone
+    may come from moving statistics that lag behind the weights.
+    """
+    absurd = absurd_losses(config, rows[-1])
+    successive = all("train_loss" in absurd_losses(config, row) for row in rows[-2:]) and len(rows) > 1
+    final = "train_loss" if rows[-1]["validation_loss"] is None else "validation_loss"
+    if len(absurd) > 1 or successive or (is_last and final in absurd):
+        name, value = max(absurd.items(), key=lambda item: item[1])
+        raise errors.DivergedError(
+            f"{name} is {value:.3g} in epoch {rows[-1]['epoch']}, expected less than {ABSURD:,.0f} times that of "
+            "uniform guessing: training has diverged"
+        )
 
 
 def reads_every_step(callback: keras.callbacks.Callback) -> bool:

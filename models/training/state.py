@@ -1,9 +1,12 @@
 """The state of a run: what a checkpoint saves and restores as one unit."""
 
 import contextlib
+import copy
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from models import classifier
 from models.config.training import TrainConfig
@@ -12,6 +15,7 @@ from models.optimizers.build import build_optimizer
 from models.runs import checkpoints, saved_model, warm_start
 from models.runs.folder import RunFolder
 from models.runtime import device
+from models.training import policy
 from models.training.step import TrainStep
 from pipeline.batches import OpenedData
 
@@ -26,12 +30,11 @@ class TrainState:
         self.model = classifier.build(config)
         self.optimizer = self.model.optimizer = build_optimizer(config, self.model.trainable_variables)
         self.step = TrainStep(self.model, self.optimizer, opened.config, config, total_steps)
-        self._folder = folder
-        restored = folder and checkpoints.restore(folder.checkpoint, self._variables())
-        self.progress = restored or checkpoints.Progress()
-        if folder and restored:
-            self.step.metric_totals.assign(restored.metric_totals)
-            folder.write_metrics(restored.rows)  # a kill may have come between the checkpoint and the rows
+        self._config, self._folder = config, folder
+        self.progress = checkpoints.Progress()
+        self._good: tuple[checkpoints.Progress, list[np.ndarray]] | None = None  # the state that `roll_back` restores
+        if folder and folder.checkpoint.exists():
+            self._restore(folder)
             return
         # The first weights that are not drawn: another run's trunk, or filters of the training images.
         if config.init_from:
@@ -41,6 +44,18 @@ class TrainState:
             whitening.fit(self.model, first["image"])
         if self.step.slow_weights is not None:
             self.step.slow_weights.reset()
+        self.keep_good()
+
+    def _restore(self, folder: RunFolder) -> None:
+        """Continue the run in a folder, which has a checkpoint."""
+        good = checkpoints.restore(folder.good_checkpoint, self._variables())
+        if good:
+            self._good = good, self._values()
+        restored = checkpoints.restore(folder.checkpoint, self._variables())
+        self.progress = restored or self.progress
+        self.step.metric_totals.assign(self.progress.metric_totals)
+        folder.write_metrics(self.progress.rows)  # a kill may have come between the checkpoint and the rows
+        self._lower_learning_rate()
 
     def checkpoint(self) -> None:
         """Write the checkpoint and the rows to the folder, if there is one."""
@@ -51,11 +66,46 @@ class TrainState:
         checkpoints.save(self._folder.checkpoint, self._variables(), self.progress)
         self._folder.write_metrics(self.progress.rows)
 
+    def keep_good(self) -> None:
+        """Make this state, of an epoch's end, the one that `roll_back` restores; only if the configuration needs it.
+
+        Call it before `checkpoint`: a run that is killed between the two reaches the kept state again.
+        """
+        if self._config.on_divergence != "rollback":
+            return
+        self._good = copy.deepcopy(self.progress), self._values()
+        if self._folder is not None:
+            checkpoints.save(self._folder.good_checkpoint, self._variables(), self.progress)
+
+    def roll_back(self) -> None:
+        """Return to the last good state, with a lower learning rate; times go on, and the rollback is recorded."""
+        if self._good is None:
+            raise ValueError("no good state was kept")
+        diverged, (good, values) = self.progress, self._good
+        for variable, value in zip(self._variables(), values, strict=True):
+            variable.assign(value)
+        self.step.metric_totals.assign(tf.zeros_like(self.step.metric_totals))
+        self.progress = copy.deepcopy(good)
+        self.progress.train_seconds = diverged.train_seconds + diverged.epoch_seconds
+        multiplier = _rate_multiplier(diverged) * policy.RATE_AFTER_ROLLBACK
+        entry = {"epoch": diverged.epoch + 1, "good_epoch": good.epoch, "learning_rate_multiplier": multiplier}
+        self.progress.rollbacks = [*diverged.rollbacks, entry]
+        # Under a schedule the step sets the rate; else it is the optimizer's own, which a callback may have changed.
+        rate = self.optimizer.learning_rate
+        rate.assign(rate * (multiplier / _rate_multiplier(good)))
+        self._lower_learning_rate()
+        self.checkpoint()
+
+    def _lower_learning_rate(self) -> None:
+        if self.progress.rollbacks:
+            self.step.set_learning_rate(self._config.learning_rate * _rate_multiplier(self.progress))
+
     def finish(self, report: dict[str, Any]) -> None:
         """Write the trained model and the run's report to the folder, if there is one."""
         if self._folder is not None:
             saved_model.save(self.model, self._folder.model)
             self._folder.write_report(report)
+            self._folder.good_checkpoint.unlink(missing_ok=True)
 
     def evaluated_weights(self) -> contextlib.AbstractContextManager[None]:
         """A context in which the model has the weights that are evaluated: the slow ones, where the run has them."""
@@ -65,3 +115,11 @@ class TrainState:
     def _variables(self) -> list[keras.Variable]:
         slow = [] if self.step.slow_weights is None else self.step.slow_weights.variables
         return [*self.model.variables, *self.optimizer.variables, *slow]
+
+    def _values(self) -> list[np.ndarray]:
+        return [variable.numpy() for variable in self._variables()]
+
+
+def _rate_multiplier(progress: checkpoints.Progress) -> float:
+    """The factor of the configured learning rate after a run's rollbacks."""
+    return progress.rollbacks[-1]["learning_rate_multiplier"] if progress.rollbacks else 1.0

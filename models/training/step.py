@@ -40,7 +40,15 @@ class TrainStep:
         self._resolutions = ResolutionSchedule.from_shares(data.resolutions)
         self.slow_weights = weight_averaging.build(model, config, total_steps)
         self._augment = compiled(self.transforms, allow_xla=config.jit_compile != "off")
-        self._update = tf.function(self._updated, jit_compile=_uses_xla(config) or None)
+        self._make_graphs()
+
+    def set_learning_rate(self, peak: float) -> None:
+        """Train with another peak learning rate from the next call on, which traces its graphs anew."""
+        self._config = self._config.replace(learning_rate=peak)
+        self._make_graphs()
+
+    def _make_graphs(self) -> None:
+        self._update = tf.function(self._updated, jit_compile=_uses_xla(self._config) or None)
         self._steps = tf.function(self._all_steps)
 
     def __call__(self, batch: Batch, number: int) -> None:

@@ -163,6 +163,7 @@ EFFECTS: dict[str, tuple[Callable[[DataConfig, TrainConfig], Any], dict[str, Any
     "epochs": (run, ONE_STEP_EPOCHS, 2.0),
     "max_steps": (run, {}, 2),
     "patience": (run, {**ONE_STEP_EPOCHS, "epochs": 4.0, "learning_rate": 0.0}, 1),
+    "on_divergence": (run, {"learning_rate": 1e30}, "rollback"),
     "init_from": (warmed, {}, "/nowhere"),
     "freeze_trunk": (network, {"init_from": "elsewhere"}, True),
     "precision": (network, {}, "mixed_bfloat16"),

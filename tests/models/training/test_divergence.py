@@ -1,0 +1,187 @@
+"""What counts as divergence, and what a run does about it: it stops, or returns to its last good epoch."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from models.config.training import TrainConfig
+from models.runs.folder import open_locked
+from models.training import loop, policy
+from pipeline.common import errors
+from tests.models.training.linear_runs import assert_same, linear, weights
+
+GUESSING = {"both": math.log(100) + 0.5 * math.log(20), "fine": math.log(100), "coarse": math.log(20)}
+ABSURD = 1e4
+# At this rate the losses of the linear network explode, at half of it they do not.
+TOO_FAST = {"optimizer": "sgd", "learning_rate": 600.0, "epochs": 2.0}
+
+
+def rows(*losses: tuple[float, float | None]) -> list[dict[str, float | None]]:
+    return [
+        {"epoch": place, "train_loss": train, "validation_loss": validation}
+        for place, (train, validation) in enumerate(losses, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("losses", "is_last"),
+    [
+        ([(ABSURD, ABSURD)], False),
+        ([(4.0, 4.0), (ABSURD, 4.0), (ABSURD, 4.0)], False),
+        ([(4.0, 4.0), (4.0, ABSURD)], True),  # averaged weights
+        ([(4.0, None), (ABSURD, None)], True),
+        ([(ABSURD, None), (ABSURD, None)], False),
+    ],
+)
+def test_absurd_losses_are_divergence(losses, is_last):
+    with pytest.raises(errors.DivergedError, match=r"_loss is 1e\+04 in epoch \d"):
+        policy.check_losses(TrainConfig(), rows(*losses), is_last)
+
+
+@pytest.mark.parametrize(
+    ("losses", "is_last"),
+    [
+        ([(5000.0, 5000.0)], True),  # high, and not absurd
+        ([(ABSURD, 4.0)], True),  # the mean of a spike from which training has recovered
+        ([(ABSURD, None)], False),
+        ([(ABSURD, None), (4.0, None)], True),
+        # Moving statistics lag behind the weights: tensorflow/tensorflow#36446.
+        ([(0.4, ABSURD), (0.1, ABSURD), (0.03, ABSURD)], False),
+        ([(4.0, ABSURD), (3.0, 4.0)], True),
+        ([(4.0, ABSURD), (ABSURD, 4.0)], True),
+    ],
+)
+def test_what_recovers_is_no_divergence(losses, is_last):
+    policy.check_losses(TrainConfig(), rows(*losses), is_last)
+
+
+@pytest.mark.parametrize("heads", ["both", "fine", "coarse"])
+def test_limit_follows_the_heads(heads):
+    config = TrainConfig(heads=heads)
+    below, above = (rows((factor * GUESSING[heads], None)) for factor in (999, 1001))
+    assert (policy.absurd_losses(config, below[0]), len(policy.absurd_losses(config, above[0]))) == ({}, 1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"sam_radius": 1e12, "fine_hidden_layers": 1, "optimizer": "sgd", "epochs": 1.0},
+        {"ema_decay": 0.9, "optimizer": "sgd", "learning_rate": 1e3, "epochs": 1.0},
+        {"learning_rate": 1e6, "epochs": 1.0},
+        {"optimizer": "sgd", "learning_rate": 1e30, "epochs": 1.0},  # not finite
+    ],
+)
+def test_run_with_an_absurd_loss_ends_with_an_error(data, tmp_path, values):
+    with open_locked(str(tmp_path / "run"), {}, {}) as run:
+        for _ in range(1 + ("ema_decay" in values)):  # the same command again does not finish it either
+            with pytest.raises(errors.DivergedError, match=r"loss is .*--learning_rate or --on_divergence=rollback"):
+                loop.train(data, linear(**values), run=run, verbose=0)
+        assert not run.is_finished
+
+
+def test_state_that_has_diverged_is_not_saved(data, tmp_path, monkeypatch):
+    """A checkpoint of weights that are not numbers would replace the last sound one: Rikorose/DeepFilterNet#30."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    with open_locked(str(tmp_path / "run"), {}, {}) as run:
+        with pytest.raises(errors.DivergedError, match="not finite"):
+            loop.train(data, linear(optimizer="sgd", learning_rate=1e30), run=run, verbose=0)
+        with np.load(run.checkpoint) as saved:
+            assert all(np.isfinite(saved[name]).all() for name in saved.files if name != "progress")
+
+
+def test_large_regularisation_is_no_divergence(data):
+    report = loop.train(data, linear(fine_l2=1e4, learning_rate=1e-6, max_steps=1), verbose=0).report
+    assert report["loss"] < 100
+    assert report["rollbacks"] == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"schedule": "constant"},
+        {"schedule": "warmup_cosine", "optimizer": "muon"},
+        {"schedule": "warmup_linear", "ema_decay": 0.9, "steps_per_call": 4, "learning_rate": 2000.0},
+        {"precision": "mixed_float16"},
+    ],
+)
+def test_rollback_lowers_the_rate_and_is_reported(data, capsys, values):
+    config = linear(**{**TOO_FAST, **values}, on_divergence="rollback")
+    trained = loop.train(data, config, verbose=2)
+    rollbacks = trained.report["rollbacks"]
+    assert 1 <= len(rollbacks) <= 3
+    multiplier = 0.5 ** len(rollbacks)
+    assert rollbacks[-1]["learning_rate_multiplier"] == multiplier
+    assert trained.report["loss"] < 5000
+    assert [row["epoch"] for row in trained.rows] == [1, 2]
+    printed = capsys.readouterr().out
+    assert f"{multiplier:g} times --learning_rate" in printed
+    if values.get("schedule", "constant") == "constant":
+        assert trained.rows[-1]["learning_rate"] == 600.0 * multiplier
+
+
+def test_run_that_rolled_back_equals_one_at_the_lower_rate(data):
+    rolled_back = loop.train(data, linear(**TOO_FAST, on_divergence="rollback"), verbose=0)
+    multiplier = rolled_back.report["rollbacks"][-1]["learning_rate_multiplier"]
+    assert {entry["good_epoch"] for entry in rolled_back.report["rollbacks"]} == {0}
+    slower = loop.train(data, linear(**{**TOO_FAST, "learning_rate": 600.0 * multiplier}), verbose=0)
+    assert_same(weights(rolled_back), weights(slower))
+
+
+def test_three_rollbacks_are_all(data):
+    config = linear(optimizer="sgd", learning_rate=1e30, on_divergence="rollback")
+    with pytest.raises(errors.DivergedError, match="after 3 rollbacks"):
+        loop.train(data, config, verbose=0)
+
+
+class CutAndRaiseRate(keras.callbacks.Callback):
+    """Raises the rate at the first epoch's end, so that the second one diverges; cuts the run at given calls."""
+
+    def __init__(self, cut_at: int = 0) -> None:
+        super().__init__()
+        self.cut_at, self.calls = cut_at, 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 0:
+            self.model.optimizer.learning_rate.assign(600.0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.calls += 1
+        if self.calls == self.cut_at:
+            raise KeyboardInterrupt
+
+
+def test_cut_run_rolls_back_as_one_that_was_not_cut(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    config = linear(optimizer="sgd", learning_rate=100.0, epochs=2.0, on_divergence="rollback")
+    whole = loop.train(data, config, callbacks=[CutAndRaiseRate()], verbose=0)
+    assert {entry["good_epoch"] for entry in whole.report["rollbacks"]} == {1}
+    with open_locked(str(tmp_path / "run"), {}, {}) as run:
+        for cut_at in (22, 15):  # in the epoch that diverges; after the rollback
+            with pytest.raises(KeyboardInterrupt):
+                loop.train(data, config, run=run, callbacks=[CutAndRaiseRate(cut_at)], verbose=0)
+        resumed = loop.train(data, config, run=run, callbacks=[CutAndRaiseRate()], verbose=0)
+        assert not run.good_checkpoint.exists()
+    assert_same(weights(resumed), weights(whole))
+    assert resumed.report["rollbacks"] == whole.report["rollbacks"]
+    assert [row["train_loss"] for row in resumed.rows] == [row["train_loss"] for row in whole.rows]
+
+
+def test_scheduler_callback_would_undo_a_rollback(data):
+    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)
+    with pytest.raises(errors.BadArgumentError, match=r"^on_divergence='rollback'.*LearningRateScheduler"):
+        loop.train(data, linear(on_divergence="rollback"), callbacks=[scheduler], verbose=0)
+
+
+def test_weights_that_early_stopping_put_back_are_no_divergence(data):
+    """The epoch that ended the run diverged; the weights of the one before are the model's."""
+
+    class Spoil(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            if self.model.optimizer.iterations == 30:
+                self.model.set_weights([1e6 * value for value in self.model.get_weights()])
+
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
+    trained = loop.train(data, linear(epochs=2.0), callbacks=[Spoil(), stop], verbose=0)
+    assert trained.rows[-1]["validation_loss"] > ABSURD > 100 > trained.report["loss"]
