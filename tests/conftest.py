@@ -46,6 +46,8 @@ LONG = (
     "test_binaries.py",
     "test_toy_parts.py",
     "tuning/sessions/test_chief.py",
+    "tuning/sessions/test_conditional_space.py",
+    "tuning/sessions/test_hyperband.py",
     "tuning/sessions/test_oracles.py",
     "tuning/sessions/test_report.py",
     "tuning/sessions/test_search.py",

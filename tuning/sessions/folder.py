@@ -68,3 +68,9 @@ def ranked(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The records of completed trials, the best first; of equal ones the earlier."""
     completed = [dict(record) for record in records if record["status"] == COMPLETED]
     return sorted(completed, key=lambda record: (-record["objective"], record["id"]))
+
+
+def hyperparameter_names(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The hyperparameters of these records, each of which may have only some; without Hyperband's entries."""
+    names = dict.fromkeys(name for record in records for name in record["hyperparameters"])
+    return [name for name in names if not name.startswith("tuner/")]

@@ -1,5 +1,6 @@
 """The configuration of a tuner session, and the training jobs that it makes of hyperparameters."""
 
+import contextlib
 import dataclasses
 import math
 import pathlib
@@ -16,7 +17,7 @@ from tuning.sessions.search_space import OF_A_TRUNK, Space
 from tuning.workers.job import TrainingJob
 
 if TYPE_CHECKING:  # it costs seconds to import
-    from keras_tuner import HyperParameters
+    from tuning.sessions.conditional_space import ConditionalSpace
 
 TUNERS = ("hyperband", "bayesian", "random", "grid")
 OBJECTIVES = ("both", "fine", "coarse")
@@ -90,60 +91,81 @@ class JobFactory:
     def __init__(self, config: SessionConfig, space: Space, source: SourceConfig, trunk_dir: pathlib.Path) -> None:
         self.config, self.space, self.source, self._trunk_dir = config, space, source, trunk_dir
 
-    def hyperparameters(self) -> "HyperParameters":
-        """All hyperparameters of the space, whose defaults are checked to make a configuration.
+    def hyperparameters(self) -> "ConditionalSpace":
+        """The hyperparameters of the space, whose defaults are checked to make a configuration.
 
         Raises:
-          errors.BadArgumentError: the space raises, has none, or makes something else, or nothing reads a value of its
-            BASE with these defaults.
+          errors.BadArgumentError: the space raises, has none, gives one two ranges, or makes something else, or nothing
+            ever reads a value of its BASE.
         """
-        import keras_tuner
+        from tuning.sessions.conditional_space import ConditionalSpace
 
-        hyperparameters = keras_tuner.HyperParameters()
-        job = self.trial("0", hyperparameters)
-        check_read(self.space.base, job.data, job.train)
-        if not hyperparameters.space:
+        try:
+            space = ConditionalSpace(self.space.choose)
+        except errors.BadArgumentError as error:
+            raise self._bad_space(str(error)) from error
+        job = self.trial("0", space.defaults)
+        self._check_base(space, job)
+        if not space.defaults:
             raise self._bad_space("expected hyperparameters, got none")
-        conditional = [one.name for one in hyperparameters.space if one.conditions]
-        if conditional:
-            raise self._bad_space(
-                f"{conditional[0]!r} is conditional; ask for each hyperparameter at every call, so that all trials "
-                "have the same ones"
-            )
         if not job.data.num_validation:
             raise self._bad_space("num_validation=0; a search chooses on validation, so hold images out")
         if job.train.heads == "coarse" and self.config.objective != "coarse":
             raise errors.BadArgumentError(
                 f"objective={self.config.objective}: the space's networks have a coarse head only; expected coarse"
             )
-        return hyperparameters
+        return space
 
-    def trial(self, trial_id: str, hyperparameters: "HyperParameters") -> TrainingJob:
+    def trial(self, trial_id: str, values: Mapping[str, Any]) -> TrainingJob:
         """The job of a trial: preset < the session's precision < BASE < the space's choices < OF_THE_SESSION.
 
         Raises:
-          errors.BadArgumentError: the space raises, makes no configuration, or sets what is the session's.
+          errors.BadArgumentError: the space raises, makes no configuration, sets what is the session's, or asks for a
+            hyperparameter that is not among the trial's `values`.
         """
+        chosen = self._chosen(values)
+        values_of_space = {**self.space.base, **chosen}
+        check_known(values_of_space, settings(DataConfig, TrainConfig), f"space={self.config.space}")
+        for name in values_of_space:
+            if name in OF_THE_SESSION and name not in SPLIT_FIELDS:
+                raise self._bad_space(f"sets {name!r}, which the session sets; leave it out")
+        of_session: dict[str, Any] = {
+            "patience": self.config.patience,
+            "epochs": float(values.get("tuner/epochs", self.config.max_epochs)),
+        }
+        if self.space.has_frozen_trunk:
+            of_session["init_from"] = self.config.init_from or str(self._trunk_dir)
+        job = self._job(trial_id, {**chosen, **of_session}, self.space.base)
+        return dataclasses.replace(job, unread=tuple(unread(values_of_space, job.data, job.train)))
+
+    def _chosen(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that the space chooses at these values of its hyperparameters."""
+        import keras_tuner
+
+        hyperparameters = keras_tuner.HyperParameters()
+        hyperparameters.values = dict(values)
         try:
             chosen = self.space.choose(hyperparameters)
         except Exception as error:  # whatever somebody's function does
             raise self._bad_space(f"{type(error).__name__}: {error}{self.space.where(error)}") from error
         if not isinstance(chosen, dict):
             raise self._bad_space(f"expected a dictionary of configuration fields, got {chosen!r}")
-        chosen = renamed(chosen)
-        values = {**self.space.base, **chosen}
-        check_known(values, settings(DataConfig, TrainConfig), f"space={self.config.space}")
-        for name in values:
-            if name in OF_THE_SESSION and name not in SPLIT_FIELDS:
-                raise self._bad_space(f"sets {name!r}, which the session sets; leave it out")
-        of_session: dict[str, Any] = {
-            "patience": self.config.patience,
-            "epochs": float(hyperparameters.values.get("tuner/epochs", self.config.max_epochs)),
-        }
-        if self.space.has_frozen_trunk:
-            of_session["init_from"] = self.config.init_from or str(self._trunk_dir)
-        job = self._job(trial_id, {**chosen, **of_session}, self.space.base)
-        return dataclasses.replace(job, unread=tuple(unread(values, job.data, job.train)))
+        beyond = hyperparameters.values.keys() - values.keys()
+        if beyond:
+            raise self._bad_space(
+                f"asks for {min(beyond)!r} at one call and not at another with the same values; what it asks for may "
+                "depend on hyperparameters alone"
+            )
+        return renamed(chosen)
+
+    def _check_base(self, space: "ConditionalSpace", job: TrainingJob) -> None:
+        """Check that the values of BASE are read by the job of the defaults, or at least by one of another branch."""
+        names = set(unread(self.space.base, job.data, job.train))
+        for values in space.explored if names else ():
+            with contextlib.suppress(errors.BadArgumentError):  # of a trial that would fail
+                other = self.trial("0", values)
+                names &= set(unread(self.space.base, other.data, other.train))
+        check_read({name: self.space.base[name] for name in self.space.base if name in names}, job.data, job.train)
 
     @property
     def needs_trunk(self) -> bool:
@@ -157,7 +179,7 @@ class JobFactory:
 
     def first(self) -> TrainingJob:
         """The first job: the trunk, where the session needs one of its own, or else a trial."""
-        return self.trunk(self.config.seed) if self.needs_trunk else self.trial("0", self.hyperparameters())
+        return self.trunk(self.config.seed) if self.needs_trunk else self.trial("0", self.hyperparameters().defaults)
 
     def _bad_space(self, problem: str) -> errors.BadArgumentError:
         return errors.BadArgumentError(f"space={self.config.space}: {problem}")

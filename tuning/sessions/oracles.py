@@ -4,7 +4,7 @@ Keras Tuner writes its state in place into several JSON files, which a kill leav
 durable line when a trial begins and one when it ends. A session that continues replays the journal to a new oracle of
 the same seed, whose state then equals the old one's, random generators included.
 
-This module alone uses private parts of Keras Tuner, and checks that its version is one that they were tested with.
+Hyperparameters may depend on the values of others: every proposal comes from a `ConditionalSpace`.
 """
 
 import functools
@@ -14,39 +14,27 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
+from keras_tuner.engine.hyperparameters import HyperParameter
 from keras_tuner.engine.trial import Trial, TrialStatus
-from keras_tuner.oracles import BayesianOptimizationOracle, GridSearchOracle, HyperbandOracle, RandomSearchOracle
+from keras_tuner.oracles import BayesianOptimizationOracle, RandomSearchOracle
+from keras_tuner.src import protos  # noqa: F401  # imported by chief
+from keras_tuner.src.distribute.oracle_chief import OracleServicer  # noqa: F401  # imported by chief
+from keras_tuner.src.engine.oracle import LOCKS, THREADS
 from sklearn.exceptions import ConvergenceWarning
 
 from pipeline.common import errors
+from tuning.sessions import keras_tuner_version  # noqa: F401  # checks the version
+from tuning.sessions.conditional_space import ConditionalSpace
+from tuning.sessions.hyperband import Hyperband
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.journal import Journal
-
-SUPPORTED = ((1, 4, 8), (1, 5))  # Keras Tuner from the first version, below the second
-
-
-def check_version(version: str) -> None:
-    """Check that Keras Tuner is of a version whose private parts are as this module expects, or fail."""
-    first, end = SUPPORTED
-    if not first <= tuple(int(part) for part in version.split(".")[:3] if part.isdecimal()) < end:
-        expected = f">={'.'.join(map(str, first))},<{'.'.join(map(str, end))}"
-        raise errors.FailedError(
-            f"keras-tuner {version}: expected {expected}, whose private parts tuning.tune uses; "
-            f"pip install 'keras-tuner{expected}', or run tests/tuning/sessions/test_oracles.py with this one and "
-            "change SUPPORTED in tuning/sessions/oracles.py"
-        )
-
-
-check_version(keras_tuner.__version__)
-from keras_tuner.src import protos  # noqa: E402, F401  # imported by chief
-from keras_tuner.src.distribute.oracle_chief import OracleServicer  # noqa: E402, F401  # imported by chief
-from keras_tuner.src.engine.oracle import LOCKS, THREADS  # noqa: E402
 
 OBJECTIVE = "objective"
 RUNNING, IDLE, STOPPED = TrialStatus.RUNNING, TrialStatus.IDLE, TrialStatus.STOPPED
 COMPLETED, FAILED = TrialStatus.COMPLETED, TrialStatus.FAILED
 PROBE_TUNER_ID = "nobody"  # asks whether a trial is left, and gives it back
 _BAYESIAN_STARTS = 50  # points from which Keras Tuner maximises its model of the objective
+_STRIDE = 10**6  # between the seeds of two trials that are drawn in place of a duplicate
 _NO_LIMIT = 10**9  # Keras Tuner counts failures in a row and raises with its lock held; the session counts its own
 
 
@@ -70,6 +58,7 @@ class Oracle(keras_tuner.Oracle):
     """Base of the oracles: without Keras Tuner's files, with the journal and its replay."""
 
     journal: Journal
+    space: ConditionalSpace
     ongoing_trials: dict[str, Trial]  # by worker
     tuner_ids: set[str]  # workers that have not yet been told that the search is over
     _retry_queue: list[str]
@@ -151,6 +140,35 @@ class Oracle(keras_tuner.Oracle):
             self.requeue([PROBE_TUNER_ID])
         return trial.status != STOPPED
 
+    def _random_values(self) -> dict[str, Any] | None:
+        """Values that no trial has had; None where the space has no more."""
+        seed_state = self._seed_state
+        for _ in range(self._max_collisions):
+            values = self.space.ask(self._sample)
+            if not self._duplicate(values):
+                return values
+        # Few combinations are left: the first in the grid's order.
+        values_left = (values for values in self.space.combinations() if not self._duplicate(values))
+        found = next(values_left, None)
+        if found is None:
+            self._seed_state = seed_state
+        return found
+
+    def _sample(self, hyperparameter: HyperParameter) -> Any:
+        value = hyperparameter.random_sample(self._seed_state)
+        self._seed_state += 1
+        return value
+
+    def _record_values(self, trial: Trial) -> None:
+        """Record a trial's values, with the hyperparameters that they lead to as its own."""
+        values = trial.hyperparameters.values
+        asked = self.space.complete(values)
+        trial.hyperparameters = self.space.hyperparameters(asked)
+        own = {name: value for name, value in values.items() if name.startswith("tuner/")}
+        trial.hyperparameters.values = {**asked, **own}
+        self.update_space(trial.hyperparameters)  # one that was not found before the search
+        super()._record_values(trial)
+
     def replay(self) -> None:
         """Repeat the events of the journal; fail where this oracle would have proposed other trials."""
         for number, event in enumerate(self.journal.events(), start=1):
@@ -179,39 +197,59 @@ class _Random(Oracle, RandomSearchOracle):
     pass
 
 
-class _Grid(Oracle, GridSearchOracle):
+class _Grid(Oracle):
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Propose the next combination while this one is under way.
+        """Propose the combination that follows the one proposed last, whether or not that trial has ended."""
+        if self.start_order:
+            values = self.space.following(self.trials[self.start_order[-1]].hyperparameters.values)
+        else:
+            values = self.space.defaults
+        if values is not None:
+            return {"status": RUNNING, "values": values}
+        return {"status": IDLE if self.ongoing_trials else STOPPED}
 
-        Keras Tuner waits for a trial to end, in case it adds hyperparameters: workers would take turns. A session's
-        space has all of its hyperparameters from the start.
-        """
-        proposed = super().populate_space(trial_id)
-        if proposed["status"] == RUNNING:
-            self._populate_next.append(trial_id)
-        return proposed
 
-
-class _Hyperband(Oracle, HyperbandOracle):
+class _Hyperband(Oracle, Hyperband):
     pass
 
 
 class _Bayesian(Oracle, BayesianOptimizationOracle):
+    gpr: Any  # the model of the objective
+
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Propose by the model of the objective; a replay takes the proposal from the journal instead."""
         num_completed = sum(trial.status == COMPLETED for trial in self.trials.values())
-        if self._replayed is None or num_completed < self.num_initial_points:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # normal with few points
-                return super().populate_space(trial_id)
-        # The draws that the model's search would have made.
-        self._random_state.uniform(size=(_BAYESIAN_STARTS, len(self._nonfixed_space())))
-        return {"status": RUNNING, "values": dict(self._replayed["values"])}
+        if num_completed < self.num_initial_points:
+            return super().populate_space(trial_id)
+        if self._replayed is not None:
+            # The draws that the model's search would have made.
+            self._random_state.uniform(size=(_BAYESIAN_STARTS, len(self._nonfixed_space())))
+            return {"status": RUNNING, "values": dict(self._replayed["values"])}
+        if getattr(self.gpr, "n_features_in_", 0) != len(self._nonfixed_space()):
+            self.gpr = self._make_gpr()  # a hyperparameter was found since it was fitted
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # normal with few points
+            proposed = super().populate_space(trial_id)
+        if self._duplicate(proposed["values"]):  # whose training would tell nothing new
+            self._seed_state, seed_state = self.seed + _STRIDE * len(self.trials), self._seed_state
+            values = self._random_values()
+            self._seed_state = seed_state  # as in a replay
+            return {"status": STOPPED} if values is None else {"status": RUNNING, "values": values}
+        return proposed
+
+    def _vector_to_values(self, vector: Sequence[float]) -> dict[str, Any]:
+        """The values at a point of the unit cube, which has a dimension for every known hyperparameter."""
+        places = {one.name: place for place, one in enumerate(self._nonfixed_space())}
+
+        def value(one: HyperParameter) -> Any:
+            return one.prob_to_value(vector[places[one.name]]) if one.name in places else one.default
+
+        return self.space.ask(value)
 
 
 def build(
     config: SessionConfig,
-    space: keras_tuner.HyperParameters,
+    space: ConditionalSpace,
     journal: Journal,
     spent_s: Callable[[], float] = lambda: 0.0,
 ) -> Oracle:
@@ -219,10 +257,10 @@ def build(
 
     `spent_s` returns the seconds that the session has taken. Hyperband repeats its brackets where minutes end a search.
     """
+    hyperparameters = space.hyperparameters()
     common = {
         "objective": keras_tuner.Objective(OBJECTIVE, "max"),
-        "hyperparameters": space.copy(),
-        "allow_new_entries": False,
+        "hyperparameters": hyperparameters,
         "seed": config.seed + 1,  # Keras Tuner takes 0 for none
         "max_consecutive_failed_trials": _NO_LIMIT,
     }
@@ -231,10 +269,10 @@ def build(
         iterations = None if config.max_minutes else 1  # for Keras Tuner, None is without end
         oracle = _Hyperband(max_epochs=config.max_epochs, hyperband_iterations=iterations, **common)
     elif config.tuner == "bayesian":
-        num_random = min(max(3, config.max_trials // 3), 3 * len(space.space))
+        num_random = min(max(3, config.max_trials // 3), 3 * len(hyperparameters.space))
         oracle = _Bayesian(max_trials=config.max_trials, num_initial_points=num_random, **common)
     else:
         oracle = {"random": _Random, "grid": _Grid}[config.tuner](max_trials=config.max_trials, **common)
-    oracle.verbose, oracle.journal, oracle.spent_s = 0, journal, spent_s
+    oracle.verbose, oracle.space, oracle.journal, oracle.spent_s = 0, space, journal, spent_s
     oracle.replay()
     return oracle

@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from models.reporting.plot_style import BLUE, GREY, INK, ORANGE, ROW_INCHES, STYLE, VERMILION, save_figures
-from tuning.sessions.folder import COMPLETED, ranked
+from tuning.sessions.folder import COMPLETED, hyperparameter_names, ranked
 
 Report = Mapping[str, Any]
 MOST_VALUES = 8  # of a hyperparameter that are each written at its axis; of more, the ends
+ABSENT_HEIGHT = -0.15  # below the values of an axis, of trials without the hyperparameter
 
 
 def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
@@ -61,16 +62,19 @@ def _objective(report: Report) -> Figure:
 
 
 def _parallel(report: Report, completed: Sequence[Mapping[str, Any]]) -> Figure:
-    """A line a trial through its values of every hyperparameter; the better, the darker; the best in orange."""
-    names = [name for name in completed[0]["hyperparameters"] if not name.startswith("tuner/")]
+    """A line a trial through its values of every hyperparameter; the better, the darker; the best in orange.
+
+    Below the values of a conditional hyperparameter run the trials that do not have it.
+    """
+    names = hyperparameter_names(completed)
     figure = Figure(figsize=(max(8.0, 1.25 * (len(names) + 1)), 5.2), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[:].set_visible(False)
     objectives = [100 * trial["objective"] for trial in completed]
     shade = ScalarMappable(Normalize(min(objectives), max(objectives)), "cividis_r")
-    places = {name: _places([trial["hyperparameters"][name] for trial in completed]) for name in names}
+    places = {name: _places([trial["hyperparameters"].get(name) for trial in completed]) for name in names}
     for trial in reversed(completed):  # the best ones on top
-        heights = [places[name][trial["hyperparameters"][name]] for name in names]
+        heights = [places[name][trial["hyperparameters"].get(name)] for name in names]
         is_best = trial is completed[0]
         axes.plot(
             range(len(names)),
@@ -91,20 +95,23 @@ def _parallel(report: Report, completed: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def _places(values: Sequence[Any]) -> dict[Any, float]:
-    """Each value's height, 0 to 1: evenly, in the order of numbers or of appearance."""
-    different = list(dict.fromkeys(values))
+    """Each value's height, 0 to 1: evenly, in the order of numbers or of appearance; None's is below."""
+    different = list(dict.fromkeys(value for value in values if value is not None))
     if all(isinstance(value, int | float) for value in different):
         different.sort()
-    return {value: number / max(1, len(different) - 1) for number, value in enumerate(different)}
+    heights = {value: number / max(1, len(different) - 1) for number, value in enumerate(different)}
+    return {**heights, None: ABSENT_HEIGHT} if None in values else heights
 
 
 def _draw_axis(axes: Axes, number: int, places: Mapping[Any, float]) -> None:
     axes.axvline(number, color=GREY, linewidth=0.8, zorder=0)
-    shown = list(places.items())
+    shown = [value for value in places if value is not None]
     if len(shown) > MOST_VALUES:
         shown = [shown[0], shown[-1]]
-    for value, height in shown:
-        words = f"{value:.3g}" if isinstance(value, float) else str(value)
+    for value, height in places.items():
+        if value is not None and value not in shown:
+            continue
+        words = "absent" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8}
         axes.text(number + 0.03, height, words, va="center", fontsize=8, color=INK, bbox=box)
 

@@ -1,5 +1,6 @@
 """The report of a session: its trials, the best one, and the importance of the hyperparameters."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from sklearn.inspection import permutation_importance
 
 from models.reporting import report
 from pipeline.common import files
-from tuning.sessions.folder import ranked
+from tuning.sessions.folder import hyperparameter_names, ranked
 from tuning.sessions.session import Session
 
 OF_THIS_MACHINE = ("data_dir", "archive", "init_from")  # paths, which only best.json has
@@ -47,10 +48,10 @@ def importance(completed: Sequence[Record]) -> dict[str, float] | None:
     shuffled among the trials; None where fewer than LEAST_TRIALS, or than TRIALS_A_HYPERPARAMETER for each of them, are
     there to learn from: of ten trials of 15 hyperparameters one would seem to explain the most by chance.
     """
-    names = [name for name in completed[0]["hyperparameters"] if not name.startswith("tuner/")] if completed else []
+    names = hyperparameter_names(completed)
     if len(completed) < max(LEAST_TRIALS, TRIALS_A_HYPERPARAMETER * len(names)):
         return None
-    values = np.array([[_number(record, name, completed) for name in names] for record in completed])
+    values = np.array([_numbers(completed, name) for name in names]).T
     objective = np.array([record["objective"] for record in completed])
     if np.ptp(objective) == 0.0:
         return dict.fromkeys(names, 0.0)
@@ -65,9 +66,15 @@ def _without(document: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name not in names}
 
 
-def _number(record: Record, name: str, completed: Sequence[Record]) -> float:
-    """A hyperparameter as something to split at: numbers as they are, words by the order of their appearance."""
-    value = record["hyperparameters"][name]
-    if isinstance(value, int | float):
-        return float(value)
-    return float(list(dict.fromkeys(other["hyperparameters"][name] for other in completed)).index(value))
+def _numbers(completed: Sequence[Record], name: str) -> list[float]:
+    """A hyperparameter of all trials as numbers to split at: words by the order of their appearance.
+
+    A trial without it gets the median of the others, so that the hyperparameter on which it depends explains the
+    difference between having it and not.
+    """
+    values = [record["hyperparameters"].get(name) for record in completed]
+    words = list(dict.fromkeys(value for value in values if value is not None))
+    are_numbers = all(isinstance(value, int | float) for value in words)
+    numbers = [None if value is None else float(value if are_numbers else words.index(value)) for value in values]
+    median = statistics.median_low(number for number in numbers if number is not None)
+    return [median if number is None else number for number in numbers]

@@ -3,9 +3,11 @@
     def my_space(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
         return {"fine_dropout": hp.Float("fine_dropout", 0.0, 0.5, step=0.1), ...}
 
-The keys are fields of DataConfig and TrainConfig, which `models.train --help` lists as flags. A space asks for the same
-hyperparameters at each call, so that all trials of a session have the same ones. A file (`--space=FILE.py`) defines a
-new space by a function `space(hp)` and, optionally, the fields that all trials share (those of `quick` by default):
+The keys are fields of DataConfig and TrainConfig, which `models.train --help` lists as flags. A space may ask for a
+hyperparameter inside an `if` on another one's value, or in `hp.conditional_scope`: only the trials that it is asked for
+in have it. What a space asks for depends on hyperparameters alone, and one name always has one range. A file
+(`--space=FILE.py`) defines a new space by a function `space(hp)` and, optionally, the fields that all trials share
+(those of `quick` by default):
 
     BASE = {"preset": "tiny", "batch_size": 256}
 

@@ -53,11 +53,11 @@ def join_session(path: paths.AnyPath, config: SessionConfig, space: Space, sourc
 
 def _identity(session: Session) -> dict[str, Any]:
     """What makes two sessions the same; of the space, its hyperparameters and the job that their defaults make."""
-    hyperparameters = session.jobs.hyperparameters()
-    job = session.jobs.trial("0", hyperparameters)
+    space = session.jobs.hyperparameters()
+    job = session.jobs.trial("0", space.defaults)
     return {
         **session.config.as_dict(identity_only=True),
-        "hyperparameters": hyperparameters.get_config()["space"],
+        "hyperparameters": space.hyperparameters().get_config()["space"],
         "trial": {name: value for name, value in job.identity.items() if name != "init_from"},
     }
 

@@ -123,7 +123,7 @@ class Trials:
             self._report(trial, record)
             return None
         try:
-            job = self._session.jobs.trial(trial.trial_id, trial.hyperparameters.copy())
+            job = self._session.jobs.trial(trial.trial_id, trial.hyperparameters.values)
         except errors.BadArgumentError as error:
             self._keep(trial, 0.0, status=FAILED, reason=str(error))
             return None

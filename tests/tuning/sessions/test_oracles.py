@@ -10,16 +10,21 @@ from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
 
 from pipeline.common import errors
 from tests.conftest import ROOT
-from tuning.sessions import oracles
+from tuning.sessions import keras_tuner_version, oracles
+from tuning.sessions.conditional_space import ConditionalSpace
 from tuning.sessions.jobs import TUNERS, SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import COMPLETED, FAILED, OBJECTIVE, RUNNING
 
 
-def space() -> keras_tuner.HyperParameters:
-    hp = keras_tuner.HyperParameters()
+def ask(hp) -> None:
     hp.Choice("units", [1, 2, 3])
     hp.Float("rate", 0.0, 1.0, step=0.25)
+
+
+def space() -> keras_tuner.HyperParameters:
+    hp = keras_tuner.HyperParameters()
+    ask(hp)
     return hp
 
 
@@ -29,7 +34,7 @@ def score(values) -> float:
 
 def begun(tuner, path, max_trials=8, **more):
     config = SessionConfig(tuner=tuner, max_trials=max_trials, max_epochs=4, **more)
-    return oracles.build(config, space(), Journal(path))
+    return oracles.build(config, ConditionalSpace(ask), Journal(path))
 
 
 def end(oracle, trial, status=COMPLETED):
@@ -241,10 +246,10 @@ def test_another_version_of_keras_tuner_is_refused_with_the_one_to_install(versi
     with pytest.raises(
         errors.FailedError, match=rf"^keras-tuner {version}: .*pip install 'keras-tuner>=1\.4\.8,<1\.5'"
     ):
-        oracles.check_version(version)
+        keras_tuner_version.check_version(version)
 
 
 def test_versions_that_setup_installs_are_supported():
     for version in ("1.4.8", "1.4.9", "1.4.10"):
-        oracles.check_version(version)
+        keras_tuner_version.check_version(version)
     assert "keras-tuner>=1.4.8,<1.5" in (ROOT / "setup.py").read_text()

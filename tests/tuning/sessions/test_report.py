@@ -153,14 +153,14 @@ def test_what_is_trained_again_learns_as_long_as_the_preset(tuned, tmp_path):
     untuned = tuned.jobs.trunk(0)
     best = {
         **record(0, 0.3, "a"),
-        "config": {**tuned.jobs.trial("0", tuned.jobs.hyperparameters()).config, "patience": 3, "epochs": 1.0},
+        "config": {**tuned.jobs.trial("0", tuned.jobs.hyperparameters().defaults).config, "patience": 3, "epochs": 1.0},
     }
     again = retraining._tuned(tuned, best, 1, untuned, tmp_path)
     assert (again.train.seed, again.train.patience, again.train.epochs) == (1, 0, untuned.train.epochs)
 
 
 def test_best_trial_is_trained_again_beside_the_preset_and_test_is_read_once(tuned):
-    best = {**record(0, 0.3, "a"), "config": tuned.jobs.trial("0", tuned.jobs.hyperparameters()).config}
+    best = {**record(0, 0.3, "a"), "config": tuned.jobs.trial("0", tuned.jobs.hyperparameters().defaults).config}
     for _ in range(2):  # the second time all of it is finished
         found = retraining.run(tuned, best, range(2), train, evaluate)
         assert found["untuned"] == pytest.approx({"0": 0.6, "1": 0.61})

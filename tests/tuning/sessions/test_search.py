@@ -212,13 +212,6 @@ def broken(hp):
     raise KeyError("units")
 
 
-def conditional(hp):
-    kind = hp.Choice("kind", ["a", "b"])
-    with hp.conditional_scope("kind", ["a"]):
-        units = hp.Choice("units", [1, 2])
-    return {"coarse_loss_weight": 1.0 if kind == "a" else 0.5, "fine_hidden_units": units or 1}
-
-
 @pytest.mark.parametrize(
     ("choose", "base", "message"),
     [
@@ -228,7 +221,6 @@ def conditional(hp):
         (lambda hp: {"learning_rat": hp.Choice("a", [0.1])}, BASE, "unknown field 'learning_rat'; did you mean"),
         (lambda hp: {"learning_rate": hp.Choice("a", [-1.0])}, BASE, "learning_rate=-1.0: expected"),
         (choose, {**BASE, "preset": "quik"}, "preset='quik': expected one of"),
-        (conditional, BASE, "'units' is conditional"),
         (choose, {**BASE, "num_validation": 0}, "num_validation=0; a search chooses on validation"),
         (choose, {**BASE, "heads": "coarse"}, "objective=both: .*coarse head"),
         (choose, {**BASE, "epochs": 3.0}, "sets 'epochs', which the session sets"),

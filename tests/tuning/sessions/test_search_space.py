@@ -22,15 +22,11 @@ from tuning.sessions.search_space import SPACES, Space, find
 def test_every_space_makes_configurations_and_asks_for_the_same_each_time(name, seed, tmp_path):
     config = SessionConfig(space=name, init_from="runs/trunk" if SPACES[name].has_frozen_trunk else "")
     found = session.Session(tmp_path, config, find(name), SourceConfig())
-    hyperparameters = found.jobs.hyperparameters()
-    names = {one.name for one in hyperparameters.space}
+    asked = found.jobs.hyperparameters()
     random = np.random.default_rng(seed)
-    for one in hyperparameters.space:
-        hyperparameters.values[one.name] = one.random_sample(int(random.integers(1, 10**6)))
-    before = dict(hyperparameters.values)
-    job = found.jobs.trial("1", hyperparameters)
-    assert {one.name for one in hyperparameters.space} == names
-    assert hyperparameters.values == before
+    values = asked.ask(lambda one: one.random_sample(int(random.integers(1, 10**6))))
+    assert list(values) == [one.name for one in asked.hyperparameters().space]
+    job = found.jobs.trial("1", values)
     assert job.train.epochs == config.max_epochs
     assert job.train.freeze_trunk == SPACES[name].has_frozen_trunk
 
@@ -49,12 +45,11 @@ def test_heads_have_the_choices_of_last_block_that_their_trunk_has(tmp_path, tru
         run.write_report({})
     own = SessionConfig(space="heads", init_from=str(tmp_path / "trunk"))
     found = session.Session(tmp_path, own, search_space.on_trunk(find("heads"), own.init_from), SourceConfig())
-    hyperparameters = found.jobs.hyperparameters()
-    offered = {one.name: getattr(one, "values", None) for one in hyperparameters.space}
+    asked = found.jobs.hyperparameters()
+    offered = {one.name: getattr(one, "values", None) for one in asked.hyperparameters().space}
     assert offered.get("last_block") == choices
     for choice in choices or ["frozen"]:
-        hyperparameters.values["last_block"] = choice
-        job = found.jobs.trial("1", hyperparameters)
+        job = found.jobs.trial("1", {**asked.defaults, "last_block": choice} if choices else asked.defaults)
         assert job.train.get("unfreeze_last_block", False) == (choice != "frozen")
         assert job.train.get("separate_blocks", False) == (choice == "separate" or "separate_blocks" in trunk)
 

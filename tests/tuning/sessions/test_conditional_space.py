@@ -1,0 +1,230 @@
+"""A hyperparameter inside an `if` is searched by every tuner, where the space asks for it and nowhere else."""
+
+import itertools
+
+import pytest
+import scipy.optimize
+
+from pipeline.common import errors
+from pipeline.data_config import SourceConfig
+from tests.tuning import stub_training
+from tests.tuning.sessions.test_search import BASE, searched
+from tuning.sessions import conditional_space, oracles, session
+from tuning.sessions.conditional_space import ConditionalSpace
+from tuning.sessions.jobs import TUNERS, SessionConfig
+from tuning.sessions.journal import Journal
+from tuning.sessions.oracles import RUNNING
+from tuning.sessions.search_space import Space
+
+
+def branches(hp):
+    """An `if` on each kind of hyperparameter, one of them inside another, a conditional scope, and a loop.
+
+    The loop is of keras-team/keras-tuner#66 and #272: trials had more layers' hyperparameters than layers.
+    """
+    optimizer = hp.Choice("optimizer", ["sgd", "adam"])
+    if optimizer == "adam":
+        hp.Float("adam_rate", 1e-4, 1e-2, sampling="log")
+        if hp.Boolean("has_epsilon"):
+            hp.Choice("epsilon", [1e-7, 1e-3])
+    with hp.conditional_scope("optimizer", ["sgd"]):
+        momentum = hp.Float("momentum", 0.0, 1.0, step=0.25)
+    if momentum is not None and momentum > 0.4:
+        hp.Choice("nesterov", ["off", "on"])
+    for layer in range(hp.Int("layers", 0, 2)):
+        hp.Choice(f"units_{layer}", [32, 64])
+
+
+def names_of(values) -> set[str]:
+    """The hyperparameters that `branches` asks for at these values, said in another way."""
+    names = {"optimizer", "layers", *(f"units_{layer}" for layer in range(values["layers"]))}
+    if values["optimizer"] == "adam":
+        return names | {"adam_rate", "has_epsilon", *(["epsilon"] if values["has_epsilon"] else [])}
+    return names | {"momentum", *(["nesterov"] if values["momentum"] > 0.4 else [])}
+
+
+def oracle_of(tuner, path, ask=branches, **values):
+    config = SessionConfig(**{"tuner": tuner, "max_trials": 40, "max_epochs": 9, **values})
+    return oracles.build(config, ConditionalSpace(ask), Journal(path))
+
+
+def ask_and_end(oracle, num_workers=2, score=lambda values: len(values), after_each=lambda oracle: oracle):
+    """All trials of a search with workers that end in turn; `after_each` may restore the oracle from its journal."""
+    while True:
+        trials = [oracle.create_trial(str(number)) for number in range(num_workers)]
+        running = [trial for trial in trials if trial.status == RUNNING]
+        if not running:
+            return oracle
+        trial = running[0]
+        values = trial.hyperparameters.values
+        oracle.finish(trial, {"status": oracles.COMPLETED, "objective": float(score(values))})
+        oracle = after_each(oracle)
+
+
+@pytest.fixture(autouse=True)
+def bayesian_search_of_no_steps(monkeypatch):
+    """Of Keras Tuner's and scikit-learn's 70 searches a proposal, which take seconds, only the starts."""
+
+    def start(function, x0, **_):
+        value = function(x0)
+        return scipy.optimize.OptimizeResult(x=x0, fun=value[0] if isinstance(value, tuple) else value, status=0, nit=0)
+
+    monkeypatch.setattr(scipy.optimize, "minimize", start)
+
+
+def own(values):
+    return {name: value for name, value in values.items() if not name.startswith("tuner/")}
+
+
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_every_tuner_searches_each_branch_and_records_what_it_asked_for(tuner, tmp_path):
+    oracle = ask_and_end(oracle_of(tuner, tmp_path / "journal", max_trials=30 if tuner == "bayesian" else 100))
+    trials = [own(trial.hyperparameters.values) for trial in oracle.trials.values()]
+    for values in trials:
+        assert values.keys() == names_of(values)
+    found = set().union(*trials)
+    assert {"adam_rate", "momentum", "nesterov", "layers", "units_0"} <= found
+    rates = [values["adam_rate"] for values in trials if "adam_rate" in values]
+    assert len(set(rates)) > 1  # not the default alone
+
+
+def test_grid_is_every_combination_once():
+    def ask(hp):
+        if hp.Choice("optimizer", ["sgd", "adam"]) == "adam":
+            hp.Int("beta", 0, 2)
+        if hp.Float("momentum", 0.0, 1.0, step=0.5) > 0.6:
+            hp.Boolean("nesterov")
+
+    combinations = list(ConditionalSpace(ask).combinations())
+    one = [{"momentum": 0.0}, {"momentum": 0.5}, *({"momentum": 1.0, "nesterov": on} for on in (False, True))]
+    optimizers = [{"optimizer": "sgd"}, *({"optimizer": "adam", "beta": beta} for beta in range(3))]
+    assert combinations == [{**first, **second} for first, second in itertools.product(optimizers, one)]
+
+
+@pytest.mark.parametrize("tuner", TUNERS)
+def test_search_that_is_cut_off_goes_on_alike(tuner, tmp_path):
+    def search(name, after_each):
+        trials = ask_and_end(
+            oracle_of(tuner, tmp_path / name, max_trials=12, max_epochs=4), after_each=after_each
+        ).trials
+        return {name: trial.hyperparameters.values for name, trial in trials.items()}
+
+    cut = search("cut", lambda oracle: oracle_of(tuner, tmp_path / "cut", max_trials=12, max_epochs=4))
+    assert cut == search("whole", lambda oracle: oracle)
+
+
+def test_random_search_finds_every_combination_of_a_small_space(tmp_path):
+    """Keras Tuner gives up after 20 repeated draws: a space of 27 combinations ended before its trials did.
+
+    keras-team/keras-tuner#35 and #192.
+    """
+
+    def ask(hp):
+        for name in "abc":
+            hp.Choice(name, [1, 2, 3])
+
+    oracle = ask_and_end(oracle_of("random", tmp_path / "journal", ask, max_trials=100))
+    assert len({str(trial.hyperparameters.values) for trial in oracle.trials.values()}) == 27 == len(oracle.trials)
+
+
+def test_bayesian_search_proposes_nothing_twice_and_ends_with_the_space(tmp_path):
+    """keras-team/keras-tuner#227 and #608: one configuration is trained again and again."""
+
+    def ask(hp):
+        if hp.Choice("kind", ["a", "b"]) == "b":
+            hp.Choice("units", [1, 2, 3])
+
+    def score(values):
+        return values.get("units", 0)
+
+    path = tmp_path / "journal"
+    whole = ask_and_end(oracle_of("bayesian", path, ask), score=score)
+    assert sorted(map(str, (trial.hyperparameters.values for trial in whole.trials.values()))) == sorted(
+        map(str, ConditionalSpace(ask).combinations())
+    )
+    again = oracle_of("bayesian", path, ask)
+    assert again._seed_state == whole._seed_state
+
+
+def test_hyperparameter_that_is_not_found_before_the_search_is_searched(tmp_path, monkeypatch):
+    monkeypatch.setattr(conditional_space, "MAX_COMBINATIONS", 2)
+    monkeypatch.setattr(conditional_space, "NUM_SAMPLES", 0)
+
+    def ask(hp):
+        if hp.Int("a", 0, 3) + hp.Int("b", 0, 3) == 6:
+            hp.Choice("rare", [1, 2])
+
+    assert [one.name for one in ConditionalSpace(ask).hyperparameters().space] == ["a", "b"]
+    for tuner in TUNERS:
+        oracle = ask_and_end(oracle_of(tuner, tmp_path / tuner, ask, max_epochs=27))
+        values = [trial.hyperparameters.values for trial in oracle.trials.values()]
+        assert {one["rare"] for one in values if "rare" in one} == {1, 2}
+        assert oracle_of(tuner, tmp_path / tuner, ask, max_epochs=27)._seed_state == oracle._seed_state
+
+
+def two_ranges(hp):
+    hp.Choice("units", [1, 2] if hp.Boolean("large") else [3, 4])
+    return {"learning_rate": 0.1}
+
+
+def two_scopes(hp):
+    hp.Choice("optimizer", ["sgd", "adam"])
+    for optimizer, low in (("sgd", 0.1), ("adam", 1e-4)):
+        with hp.conditional_scope("optimizer", [optimizer]):
+            hp.Float("rate", low, 1.0)
+    return {"learning_rate": 0.1}
+
+
+@pytest.mark.parametrize(("choose", "name"), [(two_ranges, "units"), (two_scopes, "rate")])
+def test_name_with_two_ranges_is_refused(choose, name, tmp_path):
+    with pytest.raises(errors.BadArgumentError, match=f"^space=mine: '{name}' is asked for as"):
+        searched(tmp_path / "session", choose=choose)
+    assert not (tmp_path / "session" / "session.json").exists()
+
+
+def test_space_that_asks_by_chance_fails_its_trials(tmp_path):
+    calls = itertools.count()
+
+    def by_chance(hp):
+        rate = hp.Float("rate", 0.1, 0.5)
+        return {"learning_rate": rate, "momentum": hp.Choice(f"momentum_{next(calls)}", [0.5, 0.9])}
+
+    with pytest.raises(errors.BadArgumentError, match=r"space=mine: asks for 'momentum_.*' at one call and not at"):
+        searched(tmp_path / "session", choose=by_chance)
+
+
+def optimizers(hp):
+    optimizer = hp.Choice("optimizer", ["adam", "sgd"])
+    chosen = {"optimizer": optimizer, "learning_rate": hp.Float("rate", 0.1, 0.5, step=0.1)}
+    if optimizer == "sgd":
+        chosen["momentum"] = hp.Choice("momentum", [0.5, 0.9])
+    return chosen
+
+
+def test_trials_of_two_optimizers_are_trained_each_with_its_own_hyperparameters(tmp_path):
+    found = searched(tmp_path / "session", choose=optimizers, tuner="grid", max_trials=20)
+    records = found.folder.records()
+    assert len(records) == 5 + 10
+    for record in records:
+        config, values = record["config"], record["hyperparameters"]
+        assert values.keys() == {"optimizer", "rate", *(["momentum"] if config["optimizer"] == "sgd" else [])}
+        assert config.get("momentum") == values.get("momentum")
+        assert record["unread"] == []
+
+
+def test_value_of_base_that_one_branch_reads_is_no_error(tmp_path):
+    config = SessionConfig(space="mine", tuner="random")
+    base = {**BASE, "momentum": 0.7}
+    jobs = session.Session(tmp_path, config, Space("mine", optimizers, base), SourceConfig()).jobs
+    assert [one.name for one in jobs.hyperparameters().hyperparameters().space] == ["optimizer", "rate", "momentum"]
+
+
+def test_killed_worker_process_finds_what_it_would_have(tmp_path):
+    """Sessions with two workers: the journal of one that ended early leads to the same trials."""
+    found = searched(tmp_path / "session", stub_training.train_as_well_as_the_rate, choose=optimizers, workers=2)
+    journal = tmp_path / "session" / "journal.jsonl"
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:5]))
+    again = searched(tmp_path / "session", choose=optimizers)
+    assert [record["hyperparameters"] for record in again.folder.records()] == [
+        record["hyperparameters"] for record in found.folder.records()
+    ]

@@ -1,0 +1,116 @@
+"""The hyperparameters that a space's function asks for, where the values of some decide which others it asks for.
+
+Keras Tuner looks at a space once, at its defaults, and would never search a hyperparameter inside an `if`. Here every
+proposal comes from a call of the function: each hyperparameter gets its value at the moment when the function asks for
+it. Any condition of Python's works, on numbers too, and a trial has the hyperparameters that its own values lead to.
+"""
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras_tuner
+from keras_tuner.engine.hyperparameters import HyperParameter
+
+from pipeline.common import errors
+from tuning.sessions import keras_tuner_version  # noqa: F401  # checks the version
+
+Values = dict[str, Any]  # by a hyperparameter's name, in the order in which the function asks
+MAX_COMBINATIONS, NUM_SAMPLES = 200, 200  # that are tried to find hyperparameters before the search
+
+
+class ConditionalSpace:
+    """The hyperparameters of a function: all that are found before the search, and those of given values.
+
+    Raises:
+      errors.BadArgumentError: one name stands for different ranges.
+    """
+
+    def __init__(self, function: Callable[[keras_tuner.HyperParameters], object]) -> None:
+        self._function = function
+        self._known: dict[str, HyperParameter] = {}
+        self._conflict: errors.BadArgumentError | None = None
+        self.explored = list(self._explore())  # the values that were tried, the defaults first
+        if self._conflict is not None:
+            raise self._conflict
+
+    @property
+    def defaults(self) -> Values:
+        """The values at which every hyperparameter is at its default."""
+        return dict(self.explored[0])
+
+    def hyperparameters(self, names: Mapping[str, Any] | None = None) -> keras_tuner.HyperParameters:
+        """The known hyperparameters, or those of these names among them, without conditions and values."""
+        found = keras_tuner.HyperParameters()
+        found.merge([one for name, one in self._known.items() if names is None or name in names])
+        found.values = {}
+        return found
+
+    def ask(self, value_of: Callable[[HyperParameter], Any]) -> Values:
+        """The values of the hyperparameters that the function asks for where each gets `value_of` it."""
+        recorder = _Recorder(value_of, self._check)
+        with contextlib.suppress(Exception):  # of somebody's function: a trial of these values fails and says why
+            self._function(recorder)
+        return recorder.values
+
+    def complete(self, values: Mapping[str, Any]) -> Values:
+        """The values with which the function is called for these: without those that it does not ask for then."""
+        return self.ask(lambda one: values.get(one.name, one.default))
+
+    def combinations(self, values: Values | None = None) -> Iterator[Values]:
+        """The grid from these values, or from the defaults; what the function asks for last changes first.
+
+        A hyperparameter without a step has ten values, as in Keras Tuner, and each has its default first.
+        """
+        following: Values | None = self.complete({}) if values is None else values
+        while following is not None:
+            yield following
+            following = self.following(following)
+
+    def following(self, values: Values) -> Values | None:
+        """The combination after this one in the grid; None after the last."""
+        names = list(values)
+        for number in reversed(range(len(names))):
+            one = self._known[names[number]]
+            options = [one.default, *(option for option in one.values if option != one.default)]
+            place = options.index(values[one.name]) + 1
+            if place < len(options):
+                unchanged = {name: values[name] for name in names[:number]}
+                return self.complete({**unchanged, one.name: options[place]})
+        return None
+
+    def _explore(self) -> Iterator[Values]:
+        """Values that together lead to every hyperparameter that is not far too rare to be drawn."""
+        seen = set()
+        seeds = itertools.count(1)
+        samples = (self.ask(lambda one: one.random_sample(next(seeds))) for _ in range(NUM_SAMPLES))
+        for values in itertools.chain(itertools.islice(self.combinations(), MAX_COMBINATIONS), samples):
+            key = repr(values)
+            if key not in seen:
+                seen.add(key)
+                yield values
+
+    def _check(self, one: HyperParameter) -> None:
+        """Check that a name stands for one range, wherever the function asks for it."""
+        unconditional = type(one).from_config({**one.get_config(), "conditions": []})
+        known = self._known.setdefault(one.name, unconditional)
+        if (type(one), known.get_config()) != (type(known), unconditional.get_config()):
+            self._conflict = errors.BadArgumentError(
+                f"{one.name!r} is asked for as {known} and as {unconditional}; give each range a name of its own"
+            )
+            raise self._conflict
+
+
+class _Recorder(keras_tuner.HyperParameters):
+    """Gives each hyperparameter its value when it is asked for first."""
+
+    def __init__(self, value_of: Callable[[HyperParameter], Any], check: Callable[[HyperParameter], None]) -> None:
+        super().__init__()
+        self._value_of, self._check = value_of, check
+
+    def _retrieve(self, hp: HyperParameter) -> Any:
+        self._check(hp)
+        if hp.name not in self.values and self.is_active(hp):  # an inactive one is of another conditional scope
+            self.values[hp.name] = self._value_of(hp)
+        return super()._retrieve(hp)
