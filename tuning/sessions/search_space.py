@@ -250,6 +250,12 @@ class _PlainHyperParameters:
             return value
         return lambda *arguments, **named: value(*_plain(arguments), **_plain(named))
 
+    def __getitem__(self, name: str) -> Any:
+        return self._hyperparameters[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._hyperparameters
+
 
 def _plain(value: Any) -> Any:
     """A value, or what a list, tuple or mapping holds, with NumPy's types and enumerations made Python's numbers."""
