@@ -83,7 +83,7 @@ BASE["resolutions"] = [(np.int64(32), np.array(1.0))]
 def space(hp):
     import {neighbour}_later
     return {{
-        "learning_rate": np.float64(hp.Choice("rate", np.linspace(Rates().low, 1.0, Rates().count))),
+        "learning_rate": np.float64(hp.Choice("rate", np.linspace(Rates().low, 1.0, Rates().count)) and hp["rate"]),
         "batch_size": np.int32(2) * hp.Choice("half", list(np.arange(32, 96, 32))),
         "coarse_loss_weight": hp.Float("weight", np.float32(0.5), np.int64(1)),
         "cache": {neighbour}_later.CACHE[0],
@@ -102,13 +102,14 @@ def test_space_file_is_an_ordinary_module_with_neighbours_and_numpys_numbers(nam
     (tmp_path / name).write_text(NUMPY_SPACE.format(neighbour=neighbour))
     own = SessionConfig(space=str(tmp_path / name), objective="coarse")
     found = session.Session(tmp_path / "session", own, find(own.space), SourceConfig(dataset="shapes100_tiny"))
-    hyperparameters = found.jobs.hyperparameters()
+    asked = found.jobs.hyperparameters()
+    hyperparameters = asked.hyperparameters()
     assert [one.values for one in hyperparameters.space if one.name in ("rate", "half")] == [
         [0.25, 0.625, 1.0],
         [32, 64],
     ]
     json.dumps(hyperparameters.get_config(), allow_nan=False)
-    job = pickle.loads(pickle.dumps(found.jobs.trial("0", hyperparameters)))
+    job = pickle.loads(pickle.dumps(found.jobs.trial("0", asked.defaults)))
     values = {**job.data.as_dict(), **job.train.as_dict()}
     expected = {"learning_rate": 0.25, "batch_size": 64, "coarse_loss_weight": 0.5, "optimizer": "adam"}
     for field, value in {**expected, "num_validation": 100, "cache": "memory"}.items():
