@@ -43,10 +43,11 @@ def main() -> None:
     from models.training.callbacks import Profiler
 
     device.allow_gpu_memory_growth()
-    train = train.replace(precision=precision.resolve(train.precision))
-    loop.check(data, train)
     path = RUN_DIR.value or f"runs/{train.preset}-{data.dataset}"
-    with run_folder.open_locked(path, saved.document(data, train), _identity(data, train)) as run:
+    name = run_folder.RunFolder(path).as_begun("precision", train.precision)
+    resolved = train.replace(precision=precision.resolve(name))
+    loop.check(data, resolved)
+    with run_folder.open_locked(path, saved.document(data, resolved), _identity(data, resolved)) as run:
         if run.is_finished:
             _show_finished(run)
         callbacks = [Profiler(PROFILE.value)] if PROFILE.value else []
@@ -58,12 +59,8 @@ def main() -> None:
 
 def _as_begun(folder: run_folder.RunFolder, data: DataConfig, train: TrainConfig) -> tuple[DataConfig, TrainConfig]:
     """The configurations with each `auto` as the folder's run has it. Ends here if the run is finished."""
-    if folder.has_begun:
-        begun = folder.config()
-        if data.dataset == AUTO:
-            data = data.replace(dataset=begun.get("dataset", AUTO))
-        if train.precision == AUTO:
-            train = train.replace(precision=begun.get("precision", AUTO))
+    data = data.replace(dataset=folder.as_begun("dataset", data.dataset))
+    train = train.replace(precision=folder.as_begun("precision", train.precision))
     unresolved = {name for name, value in (("dataset", data.dataset), ("precision", train.precision)) if value == AUTO}
     folder.check_identity({key: value for key, value in _identity(data, train).items() if key not in unresolved})
     if folder.is_finished:

@@ -32,6 +32,7 @@ LONG = (
     "models/optimizers/test_weight_averaging.py",
     "models/runs/test_warm_start.py",
     "models/runtime/test_device.py",
+    "models/runtime/test_precision.py",
     "models/test_written_by_710a023.py",
     "models/training",
     "pipeline/augment/test_composition.py",

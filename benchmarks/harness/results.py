@@ -97,13 +97,14 @@ def publish(benchmark: str, rows: Sequence[Row], out: str, **more: Any) -> None:
     app.load_tensorflow()  # to describe the device, where other processes did the measuring
     from models.reporting import report
     from models.runtime import device
+    from models.runtime.git_commit import git_commit
 
     document = {
         "benchmark": benchmark,
         "command": command(benchmark, sys.argv[1:]),
         "device": device.describe(),
         "versions": report.versions(),
-        "git_commit": report.git_commit(),
+        "git_commit": git_commit(),
         "rows": [line.as_json() for line in rows],
         **more,
     }

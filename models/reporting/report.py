@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import platform
-import subprocess
 from typing import Any
 
 import keras
@@ -14,9 +13,9 @@ from models.metrics import METRICS, coarse_source
 from models.reporting import flops
 from models.runs.checkpoints import Progress
 from models.runtime import device, precision
+from models.runtime.git_commit import git_commit
 from pipeline.batches import EpochSchedule, OpenedData
-from pipeline.common import environment
-from pipeline.common.config import CHECKOUT
+from pipeline.common import cpu, environment
 from pipeline.datasets import prepared
 from pipeline.resolution import ResolutionSchedule
 
@@ -36,13 +35,15 @@ def of_training(
     steps_by_size = ResolutionSchedule.from_shares(data.resolutions).steps_by_size(progress.step, epochs.total_steps)
     images_by_size = {size: steps * data.batch_size for size, steps in steps_by_size.items()}
     trained_epochs = min(config.epochs, progress.step * data.batch_size / epochs.views)
+    policy = precision.policy_name(model)
     return {
         "dataset": data.dataset,
         "dataset_provenance": {name: provenance.get(name) for name in PROVENANCE},
         **{f"num_{split}": num_examples[split] for split in ("train", "validation", "test")},
         "preset": config.preset,
         "preset_changes": {name: value for name, value in changes.items() if name not in OPEN_IN_PRESETS},
-        "precision": precision.policy_name(model),
+        "precision": policy,
+        "precision_reason": progress.precision_reason if policy == config.precision else "no other layer has weights",
         "seed": config.seed,
         "epochs": round(trained_epochs, 4),
         "steps": progress.step,
@@ -56,6 +57,7 @@ def of_training(
         "optimizer_petaflop": flops.optimizer_petaflop(model, config, progress.step),
         "peak_rss_mib": round(peak_rss_mib, 1),
         "num_parameters": model.count_params(),
+        "num_processors": cpu.count(),
         "device": device.describe(),
         "settings": environment.followed(),
         "versions": versions(),
@@ -110,18 +112,3 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:  # a checkout that was never installed
             versions[package] = "not installed"
     return versions
-
-
-def git_commit() -> str | None:
-    """The checkout's commit, with `+changes` where files differ from it; None outside of a git checkout."""
-    if not (CHECKOUT / ".git").exists():  # perhaps installed inside another project's checkout
-        return None
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(CHECKOUT), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -29,6 +29,7 @@ class Progress:
     rows: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # of metrics.jsonl
     rollbacks: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # as in report.json
     final: dict[str, float] = dataclasses.field(default_factory=dict)  # validation metrics of the final weights
+    precision_reason: str = ""
     finished: bool = False
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from models.config import saved
 from pipeline.common import errors, files, locked_folder, paths
+from pipeline.data_config import AUTO
 
 
 class RunFolder:
@@ -31,6 +32,10 @@ class RunFolder:
     def is_finished(self) -> bool:
         """Whether the run has written its report."""
         return (self.path / "report.json").exists()
+
+    def as_begun(self, name: str, value: str) -> str:
+        """The value of the begun run's field where `value` is "auto"; else `value`."""
+        return self.config().get(name, AUTO) if value == AUTO and self.has_begun else value
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
         """A context in which no other process works in the folder; errors.BusyError where one does already."""

@@ -8,6 +8,8 @@ import sys
 
 import tensorflow as tf
 
+from pipeline.common import cpu
+
 CPUINFO = "/proc/cpuinfo"
 
 
@@ -27,12 +29,16 @@ def has_gpu() -> bool:
 
 
 def describe() -> str:
-    """The GPUs' names, or the processor's name, threads and vector extensions, in one line."""
+    """The GPUs' names, or the processor's name, threads and vector extensions, in one line.
+
+    The threads are as many as the processors that this process may use, or as TensorFlow's own setting if that is less.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return ", ".join(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus)
-    limit = tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0))
-    count = limit or os.cpu_count()
+    given = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    limit = tf.config.threading.get_intra_op_parallelism_threads() or (int(given) if given.isdecimal() else 0)
+    count = min(limit or cpu.count(), cpu.count())
     processor = _field(CPUINFO, "model name") or platform.processor() or platform.machine()
     extras = sorted(cpu_flags() & {"amx_bf16", "avx512_bf16", "avx512f", "avx2"})
     threads = "1 thread" if count == 1 else f"{count} threads"

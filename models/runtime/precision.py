@@ -4,30 +4,97 @@ Keras Tuner clears Keras's global state, a global policy included, before each t
 """
 
 import contextlib
-from collections.abc import Iterator
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
 
-from models.runtime.device import cpu_flags
 from pipeline.common import errors
 
-FAST_BFLOAT16_CPU_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
+TRIAL_SECONDS = 0.3  # of repeated steps; one step of each type is timed however long it takes
+SLOW_RATIO = (
+    2.0  # coarse, so that a busy machine does not change the choice: bfloat16 takes 0.4 to 1.5 or 3 to 30 times
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The name of a dtype policy, and why it was chosen; the reason holds no measured time, so reports compare."""
+
+    policy: str
+    reason: str
+
+
+def choose(name: str) -> Choice:
+    """The dtype policy of a name; `auto` becomes the fastest one of this machine under its present settings.
+
+    On GPUs bfloat16 where the compute capability is 8.0 or more, else float16. On CPUs bfloat16, unless it raises or
+    takes at least twice as long as float32: that depends on the processor and on oneDNN's settings, so a small step is
+    tried, once a process.
+    """
+    if name != "auto":
+        return Choice(name, "given")
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return _try_bfloat16()
+    capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+    policy = "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
+    return Choice(policy, f"the GPU's compute capability is {'.'.join(map(str, capability))}")
 
 
 def resolve(name: str) -> str:
-    """The name of a dtype policy; `auto` becomes the fastest one of this machine.
+    """The dtype policy that `choose` chooses."""
+    return choose(name).policy
 
-    bfloat16 on GPUs of compute capability 8.0 and more, float16 on older ones, bfloat16 on CPUs that multiply it in
-    hardware (AMX, AVX-512 BF16), else float32: there half precision is slower than float32.
+
+@functools.cache
+def _try_bfloat16() -> Choice:
+    float32 = _training_step(tf.float32)
+    try:
+        bfloat16 = _training_step(tf.bfloat16)
+    except tf.errors.OpError as error:  # such as AbortedError, where oneDNN's instruction sets are capped
+        return Choice("float32", f"bfloat16 raised {type(error).__name__} in a trial step")
+    is_slow = _fastest_ratio(bfloat16, float32) >= SLOW_RATIO
+    compared = "at least" if is_slow else "less than"
+    reason = f"bfloat16 took {compared} {SLOW_RATIO:g} times as long as float32 in a trial step"
+    return Choice("float32" if is_slow else "mixed_bfloat16", reason)
+
+
+def _training_step(dtype: tf.DType) -> Callable[[], object]:
+    """A compiled step of the operations that `models.layers.convolution` runs: forward pass and both gradients.
+
+    It draws no random numbers and makes no Keras layers, so it changes no state of the calling program.
     """
-    if name != "auto":
-        return name
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-        return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
-    return "mixed_bfloat16" if cpu_flags() & FAST_BFLOAT16_CPU_FLAGS else "float32"
+    images, kernel = tf.ones([16, 8, 8, 128], dtype), tf.ones([3, 3, 128, 128], dtype)
+    tf.nn.conv2d(images, kernel, 1, "SAME")  # raises where bfloat16's matrix product would end the process
+
+    @tf.function(autograph=False)
+    def step(images: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        outputs = tf.nn.conv2d(images, kernel, 1, "SAME")
+        of_images = tf.nn.conv2d_transpose(outputs, kernel, images.shape, 1, "SAME")
+        return of_images, tf.tensordot(images, outputs, [[0, 1, 2], [0, 1, 2]])
+
+    def run() -> None:
+        for gradient in step(images, kernel):
+            gradient.numpy()  # waits for it
+
+    run()  # traces
+    return run
+
+
+def _fastest_ratio(step: Callable[[], object], reference: Callable[[], object]) -> float:
+    """The ratio of two steps' shortest times, which other programs lengthen least; the steps take turns."""
+    began = time.perf_counter()
+    seconds: tuple[list[float], list[float]] = [], []
+    while not seconds[0] or time.perf_counter() - began < TRIAL_SECONDS:
+        for function, times in zip((step, reference), seconds, strict=True):
+            before = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - before)
+    return min(seconds[0]) / min(seconds[1])
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, sta
         print(f"  resized to {as_text(data.resolutions)} (pixels:share of the steps)")
     print(f"  an epoch: {epochs.views:,} views, {epochs.first_step(1):,} steps")
     print(
-        f"Model: {config.architecture}, {state.model.count_params():,} parameters, {config.precision}; "
+        f"Model: {config.architecture}, {state.model.count_params():,} parameters; "
         f"{epochs.total_steps - step:,} steps of {data.batch_size} images to go"
     )
+    print(f"Precision: {config.precision} ({state.progress.precision_reason})")

@@ -22,6 +22,7 @@ from models.reporting import report
 from models.runs import checkpoints, warm_start
 from models.runs.folder import RunFolder
 from models.runtime import keras_globals, precision
+from models.runtime.git_commit import git_commit
 from models.training import policy, signals
 from models.training.callbacks import ProgressBar
 from models.training.description import describe
@@ -52,8 +53,9 @@ def train(
 ) -> TrainResult:
     """Train a classifier on a prepared data set; the precision `auto` becomes what suits the machine.
 
-    A run that was cut off in `run` goes on; without a folder everything stays in memory. Callbacks get `val_*` logs
-    where something is held out. `verbose` 0 is silent, 1 shows Keras's progress bar, 2 a line an epoch.
+    A run that was cut off in `run` goes on, in the precision that it began with; without a folder everything stays in
+    memory. Callbacks get `val_*` logs where something is held out. `verbose` 0 is silent, 1 shows Keras's progress bar,
+    2 a line an epoch.
 
     Raises:
       errors.BadArgumentError: the configuration does not fit the data or the callbacks.
@@ -63,8 +65,11 @@ def train(
     """
     policy.check_callbacks(config, callbacks)
     policy.check_configs(data, config)
-    config = dataclasses.replace(config, precision=precision.resolve(config.precision))
-    return _Loop(data, config, run, callbacks, verbose).run()
+    git_commit()  # of the code that is loaded now; another commit may be checked out when the training ends
+    choice = precision.choose(run.as_begun("precision", config.precision) if run else config.precision)
+    loop = _Loop(data, dataclasses.replace(config, precision=choice.policy), run, callbacks, verbose)
+    loop.progress.precision_reason = loop.progress.precision_reason or choice.reason
+    return loop.run()
 
 
 def check(data: DataConfig, config: TrainConfig) -> None:

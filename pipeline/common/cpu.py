@@ -1,8 +1,42 @@
 """The number of processors."""
 
+import math
 import os
+import pathlib
+
+PROC_CGROUP, CGROUP_ROOT = pathlib.Path("/proc/self/cgroup"), pathlib.Path("/sys/fs/cgroup")
 
 
 def count() -> int:
-    """The processors that this process may use (on Linux), else those of the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The processors that this process may use (on Linux), else those of the machine.
+
+    They are those of its affinity, or fewer where a control group limits its time, as containers do; a limit of one and
+    a half processors counts as two.
+    """
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(affinity, cgroup_limit())))
+
+
+def cgroup_limit(proc_cgroup: pathlib.Path = PROC_CGROUP, root: pathlib.Path = CGROUP_ROOT) -> float:
+    """The processors whose time the control groups of this process allow; infinite without a limit.
+
+    Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, `cpu.max`; cgroup-v1's `cpu.cfs_quota_us`.
+    """
+    limits = [math.inf]
+    for line in _text(proc_cgroup).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        group = (root / "cpu" if controllers else root) / path.lstrip("/")
+        for folder in (group, *group.parents):  # in a container, `path` may be the host's and not exist
+            names = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if controllers else ("cpu.max",)
+            limit = " ".join(_text(folder / name) for name in names).split()
+            limits += [int(limit[0]) / int(limit[1])] if len(limit) == 2 and limit[0].isdecimal() else []
+    return min(limits)
+
+
+def _text(path: pathlib.Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""

@@ -35,10 +35,10 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
 
     keras.utils.clear_session()
     gc.collect()  # models are cycles: those of earlier jobs would stay until chance collects them
-    resolved = job.train.replace(precision=precision.resolve(job.train.precision))
-    job = dataclasses.replace(job, train=resolved)
-    loop.check(job.data, job.train)
-    with run_folder.open_locked(str(run_dir), job.config, job.identity) as run:
+    begun = run_folder.RunFolder(run_dir).as_begun("precision", job.train.precision)
+    resolved = dataclasses.replace(job, train=job.train.replace(precision=precision.resolve(begun)))
+    loop.check(job.data, resolved.train)
+    with run_folder.open_locked(str(run_dir), resolved.config, resolved.identity) as run:
         began = time.perf_counter()
         if not run.is_finished:
             loop.train(job.data, job.train, run=run, verbose=0)

@@ -1,9 +1,11 @@
 """The machine a run computes on."""
 
+import math
 import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from models.runtime import device
 from tests.conftest import ROOT
@@ -40,5 +42,26 @@ print(subprocess.run([sys.executable, "-c", child], capture_output=True, text=Tr
     assert peak < 1400
 
 
-def test_device_names_the_processor():
-    assert " thread" in device.describe()
+@pytest.mark.parametrize(
+    ("processors", "setting", "expected"),
+    [
+        (1, "", "1 thread,"),
+        (3, "", "3 threads,"),
+        (3, "1", "1 thread,"),
+        (3, "8", "3 threads,"),
+        (3, "x", "3 threads,"),
+    ],
+)
+def test_device_counts_the_processors_that_the_process_may_use(monkeypatch, processors, setting, expected):
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(processors), raising=False)
+    monkeypatch.setattr("pipeline.common.cpu.cgroup_limit", lambda: math.inf)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", setting)
+    assert f", {expected} " in device.describe()
+
+
+def test_cpu_flags_are_read_and_may_be_missing(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("model name\t: A\nflags\t\t: fpu amx_bf16\n")
+    assert device.cpu_flags(cpuinfo) == {"fpu", "amx_bf16"}
+    assert device.cpu_flags(tmp_path / "none") == frozenset()

@@ -1,36 +1,118 @@
 """The precision that suits a machine, and the scope in which it holds."""
 
+import itertools
+import os
+import random
+import subprocess
+import sys
+
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from models.runtime import precision
+from models.runtime.device import cpu_flags
+from tests.conftest import ROOT
+
+
+@pytest.fixture(autouse=True)
+def new_process():
+    """Each test tries bfloat16 anew."""
+    precision._try_bfloat16.cache_clear()
+    yield
+    precision._try_bfloat16.cache_clear()
+
+
+@pytest.mark.parametrize(("capability", "expected"), [((8, 0), "mixed_bfloat16"), ((7, 5), "mixed_float16")])
+def test_auto_precision_follows_the_gpu(monkeypatch, capability, expected):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu"])
+    details = {"compute_capability": capability}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
+    assert precision.choose("auto").policy == expected
+    assert ".".join(map(str, capability)) in precision.choose("auto").reason
 
 
 @pytest.mark.parametrize(
-    ("gpus", "capability", "flags", "expected"),
+    ("outcome", "expected", "reason"),
     [
-        ([], None, "fpu amx_bf16", "mixed_bfloat16"),
-        ([], None, "fpu avx512_bf16", "mixed_bfloat16"),
-        ([], None, "fpu avx512f", "float32"),
-        (["gpu"], (8, 0), "fpu", "mixed_bfloat16"),
-        (["gpu"], (7, 5), "fpu amx_bf16", "mixed_float16"),
+        (0.4, "mixed_bfloat16", "less than"),
+        (1.9, "mixed_bfloat16", "less than"),  # a busy machine
+        (2.0, "float32", "at least"),
+        (16.0, "float32", "at least"),
+        (tf.errors.AbortedError(None, None, "could not create a primitive"), "float32", "AbortedError"),
     ],
 )
-def test_auto_precision_follows_the_hardware(monkeypatch, gpus, capability, flags, expected):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
-    details = {"compute_capability": capability}
-    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: details)
-    monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset(flags.split()))
-    assert precision.resolve("auto") == expected
-    assert precision.resolve("mixed_float16") == "mixed_float16"
+def test_auto_precision_is_tried_once_a_process(monkeypatch, outcome, expected, reason):
+    tried = []
+
+    def training_step(dtype):
+        tried.append(dtype)
+        if dtype == tf.bfloat16 and isinstance(outcome, Exception):
+            raise outcome
+        return lambda: None
+
+    monkeypatch.setattr(precision, "_training_step", training_step)
+    monkeypatch.setattr(precision, "_fastest_ratio", lambda step, reference: outcome)
+    for _ in range(2):
+        assert precision.choose("auto").policy == expected
+        assert reason in precision.choose("auto").reason
+    assert tried == [tf.float32, tf.bfloat16]
+    assert precision.choose("mixed_float16") == precision.Choice("mixed_float16", "given")
 
 
-def test_cpu_flags_are_read_and_may_be_missing(tmp_path):
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text("model name\t: A\nflags\t\t: fpu amx_bf16\n")
-    assert precision.cpu_flags(cpuinfo) == {"fpu", "amx_bf16"}
-    assert precision.cpu_flags(tmp_path / "none") == frozenset()
+def test_ratio_is_of_the_shortest_times(monkeypatch):
+    durations = [0.0, *(0.0, 3.0, 0.0, 2.0, 0.0), *(0.0, 1.0, 0.0, 5.0, 0.0)]  # a round: step, reference, the check
+    now = iter(itertools.accumulate(durations))
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: next(now))
+    monkeypatch.setattr(precision, "TRIAL_SECONDS", 6.0)
+    assert precision._fastest_ratio(lambda: None, lambda: None) == 1.0 / 2.0
+
+
+def chosen(**settings: str) -> list[str]:
+    """What a process of its own chooses under environment variables: the policy and the reason."""
+    code = "from models.runtime import precision as p; c = p.choose('auto'); print(c.policy, c.reason, sep='\\n')"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=True, timeout=100
+    )
+    return done.stdout.splitlines()[-2:]
+
+
+def test_auto_precision_is_float32_where_onednn_is_off():
+    """Reported as keras-team/keras#20981 and often: TensorFlow's start-up note recommends the variable."""
+    assert chosen(TF_ENABLE_ONEDNN_OPTS="0")[0] == "float32"
+
+
+@pytest.mark.skipif("avx512_bf16" not in cpu_flags(), reason="needs a processor that oneDNN computes bfloat16 on")
+def test_auto_precision_is_float32_where_instructions_are_capped():
+    """There bfloat16's convolution raises, and its matrix product would end the process."""
+    policy, reason = chosen(ONEDNN_MAX_CPU_ISA="AVX2")
+    assert policy == "float32"
+    assert "AbortedError" in reason
+
+
+@pytest.mark.skipif("avx512_bf16" not in cpu_flags(), reason="needs a processor that multiplies bfloat16")
+def test_auto_precision_is_bfloat16_on_a_processor_that_multiplies_it():
+    assert precision.resolve("auto") == "mixed_bfloat16"
+
+
+def test_trial_changes_no_state_of_the_caller():
+    def draw() -> float:
+        return float(tf.random.uniform([]))
+
+    def state() -> tuple[object, ...]:
+        return random.getstate(), np.random.get_state()[1].tolist(), keras.config.dtype_policy().name
+
+    tf.random.set_seed(7)
+    expected = [draw(), draw()]
+    tf.random.set_seed(7)
+    actual, name, before = [draw()], keras.layers.Conv2D(1, 1).name, state()
+    precision.choose("auto")
+    assert state() == before
+    assert [*actual, draw()] == expected
+    number = name.removeprefix("conv2d").removeprefix("_") or "0"
+    assert keras.layers.Conv2D(1, 1).name == f"conv2d_{int(number) + 1}"
 
 
 def test_scope_restores_the_policy_after_an_error():
