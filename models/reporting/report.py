@@ -43,7 +43,7 @@ def of_training(
         "preset": config.preset,
         "preset_changes": {name: value for name, value in changes.items() if name not in OPEN_IN_PRESETS},
         "precision": policy,
-        "precision_reason": progress.precision_reason if policy == config.precision else "no other layer has weights",
+        "precision_reason": progress.precision_reason if policy == config.precision else "every layer is float32",
         "seed": config.seed,
         "epochs": round(trained_epochs, 4),
         "steps": progress.step,
