@@ -14,10 +14,11 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from pipeline import source, split, stages
+from pipeline import contents, source, split, stages
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 from pipeline.datasets import prepared
+from pipeline.datasets.canonical import Fingerprints
 from pipeline.stages import Stage
 
 EVAL_BATCH_SIZE = 500
@@ -80,6 +81,7 @@ class OpenedData:
     Attributes:
       config: the configuration.
       num_examples: {split name: number of examples}.
+      fingerprints: of the data set's records and of their order.
       label_names: {"fine": [...], "coarse": [...]}, in the order of the labels.
 
     Raises:
@@ -93,8 +95,9 @@ class OpenedData:
     def __init__(self, config: DataConfig) -> None:
         self.config = config
         self._builder = source.open_builder(config)
-        official = source.num_examples(self._builder, "train")
-        self._hold_out = {name: split.select_split(name, config, official) for name in ("train", "validation")}
+        digests = contents.read(self._folder)
+        self.fingerprints = Fingerprints.of(digests)
+        self._hold_out = split.hold_out(config, digests["train"])
         self.num_examples = {name: stage.size for name, stage in self._hold_out.items()}
         self.num_examples["test"] = source.num_examples(self._builder, "test")
         features = self._builder.info.features
@@ -154,14 +157,20 @@ class OpenedData:
         batch = stages.Batch(config.batch_size)
         if config.cache == "disk":
             # Inside the prepared data set's own folder, so that removing the data removes the cache too.
-            name = f"decoded-chunks-train-{config.num_validation}-{config.split_seed}"
-            return (stages.Decode(), stages.CacheOnDisk(str(self._folder / "cache" / name)), shuffle, batch)
+            return (
+                stages.Decode(),
+                stages.CacheOnDisk(str(self._folder / "cache" / self._part("train"))),
+                shuffle,
+                batch,
+            )
         return (shuffle, stages.Decode(), batch)  # decoding last: a resumed run skips examples undecoded
 
     def _cache_in_memory(self, split_name: str) -> stages.CacheInMemory:
-        written_ns = (self._folder / "dataset_info.json").stat().st_mtime_ns  # a data set that is prepared again
-        key = f"{self._folder}@{written_ns} {split_name} {self.config.num_validation} {self.config.split_seed}"
-        return stages.CacheInMemory(self.num_examples[split_name], key, self._cache)
+        return stages.CacheInMemory(self.num_examples[split_name], self._part(split_name), self._cache)
+
+    def _part(self, split_name: str) -> str:
+        """A name of the images of a split, the same for equal images in equal order only."""
+        return f"{split_name}-{self.config.num_validation}-{self.config.split_seed}-{self.fingerprints.order}"
 
     @property
     def _folder(self) -> pathlib.Path:

@@ -8,31 +8,45 @@ The only line on stdout is the name of the prepared data set; messages go to std
 """
 
 import contextlib
+import dataclasses
 import datetime
 import io
 import pathlib
 import sys
+from collections.abc import Mapping
 from typing import Any
 
+from pipeline import contents
 from pipeline.common import app, config, errors
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import archive, download, prepared, records
+from pipeline.datasets.canonical import Digests, Examples, Fingerprints
 
 CIFAR100 = "cifar100"
 FALLBACK = "shapes100"
+Splits = Mapping[str, Examples]
 
 
 def main() -> None:
     """Prepare the data set of the flags, and print its name."""
     source = config.build(SourceConfig, config.given_flags())
-    print(prepare(source))
+    print(prepare(source, rewrite=True))
 
 
-def prepare(source: SourceConfig, *, url: str = download.OFFICIAL_URL, spec: records.Spec = records.OFFICIAL) -> str:
+def prepare(
+    source: SourceConfig,
+    *,
+    rewrite: bool = False,
+    url: str = download.OFFICIAL_URL,
+    spec: records.Spec = records.OFFICIAL,
+) -> str:
     """Prepare a data set unless it is prepared; return its name, `source.dataset` or the choice of `auto`.
 
+    With `rewrite`, a data set that an earlier version wrote in the order of its files is put into canonical order.
+
     Raises:
-      errors.BadArgumentError: `source.archive` is not a complete CIFAR-100, or `source.data_dir` cannot be written.
+      errors.BadArgumentError: `source.archive` is not a complete CIFAR-100, or `source.data_dir` cannot be written, or
+        holds the data set in the order of its files and `rewrite` is False.
       errors.FailedError: the data could not be downloaded or written.
     """
     if source.archive and source.dataset not in (CIFAR100, AUTO):
@@ -41,13 +55,13 @@ def prepare(source: SourceConfig, *, url: str = download.OFFICIAL_URL, spec: rec
         )
     dataset = CIFAR100 if source.dataset == AUTO else source.dataset
     try:
-        _prepare(source, dataset, url, spec)
+        _prepare(source, dataset, rewrite, url, spec)
         return dataset
     except download.DownloadError as error:
         if source.dataset != AUTO:
             raise download.DownloadError(f"{CIFAR100} cannot be downloaded: {error}; {_REMEDY}") from error
         _warn_of_fallback(str(error))
-        _prepare(source, FALLBACK, url, spec)
+        _prepare(source, FALLBACK, rewrite, url, spec)
         _log(f"the data set is {FALLBACK}, NOT {CIFAR100}")
         return FALLBACK
 
@@ -64,24 +78,45 @@ _REMEDY = (
 )
 
 
-def _prepare(source: SourceConfig, dataset: str, url: str, spec: records.Spec) -> None:
-    if prepared.is_prepared(source.data_dir, dataset):
+def _prepare(source: SourceConfig, dataset: str, rewrite: bool, url: str, spec: records.Spec) -> None:
+    if not rewrite:
+        prepared.check_order(source.data_dir, dataset)
+    if _is_done(source, dataset):
         _check_prepared(source, dataset, spec)
         return
     local = _read_archive(source, spec) if source.archive else None
     with prepared.lock(source.data_dir):
-        if prepared.is_prepared(source.data_dir, dataset):  # by the previous holder of the lock
+        prepared.recover(source.data_dir, dataset)
+        if _is_done(source, dataset):  # by the previous holder of the lock
             _check_prepared(source, dataset, spec)
             return
         with prepared.staging(source.data_dir) as staged:
-            if dataset == CIFAR100:
+            if prepared.is_prepared(source.data_dir, dataset):
+                _rewrite(staged, source.data_dir, dataset)
+                _check_prepared(source, dataset, spec)
+            elif dataset == CIFAR100:
                 data = local or _download(url, staged, spec)
                 how = "archive" if local else "download"
                 origin = {"path": str(data.path.absolute())} if local else {"url": url}
-                _write(data, staged, source.data_dir, dataset, {"how": how, **origin, **_provenance(data, spec)})
+                provenance = {"how": how, **origin, **_provenance(data, spec)}
+                _write(data.splits, staged, source.data_dir, dataset, provenance)
             else:
                 _log(f"generating {dataset}")
                 _write(None, staged, source.data_dir, dataset, {"how": "generated"})
+
+
+def _is_done(source: SourceConfig, dataset: str) -> bool:
+    is_prepared = prepared.is_prepared(source.data_dir, dataset)
+    return is_prepared and not prepared.is_in_file_order(source.data_dir, dataset)
+
+
+def _rewrite(staged: pathlib.Path, data_dir: str, dataset: str) -> None:
+    """Write a prepared data set again, in canonical order."""
+    folder = prepared.folder(data_dir, dataset)
+    _log(f"{dataset} in {folder} is in the order of its files; rewriting it in canonical order")
+    app.load_tensorflow()
+    recorded = {key: value for key, value in prepared.provenance(data_dir, dataset).items() if key != "records_sha256"}
+    _write(contents.read_examples(folder), staged, data_dir, dataset, recorded)
 
 
 def _read_archive(source: SourceConfig, spec: records.Spec) -> archive.Archive:
@@ -107,16 +142,15 @@ def _provenance(data: archive.Archive, spec: records.Spec) -> dict[str, Any]:
         "form": data.form,
         "sha256": data.sha256,
         "official": official,
-        "records_sha256": {"train": data.train.sha256, "test": data.test.sha256},
         "channel_means": data.statistics.means,
         "channel_deviations": data.statistics.deviations,
     }
 
 
 def _write(
-    data: archive.Archive | None, staged: pathlib.Path, data_dir: str, dataset: str, provenance: dict[str, Any]
+    splits: Splits | None, staged: pathlib.Path, data_dir: str, dataset: str, provenance: dict[str, Any]
 ) -> None:
-    """Write a data set with TFDS into `staged`, and publish it."""
+    """Write a data set with TFDS into `staged`, and publish it; without `splits` it is generated."""
     app.load_tensorflow()
     import tensorflow_datasets as tfds
 
@@ -125,26 +159,29 @@ def _write(
     # TFDS prints the staging folder on stdout.
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            builder = _builder(data, staged, dataset)
+            builder = _builder(splits, staged, dataset)
             builder.download_and_prepare()
     except OSError as error:
         raise errors.FailedError(f"{dataset} cannot be written to {data_dir}: {error}") from error
     counts = {split: info.num_examples for split, info in builder.info.splits.items()}
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    provenance |= {"num_examples": counts, "tfds_version": tfds.__version__, "created": created}
+    fingerprints = contents.fingerprints(prepared.folder(staged, dataset))
+    provenance |= {"fingerprints": dataclasses.asdict(fingerprints), "num_examples": counts}
+    provenance |= {"tfds_version": tfds.__version__, "created": created}
     target = prepared.publish(staged, data_dir, dataset, provenance)
     _log(f"{dataset} is prepared in {target}: {counts['train']} train and {counts['test']} test images")
 
 
-def _builder(data: archive.Archive | None, staged: pathlib.Path, dataset: str) -> Any:
-    """The TFDS builder of a data set: of CIFAR-100 from its archive, else of the generated data set."""
-    if data is not None:
+def _builder(splits: Splits | None, staged: pathlib.Path, dataset: str) -> Any:
+    """The TFDS builder of a data set, which writes `splits` or generates them."""
+    if dataset == CIFAR100:
         from pipeline.datasets import cifar100
 
-        return cifar100.Cifar100(data, data_dir=staged)
+        assert splits is not None  # nobody can generate them
+        return cifar100.Cifar100(splits, data_dir=staged)
     from pipeline.datasets.shapes100 import builder
 
-    return {"shapes100": builder.Shapes100, "shapes100_tiny": builder.Shapes100Tiny}[dataset](data_dir=staged)
+    return {"shapes100": builder.Shapes100, "shapes100_tiny": builder.Shapes100Tiny}[dataset](splits, data_dir=staged)
 
 
 def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> None:
@@ -156,8 +193,8 @@ def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> N
     path = pathlib.Path(source.archive)
     if not source.archive or (path.is_file() and archive.sha256_of(path) == recorded.get("sha256")):
         return
-    data = _read_archive(source, spec)
-    if {"train": data.train.sha256, "test": data.test.sha256} != recorded.get("records_sha256"):
+    digests = {name: Digests.of(examples) for name, examples in _read_archive(source, spec).splits.items()}
+    if Fingerprints.of(digests).records != contents.fingerprints(folder).records:
         raise errors.BadArgumentError(
             f"--archive={source.archive}: its records differ from those prepared in {folder}, which is never replaced; "
             "remove that folder, or choose another --data_dir"

@@ -23,7 +23,13 @@ Builder: TypeAlias = tfds.core.DatasetBuilder
 
 
 def open_builder(config: SourceConfig) -> Builder:
-    """The TFDS builder of a data set; errors.FailedError where `pipeline.prepare` has not prepared it."""
+    """The TFDS builder of a data set.
+
+    Raises:
+      errors.FailedError: `pipeline.prepare` has not prepared it.
+      errors.BadArgumentError: an earlier version has, in the order of its files.
+    """
+    prepared.check_order(config.data_dir, config.dataset)
     if not prepared.is_prepared(config.data_dir, config.dataset):
         raise errors.FailedError(
             f"{config.dataset} is not prepared in {config.data_dir}; "

@@ -42,6 +42,7 @@ LONG = (
     "pipeline/explore",
     "pipeline/gallery",
     "pipeline/test_batches.py",
+    "pipeline/test_contents.py",
     "pipeline/test_prepare.py",
     "pipeline/test_split.py",
     "test_binaries.py",

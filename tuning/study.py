@@ -15,6 +15,7 @@ from typing import Any
 
 from absl import flags
 
+from pipeline import contents
 from pipeline.common import app, config, cpu, errors, files, paths
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
@@ -66,6 +67,7 @@ def main() -> None:
     with study_folder.open_study(path, study.name, BUDGET.value, jobs, others) as folder:
         if not all(folder.is_finished(job) for job in jobs):
             _prepared(source)
+            folder.settle_data(contents.fingerprints(prepared.folder(source.data_dir, source.dataset)))
             try:
                 _run(folder, jobs, WORKERS.value or _num_workers(study.is_side_by_side(BUDGET.value)))
             except errors.InterruptedRunError:

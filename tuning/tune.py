@@ -64,9 +64,12 @@ def main() -> None:
     if JOIN.value:
         from tuning.sessions import search
 
-        search.join(join_session(path, session_config, space, source), JOIN.value)
+        session = join_session(path, session_config, space, source)
+        session.settle_data()
+        search.join(session, JOIN.value)
         return
     with open_session(path, session_config, space, source) as session:
+        session.settle_data()
         _run(session)
 
 

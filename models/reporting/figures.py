@@ -12,6 +12,8 @@ from pipeline.common.config import as_text
 
 REAL_DATASET = "cifar100"
 MISSING = "-"
+# Whether a run is evaluated on the data set that it was trained on; runs of earlier versions did not record theirs.
+SAME_RECORDS, OTHER_RECORDS, UNKNOWN_RECORDS = "same", "other", "unknown"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +52,8 @@ def _evaluated_on(report: dict[str, Any]) -> ReportItem:
         values = {name: evaluation[f"{name}_accuracy"] for name in ("fine", "coarse")}
         accuracies = ", ".join(f"{name} {percent(value)} %" for name, value in values.items() if value is not None)
         notes += [f"on {split}: {accuracies}"] if split != report["split"] and accuracies else []
+    if report.get("evaluated_records") == OTHER_RECORDS:
+        notes.append("of OTHER records than the run was trained on")
     return ReportItem("Evaluated on", report["split"], note="; ".join(notes))
 
 

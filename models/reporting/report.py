@@ -11,6 +11,7 @@ from models.config import preset_changes
 from models.config.training import TrainConfig
 from models.metrics import METRICS, coarse_source
 from models.reporting import flops
+from models.reporting.figures import SAME_RECORDS
 from models.runs.checkpoints import Progress
 from models.runtime import device, precision
 from models.runtime.git_commit import git_commit
@@ -19,7 +20,7 @@ from pipeline.common import cpu, environment
 from pipeline.datasets import prepared
 from pipeline.resolution import ResolutionSchedule
 
-PROVENANCE = ("how", "official", "records_sha256")  # of what pipeline.prepare recorded; no path of anybody's machine
+PROVENANCE = ("how", "official")  # of what pipeline.prepare recorded; no path of anybody's machine
 OPEN_IN_PRESETS = ("dataset", "seed", "precision")
 PACKAGES = ("streaming-cifar100", "keras", "tensorflow-datasets", "numpy")
 
@@ -39,6 +40,8 @@ def of_training(
     return {
         "dataset": data.dataset,
         "dataset_provenance": {name: provenance.get(name) for name in PROVENANCE},
+        "fingerprints": progress.fingerprints,
+        "trunk_records": progress.trunk_records,
         **{f"num_{split}": num_examples[split] for split in ("train", "validation", "test")},
         "preset": config.preset,
         "preset_changes": {name: value for name, value in changes.items() if name not in OPEN_IN_PRESETS},
@@ -48,7 +51,7 @@ def of_training(
         "epochs": round(trained_epochs, 4),
         "steps": progress.step,
         "rollbacks": progress.rollbacks,
-        **evaluated("validation", num_examples["validation"], progress.final),
+        **evaluated("validation", num_examples["validation"], progress.final, SAME_RECORDS),
         **flip_averaged({}),
         "coarse_source": coarse_source(config),
         "train_seconds": round(progress.train_seconds, 3),
@@ -65,9 +68,13 @@ def of_training(
     }
 
 
-def evaluated(split: str, num_examples: int, means: dict[str, float]) -> dict[str, Any]:
-    """The keys that an evaluation replaces in a report; null for a missing head and without examples."""
-    return {"split": split, "examples_evaluated": num_examples, **{name: means.get(name) for name in METRICS}}
+def evaluated(split: str, num_examples: int, means: dict[str, float], records: str) -> dict[str, Any]:
+    """The keys that an evaluation replaces in a report; null for a missing head and without examples.
+
+    `records` is what the evaluated data set is for the run, SAME_RECORDS, OTHER_RECORDS or UNKNOWN_RECORDS.
+    """
+    metrics = {name: means.get(name) for name in METRICS}
+    return {"split": split, "examples_evaluated": num_examples, "evaluated_records": records, **metrics}
 
 
 def evaluated_again(report: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Progress:
     final: dict[str, float] = dataclasses.field(default_factory=dict)  # validation metrics of the final weights
     precision_reason: str = ""
     finished: bool = False
+    fingerprints: dict[str, str] | None = None  # of the data set; None in a run of an earlier version
+    trunk_records: str | None = None  # the fingerprint of the records that the trunk's run was trained on
 
 
 def save(path: pathlib.Path, run_variables: list[keras.Variable], progress: Progress) -> None:
@@ -57,5 +59,11 @@ def restore(path: pathlib.Path, run_variables: list[keras.Variable]) -> Progress
             )
         for place, variable in enumerate(run_variables):
             variable.assign(arrays[f"{place:04d}"])
+    return read_progress(path)
+
+
+def read_progress(path: pathlib.Path) -> Progress:
+    """The run's progress in a checkpoint."""
+    with np.load(path, allow_pickle=False) as arrays:
         fields = json.loads(str(arrays["progress"]))
     return Progress(**{FORMER_NAMES.get(name, name): value for name, value in fields.items()})

@@ -10,50 +10,66 @@ from models.config.network import TRUNK_FIELDS
 from models.config.training import TrainConfig
 from models.runs import saved_model
 from models.runs.folder import RunFolder
+from pipeline.batches import OpenedData
 from pipeline.common import errors
-from pipeline.data_config import SPLIT_FIELDS, DataConfig
+from pipeline.data_config import SPLIT_FIELDS
 
 
-def check(data: DataConfig, config: TrainConfig) -> None:
-    """Check that the run in `config.init_from`, if one is named, has ended, and has this network's trunk and split.
+def check(opened: OpenedData, config: TrainConfig) -> None:
+    """Check that the run in `config.init_from`, if one is named, has ended, and has this network's trunk.
+
+    A run on the same records must have held out the same images, which its trunk has otherwise seen.
 
     Raises:
-      errors.BadArgumentError: it has another trunk or split, or the folder holds no run.
+      errors.BadArgumentError: it has another trunk or split, or an unknown one, or the folder holds no run.
       errors.FailedError: it has not ended.
     """
     if config.init_from:
-        _matching_run(data, config)
+        _matching_run(opened, config)
 
 
-def load_trunk_weights(model: keras.Model, data: DataConfig, config: TrainConfig) -> None:
+def load_trunk_weights(model: keras.Model, opened: OpenedData, config: TrainConfig) -> str:
     """Set the weights of a classifier's trunk to those of the run in `config.init_from`.
 
     Where each head has a last block of its own and the run had one for both, each begins as a copy of it.
 
+    Returns:
+      The fingerprint of the records that the run was trained on.
+
     Raises:
-      errors.BadArgumentError: the folder holds no run, one of another network, or one of another split.
+      errors.BadArgumentError: the folder holds no run, or one that `check` refuses.
       errors.FailedError: the run has not ended, or its model cannot be read.
     """
-    run = _matching_run(data, config)
+    run = _matching_run(opened, config)
+    records: str = run.report()["fingerprints"]["records"]
     source = saved_model.load(run.model)
     if not _duplicates_last_block(saved.normalised(run.config()), config):
         trunk.feature_extractor(model).set_weights(trunk.feature_extractor(source).get_weights())
-        return
+        return records
     trunk.before_last_block(model).set_weights(trunk.before_last_block(source).get_weights())
     (last_block,) = trunk.last_blocks(source)
     for block in trunk.last_blocks(model):
         block.set_weights(last_block.get_weights())
+    return records
 
 
-def _matching_run(data: DataConfig, config: TrainConfig) -> RunFolder:
+def _matching_run(opened: OpenedData, config: TrainConfig) -> RunFolder:
     run = RunFolder(config.init_from, "init_from").check_finished()
+    fingerprints = run.report().get("fingerprints")
+    if fingerprints is None:
+        raise errors.BadArgumentError(
+            f"init_from={config.init_from}: an earlier version trained it, on images that are held out for validation "
+            "now; expected a run of this version"
+        )
     source = saved.normalised(run.config())
-    names = [*TRUNK_FIELDS, *SPLIT_FIELDS]
+    names = [*TRUNK_FIELDS]
+    if fingerprints["records"] == opened.fingerprints.records:
+        names += SPLIT_FIELDS
     if _duplicates_last_block(source, config):
         names.remove("separate_blocks")
     elif config.get("separate_blocks", False):
         names.append("heads")
-    expected = {**data.as_dict(), **config.as_dict()}
+    expected = {**opened.config.as_dict(), **config.as_dict()}
     for name in names:
         there, here = source.get(name), expected.get(name)
         if (there or False) != (here or False):  # not read is as good as off

@@ -22,6 +22,8 @@ def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, sta
     if data.resolutions:
         print(f"  resized to {as_text(data.resolutions)} (pixels:share of the steps)")
     print(f"  an epoch: {epochs.views:,} views, {epochs.first_step(1):,} steps")
+    if (records := state.progress.trunk_records) and records != opened.fingerprints.records:
+        print(f"Trunk: of {config.init_from}, which was trained on OTHER records ({records[:12]}) than these")
     print(
         f"Model: {config.architecture}, {state.model.count_params():,} parameters; "
         f"{epochs.total_steps - step:,} steps of {data.batch_size} images to go"

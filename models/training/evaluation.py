@@ -8,11 +8,12 @@ from models import metrics
 from models.config import saved
 from models.config.training import TrainConfig
 from models.heads import NUM_CLASSES
-from models.reporting import confusion, report
+from models.reporting import confusion, figures, report
 from models.runs import saved_model
 from models.runs.folder import RunFolder
 from models.runtime import keras_globals
 from pipeline.batches import OpenedData
+from pipeline.common import errors
 
 
 class Evaluator:
@@ -72,17 +73,33 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
-      errors.BadArgumentError: the folder holds no run, or nothing was held out for validation.
+      errors.BadArgumentError: the folder holds no run, nothing was held out for validation, or the records are others
+        than the run was trained on, so that some of them may have trained it; on "test" the report records that.
     """
     data, train = saved.configs(run.check_finished().config())
     opened = OpenedData(data.replace(data_dir=data_dir or data.data_dir))
     num_examples, stream = opened.num_examples[split_name], opened.evaluation(split_name)
+    records = _compare_records(run, opened, split_name)
     with run.locked():
         model = saved_model.load(run.model)
         single_view = Evaluator(model, train)
         means = single_view(stream, num_examples)
         averaged = Evaluator(model, train, flip_average=True)(stream, num_examples)
-        evaluated = report.evaluated(split_name, num_examples, means)
+        evaluated = report.evaluated(split_name, num_examples, means, records)
         source = metrics.coarse_source(train)
         run.write_confusion(confusion.document(split_name, source, opened.label_names, single_view.confusions))
         run.write_report(report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)}))
+
+
+def _compare_records(run: RunFolder, opened: OpenedData, split_name: str) -> str:
+    """Whether the opened records are those that the run was trained on, as in its report."""
+    recorded = run.report().get("fingerprints")
+    if recorded and recorded["records"] == opened.fingerprints.records:
+        return figures.SAME_RECORDS
+    if split_name == "validation":
+        reason = "on other records than those" if recorded else "by an earlier version, on images that are held out"
+        raise errors.BadArgumentError(
+            f"run_dir={run.path}: trained {reason} in data_dir={opened.config.data_dir}; use --split=test"
+            + (", or the --data_dir that it was trained on" if recorded else "")
+        )
+    return figures.OTHER_RECORDS if recorded else figures.UNKNOWN_RECORDS

@@ -58,7 +58,7 @@ def train(
     2 a line an epoch.
 
     Raises:
-      errors.BadArgumentError: the configuration does not fit the data or the callbacks.
+      errors.BadArgumentError: the configuration does not fit the data or the callbacks, or `run` began on other data.
       errors.InterruptedRunError: SIGINT or SIGTERM came; the state is saved in `run`.
       errors.DivergedError: the loss is not finite or absurd, or every step of an epoch overflowed, and the
         configuration says to stop, or three rollbacks did not help.
@@ -83,7 +83,7 @@ def check(data: DataConfig, config: TrainConfig) -> None:
     EpochSchedule.from_config(data, opened.num_examples["train"], config.epochs, config.max_steps)
     opened.train_stages(config.seed)
     policy.check_configs(data, config)
-    warm_start.check(data, config)
+    warm_start.check(opened, config)
 
 
 class _Loop:

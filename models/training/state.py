@@ -24,21 +24,25 @@ class TrainState:
     """Model, optimizer, slow weights, metric totals and progress, restored from the run's folder if it has begun.
 
     The configuration's precision is resolved; `total_steps` is of the whole run. Without a folder all stays in memory.
+    errors.BadArgumentError where the run began on other records or on records in another order.
     """
 
     def __init__(self, opened: OpenedData, config: TrainConfig, total_steps: int, folder: RunFolder | None) -> None:
+        if folder and folder.checkpoint.exists():
+            began = checkpoints.read_progress(folder.checkpoint).fingerprints
+            opened.fingerprints.check_continued(began, f"run_dir={folder.path}")
         self.model = classifier.build(config)
         self.optimizer = self.model.optimizer = build_optimizer(config, self.model.trainable_variables)
         self.step = TrainStep(self.model, self.optimizer, opened.config, config, total_steps)
         self._config, self._folder = config, folder
-        self.progress = checkpoints.Progress()
+        self.progress = checkpoints.Progress(fingerprints=opened.fingerprints.as_dict())
         self._good: tuple[checkpoints.Progress, list[np.ndarray]] | None = None  # the state that `roll_back` restores
         if folder and folder.checkpoint.exists():
             self._restore(folder)
             return
         # The first weights that are not drawn: another run's trunk, or filters of the training images.
         if config.init_from:
-            warm_start.load_trunk_weights(self.model, opened.config, config)
+            self.progress.trunk_records = warm_start.load_trunk_weights(self.model, opened, config)
         elif whitening.has_stem(self.model):
             first = next(opened.examples("train").rebatch(whitening.NUM_IMAGES).as_numpy_iterator())
             whitening.fit(self.model, first["image"])

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from typing import IO
 
 from pipeline.common import errors, paths
-from pipeline.datasets import records
+from pipeline.datasets import canonical, records
 
 BINARY_FORM, PYTHON_FORM = "cifar-100-binary", "cifar-100-python"
 _REQUIRED = {BINARY_FORM: ("train.bin", "test.bin"), PYTHON_FORM: ("train", "test")}
@@ -37,6 +37,11 @@ class Archive:
     train: records.Records
     test: records.Records
     statistics: records.Statistics  # of train
+
+    @property
+    def splits(self) -> dict[str, canonical.Examples]:
+        """The examples of both splits."""
+        return {"train": self.train.examples, "test": self.test.examples}
 
     def official_name(self, spec: records.Spec) -> str | None:
         """The name of the official file with this checksum; None for an unknown checksum."""

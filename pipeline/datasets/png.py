@@ -14,3 +14,8 @@ def encode(image: np.ndarray) -> bytes:
     file = io.BytesIO()
     PIL.Image.fromarray(image).save(file, "PNG", compress_level=0)
     return file.getvalue()
+
+
+def decode(file: bytes) -> np.ndarray:
+    """The pixels of a PNG file, uint8 [H, W, 3]."""
+    return np.asarray(PIL.Image.open(io.BytesIO(file)).convert("RGB"))

@@ -49,6 +49,21 @@ def provenance(data_dir: _Path, dataset: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
+def is_in_file_order(data_dir: _Path, dataset: str) -> bool:
+    """Whether an earlier version of `pipeline.prepare` wrote the data set, in the order of its files."""
+    recorded = provenance(data_dir, dataset)
+    return bool(recorded) and "fingerprints" not in recorded
+
+
+def check_order(data_dir: _Path, dataset: str) -> None:
+    """Raise errors.BadArgumentError if `is_in_file_order`."""
+    if is_in_file_order(data_dir, dataset):
+        raise errors.BadArgumentError(
+            f"data_dir={data_dir}: {dataset} was prepared by an earlier version, in the order of its files; expected "
+            f"canonical order; run: python -m pipeline.prepare --dataset={dataset} --data_dir={data_dir}"
+        )
+
+
 @contextlib.contextmanager
 def lock(data_dir: _Path) -> Iterator[None]:
     """Hold the lock of the writer; log a message before waiting for another writer."""
@@ -79,7 +94,8 @@ def staging(data_dir: _Path) -> Iterator[pathlib.Path]:
 def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Mapping[str, Any]) -> pathlib.Path:
     """Move a data set from a staging folder to its folder, which is returned, and write its provenance.
 
-    Where TFDS wrote another version, or the folder exists, errors.FailedError is raised.
+    One that `is_in_file_order` is replaced. Where TFDS wrote another version, or another folder exists,
+    errors.FailedError is raised.
     """
     source, target = folder(staged, dataset), folder(data_dir, dataset)
     if not is_prepared(staged, dataset):
@@ -87,7 +103,22 @@ def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Map
     files.write_json(source / PROVENANCE, {"dataset": dataset, **provenance}, indent=2)
     target.parent.mkdir(exist_ok=True)
     try:
+        if is_in_file_order(data_dir, dataset):
+            target.rename(_replaced(target))
         source.rename(target)
     except OSError as error:
         raise errors.FailedError(f"{target} is in the way ({error.strerror}); move it and try again") from error
+    shutil.rmtree(_replaced(target), ignore_errors=True)
     return target
+
+
+def recover(data_dir: _Path, dataset: str) -> None:
+    """Put back the data set that a killed `publish` was about to replace; requires `lock`."""
+    target = folder(data_dir, dataset)
+    if _replaced(target).exists() and not target.exists():
+        _replaced(target).rename(target)
+    shutil.rmtree(_replaced(target), ignore_errors=True)
+
+
+def _replaced(target: pathlib.Path) -> pathlib.Path:
+    return target.with_name(f".{target.name}.replaced")

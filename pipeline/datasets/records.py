@@ -1,13 +1,11 @@
 """The records of CIFAR-100: decoding and validation."""
 
 import dataclasses
-import functools
-import hashlib
 import pickle
 
 import numpy as np
 
-from pipeline.datasets import labels, unpickle
+from pipeline.datasets import canonical, labels, unpickle
 
 PIXELS = 3 * 32 * 32
 ROW_BYTES = 2 + PIXELS
@@ -71,10 +69,11 @@ class Records:
         """uint8[N, 3, 1024]."""
         return self.rows[:, 2:].reshape(-1, 3, PIXELS // 3)
 
-    @functools.cached_property
-    def sha256(self) -> str:
-        """The checksum of the records, the same for both forms."""
-        return hashlib.sha256(self.rows.data).hexdigest()
+    @property
+    def examples(self) -> canonical.Examples:
+        """The images and labels, views of the rows."""
+        images = self.channels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+        return canonical.Examples(images, self.fine, self.coarse)
 
 
 def decode(file_name: str, data: bytes) -> Records:

@@ -1,4 +1,4 @@
-"""The held-out split on shapes100_tiny and synthetic streams."""
+"""The validation split: stratified, made of the pixels and a seed alone, with equal images on one side."""
 
 import collections
 
@@ -11,109 +11,130 @@ from pipeline.batches import OpenedData
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 from pipeline.datasets import labels
+from pipeline.datasets.canonical import Digests
+
+PER_CLASS = 10
+NUM_EXAMPLES = PER_CLASS * labels.NUM_FINE
 
 
-def stream(per_class: int, chunk: int = 64) -> tf.data.Dataset:
-    """Chunks of examples whose position is their identity, classes interleaved irregularly."""
-    fine = np.random.default_rng(0).permutation(np.repeat(np.arange(labels.NUM_FINE), per_class)).astype(np.int32)
-    return tf.data.Dataset.from_tensor_slices({"position": np.arange(len(fine)), "fine": fine}).batch(chunk)
+def digests(order_seed: int = 0) -> Digests:
+    """Ten images of each class, whose digests are random but the same for each order."""
+    generator = np.random.default_rng(1)
+    pixels = generator.integers(0, 256, (NUM_EXAMPLES, 32), np.uint8)
+    fine = np.repeat(np.arange(labels.NUM_FINE, dtype=np.int32), PER_CLASS)
+    order = np.random.default_rng(order_seed).permutation(NUM_EXAMPLES)
+    return Digests(pixels[order], fine[order], np.array(labels.FINE_TO_COARSE, np.int32)[fine[order]])
 
 
-def positions(chunks: tf.data.Dataset) -> list[int]:
-    return [int(example["position"]) for example in chunks.unbatch().as_numpy_iterator()]
+def held_out(train: Digests, num_validation: int = 300, seed: int = 0) -> set[bytes]:
+    return {row.tobytes() for row in train.pixels[split.select_validation(train, num_validation, seed)]}
 
 
-def kept(part: str, per_class: int, num_validation: int, seed: int = 0) -> list[tuple[int, int]]:
-    stage = split.HoldOut(part, per_class * labels.NUM_FINE, num_validation, seed)
-    examples = stage(stream(per_class)).unbatch()
-    return [(int(e["position"]), int(e["fine"])) for e in examples.as_numpy_iterator()]
+def parts(train: Digests, chunk: int = 64, **changes) -> dict[str, list[int]]:
+    """{part: places of its examples in the stream}."""
+    columns = {"place": np.arange(len(train)), "fine": train.fine}
+    dataset = tf.data.Dataset.from_tensor_slices(columns).batch(chunk)
+    stages = split.hold_out(DataConfig(**{"num_validation": 300, **changes}), train)
+    return {
+        name: [int(example["place"]) for example in stage(dataset).unbatch().as_numpy_iterator()]
+        for name, stage in stages.items()
+    }
 
 
-def test_parts_are_disjoint_whole_and_stratified():
-    train, validation = kept("train", 10, 300), kept("validation", 10, 300)
-    assert set(collections.Counter(fine for _, fine in train).values()) == {7}
-    assert set(collections.Counter(fine for _, fine in validation).values()) == {3}
-    assert sorted(position for position, _ in train + validation) == list(range(1000))
+def test_parts_are_disjoint_whole_stratified_and_in_order():
+    train = digests()
+    places = parts(train)
+    assert set(collections.Counter(train.fine[places["train"]]).values()) == {7}
+    assert set(collections.Counter(train.fine[places["validation"]]).values()) == {3}
+    assert sorted(places["train"] + places["validation"]) == list(range(NUM_EXAMPLES))
+    assert all(part == sorted(part) for part in places.values())
+    assert parts(train, chunk=1) == parts(train, chunk=NUM_EXAMPLES) == places
 
 
-def test_split_is_the_same_for_a_seed_and_another_for_another():
-    assert kept("validation", 10, 300, seed=1) == kept("validation", 10, 300, seed=1)
-    assert kept("validation", 10, 300, seed=1) != kept("validation", 10, 300, seed=2)
+def test_records_in_another_order_hold_out_the_same_images():
+    assert held_out(digests(order_seed=1)) == held_out(digests(order_seed=2))
 
 
-def test_every_place_in_a_class_is_held_out_equally_often():
-    order = {}
-    for position, fine in [(int(e["position"]), int(e["fine"])) for e in stream(10).unbatch().as_numpy_iterator()]:
-        order.setdefault(fine, []).append(position)
-    rank = {position: place for positions in order.values() for place, position in enumerate(positions)}
-    held_out = collections.Counter(rank[p] for seed in range(5) for p, _ in kept("validation", 10, 300, seed))
-    assert sum(held_out.values()) == 1500
-    assert all(100 < held_out[place] < 200 for place in range(10))  # 150 expected, standard deviation 10
+def test_another_seed_holds_out_other_images():
+    train = digests()
+    assert held_out(train, seed=1) == held_out(train, seed=1)
+    assert held_out(train, seed=1) != held_out(train, seed=2)
 
 
-def test_order_is_kept():
-    found = positions(split.HoldOut("train", 1000, 300, 0)(stream(10)))
-    assert found == sorted(found)
+def test_every_image_of_a_class_is_held_out_equally_often():
+    train = digests(order_seed=3)
+    counts = np.zeros(NUM_EXAMPLES, int)
+    for seed in range(50):
+        counts += split.select_validation(train, 300, seed)
+    by_rank = counts[np.argsort(train.fine, kind="stable")].reshape(labels.NUM_FINE, PER_CLASS).sum(axis=0)
+    assert by_rank.sum() == 50 * 300
+    assert all(1350 < count < 1650 for count in by_rank)  # 1500 expected, standard deviation 32
 
 
-def test_parts_do_not_depend_on_the_chunks():
-    part = split.HoldOut("validation", 1000, 300, 0)
-    assert (
-        positions(part(stream(10, chunk=1))) == positions(part(stream(10, chunk=1000))) == positions(part(stream(10)))
+@pytest.mark.parametrize("labels_of_pair", ["one", "two"])
+def test_equal_images_that_would_be_separated_all_train(labels_of_pair):
+    train = digests()
+    mask = split.select_validation(train, 300, 0)
+    inside = int(np.flatnonzero(mask)[0])
+    outside = [
+        place
+        for place in np.flatnonzero(~mask)
+        if (train.fine[place] == train.fine[inside]) == (labels_of_pair == "one")
+    ]
+    twin = int(outside[-1])
+    # The twin of another class gets the pixels of the image held out: it ranks where that did, or is separated.
+    train.pixels[twin] = train.pixels[inside]
+    train.fine[twin] = train.fine[inside] if labels_of_pair == "one" else train.fine[twin]
+    for seed in range(20):
+        now = split.select_validation(train, 300, seed)
+        assert now[twin] == now[inside]
+        assert np.bincount(train.fine[now], minlength=100).tolist() == [3] * 100
+
+
+def test_a_separated_pair_gives_its_place_to_the_next_of_its_class():
+    train = digests()
+    before = split.select_validation(train, 300, 0)
+    inside = int(np.flatnonzero(before)[0])
+    ranks = [int(place) for place in np.flatnonzero(split.select_validation(train, 400, 0) & ~before)]
+    following = next(place for place in ranks if train.fine[place] == train.fine[inside])
+    last = next(
+        place
+        for place in np.flatnonzero(~split.select_validation(train, 900, 0))
+        if train.fine[place] != train.fine[inside]
     )
+    others_pixels = train.pixels[last].copy()
+    train.pixels[inside] = others_pixels  # an image that ranks last in its own class, and last in this one
+    after = split.select_validation(train, 300, 0)
+    assert not after[inside]
+    assert not after[last]
+    assert after[following]
 
 
 def test_nothing_held_out_is_everything_in_training():
-    assert len(kept("train", 10, 0)) == 1000
-    assert kept("validation", 10, 0) == []
-
-
-def test_mask_file_gives_the_same_parts_and_is_read(tmp_path, monkeypatch):
-    mask_file = tmp_path / "cache" / "held-out.npy"
-    parts = [split.HoldOut(part, 1000, 300, 0, str(mask_file)) for part in ("train", "validation")]
-    found = [positions(part(stream(10))) for part in parts]
-    assert [path.name for path in mask_file.parent.iterdir()] == [mask_file.name]
-    assert found == [[position for position, _ in kept(part, 10, 300)] for part in ("train", "validation")]
-    monkeypatch.setattr(split.HoldOut, "_draw_mask", lambda *_: pytest.fail("drawn again"))
-    assert found == [positions(part(stream(10))) for part in parts]
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"no array", np.zeros(1000, bool), np.ones(1000, bool), np.zeros(1000), np.arange(300) < 300]
-)
-def test_mask_file_that_is_not_whole_is_drawn_again(tmp_path, content):
-    mask_file = tmp_path / "held-out.npy"
-    mask_file.write_bytes(content) if isinstance(content, bytes) else np.save(mask_file, content)
-    part = split.HoldOut("validation", 1000, 300, 0, str(mask_file))
-    assert positions(part(stream(10))) == [p for p, _ in kept("validation", 10, 300)]
-    assert np.load(mask_file).sum() == 300
-
-
-def test_mask_file_that_cannot_be_written_is_done_without(tmp_path):
-    (tmp_path / "file").touch()
-    part = split.HoldOut("validation", 1000, 300, 0, str(tmp_path / "file" / "held-out.npy"))
-    assert len(positions(part(stream(10)))) == 300
+    assert parts(digests(), num_validation=0) == {"train": list(range(NUM_EXAMPLES)), "validation": []}
 
 
 @pytest.mark.parametrize("num_validation", [150, 1000])
 def test_uneven_or_whole_holdout_is_refused(num_validation):
     with pytest.raises(errors.BadArgumentError, match=f"num_validation={num_validation}: expected a multiple of 100"):
-        split.HoldOut("train", 1000, num_validation, 0)
+        split.hold_out(DataConfig(num_validation=num_validation), digests())
 
 
-def test_a_class_with_too_few_examples_is_one_clear_line():
-    short = stream(10).unbatch().filter(lambda example: example["position"] > 0).batch(64)
-    with pytest.raises(errors.FailedError, match=r"expected 1000 .*, 300 .*; got 999 and .*: prepare"):
-        split.HoldOut("train", 1000, 300, 0)(short)
-    most_of_one = stream(10).map(lambda chunk: {**chunk, "fine": tf.minimum(chunk["fine"], 98)})
-    with pytest.raises(errors.FailedError, match=r"expected 1000 .*, 300 .*; got 1000 and \d+"):
-        split.HoldOut("train", 1000, 300, 0)(most_of_one)
+def test_a_class_with_too_few_images_is_one_clear_line():
+    train = digests()
+    train.fine[np.flatnonzero(train.fine == 7)[2:]] = 8
+    with pytest.raises(
+        errors.BadArgumentError, match=r"num_validation=300: expected 3 images of each class.*class 7.* 2"
+    ):
+        split.select_validation(train, 300, 0)
 
 
 @pytest.mark.real_data
-def test_real_classes_have_400_and_100(real_data_dir):
+def test_real_classes_have_400_and_100_and_no_pair_is_separated(real_data_dir):
     opened = OpenedData(DataConfig(data_dir=real_data_dir))
+    images = {}
     for part, expected in (("train", 400), ("validation", 100)):
-        examples = opened.examples(part)
-        counts = collections.Counter(int(example["fine"]) for example in examples.unbatch().as_numpy_iterator())
-        assert counts == dict.fromkeys(range(100), expected)
+        examples = list(opened.examples(part).unbatch().as_numpy_iterator())
+        assert collections.Counter(int(example["fine"]) for example in examples) == dict.fromkeys(range(100), expected)
+        images[part] = {example["image"].tobytes() for example in examples}
+    assert not images["train"] & images["validation"]

@@ -1,4 +1,4 @@
-"""The stream of training batches and the evaluation batches are byte for byte those of commit 710a023.
+"""The stream of training batches and the evaluation batches are byte for byte those recorded with the canonical order.
 
 Each entry of stream_hashes.json has the arguments of `stream_hash`, the sha256 over the bytes of every column of every
 batch, columns by name, and the dtypes and shapes of the columns.

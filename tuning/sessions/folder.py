@@ -28,6 +28,11 @@ class SessionFolder:
         self.trunk_dir = path / "trunk"  # the run folder of the session's own trunk
         self.journal = Journal(path / "journal.jsonl")
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the session has a trunk or a trial."""
+        return self.trunk_dir.exists() or bool(self.journal.events())
+
     def run_dir(self, trial_id: str) -> pathlib.Path:
         """The run folder of a trial under way."""
         return self.path / "runs" / trial_id

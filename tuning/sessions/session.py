@@ -7,8 +7,10 @@ from typing import Any
 
 from models.config import saved
 from models.config.renamed import renamed
+from pipeline import contents
 from pipeline.common import errors, files, locked_folder, paths
 from pipeline.data_config import SourceConfig
+from pipeline.datasets import prepared
 from tuning.sessions.folder import SessionFolder
 from tuning.sessions.jobs import JobFactory, SessionConfig
 from tuning.sessions.search_space import Space
@@ -21,6 +23,15 @@ class Session:
         self.config, self.space, self.source = config, space, source
         self.folder = SessionFolder(paths.local(path, "session_dir").absolute())
         self.jobs = JobFactory(config, space, source, self.folder.trunk_dir)
+
+    def settle_data(self) -> None:
+        """Write the data set's fingerprints; errors.BadArgumentError where the session began on other data."""
+        fingerprints = contents.fingerprints(prepared.folder(self.source.data_dir, self.source.dataset))
+        identity = json.loads(self.folder.identity_file.read_text(encoding="utf-8"))
+        if "fingerprints" in identity or self.folder.has_begun:
+            fingerprints.check_continued(identity.get("fingerprints"), f"session_dir={self.folder.path}")
+        else:
+            files.write_json(self.folder.identity_file, {**identity, "fingerprints": fingerprints.as_dict()})
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 from models.config import saved
 from models.runs.folder import RunFolder
 from pipeline.common import errors, files, locked_folder, paths
+from pipeline.datasets.canonical import Fingerprints, check_recorded
 from tuning.workers.job import TrainingJob
 
 FINISHED, FAILED = "finished", "failed"
@@ -85,6 +86,18 @@ class StudyFolder:
             )
         files.write_json(self.path / "study.json", {**identity, "precision": precision})
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a job has begun."""
+        return (self.path / "runs").exists() or bool(self.results())
+
+    def settle_data(self, fingerprints: Fingerprints) -> None:
+        """Write the data set's fingerprints; errors.BadArgumentError where the study began on other data."""
+        identity = _saved_identity(self.path)
+        if "fingerprints" in identity or self.has_begun:
+            fingerprints.check_continued(identity.get("fingerprints"), f"study_dir={self.path}")
+        files.write_json(self.path / "study.json", {**identity, "fingerprints": fingerprints.as_dict()}, durable=True)
+
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""
         files.write_json(self.path / "report.json", report)
@@ -115,16 +128,19 @@ def open_study(
       others: jobs of the other variants, whose results may be there already and be part of the report.
 
     Raises:
-      errors.BadArgumentError: the folder holds something else, or variants of another configuration.
+      errors.BadArgumentError: the folder holds something else, variants of another configuration, or an unfinished
+        study of an earlier version, which held out other images.
       errors.FailedError: the folder cannot be made, or another process is working in it.
     """
     path = paths.local(path, "study_dir")
     with locked_folder.open_locked(path, flag="study_dir", identity="study.json"):
         identity, before = _identity(study, budget, jobs), _saved_identity(path)
         _check_identity(path, before, _identity(study, budget, [*others, *jobs]))
+        folder = StudyFolder(path)
+        if folder.has_begun and not all(map(folder.is_finished, jobs)):
+            check_recorded(before.get("fingerprints"), f"study_dir={path}")
         identity = {**before, **identity, "variants": {**before.get("variants", {}), **identity["variants"]}}
         files.write_json(path / "study.json", identity, durable=True)
-        folder = StudyFolder(path)
         for job in jobs:
             if folder.is_finished(job):
                 folder.remove_run(job)  # a kill may have come before it was gone

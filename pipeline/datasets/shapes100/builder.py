@@ -4,14 +4,16 @@
 module registers `shapes100` and `shapes100_tiny` with TFDS.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from rich import console, progress
 
 from pipeline.common import seeds
-from pipeline.datasets import png
+from pipeline.datasets import canonical
 from pipeline.datasets.shapes100.drawing import COARSE_NAMES, FINE_NAMES, FINE_TO_COARSE, SIZE, draw
 
 __all__ = ["COARSE_NAMES", "FINE_NAMES", "FINE_TO_COARSE", "Shapes100", "Shapes100Tiny", "draw"]
@@ -32,6 +34,13 @@ class Shapes100(tfds.core.GeneratorBasedBuilder):
     TRAIN_PER_CLASS = 500
     TEST_PER_CLASS = 100
 
+    def __init__(
+        self, splits: Mapping[str, canonical.Examples] | None = None, *, data_dir: str | os.PathLike[str] | None = None
+    ) -> None:
+        """Write the examples of `splits`, or without them draw the data set."""
+        self._splits = splits
+        super().__init__(data_dir=data_dir)
+
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
             builder=self,
@@ -45,22 +54,16 @@ class Shapes100(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=("image", "label"),
+            disable_shuffling=True,  # the order is canonical already
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        return {
-            "train": self._generate_examples("train", self.TRAIN_PER_CLASS),
-            "test": self._generate_examples("test", self.TEST_PER_CLASS),
-        }
+        per_class = {"train": self.TRAIN_PER_CLASS, "test": self.TEST_PER_CLASS}
+        splits = self._splits or {name: draw_split(name, count) for name, count in per_class.items()}
+        return {name: self._generate_examples(name, examples) for name, examples in splits.items()}
 
-    def _generate_examples(self, split: str, per_class: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield (index, example); TFDS shuffles the classes by the hash of the index."""
-        for chunk in range(per_class // CHUNK_PER_CLASS):
-            labels, images = draw_chunk(split, chunk)
-            pairs = zip(labels.tolist(), images, strict=True)
-            for index, (label, image) in enumerate(pairs, start=chunk * len(labels)):
-                fields = {"label": label, "coarse_label": FINE_TO_COARSE[label]}
-                yield index, {"id": f"{split}_{index:05d}", "image": png.encode(image), **fields}
+    def _generate_examples(self, split: str, examples: canonical.Examples) -> Iterator[tuple[int, dict[str, Any]]]:
+        return canonical.tfds_examples(split, examples)
 
 
 class Shapes100Tiny(Shapes100):
@@ -68,6 +71,16 @@ class Shapes100Tiny(Shapes100):
 
     TRAIN_PER_CLASS = 20
     TEST_PER_CLASS = 5
+
+
+def draw_split(split: str, per_class: int) -> canonical.Examples:
+    """The examples of a split, `per_class` a class."""
+    terminal = console.Console(stderr=True)
+    chunks = range(per_class // CHUNK_PER_CLASS)
+    shown = progress.track(chunks, f"drawing {split}", console=terminal, disable=not terminal.is_terminal)
+    labels, images = zip(*(draw_chunk(split, chunk) for chunk in shown), strict=True)
+    fine = np.concatenate(labels)
+    return canonical.Examples(np.concatenate(images), fine, np.array(FINE_TO_COARSE)[fine])
 
 
 def draw_chunk(split: str, chunk: int) -> tuple[np.ndarray, np.ndarray]:

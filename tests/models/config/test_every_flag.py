@@ -82,7 +82,7 @@ def source(data: DataConfig, train: TrainConfig) -> Any:
 
 
 def warmed(data: DataConfig, train: TrainConfig) -> Any:
-    return warm_start.check(data, train)
+    return warm_start.check(OpenedData(data), train)
 
 
 SPEEDRUN = {"architecture": "speedrun", "widths": (8, 8, 16), "bottlenecks": (8, 8, 8)}

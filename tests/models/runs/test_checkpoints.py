@@ -1,19 +1,11 @@
 """A checkpoint round-trips, fits its variables or is refused, and holds no pickle."""
 
-import pathlib
-import shutil
-
 import keras
 import numpy as np
 import pytest
 
-from models.config import saved
 from models.runs import checkpoints
-from models.runs.folder import open_locked
-from models.training import loop
 from pipeline.common import errors
-
-OLD_RUN = pathlib.Path(__file__).parent / "run_of_710a023"  # cut off at step 22 of 30, within the second epoch
 
 
 def test_checkpoint_round_trip_and_its_absence(tmp_path):
@@ -43,17 +35,3 @@ def test_checkpoint_never_runs_a_pickle(tmp_path):
         np.savez(file, progress=progress)  # the only array, so that the variables fit
     with pytest.raises(ValueError, match="pickle"):
         checkpoints.restore(path, [])
-
-
-def test_run_of_an_earlier_version_continues_within_its_epoch(tiny_data_dir, tmp_path):
-    folder = tmp_path / "run"
-    shutil.copytree(OLD_RUN, folder)
-    data, train = saved.configs(saved.load(folder / "config.json"))
-    data = data.replace(data_dir=tiny_data_dir)
-    with open_locked(str(folder), {}, {**data.as_dict(identity_only=True), **train.as_dict(identity_only=True)}) as run:
-        trained = loop.train(data, train, run=run, verbose=0)
-    assert [row["step"] for row in trained.rows] == [15, 30]
-    # What 710a023 had after all 30 steps: metrics are means over the whole second epoch, the part before the cut too.
-    assert trained.rows[1]["train_coarse_accuracy"] == pytest.approx(0.058, abs=1e-3)
-    assert trained.rows[1]["train_loss"] == pytest.approx(2.9946393766403197, rel=1e-4)
-    assert trained.rows[1]["validation_loss"] == pytest.approx(3.001835036754608, rel=1e-4)

@@ -13,8 +13,10 @@ from models.reporting import flops
 from models.runs import saved_model, warm_start
 from models.runs.folder import RunFolder, open_locked
 from models.training import loop
+from pipeline.batches import OpenedData
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
+from tests.prepared_copies import with_other_records
 
 NETWORK = {"architecture": "speedrun", "widths": "8,8,16", "bottlenecks": "8,8,16", "precision": "float32"}
 CONFIG = TrainConfig(**NETWORK, learning_rate=0.2, max_steps=3)
@@ -75,7 +77,7 @@ def test_thawed_last_block_learns_and_what_is_before_it_stays(data, trunk_run):
 def test_separate_last_blocks_begin_as_the_one_they_come_from_and_part(data, trunk_run):
     config = begun(trunk_run, freeze_trunk=True, unfreeze_last_block=True, separate_blocks=True)
     model = classifier.build(config)
-    warm_start.load_trunk_weights(model, data, config)
+    warm_start.load_trunk_weights(model, OpenedData(data), config)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     fine, coarse = trunk.feature_extractor(model)(images)
     np.testing.assert_array_equal(fine, coarse)
@@ -131,6 +133,19 @@ def test_frozen_trunk_costs_its_forward_pass(trunk_run):
 def test_trunk_of_another_network_or_split_is_refused(data, trunk_run, network, split, message):
     with pytest.raises(errors.BadArgumentError, match=f"init_from=.*: {message}"):
         loop.check(dataclasses.replace(data, **split), begun(trunk_run, **network))
+
+
+def test_trunk_of_other_records_is_announced_and_recorded(data, trunk_run, tiny_data_dir, tmp_path, capsys):
+    """Its run may have held out other images, since none of ours is known to be among those that it was trained on."""
+    other = data.replace(data_dir=with_other_records(tiny_data_dir, tmp_path / "data"), split_seed=1)
+    report = loop.train(other, begun(trunk_run, max_steps=1), verbose=2).report
+    assert report["trunk_records"] == trunk_run.report()["fingerprints"]["records"]
+    assert report["trunk_records"] != report["fingerprints"]["records"]
+    announced = [line for line in capsys.readouterr().out.splitlines() if "OTHER records" in line]
+    assert len(announced) == 1
+    assert announced[0].startswith(f"Trunk: of {trunk_run.path}")
+    loop.train(data, begun(trunk_run, max_steps=1), verbose=2)
+    assert "OTHER records" not in capsys.readouterr().out
 
 
 def test_folder_without_a_finished_run_is_refused(data, tmp_path):

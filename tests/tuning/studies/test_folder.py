@@ -1,5 +1,6 @@
 """A study's folder takes more jobs of its own, and nothing else."""
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -11,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.common import errors
+from pipeline.datasets.canonical import Fingerprints
 from tests.tuning.stub_training import outcome
 from tuning.studies import folder as study_folder
 from tuning.studies import progress as study_progress
@@ -18,8 +20,21 @@ from tuning.studies.design import num_steps
 from tuning.studies.progress import time_left
 
 
+@contextlib.contextmanager
 def claim(path, jobs, study="normalisation", budget="smoke"):
-    return study_folder.open_study(path, study, budget, jobs)
+    with study_folder.open_study(path, study, budget, jobs) as folder:
+        folder.settle_data(Fingerprints("records", "order"))
+        yield folder
+
+
+@pytest.mark.parametrize(
+    ("there", "words"), [(Fingerprints("a", "b"), "another order"), (Fingerprints("b", "b"), "other records")]
+)
+def test_other_data_are_refused(jobs, tmp_path, there, words):
+    with study_folder.open_study(tmp_path, "normalisation", "smoke", jobs) as folder:
+        folder.settle_data(there)
+        with pytest.raises(errors.BadArgumentError, match=rf"^study_dir=.*: begun on .*{words}"):
+            folder.settle_data(Fingerprints("a", "c"))
 
 
 def test_more_seeds_and_variants_are_welcome(jobs, tmp_path):

@@ -1,0 +1,93 @@
+"""A run on one data set, continued and evaluated on another copy of it and on other records."""
+
+import pytest
+
+from models.reporting import figures
+from models.runs.folder import RunFolder, open_locked
+from models.training import loop
+from models.training.evaluation import evaluate_run
+from pipeline.common import errors
+from pipeline.data_config import DataConfig
+from pipeline.datasets import prepared
+from tests.models.training.linear_runs import linear
+from tests.prepared_copies import reordered, with_other_records
+
+
+@pytest.fixture(scope="module")
+def other_order(tiny_data_dir, tmp_path_factory) -> str:
+    return reordered(tiny_data_dir, tmp_path_factory.mktemp("reordered") / "data")
+
+
+@pytest.fixture(scope="module")
+def other_records(tiny_data_dir, tmp_path_factory) -> str:
+    return with_other_records(tiny_data_dir, tmp_path_factory.mktemp("other") / "data")
+
+
+@pytest.fixture
+def data(tiny_data_dir) -> DataConfig:
+    return DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=500, batch_size=100)
+
+
+@pytest.fixture
+def finished_run(data, tmp_path) -> RunFolder:
+    with open_locked(str(tmp_path / "run"), {**data.as_dict(), **linear().as_dict()}, {}) as run:
+        loop.train(data, linear(max_steps=2), run=run, verbose=0)
+    return run
+
+
+def content(run: RunFolder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+
+
+def test_report_has_the_fingerprints_of_the_data(finished_run, tiny_data_dir):
+    report = finished_run.report()
+    assert report["fingerprints"] == prepared.provenance(tiny_data_dir, "shapes100_tiny")["fingerprints"]
+    assert report["evaluated_records"] == figures.SAME_RECORDS
+
+
+def test_validation_images_of_another_copy_are_the_same(finished_run, other_order):
+    report = finished_run.report()
+    evaluate_run(finished_run, "validation", other_order)
+    again = finished_run.report()
+    assert again["evaluated_records"] == figures.SAME_RECORDS
+    assert [again[key] for key in ("fine_loss", "coarse_loss")] == pytest.approx(
+        [report[key] for key in ("fine_loss", "coarse_loss")], rel=1e-6
+    )
+
+
+def test_validation_on_other_records_is_refused(finished_run, other_records):
+    before = content(finished_run)
+    with pytest.raises(errors.BadArgumentError, match=r"^run_dir=.*: trained on other records .*--split=test"):
+        evaluate_run(finished_run, "validation", other_records)
+    assert content(finished_run) == before
+
+
+def test_test_on_other_records_is_evaluated_and_reported(finished_run, other_records):
+    evaluate_run(finished_run, "test", other_records)
+    report = finished_run.report()
+    assert report["evaluated_records"] == report["evaluations"]["test"]["evaluated_records"] == figures.OTHER_RECORDS
+    assert "OTHER records" in figures.results(report)[-1].note
+    evaluate_run(finished_run, "test")
+    assert finished_run.report()["evaluated_records"] == figures.SAME_RECORDS
+
+
+@pytest.mark.parametrize(("copy", "words"), [("other_order", "another order"), ("other_records", "other records")])
+def test_run_is_not_continued_on_another_order_or_set(copy, words, data, tmp_path, request):
+    class StopError(Exception):
+        pass
+
+    class Killed(loop.keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise StopError
+
+    config = linear()
+    with open_locked(str(tmp_path / "run"), {**data.as_dict(), **config.as_dict()}, {}) as run:
+        with pytest.raises(StopError):
+            loop.train(data, config, run=run, callbacks=[Killed()], verbose=0)
+        before = content(run)
+        moved = data.replace(data_dir=request.getfixturevalue(copy))
+        with pytest.raises(errors.BadArgumentError, match=rf"^run_dir=.*: begun on .*{words}"):
+            loop.train(moved, config, run=run, verbose=0)
+        assert content(run) == before
+        assert loop.train(data, config, run=run, verbose=0).report["epochs"] == 3.0
