@@ -21,13 +21,13 @@ from typing import Any
 from absl import flags
 
 from pipeline.common import app, config, errors, files, paths
-from pipeline.data_config import SourceConfig
+from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions import search_space
 from tuning.sessions.folder import ranked
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.search_space import Space
-from tuning.sessions.session import Session, join_session, open_session
+from tuning.sessions.session import Session, begun_precision, join_session, open_session
 
 config.define_flags(SourceConfig, SessionConfig)
 SESSION_DIR = paths.define_flag("session_dir", "", "folder of the session; default runs/sessions/SPACE-TUNER-DATASET")
@@ -60,7 +60,11 @@ def main() -> None:
     from models.runtime import device, precision
 
     device.allow_gpu_memory_growth()
-    session_config = dataclasses.replace(session_config, precision=precision.resolve(session_config.precision))
+    name = begun_precision(path, session_config.precision)
+    choice = precision.choose(name)
+    if name == AUTO:
+        print(f"Precision: {choice.policy} ({choice.reason})")
+    session_config = dataclasses.replace(session_config, precision=choice.policy)
     if JOIN.value:
         from tuning.sessions import search
 

@@ -41,15 +41,15 @@ def outcome(job: TrainingJob, accuracy: float = 0.5, **changes: Any) -> dict[str
     return {"report": report, "rows": rows, "cell_seconds": 0.0}
 
 
-def resolve(precision: str) -> str:
-    return {"auto": "float32"}[precision]
+def choose(precision: str) -> tuple[str, str]:
+    return {"auto": "float32"}[precision], "it is the only one"
 
 
-def resolve_elsewhere(precision: str) -> str:
-    return {"auto": "mixed_bfloat16"}[precision]
+def choose_elsewhere(precision: str) -> tuple[str, str]:
+    return {"auto": "mixed_bfloat16"}[precision], "it is fast"
 
 
-def fail_to_resolve(precision: str) -> str:
+def fail_to_choose(precision: str) -> tuple[str, str]:
     raise OSError(f"no machine for {precision}")
 
 

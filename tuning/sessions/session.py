@@ -9,7 +9,7 @@ from models.config import saved
 from models.config.renamed import renamed
 from pipeline import contents
 from pipeline.common import errors, files, locked_folder, paths
-from pipeline.data_config import SourceConfig
+from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions.folder import SessionFolder
 from tuning.sessions.jobs import JobFactory, SessionConfig
@@ -62,6 +62,13 @@ def join_session(path: paths.AnyPath, config: SessionConfig, space: Space, sourc
     return session
 
 
+def begun_precision(path: paths.AnyPath, name: str) -> str:
+    """The precision of the session that has begun in a folder where `name` is "auto"; else `name`."""
+    identity_file = SessionFolder(paths.local(path, "session_dir").absolute()).identity_file
+    saved_identity = files.read_json(identity_file) if name == AUTO else None
+    return saved_identity.get("precision", name) if isinstance(saved_identity, dict) else name
+
+
 def _identity(session: Session) -> dict[str, Any]:
     """What makes two sessions the same; of the space, its hyperparameters and the job that their defaults make."""
     space = session.jobs.hyperparameters()
@@ -86,10 +93,9 @@ def _check_identity(session: Session) -> None:
         if _comparable(name, saved_value) != _comparable(name, value):
             is_short = isinstance(value, str | int | float)
             there, given = (f"{name}={part!r}" if is_short else f"another {name}" for part in (saved_value, value))
-            hint = f"give --precision={saved_value}, or " if name == "precision" else ""
             raise errors.BadArgumentError(
                 f"session_dir={session.folder.path} belongs to another session: {there} there, {given} given; "
-                f"{hint}choose another --session_dir"
+                "choose another --session_dir"
             )
 
 

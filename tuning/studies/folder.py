@@ -13,6 +13,7 @@ from typing import Any
 from models.config import saved
 from models.runs.folder import RunFolder
 from pipeline.common import errors, files, locked_folder, paths
+from pipeline.data_config import AUTO
 from pipeline.datasets.canonical import Fingerprints, check_recorded
 from tuning.workers.job import TrainingJob
 
@@ -72,19 +73,15 @@ class StudyFolder:
             self.run_dir(job).rename(removed)
             shutil.rmtree(removed, ignore_errors=True)
 
-    def settle_precision(self, precision: str) -> None:
-        """Write what `auto` stands for in this study: rows of two precisions cannot be compared.
+    @property
+    def precision(self) -> str:
+        """What `auto` stands for in this study; "auto" before it is settled."""
+        return _saved_identity(self.path).get("precision", AUTO)
 
-        Raises:
-          errors.BadArgumentError: an earlier call, on another machine, wrote another one.
-        """
-        identity = _saved_identity(self.path)
-        if identity.get("precision", precision) != precision:
-            raise errors.BadArgumentError(
-                f"study_dir={self.path}: begun with precision {identity['precision']}, this machine's is {precision}; "
-                "go on where it was begun, or choose another --study_dir"
-            )
-        files.write_json(self.path / "study.json", {**identity, "precision": precision})
+    def settle_precision(self, precision: str, reason: str) -> None:
+        """Write what `auto` stands for in this study, and why."""
+        settled = {"precision": precision, "precision_reason": reason}
+        files.write_json(self.path / "study.json", {**_saved_identity(self.path), **settled})
 
     @property
     def has_begun(self) -> bool:

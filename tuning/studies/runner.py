@@ -1,5 +1,6 @@
 """The jobs of a study, trained by a pool of workers; a job that fails is recorded, and the others go on."""
 
+import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,14 +16,14 @@ from tuning.workers.pool import WorkerPool
 from tuning.workers.train_job import Train
 from tuning.workers.worker_process import WorkerError
 
-ResolvePrecision = Callable[[str], str]
+ChoosePrecision = Callable[[str], tuple[str, str]]
 
 
 def run(
     folder: StudyFolder,
     jobs: Sequence[TrainingJob],
     train: Train = train_job.train,
-    resolve_precision: ResolvePrecision = train_job.resolve_precision,
+    choose_precision: ChoosePrecision = train_job.choose_precision,
     num_workers: int = 1,
 ) -> None:
     """Train every job that is not finished in the folder, and keep the results there.
@@ -31,12 +32,12 @@ def run(
       folder: of the study.
       jobs: in the order in which they begin.
       train: trains one in a worker's process; importable by name.
-      resolve_precision: returns the precision that `auto` stands for, there too.
+      choose_precision: returns the precision that `auto` stands for and the reason, there too. A study that has
+        begun keeps its own: rows of two precisions cannot be compared.
       num_workers: jobs that are trained side by side, each in a process of its own on its share of the processors.
 
     Raises:
-      errors.BadArgumentError: the study's finished part was computed in another precision than this machine's.
-      errors.FailedError: this machine's precision cannot be resolved.
+      errors.FailedError: this machine's precision cannot be chosen.
       errors.InterruptedRunError: SIGINT or SIGTERM came; what is finished is kept, what was under way goes on later.
     """
     pending = [job for job in jobs if not folder.is_finished(job)]
@@ -46,11 +47,18 @@ def run(
         WorkerPool(requests, num_workers, share_cpu=True) as pool,
     ):
         if any(job.train.precision == AUTO for job in pending):
-            try:
-                folder.settle_precision(pool.call(resolve_precision, AUTO))
-            except WorkerError as error:
-                raise errors.FailedError(f"precision={AUTO}: {error}") from error
+            if folder.precision == AUTO:
+                try:
+                    folder.settle_precision(*pool.call(choose_precision, AUTO))
+                except WorkerError as error:
+                    raise errors.FailedError(f"precision={AUTO}: {error}") from error
+            pending = [_with_precision(job, folder.precision) for job in pending]
         pool.run(_StudyJobs(folder, pending, progress), train)
+
+
+def _with_precision(job: TrainingJob, precision: str) -> TrainingJob:
+    is_auto = job.train.precision == AUTO
+    return dataclasses.replace(job, train=job.train.replace(precision=precision)) if is_auto else job
 
 
 class _StudyJobs:

@@ -1,4 +1,4 @@
-"""The functions that workers call: train a job, evaluate its run, resolve a precision."""
+"""The functions that workers call: train a job, evaluate its run, choose a precision."""
 
 import dataclasses
 import functools
@@ -59,12 +59,12 @@ def evaluate(run_dir: pathlib.Path, split: str) -> dict[str, Any]:
     return run.report()
 
 
-def resolve_precision(precision_name: str) -> str:
-    """The precision that `auto` stands for on this machine; any other as it is."""
+def choose_precision(name: str) -> tuple[str, str]:
+    """The precision that `auto` stands for on this machine, or any other as it is, and the reason."""
     _load_tensorflow()
     from models.runtime import precision
 
-    return precision.resolve(precision_name)
+    return dataclasses.astuple(precision.choose(name))
 
 
 @functools.cache  # once a process: TensorFlow refuses it once its devices are in use

@@ -11,6 +11,7 @@ import tensorflow as tf
 from models.config.training import TrainConfig
 from models.runs import checkpoints, saved_model
 from models.runs.folder import open_locked
+from models.runtime import precision
 from models.training import loop
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
@@ -60,6 +61,16 @@ def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, tmp_path, cut_
     timeless = [[{k: v for k, v in row.items() if "second" not in k} for row in t.rows] for t in (resumed, whole)]
     assert timeless[0] == timeless[1]
     assert resumed.report["steps"] == 30
+
+
+def test_run_keeps_the_precision_that_it_began_with_and_why(data, tmp_path, monkeypatch):
+    config, reason = linear(epochs=1.0, precision="auto"), "bfloat16 raised"
+    monkeypatch.setattr(precision, "_try_bfloat16", lambda: precision.Choice("float32", reason))
+    with open_locked(str(tmp_path), {"precision": "float32"}, {}) as run:
+        assert loop.train(data, config, run=run, verbose=0).report["precision_reason"] == reason
+        (tmp_path / "report.json").unlink()
+        monkeypatch.setattr(precision, "_try_bfloat16", lambda: pytest.fail("tried again"))
+        assert loop.train(data, config, run=run, verbose=0).report["precision_reason"] == reason
 
 
 def test_run_killed_between_its_last_checkpoint_and_its_report_reports(data, tmp_path):

@@ -6,6 +6,10 @@ import keras_tuner
 from models import classifier
 from models.config.training import TrainConfig
 from models.runtime import precision
+from pipeline.data_config import SourceConfig
+from tuning.sessions import session
+from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.search_space import Space
 
 
 class Recorder(keras_tuner.HyperModel):
@@ -57,3 +61,13 @@ def test_policy_is_read_from_the_layers_that_have_weights():
         precision.policy_name(classifier.build(TrainConfig(precision="mixed_bfloat16", architecture="linear")))
         == "float32"
     )
+
+
+def test_session_keeps_the_precision_that_it_began_with(tmp_path):
+    assert session.begun_precision(tmp_path, "auto") == "auto"
+    space = Space("mine", lambda hp: {"learning_rate": hp.Choice("learning_rate", [0.1, 0.2])}, {"preset": "linear"})
+    config = SessionConfig(space="mine", tuner="random", precision="mixed_bfloat16")
+    with session.open_session(tmp_path, config, space, SourceConfig(dataset="shapes100_tiny")):
+        pass
+    assert session.begun_precision(tmp_path, "auto") == "mixed_bfloat16"
+    assert session.begun_precision(tmp_path, "float32") == "float32"

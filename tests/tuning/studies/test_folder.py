@@ -204,10 +204,10 @@ def test_what_a_kill_left_of_finished_jobs_is_removed_and_of_others_kept(jobs, t
 
 def test_settled_precision_outlives_another_claim(jobs, tmp_path):
     with claim(tmp_path, jobs[:1]) as folder:
-        folder.settle_precision("float32")
-    with claim(tmp_path, jobs) as folder, pytest.raises(errors.BadArgumentError, match=r"^study_dir=.* float32, this"):
-        folder.settle_precision("mixed_float16")
-    assert json.loads((tmp_path / "study.json").read_text())["precision"] == "float32"
+        assert folder.precision == "auto"
+        folder.settle_precision("float32", "bfloat16 raised")
+    with claim(tmp_path, jobs) as folder:
+        assert folder.precision == "float32"
 
 
 def test_result_is_on_the_disk_before_its_run_goes(jobs, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Jobs are trained once, in the order given; what fails is noted, passed over and tried again."""
 
 import dataclasses
+import json
 import os
 import signal
 import threading
@@ -23,8 +24,8 @@ def folder(jobs, tmp_path):
         yield folder
 
 
-def run(folder, jobs, train, resolve=stub_training.resolve):
-    runner.run(folder, jobs, train, resolve)
+def run(folder, jobs, train, choose=stub_training.choose):
+    runner.run(folder, jobs, train, choose)
 
 
 def calls(folder):
@@ -90,23 +91,20 @@ def test_worker_that_ends_between_two_jobs_costs_none(folder, jobs, monkeypatch)
 
 def test_study_keeps_the_precision_that_it_began_with(folder, jobs):
     run(folder, jobs[:1], stub_training.train)
-    message = r"begun with precision float32, this machine's is mixed_bfloat16; go on where it was begun, or choose"
-    with pytest.raises(errors.BadArgumentError, match=message):
-        run(folder, jobs, stub_training.train, stub_training.resolve_elsewhere)
-    assert calls(folder) == [jobs[0].name]
-    run(folder, jobs[:1], stub_training.train, stub_training.resolve_elsewhere)  # nothing is computed
-    run(folder, jobs[:2], stub_training.train)
-    assert folder.is_finished(jobs[1])
+    run(folder, jobs, stub_training.train, stub_training.choose_elsewhere)
+    assert all(folder.result(job)["config"]["precision"] == "float32" for job in jobs)
+    saved = json.loads((folder.path / "study.json").read_text())
+    assert (saved["precision"], saved["precision_reason"]) == stub_training.choose("auto")
 
 
 def test_machine_that_cannot_tell_its_precision_is_one_line(folder, jobs):
     with pytest.raises(errors.FailedError, match=r"^precision=auto: OSError: no machine for auto$"):
-        run(folder, jobs, stub_training.train, stub_training.fail_to_resolve)
+        run(folder, jobs, stub_training.train, stub_training.fail_to_choose)
 
 
 def test_precision_that_every_cell_names_is_not_asked_for(folder, jobs):
     named = [dataclasses.replace(job, train=dataclasses.replace(job.train, precision="float32")) for job in jobs]
-    run(folder, named[:1], stub_training.train, stub_training.fail_to_resolve)
+    run(folder, named[:1], stub_training.train, stub_training.fail_to_choose)
     assert folder.is_finished(named[0])
 
 
@@ -138,7 +136,7 @@ def test_jobs_side_by_side_are_each_trained_once(folder, jobs, monkeypatch):
         seen.append(len(progress._running))
 
     monkeypatch.setattr(runner.StudyProgress, "begin", noted)
-    runner.run(folder, jobs, stub_training.train_slowly, stub_training.resolve, num_workers=2)
+    runner.run(folder, jobs, stub_training.train_slowly, stub_training.choose, num_workers=2)
     assert sorted(calls(folder)) == sorted(job.name for job in jobs)
     assert all(folder.is_finished(job) for job in jobs)
     assert max(seen) == 2
@@ -149,7 +147,7 @@ def test_jobs_side_by_side_share_the_processors_and_a_lone_one_has_all(folder, m
     seen = []
     monkeypatch.setattr(pool, "Worker", lambda threads, **limits: seen.append(threads) or Worker(**limits))
     for num_workers in (1, 3):
-        runner.run(folder, [], stub_training.train, stub_training.resolve, num_workers)
+        runner.run(folder, [], stub_training.train, stub_training.choose, num_workers)
     assert seen == [0, 2, 2, 2]
 
 
