@@ -3,13 +3,13 @@
 The worker processes import this module, so it must stay light.
 """
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from benchmarks.harness import peers
+from pipeline.common import cpu
 
 
 class Views:
@@ -74,7 +74,7 @@ def load(images: np.ndarray) -> dict[str, Loader]:
     Without torchvision the result is empty, and one line says why.
     """
     try:
-        return {"torchvision": Loader(images, 0), "torchvision_workers": Loader(images, os.cpu_count() or 1)}
+        return {"torchvision": Loader(images, 0), "torchvision_workers": Loader(images, cpu.count())}
     except peers.IMPORT_ERRORS as error:
         peers.print_left_out("peer/torchvision/original", f"{error}; to install it: {peers.INSTALL}")
         return {}

@@ -3,7 +3,6 @@
 In the fastest form that we know of: channels_last, bfloat16 by autocast, the fused optimizer, eager and compiled.
 """
 
-import os
 import types
 from collections.abc import Mapping
 
@@ -15,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.train_step import torch_networks
 from models.config.training import TrainConfig
 from models.optimizers import newton_schulz
+from pipeline.common import cpu
 from pipeline.resolution import FULL_SIZE
 
 DTYPES = {"float32": torch.float32, "mixed_bfloat16": torch.bfloat16}
@@ -26,8 +26,8 @@ def device() -> str:
 
 
 def use_all_processors() -> None:
-    """As TensorFlow does; by itself PyTorch takes one thread a core, however many a core has."""
-    torch.set_num_threads(os.cpu_count() or 1)
+    """Use as many threads as TensorFlow does; by itself PyTorch takes one a core, however many a core has."""
+    torch.set_num_threads(cpu.num_threads())
 
 
 def network(config: TrainConfig) -> torch_networks.Classifier:

@@ -1,6 +1,5 @@
 """The machine that a run computes on: its name, features and memory."""
 
-import os
 import pathlib
 import platform
 import resource
@@ -36,9 +35,8 @@ def describe() -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return ", ".join(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus)
-    given = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
-    limit = tf.config.threading.get_intra_op_parallelism_threads() or (int(given) if given.isdecimal() else 0)
-    count = min(limit or cpu.count(), cpu.count())
+    limit = tf.config.threading.get_intra_op_parallelism_threads() or cpu.num_threads()
+    count = min(limit, cpu.count())
     processor = _field(CPUINFO, "model name") or platform.processor() or platform.machine()
     extras = sorted(cpu_flags() & {"amx_bf16", "avx512_bf16", "avx512f", "avx2"})
     threads = "1 thread" if count == 1 else f"{count} threads"

@@ -17,6 +17,12 @@ def count() -> int:
     return max(1, math.ceil(min(affinity, cgroup_limit())))
 
 
+def num_threads() -> int:
+    """The threads of a process: as many as `count`, or fewer where TF_NUM_INTRAOP_THREADS is less."""
+    setting = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    return min(count(), int(setting) if setting.isdecimal() and int(setting) else count())
+
+
 def cgroup_limit(proc_cgroup: pathlib.Path = PROC_CGROUP, root: pathlib.Path = CGROUP_ROOT) -> float:
     """The processors whose time the control groups of this process allow; infinite without a limit.
 

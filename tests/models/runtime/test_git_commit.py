@@ -73,6 +73,7 @@ def has_git(request, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("checkout", [plain, detached, packed, worktree, submodule])
 def test_commit_of_each_form_of_a_checkout(tmp_path, checkout, has_git):
+    """ultrabug/py3status#2138: none in a submodule; jellyfin/jellyfin-vue#2134: none without git, as in slim images."""
     folder = checkout(tmp_path)
     expected = git(folder, "rev-parse", "HEAD")
     assert git_commit(folder) == expected
@@ -81,9 +82,16 @@ def test_commit_of_each_form_of_a_checkout(tmp_path, checkout, has_git):
     assert git_commit(folder) == expected + ("+changes" if has_git else "")
 
 
+def test_commit_is_that_of_the_code_when_the_run_began(tmp_path):
+    folder = plain(tmp_path)
+    before = git_commit(folder)
+    git(folder, "commit", "--quiet", "--allow-empty", "--message=Second")
+    assert git_commit(folder) == before
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 def test_commit_of_a_checkout_of_another_user(tmp_path):
-    """actions/checkout#760: in a container git refuses the mounted folder as of dubious ownership."""
+    """casperdcl/git-fame#81: in a container git refuses the mounted folder as of dubious ownership."""
     folder = plain(tmp_path)
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, 12345, 12345)
@@ -96,7 +104,7 @@ def test_commit_of_a_checkout_of_another_user(tmp_path):
 
 
 def test_commit_is_not_that_of_a_git_hook(tmp_path, monkeypatch, has_git):
-    """pre-commit/pre-commit#300: git calls hooks with GIT_DIR and GIT_INDEX_FILE of the repository that it works on."""
+    """VundleVim/Vundle.vim#807: git calls hooks with GIT_DIR of the repository that it works on."""
     folder, other = plain(tmp_path), repository(tmp_path / "other")
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
@@ -106,6 +114,7 @@ def test_commit_is_not_that_of_a_git_hook(tmp_path, monkeypatch, has_git):
 
 @pytest.mark.parametrize("content", ["nothing", "an empty folder", "a file that names no repository", "no commit"])
 def test_commit_is_not_that_of_a_folder_above(tmp_path, content, has_git):
+    """ecmwf/anemoi-utils#284, mitmproxy/mitmproxy#3987: installed in another project, its commit was recorded."""
     folder = plain(tmp_path) / "installed"
     folder.mkdir()
     if content == "an empty folder":

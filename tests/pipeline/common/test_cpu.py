@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.common import cpu
 from tests.conftest import ROOT
+from tests.import_graph import module_files
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ from tests.conftest import ROOT
     ],
 )
 def test_control_group_limits_processors(tmp_path, groups, files, expected):
-    """joblib/loky#111: in a container every process saw the host's processors."""
+    """coreutils/coreutils#108: a quota, as of `docker run --cpus=2`, did not count; one of 3.99 is four processors."""
     (tmp_path / "proc").write_text(groups + "\n")
     for name, text in files.items():
         (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +41,13 @@ def test_count_is_the_smaller_of_affinity_and_limit(monkeypatch, limit, expected
     assert cpu.count() == expected
 
 
+@pytest.mark.parametrize(("setting", "expected"), [("", 4), ("1", 1), ("9", 4), ("x", 4), ("0", 4)])
+def test_threads_follow_the_setting_of_tensorflow(monkeypatch, setting, expected):
+    monkeypatch.setattr(cpu, "count", lambda: 4)
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", setting)
+    assert cpu.num_threads() == expected
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="affinity is Linux's")
 def test_count_follows_affinity():
     code = "import os; from pipeline.common import cpu; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"
@@ -47,3 +55,9 @@ def test_count_follows_affinity():
         [sys.executable, "-c", f"{code}; print(cpu.count())"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "1\n"
+
+
+def test_no_other_module_counts_processors():
+    """PyTorch was measured on all processors of the machine beside TensorFlow on those of its affinity."""
+    counting = {module for module, path in module_files(ROOT).items() if "cpu_count(" in path.read_text("utf-8")}
+    assert counting == {"pipeline.common.cpu"}
