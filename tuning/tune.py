@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import os
 import shlex
+import shutil
 import sys
 from typing import Any
 
@@ -159,7 +160,10 @@ def _report(session: Session) -> None:
     for path in written:
         print(f"written: {path}")
     if best:
-        print(f"to train the best trial again: python -m models.train --config={folder / 'best.json'}")
+        python = "python" if shutil.which("python") == sys.executable else sys.executable
+        run_dir = folder / "retrained" / f"trial-{best[0]['id']}"  # not models.train's default, which may be taken
+        arguments = [f"--config={folder / 'best.json'}", f"--run_dir={run_dir}"]
+        print(f"to train the best trial again: {shlex.join([python, '-m', 'models.train', *arguments])}")
 
 
 def run() -> None:

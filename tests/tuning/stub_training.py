@@ -82,11 +82,35 @@ def train_and_leave(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     return outcome(job)
 
 
-def train_but_be_killed_once(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
-    if job.label == "unit":
-        _count(job, run_dir)
+def train_but_be_killed_thrice(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    """Train, but the first three attempts at a job of the label `1` or `unit` end by SIGKILL."""
+    _count(job, run_dir)
+    if job.label in ("1", "unit") and _calls(run_dir).count(job.name) <= 3:
         os.kill(os.getpid(), signal.SIGKILL)
+    return outcome(job, accuracy=0.5 - abs(job.train.learning_rate - 0.3), epochs=job.train.epochs)
+
+
+def train_but_be_asked_to_end_once(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(job, run_dir)
+    if len(_calls(run_dir)) == 1:
+        raise errors.InterruptedRunError("saved")
     return outcome(job)
+
+
+def train_and_be_killed(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(job, run_dir)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def train_and_crash(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(job, run_dir)
+    os.abort()
+
+
+def train_and_exit(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    _count(job, run_dir)
+    os._exit(7)
 
 
 def train_until_told(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
@@ -103,6 +127,10 @@ def _count(job: TrainingJob, run_dir: pathlib.Path) -> None:
     run_dir.mkdir(parents=True, exist_ok=True)
     with open(run_dir.parent.parent / "calls.txt", "a", encoding="ascii") as calls:
         calls.write(f"{job.name}\n")
+
+
+def _calls(run_dir: pathlib.Path) -> list[str]:
+    return (run_dir.parent.parent / "calls.txt").read_text(encoding="ascii").split()
 
 
 def train_as_well_as_the_rate(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def run(session: Session, train: Train = train_job.train, num_retrained: int = 0
         oracle = oracles.build(session.config, session.jobs.hyperparameters(), session.folder.journal, budget.spent)
         oracle.requeue()  # their workers are gone: the folder is locked
         trials = Trials(session, oracle, progress, "worker", budget.allows_another, budget.keep)
-        with WorkerPool(requests, session.config.workers) as pool:
+        with WorkerPool(requests, session.config.workers, notify=progress.print) as pool:
             pool.run(trials, train)
 
 
@@ -92,7 +92,7 @@ def join(session: Session, address: str, train: Train = train_job.train) -> None
     heartbeats = chief.HeartbeatSender(session, [f"{name}{number}" for number in range(num_workers)])
     with _open_search(session) as (progress, requests), contextlib.closing(chief.RemoteOracle(address)) as oracle:
         trials = Trials(session, oracle, progress, name, on_poll=heartbeats.send)
-        with WorkerPool(requests, num_workers) as pool:
+        with WorkerPool(requests, num_workers, notify=progress.print) as pool:
             pool.run(trials, train)
 
 
@@ -128,7 +128,7 @@ def _train_trunk(
         return
     progress.print("training the trunk")
     try:
-        with WorkerPool(requests) as pool:
+        with WorkerPool(requests, notify=progress.print) as pool:
             pool.call(train, session.jobs.trunk(session.config.seed), run_folder.path, on_poll=budget.keep)
     except WorkerError as error:
         raise errors.FailedError(f"the trunk: {error}") from error

@@ -49,14 +49,17 @@ class StudyProgress:
         self._bar.start()
         for job in self._jobs:
             if self._folder.is_damaged(job):
-                self._console.print(Text(f"{_title(job)}: its file is damaged, it is trained again"), soft_wrap=True)
+                self.print(f"{_title(job)}: its file is damaged, it is trained again")
         if self._num_finished():
-            line = f"{self._num_finished()} of {len(self._jobs)} jobs are finished already, and kept"
-            self._console.print(Text(line), soft_wrap=True)
+            self.print(f"{self._num_finished()} of {len(self._jobs)} jobs are finished already, and kept")
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._bar.stop()
+
+    def print(self, line: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(Text(line), soft_wrap=True)
 
     def begin(self, job: TrainingJob) -> None:
         """Add a job to the running ones."""
@@ -83,7 +86,7 @@ class StudyProgress:
         place = [other.name for other in self._jobs].index(job.name) + 1
         line = f"[{place}/{len(self._jobs)}] {_title(job)}: {_outcome(result)}"
         left = self._time_left()
-        self._console.print(Text(f"{line}; {left}" if left else line), soft_wrap=True)
+        self.print(f"{line}; {left}" if left else line)
         self._bar.update(self._task, completed=self._num_finished(), left=left)
 
     def _num_finished(self) -> int:

@@ -44,7 +44,7 @@ def run(
     with (
         StudyProgress(folder, jobs, num_workers) as progress,
         signals.Requests(listen=True) as requests,
-        WorkerPool(requests, num_workers, share_cpu=True) as pool,
+        WorkerPool(requests, num_workers, share_cpu=True, notify=progress.print) as pool,
     ):
         if any(job.train.precision == AUTO for job in pending):
             if folder.precision == AUTO:

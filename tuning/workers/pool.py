@@ -9,13 +9,15 @@ from models.training import signals
 from pipeline.common import cpu, errors
 from tuning.workers.job import TrainingJob
 from tuning.workers.train_job import Train
-from tuning.workers.worker_process import Worker, WorkerError
+from tuning.workers.worker_process import Worker, WorkerDiedError, WorkerError
 
 POLL_SECONDS = 0.1
 INTERRUPTED = "interrupted; what has ended is kept, and the same command goes on from there"
 # A worker's process is replaced after so much: importing TensorFlow and decoding the images again (about 10 s) then
 # costs little however short jobs are, and memory holds what a few of them leave (some 60 MB each), never all of it.
 MAX_TASKS, MAX_SECONDS = 8, 300.0
+MAX_CRASHES = 2  # of a job's workers, kills for want of memory included: the next attempt would end like these
+MAX_KILLS = 50  # of a job's workers by somebody; a job must not go on for ever where a machine kills all that is large
 
 
 class JobSource(Protocol):
@@ -46,14 +48,23 @@ class WorkerPool:
 
     After a second signal of `requests`, which ends this process and with it the workers, a job that has just ended is
     complete in its run folder, and is taken from there next time. With `share_cpu` each worker computes on its share.
+
+    A call whose worker dies is made again, which continues a training from its last checkpoint; `notify` gets a line.
     """
 
-    def __init__(self, requests: signals.Requests, num_workers: int = 1, share_cpu: bool = False) -> None:
-        self._requests = requests
+    def __init__(
+        self,
+        requests: signals.Requests,
+        num_workers: int = 1,
+        share_cpu: bool = False,
+        notify: Callable[[str], None] = print,
+    ) -> None:
+        self._requests, self._notify = requests, notify
         threads = max(1, cpu.count() // num_workers) if share_cpu and num_workers > 1 else 0
         limits = {"max_tasks": MAX_TASKS, "max_seconds": MAX_SECONDS}
         self._workers = [Worker(threads=threads, **limits) for _ in range(num_workers)]
         self._running: dict[int, tuple[TrainingJob | None, float]] = {}
+        self._deaths: dict[int, list[WorkerDiedError]] = {}  # of a worker, in its present call
 
     def __enter__(self) -> "WorkerPool":
         return self
@@ -67,21 +78,26 @@ class WorkerPool:
 
         A request to end raises errors.InterruptedRunError; what a training had begun is saved.
         """
-        worker = self._workers[0]
-        worker.submit(function, *arguments)
-        self._running[0] = None, time.perf_counter()
-        while not worker.is_done(POLL_SECONDS):
-            self._check_requests()
-            on_poll()
-        del self._running[0]
-        return worker.result()
+        worker, self._deaths[0] = self._workers[0], []
+        while True:
+            worker.submit(function, *arguments)
+            self._running[0] = None, time.perf_counter()
+            while not worker.is_done(POLL_SECONDS):
+                self._check_requests()
+                on_poll()
+            del self._running[0]
+            try:
+                return self._result(0)
+            except WorkerDiedError as error:
+                if not self._may_retry(0, getattr(arguments[0], "name", str(arguments[0])), error):
+                    raise
 
     def run(self, source: JobSource, train: Train) -> None:
         """Train the jobs of a source until all have ended; errors.InterruptedRunError where a request to end came."""
         while self._running or not source.is_exhausted:
             for number in range(len(self._workers)):
                 if number in self._running:
-                    self._collect(number, source)
+                    self._collect(number, source, train)
                 elif not source.is_exhausted:
                     self._begin(number, source, train)
             source.poll()
@@ -89,27 +105,47 @@ class WorkerPool:
 
     def _begin(self, number: int, source: JobSource, train: Train) -> None:
         job = source.next_job(number)
-        if job is None:
-            return
-        began = time.perf_counter()
-        try:
-            self._workers[number].submit(train, job, source.run_dir(job))
-        except WorkerError as error:
-            source.fail(job, error, time.perf_counter() - began)
-        else:
-            self._running[number] = job, began
+        if job is not None:
+            self._deaths[number] = []
+            self._submit(number, job, source, train)
 
-    def _collect(self, number: int, source: JobSource) -> None:
+    def _submit(self, number: int, job: TrainingJob, source: JobSource, train: Train) -> None:
+        self._workers[number].submit(train, job, source.run_dir(job))
+        self._running[number] = job, time.perf_counter()
+
+    def _collect(self, number: int, source: JobSource, train: Train) -> None:
         if not self._workers[number].is_done(POLL_SECONDS / len(self._workers)):
             return
         job, began = self._running.pop(number)
         assert job is not None
         try:
-            outcome = self._workers[number].result()
+            outcome = self._result(number)
         except WorkerError as error:
-            source.fail(job, error, time.perf_counter() - began)
+            if isinstance(error, WorkerDiedError) and self._may_retry(number, job.name, error):
+                self._submit(number, job, source, train)
+            else:
+                source.fail(job, error, time.perf_counter() - began)
         else:
             source.finish(job, outcome, time.perf_counter() - began)
+
+    def _result(self, number: int) -> Any:
+        """The value of a worker's call; a training that was interrupted in the worker alone counts as killed."""
+        try:
+            return self._workers[number].result()
+        except errors.InterruptedRunError as error:
+            if self._requests.received:
+                raise
+            raise WorkerDiedError("its process was asked to end", by_somebody=True) from error
+
+    def _may_retry(self, number: int, name: str, error: WorkerDiedError) -> bool:
+        """Count a death in a worker's call, by the name of its job; whether the call is made again."""
+        deaths = self._deaths[number]
+        deaths.append(error)
+        num_kills = sum(death.by_somebody for death in deaths)
+        if num_kills >= MAX_KILLS or len(deaths) - num_kills >= MAX_CRASHES:
+            return False
+        self._notify(f"training {name}: {error}; it is tried again, from its last checkpoint")
+        return True
 
     def _check_requests(self) -> None:
         if self._requests.received:

@@ -13,6 +13,7 @@ import multiprocessing
 import multiprocessing.connection
 import multiprocessing.context
 import os
+import pathlib
 import resource
 import signal
 import threading
@@ -26,6 +27,8 @@ from pipeline.common import errors
 
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # environment variables that TensorFlow reads
 GIB = 2**30
+# The signals by which people and schedulers end a process; others are of a crash.
+FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 class WorkerError(RuntimeError):
@@ -41,7 +44,11 @@ class RemoteCallError(WorkerError):
 
 
 class WorkerDiedError(WorkerError):
-    """The process ended during the call: it was killed, or crashed."""
+    """The process ended during the call: it crashed, or was killed, by the kernel for want of memory or by somebody."""
+
+    def __init__(self, message: str, *, by_somebody: bool = False) -> None:
+        super().__init__(message)
+        self.by_somebody = by_somebody  # so that the same call may end well next time
 
 
 class Worker:
@@ -60,7 +67,7 @@ class Worker:
         self._max_tasks, self._max_seconds = max_tasks, max_seconds
         self._process: multiprocessing.context.SpawnProcess | None = None
         self._connection: multiprocessing.connection.Connection[Any, Any]
-        self._num_tasks, self._seconds, self._began = 0, 0.0, 0.0
+        self._num_tasks, self._seconds, self._began, self._oom_kills = 0, 0.0, 0.0, 0
 
     def __enter__(self) -> "Worker":
         return self
@@ -74,21 +81,16 @@ class Worker:
         return self._process.pid if self._process else None
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Start a call, in a new process where there is none, or where it ended since the last result.
-
-        Raises WorkerDiedError where the new process ended at once.
-        """
-        self._began = time.perf_counter()
+        """Start a call, in a new process where there is none, or where it ended since the last result."""
+        self._began, self._oom_kills = time.perf_counter(), oom_kills()
         if self._process is not None:
             with contextlib.suppress(OSError):
                 self._connection.send((function, arguments))
                 return
             self.stop()
         self._start()
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it ended at once, as `result` finds out
             self._connection.send((function, arguments))
-        except OSError as error:
-            raise self._died() from error
 
     def is_done(self, timeout: float) -> bool:
         """Whether the call has ended, well or not; waits at most `timeout` seconds for it."""
@@ -154,8 +156,18 @@ class Worker:
         if code >= 0:
             return WorkerDiedError(f"its process ended with exit code {code}")
         number = signal.Signals(-code)
-        hint = " (out of memory?)" if number == signal.SIGKILL else ""
-        return WorkerDiedError(f"its process was killed by {number.name}{hint}")
+        is_out_of_memory = number == signal.SIGKILL and oom_kills() > self._oom_kills
+        hint = " (out of memory)" if is_out_of_memory else " (out of memory?)" if number == signal.SIGKILL else ""
+        by_somebody = number in FROM_OUTSIDE and not is_out_of_memory
+        return WorkerDiedError(f"its process was killed by {number.name}{hint}", by_somebody=by_somebody)
+
+
+def oom_kills() -> int:
+    """The number of processes that the kernel has killed for want of memory, here and in containers; 0 if unknown."""
+    with contextlib.suppress(OSError):
+        lines = pathlib.Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+    return 0
 
 
 def run_in_subprocess(function: Callable[..., Any], *arguments: Any, memory_limit_gib: float = 0.0) -> Any:

@@ -114,6 +114,16 @@ def test_trials_that_fail_are_told_and_passed_over(tmp_path):
     assert len(ranked(found.folder.records())) == 3
 
 
+@pytest.mark.parametrize("tuner", ["random", "hyperband"])
+def test_trial_of_a_killed_worker_is_tried_again_and_nothing_differs(tuner, tmp_path):
+    undisturbed = searched(tmp_path / "whole", tuner=tuner)
+    killed = searched(tmp_path / "killed", stub_training.train_but_be_killed_thrice, tuner=tuner)
+    assert told(killed) == told(undisturbed)
+    assert calls(tmp_path / "killed").count("1-seed-0") == 4
+    undisturbed_events, events = undisturbed.folder.journal.events(), killed.folder.journal.events()
+    assert [{**event, "spent_s": 0} for event in events] == [{**event, "spent_s": 0} for event in undisturbed_events]
+
+
 @pytest.mark.parametrize(
     ("train", "reason"),
     [

@@ -1,6 +1,7 @@
 """Jobs are trained once, in the order given; what fails is noted, passed over and tried again."""
 
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from tests.tuning import stub_training
 from tuning.studies import folder as study_folder
 from tuning.studies import runner
 from tuning.studies.folder import FAILED, StudyFolder
-from tuning.workers import pool
+from tuning.workers import pool, worker_process
 from tuning.workers.worker_process import THREADS, Worker
 
 
@@ -56,11 +57,38 @@ def test_failed_cell_is_noted_passed_over_and_tried_again(folder, jobs):
     assert folder.is_finished(jobs[0])
 
 
-def test_killed_worker_costs_its_cell_alone_and_leaves_the_checkpoint(folder, jobs):
-    run(folder, jobs, stub_training.train_but_be_killed_once)
-    assert [folder.is_finished(job) for job in jobs] == [False, True, False, True]
-    assert "SIGKILL" in folder.result(jobs[0])["reason"]
+def test_job_of_a_killed_worker_is_tried_again(folder, jobs, capsys):
+    run(folder, jobs[:2], stub_training.train_but_be_killed_thrice)
+    assert all(folder.is_finished(job) for job in jobs[:2])
+    assert calls(folder) == [jobs[0].name] * 4 + [jobs[1].name]
+    told = [line for line in capsys.readouterr().out.splitlines() if "SIGKILL" in line]
+    assert len(told) == 3
+    assert all(jobs[0].name in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("train", "reason", "num_oom_kills", "attempts"),
+    [
+        (stub_training.train_and_be_killed, "killed by SIGKILL (out of memory)", itertools.count(), 2),
+        (stub_training.train_and_be_killed, "killed by SIGKILL (out of memory?)", itertools.repeat(3), 4),
+        (stub_training.train_and_crash, "killed by SIGABRT", itertools.repeat(3), 2),
+        (stub_training.train_and_exit, "ended with exit code 7", itertools.repeat(3), 2),
+    ],
+)
+def test_job_whose_workers_die_again_and_again_fails(train, reason, num_oom_kills, attempts, folder, jobs, monkeypatch):
+    """Deaths for want of memory count apart, as since ray-project/ray#28714: the next attempt would need as much."""
+    monkeypatch.setattr(worker_process, "oom_kills", lambda: next(num_oom_kills))
+    monkeypatch.setattr(pool, "MAX_KILLS", 4)
+    run(folder, jobs[:1], train)
+    assert folder.result(jobs[0])["reason"] == f"its process {'was ' * ('killed' in reason)}{reason}"
+    assert calls(folder) == [jobs[0].name] * attempts
     assert folder.run_dir(jobs[0]).exists()
+
+
+def test_job_whose_worker_alone_is_asked_to_end_is_tried_again(folder, jobs):
+    run(folder, jobs[:1], stub_training.train_but_be_asked_to_end_once)
+    assert folder.is_finished(jobs[0])
+    assert calls(folder) == [jobs[0].name] * 2
 
 
 @pytest.mark.parametrize(
