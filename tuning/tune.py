@@ -17,7 +17,8 @@ import os
 import shlex
 import shutil
 import sys
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -29,6 +30,9 @@ from tuning.sessions.folder import ranked
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.search_space import Space
 from tuning.sessions.session import Session, begun_precision, join_session, open_session
+
+if TYPE_CHECKING:
+    from tuning.sessions.time_budget import Budget
 
 config.define_flags(SourceConfig, SessionConfig)
 SESSION_DIR = paths.define_flag("session_dir", "", "folder of the session; default runs/sessions/SPACE-TUNER-DATASET")
@@ -44,6 +48,7 @@ JOIN = flags.DEFINE_string("join", "", "HOST:PORT of a --serve: train its trials
 
 def main() -> None:
     """Run what is left of the search, then report."""
+    began = time.perf_counter()
     set_flags = config.given_flags()
     session_config = config.build(SessionConfig, set_flags)
     space = search_space.find(session_config.space)
@@ -75,26 +80,39 @@ def main() -> None:
         return
     with open_session(path, session_config, space, source) as session:
         session.settle_data()
-        _run(session)
+        _run(session, began)
 
 
-def _run(session: Session) -> None:
-    num_before = len(session.folder.records())
-    _search(session)
+def _run(session: Session, began: float) -> None:
+    from tuning.sessions.time_budget import Budget
+
+    budget = Budget(session, RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0, began)
+    num_before, had_time = len(session.folder.records()), budget.left() > 0.0
+    _search(session, budget)
     records = session.folder.records()
     if num_before == len(records) > 0:
         print(
             f"{session.folder.path}: no trial is left to train, or no time (--max_minutes); its report is drawn again"
         )
     _report(session)
+    if not records:
+        raise errors.BadArgumentError(
+            f"max_minutes={session.config.max_minutes:g}: no trial has ended in time; the same command with more "
+            "minutes goes on from there"
+        )
     if not ranked(records):
-        reason = records[-1]["reason"] if records else "none began within --max_minutes"
-        raise errors.FailedError(f"no trial of {len(records)} completed: {reason}")
+        raise errors.FailedError(f"no trial of {len(records)} completed: {records[-1]['reason']}")
     if RETRAIN_BEST.value:
         from tuning.sessions import retraining
 
+        if not had_time:
+            print(f"max_minutes={session.config.max_minutes:g}: used up before; the retraining takes more of them")
         first = session.config.seed
-        retraining.run(session, ranked(records)[0], range(first, first + RETRAIN_SEEDS.value))
+        seeds = range(first, first + RETRAIN_SEEDS.value)
+        try:
+            retraining.run(session, ranked(records)[0], seeds, on_poll=budget.check if had_time else lambda: None)
+        finally:
+            budget.keep(at_once=True)
         _report(session)
 
 
@@ -122,19 +140,18 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
         )
 
 
-def _search(session: Session) -> None:
+def _search(session: Session, budget: "Budget") -> None:
     """Search here or as the chief; where that ends early, report the trials so far."""
     from models.training import loop
     from tuning.sessions import search
 
     first = session.jobs.first()
     loop.check(first.data, first.train)  # before hours of trials that could not but fail
-    num_retrained = RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0
     try:
         if SERVE.value:
-            search.serve(session, SERVE.value, num_retrained=num_retrained)
+            search.serve(session, SERVE.value, budget=budget)
         else:
-            search.run(session, num_retrained=num_retrained)
+            search.run(session, budget=budget)
     except (errors.FailedError, errors.InterruptedRunError):
         if session.folder.records():
             with contextlib.suppress(OSError):  # of a full disk, which may be why

@@ -85,9 +85,24 @@ def train_and_leave(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
 def train_but_be_killed_thrice(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     """Train, but the first three attempts at a job of the label `1` or `unit` end by SIGKILL."""
     _count(job, run_dir)
-    if job.label in ("1", "unit") and _calls(run_dir).count(job.name) <= 3:
+    if job.label in ("1", "0001", "unit") and _calls(run_dir).count(job.name) <= 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return outcome(job, accuracy=0.5 - abs(job.train.learning_rate - 0.3), epochs=job.train.epochs)
+
+
+def train_but_wait_in_the_third_call(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    outcome = train_as_well_as_the_rate(job, run_dir)
+    return train_until_told(job, run_dir) if len(_calls(run_dir)) == 3 else outcome
+
+
+def train_a_trunk_for_ever(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    """Train until asked to end; a first row of metrics tells that this has begun."""
+    run_dir.mkdir(parents=True)
+    signal.signal(signal.SIGTERM, lambda *_: (run_dir / "saved").write_text(f"verbose={job.verbose}"))
+    (run_dir / "metrics.jsonl").write_text("{}\n")
+    while not (run_dir / "saved").exists():
+        time.sleep(0.01)
+    raise errors.InterruptedRunError("saved")
 
 
 def train_but_be_asked_to_end_once(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
@@ -117,6 +132,7 @@ def train_until_told(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     _count(job, run_dir)
     told = []
     signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+    (run_dir / "waits").touch()
     while not told:
         time.sleep(0.01)
     (run_dir / "saved").touch()

@@ -54,6 +54,7 @@ def test_session_leaves_a_report_and_pictures(tuned):
     assert {trial["precision"] for trial in report["trials"]} == {"float32"}
     assert shlex.split(report["command"]) == ["python", "-m", "tuning.tune", *flags]
     assert "3 of 3 trials completed" in told
+    assert told.index("training the trunk, the preset quick, 5 epochs") < told.index("Epoch 5/5") < told.index("trial ")
     assert "NOT CIFAR-100" in told
 
 

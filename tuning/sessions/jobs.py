@@ -53,7 +53,8 @@ class SessionConfig(Config):
     )
     max_minutes: float = setting(
         0.0,
-        "minutes of the session, earlier calls included; hyperband repeats its brackets until then; 0 is no limit",
+        "minutes of the session, earlier calls and the trunk included; hyperband repeats its brackets until then, and "
+        "what is under way at the end is saved for a call with more of them; 0 is no limit",
         low=0.0,
         identity=False,
     )

@@ -18,7 +18,7 @@ SHOWN_TRIALS = 10
 
 
 class SessionProgress:
-    """A context around a search."""
+    """A context around a search; the table appears with the first trial, since a trunk's training has its own bar."""
 
     def __init__(self, session: Session, console: Console | None = None) -> None:
         self._session = session
@@ -28,12 +28,10 @@ class SessionProgress:
         self._began = self._shown = time.perf_counter()
 
     def __enter__(self) -> "SessionProgress":
-        if self._live is not None:
-            self._live.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._live is not None:
+        if self._live is not None and self._live.is_started:
             self._live.update(self._picture(), refresh=True)
             self._live.stop()
 
@@ -51,6 +49,7 @@ class SessionProgress:
         if self._live is None or (not at_once and time.perf_counter() - self._shown < REFRESH_SECONDS):
             return
         self._shown = time.perf_counter()
+        self._live.start()
         self._live.update(self._picture(), refresh=True)
 
     def end(self, record: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from models.config import saved
+from models.runs.folder import RunFolder
 from models.training import signals
 from pipeline.common import errors, files
 from tuning.sessions.jobs import accuracies, objective
@@ -28,8 +29,11 @@ def run(
     seeds: Sequence[int],
     train: Train = train_job.train,
     evaluate: Evaluate = train_job.evaluate,
+    on_poll: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Train both with each seed, finished runs excepted, and evaluate the tuned ones on test.
+
+    `on_poll` is called again and again; an error of its own ends the retraining, with what is under way saved.
 
     Returns:
       {"trial": the best one's id, "untuned": objective on validation by seed, "tuned": the same, "test": mean
@@ -43,18 +47,24 @@ def run(
     tests: list[dict[str, float | None]] = []
     try:
         with signals.Requests(listen=True) as requests, WorkerPool(requests) as pool:
+
+            def trained(job: TrainingJob, path: pathlib.Path, title: str) -> dict[str, Any]:
+                if not RunFolder(path).is_finished:
+                    print(f"retraining {title}, seed {job.train.seed}", flush=True)
+                return pool.call(train, job.shown(), path, on_poll=on_poll)
+
             for seed in seeds:
                 untuned = session.jobs.trunk(seed)
                 is_trunk = seed == session.config.seed and session.folder.trunk_dir.exists()  # the session's own
                 path = session.folder.trunk_dir if is_trunk else session.folder.retrained_dir(untuned)
-                outcome = pool.call(train, untuned, path)
+                outcome = trained(untuned, path, "the untuned preset")
                 objectives["untuned"][str(seed)] = objective(session.config, _on_validation(outcome))
                 tuned = _tuned(session, best, seed, untuned, path)
                 path = session.folder.retrained_dir(tuned)
-                outcome = pool.call(train, tuned, path)
+                outcome = trained(tuned, path, f"trial {best['id']}")
                 objectives["tuned"][str(seed)] = objective(session.config, _on_validation(outcome))
                 if outcome["report"]["split"] != "test":  # else an earlier call has read it
-                    outcome["report"] = pool.call(evaluate, path, "test")
+                    outcome["report"] = pool.call(evaluate, path, "test", on_poll=on_poll)
                 tests.append(accuracies(outcome["report"]))
     except WorkerError as error:
         raise errors.FailedError(f"retrain_best: {error}") from error

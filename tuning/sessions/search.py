@@ -14,11 +14,11 @@ from collections.abc import Iterator
 
 from models.runs.folder import RunFolder
 from models.training import signals
-from pipeline.common import errors
+from pipeline.common import durations, errors
 from tuning.sessions import chief, oracles
 from tuning.sessions.progress import SessionProgress
 from tuning.sessions.session import Session
-from tuning.sessions.time_budget import Budget
+from tuning.sessions.time_budget import Budget, EpochPace, TimeUpError
 from tuning.sessions.trial_runner import FailureCounter, Trials
 from tuning.workers import train_job
 from tuning.workers.pool import INTERRUPTED, POLL_SECONDS, WorkerPool
@@ -28,32 +28,43 @@ from tuning.workers.worker_process import WorkerError
 FAREWELL_SECONDS = 20.0  # the most that a chief waits for its workers to get the end of the search
 
 
-def run(session: Session, train: Train = train_job.train, num_retrained: int = 0) -> None:
+def run(session: Session, train: Train = train_job.train, budget: Budget | None = None) -> None:
     """Search on this machine until the session's trials, minutes or proposals are used up.
 
-    The minutes leave time to retrain the best trial with `num_retrained` seeds afterwards.
+    `budget` is of the session's minutes; they run from now on where it is None.
 
     Raises:
       errors.FailedError: trials fail one after the other, or the folder cannot be written.
-      errors.InterruptedRunError: SIGINT or SIGTERM came; everything is kept.
+      errors.InterruptedRunError: SIGINT or SIGTERM came, or the minutes ended in the trunk; everything is kept.
     """
+    budget = budget or Budget(session)
     with _open_search(session) as (progress, requests):
-        budget = Budget(session, num_retrained)
         _train_trunk(session, budget, train, progress, requests)
         oracle = oracles.build(session.config, session.jobs.hyperparameters(), session.folder.journal, budget.spent)
         oracle.requeue()  # their workers are gone: the folder is locked
-        trials = Trials(session, oracle, progress, "worker", budget.allows_another, budget.keep)
-        with WorkerPool(requests, session.config.workers, notify=progress.print) as pool:
-            pool.run(trials, train)
+
+        def on_poll() -> None:
+            budget.keep()
+            budget.check(budget.reserved)
+
+        trials = Trials(session, oracle, progress, "worker", budget.allows_another, on_poll)
+        try:
+            with WorkerPool(requests, session.config.workers, notify=progress.print) as pool:
+                pool.run(trials, train)
+        except errors.InterruptedRunError as error:
+            budget.keep(at_once=True)
+            if not isinstance(error, TimeUpError):
+                raise
+            progress.print(str(error))
 
 
-def serve(session: Session, address: str, train: Train = train_job.train, num_retrained: int = 0) -> None:
+def serve(session: Session, address: str, train: Train = train_job.train, budget: Budget | None = None) -> None:
     """As `run`, as the chief: propose the trials to workers at `address` (HOST:PORT), and train only the trunk.
 
     Raises:
       errors.FailedError: the address cannot be bound; others as of `run`.
     """
-    budget = Budget(session, num_retrained)
+    budget = budget or Budget(session)
     with (
         _open_search(session) as (progress, requests),
         chief.serving(session, address, budget.allows_another) as servicer,
@@ -66,6 +77,7 @@ def serve(session: Session, address: str, train: Train = train_job.train, num_re
         servicer.oracle = oracle
         while not _is_over(servicer, oracle, budget, heartbeats):
             if requests.received:
+                budget.keep(at_once=True)
                 raise errors.InterruptedRunError(INTERRUPTED)
             for name in heartbeats.requeue_timed_out(oracle):
                 progress.print(f"no heartbeat from {name}; its trial goes to the next worker that asks")
@@ -76,6 +88,9 @@ def serve(session: Session, address: str, train: Train = train_job.train, num_re
                     failures.count(record)
             budget.keep()
             time.sleep(chief.POLL_SECONDS)
+        if oracle.ongoing_trials:  # the minutes are used up, on the workers too
+            budget.keep(at_once=True)
+            return
         farewell = time.perf_counter() + FAREWELL_SECONDS
         while (oracle.tuner_ids or servicer.waiting) and time.perf_counter() < farewell:
             time.sleep(POLL_SECONDS)
@@ -88,18 +103,29 @@ def join(session: Session, address: str, train: Train = train_job.train) -> None
       errors.FailedError: the chief does not answer, or the folder cannot be written.
       errors.InterruptedRunError: SIGINT or SIGTERM came; another worker goes on with the trial.
     """
+    budget = Budget(session)
     num_workers, name = session.config.workers, f"{socket.gethostname()}-{os.getpid()}-"
     heartbeats = chief.HeartbeatSender(session, [f"{name}{number}" for number in range(num_workers)])
+
+    def on_poll() -> None:
+        heartbeats.send()
+        budget.check()
+
     with _open_search(session) as (progress, requests), contextlib.closing(chief.RemoteOracle(address)) as oracle:
-        trials = Trials(session, oracle, progress, name, on_poll=heartbeats.send)
-        with WorkerPool(requests, num_workers, notify=progress.print) as pool:
-            pool.run(trials, train)
+        trials = Trials(session, oracle, progress, name, on_poll=on_poll)
+        try:
+            with WorkerPool(requests, num_workers, notify=progress.print) as pool:
+                pool.run(trials, train)
+        except TimeUpError as error:
+            progress.print(str(error))
 
 
 def _is_over(servicer: chief.Servicer, oracle: oracles.Oracle, budget: Budget, heartbeats: chief.Heartbeats) -> bool:
     """Whether no worker has a trial and none will; also where the last worker has died."""
     if servicer.error is not None:
         raise servicer.error
+    if budget.left() <= 0.0:
+        return True
     if oracle.ongoing_trials:
         return False
     if servicer.stop_triggered or not budget.allows_another():
@@ -126,10 +152,26 @@ def _train_trunk(
     run_folder = RunFolder(session.folder.trunk_dir)
     if run_folder.is_finished or not session.jobs.needs_trunk:
         return
-    progress.print("training the trunk")
+    job, minutes = session.jobs.trunk(session.config.seed), session.config.max_minutes
+    part = f", a part of --max_minutes={minutes:g}" if minutes else ""
+    progress.print(f"training the trunk, the preset {job.train.preset}, {job.train.epochs:g} epochs{part}")
+    pace, is_announced = EpochPace(run_folder, job.train.epochs), False
+
+    def on_poll() -> None:
+        nonlocal is_announced
+        budget.keep()
+        budget.check()
+        seconds = pace.seconds_left()
+        if not is_announced and seconds is not None and seconds > budget.left():
+            is_announced = True
+            progress.print(
+                f"max_minutes={minutes:g}: not enough; the trunk will take {durations.in_words(seconds)} more, "
+                f"{durations.in_words(budget.left())} are left"
+            )
+
     try:
         with WorkerPool(requests, notify=progress.print) as pool:
-            pool.call(train, session.jobs.trunk(session.config.seed), run_folder.path, on_poll=budget.keep)
+            pool.call(train, job.shown(), run_folder.path, on_poll=on_poll)
     except WorkerError as error:
         raise errors.FailedError(f"the trunk: {error}") from error
     finally:

@@ -6,24 +6,43 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.runs.folder import RunFolder
+from pipeline.common import errors
 from tuning.sessions.folder import ranked
 from tuning.sessions.session import Session
 
 KEPT_SECONDS = 30.0  # between two lines of the journal
 MARGIN = 1.15  # of the seconds that a trial may take beyond what others took
+CLOSING_SECONDS = 10.0  # of saving what is under way and drawing the report; at most a tenth of the minutes
+
+
+class TimeUpError(errors.InterruptedRunError):
+    """The minutes of a session are used up; what was under way is saved."""
 
 
 class Budget:
-    """The session's minutes, all calls together; after it the best trial is retrained with `num_retrained` seeds."""
+    """The session's minutes, all calls together; what is under way at their end is interrupted.
 
-    def __init__(self, session: Session, num_retrained: int) -> None:
+    Args:
+      session: whose minutes they are.
+      num_retrained: seeds with which the best trial is retrained after the search.
+      began: when this call of the session began, of `time.perf_counter()`; now where it is None.
+    """
+
+    def __init__(self, session: Session, num_retrained: int = 0, began: float | None = None) -> None:
         self._session, self._num_retrained = session, num_retrained
-        self._spent_before, self._began = session.folder.spent_s(), time.perf_counter()
-        self._kept = self._began
+        self._began = time.perf_counter() if began is None else began
+        self._spent_before, self._kept = session.folder.spent_s(), self._began
+        minutes = session.config.max_minutes
+        self._limit = 60.0 * minutes - min(CLOSING_SECONDS, 6.0 * minutes) if minutes else math.inf
+        self.reserved = 0.0  # seconds of what comes after the trials, since the last one began
 
     def spent(self) -> float:
         """Seconds that the session has taken."""
         return self._spent_before + time.perf_counter() - self._began
+
+    def left(self) -> float:
+        """Seconds that are left to train; infinite where no minutes are given."""
+        return self._limit - self.spent()
 
     def keep(self, at_once: bool = False) -> None:
         """Write the time to the journal now and then, so that the time of a killed call counts too."""
@@ -32,10 +51,17 @@ class Budget:
             self._kept = now
             self._session.folder.journal.append({"event": "time", "spent_s": round(self.spent(), 1)})
 
+    def check(self, reserved: float = 0.0) -> None:
+        """Raise TimeUpError where the time, less the seconds that are reserved, is used up."""
+        if self.left() <= reserved:
+            raise TimeUpError(
+                f"max_minutes={self._session.config.max_minutes:g}: used up; what is under way is saved, and the same "
+                "command with more minutes goes on from there"
+            )
+
     def allows_another(self) -> bool:
         """Whether a trial of full length, and what comes after the search, would end in time."""
-        limit = 60.0 * self._session.config.max_minutes
-        return not limit or self.spent() + MARGIN * self.expected_seconds() <= limit
+        return MARGIN * self.expected_seconds() < self.left()
 
     def expected_seconds(self) -> float:
         """Of a trial of `max_epochs`, and of retraining the best one; 0 before the first trial has completed.
@@ -45,18 +71,48 @@ class Budget:
         completed = ranked(self._session.folder.records())
         if not completed:
             return 0.0
-        config, better = self._session.config, completed[: math.ceil(len(completed) / 2)]
-        trial = _seconds_as_slow(completed, config.max_epochs)
+        better = completed[: math.ceil(len(completed) / 2)]
+        self.reserved = self._retraining_seconds(better) if self._num_retrained else 0.0
+        return _seconds_as_slow(completed, self._session.config.max_epochs) + self.reserved
+
+    def _retraining_seconds(self, better: Sequence[Mapping[str, Any]]) -> float:
+        config, jobs = self._session.config, self._session.jobs
         if self._session.space.has_frozen_trunk:
             num_trained = 0 if config.init_from else 1  # the session's own trunk is that of one of the seeds
             trunks = max(0, self._num_retrained - num_trained) * self._trunk_seconds()
-            return trial + trunks + self._num_retrained * _seconds_as_slow(better, config.max_epochs)
-        presets_epochs = self._session.jobs.trunk(0).train.epochs  # of the best trial and of the untuned preset
-        return trial + 2 * self._num_retrained * _seconds_as_slow(better, presets_epochs)
+            return trunks + self._num_retrained * _seconds_as_slow(better, config.max_epochs)
+        presets_epochs = jobs.trunk(0).train.epochs  # of the best trial and of the untuned preset
+        return 2 * self._num_retrained * _seconds_as_slow(better, presets_epochs)
 
     def _trunk_seconds(self) -> float:
         trunk = RunFolder(self._session.config.init_from or self._session.folder.trunk_dir)
         return trunk.report()["train_seconds"] if trunk.is_finished else 0.0
+
+
+class EpochPace:
+    """How long a training will still take, from the moments at which its epochs ended while this object was asked."""
+
+    def __init__(self, run: RunFolder, num_epochs: float) -> None:
+        self._run, self._num_epochs = run, num_epochs
+        self._ended = self._num_ended()
+        self._moments: list[tuple[float, int]] = []
+
+    def seconds_left(self) -> float | None:
+        """The time from its last epoch's end; None before two epochs have ended, of which the first compiles."""
+        ended = self._num_ended()
+        if ended > self._ended:
+            self._ended = ended
+            self._moments.append((time.perf_counter(), ended))
+        if len(self._moments) < 2:
+            return None
+        (began, first), (now, last) = self._moments[0], self._moments[-1]
+        return (now - began) / (last - first) * max(0.0, self._num_epochs - last)
+
+    def _num_ended(self) -> int:
+        try:
+            return len(self._run.rows())
+        except FileNotFoundError:
+            return 0
 
 
 def _seconds_as_slow(records: Sequence[Mapping[str, Any]], epochs: float) -> float:

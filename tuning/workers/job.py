@@ -1,6 +1,7 @@
 """What a worker trains: one run of a study or of a tuner session."""
 
 import dataclasses
+import sys
 from typing import Any
 
 from models.config import saved
@@ -16,11 +17,16 @@ class TrainingJob:
     data: DataConfig
     train: TrainConfig
     unread: tuple[str, ...] = ()  # fields that its study or space sets and that this configuration does not read
+    verbose: int = 0  # as of `models.training.loop.train`
 
     @property
     def name(self) -> str:
         """The name of its files."""
         return f"{self.label}-seed-{self.train.seed}"
+
+    def shown(self) -> "TrainingJob":
+        """The job with the progress that `models.train` shows: a bar on a terminal, otherwise a line an epoch."""
+        return dataclasses.replace(self, verbose=1 if sys.stdout.isatty() else 2)
 
     @property
     def config(self) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     with run_folder.open_locked(str(run_dir), resolved.config, resolved.identity) as run:
         began = time.perf_counter()
         if not run.is_finished:
-            loop.train(job.data, job.train, run=run, verbose=0)
+            loop.train(job.data, job.train, run=run, verbose=job.verbose)
         return {"report": run.report(), "rows": run.rows(), "cell_seconds": round(time.perf_counter() - began, 3)}
 
 
