@@ -5,7 +5,7 @@
 Two sessions with the same seed, of a linear model on shapes100_tiny. One is undisturbed. The process of the other gets
 SIGKILL at random moments, `--kills` times before its end (its workers end with it). Both must have the same trials with
 the same hyperparameters and results, and the killed one's journal must end each trial once; otherwise the exit code is
-1. Where a session ends before all kills, another one starts.
+1. Where a session ends before all kills, another one starts. With `--target=workers` its workers are killed instead.
 """
 
 import pathlib
@@ -21,6 +21,7 @@ from tuning.sessions.jobs import TUNERS
 KILLS = flags.DEFINE_integer("kills", 20, "times that the session is killed", lower_bound=0)
 TRIALS = flags.DEFINE_integer("trials", 12, "of a session; hyperband's number follows from its epochs", lower_bound=1)
 TUNER = flags.DEFINE_enum("tuner", "random", TUNERS, "search algorithm")
+TARGET = flags.DEFINE_enum("target", "session", ("session", "workers"), "the processes that are killed")
 SEED = flags.DEFINE_integer("seed", 0, "of the moments of the kills")
 
 
@@ -28,10 +29,10 @@ def main() -> None:
     """Run both sessions and compare."""
     with tempfile.TemporaryDirectory() as folder, Progress() as progress:
         task = progress.add_task("kills", total=KILLS.value)
-        sessions = kill_test.Sessions(pathlib.Path(folder), TUNER.value, TRIALS.value)
+        sessions = kill_test.Sessions(pathlib.Path(folder), TUNER.value, TRIALS.value, TARGET.value == "workers")
         trials, number = sessions.run_kill_test(KILLS.value, SEED.value, lambda: progress.advance(task))
     print(f"undisturbed: {len(trials)} trials, best {max(trial['objective'] for trial in trials):.4f}")
-    print(f"the same after {KILLS.value} kills, of {number} sessions")
+    print(f"the same after {KILLS.value} kills of the {TARGET.value}, in {number} sessions")
 
 
 if __name__ == "__main__":

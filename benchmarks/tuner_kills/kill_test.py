@@ -1,5 +1,6 @@
-"""Tuner sessions of a model that trains in a second, killed at random moments and compared with an undisturbed one."""
+"""Tuner sessions of a model that trains in a second, disturbed by kills and compared with an undisturbed one."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -8,6 +9,8 @@ import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
+
+import psutil
 
 from benchmarks.harness import subprocess_call, tuner_sessions
 from pipeline.common import errors
@@ -21,6 +24,7 @@ class Sessions:
     home: pathlib.Path  # of the data set, the space and the sessions
     tuner: str
     max_trials: int  # of a session; Hyperband's number follows from its epochs
+    kills_workers: bool = False  # rather than the sessions' own processes
 
     def run_kill_test(self, kills: int, seed: int, each: Callable[[], None]) -> tuple[list[dict[str, Any]], int]:
         """Run one session undisturbed, then others until they were killed `kills` times, and compare their results.
@@ -33,7 +37,8 @@ class Sessions:
         max_seconds = 0.5 * (time.perf_counter() - began)
         expected, moments, number, left = trials(self.home / "undisturbed"), random.Random(seed), 0, kills
         while left:
-            left = self.disturb(f"killed_{number}", moments, max_seconds, left, each)
+            disturb = self.disturb_workers if self.kills_workers else self.disturb
+            left = disturb(f"killed_{number}", moments, max_seconds, left, each)
             compare(expected, self.home / f"killed_{number}")
             number += 1
         return expected, number
@@ -47,6 +52,20 @@ class Sessions:
                 left -= 1
                 each()
         finish(self.command(name))
+        return left
+
+    def disturb_workers(
+        self, name: str, moments: random.Random, max_seconds: float, left: int, each: Callable[[], None]
+    ) -> int:
+        """As `disturb`, but a session's workers are killed, and it runs to its end by itself."""
+        with subprocess_call.started(self.command(name), stdout=subprocess.DEVNULL) as process:
+            while left and process.poll() is None:
+                time.sleep(moments.uniform(0.0, max_seconds))
+                if kill_workers(process.pid):
+                    left -= 1
+                    each()
+            if code := process.wait():
+                raise errors.FailedError(f"the session: exit code {code}")
         return left
 
     def command(self, name: str) -> list[str]:
@@ -69,6 +88,17 @@ def was_killed_after(seconds: float, command: list[str]) -> bool:
     if code:
         raise errors.FailedError(f"the session: exit code {code}")
     return False
+
+
+def kill_workers(session_pid: int) -> bool:
+    """Kill the workers of a session's process; whether there were any."""
+    killed = False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(session_pid).children():
+            if "--multiprocessing-fork" in child.cmdline():
+                child.kill()
+                killed = True
+    return killed
 
 
 def trials(session: pathlib.Path) -> list[dict[str, Any]]:

@@ -2,11 +2,16 @@
 
 import json
 import random
+import subprocess
+import sys
 
+import psutil
 import pytest
 
+from benchmarks.harness import subprocess_call
 from benchmarks.tuner_kills import kill_test
 from pipeline.common import errors
+from tests.conftest import ROOT
 
 TRIALS = [{"id": str(number), "objective": 0.1 * number} for number in range(3)]
 
@@ -54,3 +59,13 @@ def test_only_kills_before_the_end_count(tmp_path, monkeypatch):
     sessions = kill_test.Sessions(tmp_path, "random", 3)
     left = sessions.disturb("one", random.Random(0), 1.0, 5, lambda: counted.append(1))
     assert (left, len(counted)) == (3, 2)
+
+
+def test_workers_of_a_session_are_killed_and_nothing_else():
+    code = "import time; from tuning.workers.worker_process import Worker; w = Worker(); w.submit(time.sleep, 60); "
+    code += "print(w.pid, flush=True); w.result()"
+    with subprocess_call.started([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT) as process:
+        worker = psutil.Process(int(process.stdout.readline()))
+        assert kill_test.kill_workers(process.pid)
+        assert process.wait(30) == 1  # WorkerDiedError
+        assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
