@@ -1,12 +1,15 @@
 """Every row of the original study is there, with our figure or the fact that it has not been run."""
 
 import json
+import re
 
 import pytest
 
 from benchmarks.publish import original_study
 from pipeline.data_config import SourceConfig
+from tests.conftest import ROOT
 from tests.tuning import stub_training
+from tuning import statistics
 from tuning.studies import catalogue
 from tuning.studies import report as study_report
 
@@ -93,3 +96,70 @@ def test_every_study_that_the_original_measured_is_there():
         if any(variant.original_mean is not None for variant in study.variants)
     }
     assert measured < set(original_study.QUESTIONS) <= set(catalogue.STUDIES)
+
+
+ANSWERS = (
+    (ROOT / "docs" / "original_study.md").read_text(encoding="utf-8").partition("## Models")[0].split("\n- **")[1:]
+)
+# A clause with one of these is a claim; the row in it is what others are compared with.
+VERDICTS = {
+    statistics.HIGHER: r"higher than `([^`]+)`",
+    statistics.LOWER: r"lower than `([^`]+)`",
+    statistics.NOT_SHOWN: r"no difference from `([^`]+)` is shown",
+}
+
+
+def claims(answer):
+    """The (study, metric or "", row, row that it is compared with, verdict) of an answer's clauses."""
+    found, study, metric = [], "", ""
+    for clause in re.split(r"(?<=[;:.)])\s", " ".join(answer.split())):
+        if named := re.search(r"\(`(\w+)`\)", clause):
+            study, metric = named[1], ""
+        if named := re.match(r"(Fine|Coarse) accuracy:", clause):
+            metric = {"Fine": "fine_accuracy", "Coarse": "own_coarse_accuracy"}[named[1]]
+        for verdict, pattern in VERDICTS.items():
+            if against := re.search(pattern, clause):
+                rows = [row for row in re.findall(r"`([^`]+)`", clause) if row not in (study, against[1])]
+                found += [(study, metric, row, against[1], verdict) for row in rows]
+    return found
+
+
+def recomputed(study):
+    """{(metric, row): (row that it is compared with, verdict)} from the values in the study's committed report."""
+    report = json.loads((ROOT / "docs" / "studies" / study / "report.json").read_text(encoding="utf-8"))
+    rows = [row for row in report["variants"] if row["command"]]  # the others combine several
+    compared = {}
+    for metric in report["metrics"]:
+        values = {row["name"]: row["measured"][metric]["values"] for row in rows}
+        residual = statistics.residual([by_seed for by_seed in values.values() if by_seed])
+        for row in rows:
+            if row["measured"][metric]["comparison"]:
+                against = row["measured"][metric]["comparison"]["against"]
+                comparison = statistics.compare(values[row["name"]], values[against], residual)
+                compared[metric, row["name"]] = against, comparison
+    judged = statistics.judge([comparison for _, comparison in compared.values()])
+    pairs = zip(compared.items(), judged, strict=True)
+    return {key: (against, comparison.verdict) for (key, (against, _)), comparison in pairs}
+
+
+def is_right(claim):
+    study, metric, row, against, verdict = claim
+    verdicts = recomputed(study)
+    (only,) = {metric} if metric else {known for known, _ in verdicts}
+    return verdicts.get((only, row)) == (against, verdict)
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer.partition("*")[0])
+def test_answer_follows_from_the_rows_that_it_names(answer):
+    assert claims(answer)
+    assert [claim for claim in claims(answer) if not is_right(claim)] == []
+    opposite = {"lower than": "higher than", "higher than": "no difference from", "no difference from": "lower than"}
+    turned = re.sub("|".join(opposite), lambda words: opposite[words[0]], " ".join(answer.split()))
+    turned = re.sub(r"(no difference from `[^`]+`)(?! is shown)", r"\1 is shown", turned)
+    assert len(claims(turned)) == len(claims(answer))
+    assert not any(map(is_right, claims(turned)))
+
+
+def test_there_are_eight_answers_of_all_studies_that_the_page_has():
+    assert len(ANSWERS) == 8
+    assert {study for answer in ANSWERS for study, *_ in claims(answer)} == set(original_study.QUESTIONS)
