@@ -49,7 +49,8 @@ def _evaluated_on(report: dict[str, Any]) -> ReportItem:
     count = report["examples_evaluated"]
     notes = [f"{count:,} examples" if count else "nothing was held out"]
     for split, evaluation in report.get("evaluations", {}).items():
-        values = {name: evaluation[f"{name}_accuracy"] for name in ("fine", "coarse")}
+        keys = {"fine": "fine_accuracy", "coarse": own_coarse_key({**report, **evaluation})}
+        values = {name: evaluation[key] for name, key in keys.items()}
         accuracies = ", ".join(f"{name} {percent(value)} %" for name, value in values.items() if value is not None)
         notes += [f"on {split}: {accuracies}"] if split != report["split"] and accuracies else []
     if report.get("evaluated_records") == OTHER_RECORDS:

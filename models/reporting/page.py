@@ -8,8 +8,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
+from models.config import saved
 from models.reporting import confusion, confusion_plots, figures, plots
 from models.reporting.plots import CHARTS
 from models.runs.folder import RunFolder
@@ -21,13 +23,13 @@ TEMPLATES = html.environment(pathlib.Path(__file__).parent / "templates")
 COLUMNS = (
     ("epoch", "epoch", str),
     ("step", "step", "{:,}".format),
-    ("learning_rate", "learning rate", figures.brief),
+    ("learning_rate", "last learning rate", figures.brief),
     ("train_loss", "training objective", "{:.4f}".format),
     ("validation_loss", "validation objective", "{:.4f}".format),
     ("train_fine_accuracy", "training fine, %", figures.percent),
     ("validation_fine_accuracy", "validation fine, %", figures.percent),
-    ("train_coarse_accuracy", "training coarse, %", figures.percent),
-    ("validation_coarse_accuracy", "validation coarse, %", figures.percent),
+    ("train_coarse_accuracy", "training coarse head, %", figures.percent),
+    ("validation_coarse_accuracy", "validation coarse head, %", figures.percent),
     ("validation_coarse_from_fine_accuracy", "validation coarse from fine, %", figures.percent),
     ("examples_per_second", "images/s", "{:,.0f}".format),
     ("train_seconds", "training so far, s", "{:,.1f}".format),
@@ -35,6 +37,7 @@ COLUMNS = (
 
 COARSE_SOURCES = {"head": "from the coarse head", "summed": "summed from the fine probabilities"}
 NUM_MISTAKES = 10
+NUM_RATES = 400  # points of the learning rate's curve
 
 
 def write(run: RunFolder) -> None:
@@ -50,6 +53,7 @@ def render(
     confusions: Mapping[str, Any] | None = None,
 ) -> str:
     """The page's HTML, of the contents of a run folder's files: at least one row; confusions only of an evaluation."""
+    curves = {"learning_rate": learning_rates(config, report["num_train"], rows)}
     columns = [column for column in COLUMNS if any(row[column[0]] is not None for row in rows)]
     return TEMPLATES.get_template("page.html.jinja").render(
         dataset=figures.dataset_name(report["dataset"]),
@@ -58,7 +62,7 @@ def render(
         num_images=[report[f"num_{split}"] for split in ("train", "validation", "test")],
         results=figures.results(report),
         costs=figures.costs(report),
-        charts=[(chart.name, chart.note, Markup(plots.draw(chart, rows))) for chart in CHARTS],
+        charts=[(chart.name, chart.note, Markup(plots.draw(chart, rows, curves))) for chart in CHARTS],
         confusion=confusions and _confusion_values(confusions),
         epoch_heads=[head for _, head, _ in columns],
         epoch_rows=[
@@ -70,6 +74,35 @@ def render(
         config=config,
         report=report,
     )
+
+
+def learning_rates(config: dict[str, Any], num_train: int, rows: plots.Rows) -> list[tuple[float, float]]:
+    """(epochs trained, learning rate) at steps of a run, close together; none where no schedule sets the rate.
+
+    `config` is the saved configuration. A rollback, from which a row has another rate than the schedule, scales its
+    epoch.
+    """
+    import tensorflow as tf
+
+    from models.optimizers import schedules
+    from pipeline.batches import EpochSchedule
+
+    data, train = saved.configs(config)
+    epochs = EpochSchedule.from_config(data, num_train, train.epochs, train.max_steps)
+    if train.schedule == "constant":
+        return []
+
+    def scheduled(steps: np.ndarray) -> np.ndarray:
+        return np.asarray(schedules.learning_rate(train, tf.constant(steps), epochs.total_steps))
+
+    last = np.array([row["step"] for row in rows])  # after each epoch
+    peak = round(train.warmup_fraction * epochs.total_steps)
+    steps = np.unique(np.append(np.linspace(0, last[-1] - 1, NUM_RATES, dtype=np.int64), [*(last - 1), peak]))
+    steps = steps[steps < last[-1]]
+    expected = scheduled(last - 1)  # 0 at the end of a long cosine
+    ratios = np.divide([row["learning_rate"] for row in rows], expected, where=expected > 0, out=np.ones(len(rows)))
+    rates = scheduled(steps) * ratios[np.searchsorted(last, steps, side="right")]
+    return list(zip(((steps + 1) * data.batch_size / epochs.views).tolist(), rates.tolist(), strict=True))
 
 
 def command_to_repeat(path: pathlib.Path) -> str:

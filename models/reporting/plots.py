@@ -7,6 +7,7 @@ same rows give the same bytes.
 
 import dataclasses
 import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
@@ -18,6 +19,7 @@ from models.reporting import plot_style
 from models.reporting.plot_style import BLUE, GREEN, GRID, VERMILION
 
 Rows = list[dict[str, Any]]
+Curves = Mapping[str, Sequence[tuple[float, float]]]
 
 COLOURS = {"fine": BLUE, "coarse": VERMILION, "summed": GREEN, "total": "#aa4499", "ink": "#4a5361", "grid": GRID}
 MARKERS = {"fine": "o", "coarse": "s", "summed": "^", "total": "D"}
@@ -74,12 +76,22 @@ CHARTS = (
         "objective (nats)",
         ("validation_loss", "train_loss"),
     ),
-    Chart("Learning rate", "of each epoch's last step", "learning rate", ("learning_rate",), from_zero=True),
+    Chart(
+        "Learning rate",
+        "of each epoch's last step, and of each step of a schedule",
+        "learning rate",
+        ("learning_rate",),
+        from_zero=True,
+    ),
 )
 
 
-def draw(chart: Chart, rows: Rows) -> str:
-    """A chart of at least one row as an SVG element; quantities that no row has are left out."""
+def draw(chart: Chart, rows: Rows, curves: Curves | None = None) -> str:
+    """A chart of at least one row as an SVG element; quantities that no row has are left out.
+
+    `curves` has (epoch, value) points of quantities that rows are too far apart to show, such as `learning_rate`; the
+    rows are then markers on the curve.
+    """
     labels = {key: _label(key) for key in chart.keys if any(row[key] is not None for row in rows)}
     with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
         figure = Figure(figsize=(4.9, 3.6), layout="constrained")
@@ -87,18 +99,23 @@ def draw(chart: Chart, rows: Rows) -> str:
         for key, label in labels.items():
             present = [row for row in rows if row[key] is not None]
             colour = _colour(key)
+            curve = (curves or {}).get(key)
+            if curve:
+                axes.plot(*zip(*curve, strict=True), color=COLOURS[colour], linewidth=1.8, label="of each step")
+                if len(rows) > MOST_MARKED_EPOCHS:
+                    continue
             axes.plot(
                 [row["epoch"] for row in present],
                 [row[key] * chart.scale for row in present],
                 label=label,
                 color=COLOURS[colour],
-                linestyle="--" if key.startswith("train_") else "-",
+                linestyle="" if curve else "--" if key.startswith("train_") else "-",
                 linewidth=1.8,
                 marker=MARKERS[colour] if len(rows) <= MOST_MARKED_EPOCHS else "",
                 markersize=5,
             )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        first, last = rows[0]["epoch"], rows[-1]["epoch"]
+        first, last = 0 if any(map((curves or {}).get, chart.keys)) else rows[0]["epoch"], rows[-1]["epoch"]
         margin = max(0.02 * (last - first), 0.25)  # a single epoch needs a width too
         axes.set_xlim(first - margin, last + margin)
         axes.set_ylim(bottom=0 if chart.from_zero else None)
@@ -109,6 +126,8 @@ def draw(chart: Chart, rows: Rows) -> str:
 def _label(key: str) -> str:
     """Such as `validation, coarse from fine` of `validation_coarse_from_fine_accuracy`."""
     split, *head, _ = key.replace("train_", "training_").split("_")
+    if head == ["coarse"] and key.endswith("accuracy"):
+        head = ["coarse", "head"]
     return "at the epoch's end" if key == "learning_rate" else ", ".join(filter(None, (split, " ".join(head))))
 
 

@@ -5,8 +5,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+import tensorflow as tf
 from markupsafe import escape
 
+from models.config import saved
+from models.optimizers import schedules
 from models.reporting import page
 from tests.models.reporting.run_files import CONFIG, REPORT, make_confusion, make_rows, without
 
@@ -99,7 +102,7 @@ def test_it_has_the_whole_configuration(written):
 
 def test_it_has_a_row_of_each_epoch(written):
     text = Reader(written()).text
-    assert "epoch step learning rate training objective validation objective training fine, %" in text
+    assert "epoch step last learning rate training objective validation objective training fine, %" in text
     assert "1 78 1.33 5.1000 5.1310 14.00 17.10 25.00 28.10 30.10 947 42.2 2 156" in text
     assert "6 468 0 2.6459 2.6769 59.42 62.52 70.42 73.52 75.52 947 253.2 Configuration" in text
 
@@ -164,9 +167,47 @@ def test_a_single_head_leaves_the_other_heads_columns_out(written):
     text = Reader(written(report={"coarse_accuracy": None, "coarse_source": "head"}, rows=rows)).text
     assert "Coarse, from its head -" in text
     assert "Coarse, summed from fine 72.18 % the model's own" in text
-    assert "validation coarse, %" not in text
+    assert "validation coarse head, %" not in text
     assert "validation coarse from fine, %" in text
     assert "None" not in text
+
+
+@pytest.mark.parametrize("source", ["head", "summed"])
+@pytest.mark.parametrize("shown", ["validation", "test"])
+def test_the_coarse_figure_of_the_other_split_is_the_model_s_own_too(written, source, shown):
+    """It was the coarse head's, beside the model's own of the split that is shown."""
+    accuracies = {"fine_accuracy": 0.5, "coarse_accuracy": 0.61, "coarse_from_fine_accuracy": 0.62}
+    evaluations = {"validation": {"split": "validation", **accuracies}, "test": {"split": "test", **accuracies}}
+    text = Reader(written(report={"split": shown, "coarse_source": source, "evaluations": evaluations})).text
+    other = {"validation": "test", "test": "validation"}[shown]
+    assert f"on {other}: fine 50.00 %, coarse {'61.00' if source == 'head' else '62.00'} %" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "peak_epoch"),
+    [
+        ({}, 1.5),  # in the second of six epochs, neither of whose ends has it
+        ({"schedule": "warmup_cosine", "warmup_fraction": 0.1}, 0.6),
+        ({"warmup_fraction": 0.0}, 0.0),
+    ],
+)
+def test_the_curve_of_the_learning_rate_has_its_peak(values, peak_epoch):
+    """The chart had the rate of each epoch's last step alone."""
+    config = {**CONFIG, **values}
+    _, train = saved.configs(config)
+    rows = [{"step": step, "learning_rate": 0.0} for step in (79, 157, 235, 313, 391, 469)]
+    for row in rows:
+        row["learning_rate"] = float(schedules.learning_rate(train, tf.constant(row["step"] - 1), 469))
+    curve = page.learning_rates(config, 40_000, rows)
+    epoch, rate = max(curve, key=lambda point: point[1])
+    assert (epoch, rate) == (pytest.approx(peak_epoch, abs=0.02), pytest.approx(2.0, rel=0.01))
+    at_ends = dict(curve)
+    assert [at_ends[row["step"] * 512 / 40_000] for row in rows] == pytest.approx(
+        [row["learning_rate"] for row in rows]
+    )
+    rows[-1]["learning_rate"] *= 0.5  # after a rollback
+    assert page.learning_rates(config, 40_000, rows)[-2][1] == pytest.approx(curve[-2][1] / 2)
+    assert page.learning_rates({**config, "schedule": "constant"}, 40_000, rows) == []
 
 
 def test_a_run_without_validation(written):

@@ -39,7 +39,7 @@ def marks(svg):
 @pytest.mark.parametrize(
     ("draw", "labels"),
     [
-        (accuracy, ["accuracy (%)", "validation, fine", "training, coarse", "validation, coarse from fine"]),
+        (accuracy, ["accuracy (%)", "validation, fine", "training, coarse head", "validation, coarse from fine"]),
         (cross_entropy, ["cross-entropy (nats)", "validation, fine", "training, coarse"]),
         (objective, ["objective (nats)", "validation", "training"]),
         (learning_rate, ["learning rate", "at the epoch's end"]),
