@@ -22,6 +22,7 @@ from pipeline.datasets.canonical import Fingerprints
 from pipeline.stages import Stage
 
 EVAL_BATCH_SIZE = 500
+MAX_STEPS = 10**18  # a run never ends there; numbers of steps are int64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +43,19 @@ class EpochSchedule:
         """The epochs of a run over `num_train` examples, or over the configuration's virtual ones.
 
         Raises:
-          errors.BadArgumentError: there are fewer virtual examples than a batch has.
+          errors.BadArgumentError: there are fewer virtual examples than a batch has, or more steps than MAX_STEPS.
         """
         views = config.virtual_examples
         if 0 < views < config.batch_size:
             raise errors.BadArgumentError(
                 f"virtual_examples={views}: expected at least one batch of {config.batch_size}"
             )
-        return cls(views or num_train, config.batch_size, epochs, max_steps)
+        schedule = cls(views or num_train, config.batch_size, epochs, max_steps)
+        if schedule.total_steps > MAX_STEPS:
+            raise errors.BadArgumentError(
+                f"epochs={epochs:g} and max_steps={max_steps}: expected at most {MAX_STEPS:.0e} steps; set a lower one"
+            )
+        return schedule
 
     @property
     def total_steps(self) -> int:
@@ -60,8 +66,7 @@ class EpochSchedule:
     @property
     def count(self) -> int:
         """Epochs begun, the partial last one included."""
-        numbers = range(math.ceil(self.epochs))
-        return next(number + 1 for number in numbers if self.last_step(number) == self.total_steps)
+        return (self.total_steps - 1) * self.batch_size // self.views + 1
 
     def first_step(self, epoch: float) -> int:
         """The step that epoch `epoch` begins with; the first epoch is 0."""

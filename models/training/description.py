@@ -22,6 +22,9 @@ def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, sta
     if data.resolutions:
         print(f"  resized to {as_text(data.resolutions)} (pixels:share of the steps)")
     print(f"  an epoch: {epochs.views:,} views, {epochs.first_step(1):,} steps")
+    if config.schedule != "constant":
+        peak = config.warmup_fraction * epochs.total_steps * data.batch_size / epochs.views
+        print(f"  learning rate: {config.schedule} over {epochs.total_steps:,} steps, highest after {peak:,.2f} epochs")
     if (records := state.progress.trunk_records) and records != opened.fingerprints.records:
         print(f"Trunk: of {config.init_from}, which was trained on OTHER records ({records[:12]}) than these")
     print(
