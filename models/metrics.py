@@ -83,6 +83,11 @@ def confusions(config: TrainConfig, logits: Batch, batch: Batch) -> dict[str, tf
     }
 
 
+def names(heads: str) -> list[str]:
+    """The metrics of a model with these heads ("both", "fine", "coarse")."""
+    return [name for name, head in HEAD_OF.items() if heads == "both" or head in ("", heads)]
+
+
 def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
     """A vector of sums -> the means that a model with these heads ("both", "fine", "coarse") has; none of no example.
 
@@ -93,7 +98,7 @@ def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
     if not num_examples:
         return {}
     found = {name: total / num_examples for name, total in zip(METRICS, totals, strict=True)}
-    found = {name: value for name, value in found.items() if heads == "both" or HEAD_OF[name] in ("", heads)}
+    found = {name: found[name] for name in names(heads)}
     for name, value in found.items():
         if not math.isfinite(value):
             raise errors.DivergedError(f"{name} is {value}, expected a number: training has diverged")

@@ -46,14 +46,20 @@ class SlowWeights:
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
-        """Let the model have the slow weights for a while; afterwards it has its own again, to the last bit."""
+        """Let the model have the slow weights for a while; afterwards it has its own again, to the last bit.
+
+        A weight that was set meanwhile, by a callback, keeps its value, in the model and among the slow weights.
+        """
         kept = [tf.identity(fast.value) for fast in self._fast]
         self.hand_over()
         try:
             yield
         finally:
-            for fast, value in zip(self._fast, kept, strict=True):
-                fast.assign(value)
+            for slow, fast, value in zip(self.variables, self._fast, kept, strict=True):
+                if tf.reduce_all(fast.value == slow.value):
+                    fast.assign(value)
+                else:
+                    slow.assign(fast)
 
     def hand_over(self) -> None:
         """Make the slow weights the model's."""

@@ -1,26 +1,81 @@
-"""Keras callbacks: the progress bar, and a trace of some steps for TensorBoard's profiler."""
+"""Keras callbacks: those of a caller as `fit` takes them, the progress bar, and a trace for TensorBoard's profiler."""
 
 import contextlib
+import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-from pipeline.common import paths
+from pipeline.common import errors, paths
 
 SHOWN = {
     "images_per_s": "images/s",
     "loss": "loss",
     "fine_accuracy": "fine",
-    "coarse_accuracy": "coarse",
+    "coarse_accuracy": "coarse head",
     "val_fine_accuracy": "val fine",
     "val_coarse_accuracy": "val coarse head",
 }
 FIRST_CALL = 10  # of this process: tracing and warming up are over
 NUM_CALLS = 5
 
+Callback: TypeAlias = keras.callbacks.Callback
+# As in `fit`; sequences may be nested.
+Callbacks: TypeAlias = Callback | Sequence[Any] | keras.callbacks.CallbackList | None
 Logs = Mapping[str, float]
+
+
+def as_list(callbacks: Callbacks) -> list[Callback]:
+    """The callbacks in one list. One that finds its mode by itself looks for the highest accuracy or the lowest loss.
+
+    In `fit`, Keras takes the direction from the metrics of the compiled model.
+    """
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    result: list[Callback] = [] if callbacks is None else keras.tree.flatten(callbacks)
+    for callback in result:
+        monitored = str(getattr(callback, "monitor", ""))
+        if getattr(callback, "mode", "") == "auto" and monitored.endswith(("accuracy", "loss")):
+            callback.mode = "max" if monitored.endswith("accuracy") else "min"
+    return result
+
+
+def has_hook(callback: Callback, *names: str) -> bool:
+    """Whether a callback has one of the hooks (`on_test_batch_end`) itself; the base class's do nothing."""
+    hooks = {name: getattr(callback, name, None) for name in names}
+    return any(
+        hook is not None and getattr(hook, "__func__", hook) is not getattr(Callback, name, None)
+        for name, hook in hooks.items()
+    )
+
+
+class Scheduled:
+    """A callback of a run whose schedule sets the learning rate: a hook that sets it too is an error."""
+
+    def __init__(self, callback: Callback, optimizer: keras.optimizers.Optimizer, schedule: str) -> None:
+        self._callback, self._optimizer, self._schedule = callback, optimizer, schedule
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._callback, name)
+        own = name.startswith("on_") and has_hook(self._callback, name, name.replace("_train_batch_", "_batch_"))
+        return functools.partial(self._run, value) if own else value
+
+    def _run(self, hook: Callable[..., None], *arguments: Any, **keywords: Any) -> None:
+        before = float(self._optimizer.learning_rate)
+        hook(*arguments, **keywords)
+        if float(self._optimizer.learning_rate) != before:
+            raise rate_is_set_twice(self._callback, self._schedule)
+
+
+def rate_is_set_twice(callback: Callback, schedule: str) -> errors.BadArgumentError:
+    """The error of a callback that sets the learning rate beside a schedule."""
+    name = type(callback).__name__
+    return errors.BadArgumentError(
+        f"schedule={schedule!r} and {name} both set the learning rate; use schedule='constant' with that callback"
+    )
 
 
 class ProgressBar(keras.callbacks.ProgbarLogger):

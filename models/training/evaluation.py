@@ -43,12 +43,25 @@ class Evaluator:
 
         self._add_batch = add_batch
 
-    def __call__(self, stream: tf.data.Dataset, num_expected: int) -> dict[str, float]:
-        """The mean losses and accuracies of a stream; RuntimeError if it holds other than `num_expected` examples."""
+    def __call__(
+        self,
+        stream: tf.data.Dataset,
+        num_expected: int,
+        callbacks: keras.callbacks.CallbackList | None = None,
+        *,
+        logs_batches: bool = False,
+    ) -> dict[str, float]:
+        """The mean losses and accuracies of a stream; RuntimeError if it holds other than `num_expected` examples.
+
+        Calls the callbacks' hooks for each batch, with `logs_batches` with the means so far.
+        """
+        callbacks = callbacks or keras.callbacks.CallbackList()
         for variable in (self._totals, *self._confusions.values()):
             variable.assign(tf.zeros_like(variable))
-        for batch in stream:
+        for number, batch in enumerate(stream):
+            callbacks.on_test_batch_begin(number)
             self._add_batch(batch)
+            callbacks.on_test_batch_end(number, metrics.means(self._totals, self._heads) if logs_batches else {})
         num_examples = int(self._totals[metrics.TOTALS.index("examples")])
         if num_examples != num_expected:
             raise RuntimeError(f"evaluated {num_examples} examples, expected {num_expected}")

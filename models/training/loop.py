@@ -10,7 +10,7 @@ ends with the very weights that it would have had.
 import dataclasses
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import keras
@@ -24,7 +24,7 @@ from models.runs.folder import RunFolder
 from models.runtime import keras_globals, precision
 from models.runtime.git_commit import git_commit
 from models.training import policy, signals
-from models.training.callbacks import ProgressBar
+from models.training.callbacks import Callback, Callbacks, ProgressBar, Scheduled, as_list, has_hook
 from models.training.description import describe
 from models.training.evaluation import Evaluator
 from models.training.state import TrainState
@@ -34,8 +34,6 @@ from pipeline.data_config import DataConfig
 
 BAR_SECONDS = 0.25  # between two readings of the running means; on a GPU each reading waits for the device
 CHECKPOINT_SECONDS = 300.0  # what a long epoch can lose at most
-
-Callbacks = Sequence[keras.callbacks.Callback]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,13 +47,18 @@ class TrainResult:
 
 @keras_globals.defaults()
 def train(
-    data: DataConfig, config: TrainConfig, *, run: RunFolder | None = None, callbacks: Callbacks = (), verbose: int = 1
+    data: DataConfig,
+    config: TrainConfig,
+    *,
+    run: RunFolder | None = None,
+    callbacks: Callbacks = None,
+    verbose: int = 1,
 ) -> TrainResult:
     """Train a classifier on a prepared data set; the precision `auto` becomes what suits the machine.
 
     A run that was cut off in `run` goes on, in the precision that it began with; without a folder everything stays in
-    memory. Callbacks get `val_*` logs where something is held out. `verbose` 0 is silent, 1 shows Keras's progress bar,
-    2 a line an epoch.
+    memory. Callbacks may do what they may in `fit`, and get `val_*` logs where something is held out; one that would
+    have no effect is an error. `verbose` 0 is silent, 1 shows Keras's progress bar, 2 a line an epoch.
 
     Raises:
       errors.BadArgumentError: the configuration does not fit the data or the callbacks, or `run` began on other data.
@@ -63,11 +66,12 @@ def train(
       errors.DivergedError: the loss is not finite or absurd, or every step of an epoch overflowed, and the
         configuration says to stop, or three rollbacks did not help.
     """
-    policy.check_callbacks(config, callbacks)
+    given = as_list(callbacks)
+    policy.check_callbacks(data, config, given)
     policy.check_configs(data, config)
     git_commit()  # of the code that is loaded now; another commit may be checked out when the training ends
     choice = precision.choose(run.as_begun("precision", config.precision) if run else config.precision)
-    loop = _Loop(data, dataclasses.replace(config, precision=choice.policy), run, callbacks, verbose)
+    loop = _Loop(data, dataclasses.replace(config, precision=choice.policy), run, given, verbose)
     loop.progress.precision_reason = loop.progress.precision_reason or choice.reason
     return loop.run()
 
@@ -90,7 +94,7 @@ class _Loop:
     """One call of `train`; methods in the order that they happen."""
 
     def __init__(
-        self, data: DataConfig, config: TrainConfig, folder: RunFolder | None, callbacks: Callbacks, verbose: int
+        self, data: DataConfig, config: TrainConfig, folder: RunFolder | None, callbacks: list[Callback], verbose: int
     ) -> None:
         self.data, self.config, self.verbose = data, config, verbose
         self.opened = OpenedData(data)
@@ -101,15 +105,30 @@ class _Loop:
         self.evaluator = Evaluator(self.state.model, config)
         self.validation: tf.data.Dataset | None = None
         self.has_user_callbacks = bool(callbacks)
-        self.reads_every_step = any(policy.reads_every_step(callback) for callback in callbacks)
-        bar = [ProgressBar()] if verbose else []
-        self.callbacks = keras.callbacks.CallbackList([*callbacks, *bar], add_history=True, model=self.state.model)
+        self.logs_steps, self.logs_test_batches = (
+            any(has_hook(callback, *hooks) for callback in callbacks)
+            for hooks in (("on_train_batch_end", "on_batch_end"), ("on_test_batch_end",))
+        )
+        self.callbacks = self._callback_list(callbacks)
         self.stop_requests = signals.Requests(listen=folder is not None)
 
     @property
     def progress(self) -> checkpoints.Progress:
         """The state's progress, which a rollback replaces."""
         return self.state.progress
+
+    def _callback_list(self, callbacks: list[Callback]) -> keras.callbacks.CallbackList:
+        """A caller's callbacks, Keras's history, and the progress bar unless there is one among them."""
+        found_by_class = (keras.callbacks.History, keras.callbacks.ProgbarLogger)  # in Keras's list
+        has_bar = any(isinstance(callback, keras.callbacks.ProgbarLogger) for callback in callbacks)
+        watched = [
+            callback
+            if self.config.schedule == "constant" or isinstance(callback, found_by_class)
+            else Scheduled(callback, self.state.optimizer, self.config.schedule)
+            for callback in callbacks
+        ]
+        bar = [ProgressBar()] if self.verbose and not has_bar else []
+        return keras.callbacks.CallbackList([*watched, *bar], add_history=True, model=self.state.model)
 
     def run(self) -> TrainResult:
         """Train from the current step of the run to its end, and report."""
@@ -137,6 +156,9 @@ class _Loop:
             except errors.DivergedError as error:
                 self._roll_back(error)
                 stream = iter(self.opened.train(self.config.seed, self.progress.step))
+            else:
+                if self.state.model.stop_training:
+                    break
         if self.step.slow_weights is not None:
             self.step.slow_weights.hand_over()
         self.callbacks.on_train_end(logs)
@@ -151,7 +173,7 @@ class _Loop:
 
     def _has_ended(self) -> bool:
         is_complete = self.progress.epoch >= self.epochs.count
-        return is_complete or self.state.model.stop_training or policy.has_stalled(self.config, self.progress.rows)
+        return is_complete or policy.has_stalled(self.config, self.progress.rows)
 
     def _train_epoch(self, stream: Iterator[dict[str, tf.Tensor]]) -> dict[str, float]:
         """One epoch, or the rest of one in a resumed run: steps, validation, callbacks, checkpoint."""
@@ -213,7 +235,7 @@ class _Loop:
             now = time.perf_counter()
             progress.epoch_seconds += now - counted
             counted = now
-            if self.reads_every_step or now - shown > BAR_SECONDS or progress.step == last_step:
+            if self.logs_steps or now - shown > BAR_SECONDS or progress.step == last_step:
                 logs, shown = {**self._train_means(), "images_per_s": self._images_per_s()}, now
             self.callbacks.on_train_batch_end(progress.step - 1 - first_step, logs)
             if self.stop_requests.received or self.state.model.stop_training:
@@ -240,10 +262,12 @@ class _Loop:
         """Validation metrics, with the callbacks' test hooks around; none where nothing is held out."""
         if self.validation is None:
             return {}
-        self.callbacks.on_test_begin()
         with self.state.evaluated_weights():
-            means = self.evaluator(self.validation, self.data.num_validation)
-        self.callbacks.on_test_end(means)
+            self.callbacks.on_test_begin()
+            means = self.evaluator(
+                self.validation, self.data.num_validation, self.callbacks, logs_batches=self.logs_test_batches
+            )
+            self.callbacks.on_test_end(means)
         return means
 
     def _set_callback_params(self, num_steps: int) -> None:

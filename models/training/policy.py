@@ -9,6 +9,7 @@ import numpy as np
 from models import metrics
 from models.architectures import BUILDERS
 from models.config.training import TrainConfig
+from models.training.callbacks import Callback, rate_is_set_twice
 from pipeline.common import errors
 from pipeline.common.config import as_text
 from pipeline.data_config import DataConfig
@@ -19,6 +20,11 @@ RATE_AFTER_ROLLBACK = 0.5  # times the learning rate before it
 # Times the loss of uniform guessing. Logits that are thousands apart are of no sound run; regularisation is not in it.
 ABSURD = 1_000.0
 RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
+# Callbacks that need Keras's own `fit`, and what to use instead.
+REPLACED = {
+    keras.callbacks.BackupAndRestore: "this loop would train all epochs again; use run=, whose folder has checkpoints",
+    keras.callbacks.SwapEMAWeights: "the optimizers here keep no averages; use ema_decay",
+}
 
 
 def check_configs(data: DataConfig, config: TrainConfig) -> None:
@@ -35,19 +41,39 @@ def check_configs(data: DataConfig, config: TrainConfig) -> None:
         )
 
 
-def check_callbacks(config: TrainConfig, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-    """Raise errors.BadArgumentError where both a callback and a schedule set the learning rate."""
-    for callback in callbacks:
+def check_callbacks(data: DataConfig, config: TrainConfig, callbacks: Sequence[Callback]) -> None:
+    """Raise errors.BadArgumentError for a callback that would have no effect.
+
+    Such are those in REPLACED, one that sets the learning rate beside a schedule, and one that monitors what no log
+    has; a callback of another module than Keras's may add to the logs of those behind it.
+    """
+    names = metrics.names(config.heads)
+    logs = {*names, "learning_rate", "images_per_s"}
+    validation = {f"val_{name}" for name in names if data.num_validation}
+    for place, callback in enumerate(callbacks):
+        label = f"callbacks={type(callback).__name__}"
+        for kind, problem in REPLACED.items():
+            if isinstance(callback, kind):
+                raise errors.BadArgumentError(f"{label}: {problem}")
         if isinstance(callback, keras.callbacks.LearningRateScheduler) and config.on_divergence == "rollback":
             raise errors.BadArgumentError(
                 "on_divergence='rollback' and LearningRateScheduler both set the learning rate; "
                 "use on_divergence='stop' with that callback"
             )
         if isinstance(callback, RATE_SETTERS) and config.schedule != "constant":
+            raise rate_is_set_twice(callback, config.schedule)
+        known = logs | (validation if getattr(callback, "save_freq", "epoch") == "epoch" else set())
+        monitored = getattr(callback, "monitor", None) if getattr(callback, "save_best_only", True) else None
+        if monitored is not None and monitored not in known and not any(map(_may_add_logs, callbacks[:place])):
+            held_out = "" if data.num_validation else " (num_validation=0 holds nothing out)"
             raise errors.BadArgumentError(
-                f"schedule={config.schedule!r} and {type(callback).__name__} both set the learning rate; "
-                "use schedule='constant' with that callback"
+                f"{label}: expected monitor to be one of {', '.join(sorted(known))}{held_out}, got {monitored!r}"
             )
+
+
+def _may_add_logs(callback: Callback) -> bool:
+    is_keras = type(callback).__module__.partition(".")[0] == "keras"
+    return not is_keras or isinstance(callback, keras.callbacks.LambdaCallback)
 
 
 def has_stalled(config: TrainConfig, rows: Sequence[dict[str, Any]]) -> bool:
@@ -89,9 +115,3 @@ def check_losses(config: TrainConfig, rows: Sequence[Mapping[str, Any]], is_last
             f"{name} is {value:.3g} in epoch {rows[-1]['epoch']}, expected less than {ABSURD:,.0f} times that of "
             "uniform guessing: training has diverged"
         )
-
-
-def reads_every_step(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback has a hook at the end of a step, which needs the logs of that step."""
-    defaults = {hook: getattr(keras.callbacks.Callback, hook) for hook in ("on_train_batch_end", "on_batch_end")}
-    return any(getattr(getattr(callback, hook), "__func__", None) is not default for hook, default in defaults.items())

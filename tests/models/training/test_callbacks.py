@@ -1,6 +1,7 @@
 """Keras's callbacks work in the loop as in `fit`."""
 
 import csv
+import dataclasses
 import math
 
 import keras
@@ -106,3 +107,87 @@ def test_callback_that_acts_on_batches_sees_every_step(data):
     loop.train(data, linear(epochs=1.0), callbacks=[watcher], verbose=0)
     assert [batch for batch, _ in seen] == list(range(15))
     assert len({loss for _, loss in seen}) == 15
+
+
+@pytest.mark.parametrize(
+    ("hook", "steps"), [("on_train_begin", 1), ("on_batch_end", 1), ("on_test_batch_begin", 15), ("on_epoch_end", 15)]
+)
+def test_callback_stops_training_at_any_hook(data, hook, steps):
+    """tensorflow/tensorflow#41174 (no effect at a batch's end), tensorflow/tensorflow#37587 (`predict` undid it).
+
+    As in `fit`, the step, the validation or the epoch under way is completed.
+    """
+    stop = keras.callbacks.Callback()
+
+    def stop_training(*arguments, **keywords):
+        stop.model.stop_training = True
+        stop.model.predict(np.zeros((1, 32, 32, 3), np.uint8), verbose=0)
+
+    setattr(stop, hook, stop_training)
+    assert loop.train(data, linear(epochs=3.0), callbacks=stop, verbose=0).report["steps"] == steps
+
+
+def test_callbacks_see_each_validation_batch_and_one_another_s_logs(data):
+    seen: dict[str, list] = {"begun": [], "ended": [], "tests": [], "epochs": []}
+
+    class AddsToLogs(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["own"] = -float(epoch)
+
+    class Watches(keras.callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            seen["tests"].append(self.params["epochs"])
+
+        def on_test_batch_begin(self, batch, logs=None):
+            seen["begun"].append(batch)
+
+        def on_test_batch_end(self, batch, logs=None):
+            seen["ended"].append((batch, logs["fine_loss"]))
+
+        def on_epoch_end(self, epoch, logs=None):
+            seen["epochs"].append((logs["own"], logs["val_fine_loss"]))
+
+    stopping = keras.callbacks.EarlyStopping("own", mode="max", patience=1)
+    data = dataclasses.replace(data, num_validation=1000)
+    trained = loop.train(data, linear(epochs=9.0), callbacks=[AddsToLogs(), [Watches(), stopping]], verbose=0)
+    assert (len(trained.rows), stopping.stopped_epoch) == (2, 1)
+    assert seen["begun"] == [0, 1] * 2
+    assert [batch for batch, _ in seen["ended"]] == [0, 1] * 2
+    assert [value for value, _ in seen["epochs"]] == [0.0, -1.0]
+    assert seen["ended"][1][1] == seen["epochs"][0][1] == trained.rows[0]["validation_fine_loss"]
+    assert seen["tests"] == [9, 9]
+    assert trained.model.history.history["own"] == [0.0, -1.0]
+
+
+def test_mode_that_a_callback_finds_by_itself_is_of_the_metric(data, tmp_path):
+    accuracy, loss = keras.callbacks.EarlyStopping("val_fine_accuracy"), keras.callbacks.EarlyStopping("val_fine_loss")
+    reduce = keras.callbacks.ReduceLROnPlateau("coarse_from_fine_accuracy")
+    keeper = keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", "val_coarse_accuracy", save_best_only=True)
+    trained = loop.train(data, linear(epochs=2.0), callbacks=[accuracy, loss, reduce, keeper], verbose=0)
+    assert keeper.best == max(row["validation_coarse_accuracy"] for row in trained.rows)
+    assert accuracy.best == max(row["validation_fine_accuracy"] for row in trained.rows)
+    assert loss.best == min(row["validation_fine_loss"] for row in trained.rows)
+
+
+@pytest.mark.parametrize("averages", [{}, {"ema_decay": 0.9}])
+@pytest.mark.parametrize("hook", ["on_epoch_end", "on_test_begin"])
+def test_weights_that_a_callback_sets_stay(data, averages, hook):
+    """Also where an average of the weights is evaluated: it put the former ones back."""
+    setter = keras.callbacks.Callback()
+    setattr(
+        setter, hook, lambda *_, **__: setter.model.set_weights([value * 0 for value in setter.model.get_weights()])
+    )
+    trained = loop.train(data, linear(epochs=1.0, **averages), callbacks=[setter], verbose=0)
+    assert not any(value.any() for value in weights(trained))
+    if hook == "on_test_begin":
+        assert trained.rows[0]["validation_fine_loss"] == pytest.approx(math.log(100), abs=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_callback_sets_the_rate_where_no_schedule_does(data, precision):
+    class Warm(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            self.model.optimizer.learning_rate = 0.01 * (batch + 1)
+
+    trained = loop.train(data, linear(epochs=1.0, precision=precision), callbacks=[Warm()], verbose=0)
+    assert trained.rows[0]["learning_rate"] == pytest.approx(0.15)

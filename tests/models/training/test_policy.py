@@ -2,8 +2,8 @@
 
 import dataclasses
 
-import keras
 import pytest
+from keras import callbacks
 
 from models.runs.folder import open_locked
 from models.training import loop
@@ -13,9 +13,60 @@ from tests.models.training.linear_runs import linear
 
 
 def test_learning_rate_scheduler_against_our_schedule_is_refused(data):
-    scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)
+    scheduler = callbacks.LearningRateScheduler(lambda epoch, rate: rate)
     with pytest.raises(errors.BadArgumentError, match=r"^schedule=.*LearningRateScheduler"):
         loop.train(data, linear(schedule="warmup_linear"), callbacks=[scheduler], verbose=0)
+
+
+class SetsRate(callbacks.Callback):
+    """An own callback that sets the learning rate, at one of three hooks."""
+
+    def __init__(self, hook):
+        super().__init__()
+        setattr(self, hook, self._set)
+
+    def _set(self, *arguments, **keywords):
+        self.model.optimizer.learning_rate = 0.5
+
+
+@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin", "on_batch_end"])
+def test_own_callback_against_our_schedule_is_refused_by_name(data, hook):
+    with pytest.raises(errors.BadArgumentError, match=r"^schedule='warmup_linear'.*SetsRate"):
+        loop.train(data, linear(schedule="warmup_linear"), callbacks=[SetsRate(hook)], verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "values", "expected"),
+    [
+        # keras-team/keras#19179: all epochs are trained again.
+        (lambda: callbacks.BackupAndRestore("/nowhere"), {}, "callbacks=BackupAndRestore: .*run="),
+        (lambda: [[callbacks.SwapEMAWeights()]], {}, "callbacks=SwapEMAWeights: .*ema_decay"),
+        (
+            lambda: callbacks.EarlyStopping("val_accuracy"),
+            {},
+            "EarlyStopping: .*val_fine_accuracy.*'val_accuracy'",
+        ),
+        (
+            lambda: callbacks.EarlyStopping(),
+            {"num_validation": 0},
+            "EarlyStopping: .*num_validation=0.*'val_loss'",
+        ),
+        (lambda: callbacks.ReduceLROnPlateau("val_acc"), {}, "ReduceLROnPlateau: .*'val_acc'"),
+        (
+            lambda: callbacks.ModelCheckpoint("a.keras", "val_f1", save_best_only=True),
+            {},
+            "ModelCheckpoint: .*f1",
+        ),
+        (
+            lambda: callbacks.ModelCheckpoint("a.keras", save_best_only=True, save_freq=3),
+            {},
+            "ModelCheckpoint: .*'val_loss'",
+        ),
+    ],
+)
+def test_callback_that_would_have_no_effect_is_refused_by_name(data, make, values, expected):
+    with pytest.raises(errors.BadArgumentError, match=expected):
+        loop.train(dataclasses.replace(data, **values), linear(), callbacks=make(), verbose=0)
 
 
 def test_resolutions_are_refused_where_the_network_has_one(data):
@@ -62,3 +113,12 @@ def test_patience_lets_a_run_that_improves_go_on(data, monkeypatch, accuracies, 
 def test_patience_without_validation_is_refused(data):
     with pytest.raises(errors.BadArgumentError, match=r"^patience=2: .*num_validation=0"):
         loop.check(dataclasses.replace(data, num_validation=0), linear(patience=2))
+
+
+@pytest.mark.parametrize("schedule", ["constant", "warmup_cosine"])
+def test_epochs_that_are_only_allowed_cost_nothing(data, schedule):
+    """The number of epochs was counted one by one, for minutes."""
+    config = linear(learning_rate=0.0, patience=1, epochs=1e12, schedule=schedule)
+    trained = loop.train(data, config, callbacks=None, verbose=0)
+    assert len(trained.rows) == 2
+    assert trained.report["epochs"] == 2.0
