@@ -13,12 +13,13 @@ from typing import Any
 from benchmarks.harness import cli_output, results
 from benchmarks.harness.labels import Labels
 from models.runs.folder import RunFolder
-from pipeline.common import app, errors, paths
+from pipeline.common import app, errors
 
-RUN_DIRS = paths.define_list_flag(
+flags = app.Flags()
+RUN_DIRS = flags.DEFINE_path_list(
     "run_dirs", "folders of finished runs, evaluated on test, that differ only in their seed"
 )
-cli_output.define_flags()
+cli_output.define_flags(flags)
 
 SAME = ("dataset", "preset", "preset_changes", "precision", "num_train", "split", "epochs", "git_commit")
 COSTS = ("train_petaflop", "optimizer_petaflop", "num_parameters")
@@ -76,4 +77,4 @@ def _labels(key: str, reports: list[dict[str, Any]]) -> Labels:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

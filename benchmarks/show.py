@@ -11,10 +11,11 @@ import pathlib
 from typing import Any
 
 from benchmarks.harness import results
-from pipeline.common import app, errors, paths
+from pipeline.common import app, errors
 
 RESULTS = pathlib.Path(__file__).parent / "results"
-FILES = paths.define_list_flag("files", "JSON that benchmarks wrote with --out; default all of benchmarks/results")
+flags = app.Flags()
+FILES = flags.DEFINE_path_list("files", "JSON that benchmarks wrote with --out; default all of benchmarks/results")
 SHOWN = ("command", "git_commit", "device")
 
 
@@ -41,4 +42,4 @@ def _document(path: pathlib.Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

@@ -6,13 +6,12 @@ prints the run's report with the new metrics. The report keeps the times of the 
 last metrics of each split.
 """
 
-from absl import flags
-
 from models.runs.folder import RunFolder
-from pipeline.common import app, errors, paths
+from pipeline.common import app, errors
 
-RUN_DIR = paths.define_flag("run_dir", "", "folder of the run that models.train wrote")
-DATA_DIR = paths.define_flag("data_dir", "", "folder of prepared data sets; default: the one of the run")
+flags = app.Flags()
+RUN_DIR = flags.DEFINE_path("run_dir", "", "folder of the run that models.train wrote")
+DATA_DIR = flags.DEFINE_path("data_dir", "", "folder of prepared data sets; default: the one of the run")
 SPLIT = flags.DEFINE_enum("split", "validation", ["validation", "test"], "what to evaluate on")
 
 
@@ -34,7 +33,7 @@ def main() -> None:
 
 def run() -> None:
     """The console script `cifar-evaluate`."""
-    app.run(main)
+    app.run(main, flags)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,19 @@ from typing import Any, NoReturn
 from models.config import TrainConfig, resolve, saved
 from models.reporting import table
 from models.runs import folder as run_folder
-from pipeline.common import app, config, paths
+from pipeline.common import app, config
+from pipeline.common.terminal import is_terminal
 from pipeline.data_config import AUTO, DataConfig
 from pipeline.datasets import prepared
 
-config.define_flags(DataConfig, TrainConfig)
-RUN_DIR = paths.define_flag(
+flags = app.Flags(DataConfig, TrainConfig)
+RUN_DIR = flags.DEFINE_path(
     "run_dir", "", "folder of the run, resumed if interrupted, shown if finished; default runs/PRESET-DATASET"
 )
-PROFILE = paths.define_flag(
+PROFILE = flags.DEFINE_path(
     "profile", "", "folder for a TensorBoard profile of the 11th to 15th call, of --steps_per_call steps each"
 )
-CONFIG = paths.define_flag("config", "", "JSON file of flag names and values, such as a run's config.json")
+CONFIG = flags.DEFINE_path("config", "", "JSON file of flag names and values, such as a run's config.json")
 
 
 def main() -> None:
@@ -51,7 +52,7 @@ def main() -> None:
         if run.is_finished:
             _show_finished(run)
         callbacks = [Profiler(PROFILE.value)] if PROFILE.value else []
-        verbose = 1 if sys.stdout.isatty() else 2  # no bar into a log
+        verbose = 1 if is_terminal(sys.stdout) else 2  # no bar into a log
         loop.train(data, train, run=run, callbacks=callbacks, verbose=verbose)
         page.write(run)
         table.show(run)
@@ -75,6 +76,7 @@ def _identity(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
 def _show_finished(folder: run_folder.RunFolder) -> NoReturn:
     print(f"{folder.path} is finished already; nothing to do (train anew with another --run_dir)")
     if not folder.page.exists():  # a kill came between the report and its page
+        app.load_tensorflow()
         from models.reporting import page
 
         page.write(folder)
@@ -84,7 +86,7 @@ def _show_finished(folder: run_folder.RunFolder) -> NoReturn:
 
 def run() -> None:
     """The console script `cifar-train`."""
-    app.run(main)
+    app.run(main, flags)
 
 
 if __name__ == "__main__":

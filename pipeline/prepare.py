@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline import contents
 from pipeline.common import app, config, errors
+from pipeline.common.terminal import is_terminal
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import archive, download, prepared, records
 from pipeline.datasets.canonical import Digests, Examples, Fingerprints
@@ -25,6 +26,8 @@ from pipeline.datasets.canonical import Digests, Examples, Fingerprints
 CIFAR100 = "cifar100"
 FALLBACK = "shapes100"
 Splits = Mapping[str, Examples]
+
+flags = app.Flags(SourceConfig)
 
 
 def main() -> None:
@@ -68,8 +71,7 @@ def prepare(
 
 def run() -> None:
     """Run the console script."""
-    config.define_flags(SourceConfig)
-    app.run(main)
+    app.run(main, flags)
 
 
 _REMEDY = (
@@ -154,7 +156,7 @@ def _write(
     app.load_tensorflow()
     import tensorflow_datasets as tfds
 
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         tfds.disable_progress_bar()
     # TFDS prints the staging folder on stdout.
     try:

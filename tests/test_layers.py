@@ -1,6 +1,5 @@
 """Imports point against the flow of data and form no cycle; no binary loads TensorFlow before it has work."""
 
-import ast
 import pathlib
 import subprocess
 import sys
@@ -68,15 +67,6 @@ def upward_imports(root: pathlib.Path) -> set[tuple[str, str]]:
         for imported in names
         if importer.split(".")[:2] != imported.split(".")[:2] and rank_of(imported) >= rank_of(importer)
     }
-
-
-def defines_flags(path: pathlib.Path) -> bool:
-    return any(
-        isinstance(node, ast.Call) and "flag" in ast.unparse(node.func) and "define" in ast.unparse(node.func).lower()
-        for statement in ast.parse(path.read_text(encoding="utf-8")).body
-        if not isinstance(statement, ast.FunctionDef)
-        for node in ast.walk(statement)
-    )
 
 
 def write(root: pathlib.Path, modules: dict[str, str]) -> None:
@@ -158,14 +148,6 @@ def test_binaries_are_seen():
 def test_importing_a_binary_loads_no_tensorflow(binary):
     code = f"import sys, {binary}; sys.exit(bool({{'tensorflow', 'keras'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
-
-
-def test_no_two_tests_can_quarrel_over_a_flag():
-    """Flags are of the whole process: a binary that defines some is only ever started, never imported by tests."""
-    with_flags = {name for name, path in module_files(ROOT).items() if defines_flags(path)}
-    assert {"models.train", "benchmarks.input.__main__", "benchmarks.publish.tables"} <= with_flags
-    for path in sorted((ROOT / "tests").rglob("*.py")):
-        assert not imports(path) & with_flags, path
 
 
 def test_every_name_in_long_is_a_file_or_folder_of_tests():

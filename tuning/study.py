@@ -13,10 +13,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from absl import flags
-
 from pipeline import contents
-from pipeline.common import app, config, cpu, errors, files, paths
+from pipeline.common import app, config, cpu, errors, files
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.studies import catalogue, design
@@ -27,9 +25,9 @@ from tuning.workers.job import TrainingJob
 
 MAX_WORKERS = 4  # each takes about a GiB
 
-config.define_flags(SourceConfig)
+flags = app.Flags(SourceConfig)
 STUDY = flags.DEFINE_string("study", "", f"study to run: {', '.join(catalogue.STUDIES)}")
-STUDY_DIR = paths.define_flag("study_dir", "", "folder of the study; default runs/studies/STUDY-DATASET-BUDGET")
+STUDY_DIR = flags.DEFINE_path("study_dir", "", "folder of the study; default runs/studies/STUDY-DATASET-BUDGET")
 BUDGET = flags.DEFINE_enum(
     "budget",
     "short",
@@ -46,7 +44,7 @@ WORKERS = flags.DEFINE_integer(
     f"networks (--budget=smoke excepted), else one a processor, at most {MAX_WORKERS}",
     lower_bound=1,
 )
-REDRAW = paths.define_flag("redraw", "", "path of a report.json; draws its page and plots again, in its folder")
+REDRAW = flags.DEFINE_path("redraw", "", "path of a report.json; draws its page and plots again, in its folder")
 
 
 def main() -> None:
@@ -147,7 +145,7 @@ def _check_failures(folder: StudyFolder, jobs: Sequence[TrainingJob]) -> None:
 
 def run() -> None:
     """The console script `cifar-study`."""
-    app.run(main)
+    app.run(main, flags)
 
 
 if __name__ == "__main__":

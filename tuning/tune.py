@@ -20,9 +20,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from absl import flags
-
-from pipeline.common import app, config, errors, files, paths
+from pipeline.common import app, config, errors, files
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions import search_space
@@ -34,8 +32,8 @@ from tuning.sessions.session import Session, begun_precision, join_session, open
 if TYPE_CHECKING:
     from tuning.sessions.time_budget import Budget
 
-config.define_flags(SourceConfig, SessionConfig)
-SESSION_DIR = paths.define_flag("session_dir", "", "folder of the session; default runs/sessions/SPACE-TUNER-DATASET")
+flags = app.Flags(SourceConfig, SessionConfig)
+SESSION_DIR = flags.DEFINE_path("session_dir", "", "folder of the session; default runs/sessions/SPACE-TUNER-DATASET")
 RETRAIN_BEST = flags.DEFINE_bool(
     "retrain_best", False, "after the search, retrain the best trial and the untuned preset, and evaluate on test"
 )
@@ -185,7 +183,7 @@ def _report(session: Session) -> None:
 
 def run() -> None:
     """The console script `cifar-tune`."""
-    app.run(main)
+    app.run(main, flags)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ The images of the last three stay on the host; on a machine with a GPU, ours and
 
 import dataclasses
 
-from absl import flags
 from rich.progress import Progress
 
 from benchmarks.harness import cli_output
@@ -35,13 +34,13 @@ from models.config import presets
 from pipeline.common import app, config
 from pipeline.data_config import DataConfig, SourceConfig
 
-config.define_flags(SourceConfig)
+flags = app.Flags(SourceConfig)
 SETS = flags.DEFINE_list("sets", [], "sets and transforms to measure; empty is all, or a few with --quick")
 REPEATS = flags.DEFINE_integer("repeats", 0, "rounds; 0 is 7, or 3 with --quick", lower_bound=0)
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "images in a batch", lower_bound=2)
 STEP = flags.DEFINE_bool("step", True, "also measure the training step of the preset quick")
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: few sets and few short rounds")
-cli_output.define_flags()
+cli_output.define_flags(flags)
 
 QUICK_SETS = ("original", "flip_shift", "flip_crop", "HorizontalFlip", "CutMix")
 
@@ -81,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

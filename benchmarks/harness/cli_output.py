@@ -1,6 +1,6 @@
 """The flags of every benchmark, and where its rows go: a table, JSON, and a comparison with an earlier run.
 
-cli_output.define_flags()                                # when the binary is imported: --out, --compare, --tolerance
+cli_output.define_flags(flags)                           # when the binary is imported: --out, --compare, --tolerance
 with cli_output.publishing("augment", lambda: rows):     # exit code 1 where a row is worse than --tolerance allows
     rows += ...
 """
@@ -18,21 +18,21 @@ from benchmarks.harness import comparison, results
 from benchmarks.harness.comparison import WORSE
 from benchmarks.harness.results import Row
 from models.reporting import table
-from pipeline.common import errors, files, markdown_table, paths
+from pipeline.common import app, errors, files, markdown_table
 from pipeline.common.markdown_table import Column, field
 
 
-def define_flags() -> None:
-    """Define --out, --compare and --tolerance, when a binary is imported."""
+def define_flags(own: app.Flags) -> None:
+    """Define --out, --compare and --tolerance among the flags of a binary."""
     flags.disclaim_key_flags()
-    paths.define_flag("out", "", "JSON file to write")
-    paths.define_flag(
+    own.DEFINE_path("out", "", "JSON file to write")
+    own.DEFINE_path(
         "compare",
         "",
         "JSON file of an earlier run: print how many times as good each row is now, and how much of that may be due to "
         "the machine (its peers and ceilings, then and now)",
     )
-    flags.DEFINE_float(
+    own.DEFINE_float(
         "tolerance",
         0.1,
         "with --compare, a row of ours is WORSE, and the exit code 1, if it is worse by more than this part and the "

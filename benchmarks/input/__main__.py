@@ -24,8 +24,6 @@ PyTorch and Grain are in the extra `peers`, DALI in the extra `dali`. FFCV needs
 
 import contextlib
 
-from absl import flags
-
 from benchmarks.harness import cli_output
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.results import Row
@@ -33,8 +31,8 @@ from models.config import presets
 from pipeline.common import app, config
 from pipeline.data_config import DataConfig, SourceConfig
 
-config.define_flags(SourceConfig)
-cli_output.define_flags()
+flags = app.Flags(SourceConfig)
+cli_output.define_flags(flags)
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "images in a batch", lower_bound=1)
 REPEATS = flags.DEFINE_integer("repeats", 5, "rounds", lower_bound=1)
 PASSES = flags.DEFINE_integer(
@@ -75,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

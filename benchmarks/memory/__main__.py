@@ -14,18 +14,17 @@ The study's array is allocated once at its full size, half of what its concatena
 machine is not started: its row has `predicted`.
 """
 
-from absl import flags
 from rich.progress import track
 
 from benchmarks.harness import cli_output, number_flags
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.results import Row
 from benchmarks.memory import rows as memory_rows
-from pipeline.common import app, config, errors
+from pipeline.common import app, errors
 from pipeline.data_config import SourceConfig
 
-config.define_flags(SourceConfig)
-cli_output.define_flags()
+flags = app.Flags(SourceConfig)
+cli_output.define_flags(flags)
 VIEWS = flags.DEFINE_list("views", ["40000", "400000", "600000", "6000000", "60000000"], "augmented images in an epoch")
 LIMITS_GIB = flags.DEFINE_list("limits_gib", ["2", "4", "8"], "limits of a process's data, in GiB")
 MAX_STEPS = flags.DEFINE_integer("max_steps", 60, "steps of each of our trainings", lower_bound=1)
@@ -65,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

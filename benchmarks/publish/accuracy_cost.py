@@ -9,13 +9,14 @@ itself. benchmarks/publish/published_results.py has the published ones, their so
 import pathlib
 
 from benchmarks.publish import accuracy_cost_chart, our_results
-from pipeline.common import app, config, paths
+from pipeline.common import app, config
 from pipeline.gallery import image_grid, picture_file
 
-RESULTS_DIR = paths.define_flag(
+flags = app.Flags()
+RESULTS_DIR = flags.DEFINE_path(
     "results_dir", str(config.CHECKOUT / "benchmarks" / "results"), "folder with the results of our presets"
 )
-OUT = paths.define_flag("out", "", "PNG file to write; its folder is made")
+OUT = flags.DEFINE_path("out", "", "PNG file to write; its folder is made")
 
 
 def main() -> None:
@@ -27,4 +28,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

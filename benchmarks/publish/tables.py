@@ -8,9 +8,10 @@ A table stands between a comment with its name and `<!-- end -->`; benchmarks/pu
 import pathlib
 
 from benchmarks.publish import blocks, results_plots
-from pipeline.common import app, config, errors, files, paths
+from pipeline.common import app, config, errors, files
 
-CHECKOUT = paths.define_flag("checkout", str(config.CHECKOUT), "folder of the repository whose pages are drawn")
+flags = app.Flags()
+CHECKOUT = flags.DEFINE_path("checkout", str(config.CHECKOUT), "folder of the repository whose pages are drawn")
 
 
 def main() -> None:
@@ -28,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

@@ -14,12 +14,11 @@ for the million). Each row has a process of its own in each round, with `peak_mi
 import pathlib
 import tempfile
 
-from absl import flags
-
 from benchmarks.harness import cli_output, number_flags
 from benchmarks.scaling import rows
 from pipeline.common import app
 
+flags = app.Flags()
 SIZES = flags.DEFINE_list("sizes", ["1000", "10000", "100000", "1000000"], "training images of the data sets")
 BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["32", "128", "512", "2048"], "images in a batch")
 THREADS = flags.DEFINE_list("threads", ["1", "2"], "threads of tf.data")
@@ -29,7 +28,7 @@ BATCH_IMAGES = flags.DEFINE_integer(
 REPEATS = flags.DEFINE_integer("repeats", 3, "timed calls in each process", lower_bound=1)
 ROUNDS = flags.DEFINE_integer("rounds", 2, "processes of each row, in turns", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, "about a minute: two sizes, three calls, no training")
-cli_output.define_flags()
+cli_output.define_flags(flags)
 
 
 def main() -> None:
@@ -48,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

@@ -10,7 +10,8 @@ from benchmarks.harness import cli_output
 from benchmarks.shapes100 import bounds
 from pipeline.common import app
 
-cli_output.define_flags()
+flags = app.Flags()
+cli_output.define_flags(flags)
 
 
 def main() -> None:
@@ -26,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

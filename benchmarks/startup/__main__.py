@@ -12,7 +12,6 @@ The data set is prepared before anything is timed.
 import collections
 import sys
 
-from absl import flags
 from rich.progress import track
 
 from benchmarks.harness import cli_output, results
@@ -20,14 +19,14 @@ from benchmarks.harness import data as harness_data
 from benchmarks.harness.labels import Labels
 from benchmarks.startup.times import BINARIES, first_step_s, help_s
 from models.config import presets
-from pipeline.common import app, config, errors
+from pipeline.common import app, errors
 from pipeline.data_config import SourceConfig
 
-config.define_flags(SourceConfig)
+flags = app.Flags(SourceConfig)
 PRESETS = flags.DEFINE_list("presets", ["quick", "tiny"], f"some of {', '.join(presets.PRESETS)}")
 REPEATS = flags.DEFINE_integer("repeats", 7, "processes of each kind, in turns", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: the first of --presets, one process of each kind")
-cli_output.define_flags()
+cli_output.define_flags(flags)
 
 
 def main() -> None:
@@ -60,4 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

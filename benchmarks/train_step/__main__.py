@@ -26,8 +26,6 @@ ours/ceiling/DTYPE: the best forward convolution measured on this machine in the
 
 from typing import TYPE_CHECKING
 
-from absl import flags
-
 from benchmarks.harness import cli_output, results, training_steps
 from benchmarks.harness import data as harness_data
 from benchmarks.train_step import torch_peer
@@ -38,7 +36,7 @@ from pipeline.data_config import SourceConfig
 if TYPE_CHECKING:
     from benchmarks.train_step import cases, convolution_ceiling
 
-config.define_flags(SourceConfig)
+flags = app.Flags(SourceConfig)
 RECIPES = flags.DEFINE_list("recipes", ["quick"], f"some of {', '.join(training_steps.RECIPES)}")
 PRECISIONS = flags.DEFINE_list("precisions", ["float32", "mixed_bfloat16"], "precisions to compare, float32 first")
 REPEATS = flags.DEFINE_integer("repeats", 3, "rounds", lower_bound=1)
@@ -55,7 +53,7 @@ COMPILE_S = flags.DEFINE_float(
 QUICK = flags.DEFINE_bool(
     "quick", False, "under a minute: one step in a round, PyTorch eager at the last precision only"
 )
-cli_output.define_flags()
+cli_output.define_flags(flags)
 
 
 def main() -> None:
@@ -109,4 +107,4 @@ def _ceilings(dtypes: set[str]) -> "dict[str, convolution_ceiling.Ceiling]":
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

@@ -15,17 +15,16 @@ The TensorFlow of each worker has one thread, so that a second worker has anothe
 import pathlib
 import tempfile
 
-from absl import flags
-
 from benchmarks.harness import cli_output, number_flags
 from benchmarks.tuner import cases, rows
 from pipeline.common import app
 
+flags = app.Flags()
 TRIALS = flags.DEFINE_integer("num_trials", 40, "of each session", lower_bound=8)
 WORKERS = flags.DEFINE_list("workers", ["1", "2"], "numbers of workers to compare, the first one the reference")
 REPEATS = flags.DEFINE_integer("repeats", 3, "rounds, each of two sessions for each number of workers", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: one round of eight trials, one worker")
-cli_output.define_flags()
+cli_output.define_flags(flags)
 
 
 def main() -> None:
@@ -49,4 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

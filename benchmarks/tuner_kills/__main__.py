@@ -11,13 +11,13 @@ the same hyperparameters and results, and the killed one's journal must end each
 import pathlib
 import tempfile
 
-from absl import flags
 from rich.progress import Progress
 
 from benchmarks.tuner_kills import kill_test
 from pipeline.common import app
 from tuning.sessions.jobs import TUNERS
 
+flags = app.Flags()
 KILLS = flags.DEFINE_integer("kills", 20, "times that the session is killed", lower_bound=0)
 TRIALS = flags.DEFINE_integer("trials", 12, "of a session; hyperband's number follows from its epochs", lower_bound=1)
 TUNER = flags.DEFINE_enum("tuner", "random", TUNERS, "search algorithm")
@@ -36,4 +36,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags)

@@ -22,6 +22,7 @@ class RunFolder:
         self.good_checkpoint = path / "checkpoint" / "good.npz"  # what --on_divergence=rollback returns to
         self.model = path / "model.keras"
         self.page = path / "report.html"
+        self._is_locked = False  # by a context of this object
 
     @property
     def has_begun(self) -> bool:
@@ -37,9 +38,21 @@ class RunFolder:
         """The value of the begun run's field where `value` is "auto"; else `value`."""
         return self.config().get(name, AUTO) if value == AUTO and self.has_begun else value
 
-    def locked(self) -> contextlib.AbstractContextManager[None]:
-        """A context in which no other process works in the folder; errors.BusyError where one does already."""
-        return locked_folder.open_locked(self.path, flag=self._flag, identity="config.json")
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """A context in which nobody else works in the folder, within an outer one too; errors.BusyError where one does.
+
+        So an evaluation may follow a training inside of `open_locked`.
+        """
+        if self._is_locked:
+            yield
+            return
+        with locked_folder.open_locked(self.path, flag=self._flag, identity="config.json"):
+            self._is_locked = True
+            try:
+                yield
+            finally:
+                self._is_locked = False
 
     def check_identity(self, identity: dict[str, Any]) -> None:
         """Raise errors.BadArgumentError unless the folder is new or its run has the values of `identity`."""

@@ -3,30 +3,66 @@
 Exit codes: 0 done, 1 failed, 2 bad arguments, 3 interrupted and saved. `--verbosity=1` shows tracebacks.
 """
 
+import contextlib
+import functools
 import inspect
 import os
 import signal
 import sys
 import tempfile
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from absl import app, flags, logging
 
-from pipeline.common import environment, errors, flag_help
+from pipeline.common import config, environment, errors, flag_help, paths
 
 _EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
+_loading = threading.Lock()
 
 
-def run(main: Callable[[], None]) -> None:
-    """Parse the command line, call `main()`, and exit with the code of its error."""
+class Flags:
+    """The flags of one binary: a flag for each field of the classes, and those that it defines by DEFINE_...
+
+    They are absl's global ones only while `run` runs, so that a process can import several binaries, and run one again.
+    """
+
+    def __init__(self, *config_classes: type[config.Config]) -> None:
+        self.values = flags.FlagValues()
+        config.define_flags(self.values, *config_classes)
+        self.DEFINE_bool = functools.partial(flags.DEFINE_bool, flag_values=self.values)
+        self.DEFINE_enum = functools.partial(flags.DEFINE_enum, flag_values=self.values)
+        self.DEFINE_float = functools.partial(flags.DEFINE_float, flag_values=self.values)
+        self.DEFINE_integer = functools.partial(flags.DEFINE_integer, flag_values=self.values)
+        self.DEFINE_list = functools.partial(flags.DEFINE_list, flag_values=self.values)
+        self.DEFINE_path = functools.partial(paths.define_flag, flag_values=self.values)
+        self.DEFINE_path_list = functools.partial(paths.define_list_flag, flag_values=self.values)
+        self.DEFINE_string = functools.partial(flags.DEFINE_string, flag_values=self.values)
+
+    @contextlib.contextmanager
+    def globally(self) -> Iterator[None]:
+        """A context in which absl's global flags have these too, at their defaults until they are parsed."""
+        for name in self.values:
+            self.values[name].unparse()  # as an earlier run in this process left them
+        flags.FLAGS.append_flag_values(self.values)
+        self.values.mark_as_parsed()
+        try:
+            yield
+        finally:
+            flags.FLAGS.remove_flag_values(self.values)
+
+
+def run(main: Callable[[], None], own: Flags | None = None) -> None:
+    """Parse the command line, call `main()`, and exit with the code of its error; `own` are the binary's flags."""
+    own = own or Flags()
     logging.set_verbosity(logging.WARNING)  # the default of --verbosity
 
     def parse(argv: list[str]) -> list[str]:
         names = {argument.lstrip("-") for argument in argv[1:] if argument.startswith("-")}
         if names & {"help", "h", "helpshort", "helpfull"}:
-            _print_help(main.__module__, is_full="helpfull" in names)
+            _print_help(main.__module__, own.values, is_full="helpfull" in names)
             sys.exit(0)
         try:
             os.getcwd()
@@ -41,7 +77,8 @@ def run(main: Callable[[], None]) -> None:
             _end(2, f"{message} (see --help)")
 
     try:
-        app.run(lambda argv: _report_errors(main, argv), flags_parser=parse)
+        with own.globally():
+            app.run(lambda argv: _report_errors(main, argv), flags_parser=parse)
     except BrokenPipeError:  # the reader of stdout, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout at exit
         sys.exit(1)
@@ -53,6 +90,11 @@ def load_tensorflow() -> None:
     TensorFlow prints them to the file descriptor before Python can silence it.
     """
     environment.check_xla_flags()
+    with _loading:  # of two threads, the second would take the first one's file for stderr
+        _load_tensorflow()
+
+
+def _load_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     shows_messages = logging.get_verbosity() >= logging.DEBUG
     real_stderr = os.dup(2)
@@ -73,25 +115,24 @@ def load_tensorflow() -> None:
                 sys.stderr.write(messages.read().decode(errors="replace"))
 
 
-def _print_help(module: str, is_full: bool) -> None:
+def _print_help(module: str, own: flags.FlagValues, is_full: bool) -> None:
     """Print the docstring and the flags of a binary."""
     about = inspect.cleandoc(sys.modules[module].__doc__ or "")
     if is_full:
-        print(about, "", flags.FLAGS.get_help(), sep="\n", flush=True)
+        print(about, "", flags.FLAGS.get_help(), own.get_help(), sep="\n", flush=True)
         return
-    lines = flag_help.describe(module)
+    lines = flag_help.describe(module, own)
     footer = "--helpfull lists absl's flags too; --verbosity=1 shows tracebacks and TensorFlow's messages."
     print(about, *(["", *lines] if lines else []), "", footer, sep="\n", flush=True)
 
 
 def _report_errors(main: Callable[[], None], argv: list[str]) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
-        if len(argv) > 1:
-            raise errors.BadArgumentError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
-        environment.prepare()
-        main()
-        sys.stdout.flush()
+        with _terminated_as_interrupted():
+            if len(argv) > 1:
+                raise errors.BadArgumentError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
+            main()
+            sys.stdout.flush()
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
@@ -103,6 +144,19 @@ def _report_errors(main: Callable[[], None], argv: list[str]) -> None:
             if isinstance(error, kind):
                 _end(code, str(error))
         _end(1, f"{type(error).__name__}: {error} (--verbosity=1 shows the traceback)")
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """A context in which SIGTERM acts as Ctrl-C does; only in the main thread, as Python allows."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _end(code: int, message: str) -> NoReturn:

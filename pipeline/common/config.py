@@ -8,7 +8,7 @@
     class TrainConfig(Composition):
         optimizer: str = setting("sgd", "update rule", parts={"sgd": (Part(Sgd),), "adam": ()})
 
-    define_flags(TrainConfig)                                  # once, in a binary: --optimizer, --momentum
+    flags = app.Flags(TrainConfig)                             # in a binary: --optimizer, --momentum
     config = build(TrainConfig, PRESET, file, given_flags())     # later layers win
     check_read(given_flags(), config)                            # --momentum with --optimizer=adam is an error
 
@@ -160,17 +160,15 @@ def _add(result: dict[str, Setting], one: Setting, choice: Setting, value: str, 
     )
 
 
-def define_flags(*config_classes: type[Config]) -> None:
-    """Define one absl flag for each field of each class. Called by binaries alone, when they are imported."""
-    flags.disclaim_key_flags()
+def define_flags(values: flags.FlagValues, *config_classes: type[Config]) -> None:
+    """Define one absl flag in `values` for each field of each class."""
     for one in settings(*config_classes).values():
         limits = one.metadata
         notes = [flag_help.one_of(limits["choices"])] if limits["choices"] else []
         notes += [one.range_in_words] if limits["low"] is not None else []
         notes += [f"only with {one.where_read}"] if one.where_read else []
         help = f"{one.help} ({'; '.join(notes)})" if notes else one.help
-        _definer(one)(one.name, one.default, help, module_name=one.module)
-        flags.declare_key_flag(one.name)  # of the binary that calls this one
+        _definer(one)(one.name, one.default, help, flag_values=values, module_name=one.module)
 
 
 def given_flags() -> dict[str, Any]:

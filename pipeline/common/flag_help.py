@@ -13,16 +13,15 @@ from absl import flags
 WIDTH = 100
 
 
-def describe(module: str) -> list[str]:
+def describe(module: str, values: flags.FlagValues) -> list[str]:
     """The lines of `--help` on the flags of a binary's module (`__main__`): its own, then each configuration's."""
     sections: dict[str, list[flags.Flag]] = {"Flags": []}
     main = sys.argv[0] if module == "__main__" else module  # absl's name of the program
-    for flag in flags.FLAGS.get_key_flags_for_module(main):
-        source = flags.FLAGS.find_module_defining_flag(flag.name)
+    for source, defined in values.flags_by_module_dict().items():
         title = "Flags"
         if source not in (main, module):
             title = inspect.cleandoc(sys.modules[source].__doc__ or source).splitlines()[0].partition(":")[0]
-        sections.setdefault(title, []).append(flag)
+        sections.setdefault(title, []).extend(defined)
     lines: list[str] = []
     for title, section in sections.items():
         if section:

@@ -21,7 +21,9 @@ def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if on_wait is None:
-                raise errors.BusyError(f"{folder}: another process is working there") from error
+                raise errors.BusyError(
+                    f"{folder}: another process, or another run in this one, is working there"
+                ) from error
             on_wait()
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -38,17 +38,18 @@ def local(path: AnyPath, name: str) -> pathlib.Path:
         raise errors.BadArgumentError(f"{name}={os.fsdecode(path)}: {error}") from error
 
 
-def define_flag(name: str, default: str, help: str) -> "flags.FlagHolder[str]":
+def define_flag(name: str, default: str, help: str, *, flag_values: flags.FlagValues) -> "flags.FlagHolder[str]":
     """Define an absl flag whose value is a path; "" means that it is not set."""
     flags.disclaim_key_flags()
-    return flags.DEFINE(PathParser(), name, default, help)
+    return flags.DEFINE(PathParser(), name, default, help, flag_values=flag_values)
 
 
-def define_list_flag(name: str, help: str) -> "flags.FlagHolder[list[str]]":
+def define_list_flag(name: str, help: str, *, flag_values: flags.FlagValues) -> "flags.FlagHolder[list[str]]":
     """Define an absl flag whose value is a list of paths, separated by commas; empty by default."""
     flags.disclaim_key_flags()
     help = f"{help}; quote a path with a comma: '\"a,b\",c'"
-    return flags.DEFINE(_PathListParser(), name, [], help, serializer=flags.CsvListSerializer(","))
+    serializer = flags.CsvListSerializer(",")
+    return flags.DEFINE(_PathListParser(), name, [], help, serializer=serializer, flag_values=flag_values)
 
 
 class PathParser(flags.ArgumentParser[str]):

@@ -16,6 +16,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 
 from pipeline.common import errors
+from pipeline.common.terminal import is_terminal
 
 OFFICIAL_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"
 _CHUNK_BYTES = 16 << 10  # small, so that the bytes of a slow host are counted as they arrive
@@ -130,7 +131,7 @@ def _reason(error: BaseException) -> str:
 @contextlib.contextmanager
 def _progress(url: str) -> Iterator[Callable[[int, int | None], None]]:
     """A function that updates a progress bar; without a terminal, one line is printed at the start."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         print(f"prepare: downloading {url}", file=sys.stderr, flush=True)
         yield lambda num_bytes, total_bytes: None
         return

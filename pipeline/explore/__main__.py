@@ -34,6 +34,9 @@ class ExploreConfig(SourceConfig):
     )
 
 
+flags = app.Flags(ExploreConfig)
+
+
 def main() -> None:
     """Explore the data set that the flags name."""
     explored = config.build(ExploreConfig, config.given_flags())
@@ -70,8 +73,7 @@ def picture_paths(out: str) -> dict[str, pathlib.Path]:
 
 def run() -> None:
     """The console script `cifar-explore`."""
-    config.define_flags(ExploreConfig)
-    app.run(main)
+    app.run(main, flags)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,9 @@ class GalleryConfig(SourceConfig):
     columns: int = setting(7, "images in a row, each of another class", low=1, high=20)
 
 
+flags = app.Flags(GalleryConfig)
+
+
 def main() -> None:
     """Draw the picture of the flags."""
     shown = config.build(GalleryConfig, config.given_flags())
@@ -43,8 +46,7 @@ def main() -> None:
 
 def run() -> None:
     """The console script `cifar-gallery`."""
-    config.define_flags(GalleryConfig)
-    app.run(main)
+    app.run(main, flags)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ PROGRAM = """
 from benchmarks.harness import cli_output, results
 from pipeline.common import app, errors
 
-cli_output.define_flags()
+flags = app.Flags()
+cli_output.define_flags(flags)
 
 def rows(documents):
     return [results.Row.from_json(document) for document in documents]
@@ -57,7 +58,7 @@ def test_benchmark_whose_row_is_worse_ends_with_exit_code_one(tmp_path, now, tol
     (tmp_path / "old.json").write_text(json.dumps(old))
     program = PROGRAM + (
         f"def main(): cli_output.finish('train_step', rows([{row('ours/x', 'images/s', now).as_json()}]))\n"
-        "app.run(main)"
+        "app.run(main, flags)"
     )
     flags = [f"--compare={tmp_path / 'old.json'}", f"--tolerance={tolerance}"]
     done = subprocess.run(
@@ -131,7 +132,7 @@ def test_what_ends_early_leaves_its_rows_and_an_earlier_result_as_it_was(tmp_pat
     out.write_text("an earlier result")
     program = PROGRAM + (
         f"def main():\n  with cli_output.publishing('memory', lambda: rows({rows}), dataset='x'):\n    raise {ends}\n"
-        "app.run(main)"
+        "app.run(main, flags)"
     )
     given = [f"--out={out}"] if writes else []
     done = subprocess.run(

@@ -13,7 +13,8 @@ def call(code, *flags):
 
 WITHOUT_TENSORFLOW = (
     "import sys; sys.modules.update(tensorflow=None, keras=None); "
-    "from benchmarks.publish import accuracy_cost; from pipeline.common import app; app.run(accuracy_cost.main)"
+    "from benchmarks.publish import accuracy_cost; from pipeline.common import app; "
+    "app.run(accuracy_cost.main, accuracy_cost.flags)"
 )
 
 

@@ -88,7 +88,8 @@ def test_links_and_imports_of_a_page_exist(page):
         source = ROOT.joinpath(*module.split("."))
         for name in names.split("#")[0].split(","):
             is_module = (source / f"{name.strip()}.py").exists() or (source / name.strip()).is_dir()
-            assert is_module or re.search(rf"\b{name.strip()}\b", source.with_suffix(".py").read_text())
+            module_file = source / "__init__.py" if source.is_dir() else source.with_suffix(".py")
+            assert is_module or re.search(rf"\b{name.strip()}\b", module_file.read_text())
 
 
 def test_names_of_committed_rows_follow_from_their_fields():

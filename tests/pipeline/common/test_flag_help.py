@@ -10,18 +10,16 @@ from tests.conftest import ROOT
 BINARY = """
 import sys
 sys.argv = ["program", "--help"]
-from absl import flags
 from pipeline.common import app
-from pipeline.common import config
 from pipeline.data_config import SourceConfig
 
-config.define_flags(*([SourceConfig] if {with_config} else []))
+flags = app.Flags(*([SourceConfig] if {with_config} else []))
 if {with_flags}:
     flags.DEFINE_string("zebra", "", "defined first")
     flags.DEFINE_enum("animal", "cat", ["cat", "dog"], "which one")
     flags.DEFINE_bool("fast", True, "hurry")
     flags.DEFINE_integer("count", None, "how many " + "very-long-hyphened-words " * 6)
-app.run(lambda: None)
+app.run(lambda: None, flags)
 """
 
 
