@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.publish import benchmark_tables, original_study, our_results
+from models.reporting import figures
 from pipeline.common import errors
 
 PAGES = ("README.md", "docs/results.md", "docs/original_study.md")
@@ -50,7 +51,9 @@ def _every_result(checkout: pathlib.Path) -> list[str]:
     for name, document in read_results(checkout / RESULTS).items():
         versions = ", ".join(f"{package} {version}" for package, version in document["versions"].items())
         lines += [f"### {name}", "", f"`{document['command']}`", ""]
-        lines += [f"{document['device']}; {versions}; commit {document['git_commit']}", ""]
+        notes = {note for run in document.get("runs", ()) if (note := figures.split_note(run["report"]))}
+        origin = [document["device"], versions, f"commit {document['git_commit']}", *notes]
+        lines += ["; ".join(origin), ""]
         lines += [f"![{name}](results/{name}.png)", ""] if (checkout / PLOTS / f"{name}.png").exists() else []
         lines += [*benchmark_tables.all_rows(document), ""]
     return lines[:-1]

@@ -80,7 +80,8 @@ def _accuracies(model: Model, path: pathlib.Path) -> str:
         values = [evaluation[model.metric] for evaluation in evaluations if evaluation]
         seeds = f", mean of {len(values)} seeds" if len(values) > 1 else ""
         texts += [f"{split} {figures.percent(sum(values) / len(values))}{seeds}"] if values else []
-    return ", ".join(texts)
+    note = figures.split_note(reports[0])
+    return ", ".join(texts) + (f" ({note})" if note else "")
 
 
 def hypotheses(studies: pathlib.Path) -> list[str]:
@@ -98,7 +99,9 @@ def hypotheses(studies: pathlib.Path) -> list[str]:
 
 
 def _section(name: str, report: Mapping[str, Any]) -> list[str]:
-    lines = [f"{report['question']} `{report['command']}` ([every figure](studies/{name}/report.md))", ""]
+    note = figures.split_note(report)
+    pages = f"[every figure](studies/{name}/report.md)" + (f"; {note}" if note else "")
+    lines = [f"{report['question']} `{report['command']}` ({pages})", ""]
     for metric in report["metrics"]:
         rows = page.measured(report, metric)
         lines += [f"{METRICS[metric].capitalize()} accuracy (%):", ""] if len(report["metrics"]) > 1 else []

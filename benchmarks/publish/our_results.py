@@ -84,6 +84,7 @@ COLUMNS: list[Column[Measured]] = [
     Column("seconds", _of_first_seed("train_seconds"), is_number=True),
     Column("MiB", _of_first_seed("peak_rss_mib"), is_number=True),
     Column("parameters", _of_first_seed("num_parameters"), is_number=True),
+    Column("note", lambda recipe: figures.split_note(recipe.reports[0]), is_optional=True),
 ]
 
 

@@ -4,6 +4,7 @@ report.json ──results, costs──▶ ReportItem(name, value, unit, note) �
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from models.config.renamed import renamed
@@ -102,6 +103,17 @@ def stand_in_warning(dataset: str) -> str | None:
     if dataset == REAL_DATASET:
         return None
     return f"This is {dataset}, the embedded stand-in, NOT CIFAR-100: train on the real data with --archive"
+
+
+def split_note(report: Mapping[str, Any]) -> str:
+    """The mark of figures of earlier versions, which held out other images for validation; "" for today's."""
+    return "" if report.get("fingerprints") else "split by file order"
+
+
+def split_note_sentence(report: Mapping[str, Any]) -> str:
+    """`split_note` as a sentence behind others."""
+    note = split_note(report)
+    return f" {note.capitalize()}." if note else ""
 
 
 def percent(accuracy: float | None) -> str:

@@ -59,7 +59,7 @@ def summary(report: Mapping[str, Any]) -> str:
     return (
         f"{figures.dataset_name(report['dataset'])}: {len(completed)} of {len(report['trials'])} trials completed, in "
         f"{report['spent_s'] / 60:.0f} min; the objective is {aim} accuracy on validation at a trial's end. "
-        f"Precision of the layers: {precisions}."
+        f"Precision of the layers: {precisions}." + figures.split_note_sentence(report)
     )
 
 

@@ -30,6 +30,7 @@ def document(session: Session, command: str) -> dict[str, Any]:
         **{name: getattr(session.config, name) for name in ("tuner", "objective", "fine_weight")},
         "dataset": session.source.dataset,
         "split": "validation",
+        "fingerprints": (files.read_json(session.folder.identity_file) or {}).get("fingerprints"),
         "trials": [_without(record, "config") for record in records],  # which is in the trial's file
         "best": {**best[0], "config": _without(best[0]["config"], *OF_THIS_MACHINE)} if best else None,
         "importance": importance(best),

@@ -181,6 +181,7 @@ def _conditions(report: Mapping[str, Any]) -> str:
         f"{figures.dataset_name(report['dataset'])}, budget {report['budget']}: "
         f"{' or '.join(counts[0]) or 'no'} training and {' or '.join(counts[1]) or 'no'} validation images. "
         f"Differences are paired by seed; {spread}. Correction: {report['correction']}."
+        + figures.split_note_sentence(report)
     )
 
 

@@ -54,6 +54,7 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
         "budget": budget,
         "recipe": _recipe(study, budget, finished),
         "split": "validation",
+        "fingerprints": finished[0]["report"].get("fingerprints") if finished else None,
         **{name: _distinct(finished, name) for name in ("num_train", "num_validation")},
         "reference": study.reference,
         "metrics": list(study.metrics),
