@@ -103,6 +103,7 @@ def _report(study: Study, dataset: str, folder: StudyFolder) -> None:
     from tuning.studies import report as study_report
 
     report = study_report.document(study, BUDGET.value, dataset, folder.results())
+    report["precision_reason"] = folder.precision_reason
     folder.write_report(report)
     study_page.show(report)
     _draw(report, folder.path)

@@ -78,6 +78,11 @@ class StudyFolder:
         """What `auto` stands for in this study; "auto" before it is settled."""
         return _saved_identity(self.path).get("precision", AUTO)
 
+    @property
+    def precision_reason(self) -> str | None:
+        """Why `auto` stands for it; None where the variants themselves name their precision."""
+        return _saved_identity(self.path).get("precision_reason")
+
     def settle_precision(self, precision: str, reason: str) -> None:
         """Write what `auto` stands for in this study, and why."""
         settled = {"precision": precision, "precision_reason": reason}

@@ -122,7 +122,9 @@ def test_it_needs_no_other_file_and_runs_no_script(whole):
     assert re.findall(r"@import|url\((?!#)", whole) == []
 
 
-@pytest.mark.parametrize("name", ["preset", "device", "git_commit", "dataset", "precision", "split"])
+@pytest.mark.parametrize(
+    "name", ["preset", "device", "git_commit", "dataset", "precision", "precision_reason", "split"]
+)
 def test_a_value_of_the_report_is_escaped(written, name):
     text = written(report={name: '<script>alert("1")</script>'})
     assert "<script" not in text

@@ -207,7 +207,7 @@ def test_settled_precision_outlives_another_claim(jobs, tmp_path):
         assert folder.precision == "auto"
         folder.settle_precision("float32", "bfloat16 raised")
     with claim(tmp_path, jobs) as folder:
-        assert folder.precision == "float32"
+        assert (folder.precision, folder.precision_reason) == ("float32", "bfloat16 raised")
 
 
 def test_result_is_on_the_disk_before_its_run_goes(jobs, tmp_path, monkeypatch):
