@@ -19,11 +19,13 @@ BASE = {
 
 
 def space(hp):
-    return {
+    values = {
         "learning_rate": hp.Choice("learning_rate", [1e-3, 1e-2]),
         "fine_hidden_layers": hp.Int("fine_hidden_layers", 0, 1),
-        "fine_hidden_units": hp.Choice("fine_hidden_units", [32]),
     }
+    if values["fine_hidden_layers"]:
+        values["fine_hidden_units"] = hp.Choice("fine_hidden_units", [32, 64])
+    return values
 """
 
 
@@ -53,6 +55,10 @@ def test_session_leaves_a_report_and_pictures(tuned):
     assert [trial["status"] for trial in report["trials"]] == ["COMPLETED"] * 3
     assert {trial["precision"] for trial in report["trials"]} == {"float32"}
     assert shlex.split(report["command"]) == ["python", "-m", "tuning.tune", *flags]
+    rates_and_layers = [{"learning_rate": 1e-3, "fine_hidden_layers": layers} for layers in (0, 1, 1)]
+    units = [{}, {"fine_hidden_units": 32}, {"fine_hidden_units": 64}]
+    expected = [{**first, **second} for first, second in zip(rates_and_layers, units, strict=True)]
+    assert [trial["hyperparameters"] for trial in report["trials"]] == expected
     assert "3 of 3 trials completed" in told
     assert told.index("training the trunk, the preset quick, 5 epochs") < told.index("Epoch 5/5") < told.index("trial ")
     assert "NOT CIFAR-100" in told

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras_tuner
+from keras_tuner.engine import hyperparameters
 from keras_tuner.engine.hyperparameters import HyperParameter
 
 from pipeline.common import errors
@@ -49,10 +50,10 @@ class ConditionalSpace:
 
     def ask(self, value_of: Callable[[HyperParameter], Any]) -> Values:
         """The values of the hyperparameters that the function asks for where each gets `value_of` it."""
-        recorder = _Recorder(value_of, self._check)
+        asked = HyperParameters(value_of, self._find)
         with contextlib.suppress(Exception):  # of somebody's function: a trial of these values fails and says why
-            self._function(recorder)
-        return recorder.values
+            self._function(asked)
+        return asked.values
 
     def complete(self, values: Mapping[str, Any]) -> Values:
         """The values with which the function is called for these: without those that it does not ask for then."""
@@ -91,26 +92,50 @@ class ConditionalSpace:
                 seen.add(key)
                 yield values
 
-    def _check(self, one: HyperParameter) -> None:
-        """Check that a name stands for one range, wherever the function asks for it."""
-        unconditional = type(one).from_config({**one.get_config(), "conditions": []})
+    def _find(self, one: HyperParameter) -> HyperParameter:
+        """The known hyperparameter of a name; raises where it stands for another range."""
+        kind = Float if isinstance(one, hyperparameters.Float) else type(one)
+        unconditional = kind.from_config({**one.get_config(), "conditions": []})
         known = self._known.setdefault(one.name, unconditional)
-        if (type(one), known.get_config()) != (type(known), unconditional.get_config()):
+        if (kind, unconditional.get_config()) != (type(known), known.get_config()):
             self._conflict = errors.BadArgumentError(
                 f"{one.name!r} is asked for as {known} and as {unconditional}; give each range a name of its own"
             )
             raise self._conflict
+        return known
 
 
-class _Recorder(keras_tuner.HyperParameters):
-    """Gives each hyperparameter its value when it is asked for first."""
+class Float(hyperparameters.Float):
+    """Keras Tuner's, with `max_value` among its steps: by rounding, Keras Tuner's 0 to 0.5 by 0.1 ends at 0.4."""
 
-    def __init__(self, value_of: Callable[[HyperParameter], Any], check: Callable[[HyperParameter], None]) -> None:
+    def _get_n_values(self) -> int:
+        if self.sampling != "linear":
+            return super()._get_n_values()
+        return int((self.max_value - self.min_value) / self.step + 1e-8) + 1
+
+    def _to_prob_with_step(self, value: float) -> float:
+        if self.sampling != "linear":
+            return super()._to_prob_with_step(value)
+        return (round((value - self.min_value) / self.step) + 0.5) / self._get_n_values()
+
+
+class HyperParameters(keras_tuner.HyperParameters):
+    """Keras Tuner's, where a hyperparameter that has no value gets `value_of` it when it is asked for first."""
+
+    def __init__(
+        self,
+        value_of: Callable[[HyperParameter], Any],
+        find: Callable[[HyperParameter], HyperParameter] = lambda one: one,
+    ) -> None:
         super().__init__()
-        self._value_of, self._check = value_of, check
+        self._value_of, self._find = value_of, find
 
     def _retrieve(self, hp: HyperParameter) -> Any:
-        self._check(hp)
+        known = self._find(hp)
         if hp.name not in self.values and self.is_active(hp):  # an inactive one is of another conditional scope
-            self.values[hp.name] = self._value_of(hp)
+            self.values[hp.name] = self._value_of(known)
         return super()._retrieve(hp)
+
+    def _exists(self, name: str, conditions: list[Any] | None = None) -> bool:
+        """Whether a name was asked for with these conditions; without them, as the parent of a scope, with any."""
+        return name in self._hps if conditions is None else super()._exists(name, conditions)

@@ -70,9 +70,14 @@ class SessionFolder:
 
 
 def ranked(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The records of completed trials, the best first; of equal ones the earlier."""
+    """The records of completed trials, the best first; of equal ones the longer, then the earlier."""
     completed = [dict(record) for record in records if record["status"] == COMPLETED]
-    return sorted(completed, key=lambda record: (-record["objective"], record["id"]))
+    return sorted(completed, key=lambda record: (-record["objective"], -rung_epochs(record), record["id"]))
+
+
+def rung_epochs(record: Mapping[str, Any]) -> int:
+    """The epochs of a trial's rung in Hyperband; 0 for the trials of other tuners."""
+    return record["hyperparameters"].get("tuner/epochs", 0)
 
 
 def hyperparameter_names(records: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from models.config import presets
@@ -107,6 +107,7 @@ class JobFactory:
             raise self._bad_space(str(error)) from error
         job = self.trial("0", space.defaults)
         self._check_base(space, job)
+        self._check_branches(space)
         if not space.defaults:
             raise self._bad_space("expected hyperparameters, got none")
         if not job.data.num_validation:
@@ -126,10 +127,7 @@ class JobFactory:
         """
         chosen = self._chosen(values)
         values_of_space = {**self.space.base, **chosen}
-        check_known(values_of_space, settings(DataConfig, TrainConfig), f"space={self.config.space}")
-        for name in values_of_space:
-            if name in OF_THE_SESSION and name not in SPLIT_FIELDS:
-                raise self._bad_space(f"sets {name!r}, which the session sets; leave it out")
+        self._check_fields(values_of_space)
         of_session: dict[str, Any] = {
             "patience": self.config.patience,
             "epochs": float(values.get("tuner/epochs", self.config.max_epochs)),
@@ -141,9 +139,9 @@ class JobFactory:
 
     def _chosen(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that the space chooses at these values of its hyperparameters."""
-        import keras_tuner
+        from tuning.sessions.conditional_space import HyperParameters
 
-        hyperparameters = keras_tuner.HyperParameters()
+        hyperparameters = HyperParameters(lambda one: one.default)
         hyperparameters.values = dict(values)
         try:
             chosen = self.space.choose(hyperparameters)
@@ -158,6 +156,21 @@ class JobFactory:
                 "depend on hyperparameters alone"
             )
         return renamed(chosen)
+
+    def _check_fields(self, names: Iterable[str]) -> None:
+        """Check that a space may set the fields of these names."""
+        check_known(dict.fromkeys(names), settings(DataConfig, TrainConfig), f"space={self.config.space}")
+        for name in names:
+            if name in OF_THE_SESSION and name not in SPLIT_FIELDS:
+                raise self._bad_space(f"sets {name!r}, which the session sets; leave it out")
+
+    def _check_branches(self, space: "ConditionalSpace") -> None:
+        """Check the fields that are set where hyperparameters are not at their defaults."""
+        fields: set[str] = set()
+        for values in space.explored:
+            with contextlib.suppress(errors.BadArgumentError):  # a trial of these values fails and says why
+                fields |= self._chosen(values).keys()
+        self._check_fields(sorted(fields))
 
     def _check_base(self, space: "ConditionalSpace", job: TrainingJob) -> None:
         """Check that the values of BASE are read by the job of the defaults, or at least by one of another branch."""

@@ -63,6 +63,7 @@ class Oracle(keras_tuner.Oracle):
     tuner_ids: set[str]  # workers that have not yet been told that the search is over
     _retry_queue: list[str]
     _seed_state: int
+    is_exhausted = False  # whether every combination of the space has been proposed
     spent_s: Callable[[], float] = staticmethod(lambda: 0.0)  # seconds that the session has taken so far
     _replayed: Mapping[str, Any] | None = None  # the event under replay
 
@@ -151,7 +152,7 @@ class Oracle(keras_tuner.Oracle):
         values_left = (values for values in self.space.combinations() if not self._duplicate(values))
         found = next(values_left, None)
         if found is None:
-            self._seed_state = seed_state
+            self._seed_state, self.is_exhausted = seed_state, True
         return found
 
     def _sample(self, hyperparameter: HyperParameter) -> Any:
@@ -206,6 +207,7 @@ class _Grid(Oracle):
             values = self.space.defaults
         if values is not None:
             return {"status": RUNNING, "values": values}
+        self.is_exhausted = True
         return {"status": IDLE if self.ongoing_trials else STOPPED}
 
 

@@ -1,5 +1,6 @@
 """The report of a tuner session as a Markdown page and on the terminal; needs `report.json` alone."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from models.reporting import figures, table
 from pipeline.common import markdown_table
 from pipeline.common.markdown_table import Column
 from tuning import statistics
-from tuning.sessions.folder import COMPLETED, ranked
+from tuning.sessions.folder import COMPLETED, ranked, rung_epochs
 
 SHOWN_TRIALS = 20
 
@@ -23,6 +24,7 @@ def markdown(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     lines = [f"# Tuner session: space {report['space']}, {report['tuner']}", ""]
     lines += [f"**{warning}.**", ""] if warning else []
     lines += [summary(report), ""]
+    lines += [*rung_lines(report), ""] if rung_lines(report) else []
     lines += [*markdown_table.lines(TRIAL_COLUMNS, _best_trials(report)), ""]
     if report["importance"]:
         lines += ["## What mattered", "", *markdown_table.lines(SHARE_COLUMNS, report["importance"].items()), ""]
@@ -40,7 +42,11 @@ def show(report: Mapping[str, Any], console: Console | None = None) -> None:
     with table.between_warnings(report["dataset"], console) as console:
         texts = markdown_table.cells(TRIAL_COLUMNS, _best_trials(report))
         console.print(table.of_texts(texts, words=["hyperparameters"]))
-        for line in (summary(report), *(retrained_lines(report["retrained"]) if report["retrained"] else ())):
+        for line in (
+            summary(report),
+            *rung_lines(report),
+            *(retrained_lines(report["retrained"]) if report["retrained"] else ()),
+        ):
             console.print(Text(line), soft_wrap=True)
 
 
@@ -61,6 +67,22 @@ def summary(report: Mapping[str, Any]) -> str:
         f"{report['spent_s'] / 60:.0f} min; the objective is {aim} accuracy on validation at a trial's end. "
         f"Precision of the layers: {precisions}." + figures.split_note_sentence(report)
     )
+
+
+def rung_lines(report: Mapping[str, Any]) -> list[str]:
+    """Markdown list items: the number of trials of each length in Hyperband's brackets; a best trial that is short."""
+    brackets: dict[int, Counter[int]] = {}
+    for trial in report["trials"]:
+        if "tuner/bracket" in trial["hyperparameters"]:
+            brackets.setdefault(trial["hyperparameters"]["tuner/bracket"], Counter())[rung_epochs(trial)] += 1
+    lines = []
+    for number, lengths in sorted(brackets.items(), reverse=True):
+        rungs = ", ".join(f"{lengths[epochs]} of {epochs:g}" for epochs in sorted(lengths))
+        lines.append(f"- trials of bracket {number}: {rungs} epochs")
+    best, max_epochs = report["best"], report.get("max_epochs", 0)  # 0: a report of an earlier version
+    if best and 0 < rung_epochs(best) < max_epochs:
+        lines.append(f"- the best trial was trained for {rung_epochs(best):g} of {max_epochs} epochs only")
+    return lines
 
 
 def _best_trials(report: Mapping[str, Any]) -> list[tuple[int, Record]]:

@@ -28,6 +28,7 @@ def document(session: Session, command: str) -> dict[str, Any]:
     return {
         "space": session.space.name,
         **{name: getattr(session.config, name) for name in ("tuner", "objective", "fine_weight")},
+        "max_epochs": session.config.max_epochs,
         "dataset": session.source.dataset,
         "split": "validation",
         "fingerprints": (files.read_json(session.folder.identity_file) or {}).get("fingerprints"),

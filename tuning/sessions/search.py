@@ -19,7 +19,7 @@ from tuning.sessions import chief, oracles
 from tuning.sessions.progress import SessionProgress
 from tuning.sessions.session import Session
 from tuning.sessions.time_budget import Budget, EpochPace, TimeUpError
-from tuning.sessions.trial_runner import FailureCounter, Trials
+from tuning.sessions.trial_runner import ALL_TRIED, FailureCounter, Trials
 from tuning.workers import train_job
 from tuning.workers.pool import INTERRUPTED, POLL_SECONDS, WorkerPool
 from tuning.workers.train_job import Train
@@ -91,6 +91,8 @@ def serve(session: Session, address: str, train: Train = train_job.train, budget
         if oracle.ongoing_trials:  # the minutes are used up, on the workers too
             budget.keep(at_once=True)
             return
+        if oracle.is_exhausted:
+            progress.print(ALL_TRIED)
         farewell = time.perf_counter() + FAREWELL_SECONDS
         while (oracle.tuner_ids or servicer.waiting) and time.perf_counter() < farewell:
             time.sleep(POLL_SECONDS)

@@ -19,6 +19,7 @@ from tuning.workers.job import TrainingJob
 from tuning.workers.pool import POLL_SECONDS
 from tuning.workers.worker_process import WorkerError
 
+ALL_TRIED = "every combination of the space has been tried"
 MAX_FAILURES = 5  # in a row; a session in which nothing works must not go on for hours
 
 
@@ -66,6 +67,8 @@ class Trials:
             return self._job(trial)
         if trial.status == oracles.STOPPED:
             self.is_exhausted = True
+            if self._oracle.is_exhausted:
+                self._progress.print(ALL_TRIED)
         else:
             time.sleep(POLL_SECONDS)  # the oracle waits for the trials of other workers
         return None

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import scipy.optimize
+from keras_tuner.engine.trial import Trial
 
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
@@ -162,6 +163,41 @@ def test_hyperparameter_that_is_not_found_before_the_search_is_searched(tmp_path
         assert oracle_of(tuner, tmp_path / tuner, ask, max_epochs=27)._seed_state == oracle._seed_state
 
 
+@pytest.mark.parametrize(
+    ("bounds", "expected"),
+    [
+        ((0.0, 0.5, 0.1), [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+        ((0.0, 0.3, 0.05), [0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3]),
+        ((0.1, 0.75, 0.2), [0.1, 0.3, 0.5, 0.7]),
+    ],
+)
+def test_steps_of_a_float_end_with_its_maximum(bounds, expected, tmp_path):
+    """keras-team/keras-tuner#1001: the largest value was in no trial."""
+
+    def ask(hp):
+        hp.Float("rate", *bounds)
+
+    trials = ask_and_end(oracle_of("random", tmp_path / "journal", ask)).trials.values()
+    assert sorted(trial.hyperparameters.values["rate"] for trial in trials) == pytest.approx(expected)
+    (rate,) = ConditionalSpace(ask).hyperparameters().space
+    assert [rate.prob_to_value(rate.value_to_prob(value)) for value in expected] == pytest.approx(expected)
+
+
+def test_scopes_of_one_parent_may_be_nested():
+    """keras-team/keras-tuner#738: "not defined", though it was."""
+
+    def ask(hp):
+        hp.Int("layers", 0, 2)
+        with hp.conditional_scope("layers", [1, 2]):
+            hp.Choice("pool", [2, 3])
+            for layer in range(2):
+                with hp.conditional_scope("layers", list(range(layer + 1, 3))):
+                    hp.Choice(f"filters_{layer}", [8, 16])
+
+    combinations = list(ConditionalSpace(ask).combinations())
+    assert [len(values) for values in combinations] == [1] + 4 * [3] + 8 * [4]
+
+
 def two_ranges(hp):
     hp.Choice("units", [1, 2] if hp.Boolean("large") else [3, 4])
     return {"learning_rate": 0.1}
@@ -199,6 +235,25 @@ def optimizers(hp):
     if optimizer == "sgd":
         chosen["momentum"] = hp.Choice("momentum", [0.5, 0.9])
     return chosen
+
+
+@pytest.mark.parametrize("name", ["momentun", "epochs"])
+def test_wrong_field_of_a_branch_is_refused_before_any_work(name, tmp_path):
+    def choose(hp):
+        rate = hp.Float("rate", 0.1, 0.5)
+        return {"learning_rate": rate, **({name: 0.5} if rate > 0.4 else {})}
+
+    with pytest.raises(errors.BadArgumentError, match=rf"^space=mine: .*'{name}'"):
+        searched(tmp_path / "session", choose=choose)
+
+
+def test_chief_and_workers_agree_on_the_hyperparameters_of_a_trial(tmp_path):
+    """keras-team/keras-tuner#342: what a trial did not have came back at its default."""
+    oracle = oracle_of("grid", tmp_path / "journal")
+    trial = oracle.create_trial("worker")
+    received = Trial.from_proto(trial.to_proto())
+    assert received.hyperparameters.values == trial.hyperparameters.values
+    assert received.hyperparameters.values.keys() == names_of(trial.hyperparameters.values)
 
 
 def test_trials_of_two_optimizers_are_trained_each_with_its_own_hyperparameters(tmp_path):

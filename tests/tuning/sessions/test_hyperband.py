@@ -151,7 +151,7 @@ def five_values(hp):
     return {"learning_rate": hp.Float("learning_rate", 0.1, 0.5, step=0.1)}
 
 
-def test_session_of_five_values_and_three_workers_continues(tmp_path):
+def test_session_of_five_values_and_three_workers_continues(tmp_path, capsys):
     """What could not be continued before: the second call failed with "does not follow from the lines before"."""
     path = tmp_path / "session"
     values = {"choose": five_values, "base": BASE, "tuner": "hyperband", "workers": 3, "max_epochs": 9}
@@ -160,5 +160,6 @@ def test_session_of_five_values_and_three_workers_continues(tmp_path):
     assert (best["hyperparameters"]["learning_rate"], best["epochs"]) == (pytest.approx(0.3), 9.0)
     journal = path / "journal.jsonl"
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:9]))
+    assert "every combination of the space has been tried" in capsys.readouterr().out
     again = searched(path, **values).folder.records()
     assert sorted(record["epochs"] for record in again) == sorted(record["epochs"] for record in records)

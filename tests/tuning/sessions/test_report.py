@@ -129,6 +129,37 @@ def test_every_picture_is_drawn_from_the_document(tuned, tmp_path):
         assert imread(path).std() > 0.05  # something is on it
 
 
+def test_hyperparameter_that_some_trials_have_is_drawn_and_its_condition_explains_the_rest(tuned, tmp_path):
+    """Trials of "b" are better by 0.2; among them the units matter little, and other trials have none."""
+    records = []
+    for number, one in enumerate(RECORDS):
+        is_b = one["hyperparameters"]["kind"] == "b"
+        values = {"kind": one["hyperparameters"]["kind"], **({"units": number % 4} if is_b else {})}
+        records.append({**one, "hyperparameters": values, "objective": 0.3 + 0.2 * is_b + 0.001 * (number % 4)})
+    found = document(tuned, records)
+    assert found["importance"]["kind"] > 0.9
+    assert found["importance"].keys() == {"kind", "units"}
+    assert tmp_path / "parallel_coordinates.png" in plots.draw(found, tmp_path)
+    assert "kind=b, units=" in session_page.markdown(found)
+
+
+def test_lengths_of_hyperbands_trials_are_told_and_a_short_best_one(tuned):
+    def rung(number, epochs, objective):
+        values = {"tuner/bracket": 1, "tuner/epochs": epochs}
+        return {**record(number, 0.3, "a", hyperparameters=values), "objective": objective}
+
+    found = document(tuned, [rung(0, 1, 0.2), rung(1, 1, 0.3), rung(2, 3, 0.3)])
+    assert found["best"]["id"] == "02"  # of equal ones the longer
+    page = session_page.markdown(found)
+    assert "- trials of bracket 1: 2 of 1, 1 of 3 epochs\n" in page
+    assert "epochs only" not in page
+    assert "- the best trial was trained for 1 of 3 epochs only\n" in session_page.markdown(
+        document(tuned, [rung(0, 1, 0.4)])
+    )
+    del found["max_epochs"]  # as in reports of earlier versions
+    assert session_page.markdown(found) == page
+
+
 def train(job, run_dir):
     """The tuned one is better by 0.05; both by a hundredth a seed."""
     better = 0.05 if job.label == "tuned-00" else 0.0
