@@ -89,6 +89,7 @@ chart: $(INSTALLED) ## Draw docs/accuracy_cost.png from benchmarks/results.
 tables: $(INSTALLED) ## Draw the tables and plots of README.md and docs/ again from the committed results.
 	@set -e; for report in docs/studies/*/report.json; do [ -e $$report ] || continue; $(PYTHON) -m tuning.study --redraw=$$report; done
 	$(PYTHON) -m benchmarks.publish.tables
+	$(PYTHON) -m benchmarks.publish.settings
 
 clean: ## Remove .venv and caches; data/ and runs/ stay.
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

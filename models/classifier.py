@@ -14,14 +14,14 @@ import keras
 from models import heads, layers, trunk
 from models.architectures import BUILDERS
 from models.config.training import TrainConfig
-from models.runtime import keras_globals, precision
+from models.runtime import global_settings, precision
 from pipeline.common import seeds
 from pipeline.resolution import FULL_SIZE
 
 layers.register()
 
 
-@keras_globals.defaults()
+@global_settings.defaults()
 def build(config: TrainConfig) -> keras.Model:
     """The model of a configuration whose `precision` is resolved; initial weights follow from its seed."""
     with precision.scope(config.precision), _initial_weights_from(seeds.derive(config.seed, "weights")[0]):

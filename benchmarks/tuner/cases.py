@@ -12,11 +12,11 @@ from typing import Any
 
 from benchmarks.harness import memory, subprocess_call, tuner_sessions
 from pipeline.common import errors
+from pipeline.common.environment import THREADS
 from pipeline.data_config import SourceConfig
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.search_space import Space
-from tuning.workers.worker_process import THREADS
 
 SAMPLE_SECONDS = 0.2
 TUNER = "grid"

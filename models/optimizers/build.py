@@ -3,10 +3,10 @@
 import keras
 
 from models.optimizers.config import OPTIMIZERS, OptimizationConfig
-from models.runtime import keras_globals
+from models.runtime import global_settings
 
 
-@keras_globals.defaults()
+@global_settings.defaults()
 def build_optimizer(config: OptimizationConfig, trained: list[keras.Variable]) -> keras.optimizers.Optimizer:
     """The optimizer of a configuration, its slots made, so that a checkpoint can fill them.
 

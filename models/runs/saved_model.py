@@ -5,7 +5,7 @@ import pathlib
 import keras
 
 from models import layers
-from models.runtime import keras_globals
+from models.runtime import global_settings
 from pipeline.common import errors, files
 
 
@@ -19,7 +19,7 @@ def save(model: keras.Model, path: pathlib.Path) -> None:
         model.optimizer = optimizer
 
 
-@keras_globals.defaults()
+@global_settings.defaults()
 def load(path: pathlib.Path) -> keras.Model:
     """The classifier that `save` wrote to `path`; errors.FailedError if missing, damaged or of another version."""
     layers.register()

@@ -11,7 +11,7 @@ from models.heads import NUM_CLASSES
 from models.reporting import confusion, figures, report
 from models.runs import saved_model
 from models.runs.folder import RunFolder
-from models.runtime import keras_globals
+from models.runtime import global_settings
 from pipeline.batches import OpenedData
 from pipeline.common import errors
 
@@ -76,7 +76,7 @@ class Evaluator:
         return {name: counts.numpy() for name, counts in self._confusions.items()}
 
 
-@keras_globals.defaults()
+@global_settings.defaults()
 def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
     """Evaluate a finished run's model on "validation" or "test" and write the metrics to its report.
 

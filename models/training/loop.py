@@ -21,7 +21,7 @@ from models.config.training import TrainConfig
 from models.reporting import report
 from models.runs import checkpoints, warm_start
 from models.runs.folder import RunFolder
-from models.runtime import keras_globals, precision
+from models.runtime import global_settings, precision
 from models.runtime.git_commit import git_commit
 from models.training import policy, signals
 from models.training.callbacks import Callback, Callbacks, ProgressBar, Scheduled, as_list, has_hook
@@ -45,7 +45,7 @@ class TrainResult:
     rows: list[dict[str, Any]]
 
 
-@keras_globals.defaults()
+@global_settings.defaults()
 def train(
     data: DataConfig,
     config: TrainConfig,

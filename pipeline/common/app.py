@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 failed, 2 bad arguments, 3 interrupted and saved. `--verbo
 import contextlib
 import functools
 import inspect
+import io
+import multiprocessing
 import os
 import signal
 import sys
@@ -56,8 +58,12 @@ class Flags:
 
 def run(main: Callable[[], None], own: Flags | None = None) -> None:
     """Parse the command line, call `main()`, and exit with the code of its error; `own` are the binary's flags."""
+    environment.clean()
     own = own or Flags()
     logging.set_verbosity(logging.WARNING)  # the default of --verbosity
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the user's encoding does not have
 
     def parse(argv: list[str]) -> list[str]:
         names = {argument.lstrip("-") for argument in argv[1:] if argument.startswith("-")}
@@ -89,7 +95,8 @@ def load_tensorflow() -> None:
 
     TensorFlow prints them to the file descriptor before Python can silence it.
     """
-    environment.check_xla_flags()
+    if multiprocessing.parent_process() is None:  # which has checked
+        environment.check_abort()
     with _loading:  # of two threads, the second would take the first one's file for stderr
         _load_tensorflow()
 
@@ -131,6 +138,8 @@ def _report_errors(main: Callable[[], None], argv: list[str]) -> None:
         with _terminated_as_interrupted():
             if len(argv) > 1:
                 raise errors.BadArgumentError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
+            environment.check()
+            environment.check_keras_json()
             main()
             sys.stdout.flush()
     except BrokenPipeError:

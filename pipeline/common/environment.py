@@ -15,48 +15,73 @@ from typing import Any
 
 from pipeline.common import errors
 
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 FOLLOWED = (
     "CUDA_VISIBLE_DEVICES",
     "DNNL_MAX_CPU_ISA",
     "HIP_VISIBLE_DEVICES",
     "MKL_NUM_THREADS",
+    "NPY_DISABLE_CPU_FEATURES",
     "NVIDIA_TF32_OVERRIDE",
     "OMP_NUM_THREADS",
     "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
     "OPENBLAS_NUM_THREADS",
     "TF_CUDNN_DETERMINISTIC",
     "TF_CUDNN_USE_AUTOTUNE",
     "TF_DETERMINISTIC_OPS",
     "TF_ENABLE_ONEDNN_OPTS",
-    "TF_NUM_INTEROP_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
+    *THREADS,
+    "TF_PLUGGABLE_DEVICE_LIBRARY_PATH",
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
 )
-# Removed at the start of a binary, for it and its child processes: about `fit`, JAX or a cluster, which no binary uses.
-REMOVED = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLED", "PYTHONWARNINGS", "TF_CONFIG")
-# Each with the only value that is not refused, which is also the default.
+# Removed at the start of a binary, for it and its child processes: they are about what no binary does (`fit`, JAX, a
+# cluster, figures in windows, downloads by TFDS), and some values of theirs end the import of a library.
+REMOVED = (
+    "KERAS_MAX_EPOCHS",
+    "KERAS_MAX_STEPS_PER_EPOCH",
+    "KERAS_NNX_ENABLED",
+    "MPLBACKEND",
+    "PYTHONWARNINGS",
+    "TFDS_RETRY_DELAY_MULTIPLIER",
+    "TFDS_RETRY_INITIAL_DELAY",
+    "TFDS_RETRY_MSG_SUBSTRINGS",
+    "TFDS_RETRY_NOISE",
+    "TFDS_RETRY_TRIES",
+    "TF_CONFIG",
+    "TF_FORWARD_COMPATIBILITY_DELTA_DAYS",
+    "TF_NP_CHECK_LINK",
+    "TF_NP_DOC_FORM",
+    "TF_NP_SIG_MISMATCH_IS_ERROR",
+    "TF_USE_MODULAR_FILESYSTEM",
+)
+# Each with the values that are not refused, its default first.
 REFUSED = {
-    "KERAS_BACKEND": "tensorflow",
+    "DNNL_DEFAULT_FPMATH_MODE": ("STRICT",),  # float32 would be multiplied in less
+    "KERAS_BACKEND": ("tensorflow",),
+    "ONEDNN_DEFAULT_FPMATH_MODE": ("STRICT",),
+    "TF_FUNCTION_JIT_COMPILE_DEFAULT": ("false", "0"),  # XLA draws other random numbers
+    "TF_SET_ONEDNN_FPMATH_MODE": ("STRICT",),
 }
-# The keys of keras.json that Keras checks, with the values that it takes; `models.runtime.keras_globals` sets its own.
+# The keys of keras.json that Keras checks, with the values that it takes. `models.runtime.global_settings` has others.
 KERAS_JSON: dict[str, tuple[Any, ...]] = {
     "floatx": ("float16", "float32", "float64"),
     "image_data_format": ("channels_first", "channels_last"),
     "nnx_enabled": (False,),  # needs JAX
 }
-_XLA_FLAGS = ("TF_XLA_FLAGS", "XLA_FLAGS")
+_CLUSTERS = "--tf_xla_auto_jit"  # for XLA, which draws other random numbers
+_NO_CLUSTERS = f" {_CLUSTERS}=-1"  # the last flag counts
+# TensorFlow aborts, or fails to be imported, with some values of these.
+_ABORT = ("TF_PLUGGABLE_DEVICE_LIBRARY_PATH", "TF_XLA_FLAGS", "XLA_FLAGS")
 _EMPTY_IS_NONE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")  # an empty list of GPUs
 
 
-def prepare() -> None:
-    """Prepare the environment of a binary and its child processes, before TensorFlow is imported.
+def clean() -> None:
+    """Remove the variables that a binary and its child processes do not read, before anything is imported.
 
     An empty variable counts as unset. Warnings that Python's own settings turn into errors are shown instead: those of
     libraries would end a training.
-
-    Raises:
-      errors.BadArgumentError: a variable or keras.json has a value that is refused.
     """
     empty = {name for name, value in os.environ.items() if not value} - set(_EMPTY_IS_NONE)
     for name in empty | (os.environ.keys() & set(REMOVED)):
@@ -64,30 +89,39 @@ def prepare() -> None:
     if any(option.startswith("error") for option in sys.warnoptions):
         sys.warnoptions.clear()  # child processes inherit it
         warnings.simplefilter("default")
-    check()
-    _check_keras_json()
-    os.environ["KERAS_BACKEND"] = REFUSED["KERAS_BACKEND"]  # whatever keras.json says
+    if _clusters_for_xla():
+        os.environ["TF_XLA_FLAGS"] += _NO_CLUSTERS
+    os.environ.setdefault("KERAS_BACKEND", REFUSED["KERAS_BACKEND"][0])  # whatever keras.json says
 
 
 def check() -> None:
-    """Check the variables that would change results.
+    """Check the variables that would change results, and the numbers of threads.
 
     Raises:
-      errors.BadArgumentError: one is set to another value than its default.
+      errors.BadArgumentError: one would change results, or is no number.
     """
-    for name, default in REFUSED.items():
-        value = os.environ.get(name) or default
-        if value != default:
-            raise errors.BadArgumentError(f"{name}={value}: expected {default}; unset {name}")
+    for name, values in REFUSED.items():
+        value = os.environ.get(name) or values[0]
+        if value.lower() not in map(str.lower, values):
+            raise errors.BadArgumentError(f"{name}={value}: expected {values[0]}; unset {name}")
+    if _clusters_for_xla():
+        raise errors.BadArgumentError(
+            f"TF_XLA_FLAGS={os.environ['TF_XLA_FLAGS']}: draws other random numbers; leave {_CLUSTERS} out and use "
+            "jit_compile"
+        )
+    for name in THREADS:
+        value = os.environ.get(name) or "0"
+        if not value.isdecimal():  # TensorFlow ignores it, or aborts
+            raise errors.BadArgumentError(f"{name}={value}: expected a whole number, 0 for every processor")
 
 
-def check_xla_flags() -> None:
-    """Try the flags of XLA in a process of its own, if any are set: XLA ends a process that has an unknown one.
+def check_abort() -> None:
+    """Try the variables with which TensorFlow may end in a process of its own, if any are set.
 
     Raises:
-      errors.BadArgumentError: XLA does not take them.
+      errors.BadArgumentError: TensorFlow does not take their values, such as an unknown flag of XLA.
     """
-    given = {name: os.environ[name] for name in _XLA_FLAGS if name in os.environ}
+    given = {name: os.environ[name] for name in _ABORT if os.environ.get(name)}
     if not given:
         return
     program = "import tensorflow as tf; tf.function(lambda x: x + x, jit_compile=True)(tf.constant(1.0))"
@@ -95,7 +129,7 @@ def check_xla_flags() -> None:
     if done.returncode:
         reason = done.stderr.strip().rpartition("\n")[2].rpartition("] ")[2]  # after the log's time and file
         settings = " ".join(f"{name}={value}" for name, value in given.items())
-        raise errors.BadArgumentError(f"{settings}: XLA does not start: {reason}; correct or unset it")
+        raise errors.BadArgumentError(f"{settings}: TensorFlow does not start: {reason}; correct or unset it")
 
 
 def followed() -> dict[str, str]:
@@ -109,8 +143,12 @@ def keras_json_path() -> pathlib.Path:
     return pathlib.Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
 
 
-def _check_keras_json() -> None:
-    """Raise errors.BadArgumentError where Keras or TensorFlow could not be imported because of keras.json."""
+def check_keras_json() -> None:
+    """Check keras.json before Keras and TensorFlow are imported, which both read it.
+
+    Raises:
+      errors.BadArgumentError: it has a value with which they cannot be imported.
+    """
     path = keras_json_path()
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
@@ -126,3 +164,8 @@ def _check_keras_json() -> None:
         raise errors.BadArgumentError(
             f"{path}: {name}={settings[name]!r}: expected {expected[name]}; correct or delete the file"
         )
+
+
+def _clusters_for_xla() -> bool:
+    flags = os.environ.get("TF_XLA_FLAGS", "")
+    return _CLUSTERS in flags and not flags.endswith(_NO_CLUSTERS)

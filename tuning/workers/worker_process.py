@@ -23,9 +23,8 @@ from collections.abc import Callable
 from math import inf
 from typing import Any
 
-from pipeline.common import errors
+from pipeline.common import environment, errors
 
-THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # environment variables that TensorFlow reads
 GIB = 2**30
 # The signals by which people and schedulers end a process; others are of a crash.
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -179,7 +178,7 @@ def run_in_subprocess(function: Callable[..., Any], *arguments: Any, memory_limi
 
 def _serve(connection: multiprocessing.connection.Connection, threads: int, memory_limit: int) -> None:
     if threads:
-        os.environ.update(dict.fromkeys(THREADS, str(threads)))
+        os.environ.update(dict.fromkeys(environment.THREADS, str(threads)))
     if memory_limit:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, memory_limit))
     os.setsid()  # a Ctrl-C and the parent's `interrupt` would be two signals, and a second one ends a run unsaved

@@ -24,10 +24,11 @@ def keras_json(monkeypatch, tmp_path):
 
 
 def test_empty_variables_count_as_unset_but_an_empty_list_of_gpus(monkeypatch):
+    """pydata/numexpr#318: `int(os.environ["OMP_NUM_THREADS"])` where a cluster sets it to nothing."""
     names = ("KERAS_BACKEND", "KERAS_HOME", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
     for name in names:
         monkeypatch.setenv(name, "")
-    environment.prepare()
+    environment.clean()
     assert {name for name in names if os.environ.get(name) == ""} == {"CUDA_VISIBLE_DEVICES"}
     assert environment.followed() == {"CUDA_VISIBLE_DEVICES": ""}
 
@@ -35,15 +36,32 @@ def test_empty_variables_count_as_unset_but_an_empty_list_of_gpus(monkeypatch):
 @pytest.mark.parametrize("name", environment.REMOVED)
 def test_removed_variable_reaches_no_child_process(monkeypatch, keras_json, name):
     monkeypatch.setenv(name, "1")
-    environment.prepare()
+    environment.clean()
     assert name not in os.environ
 
 
 @pytest.mark.parametrize("name", environment.REFUSED)
 def test_refused_variable_is_named_with_its_value(monkeypatch, keras_json, name):
     monkeypatch.setenv(name, "other")
-    with pytest.raises(errors.BadArgumentError, match=f"^{name}=other: expected {environment.REFUSED[name]}"):
-        environment.prepare()
+    with pytest.raises(errors.BadArgumentError, match=f"^{name}=other: expected {environment.REFUSED[name][0]}"):
+        environment.check()
+
+
+def test_clustering_for_xla_is_off_in_binaries_and_refused_elsewhere(monkeypatch):
+    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit")
+    with pytest.raises(errors.BadArgumentError, match=r"^TF_XLA_FLAGS=--tf_xla_auto_jit=2.*jit_compile"):
+        environment.check()
+    environment.clean()
+    assert os.environ["TF_XLA_FLAGS"] == "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit --tf_xla_auto_jit=-1"
+    environment.clean()  # in a child process
+    assert os.environ["TF_XLA_FLAGS"].count("=-1") == 1
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "1.5"])
+def test_threads_are_a_whole_number(monkeypatch, value):
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", value)
+    with pytest.raises(errors.BadArgumentError, match=f"^TF_NUM_INTRAOP_THREADS={value}: expected a whole number"):
+        environment.check()
 
 
 @pytest.mark.parametrize(
@@ -60,7 +78,7 @@ def test_refused_variable_is_named_with_its_value(monkeypatch, keras_json, name)
 def test_keras_json_that_keras_cannot_read_is_named(keras_json, settings, names):
     keras_json.write_text(json.dumps(settings))
     with pytest.raises(errors.BadArgumentError) as raised:
-        environment.prepare()
+        environment.check_keras_json()
     assert str(raised.value).startswith(f"{keras_json}: ")
     assert all(name in str(raised.value) for name in names)
 
@@ -70,7 +88,8 @@ def test_keras_json_of_another_project_is_overridden(monkeypatch, keras_json, te
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     if text is not None:
         keras_json.write_text(text, encoding="latin-1")
-    environment.prepare()
+    environment.clean()
+    environment.check_keras_json()
     assert os.environ["KERAS_BACKEND"] == "tensorflow"
 
 
@@ -78,13 +97,21 @@ def test_warnings_as_errors_are_shown_instead(monkeypatch, keras_json):
     monkeypatch.setattr(sys, "warnoptions", ["error"])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        environment.prepare()
+        environment.clean()
         with pytest.warns(DeprecationWarning, match="old"):
             warnings.warn("old", DeprecationWarning, stacklevel=1)
     assert sys.warnoptions == []
 
 
-def test_flags_that_xla_does_not_know_are_named(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--no_flag_of_xla")
-    with pytest.raises(errors.BadArgumentError, match=r"^XLA_FLAGS=--no_flag_of_xla: .*[Uu]nknown flag"):
-        environment.check_xla_flags()
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("TF_PLUGGABLE_DEVICE_LIBRARY_PATH", "/dev/null/none", "does not exist"),
+        ("XLA_FLAGS", "--no_flag_of_xla", "nknown flag"),
+    ],
+)
+def test_values_with_which_tensorflow_ends_are_named(monkeypatch, name, value, reason):
+    """tensorflow/tensorflow#76717: an unknown flag crashes the process."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(errors.BadArgumentError, match=f"^{name}={value}: .*{reason}"):
+        environment.check_abort()

@@ -11,12 +11,13 @@ import time
 import pytest
 
 from pipeline.common import errors
+from pipeline.common.environment import THREADS
 from tests.tuning import stub_training
 from tuning.studies import folder as study_folder
 from tuning.studies import runner
 from tuning.studies.folder import FAILED, StudyFolder
 from tuning.workers import pool, worker_process
-from tuning.workers.worker_process import THREADS, Worker
+from tuning.workers.worker_process import Worker
 
 
 @pytest.fixture

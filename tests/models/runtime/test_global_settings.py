@@ -1,39 +1,48 @@
-"""Keras's global settings during a call of ours, and after it."""
+"""Keras's and TensorFlow's global settings during a call of ours, and after it."""
 
 import keras
 import pytest
+import tensorflow as tf
 
 from models import classifier
 from models.config.training import TrainConfig
 from models.optimizers.build import build_optimizer
-from models.runtime import keras_globals
+from models.runtime import global_settings
 from pipeline.common import errors
 
 CHANGED = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first", "dtype_policy": "mixed_bfloat16"}
+REWRITE = "auto_mixed_precision_onednn_bfloat16"  # float32 operations become bfloat16: tensorflow/tensorflow#56791
 
 
-def global_settings() -> dict[str, object]:
+def keras_settings() -> dict[str, object]:
     values = {name: getattr(keras.config, name)() for name in CHANGED}
     return {**values, "dtype_policy": values["dtype_policy"].name}
 
 
 @pytest.fixture
 def changed():
-    with keras_globals.defaults():  # puts them back
+    with global_settings.defaults():  # puts them back
+        tf.config.optimizer.set_jit(True)
+        tf.config.optimizer.set_experimental_options({REWRITE: True})
         for name, value in CHANGED.items():
             getattr(keras.config, f"set_{name}")(value)
         yield
+        tf.config.optimizer.set_experimental_options({REWRITE: False})
 
 
 def test_callers_settings_are_back_after_an_error(changed):
-    @keras_globals.defaults()
+    @global_settings.defaults()
     def fails() -> None:
-        assert global_settings() == keras_globals.DEFAULTS
+        assert keras_settings() == global_settings.KERAS_DEFAULTS
+        assert not tf.config.optimizer.get_jit()
+        assert not tf.config.optimizer.get_experimental_options()[REWRITE]
         raise ValueError("inside")
 
     with pytest.raises(ValueError, match="inside"):
         fails()
-    assert global_settings() == CHANGED
+    assert keras_settings() == CHANGED
+    assert tf.config.optimizer.get_jit()
+    assert tf.config.optimizer.get_experimental_options()[REWRITE]
 
 
 def test_callers_settings_reach_neither_model_nor_optimizer(changed):
