@@ -171,7 +171,7 @@ def _report(session: Session) -> None:
     written = [page, *pictures]
     if best:
         written.append(folder / "best.json")
-        files.write_json(written[-1], best[0]["config"])
+        files.write_json(written[-1], session.config_of(best[0]))
     for path in written:
         print(f"written: {path}")
     if best:

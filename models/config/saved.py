@@ -15,12 +15,18 @@ from pipeline.common.config import build, check_known, settings
 from pipeline.data_config import DataConfig
 
 FORMAT = "config_format"
+TRUNK_SHA256 = "init_from_sha256"  # of the model whose trunk the run began with, wherever that run lies now
 _OF_SEVERAL_ARCHITECTURES = {"widths", "depth", "blocks", "convolutions"}  # which no single run reads
 
 
 def document(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
-    """The configuration that a run saves: all that it reads, but for the archive, which was for preparing the data."""
-    return {FORMAT: 2, **data.as_dict(), **train.as_dict(), "archive": ""}
+    """The configuration that a run saves: all that it reads, but for the archive, which was for preparing the data.
+
+    Paths are absolute: who reads the file may work in another folder.
+    """
+    values = {FORMAT: 2, **data.as_dict(), **train.as_dict(), "archive": ""}
+    given = {name: values[name] for name in ("data_dir", "init_from") if values.get(name)}
+    return {**values, **{name: str(paths.local(path, name).absolute()) for name, path in given.items()}}
 
 
 def configs(values: Mapping[str, Any]) -> tuple[DataConfig, TrainConfig]:
@@ -67,5 +73,7 @@ def load(path: paths.AnyPath) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise errors.BadArgumentError(f"config={path}: expected a JSON object, got {type(values).__name__}")
     values = renamed(values)
-    check_known(values, {**settings(DataConfig, TrainConfig), FORMAT: None}, f"config={path}")
+    check_known(values, {**settings(DataConfig, TrainConfig), FORMAT: None, TRUNK_SHA256: None}, f"config={path}")
+    if is_saved(values) and values.get("init_from") and (path.parent / values["init_from"]).exists():
+        values["init_from"] = str(path.parent / values["init_from"])  # a session's own trunk, beside its best.json
     return values

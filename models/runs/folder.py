@@ -4,8 +4,10 @@ config.json   metrics.jsonl   checkpoint/state.npz   model.keras   report.json  
 """
 
 import contextlib
+import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from models.config import saved
@@ -59,7 +61,10 @@ class RunFolder:
         locked_folder.check_content(self.path, flag=self._flag, identity="config.json")
         if not (self.path / "config.json").exists():
             return
-        changes = saved.differences(self.config(), identity) if self.has_begun else []
+        there = self.config()
+        if _is_same_trunk(there, identity):
+            identity = {name: value for name, value in identity.items() if name != "init_from"}
+        changes = saved.differences(there, identity) if self.has_begun else []
         if changes:
             raise errors.BadArgumentError(
                 f"run_dir={self.path}: its run has {', '.join(changes)}; choose another --run_dir"
@@ -88,6 +93,11 @@ class RunFolder:
     def report(self) -> dict[str, Any]:
         """The content of `report.json`."""
         return json.loads((self.path / "report.json").read_text(encoding="utf-8"))
+
+    def model_sha256(self) -> str:
+        """The SHA-256 of `model.keras`, by which a run is known wherever its folder lies."""
+        with self.model.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def confusion(self) -> dict[str, Any] | None:
         """The content of `confusion.json`; None before the first evaluation."""
@@ -122,5 +132,20 @@ def open_locked(path: paths.AnyPath, config: dict[str, Any], identity: dict[str,
     with folder.locked():
         folder.check_identity(identity)  # another process may have written there since
         if not folder.has_begun:
-            files.write_json(folder.path / "config.json", config, indent=2)
+            files.write_json(folder.path / "config.json", {**config, **_trunk_digest(config)}, indent=2)
         yield folder
+
+
+def _trunk_digest(config: Mapping[str, Any]) -> dict[str, str]:
+    """The digest of the model whose trunk a run begins with; {} where it has none of its own."""
+    trunk = RunFolder(config["init_from"], "init_from") if config.get("init_from") else None
+    return {saved.TRUNK_SHA256: trunk.model_sha256()} if trunk and trunk.model.exists() else {}
+
+
+def _is_same_trunk(there: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Whether two configurations begin with the trunk of one run, which may have moved or be spelled in another way."""
+    before, now = (config.get("init_from") or "" for config in (there, given))
+    if not before or not now:
+        return False
+    recorded = there.get(saved.TRUNK_SHA256, "")
+    return os.path.realpath(before) == os.path.realpath(now) or recorded == _trunk_digest(given).get(saved.TRUNK_SHA256)

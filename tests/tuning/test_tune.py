@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 
 import pytest
 
+from models.config import saved
 from tests.conftest import ROOT
 
 SPACE = """
@@ -74,6 +76,12 @@ def test_best_trial_is_reproduced_exactly_by_the_command_that_the_session_prints
     found = json.loads(report.read_text())
     assert (found["fine_accuracy"], found["coarse_from_fine_accuracy"]) == (best["fine"], best["coarse"])
     assert found["split"] == "validation"
+
+
+def test_best_trial_of_a_moved_session_begins_with_the_trunk_there(tuned, tmp_path):
+    folder, _, _ = tuned
+    moved = shutil.copytree(folder / "session", tmp_path / "moved")
+    assert saved.load(moved / "best.json")["init_from"] == str(moved / "trunk")
 
 
 def test_finished_session_only_reports_again(tuned):

@@ -2,11 +2,14 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from models.config import saved
 from models.config.renamed import renamed
+from models.runs.folder import RunFolder
 from pipeline import contents
 from pipeline.common import errors, files, locked_folder, paths
 from pipeline.data_config import AUTO, SourceConfig
@@ -32,6 +35,17 @@ class Session:
             fingerprints.check_continued(identity.get("fingerprints"), f"session_dir={self.folder.path}")
         else:
             files.write_json(self.folder.identity_file, {**identity, "fingerprints": fingerprints.as_dict()})
+
+    def config_of(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration of a trial that has ended, for a file in the session's folder.
+
+        Its paths are those of this call, as its folders may have moved since; the session's own trunk is relative.
+        """
+        paths_now = {"data_dir": self.source.data_dir}
+        if self.space.has_frozen_trunk:
+            trunk = self.folder.trunk_dir.name if self.jobs.needs_trunk else os.path.abspath(self.config.init_from)
+            paths_now["init_from"] = trunk
+        return {**record["config"], **paths_now}
 
 
 @contextlib.contextmanager
@@ -73,8 +87,11 @@ def _identity(session: Session) -> dict[str, Any]:
     """What makes two sessions the same; of the space, its hyperparameters and the job that their defaults make."""
     space = session.jobs.hyperparameters()
     job = session.jobs.trial("0", space.defaults)
+    trunk = session.config.init_from
     return {
         **session.config.as_dict(identity_only=True),
+        "space": session.space.name,
+        "init_from": trunk and RunFolder(trunk, "init_from").model_sha256(),
         "hyperparameters": space.hyperparameters().get_config()["space"],
         "trial": {name: value for name, value in job.identity.items() if name != "init_from"},
     }
@@ -100,5 +117,12 @@ def _check_identity(session: Session) -> None:
 
 
 def _comparable(name: str, value: Any) -> Any:
-    """A value of `session.json`: of the trial, whose trunk may lie anywhere, the fields that this version reads."""
+    """A value of `session.json`, of the trial, whose trunk may lie anywhere, the fields that this version reads.
+
+    Earlier versions wrote paths of the space's file and of the trunk's run, which may have moved since.
+    """
+    if name == "space" and value:
+        return pathlib.Path(value).stem
+    if name == "init_from" and value and (run := RunFolder(value)).model.exists():
+        return run.model_sha256()
     return saved.normalised({**value, "init_from": "anywhere"}) if name == "trial" and value else value

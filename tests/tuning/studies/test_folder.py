@@ -7,10 +7,12 @@ import json
 import os
 import pathlib
 import re
+import shutil
 
 import pytest
 from rich.console import Console
 
+from models.runs.folder import open_locked
 from pipeline.common import errors
 from pipeline.datasets.canonical import Fingerprints
 from tests.tuning.stub_training import outcome
@@ -105,6 +107,22 @@ def test_moved_data_are_the_same_study(jobs, tmp_path):
     moved = [dataclasses.replace(job, data=dataclasses.replace(job.data, data_dir="/elsewhere")) for job in jobs]
     with claim(tmp_path, moved) as folder:
         assert folder.path == tmp_path
+
+
+def test_moved_study_goes_on_with_its_job_under_way(jobs, tmp_path, monkeypatch):
+    def open_job(path) -> None:
+        with claim(path, jobs) as folder, open_locked(folder.run_dir(jobs[0]), jobs[0].config, jobs[0].identity) as run:
+            run.checkpoint.parent.mkdir(exist_ok=True)
+            run.checkpoint.touch()
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    open_job("a")
+    shutil.move("a", "b")
+    (tmp_path / "link").symlink_to("b")
+    for path in ("b/", "~/b", "link/../b", tmp_path / "link"):
+        open_job(path)
+    assert {path.name for path in tmp_path.iterdir()} == {"b", "link"}
 
 
 def test_folder_of_something_else_and_no_folder_are_refused(jobs, tmp_path):
