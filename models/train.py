@@ -48,10 +48,10 @@ def main() -> None:
     name = run_folder.RunFolder(path).as_begun("precision", train.precision)
     resolved = train.replace(precision=precision.resolve(name))
     loop.check(data, resolved)
+    callbacks = [Profiler(PROFILE.value)] if PROFILE.value else []
     with run_folder.open_locked(path, saved.document(data, resolved), _identity(data, resolved)) as run:
         if run.is_finished:
             _show_finished(run)
-        callbacks = [Profiler(PROFILE.value)] if PROFILE.value else []
         verbose = 1 if is_terminal(sys.stdout) else 2  # no bar into a log
         loop.train(data, train, run=run, callbacks=callbacks, verbose=verbose)
         page.write(run)

@@ -7,6 +7,7 @@ batches of them. A pass is one run over the training examples; passes follow one
 import dataclasses
 import functools
 import math
+import os
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -114,7 +115,14 @@ class CacheOnDisk:
                 shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
                 dataset.save(str(partial))
                 partial.rename(folder)
-        return tf.data.Dataset.load(str(folder))
+        return tf.data.Dataset.load(_without_wildcards(folder))
+
+
+def _without_wildcards(folder: pathlib.Path) -> str:
+    """A path of an existing folder for `tf.data.Dataset.load`, which takes others for patterns and reads nothing."""
+    if not set("*?[\\") & set(str(folder)):
+        return str(folder)
+    return f"/proc/self/fd/{os.open(folder, os.O_RDONLY)}"  # open until this process ends: files are opened late
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ from benchmarks.harness import comparison, results
 from benchmarks.harness.comparison import WORSE
 from benchmarks.harness.results import Row
 from models.reporting import table
-from pipeline.common import app, errors, files, markdown_table
+from pipeline.common import app, errors, files, markdown_table, paths
 from pipeline.common.markdown_table import Column, field
 
 
@@ -52,7 +52,7 @@ def check(benchmark: str, replaced_by_quick: Sequence[str] = ()) -> None:
     if values.compare:
         _earlier(benchmark)
     if values.out:
-        _check_writable(pathlib.Path(values.out))
+        _check_writable(paths.local(values.out, "out"))
     for name in replaced_by_quick:
         if values.quick and values[name].present:
             raise errors.BadArgumentError(f"{name} and quick: --quick has its own value; set one of the two")

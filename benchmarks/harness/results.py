@@ -1,7 +1,6 @@
 """The rows of a benchmark, as people and scripts read them: a table on the terminal, and JSON of one form."""
 
 import dataclasses
-import pathlib
 import shlex
 import statistics
 import sys
@@ -11,7 +10,7 @@ from typing import Any
 from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Timing, ratio
 from models.reporting import table
-from pipeline.common import app, files, markdown_table
+from pipeline.common import app, files, markdown_table, paths
 from pipeline.common.markdown_table import field
 
 COLUMNS = (
@@ -108,7 +107,7 @@ def publish(benchmark: str, rows: Sequence[Row], out: str, **more: Any) -> None:
         "rows": [line.as_json() for line in rows],
         **more,
     }
-    path = pathlib.Path(out)
+    path = paths.local(out, "out")
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_json(path, document, indent=2)
     print(f"written: {path}")

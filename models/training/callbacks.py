@@ -3,13 +3,14 @@
 import contextlib
 import functools
 import itertools
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import keras
 import tensorflow as tf
 
-from pipeline.common import errors, paths
+from pipeline.common import errors, files, paths
 
 SHOWN = {
     "images_per_s": "images/s",
@@ -97,12 +98,17 @@ def _shown(logs: Logs | None) -> dict[str, float]:
 class Profiler(keras.callbacks.Callback):
     """Writes a trace of calls 10 to 14 of the step to `path`, for `tensorboard-plugin-profile` or xprof.
 
-    A call is `steps_per_call` steps. A training of fewer calls leaves a shorter trace, one of at most 10 none.
+    A call is `steps_per_call` steps. A training of fewer calls leaves a shorter trace, one of at most 10 none. A path
+    that cannot be written raises errors.BadArgumentError.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: paths.AnyPath) -> None:
         super().__init__()
         self._path = str(paths.local(path, "profile"))
+        try:
+            files.check_writable(pathlib.Path(self._path, "trace"))
+        except OSError as error:
+            raise errors.BadArgumentError(f"profile={path}: cannot be written ({error.strerror})") from error
         self._calls, self._trace = itertools.count(), contextlib.ExitStack()
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:

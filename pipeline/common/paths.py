@@ -30,10 +30,15 @@ def local(path: AnyPath, name: str) -> pathlib.Path:
     Expanding it again changes nothing.
 
     Raises:
-      errors.BadArgumentError: it is empty, a URL, too long, or has characters that no path here can have.
+      errors.BadArgumentError: it is empty, a URL, too long, has characters that no path here can have, or leads over a
+        symbolic link to nowhere, such as one to a disk that is not mounted.
     """
     try:
-        return _expanded(os.fsdecode(path))
+        expanded = _expanded(os.fsdecode(path))
+        first = next((one for one in (expanded, *expanded.parents) if os.path.lexists(one)), None)
+        if first and not os.path.exists(first):
+            raise ValueError(f"{first} is a symbolic link to {os.readlink(first)}; expected one to what exists")
+        return expanded
     except ValueError as error:
         raise errors.BadArgumentError(f"{name}={os.fsdecode(path)}: {error}") from error
 

@@ -35,7 +35,10 @@ def folder(data_dir: _Path, dataset: str) -> pathlib.Path:
 
 def root(data_dir: _Path) -> pathlib.Path:
     """The absolute path of a `--data_dir`."""
-    return paths.local(data_dir, "data_dir").absolute()
+    path = paths.local(data_dir, "data_dir").absolute()
+    if path.exists() and not path.is_dir():
+        raise errors.BadArgumentError(f"data_dir={data_dir}: expected a folder, got a file")
+    return path
 
 
 def is_prepared(data_dir: _Path, dataset: str) -> bool:
