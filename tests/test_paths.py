@@ -1,18 +1,18 @@
 """Every flag that is a path, in every binary: what it takes, what it refuses, and that none is forgotten."""
 
-import json
+import importlib
 import os
 import pathlib
 import pwd
 import subprocess
-import sys
 
+import absl.flags
 import pytest
 
 from models.config import saved
 from models.config.training import TrainConfig
 from models.runs.folder import RunFolder
-from pipeline.common import errors, paths
+from pipeline.common import app, errors, paths
 from pipeline.data_config import SourceConfig
 from pipeline.datasets import archive, prepared, records
 from pipeline.gallery import picture_file
@@ -22,9 +22,7 @@ from tuning.sessions import search_space
 from tuning.sessions.jobs import SessionConfig
 
 BINARIES = [
-    name.removesuffix(".__main__")
-    for name, path in module_files(ROOT).items()
-    if "app.run(main)" in path.read_text(encoding="utf-8")
+    name for name, path in module_files(ROOT).items() if "app.run(main, flags)" in path.read_text(encoding="utf-8")
 ]
 # Flags that take a text which is not a path. A new flag is one of these, or is defined as a path.
 NOT_PATHS = {
@@ -44,74 +42,45 @@ REFUSED = [
     *("gs://bucket/x", "s3://bucket/x", "https://host/x", "file:///x", "hdfs:/x", "GS://b", " gs://b", "ram://x"),
     *("a\nb", "a\0b", "~nobody-has-this-name/x", "n" * 300, "caf\udce9"),
 ]
-# Defines the flags of each binary in turn, and has each flag parse each text.
-PROGRAM = """
-import importlib, json, sys
-from absl import flags
-from pipeline.common import app
-app.run = lambda main: None
-binaries, texts = json.loads(sys.argv[1])
-absl = set(flags.FLAGS)
-result = {}
-for binary in binaries:
-    module = importlib.import_module(binary)
-    getattr(module, "run", lambda: None)()
-    for name in set(flags.FLAGS) - absl:
-        flag, parsed = flags.FLAGS[name], {}
-        for text in texts:
-            try:
-                parsed[text] = flag.parser.parse(text)
-            except ValueError as error:
-                parsed[text] = {"error": str(error)}
-        takes_any_text = type(flag.parser) in (flags.ArgumentParser, flags.ListParser) and "one of " not in flag.help
-        result[f"{binary} --{name}"] = [takes_any_text, type(flag.parser).__name__, parsed]
-        delattr(flags.FLAGS, name)
-print(json.dumps(result))
-"""
 
 
-@pytest.fixture(scope="module")
-def flags(tmp_path_factory) -> dict:
-    """{"BINARY --NAME": [whether it takes any text, its parser, {text: what it becomes}]}, parsed in `cwd`."""
-    cwd, home = tmp_path_factory.mktemp("cwd"), tmp_path_factory.mktemp("home")
-    modules = [f"{name}.__main__" if (ROOT / name.replace(".", "/")).is_dir() else name for name in BINARIES]
-    texts = [text.format() for text in TAKEN] + REFUSED
-    arguments = [sys.executable, "-c", PROGRAM, json.dumps([modules, texts])]
-    environment = {"PATH": "", "HOME": str(home), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(arguments, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return {"flags": json.loads(done.stdout), "cwd": cwd, "home": home}
+def binary_flags(binary: str) -> app.Flags:
+    return importlib.import_module(binary).flags
 
 
-@pytest.fixture(scope="module")
-def path_flags(flags) -> dict[str, dict]:
-    return {name: parsed for name, (_, parser, parsed) in flags["flags"].items() if "Path" in parser}
+FLAGS = {(name, flag): binary_flags(name).values[flag] for name in BINARIES for flag in binary_flags(name).values}
+PATH_FLAGS = {key: flag for key, flag in FLAGS.items() if isinstance(flag.parser, paths.PathParser)}
+PATH_LIST_FLAGS = {key: flag for key, flag in FLAGS.items() if isinstance(flag.parser, paths.PathListParser)}
 
 
-def test_every_flag_that_takes_a_text_is_a_path_or_known_to_be_none(flags):
-    of_text = {name for name, (takes_any_text, _, _) in flags["flags"].items() if takes_any_text}
-    assert {name.partition("--")[2] for name in of_text} <= NOT_PATHS
+def test_every_flag_that_takes_a_text_is_a_path_or_known_to_be_none():
+    parsers = (absl.flags.ArgumentParser, absl.flags.ListParser)
+    of_text = {name for (_, name), flag in FLAGS.items() if type(flag.parser) in parsers and "one of " not in flag.help}
+    assert of_text <= NOT_PATHS
 
 
-def test_path_flags_are_those_that_the_documents_name(path_flags):
-    names = {name.partition("--")[2] for name in path_flags}
-    assert names >= {"archive", "checkout", "compare", "config", "data_dir", "files", "init_from", "out", "profile"}
-    assert names >= {"redraw", "results_dir", "run_dir", "run_dirs", "session_dir", "study_dir"}
-    assert len(path_flags) > 40
+def test_flags_of_all_binaries_are_tried():
+    assert {"models.train", "benchmarks.show", "pipeline.explore.__main__"} <= {binary for binary, _ in FLAGS}
+    assert len(PATH_FLAGS) > 40
+    assert {name for _, name in PATH_LIST_FLAGS} == {"files", "run_dirs"}
 
 
 @pytest.mark.parametrize(("text", "expected"), TAKEN.items())
-def test_every_path_flag_takes(flags, path_flags, text, expected):
-    expected = expected.format(cwd=flags["cwd"], home=flags["home"])
-    for name, parsed in path_flags.items():
-        is_list = name.endswith(("--files", "--run_dirs"))
-        assert parsed[text.format()] == (([expected] if expected else []) if is_list else expected), name
+def test_every_path_flag_takes(text, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    expected = expected.format(home="/home/me", cwd=tmp_path)
+    for key, flag in PATH_FLAGS.items():
+        assert flag.parser.parse(text.format()) == expected, key
+    for key, flag in PATH_LIST_FLAGS.items():
+        assert flag.parser.parse(text.format()) == ([expected] if expected else []), key
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_every_path_flag_refuses(path_flags, text):
-    for name, parsed in path_flags.items():
-        assert "expected" in parsed[text].get("error", ""), name
+def test_every_path_flag_refuses(text):
+    for flag in (*PATH_FLAGS.values(), *PATH_LIST_FLAGS.values()):
+        with pytest.raises(ValueError, match="expected"):
+            flag.parser.parse(text)
 
 
 def test_empty_home_counts_as_unset(monkeypatch):

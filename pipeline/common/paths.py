@@ -54,7 +54,7 @@ def define_list_flag(name: str, help: str, *, flag_values: flags.FlagValues) -> 
     flags.disclaim_key_flags()
     help = f"{help}; quote a path with a comma: '\"a,b\",c'"
     serializer = flags.CsvListSerializer(",")
-    return flags.DEFINE(_PathListParser(), name, [], help, serializer=serializer, flag_values=flag_values)
+    return flags.DEFINE(PathListParser(), name, [], help, serializer=serializer, flag_values=flag_values)
 
 
 class PathParser(flags.ArgumentParser[str]):
@@ -67,8 +67,11 @@ class PathParser(flags.ArgumentParser[str]):
         return str(_expanded(argument)) if argument else ""
 
 
-class _PathListParser(flags.ListParser):
+class PathListParser(flags.ListParser):
+    """Reads a flag whose value is a list of paths."""
+
     def parse(self, argument: Any) -> list[str]:
+        """The paths, `~` expanded; "" is an empty list."""
         try:
             items = super().parse(argument)
         except ValueError as error:

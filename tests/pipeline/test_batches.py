@@ -184,16 +184,18 @@ def test_evaluation_pads_and_masks(tiny_data_dir, monkeypatch, split, expected):
     assert set(collections.Counter(fine.tolist()).values()) == {5}
 
 
-def test_disk_cache_is_made_once(tiny_data_dir, tmp_path):
-    folder = tmp_path / "cache"
-    (tmp_path / ".cache.partial").mkdir()  # of a process that was killed
+@pytest.mark.parametrize("name", ["cache", "a[1]*?\\'ü"])
+def test_disk_cache_is_made_once(name, tiny_data_dir, tmp_path):
+    """Also where tf.data takes its name for a pattern and reads nothing (tensorflow/tensorflow#55756, #70116)."""
+    folder = tmp_path / name
+    (tmp_path / f".{name}.partial").mkdir()  # of a process that was killed
     config = tiny(tiny_data_dir)
     examples = stages.Decode()(OpenedData(config).read("test"))
     first = stages.in_memory(stages.CacheOnDisk(str(folder))(examples), 500)["image"].numpy()
     second = stages.in_memory(stages.CacheOnDisk(str(folder))(examples.take(0)), 500)["image"].numpy()
     assert len(first) == 500
     assert np.array_equal(first, second)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".prepare.lock", "cache"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".prepare.lock", name]
 
 
 def test_batch_larger_than_the_split_is_refused(tiny_data_dir):
