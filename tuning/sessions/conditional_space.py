@@ -7,7 +7,7 @@ it. Any condition of Python's works, on numbers too, and a trial has the hyperpa
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -129,6 +129,11 @@ class HyperParameters(keras_tuner.HyperParameters):
     ) -> None:
         super().__init__()
         self._value_of, self._find = value_of, find
+
+    def Choice(self, name: str, values: Sequence[Any], *arguments: Any, **named: Any) -> Any:  # noqa: N802  # its name
+        """As Keras Tuner's, which makes 1 and 0 of True and False."""
+        value = super().Choice(name, values, *arguments, **named)
+        return bool(value) if value is not None and isinstance(values[0], bool) else value
 
     def _retrieve(self, hp: HyperParameter) -> Any:
         known = self._find(hp)

@@ -81,7 +81,10 @@ def rung_lines(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"- trials of bracket {number}: {rungs} epochs")
     best, max_epochs = report["best"], report.get("max_epochs", 0)  # 0: a report of an earlier version
     if best and 0 < rung_epochs(best) < max_epochs:
-        lines.append(f"- the best trial was trained for {rung_epochs(best):g} of {max_epochs} epochs only")
+        full = next((trial for trial in ranked(report["trials"]) if rung_epochs(trial) == max_epochs), None)
+        other = f"trial {full['id']}, {figures.percent(full['objective'])} %" if full else "there is none"
+        epochs = f"{rung_epochs(best):g} of {max_epochs} epochs"
+        lines.append(f"- the best trial was trained for {epochs}; the best of full length: {other}")
     return lines
 
 

@@ -183,6 +183,13 @@ def test_steps_of_a_float_end_with_its_maximum(bounds, expected, tmp_path):
     assert [rate.prob_to_value(rate.value_to_prob(value)) for value in expected] == pytest.approx(expected)
 
 
+def test_choice_of_truth_values_is_one():
+    """Keras Tuner's is 1 or 0, which no field of truth values takes."""
+    values = []
+    list(ConditionalSpace(lambda hp: values.append(hp.Choice("batch_norm", [True, False]))).combinations())
+    assert {id(value) for value in values} == {id(True), id(False)}
+
+
 def test_scopes_of_one_parent_may_be_nested():
     """keras-team/keras-tuner#738: "not defined", though it was."""
 

@@ -152,10 +152,9 @@ def test_lengths_of_hyperbands_trials_are_told_and_a_short_best_one(tuned):
     assert found["best"]["id"] == "02"  # of equal ones the longer
     page = session_page.markdown(found)
     assert "- trials of bracket 1: 2 of 1, 1 of 3 epochs\n" in page
-    assert "epochs only" not in page
-    assert "- the best trial was trained for 1 of 3 epochs only\n" in session_page.markdown(
-        document(tuned, [rung(0, 1, 0.4)])
-    )
+    assert "of full length" not in page
+    short = session_page.markdown(document(tuned, [rung(0, 1, 0.4)]))
+    assert "- the best trial was trained for 1 of 3 epochs; the best of full length: trial 02, 30.00 %\n" in short
     del found["max_epochs"]  # as in reports of earlier versions
     assert session_page.markdown(found) == page
 
