@@ -6,6 +6,7 @@ uint8 [C, 32, 32, 3], after the split, so that only selected examples are decode
 """
 
 import os
+import shlex
 from typing import TypeAlias
 
 import tensorflow as tf
@@ -33,7 +34,7 @@ def open_builder(config: SourceConfig) -> Builder:
     if not prepared.is_prepared(config.data_dir, config.dataset):
         raise errors.FailedError(
             f"{config.dataset} is not prepared in {config.data_dir}; "
-            f"run: python -m pipeline.prepare --dataset={config.dataset} --data_dir={config.data_dir}"
+            f"run: python -m pipeline.prepare --dataset={config.dataset} --data_dir={shlex.quote(config.data_dir)}"
         )
     return tfds.builder_from_directory(prepared.folder(config.data_dir, config.dataset))
 

@@ -4,7 +4,9 @@ import importlib
 import os
 import pathlib
 import pwd
+import shlex
 import subprocess
+import sys
 
 import absl.flags
 import pytest
@@ -142,3 +144,30 @@ def test_make_hands_on_every_path_as_it_is(target, path, tmp_path):
     assert {f"--data_dir={path}", f"--archive={path}"} <= set(lines)
     if target == "train":
         assert lines.count(f"--run_dir={path or 'runs/quick-shapes100'}") == 2
+
+
+@pytest.mark.parametrize("kind", ["file", "link to nowhere", "loop"])
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("data_dir", lambda path: prepared.folder(path, "cifar100")),
+        ("run_dir", lambda path: RunFolder(path).check_identity({})),
+        ("out", lambda path: picture_file.picture_path(path / "x.png")),
+    ],
+)
+def test_what_is_no_folder_is_one_line(name, function, kind, tmp_path):
+    path = tmp_path / "x"
+    path.touch() if kind == "file" else path.symlink_to("x" if kind == "loop" else "nowhere")
+    with pytest.raises(errors.BadArgumentError, match=rf"^{name}={path}"):
+        function(path)
+
+
+def test_removed_working_folder_is_one_line(tmp_path):
+    command = [sys.executable, "-m", "models.train", "--run_dir=x"]
+    script = f"mkdir gone; cd gone; rmdir ../gone; exec {shlex.join(command)}"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: working folder: ")

@@ -14,6 +14,8 @@ from models.runs.folder import RunFolder
 from models.runtime import global_settings
 from pipeline.batches import OpenedData
 from pipeline.common import errors
+from pipeline.data_config import DataConfig, default_data_dir
+from pipeline.datasets import prepared
 
 
 class Evaluator:
@@ -82,7 +84,7 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
 
     Metrics, and confusion matrices in `confusion.json`, are of a single view; accuracies averaged with the mirror image
     have separate keys. The last metrics of each split stay in the report under `evaluations`. `data_dir` is a folder of
-    prepared data sets, "" the one that the run was trained from.
+    prepared data sets, "" the one that the run was trained from, or the default one where that is gone.
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
@@ -90,7 +92,7 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
         than the run was trained on, so that some of them may have trained it; on "test" the report records that.
     """
     data, train = saved.configs(run.check_finished().config())
-    opened = OpenedData(data.replace(data_dir=data_dir or data.data_dir))
+    opened = OpenedData(data.replace(data_dir=data_dir or _folder_of(data)))
     num_examples, stream = opened.num_examples[split_name], opened.evaluation(split_name)
     records = _compare_records(run, opened, split_name)
     with run.locked():
@@ -102,6 +104,13 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
         source = metrics.coarse_source(train)
         run.write_confusion(confusion.document(split_name, source, opened.label_names, single_view.confusions))
         run.write_report(report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)}))
+
+
+def _folder_of(data: DataConfig) -> str:
+    """The folder of a run's data; the default one where the data have moved with the checkout."""
+    default = default_data_dir()
+    has_moved = not prepared.is_prepared(data.data_dir, data.dataset) and prepared.is_prepared(default, data.dataset)
+    return default if has_moved else data.data_dir
 
 
 def _compare_records(run: RunFolder, opened: OpenedData, split_name: str) -> str:

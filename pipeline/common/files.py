@@ -29,7 +29,7 @@ def replacing(path: pathlib.Path, *, durable: bool = False) -> Iterator[pathlib.
 
 def check_writable(path: pathlib.Path) -> None:
     """Raise OSError unless a file can be created in the folder of `path`, or in the nearest one above that exists."""
-    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    nearest = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
     with tempfile.TemporaryFile(dir=nearest):  # permissions do not tell, in /proc or for root
         pass
 

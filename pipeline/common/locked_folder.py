@@ -5,7 +5,7 @@ import fcntl
 import pathlib
 from collections.abc import Callable, Iterator
 
-from pipeline.common import errors, files
+from pipeline.common import errors, files, paths
 
 LOCK = ".lock"
 
@@ -57,8 +57,7 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
 
 def check_content(folder: pathlib.Path, *, flag: str, identity: str) -> None:
     """Check that a folder is missing, empty, or of its kind; arguments and errors as in `open_locked`."""
-    if folder.exists() and not folder.is_dir():
-        raise errors.BadArgumentError(f"{flag}={folder}: expected a folder, got a file")
+    paths.check_folder(folder, flag)
     if not folder.exists() or (folder / identity).exists():
         return
     leftovers = (LOCK, files.partial_name(identity), f".{identity}.partial")  # the last one from earlier versions

@@ -30,17 +30,19 @@ def local(path: AnyPath, name: str) -> pathlib.Path:
     Expanding it again changes nothing.
 
     Raises:
-      errors.BadArgumentError: it is empty, a URL, too long, has characters that no path here can have, or leads over a
-        symbolic link to nowhere, such as one to a disk that is not mounted.
+      errors.BadArgumentError: it is empty, a URL, too long, or has characters that no path here can have.
     """
     try:
-        expanded = _expanded(os.fsdecode(path))
-        first = next((one for one in (expanded, *expanded.parents) if os.path.lexists(one)), None)
-        if first and not os.path.exists(first):
-            raise ValueError(f"{first} is a symbolic link to {os.readlink(first)}; expected one to what exists")
-        return expanded
+        return _expanded(os.fsdecode(path))
     except ValueError as error:
         raise errors.BadArgumentError(f"{name}={os.fsdecode(path)}: {error}") from error
+
+
+def check_folder(path: pathlib.Path, name: str) -> None:
+    """Raise errors.BadArgumentError where a path that is to be a folder, new or not, leads to something else."""
+    if os.path.lexists(path) and not path.is_dir():
+        kind = "a file" if path.exists() else "a symbolic link to nowhere"
+        raise errors.BadArgumentError(f"{name}={path}: expected a folder, got {kind}")
 
 
 def define_flag(name: str, default: str, help: str, *, flag_values: flags.FlagValues) -> "flags.FlagHolder[str]":

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import sys
 import tempfile
@@ -36,8 +37,7 @@ def folder(data_dir: _Path, dataset: str) -> pathlib.Path:
 def root(data_dir: _Path) -> pathlib.Path:
     """The absolute path of a `--data_dir`."""
     path = paths.local(data_dir, "data_dir").absolute()
-    if path.exists() and not path.is_dir():
-        raise errors.BadArgumentError(f"data_dir={data_dir}: expected a folder, got a file")
+    paths.check_folder(path, "data_dir")
     return path
 
 
@@ -61,9 +61,10 @@ def is_in_file_order(data_dir: _Path, dataset: str) -> bool:
 def check_order(data_dir: _Path, dataset: str) -> None:
     """Raise errors.BadArgumentError if `is_in_file_order`."""
     if is_in_file_order(data_dir, dataset):
+        command = f"python -m pipeline.prepare --dataset={dataset} --data_dir={shlex.quote(str(data_dir))}"
         raise errors.BadArgumentError(
             f"data_dir={data_dir}: {dataset} was prepared by an earlier version, in the order of its files; expected "
-            f"canonical order; run: python -m pipeline.prepare --dataset={dataset} --data_dir={data_dir}"
+            f"canonical order; run: {command}"
         )
 
 

@@ -7,9 +7,10 @@ import tensorflow as tf
 
 from models import metrics
 from models.config.training import TrainConfig
-from models.runs.folder import open_locked
-from models.training import loop
+from models.runs.folder import RunFolder, open_locked
+from models.training import evaluation, loop
 from models.training.evaluation import Evaluator, evaluate_run
+from pipeline.common import files
 from pipeline.data_config import DataConfig
 from pipeline.datasets.labels import FINE_TO_COARSE
 from pipeline.datasets.shapes100 import builder as shapes100
@@ -94,7 +95,7 @@ def test_confusions_of_fewer_examples_than_expected_are_an_error(told_model, mon
 
 
 @pytest.mark.parametrize("heads", ["both", "coarse"])
-def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_dir, tmp_path, heads):
+def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_dir, tmp_path, monkeypatch, heads):
     data = DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=500, batch_size=100)
     train = TrainConfig(architecture="linear", precision="float32", heads=heads, max_steps=2)
     saved = {**data.as_dict(), **train.as_dict()}
@@ -114,3 +115,9 @@ def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_d
             assert sorted(found["fine"]["names"]) == sorted(shapes100.FINE_NAMES)
             assert np.trace(found["fine"]["counts"]) / 500 == pytest.approx(report["fine_accuracy"])
             np.testing.assert_array_equal(np.sum(found["fine"]["counts"], axis=1), 5)
+    if heads == "both":  # the run and its data have moved together
+        moved = RunFolder(run.path.rename(tmp_path / "moved"))
+        files.write_json(moved.path / "config.json", {**moved.config(), "data_dir": str(tmp_path / "gone")})
+        monkeypatch.setattr(evaluation, "default_data_dir", lambda: tiny_data_dir)
+        evaluate_run(moved, "test")
+        assert moved.report() == report
