@@ -15,9 +15,9 @@ import tensorflow as tf
 from pipeline.common import errors
 
 TRIAL_SECONDS = 0.3  # of repeated steps; one step of each type is timed however long it takes
-SLOW_RATIO = (
-    2.0  # coarse, so that a busy machine does not change the choice: bfloat16 takes 0.4 to 1.5 or 3 to 30 times
-)
+# Coarse, so that a busy machine does not change the choice: bfloat16 takes 0.5 to 1.5 times as long as float32 where
+# the processor multiplies it, about 3 times where oneDNN emulates it, and 10 to 30 times without oneDNN.
+SLOW_RATIO = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,18 +64,18 @@ def _try_bfloat16() -> Choice:
 
 
 def _training_step(dtype: tf.DType) -> Callable[[], object]:
-    """A compiled step of the operations that `models.layers.convolution` runs: forward pass and both gradients.
+    """A compiled step of a convolution: forward pass and both gradients, which are most of a network's work.
 
     It draws no random numbers and makes no Keras layers, so it changes no state of the calling program.
     """
-    images, kernel = tf.ones([16, 8, 8, 128], dtype), tf.ones([3, 3, 128, 128], dtype)
-    tf.nn.conv2d(images, kernel, 1, "SAME")  # raises where bfloat16's matrix product would end the process
+    images, kernel = tf.ones([8, 8, 8, 128], dtype), tf.ones([3, 3, 128, 128], dtype)
 
     @tf.function(autograph=False)
-    def step(images: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        outputs = tf.nn.conv2d(images, kernel, 1, "SAME")
-        of_images = tf.nn.conv2d_transpose(outputs, kernel, images.shape, 1, "SAME")
-        return of_images, tf.tensordot(images, outputs, [[0, 1, 2], [0, 1, 2]])
+    def step(images: tf.Tensor, kernel: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch([images, kernel])
+            outputs = tf.nn.conv2d(images, kernel, 1, "SAME")
+        return tape.gradient(outputs, [images, kernel])
 
     def run() -> None:
         for gradient in step(images, kernel):
@@ -86,14 +86,17 @@ def _training_step(dtype: tf.DType) -> Callable[[], object]:
 
 
 def _fastest_ratio(step: Callable[[], object], reference: Callable[[], object]) -> float:
-    """The ratio of two steps' shortest times, which other programs lengthen least; the steps take turns."""
+    """The ratio of two steps' shortest processor times; the steps take turns.
+
+    Other programs lengthen processor time, of all threads of this process, much less than the time that passes.
+    """
     began = time.perf_counter()
     seconds: tuple[list[float], list[float]] = [], []
     while not seconds[0] or time.perf_counter() - began < TRIAL_SECONDS:
         for function, times in zip((step, reference), seconds, strict=True):
-            before = time.perf_counter()
+            before = time.process_time()
             function()
-            times.append(time.perf_counter() - before)
+            times.append(time.process_time() - before)
     return min(seconds[0]) / min(seconds[1])
 
 

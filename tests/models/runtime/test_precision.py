@@ -1,6 +1,5 @@
 """The precision that suits a machine, and the scope in which it holds."""
 
-import itertools
 import os
 import random
 import subprocess
@@ -61,11 +60,11 @@ def test_auto_precision_is_tried_once_a_process(monkeypatch, outcome, expected, 
     assert precision.choose("mixed_float16") == precision.Choice("mixed_float16", "given")
 
 
-def test_ratio_is_of_the_shortest_times(monkeypatch):
-    durations = [0.0, *(0.0, 3.0, 0.0, 2.0, 0.0), *(0.0, 1.0, 0.0, 5.0, 0.0)]  # a round: step, reference, the check
-    now = iter(itertools.accumulate(durations))
-    monkeypatch.setattr(precision.time, "perf_counter", lambda: next(now))
-    monkeypatch.setattr(precision, "TRIAL_SECONDS", 6.0)
+def test_ratio_is_of_the_shortest_processor_times(monkeypatch):
+    passed = iter([0.0, 0.1, 0.2, 0.4])  # the first call, then after each round
+    used = iter([0.0, 3.0, 3.0, 5.0, 5.0, 6.0, 6.0, 11.0, 11.0, 14.0, 14.0, 16.0])  # before and after each step
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: next(passed))
+    monkeypatch.setattr(precision.time, "process_time", lambda: next(used))
     assert precision._fastest_ratio(lambda: None, lambda: None) == 1.0 / 2.0
 
 
