@@ -1,6 +1,7 @@
 """The binaries as a person meets them: in processes of their own, on shapes100_tiny."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -211,6 +212,21 @@ def test_batch_larger_than_the_split_is_refused_in_one_line(tiny_data_dir, tmp_p
     assert error.startswith("error: batch_size=1501: ")
     assert "1500" in error
     assert not (tmp_path / "run").exists()
+
+
+def test_any_spelling_of_a_path_names_one_run_on_one_data_folder(tiny_data_dir, tmp_path):
+    name = 'o\'neil "mü" [1]{x}*?%s,b'
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "data").symlink_to(tiny_data_dir)
+    (tmp_path / "link").symlink_to(name)
+    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    flags = ("--preset=linear", "--dataset=shapes100_tiny", "--num_validation=500", "--max_steps=1", "--cache=disk")
+    for folder in (f"~/{name}", "./link/../link/", tmp_path / name, f"{name}//"):
+        arguments = command("models.train", *flags, f"--data_dir={folder}/data", f"--run_dir={folder}/run")
+        done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert ("finished already" in done.stdout) == (folder != f"~/{name}")
+    assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == {name, "link"}
 
 
 def test_traceback_is_there_for_those_who_ask():
