@@ -13,7 +13,7 @@ import datetime
 import io
 import pathlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline import contents
@@ -21,11 +21,11 @@ from pipeline.common import app, config, errors
 from pipeline.common.terminal import is_terminal
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import archive, download, prepared, records
-from pipeline.datasets.canonical import Digests, Examples, Fingerprints
+from pipeline.datasets.canonical import Digests, Example, Fingerprints
 
 CIFAR100 = "cifar100"
 FALLBACK = "shapes100"
-Splits = Mapping[str, Examples]
+Splits = Mapping[str, Iterable[Example]]
 
 flags = app.Flags(SourceConfig)
 
@@ -101,7 +101,7 @@ def _prepare(source: SourceConfig, dataset: str, rewrite: bool, url: str, spec: 
                 how = "archive" if local else "download"
                 origin = {"path": str(data.path.absolute())} if local else {"url": url}
                 provenance = {"how": how, **origin, **_provenance(data, spec)}
-                _write(data.splits, staged, source.data_dir, dataset, provenance)
+                _write(data.splits(), staged, source.data_dir, dataset, provenance)
             else:
                 _log(f"generating {dataset}")
                 _write(None, staged, source.data_dir, dataset, {"how": "generated"})
@@ -118,7 +118,8 @@ def _rewrite(staged: pathlib.Path, data_dir: str, dataset: str) -> None:
     _log(f"{dataset} in {folder} is in the order of its files; rewriting it in canonical order")
     app.load_tensorflow()
     recorded = {key: value for key, value in prepared.provenance(data_dir, dataset).items() if key != "records_sha256"}
-    _write(contents.read_examples(folder), staged, data_dir, dataset, recorded)
+    splits = {name: contents.examples(folder, name) for name in contents.SPLITS}
+    _write(splits, staged, data_dir, dataset, recorded)
 
 
 def _read_archive(source: SourceConfig, spec: records.Spec) -> archive.Archive:
@@ -195,7 +196,7 @@ def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> N
     path = pathlib.Path(source.archive)
     if not source.archive or (path.is_file() and archive.sha256_of(path) == recorded.get("sha256")):
         return
-    digests = {name: Digests.of(examples) for name, examples in _read_archive(source, spec).splits.items()}
+    digests = {name: Digests.of(examples) for name, examples in _read_archive(source, spec).splits().items()}
     if Fingerprints.of(digests).records != contents.fingerprints(folder).records:
         raise errors.BadArgumentError(
             f"--archive={source.archive}: its records differ from those prepared in {folder}, which is never replaced; "

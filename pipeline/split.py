@@ -9,7 +9,7 @@ import tensorflow as tf
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 from pipeline.datasets import labels
-from pipeline.datasets.canonical import Digests
+from pipeline.datasets.canonical import Digests, as_texts
 
 
 def hold_out(config: DataConfig, train: Digests) -> dict[str, "HoldOut"]:
@@ -40,10 +40,9 @@ def select_validation(train: Digests, num_validation: int, seed: int) -> np.ndar
     Raises:
       errors.BadArgumentError: a class has too few images.
     """
-    pixels = [row.tobytes() for row in train.pixels]
-    hashes = [hashlib.sha256(b"%d:" % seed + digest).digest() for digest in pixels]
-    ranked = np.array(sorted(range(len(train)), key=hashes.__getitem__))
-    _, group = np.unique(pixels, return_inverse=True)  # equal images have one group
+    hashes = b"".join(hashlib.sha256(b"%d:" % seed + digest.tobytes()).digest() for digest in train.pixels)
+    ranked = np.argsort(as_texts(np.frombuffer(hashes, np.uint8).reshape(train.pixels.shape)), kind="stable")
+    _, group = np.unique(as_texts(train.pixels), return_inverse=True)  # equal images have one group
     per_class = num_validation // labels.NUM_FINE
     may_be_held_out = np.ones(len(train), bool)
     while True:

@@ -12,7 +12,7 @@ import os
 import pathlib
 import tarfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import IO
 
 from pipeline.common import errors, paths
@@ -38,10 +38,9 @@ class Archive:
     test: records.Records
     statistics: records.Statistics  # of train
 
-    @property
-    def splits(self) -> dict[str, canonical.Examples]:
+    def splits(self) -> dict[str, Iterator[canonical.Example]]:
         """The examples of both splits."""
-        return {"train": self.train.examples, "test": self.test.examples}
+        return {"train": self.train.examples(), "test": self.test.examples()}
 
     def official_name(self, spec: records.Spec) -> str | None:
         """The name of the official file with this checksum; None for an unknown checksum."""

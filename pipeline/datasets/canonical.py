@@ -1,50 +1,51 @@
 """The canonical order of a data set and its fingerprints, the same for every copy of its records.
 
-Records are sorted by the SHA-256 of their pixels, and equal images by fine label.
+Records are sorted by the SHA-256 of their pixels, and equal images by fine label. Examples are read one by one: only
+their digests are held in memory.
 """
 
+import collections
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from pipeline.common import errors
 from pipeline.datasets import png
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Examples:
-    """One split in memory: uint8 [N, H, W, 3] images, and the fine and coarse labels [N] of any integer type."""
-
-    images: np.ndarray
-    fine: np.ndarray
-    coarse: np.ndarray
+Example: TypeAlias = tuple[np.ndarray, int, int]  # the image, uint8 [H, W, 3], its fine label and its coarse label
+DIGEST_BYTES = hashlib.sha256().digest_size
+# A key of 128 bits, as TFDS's writer sorts by: the front of the digest, the fine label, a counter of equal records.
+LABEL_BITS, COUNTER_BITS = 16, 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Digests:
-    """One split without its images: the SHA-256 of their pixels, uint8 [N, 32], and int32 [N] labels."""
+    """The records of a split without their images: SHA-256 of the pixels, uint8 [N, 32], and int32 [N] labels."""
 
     pixels: np.ndarray
     fine: np.ndarray
     coarse: np.ndarray
 
     @classmethod
-    def of(cls, examples: Examples) -> "Digests":
+    def of(cls, examples: Iterable[Example]) -> "Digests":
         """The digests of a split."""
-        digests = b"".join(map(digest, examples.images))
-        pixels = np.frombuffer(digests, np.uint8).reshape(-1, hashlib.sha256().digest_size)
-        return cls(pixels, examples.fine.astype(np.int32), examples.coarse.astype(np.int32))
+        pixels, labels = bytearray(), []
+        for image, *fine_and_coarse in examples:
+            pixels += digest(image)
+            labels.append(fine_and_coarse)
+        fine, coarse = np.array(labels, np.int32).reshape(-1, 2).T
+        return cls(np.frombuffer(bytes(pixels), np.uint8).reshape(-1, DIGEST_BYTES), fine, coarse)
 
     def __len__(self) -> int:
         return len(self.fine)
 
-    def rows(self) -> list[bytes]:
-        """A row of bytes a record, which sorts as the records do: digest, fine label, coarse label."""
-        labels = np.stack([self.fine, self.coarse], axis=1).astype(">i4")
-        return [pixels.tobytes() + row.tobytes() for pixels, row in zip(self.pixels, labels, strict=True)]
+    def rows(self) -> np.ndarray:
+        """A text of 40 bytes a record, which sorts as the records do: digest, fine label, coarse label."""
+        labels = np.stack([self.fine, self.coarse], axis=1).astype(">i4").view(np.uint8)
+        return as_texts(np.concatenate([self.pixels, labels], axis=1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Fingerprints:
         for name in sorted(splits):
             rows = splits[name].rows()
             header = f"{name} {len(rows)}\n".encode()
-            records.update(header + b"".join(sorted(rows)))
-            order.update(header + b"".join(rows))
+            records.update(header + np.sort(rows).tobytes())
+            order.update(header + rows.tobytes())
         return cls(records.hexdigest(), order.hexdigest())
 
     def as_dict(self) -> dict[str, str]:
@@ -102,9 +103,18 @@ def digest(image: np.ndarray) -> bytes:
     return hashlib.sha256(image.tobytes()).digest()
 
 
-def tfds_examples(split: str, examples: Examples) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The (key, example) pairs of a split in canonical order, for a TFDS builder that does not shuffle."""
-    rows = Digests.of(examples).rows()
-    for index, place in enumerate(sorted(range(len(rows)), key=rows.__getitem__)):
-        labels = {"label": int(examples.fine[place]), "coarse_label": int(examples.coarse[place])}
-        yield index, {"id": f"{split}_{index:05d}", "image": png.encode(examples.images[place]), **labels}
+def as_texts(rows: np.ndarray) -> np.ndarray:
+    """Rows of bytes, uint8 [N, L], as NumPy texts [N], which sort by their bytes."""
+    return np.ascontiguousarray(rows).view(f"S{rows.shape[1]}")[:, 0]
+
+
+def tfds_examples(split: str, examples: Iterable[Example]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The (key, example) pairs of a split; a TFDS builder that does not shuffle sorts by the keys: canonical order."""
+    num_equal: collections.Counter[int] = collections.Counter()
+    label_and_counter = LABEL_BITS + COUNTER_BITS
+    for image, fine, coarse in examples:
+        key = int.from_bytes(digest(image)[:16]) >> label_and_counter << label_and_counter | fine << COUNTER_BITS
+        num_equal[key] += 1
+        key += num_equal[key] - 1
+        fields = {"label": fine, "coarse_label": coarse}
+        yield key, {"id": f"{split}_{key:032x}", "image": png.encode(image), **fields}

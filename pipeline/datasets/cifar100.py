@@ -4,7 +4,7 @@ The data set is `cifar100/3.0.2`, which `tfds.builder("cifar100", data_dir=...)`
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import tensorflow_datasets as tfds
@@ -14,9 +14,9 @@ from pipeline.datasets import canonical, labels
 
 
 class Cifar100(cifar.Cifar100, skip_registration=True):  # type: ignore[call-arg]
-    """TFDS's builder of the same name, with uncompressed PNGs, from the examples of both splits."""
+    """TFDS's builder of the same name, with uncompressed PNGs, from the examples of each split."""
 
-    def __init__(self, splits: Mapping[str, canonical.Examples], *, data_dir: str | os.PathLike[str]) -> None:
+    def __init__(self, splits: Mapping[str, Iterable[canonical.Example]], *, data_dir: str | os.PathLike[str]) -> None:
         self._splits = splits
         super().__init__(data_dir=data_dir)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -69,11 +70,10 @@ class Records:
         """uint8[N, 3, 1024]."""
         return self.rows[:, 2:].reshape(-1, 3, PIXELS // 3)
 
-    @property
-    def examples(self) -> canonical.Examples:
-        """The images and labels, views of the rows."""
-        images = self.channels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        return canonical.Examples(images, self.fine, self.coarse)
+    def examples(self) -> Iterator[canonical.Example]:
+        """The examples one by one."""
+        for channels, fine, coarse in zip(self.channels, self.fine, self.coarse, strict=True):
+            yield channels.reshape(3, 32, 32).transpose(1, 2, 0), int(fine), int(coarse)
 
 
 def decode(file_name: str, data: bytes) -> Records:

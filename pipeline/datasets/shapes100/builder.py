@@ -5,12 +5,11 @@ module registers `shapes100` and `shapes100_tiny` with TFDS.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from rich import console, progress
 
 from pipeline.common import seeds
 from pipeline.datasets import canonical
@@ -35,7 +34,10 @@ class Shapes100(tfds.core.GeneratorBasedBuilder):
     TEST_PER_CLASS = 100
 
     def __init__(
-        self, splits: Mapping[str, canonical.Examples] | None = None, *, data_dir: str | os.PathLike[str] | None = None
+        self,
+        splits: Mapping[str, Iterable[canonical.Example]] | None = None,
+        *,
+        data_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         """Write the examples of `splits`, or without them draw the data set."""
         self._splits = splits
@@ -62,7 +64,9 @@ class Shapes100(tfds.core.GeneratorBasedBuilder):
         splits = self._splits or {name: draw_split(name, count) for name, count in per_class.items()}
         return {name: self._generate_examples(name, examples) for name, examples in splits.items()}
 
-    def _generate_examples(self, split: str, examples: canonical.Examples) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _generate_examples(
+        self, split: str, examples: Iterable[canonical.Example]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         return canonical.tfds_examples(split, examples)
 
 
@@ -73,14 +77,11 @@ class Shapes100Tiny(Shapes100):
     TEST_PER_CLASS = 5
 
 
-def draw_split(split: str, per_class: int) -> canonical.Examples:
-    """The examples of a split, `per_class` a class."""
-    terminal = console.Console(stderr=True)
-    chunks = range(per_class // CHUNK_PER_CLASS)
-    shown = progress.track(chunks, f"drawing {split}", console=terminal, disable=not terminal.is_terminal)
-    labels, images = zip(*(draw_chunk(split, chunk) for chunk in shown), strict=True)
-    fine = np.concatenate(labels)
-    return canonical.Examples(np.concatenate(images), fine, np.array(FINE_TO_COARSE)[fine])
+def draw_split(split: str, per_class: int) -> Iterator[canonical.Example]:
+    """Draw the examples of a split, `per_class` a class."""
+    for chunk in range(per_class // CHUNK_PER_CLASS):
+        for label, image in zip(*draw_chunk(split, chunk), strict=True):
+            yield image, int(label), FINE_TO_COARSE[label]
 
 
 def draw_chunk(split: str, chunk: int) -> tuple[np.ndarray, np.ndarray]:
