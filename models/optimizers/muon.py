@@ -63,11 +63,11 @@ class Muon(keras.optimizers.Optimizer):
 
     def _step_kernel(self, kernel: keras.Variable, step: tf.Tensor, rate: tf.Tensor) -> None:
         filters = kernel.shape[-1]
-        value = tf.convert_to_tensor(kernel)
+        value, step, rate = (tf.cast(tf.convert_to_tensor(one), tf.float32) for one in (kernel, step, rate))
         if self.renormalise:
-            value = value * (filters**0.5 / tf.norm(value))
+            value = value * tf.math.divide_no_nan(filters**0.5, tf.norm(value))  # a kernel of zeros has no norm
         turned = orthogonalised(tf.reshape(step, [-1, filters]), self.num_iterations, self.compute_dtype)
-        kernel.assign(value - rate * tf.reshape(turned, kernel.shape))
+        kernel.assign(tf.cast(value - rate * tf.reshape(turned, kernel.shape), kernel.dtype))
 
     def get_config(self) -> dict[str, Any]:
         """What a saved optimizer needs to be made again."""

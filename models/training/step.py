@@ -139,7 +139,7 @@ class TrainStep:
         """
         variables = self._model.trainable_variables
         before = [(variable, tf.identity(variable.value)) for variable in self._model.variables]
-        length = self._config.sam_radius / tf.linalg.global_norm(gradients)
+        length = tf.math.divide_no_nan(self._config.sam_radius, tf.linalg.global_norm(gradients))
         for variable, gradient in zip(variables, gradients, strict=True):
             variable.assign_add(length * gradient)
         for state, value in states:

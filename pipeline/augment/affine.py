@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
+from pipeline.augment import arguments
 from pipeline.augment.layer import PACKAGE, Augmentation, Views
 from pipeline.common import seeds
 
@@ -34,10 +35,10 @@ class AffineTransform(Augmentation):
     reaches_outside = True
 
     def __init__(self, fill: str = "nearest", fill_value: float = 0.0, **kwargs: Any) -> None:
-        if fill not in FILLS:
+        if not isinstance(fill, str) or fill not in FILLS:
             raise ValueError(f"fill={fill!r}: expected one of {', '.join(FILLS)}")
         super().__init__(**kwargs)
-        self.fill, self.fill_value = fill, fill_value
+        self.fill, self.fill_value = fill, arguments.number("fill_value", fill_value, 0, 255)
 
     def matrices(self, drawn: Any, height: int, width: int) -> tf.Tensor:
         """float32 [B, 3, 3]: the transform of each image."""
@@ -62,9 +63,10 @@ class Fused(AffineTransform):
     """
 
     def __init__(self, parts: Sequence[AffineTransform], **kwargs: Any) -> None:
-        parts = [keras.saving.deserialize_keras_object(part) if isinstance(part, dict) else part for part in parts]
-        if not fills_alike(parts):
-            raise ValueError(f"{parts}: expected affine transforms with the same fill")
+        if isinstance(parts, list | tuple):
+            parts = [keras.saving.deserialize_keras_object(part) if isinstance(part, dict) else part for part in parts]
+        if not isinstance(parts, list) or not parts or not fills_alike(parts):
+            raise ValueError(f"parts={parts!r}: expected at least one affine transform, all with the same fill")
         leading = next((part for part in parts if part.reaches_outside), parts[0])
         kwargs |= {"fill": leading.fill, "fill_value": leading.fill_value}
         super().__init__(**kwargs)

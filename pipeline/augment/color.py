@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from pipeline.augment import operations
+from pipeline.augment import arguments, operations
 from pipeline.augment.layer import PACKAGE, Augmentation, Views, chosen, per_image, uniform
 from pipeline.common import seeds
 
@@ -21,7 +21,7 @@ class ChannelShift(Augmentation):
 
     def __init__(self, max_fraction: float = 0.2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_fraction = max_fraction
+        self.max_fraction = arguments.number("max_fraction", max_fraction, 0, 1)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """float32 [B]: the added value, as a fraction of 255."""
@@ -43,7 +43,7 @@ class Grayscale(Augmentation):
 
     def __init__(self, probability: float = 0.2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.probability = probability
+        self.probability = arguments.number("probability", probability, 0, 1)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """Bool [B]: which images are converted."""
@@ -85,10 +85,11 @@ class ColorJitter(Augmentation):
     def __init__(
         self, brightness: float = 0.4, contrast: float = 0.4, saturation: float = 0.4, hue: float = 0.1, **kwargs: Any
     ) -> None:
-        if not 0.0 <= hue <= 0.5:
-            raise ValueError(f"hue={hue!r}: expected 0 to 0.5, half of the circle either way")
         super().__init__(**kwargs)
-        self.brightness, self.contrast, self.saturation, self.hue = brightness, contrast, saturation, hue
+        self.brightness = arguments.number("brightness", brightness, 0)
+        self.contrast = arguments.number("contrast", contrast, 0)
+        self.saturation = arguments.number("saturation", saturation, 0)
+        self.hue = arguments.number("hue", hue, 0, 0.5)
 
     def draw(self, seed: tf.Tensor, views: Views) -> Colors:
         """[B]: factors and rotations."""

@@ -26,7 +26,14 @@ Program = Callable[..., tf.Tensor]
 
 
 def fused(transforms: Sequence[Augmentation]) -> tuple[Augmentation, ...]:
-    """The transforms, adjacent affine ones with the same fill fused into one; flips among themselves stay exact."""
+    """The transforms, adjacent affine ones with the same fill fused into one; flips among themselves stay exact.
+
+    Raises:
+      ValueError: one of them is no `Augmentation`.
+    """
+    for transform in transforms:
+        if not isinstance(transform, Augmentation):
+            raise ValueError(f"transforms: expected layers of pipeline.augment, got {transform!r}")
     runs: list[list[Augmentation]] = []
     for transform in transforms:
         if runs and fills_alike([*runs[-1], transform]):

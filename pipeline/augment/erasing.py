@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.augment import arguments
 from pipeline.augment.layer import PACKAGE, Augmentation, Views, chosen, uniform
 from pipeline.common import seeds
 
@@ -21,7 +22,8 @@ class Cutout(Augmentation):
 
     def __init__(self, pixels: int = 8, fill_value: float = 127.5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.pixels, self.fill_value = pixels, fill_value
+        self.pixels = arguments.whole("pixels", pixels, 0)
+        self.fill_value = arguments.number("fill_value", fill_value, 0, 255)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """float32 [B, 2]: the square's centre (row, column), 0 to 1."""
@@ -46,7 +48,8 @@ class RandomErasing(Augmentation):
 
     def __init__(self, probability: float = 0.5, fill_value: float = 127.5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.probability, self.fill_value = probability, fill_value
+        self.probability = arguments.number("probability", probability, 0, 1)
+        self.fill_value = arguments.number("fill_value", fill_value, 0, 255)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """float32 [B, 4]: the box's height and width, and its place (down, right) among the possible ones, 0 to 1."""

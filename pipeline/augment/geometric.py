@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from pipeline.augment import arguments
 from pipeline.augment.affine import DEGREE, AffineTransform, matrix
 from pipeline.augment.layer import PACKAGE, Augmentation, Views, chosen, per_image, uniform
 from pipeline.common import seeds
@@ -19,7 +20,7 @@ class Rotation(AffineTransform):
 
     def __init__(self, max_degrees: float = 15.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_degrees = max_degrees
+        self.max_degrees = arguments.number("max_degrees", max_degrees, 0, 360)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """float32 [B]: degrees, anticlockwise."""
@@ -42,7 +43,7 @@ class Shear(AffineTransform):
 
     def __init__(self, max_degrees: float = 10.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_degrees = max_degrees
+        self.max_degrees = arguments.number("max_degrees", max_degrees, 0, 90, below=True)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """float32 [B]: degrees."""
@@ -65,7 +66,7 @@ class Zoom(AffineTransform):
 
     def __init__(self, max_fraction: float = 0.2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_fraction = max_fraction
+        self.max_fraction = arguments.number("max_fraction", max_fraction, 0, 1, below=True)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """float32 [B, 2]: the visible shares of width and height."""
@@ -84,7 +85,7 @@ class Translation(AffineTransform):
 
     def __init__(self, max_fraction: float = 0.125, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_fraction = max_fraction
+        self.max_fraction = arguments.number("max_fraction", max_fraction, 0, 1)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """float32 [B, 2]: right and down, in widths and heights."""

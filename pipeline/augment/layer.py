@@ -2,7 +2,8 @@
 
 `draw` is the only random part, a pure function of its seed; `apply` is deterministic, so a test injects the draw. A
 training step uses a tuple of transforms through `composition.py`. In a model of your own, a transform is a layer that
-is active in training only; there it has a state, the counter of its draws.
+augments in training only; called by itself, as in `dataset.map(layer)`, it augments unless `training=False`. There it
+has a state, the counter of its draws.
 """
 
 import inspect
@@ -13,7 +14,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend.common import global_state
 
+from pipeline.augment import arguments
 from pipeline.common import seeds
 
 PACKAGE = "streaming_cifar100"
@@ -60,8 +63,9 @@ class Augmentation(keras.layers.Layer):
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
         kwargs["dtype"] = "float32"  # half precision is too coarse for geometry and colour
         super().__init__(**kwargs)
-        self.seed = seed
-        self._generator = keras.random.SeedGenerator(seed)
+        self.supports_jit = False  # in `fit`: XLA draws other numbers, and leaves out the check of pixels
+        self.seed = arguments.whole("seed", seed, 0, 2**63 - 1)
+        self._generator = keras.random.SeedGenerator(self.seed)
 
     def draw(self, seed: tf.Tensor, views: Views) -> Any:
         """The draw of each image: tensors [B, ...], a function of `seed` (int32 [2]) and the views."""
@@ -76,22 +80,55 @@ class Augmentation(keras.layers.Layer):
         values = np.ravel(drawn)
         return "unchanged" if values.dtype == bool and not values.any() else self.wording.format(*values)
 
-    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Transform images in training, by the layer's next draw; else only cast them to float32.
+    def __call__(self, images: Any, *others: Any, **kwargs: Any) -> Any:
+        """Call the layer as Keras does; ValueError where `dataset.map(layer)` passes labels too."""
+        if others:
+            raise ValueError(
+                f"{self!r}: expected images alone; for a dataset of pairs write "
+                "dataset.map(lambda images, labels: (layer(images), labels))"
+            )
+        return super().__call__(images, **kwargs)
+
+    def call(self, images: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Transform uint8 or float images, 0 to 255, in training; else only cast them to float32.
+
+        Where `training` is not given, a model's call is no training and a call of the layer by itself is.
 
         Raises:
-          ValueError: the shape is not [B, H, W, C] with known height and width, or the transform needs 3 channels.
+          ValueError: the shape is not [B, H, W, C] with known height, width and channels, or the transform needs 3
+            channels, or `training` is no truth value.
+          tf.errors.InvalidArgumentError: the pixels in training seem to be scaled to 0 to 1, or to be standardised.
         """
-        if len(images.shape) != 4 or None in images.shape[1:3]:
-            raise ValueError(f"{self!r}: expected images [B, H, W, C] of known height and width, got {images.shape}")
-        if self.rgb and images.shape[3] != 3:
-            raise ValueError(f"{self!r}: expected images of three channels, got {images.shape}")
-        images = tf.cast(images, tf.float32)
-        if not training:
-            return images
+        self._check(images, training)
+        pixels = tf.cast(images, tf.float32)
+        if not (_is_outermost_call() if training is None else training):
+            return self.unaugmented(pixels)
+        if images.dtype.is_floating:
+            message = f"{self!r}: expected pixels from 0 to 255, got scaled ones; scale them after this layer"
+            tf.debugging.Assert(~_seem_scaled(pixels), [message])
+        return self.augmented(pixels)
+
+    def augmented(self, images: tf.Tensor) -> tf.Tensor:
+        """float32 [B, H, W, C] images transformed by the layer's next draw."""
         # The layer's name separates the draws of two layers with one seed.
         named = seeds.fold(self._generator.next(), seeds.derive(self.seed, type(self).__name__, self.name)[0])
         return self.apply(images, self.draw(of_replica(named), Views.of(tf.shape(images)[0])))
+
+    def unaugmented(self, images: tf.Tensor) -> tf.Tensor:
+        """float32 [B, H, W, C] images as evaluation and inference get them."""
+        return images
+
+    def _check(self, images: tf.Tensor, training: Any) -> None:
+        if not isinstance(training, bool | int | np.bool_ | None):
+            raise ValueError(f"{self!r}: training={training!r}: expected True or False")
+        shape: Any = getattr(images, "shape", ())
+        if len(shape) != 4 or None in shape[1:]:
+            expected = "images [B, H, W, C] of known height and width and channels (batch a dataset before its map)"
+            raise ValueError(f"{self!r}: expected {expected}, got {shape or type(images).__name__}")
+        if shape[1] <= 4 < shape[3]:
+            raise ValueError(f"{self!r}: expected images [B, H, W, C], channels last, got {shape}")
+        if self.rgb and shape[3] != 3:
+            raise ValueError(f"{self!r}: expected images of three channels, got {shape}")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Images keep their size."""
@@ -101,8 +138,8 @@ class Augmentation(keras.layers.Layer):
         """The arguments of the constructor but `seed` and Keras's: each is an attribute of the same name."""
         classes = itertools.takewhile(lambda kind: kind is not Augmentation, type(self).__mro__)
         constructors = [vars(kind)["__init__"] for kind in classes if "__init__" in vars(kind)]
-        arguments = (argument for constructor in constructors for argument in _arguments(constructor))
-        return {name: getattr(self, name) for name in arguments}
+        names = (name for constructor in constructors for name in _arguments(constructor))
+        return {name: getattr(self, name) for name in names}
 
     def get_config(self) -> dict[str, Any]:
         """The configuration with which Keras builds the layer of a saved model."""
@@ -116,6 +153,18 @@ class Augmentation(keras.layers.Layer):
 def _arguments(constructor: Callable[..., None]) -> list[str]:
     parameters = list(inspect.signature(constructor).parameters.values())[1:]
     return [parameter.name for parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+
+
+def _is_outermost_call() -> bool:
+    """Whether the layer that is called now is called by itself, and not within a model's or another layer's call."""
+    context = global_state.get_global_attribute("current_call_ctx")
+    return context is None or isinstance(context.entry_layer, Augmentation)
+
+
+def _seem_scaled(images: tf.Tensor) -> tf.Tensor:
+    """Bool []: whether images seem to be 0 to 1, -1 to 1 or standardised, instead of 0 to 255."""
+    has_fractions = tf.reduce_any(images != tf.round(images))
+    return (tf.reduce_max(images) <= 1.0) & has_fractions | (tf.reduce_min(images) < -0.5)
 
 
 def of_replica(seed: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from pipeline.augment import arguments
 from pipeline.augment.layer import PACKAGE, Augmentation, Views, gamma, uniform
 from pipeline.common import seeds
 
@@ -28,9 +29,16 @@ class Blend(NamedTuple):
 class Mixing(Augmentation):
     """Base of the transforms that blend images, whose labels must be blended too.
 
-    As a layer of a model it would blend the images without their labels; call `composition.apply_all` and `mix_labels`
-    from a training step instead.
+    A layer gets no labels, so in training it raises ValueError; call `composition.apply_all` and `mix_labels` from a
+    training step instead.
     """
+
+    def augmented(self, images: tf.Tensor) -> tf.Tensor:
+        """Raise ValueError: the labels would not be blended."""
+        raise ValueError(
+            f"{self!r}: a layer would blend the images and not their labels; leave it out of the model, and call "
+            "composition.apply_all and composition.mix_labels from a training step"
+        )
 
     def apply(self, images: tf.Tensor, drawn: Blend) -> tf.Tensor:
         """Blend each pixel of an image with that of its partner."""
@@ -57,7 +65,8 @@ class MixUp(Mixing):
 
     def __init__(self, alpha: float = 0.2, probability: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.alpha, self.probability = alpha, probability
+        self.alpha = arguments.number("alpha", alpha, 0, above=True)
+        self.probability = arguments.number("probability", probability, 0, 1)
 
     def draw(self, seed: tf.Tensor, views: Views) -> Blend:
         """Partners and shares."""
@@ -73,7 +82,8 @@ class CutMix(Mixing):
 
     def __init__(self, alpha: float = 1.0, probability: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.alpha, self.probability = alpha, probability
+        self.alpha = arguments.number("alpha", alpha, 0, above=True)
+        self.probability = arguments.number("probability", probability, 0, 1)
 
     def draw(self, seed: tf.Tensor, views: Views) -> Blend:
         """Partners, shares and boxes."""
@@ -88,7 +98,9 @@ class MixUpOrCutMix(Mixing):
         self, mixup_alpha: float = 0.2, cutmix_alpha: float = 1.0, probability: float = 1.0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.mixup_alpha, self.cutmix_alpha, self.probability = mixup_alpha, cutmix_alpha, probability
+        self.mixup_alpha = arguments.number("mixup_alpha", mixup_alpha, 0, above=True)
+        self.cutmix_alpha = arguments.number("cutmix_alpha", cutmix_alpha, 0, above=True)
+        self.probability = arguments.number("probability", probability, 0, 1)
 
     def draw(self, seed: tf.Tensor, views: Views) -> Blend:
         """Partners, shares and boxes."""

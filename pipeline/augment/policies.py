@@ -5,12 +5,13 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from pipeline.augment import choice
+from pipeline.augment import arguments, choice
 from pipeline.augment.choice import ENHANCEMENTS, NUM_LEVELS, Choice, Operation, draw_choice, magnitudes
 from pipeline.augment.layer import PACKAGE, Augmentation, Views, gamma, integers, per_image
 from pipeline.common import seeds
 
 NUM_AUGMIX_LEVELS = 10
+SMALLEST = 1e-37  # a positive float32 that changes no draw above 0
 # The operations that are not among the corruptions of CIFAR-C, on which the authors of AugMix measure.
 OPERATIONS = tuple(operation for operation in Operation if operation not in (Operation.IDENTITY, *ENHANCEMENTS))
 
@@ -29,7 +30,7 @@ class TrivialAugmentWide(Augmentation):
 
     def __init__(self, fill_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.fill_value = fill_value
+        self.fill_value = arguments.number("fill_value", fill_value, 0, 255)
 
     def draw(self, seed: tf.Tensor, views: Views) -> Choice:
         """[B]: the operation of each image."""
@@ -65,10 +66,11 @@ class RandAugment(Augmentation):
     def __init__(
         self, num_operations: int = 2, magnitude: int = 9, size: int = 32, fill_value: float = 0.0, **kwargs: Any
     ) -> None:
-        if magnitude not in range(NUM_LEVELS):
-            raise ValueError(f"magnitude={magnitude!r}: expected a whole number from 0 to {NUM_LEVELS - 1}")
         super().__init__(**kwargs)
-        self.num_operations, self.magnitude, self.size, self.fill_value = num_operations, magnitude, size, fill_value
+        self.num_operations = arguments.whole("num_operations", num_operations, 1)
+        self.magnitude = arguments.whole("magnitude", magnitude, 0, NUM_LEVELS - 1)
+        self.size = arguments.whole("size", size, 1)
+        self.fill_value = arguments.number("fill_value", fill_value, 0, 255)
 
     def draw(self, seed: tf.Tensor, views: Views) -> Choice:
         """[B, num_operations]: the operations for each image."""
@@ -132,11 +134,12 @@ class AugMix(Augmentation):
         fill_value: float = 0.0,
         **kwargs: Any,
     ) -> None:
-        if severity not in range(1, NUM_AUGMIX_LEVELS + 1):
-            raise ValueError(f"severity={severity!r}: expected a whole number from 1 to {NUM_AUGMIX_LEVELS}")
         super().__init__(**kwargs)
-        self.severity, self.width, self.depth = severity, width, depth
-        self.alpha, self.size, self.fill_value = alpha, size, fill_value
+        self.severity = arguments.whole("severity", severity, 1, NUM_AUGMIX_LEVELS)
+        self.width, self.depth = arguments.whole("width", width, 1), arguments.whole("depth", depth, 1)
+        self.alpha = arguments.number("alpha", alpha, 0, above=True)
+        self.size = arguments.whole("size", size, 1)
+        self.fill_value = arguments.number("fill_value", fill_value, 0, 255)
 
     def draw(self, seed: tf.Tensor, views: Views) -> Chains:
         """[B]: the chains and weights of each image."""
@@ -178,7 +181,7 @@ class AugMix(Augmentation):
 
 def _dirichlet(seed: tf.Tensor, num_images: tf.Tensor, count: int, alpha: float) -> tf.Tensor:
     """float32 [B, count] from Dirichlet(alpha, ...), as gammas divided by their sum."""
-    gammas = gamma(seed, [num_images, count], alpha)
+    gammas = gamma(seed, [num_images, count], alpha) + SMALLEST  # small alphas make draws of 0
     return gammas / tf.reduce_sum(gammas, axis=1, keepdims=True)
 
 

@@ -15,6 +15,8 @@ def build(name: str) -> "Transforms":
     """The transforms of a set, in the order that they are applied; the names are the keys of SETS."""
     from pipeline.augment.composition import fused
 
+    if name not in SETS:
+        raise ValueError(f"augmentation={name!r}: expected one of {', '.join(SETS)}")
     return fused(SETS[name]())
 
 

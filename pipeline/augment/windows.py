@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from pipeline.augment import arguments
 from pipeline.augment.layer import PACKAGE, Augmentation, Views, integers, uniform
 
 
@@ -19,7 +20,7 @@ class Shift(Augmentation):
 
     def __init__(self, max_pixels: int = 2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.max_pixels = max_pixels
+        self.max_pixels = arguments.whole("max_pixels", max_pixels, 0)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """int32 [B, 2]: rows down and columns right, each from -max_pixels to max_pixels."""
@@ -28,6 +29,8 @@ class Shift(Augmentation):
     def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
         """Move image i down by `drawn[i, 0]` rows and right by `drawn[i, 1]` columns."""
         height, width = images.shape[1:3]
+        if self.max_pixels >= min(height, width):
+            raise ValueError(f"max_pixels={self.max_pixels}: expected less than the images' {height} x {width} pixels")
         return _window(images, -drawn[:, 0], -drawn[:, 1], (height, width), reflect=True)
 
 
@@ -42,7 +45,7 @@ class Crop(Augmentation):
 
     def __init__(self, size: int = 32, padding: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.size, self.padding = size, padding
+        self.size, self.padding = arguments.whole("size", size, 1), arguments.whole("padding", padding, 0)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
         """float32 [B, 2]: the window's place (down, right) among the possible ones, 0 to 1."""
@@ -53,11 +56,9 @@ class Crop(Augmentation):
         top, left = (self._begin(drawn[:, axis], images.shape[1 + axis]) for axis in (0, 1))
         return _window(images, top, left, (self.size, self.size), reflect=False)
 
-    def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Take a random window in training, else the middle one, so that sizes agree."""
-        if training:
-            return super().call(images, training=True)
-        return self.apply(tf.cast(images, tf.float32), tf.fill([tf.shape(images)[0], 2], 0.5))
+    def unaugmented(self, images: tf.Tensor) -> tf.Tensor:
+        """The middle window, so that sizes agree."""
+        return self.apply(images, tf.fill([tf.shape(images)[0], 2], 0.5))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The window's size."""
@@ -68,6 +69,8 @@ class Crop(Augmentation):
         places = length + 2 * self.padding - self.size + 1
         if places < 1:
             raise ValueError(f"size={self.size}: expected at most {length + 2 * self.padding}, the padded image's")
+        if self.padding >= length:
+            raise ValueError(f"padding={self.padding}: expected less than {length}, the image's pixels")
         return tf.minimum(tf.cast(drawn * places, tf.int32), places - 1) - self.padding
 
 

@@ -117,3 +117,16 @@ def test_bfloat16_turns_small_singular_values_too(num_iterations, spread):
     expected = np.diag(left.T @ reference(matrix, num_iterations) @ right.T)
     found = np.diag(left.T @ orthogonalised(tf.constant(matrix), num_iterations).numpy() @ right.T)
     np.testing.assert_allclose(found, expected, rtol=0.15)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_kernel_and_gradient_of_zeros_stay_finite(dtype):
+    """A kernel that begins at zero has no norm to divide by: microsoft/dion#24."""
+    kernel = keras.Variable(np.zeros((3, 3, 4, 8)), dtype=dtype)
+    optimizer = Muon(0.5, compute_dtype=dtype)
+    optimizer.apply([tf.zeros(kernel.shape, dtype)], [kernel])
+    assert not np.any(kernel.numpy())
+    optimizer.apply([tf.ones(kernel.shape, dtype)], [kernel])
+    values = kernel.numpy().astype(np.float32)
+    assert np.isfinite(values).all()
+    assert np.abs(values).max() > 0.0

@@ -72,6 +72,20 @@ def test_sam_takes_its_gradients_uphill(batch):
         np.testing.assert_allclose(after, expected, rtol=1e-3, atol=1e-5)
 
 
+def test_sam_without_a_gradient_stays_finite(batch):
+    """There is no way uphill: google-deepmind/optax#1743."""
+    values = {"architecture": "linear", "sam_radius": 0.5, "coarse_loss_weight": 0.0, "heads": "both"}
+    model, _, step = prepared(DataConfig(augmentation="none"), **values, optimizer="sgd")
+    step._gradients = lambda images, labels: _zero_gradients(model, images)
+    step(batch, 0)
+    assert all(np.isfinite(value).all() for value in model.get_weights())
+
+
+def _zero_gradients(model, images):
+    logits = model(images, training=True)
+    return logits, [tf.zeros(variable.shape) for variable in model.trainable_variables]
+
+
 def test_sam_keeps_the_statistics_of_the_first_pass(batch):
     values = {"learning_rate": 0.0, "weight_decay": 0.0}
     (plain, _, step), (sam, _, sam_step) = prepared(**values), prepared(sam_radius=0.5, **values)

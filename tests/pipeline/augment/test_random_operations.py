@@ -224,7 +224,7 @@ def test_values_out_of_range_are_refused():
         RandAugment(magnitude=31)
     with pytest.raises(ValueError, match="severity=0: expected a whole number from 1 to 10"):
         AugMix(severity=0)
-    with pytest.raises(ValueError, match=r"hue=0.6: expected 0 to 0\.5"):
+    with pytest.raises(ValueError, match=r"hue=0.6: expected .* 0\.5"):
         ColorJitter(hue=0.6)
 
 
