@@ -36,6 +36,7 @@ LONG = (
     "models/test_written_by_710a023.py",
     "models/training",
     "pipeline/augment/test_composition.py",
+    "pipeline/augment/test_in_models.py",
     "pipeline/augment/test_operations.py",
     "pipeline/augment/test_random_operations.py",
     "pipeline/augment/test_sets.py",
