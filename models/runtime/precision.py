@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import keras
 import tensorflow as tf
 
-from pipeline.common import errors
+from pipeline.common import environment, errors
 
 TRIAL_SECONDS = 0.3  # of repeated steps; one step of each type is timed however long it takes
 # Coarse, so that a busy machine does not change the choice: bfloat16 takes 0.5 to 1.5 times as long as float32 where
@@ -34,10 +34,20 @@ def choose(name: str) -> Choice:
     On GPUs bfloat16 where the compute capability is 8.0 or more, else float16. On CPUs bfloat16, unless it raises or
     takes at least twice as long as float32: that depends on the processor and on oneDNN's settings, so a small step is
     tried, once a process.
+
+    Raises:
+      errors.BadArgumentError: a convolution in the half precision that `name` names raises on this machine's CPU.
     """
-    if name != "auto":
-        return Choice(name, "given")
     gpus = tf.config.list_physical_devices("GPU")
+    if name != "auto":
+        error = "" if gpus or name == "float32" else _error_of(name.removeprefix("mixed_"))
+        if error:
+            settings = " ".join(f"{key}={value}" for key, value in environment.followed().items()) or "none"
+            raise errors.BadArgumentError(
+                f"precision={name}: its convolution raises {error} on this processor; choose float32, or change the "
+                f"settings that choose instructions (set here: {settings})"
+            )
+        return Choice(name, "given")
     if not gpus:
         return _try_bfloat16()
     capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
@@ -52,18 +62,26 @@ def resolve(name: str) -> str:
 
 @functools.cache
 def _try_bfloat16() -> Choice:
-    float32 = _training_step(tf.float32)
-    try:
-        bfloat16 = _training_step(tf.bfloat16)
-    except tf.errors.OpError as error:  # such as AbortedError, where oneDNN's instruction sets are capped
-        return Choice("float32", f"bfloat16 raised {type(error).__name__} in a trial step")
-    is_slow = _fastest_ratio(bfloat16, float32) >= SLOW_RATIO
+    error = _error_of("bfloat16")
+    if error:
+        return Choice("float32", f"bfloat16 raised {error} in a trial step")
+    is_slow = _fastest_ratio(_training_step("bfloat16"), _training_step("float32")) >= SLOW_RATIO
     compared = "at least" if is_slow else "less than"
     reason = f"bfloat16 took {compared} {SLOW_RATIO:g} times as long as float32 in a trial step"
     return Choice("float32" if is_slow else "mixed_bfloat16", reason)
 
 
-def _training_step(dtype: tf.DType) -> Callable[[], object]:
+def _error_of(dtype: str) -> str:
+    """The name of the error that a training step raises, such as AbortedError under oneDNN's caps; "" for none."""
+    try:
+        _training_step(dtype)
+    except tf.errors.OpError as error:
+        return type(error).__name__
+    return ""
+
+
+@functools.cache
+def _training_step(dtype: str) -> Callable[[], object]:
     """A compiled step of a convolution: forward pass and both gradients, which are most of a network's work.
 
     It draws no random numbers and makes no Keras layers, so it changes no state of the calling program.
