@@ -163,9 +163,10 @@ def keras_home(tmp_path) -> str:
     return str(tmp_path)
 
 
-def test_settings_of_no_effect_together_leave_the_weights_equal(runs, tmp_path, keras_home):
+def test_settings_of_no_effect_together_and_empty_ones_leave_the_weights_equal(runs, tmp_path, keras_home):
+    empty = dict.fromkeys([*environment.FOLLOWED, *environment.REFUSED], "")
     variables = {name: value for name, value in harmful(UNCHANGED).items() if name not in SLOW_TOGETHER}
-    done = runs.train(tmp_path / "run", **variables | {"KERAS_HOME": keras_home})
+    done = runs.train(tmp_path / "run", **empty | variables | {"KERAS_HOME": keras_home})
     assert done.returncode == 0, done.stderr
     runs.check_equal(tmp_path / "run")
 
@@ -178,15 +179,6 @@ def test_settings_of_instructions_and_threads_together_change_by_rounding_and_ar
     reported = json.loads((tmp_path / "run" / "report.json").read_text())["settings"]
     assert reported == variables | {"TF_XLA_FLAGS": reported["TF_XLA_FLAGS"]}
     assert reported["TF_XLA_FLAGS"].startswith(variables["TF_XLA_FLAGS"])
-
-
-def test_empty_variables_count_as_unset(runs, tmp_path):
-    variables = dict.fromkeys(
-        [*setting_names.NO_EFFECT, *environment.REMOVED, *environment.FOLLOWED, *environment.REFUSED], ""
-    )
-    done = runs.train(tmp_path / "run", **variables)
-    assert done.returncode == 0, done.stderr
-    runs.check_equal(tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", harmful(REFUSED))
