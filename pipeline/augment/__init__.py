@@ -3,9 +3,23 @@
 Modules hold transforms of one kind, and are imported at first use: `augment.Crop`.
 """
 
-from typing import Any
+import sys
+import types
+from typing import Any, cast
 
 from pipeline.common import lazy
+
+# Modules of earlier versions, which other people's code imports, and where their transforms are now.
+FORMER_MODULES = {
+    **dict.fromkeys(("augmix", "rand_augment", "trivial_augment"), "policies"),
+    **dict.fromkeys(("channel_shift", "color_jitter", "grayscale"), "color"),
+    **dict.fromkeys(("crop", "shift"), "windows"),
+    **dict.fromkeys(("cutmix", "mixup", "mixup_or_cutmix"), "mixing"),
+    "cutout": "erasing",
+    **dict.fromkeys(("flip", "rotation", "shear", "translation", "zoom"), "geometric"),
+}
+for former, today in FORMER_MODULES.items():
+    sys.modules[f"{__name__}.{former}"] = cast(types.ModuleType, lazy.LazyModule(f"{__name__}.{today}"))
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """What holds for every transform: as a layer of anybody's model, under any precision, compiled, saved and in words."""
 
+import importlib
 import json
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipeline import augment
 from pipeline.augment import layer as layer_module
 from pipeline.augment.affine import Fused
 from pipeline.augment.color import ColorJitter, Grayscale
@@ -164,3 +166,9 @@ def test_images_of_unknown_size_are_refused():
         ValueError, match=r"Shift\(max_pixels=2\): expected images \[B, H, W, C\] of known height and width"
     ):
         program.get_concrete_function(tf.TensorSpec([4, None, None, 3]))
+
+
+def test_modules_of_earlier_versions_still_import():
+    for name, today in augment.FORMER_MODULES.items():
+        module = importlib.import_module(f"pipeline.augment.{name}")
+        assert module.Augmentation is importlib.import_module(f"pipeline.augment.{today}").Augmentation
