@@ -197,6 +197,7 @@ class _Loop:
         # A callback that stops training may put other weights back: those are checked at the end.
         is_last = self._has_ended() and not self.state.model.stop_training
         policy.check_losses(self.config, progress.rows, is_last)
+        policy.check_weights(self.state.model)  # which no loss has seen since the last update without validation
         if not policy.absurd_losses(self.config, progress.rows[-1]):
             self.state.keep_good()
         self.state.checkpoint()

@@ -47,3 +47,11 @@ def test_statistics_stay_float32_in_half_precision(inputs, policy, compute):
     assert layer(inputs, training=True).dtype == compute
     assert {variable.dtype for variable in layer.variables} == {"float32"}
     np.testing.assert_allclose(layer.moving_mean, 0.4 * inputs.mean((0, 1, 2)), rtol=2e-2)
+
+
+def test_single_value_has_no_variance_and_stays_finite():
+    """The unbiased variance of one value is 0 / 0: pytorch/pytorch#1381."""
+    layer = FusedBatchNormalization()
+    outputs = layer(np.ones((1, 1, 1, 4), np.float32), training=True)
+    assert not np.any(outputs)
+    assert all(np.isfinite(value).all() for value in layer.get_weights())

@@ -48,3 +48,9 @@ def test_activation_keeps_one_half_of_each_component(images):
     half = whitening.NUM_FILTERS // 2
     assert (answers >= 0).all()
     assert not (answers[..., :half] * answers[..., half:]).any()
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_filters_of_constant_images_are_finite(value):
+    """They have no variance to divide by."""
+    assert np.isfinite(whitening.kernel(np.full((10, 8, 8, 3), value, np.float32))).all()

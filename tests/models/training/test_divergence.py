@@ -1,5 +1,6 @@
 """What counts as divergence, and what a run does about it: it stops, or returns to its last good epoch."""
 
+import dataclasses
 import math
 
 import keras
@@ -89,6 +90,17 @@ def test_state_that_has_diverged_is_not_saved(data, tmp_path, monkeypatch):
             loop.train(data, linear(optimizer="sgd", learning_rate=1e30), run=run, verbose=0)
         with np.load(run.checkpoint) as saved:
             assert all(np.isfinite(saved[name]).all() for name in saved.files if name != "progress")
+
+
+def test_last_update_is_checked_without_validation(data):
+    class Spoil(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:
+                self.model.set_weights([np.full_like(value, np.inf) for value in self.model.get_weights()])
+
+    everything = dataclasses.replace(data, num_validation=0)
+    with pytest.raises(errors.DivergedError, match="not finite"):
+        loop.train(everything, linear(max_steps=2), callbacks=[Spoil()], verbose=0)
 
 
 def test_large_regularisation_is_no_divergence(data):
