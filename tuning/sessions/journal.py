@@ -16,16 +16,14 @@ class Journal:
     def __init__(self, path: pathlib.Path) -> None:
         self._path = path
         self._lock = threading.Lock()
+        self._is_whole = False
 
     def events(self) -> list[dict[str, Any]]:
-        """All events. A last line that a kill has cut off is removed."""
+        """All events, without a last line that a kill has cut off."""
         if not self._path.exists():
             return []
         data = self._path.read_bytes()
         whole = data[: data.rfind(b"\n") + 1]
-        if whole != data:
-            with open(self._path, "r+b") as file:
-                file.truncate(len(whole))
         try:
             return [json.loads(line) for line in whole.splitlines()]
         except ValueError as error:
@@ -33,7 +31,12 @@ class Journal:
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Append an event durably; where that fails, the journal stays as it was."""
-        with self._lock, open(self._path, "ab") as file:
+        with self._lock, open(self._path, "a+b") as file:
+            if not self._is_whole:  # not in `events`: workers of a chief read while it writes
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+                file.seek(0, os.SEEK_END)
+                self._is_whole = True
             length = file.tell()
             try:
                 file.write((json.dumps(event, allow_nan=False) + "\n").encode())

@@ -114,6 +114,29 @@ def _check_identity(session: Session) -> None:
                 f"session_dir={session.folder.path} belongs to another session: {there} there, {given} given; "
                 "choose another --session_dir"
             )
+    _check_trials(session)
+
+
+def _check_trials(session: Session) -> None:
+    """Check that the space, which may compute with what it imports, still makes the same trials of the same values."""
+    for event in session.folder.journal.events():
+        if event["event"] == "begin":
+            run_dir = session.folder.run_dir(event["trial"])
+            record = session.folder.record(event["trial"]) or {"config": files.read_json(run_dir / "config.json")}
+            changes = _changes(session, event["values"], record.get("config"))
+            if changes:
+                raise errors.BadArgumentError(
+                    f"space={session.config.space}: has changed since trial {event['trial']}, which has {changes[0]}; "
+                    "restore it, or choose another --session_dir"
+                )
+
+
+def _changes(session: Session, values: dict[str, Any], config: dict[str, Any] | None) -> list[str]:
+    """How the configuration of a trial differs from the one that its hyperparameters make now."""
+    if config is None:  # it failed, or never began
+        return []
+    identity = session.jobs.trial("", values).identity
+    return saved.differences(config, {name: value for name, value in identity.items() if name != "init_from"})
 
 
 def _comparable(name: str, value: Any) -> Any:

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from models.runs import folder as run_folder
 from models.runs.folder import RunFolder
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
@@ -19,6 +20,7 @@ from tests.tuning import stub_training
 from tuning.sessions import search, session
 from tuning.sessions.folder import COMPLETED, FAILED, SessionFolder, ranked
 from tuning.sessions.jobs import TUNERS, SessionConfig, objective
+from tuning.sessions.journal import Journal
 from tuning.sessions.search_space import Space
 from tuning.sessions.time_budget import Budget, EpochPace
 
@@ -311,6 +313,40 @@ def test_folder_of_another_session_or_space_is_refused(tmp_path):
     with pytest.raises(errors.BadArgumentError, match="expected a new folder or a session's"):
         searched(tmp_path)
     assert sorted((tmp_path / "session").rglob("*")) == before
+
+
+@pytest.mark.parametrize("is_under_way", [False, True])
+def test_space_that_makes_another_trial_of_the_same_values_is_refused(is_under_way, tmp_path):
+    """Such as one that computes with a module beside it, which has changed; the defaults' trial is the same."""
+
+    def scaled(factor):
+        def choose(hp):
+            rate = hp.Choice("rate", [0.1, 0.2])
+            return {"learning_rate": factor * rate if rate > 0.1 else rate}
+
+        return choose
+
+    path = tmp_path / "session"
+    found = searched(path, choose=scaled(1.0), tuner="grid", max_trials=2)
+    if is_under_way:
+        job = found.jobs.trial("1", {"rate": 0.2})
+        with run_folder.open_locked(str(found.folder.run_dir("1")), job.config, job.identity):
+            (path / "trials" / "1.json").unlink()
+    with pytest.raises(errors.BadArgumentError, match=r"changed since trial 1, .*learning_rate=0\.2 there, 0\.4 given"):
+        searched(path, choose=scaled(2.0), tuner="grid", max_trials=2)
+    assert len(searched(path, choose=scaled(1.0), tuner="grid", max_trials=2).folder.records()) == 2
+
+
+def test_line_of_the_journal_that_a_kill_cut_off_is_passed_over_and_replaced(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append({"event": "time", "spent_s": 1.0})
+    whole = (tmp_path / "journal.jsonl").read_bytes()
+    (tmp_path / "journal.jsonl").write_bytes(whole + b'{"event": "ti')
+    again = Journal(tmp_path / "journal.jsonl")
+    assert len(again.events()) == 1
+    assert (tmp_path / "journal.jsonl").read_bytes() != whole  # a chief may be writing it
+    again.append({"event": "time", "spent_s": 2.0})
+    assert [event["spent_s"] for event in again.events()] == [1.0, 2.0]
 
 
 def test_trial_whose_end_the_oracle_did_not_hear_of_is_not_trained_again(tmp_path):
