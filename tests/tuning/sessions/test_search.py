@@ -332,6 +332,8 @@ def test_space_that_makes_another_trial_of_the_same_values_is_refused(is_under_w
         job = found.jobs.trial("1", {"rate": 0.2})
         with run_folder.open_locked(str(found.folder.run_dir("1")), job.config, job.identity):
             (path / "trials" / "1.json").unlink()
+            lines = (path / "journal.jsonl").read_text().splitlines(keepends=True)
+            (path / "journal.jsonl").write_text("".join(lines[:-1]))
     with pytest.raises(errors.BadArgumentError, match=r"changed since trial 1, .*learning_rate=0\.2 there, 0\.4 given"):
         searched(path, choose=scaled(2.0), tuner="grid", max_trials=2)
     assert len(searched(path, choose=scaled(1.0), tuner="grid", max_trials=2).folder.records()) == 2
