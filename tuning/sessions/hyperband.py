@@ -38,7 +38,7 @@ class Hyperband(HyperbandOracle):
         return {"status": TrialStatus.IDLE if self.ongoing_trials else TrialStatus.STOPPED}
 
     def _is_last_bracket(self) -> bool:
-        return self._current_bracket == 0 and self._current_iteration + 1 == self.hyperband_iterations
+        return self._current_bracket == 0 and self._current_iteration + 1 >= self.hyperband_iterations
 
     def _first_rung_values(self, bracket: Bracket, trial_id: str) -> dict[str, Any] | None:
         """New values while the first rung has room; None where the space has no more, for good."""

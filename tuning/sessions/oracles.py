@@ -268,8 +268,7 @@ def build(
     }
     oracle: Oracle
     if config.tuner == "hyperband":
-        iterations = None if config.max_minutes else 1  # for Keras Tuner, None is without end
-        oracle = _Hyperband(max_epochs=config.max_epochs, hyperband_iterations=iterations, **common)
+        oracle = _Hyperband(max_epochs=config.max_epochs, hyperband_iterations=None, **common)  # None: no limit
     elif config.tuner == "bayesian":
         num_random = min(max(3, config.max_trials // 3), 3 * len(hyperparameters.space))
         oracle = _Bayesian(max_trials=config.max_trials, num_initial_points=num_random, **common)
@@ -277,4 +276,6 @@ def build(
         oracle = {"random": _Random, "grid": _Grid}[config.tuner](max_trials=config.max_trials, **common)
     oracle.verbose, oracle.space, oracle.journal, oracle.spent_s = 0, space, journal, spent_s
     oracle.replay()
+    if isinstance(oracle, _Hyperband) and not config.max_minutes:
+        oracle.hyperband_iterations = 1  # not before the replay: calls with minutes may have begun more
     return oracle

@@ -14,6 +14,7 @@ import multiprocessing.connection
 import multiprocessing.context
 import os
 import pathlib
+import pickle
 import resource
 import signal
 import threading
@@ -185,14 +186,15 @@ def _serve(connection: multiprocessing.connection.Connection, threads: int, memo
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
-            function, arguments = connection.recv()
+            call = connection.recv_bytes()
         except EOFError:
             return
-        connection.send(_outcome(function, arguments))
+        connection.send(_outcome(call))
 
 
-def _outcome(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+def _outcome(call: bytes) -> tuple[Any, ...]:
     try:
+        function, arguments = pickle.loads(call)  # which imports their modules, and may fail like any call
         return "value", function(*arguments)
     except errors.InterruptedRunError as error:
         return "interrupted", str(error)

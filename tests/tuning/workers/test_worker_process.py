@@ -109,6 +109,19 @@ def test_new_process_follows_one_that_died(worker):
     assert worker.result() == 5
 
 
+class FailsToLoad:
+    def __reduce__(self):
+        return int, ("x",)
+
+
+def test_function_that_cannot_be_imported_is_an_error_and_no_death(worker):
+    worker.submit(FailsToLoad())
+    with pytest.raises(RemoteCallError, match="ValueError: invalid literal"):
+        worker.result()
+    worker.submit(os.getpid)
+    assert worker.result() == worker.pid
+
+
 def test_interrupted_worker_is_gone_and_can_be_called_again(worker):
     worker.submit(time.sleep, 60)
     pid = worker.pid
