@@ -95,6 +95,7 @@ def space(hp):
 
 @pytest.mark.parametrize("name", ["mine.py", "random.py", "json.py", "mine-2.py", "numpy.py", "__init__.py"])
 def test_space_file_is_an_ordinary_module_with_neighbours_and_numpys_numbers(name, tmp_path, monkeypatch):
+    """Numbers of keras-team/keras#14051 and ray-project/ray#11434, dataclasses of open-webui/pipelines#289."""
     monkeypatch.setattr("sys.path", [*sys.path])
     neighbour = f"neighbour_of_{name.removesuffix('.py').replace('-', '_')}"
     (tmp_path / f"{neighbour}.py").write_text("BATCH = 64\n")
