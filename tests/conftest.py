@@ -47,6 +47,7 @@ LONG = (
     "pipeline/test_prepare.py",
     "pipeline/test_split.py",
     "test_binaries.py",
+    "test_in_one_process.py",
     "test_settings.py",
     "test_toy_parts.py",
     "tuning/sessions/test_chief.py",

@@ -1,5 +1,6 @@
 """Every row of the original study is there, with our figure or the fact that it has not been run."""
 
+import functools
 import json
 import re
 
@@ -131,6 +132,7 @@ def claims(answer):
     return found
 
 
+@functools.cache
 def recomputed(study):
     """{(metric, row): (row that it is compared with, verdict)} from the values in the study's committed report."""
     report = json.loads((ROOT / "docs" / "studies" / study / "report.json").read_text(encoding="utf-8"))
