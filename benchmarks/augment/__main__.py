@@ -30,9 +30,9 @@ from rich.progress import Progress
 from benchmarks.harness import cli_output
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.results import Row
-from models.config import presets
-from pipeline.common import app, config
-from pipeline.data_config import DataConfig, SourceConfig
+from models.config import from_preset
+from pipeline.common import app
+from pipeline.data_config import SourceConfig
 
 flags = app.Flags(SourceConfig)
 SETS = flags.DEFINE_list("sets", [], "sets and transforms to measure; empty is all, or a few with --quick")
@@ -57,7 +57,7 @@ def main() -> None:
     device.allow_gpu_memory_growth()
     source = harness_data.source_of_flags()
     # Nothing is held out: the smallest data set has no 10,000 examples to spare.
-    data = config.build(DataConfig, presets.preset("quick"), source.as_dict(), {"num_validation": 0})
+    data, _ = from_preset("quick", **source.as_dict(), num_validation=0)
     repeats, round_s, num_steps = (REPEATS.value or 3, 0.05, 2) if QUICK.value else (REPEATS.value or 7, 0.1, 8)
     batch = cases.Batch.first(dataclasses.replace(data, batch_size=BATCH_SIZE.value))
     compared: list[rows.Compared] = []

@@ -5,10 +5,8 @@ import dataclasses
 from benchmarks.augment import cases
 from benchmarks.harness import results, timing, training_steps
 from benchmarks.harness.labels import Labels
-from models.config import presets
-from models.config.training import TrainConfig
+from models.config import from_preset
 from models.runtime import precision
-from pipeline.common import config
 from pipeline.data_config import DataConfig
 
 MAX_SHARE = 5.0  # per cent of a training step that flips and shifts may cost
@@ -52,7 +50,7 @@ def share_of_quick_step(data: DataConfig, repeats: int, round_s: float, num_step
     The augmentation is measured without the step, so that reading and writing the images counts in full; a round has
     at least `round_s` seconds of it. `data` is that of the preset, on a prepared data set.
     """
-    train = config.build(TrainConfig, presets.preset("quick"), {"preset": "quick"})
+    _, train = from_preset("quick")
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
     work = cases.ours("flip_shift", cases.Batch.first(data))
     _, augment = _first_s_and_case(work, data.batch_size, round_s)

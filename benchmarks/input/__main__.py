@@ -27,9 +27,9 @@ import contextlib
 from benchmarks.harness import cli_output
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.results import Row
-from models.config import presets
-from pipeline.common import app, config
-from pipeline.data_config import DataConfig, SourceConfig
+from models.config import from_preset
+from pipeline.common import app
+from pipeline.data_config import SourceConfig
 
 flags = app.Flags(SourceConfig)
 cli_output.define_flags(flags)
@@ -54,7 +54,7 @@ def main() -> None:
 
     source = harness_data.source_of_flags()
     values = {"num_validation": harness_data.num_validation(source.dataset), "batch_size": BATCH_SIZE.value}
-    data = config.build(DataConfig, presets.preset("quick"), source.as_dict(), values)
+    data, _ = from_preset("quick", **source.as_dict(), **values)
     images, labels = input_cases.examples(data)
     repeats, passes, caches, processes = REPEATS.value, PASSES.value, ["none", "disk", "memory"], 3
     sizes = list(dict.fromkeys((data.batch_size, 128, 256, 1024)))

@@ -67,12 +67,8 @@ def epochs(data_dir: str, dataset: str, num_validation: int, views: int, count: 
 
 
 def _configs(data_dir: str, dataset: str, num_validation: int, **values: Any) -> tuple[Any, Any]:
-    from models.config import presets
-    from models.config.training import TrainConfig
+    from models.config import from_preset
     from models.runtime import precision
-    from pipeline.common.config import build
-    from pipeline.data_config import DataConfig
 
     source = {"data_dir": data_dir, "dataset": dataset, "num_validation": num_validation, "augmentation": "original"}
-    layers = (presets.preset("quick"), source, values, {"precision": precision.resolve("auto")})
-    return build(DataConfig, *layers), build(TrainConfig, *layers)
+    return from_preset("quick", **{**source, **values}, precision=precision.resolve("auto"))

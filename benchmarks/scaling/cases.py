@@ -61,23 +61,17 @@ def train(data_dir: str, batch_size: int, num_images: int, repeats: int) -> dict
     """Train the preset quick on batches of that size; arguments and result as of `load`."""
     from benchmarks.harness import timing, training_steps
     from benchmarks.harness.labels import Labels
-    from models.config import presets
-    from models.config.training import TrainConfig
+    from models.config import from_preset
     from models.runtime import device, precision
-    from pipeline.common import config
 
-    resolved = {"precision": precision.resolve("auto")}
     data = _data(data_dir, batch_size=batch_size)
-    train_config = config.build(TrainConfig, presets.preset("quick"), resolved)
+    _, train_config = from_preset("quick", precision=precision.resolve("auto"))
     case = training_steps.case(Labels("ours/train", "train"), data, train_config, max(1, num_images // batch_size))
     (timed,) = timing.interleave([case], repeats).values()
     return {"rates": list(timed.rates), "first_s": timed.first_s, "peak_mib": device.peak_rss_mib()}
 
 
 def _data(data_dir: str, **values: Any) -> Any:
-    from models.config import presets
-    from pipeline.common import config
-    from pipeline.data_config import DataConfig
+    from models.config import from_preset
 
-    source = {"dataset": "shapes100", "data_dir": data_dir, "num_validation": 0}
-    return config.build(DataConfig, presets.preset("quick"), source, values)
+    return from_preset("quick", dataset="shapes100", data_dir=data_dir, num_validation=0, **values)[0]

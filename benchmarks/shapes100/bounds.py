@@ -8,8 +8,8 @@ from typing import Any
 
 from benchmarks.harness import results
 from benchmarks.harness.labels import Labels
-from pipeline.common import config, errors
-from pipeline.data_config import DataConfig, SourceConfig
+from pipeline.common import errors
+from pipeline.data_config import SourceConfig
 
 MAX_PREPARE_S = 60.0
 MAX_LINEAR_FINE = 0.40  # what pixels give away to a linear model
@@ -57,15 +57,12 @@ def tested(preset: str, data_dir: str, **values: Any) -> dict[str, Any]:
 
     The run is left in `runs/` of that folder.
     """
-    from models.config import presets
-    from models.config.training import TrainConfig
+    from models.config import from_preset
     from models.runs import folder as run_folder
     from models.runtime import precision
     from models.training import evaluation, loop
 
-    standard = {**presets.preset(preset), "preset": preset, "dataset": "shapes100", "data_dir": data_dir}
-    values = {**standard, **values}
-    data, train = config.build(DataConfig, values), config.build(TrainConfig, values)
+    data, train = from_preset(preset, **{"dataset": "shapes100", "data_dir": data_dir, **values})
     train = dataclasses.replace(train, precision=precision.resolve(train.precision))
     configuration = {**data.as_dict(), **train.as_dict()}
     with run_folder.open_locked(str(pathlib.Path(data_dir, "runs", preset)), configuration, configuration) as run:
