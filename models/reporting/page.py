@@ -99,8 +99,9 @@ def learning_rates(config: dict[str, Any], num_train: int, rows: plots.Rows) -> 
     peak = round(train.warmup_fraction * epochs.total_steps)
     steps = np.unique(np.append(np.linspace(0, last[-1] - 1, NUM_RATES, dtype=np.int64), [*(last - 1), peak]))
     steps = steps[steps < last[-1]]
-    expected = scheduled(last - 1)  # 0 at the end of a long cosine
-    ratios = np.divide([row["learning_rate"] for row in rows], expected, where=expected > 0, out=np.ones(len(rows)))
+    ends, expected = np.array([row["learning_rate"] for row in rows]), scheduled(last - 1)
+    is_positive = np.minimum(ends, expected) > 0  # it may round to 0 at the end of a long cosine
+    ratios = np.divide(ends, expected, where=is_positive, out=np.ones(len(rows)))
     rates = scheduled(steps) * ratios[np.searchsorted(last, steps, side="right")]
     return list(zip(((steps + 1) * data.batch_size / epochs.views).tolist(), rates.tolist(), strict=True))
 
