@@ -7,6 +7,7 @@ model cannot augment what it predicts.
 
 import contextlib
 import random
+import threading
 from collections.abc import Iterator
 
 import keras
@@ -19,6 +20,7 @@ from pipeline.common import seeds
 from pipeline.resolution import FULL_SIZE
 
 layers.register()
+_building = threading.Lock()  # of one model at a time: the generator is of all threads
 
 
 @global_settings.defaults()
@@ -43,9 +45,10 @@ def build(config: TrainConfig) -> keras.Model:
 @contextlib.contextmanager
 def _initial_weights_from(seed: int) -> Iterator[None]:
     """Let Keras's initialisers follow from `seed`: they take theirs from Python's generator, put back afterwards."""
-    before = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before)
+    with _building:
+        before = random.getstate()
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(before)

@@ -1,11 +1,13 @@
 """Several binaries, and one several times, in one process: a notebook, a test, a generator of documentation."""
 
+import concurrent.futures
 import io
 import json
 import subprocess
 import sys
 import threading
 
+import keras
 import pytest
 
 from models import evaluate, train
@@ -14,7 +16,7 @@ from models.training import evaluation, loop
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 from tests.conftest import ROOT
-from tests.models.training.linear_runs import linear
+from tests.models.training.linear_runs import assert_same, linear, weights
 
 BINARIES = sorted(
     str(path.relative_to(ROOT).with_suffix("")).replace("/", ".")
@@ -107,3 +109,22 @@ def test_run_is_evaluated_where_it_is_open_and_nowhere_else(tiny_data_dir, tmp_p
         with pytest.raises(errors.BusyError, match="another run in this one"):
             evaluation.evaluate_run(RunFolder(tmp_path / "run"), "validation")
     evaluation.evaluate_run(RunFolder(tmp_path / "run"), "validation")
+
+
+def test_runs_in_threads_at_once_train_as_each_alone(tiny_data_dir):
+    """tensorflow/tensorflow#33986, tensorflow/tensorflow#35813: models that several threads build at once.
+
+    Python's generator, from which initial weights follow, is of the whole process.
+    """
+    data = DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=0)
+    configs = [
+        linear(max_steps=1),
+        linear(max_steps=1, precision="mixed_bfloat16", seed=1),
+        linear(max_steps=1, seed=2),
+    ]
+    alone = [weights(loop.train(data, config, verbose=0)) for config in configs]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        at_once = list(pool.map(lambda config: weights(loop.train(data, config, verbose=0)), configs))
+    for first, second in zip(alone, at_once, strict=True):
+        assert_same(first, second)
+    assert keras.config.dtype_policy().name == "float32"
