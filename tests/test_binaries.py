@@ -215,6 +215,7 @@ def test_batch_larger_than_the_split_is_refused_in_one_line(tiny_data_dir, tmp_p
 
 
 def test_any_spelling_of_a_path_names_one_run_on_one_data_folder(tiny_data_dir, tmp_path):
+    """No folder is called ~ (tensorflow/datasets#4117), and brackets are no pattern (tensorflow/tensorflow#34290)."""
     name = 'o\'neil "mü" [1]{x}*?%s,b'
     (tmp_path / name).mkdir()
     (tmp_path / name / "data").symlink_to(tiny_data_dir)

@@ -32,6 +32,7 @@ NOT_PATHS = {
     *("join", "serve", "space", "study", "variants", "workers"),  # --space checks its file itself, as a path
 }
 TAKEN = {
+    "10:30/lr:0.1": "10:30/lr:0.1",  # no URL, though TensorFlow took it for one (ibab/tensorflow-wavenet#28)
     "~/x": "{home}/x",
     "~": "{home}",
     "a/../b": "a/../b",
@@ -40,7 +41,7 @@ TAKEN = {
     'o\'neil "müller" [1]*?{{}}%s@1:2$x': 'o\'neil "müller" [1]*?{{}}%s@1:2$x',
     "": "",
 }
-REFUSED = [
+REFUSED = [  # the first one made a folder called "gs:" (blue-oil/blueoil#1121)
     *("gs://bucket/x", "s3://bucket/x", "https://host/x", "file:///x", "hdfs:/x", "GS://b", " gs://b", "ram://x"),
     *("a\nb", "a\0b", "~nobody-has-this-name/x", "n" * 300, "caf\udce9"),
 ]

@@ -1,4 +1,7 @@
-"""A session goes on in another place, and in another spelling of its paths, and not with another trunk."""
+"""A session goes on in another place, and in another spelling of its paths, and not with another trunk.
+
+Ray Tune's did not: its checkpoints held absolute paths (ray-project/ray#28082).
+"""
 
 import pathlib
 import shutil
