@@ -95,9 +95,16 @@ class RunFolder:
         return json.loads((self.path / "report.json").read_text(encoding="utf-8"))
 
     def model_sha256(self) -> str:
-        """The SHA-256 of `model.keras`, by which a run is known wherever its folder lies."""
-        with self.model.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        """The SHA-256 of `model.keras`, by which a run is known wherever its folder lies.
+
+        Raises errors.FailedError where the file cannot be read.
+        """
+        try:
+            with self.model.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            problem = f"its model.keras cannot be read ({error.strerror})"
+            raise errors.FailedError(f"{self._flag}={self.path}: {problem}; train the run again") from error
 
     def confusion(self) -> dict[str, Any] | None:
         """The content of `confusion.json`; None before the first evaluation."""

@@ -192,7 +192,7 @@ def find(name: str) -> Space:
         return _plain(choose(_PlainHyperParameters(hp)))
 
     return Space(
-        pathlib.Path(name).stem,
+        path.stem,
         choose_plain,
         {"preset": "quick", **renamed(base)},
         bool(base.get("freeze_trunk")),
