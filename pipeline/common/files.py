@@ -52,10 +52,10 @@ def write_json(path: pathlib.Path, value: Any, *, indent: int | None = 1, durabl
 
 
 def read_json(path: pathlib.Path) -> Any | None:
-    """The value of a JSON file; None for a missing or damaged file."""
+    """The value of a JSON file; None for a missing or damaged file, or one whose folder is none."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
 
