@@ -66,6 +66,6 @@ def test_a_window_larger_than_the_padded_image_is_refused(images):
 
 
 def test_outside_of_training_a_crop_is_the_middle(images):
-    np.testing.assert_array_equal(Crop(32, padding=4)(images), images)
-    np.testing.assert_array_equal(Crop(24, padding=4)(images), images[:, 4:28, 4:28])
+    np.testing.assert_array_equal(Crop(32, padding=4)(images, training=False), images)
+    np.testing.assert_array_equal(Crop(24, padding=4)(images, training=False), images[:, 4:28, 4:28])
     assert Crop(24)(images, training=True).shape == Crop(24).compute_output_shape(images.shape) == (16, 24, 24, 3)
