@@ -222,11 +222,11 @@ def test_hyperband_that_repeated_its_brackets_ends_with_one_where_no_minutes_are
     path = tmp_path / "session"
     with monkeypatch.context() as short:
         short.setattr(Budget, "left", lambda self: 0.0 if len(list(path.glob("trials/*"))) > 7 else 1e9)
-        found = searched(path, tuner="hyperband", max_minutes=1.0)  # a bracket of each size makes 6 trials
-    assert len(found.folder.records()) == 8
-    again = searched(path, tuner="hyperband")
-    assert told(again)[:8] == told(found)
-    assert told(searched(path, tuner="hyperband")) == told(again)
+        before = told(searched(path, tuner="hyperband", max_minutes=1.0))  # a bracket of each size makes 6 trials
+    assert len(before) == 8
+    again = told(searched(path, tuner="hyperband"))
+    assert (again[:8], len(again)) == (before, 12)  # the brackets that were begun end
+    assert told(searched(path, tuner="hyperband")) == again
 
 
 def test_minutes_run_from_the_begin_of_the_call_and_leave_time_for_the_report(tmp_path):
