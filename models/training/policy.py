@@ -19,6 +19,9 @@ MAX_ROLLBACKS = 3
 RATE_AFTER_ROLLBACK = 0.5  # times the learning rate before it
 # Times the loss of uniform guessing. Logits that are thousands apart are of no sound run; regularisation is not in it.
 ABSURD = 1_000.0
+# So early the moving statistics of batch normalisation may lag far behind the weights: after two sound steps of `quick`
+# validation loss is 1,800 times that of uniform guessing. Validation's alone is then absurd above the square of ABSURD.
+EARLY_STEPS = 1_000
 RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 # Callbacks that need Keras's own `fit`, and what to use instead.
 REPLACED = {
@@ -108,8 +111,12 @@ def check_losses(config: TrainConfig, rows: Sequence[Mapping[str, Any]], is_last
     """
     absurd = absurd_losses(config, rows[-1])
     successive = all("train_loss" in absurd_losses(config, row) for row in rows[-2:]) and len(rows) > 1
-    final = "train_loss" if rows[-1]["validation_loss"] is None else "validation_loss"
-    if len(absurd) > 1 or successive or (is_last and final in absurd):
+    if rows[-1]["validation_loss"] is None:
+        is_final = "train_loss" in absurd
+    else:
+        lag = ABSURD if rows[-1]["step"] < EARLY_STEPS else 1.0
+        is_final = absurd.get("validation_loss", 0.0) > lag * ABSURD * metrics.guessing_loss(config)
+    if len(absurd) > 1 or successive or (is_last and is_final):
         name, value = max(absurd.items(), key=lambda item: item[1])
         raise errors.DivergedError(
             f"{name} is {value:.3g} in epoch {rows[-1]['epoch']}, expected less than {ABSURD:,.0f} times that of "

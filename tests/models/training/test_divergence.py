@@ -19,9 +19,9 @@ ABSURD = 1e4
 TOO_FAST = {"optimizer": "sgd", "learning_rate": 600.0, "epochs": 2.0}
 
 
-def rows(*losses: tuple[float, float | None]) -> list[dict[str, float | None]]:
+def rows(*losses: tuple[float, float | None], steps: int = 1000) -> list[dict[str, float | None]]:
     return [
-        {"epoch": place, "train_loss": train, "validation_loss": validation}
+        {"epoch": place, "step": steps * place, "train_loss": train, "validation_loss": validation}
         for place, (train, validation) in enumerate(losses, 1)
     ]
 
@@ -56,6 +56,12 @@ def test_absurd_losses_are_divergence(losses, is_last):
 )
 def test_what_recovers_is_no_divergence(losses, is_last):
     policy.check_losses(TrainConfig(), rows(*losses), is_last)
+
+
+def test_moving_statistics_may_lag_in_the_first_steps():
+    policy.check_losses(TrainConfig(), rows((4.0, 1e6), steps=2), is_last=True)
+    with pytest.raises(errors.DivergedError, match="validation_loss is 1e"):
+        policy.check_losses(TrainConfig(), rows((4.0, 1e8), steps=2), is_last=True)
 
 
 @pytest.mark.parametrize("heads", ["both", "fine", "coarse"])
