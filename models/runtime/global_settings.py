@@ -1,15 +1,43 @@
 """Keras's and TensorFlow's global settings as the code here needs them, whatever the user or the caller has set."""
 
 import contextlib
-from collections.abc import Iterator
+import dataclasses
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from pipeline.common import environment, errors
 
-# By the names of their functions in `keras.config`; Keras's own defaults.
-KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "dtype_policy": "float32"}
+# By the names of their functions in `keras.config`; Keras's own defaults. Its dtype policy is each thread's own.
+KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}
+DTYPE_POLICY = "float32"
+_lock = threading.Lock()
+_before: list["_Settings"] = []  # of each call under way; two threads may leave in another order than they entered
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+    """Settings of the process: Keras's, whether TensorFlow clusters for XLA, and its changes of precision."""
+
+    keras: Mapping[str, Any]
+    clusters: bool
+    precisions: Mapping[str, bool]
+
+    @classmethod
+    def current(cls) -> "_Settings":
+        of_keras = {name: getattr(keras.config, name)() for name in KERAS_DEFAULTS}
+        options = tf.config.optimizer.get_experimental_options()
+        precisions = {name: on for name, on in options.items() if "precision" in name}
+        return cls(of_keras, bool(tf.config.optimizer.get_jit()), precisions)
+
+    def set(self) -> None:
+        for name, value in self.keras.items():
+            getattr(keras.config, f"set_{name}")(value)
+        tf.config.optimizer.set_jit(self.clusters)
+        tf.config.optimizer.set_experimental_options(self.precisions)
 
 
 @contextlib.contextmanager
@@ -27,18 +55,14 @@ def defaults() -> Iterator[None]:
             f"KERAS_BACKEND={keras.config.backend()}: expected tensorflow; set KERAS_BACKEND=tensorflow, or correct "
             f"backend in {environment.keras_json_path()}, before Keras is imported"
         )
-    of_keras = {name: getattr(keras.config, name)() for name in KERAS_DEFAULTS}
-    clusters = bool(tf.config.optimizer.get_jit())
-    rewrites = {name: on for name, on in tf.config.optimizer.get_experimental_options().items() if "precision" in name}
-    _set(KERAS_DEFAULTS, False, dict.fromkeys(rewrites, False))
+    policy = keras.config.dtype_policy()
+    with _lock:
+        _before.append(_Settings.current())
+        _Settings(KERAS_DEFAULTS, False, dict.fromkeys(_before[-1].precisions, False)).set()
+    keras.config.set_dtype_policy(DTYPE_POLICY)
     try:
         yield
     finally:
-        _set(of_keras, clusters, rewrites)
-
-
-def _set(of_keras: dict[str, object], clusters: bool, rewrites: dict[str, bool]) -> None:
-    for name, value in of_keras.items():
-        getattr(keras.config, f"set_{name}")(value)
-    tf.config.optimizer.set_jit(clusters)
-    tf.config.optimizer.set_experimental_options(rewrites)
+        keras.config.set_dtype_policy(policy)
+        with _lock:
+            _before.pop().set()

@@ -11,6 +11,7 @@ from models.runtime import global_settings
 from pipeline.common import errors
 
 CHANGED = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first", "dtype_policy": "mixed_bfloat16"}
+DEFAULTS = {**global_settings.KERAS_DEFAULTS, "dtype_policy": global_settings.DTYPE_POLICY}
 REWRITE = "auto_mixed_precision_onednn_bfloat16"  # float32 operations become bfloat16: tensorflow/tensorflow#56791
 
 
@@ -33,7 +34,7 @@ def changed():
 def test_callers_settings_are_back_after_an_error(changed):
     @global_settings.defaults()
     def fails() -> None:
-        assert keras_settings() == global_settings.KERAS_DEFAULTS
+        assert keras_settings() == DEFAULTS
         assert not tf.config.optimizer.get_jit()
         assert not tf.config.optimizer.get_experimental_options()[REWRITE]
         raise ValueError("inside")
@@ -42,6 +43,18 @@ def test_callers_settings_are_back_after_an_error(changed):
         fails()
     assert keras_settings() == CHANGED
     assert tf.config.optimizer.get_jit()
+    assert tf.config.optimizer.get_experimental_options()[REWRITE]
+
+
+def test_callers_settings_are_back_when_the_last_of_two_threads_is_done(changed):
+    first, second = global_settings.defaults(), global_settings.defaults()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert keras.config.floatx() == "float32"
+    assert not tf.config.optimizer.get_experimental_options()[REWRITE]
+    second.__exit__(None, None, None)
+    assert keras.config.floatx() == CHANGED["floatx"]
     assert tf.config.optimizer.get_experimental_options()[REWRITE]
 
 
