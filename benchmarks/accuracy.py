@@ -21,7 +21,18 @@ RUN_DIRS = flags.DEFINE_path_list(
 )
 cli_output.define_flags(flags)
 
-SAME = ("dataset", "preset", "preset_changes", "precision", "num_train", "split", "epochs", "git_commit")
+SAME = (
+    "dataset",
+    "fingerprints",
+    "evaluated_records",
+    "preset",
+    "preset_changes",
+    "precision",
+    "num_train",
+    "split",
+    "epochs",
+    "git_commit",
+)
 COSTS = ("train_petaflop", "optimizer_petaflop", "num_parameters")
 
 
@@ -57,7 +68,7 @@ def _run(folder: RunFolder) -> dict[str, Any]:
 
 def _check_one_recipe(reports: list[dict[str, Any]]) -> None:
     for key in SAME:
-        values = sorted({str(report[key]) for report in reports})
+        values = sorted({str(report.get(key)) for report in reports})
         if len(values) > 1:
             raise errors.BadArgumentError(f"run_dirs: {key} is {' and '.join(values)}; expected one recipe")
     seeds = [report["seed"] for report in reports]

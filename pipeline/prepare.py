@@ -196,6 +196,7 @@ def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> N
     path = pathlib.Path(source.archive)
     if not source.archive or (path.is_file() and archive.sha256_of(path) == recorded.get("sha256")):
         return
+    app.load_tensorflow()
     digests = {name: Digests.of(examples) for name, examples in _read_archive(source, spec).splits().items()}
     if Fingerprints.of(digests).records != contents.fingerprints(folder).records:
         raise errors.BadArgumentError(

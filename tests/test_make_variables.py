@@ -1,5 +1,6 @@
 """Variables of make: those that are known have their effect, and any other is refused."""
 
+import os
 import subprocess
 
 import pytest
@@ -7,10 +8,16 @@ import pytest
 from tests.conftest import ROOT
 
 
+def environment() -> dict[str, str]:
+    """The environment without what the make that runs these tests, and its caller, may have set."""
+    ours = ("ARCHIVE", "DATA_DIR", "MFLAGS", "PRESET", "RUN_DIR")
+    return {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name not in ours}
+
+
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     """`make` with these arguments, which prints its commands instead of running them."""
     command = ["make", "--dry-run", "--old-file=.venv/.installed", "PYTHON=echo", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("variable", ["PRSET=tiny", "preset=tiny", "EPOCHS:=1", "INSTALLED=x", "PYTEST+=-x"])

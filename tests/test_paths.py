@@ -20,6 +20,7 @@ from pipeline.datasets import archive, prepared, records
 from pipeline.gallery import picture_file
 from tests.conftest import ROOT
 from tests.import_graph import module_files
+from tests.test_make_variables import environment
 from tuning.sessions import search_space
 from tuning.sessions.jobs import SessionConfig
 
@@ -93,8 +94,9 @@ def test_empty_home_counts_as_unset(monkeypatch):
 
 def test_path_is_expanded_once(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    once = paths.local("./~root", "out")
-    assert paths.local(once, "out") == once == tmp_path / "~root"
+    for name in ("~root", "a:/b"):
+        once = paths.local(f"./{name}", "out")
+        assert paths.local(once, "out") == once == tmp_path / name
 
 
 FIELDS = [
@@ -139,7 +141,7 @@ def test_make_hands_on_every_path_as_it_is(target, path, tmp_path):
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / ".installed").touch()
     arguments += [f"{name}={text}" for name, text in variables.items()]
-    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(arguments, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = log.read_text(encoding="utf-8").splitlines()
     assert {f"--data_dir={path}", f"--archive={path}"} <= set(lines)

@@ -93,6 +93,8 @@ def _run(session: Session, began: float) -> None:
             f"{session.folder.path}: no trial is left to train, or no time (--max_minutes); its report is drawn again"
         )
     _report(session)
+    if not records and not session.config.max_minutes:
+        raise errors.FailedError(f"session_dir={session.folder.path}: no trial has ended; give the same command again")
     if not records:
         raise errors.BadArgumentError(
             f"max_minutes={session.config.max_minutes:g}: no trial has ended in time; the same command with more "

@@ -53,7 +53,8 @@ def _evaluated_on(report: dict[str, Any]) -> ReportItem:
         keys = {"fine": "fine_accuracy", "coarse": own_coarse_key({**report, **evaluation})}
         values = {name: evaluation[key] for name, key in keys.items()}
         accuracies = ", ".join(f"{name} {percent(value)} %" for name, value in values.items() if value is not None)
-        notes += [f"on {split}: {accuracies}"] if split != report["split"] and accuracies else []
+        other = " (OTHER records)" if evaluation.get("evaluated_records") == OTHER_RECORDS else ""
+        notes += [f"on {split}: {accuracies}{other}"] if split != report["split"] and accuracies else []
     if report.get("evaluated_records") == OTHER_RECORDS:
         notes.append("of OTHER records than the run was trained on")
     return ReportItem("Evaluated on", report["split"], note="; ".join(notes))
@@ -106,8 +107,11 @@ def stand_in_warning(dataset: str) -> str | None:
 
 
 def split_note(report: Mapping[str, Any]) -> str:
-    """The mark of figures of earlier versions, which held out other images for validation; "" for today's."""
-    return "" if report.get("fingerprints") else "split by file order"
+    """The mark of figures of earlier versions, which held out other images for validation; "" for today's.
+
+    Nor is there a mark where no image was held out.
+    """
+    return "" if report.get("fingerprints") or report.get("num_validation") == 0 else "split by file order"
 
 
 def split_note_sentence(report: Mapping[str, Any]) -> str:

@@ -61,9 +61,15 @@ def _matching_run(opened: OpenedData, config: TrainConfig) -> RunFolder:
             f"init_from={config.init_from}: an earlier version trained it, on images that are held out for validation "
             "now; expected a run of this version"
         )
+    records = opened.fingerprints.records
+    if fingerprints["records"] != records == run.report().get("trunk_records"):
+        raise errors.BadArgumentError(
+            f"init_from={config.init_from}: its own trunk was trained on these records, perhaps on images that are "
+            "held out; expected a run whose trunk was not"
+        )
     source = saved.normalised(run.config())
     names = [*TRUNK_FIELDS]
-    if fingerprints["records"] == opened.fingerprints.records:
+    if fingerprints["records"] == records:
         names += SPLIT_FIELDS
     if _duplicates_last_block(source, config):
         names.remove("separate_blocks")

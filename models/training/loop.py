@@ -24,7 +24,7 @@ from models.runs.folder import RunFolder
 from models.runtime import global_settings, precision
 from models.runtime.git_commit import git_commit
 from models.training import policy, signals
-from models.training.callbacks import Callback, Callbacks, ProgressBar, Scheduled, as_list, has_hook
+from models.training.callbacks import Callback, Callbacks, Profiler, ProgressBar, Scheduled, as_list, has_hook
 from models.training.description import describe
 from models.training.evaluation import Evaluator
 from models.training.state import TrainState
@@ -119,11 +119,12 @@ class _Loop:
 
     def _callback_list(self, callbacks: list[Callback]) -> keras.callbacks.CallbackList:
         """A caller's callbacks, Keras's history, and the progress bar unless there is one among them."""
-        found_by_class = (keras.callbacks.History, keras.callbacks.ProgbarLogger)  # in Keras's list
+        # Keras's list finds the first two by their classes; the profiler shall not wait for the device at each step.
+        never_watched = (keras.callbacks.History, keras.callbacks.ProgbarLogger, Profiler)
         has_bar = any(isinstance(callback, keras.callbacks.ProgbarLogger) for callback in callbacks)
         watched = [
             callback
-            if self.config.schedule == "constant" or isinstance(callback, found_by_class)
+            if self.config.schedule == "constant" or isinstance(callback, never_watched)
             else Scheduled(callback, self.state.optimizer, self.config.schedule)
             for callback in callbacks
         ]
@@ -151,10 +152,11 @@ class _Loop:
         self.callbacks.on_train_begin()
         logs: dict[str, float] = {}
         while not self._has_ended():
+            epoch = self.progress.epoch + 1
             try:
                 logs = self._train_epoch(stream)
             except errors.DivergedError as error:
-                self._roll_back(error)
+                self._roll_back(error, epoch)
                 stream = iter(self.opened.train(self.config.seed, self.progress.step))
             else:
                 if self.state.model.stop_training:
@@ -168,6 +170,7 @@ class _Loop:
             progress.final = self.evaluator(self.validation, self.data.num_validation)
             final_row = {**progress.rows[-1], "validation_loss": progress.final["loss"]}
             policy.check_losses(self.config, [final_row], is_last=True)
+        policy.check_weights(self.state.model)
         progress.finished = True
         self.state.checkpoint()
 
@@ -195,16 +198,18 @@ class _Loop:
         progress.epoch_seconds = 0.0
         self.step.metric_totals.assign(tf.zeros_like(self.step.metric_totals))
         # A callback that stops training may put other weights back: those are checked at the end.
-        is_last = self._has_ended() and not self.state.model.stop_training
-        policy.check_losses(self.config, progress.rows, is_last)
+        is_checked_later = self.state.model.stop_training and self.validation is not None
+        if not (is_checked_later and self.config.on_divergence == "stop"):
+            is_last = not is_checked_later and (self._has_ended() or self.state.model.stop_training)
+            policy.check_losses(self.config, progress.rows, is_last)
         policy.check_weights(self.state.model)  # which no loss has seen since the last update without validation
         if not policy.absurd_losses(self.config, progress.rows[-1]):
             self.state.keep_good()
         self.state.checkpoint()
         return logs
 
-    def _roll_back(self, error: errors.DivergedError) -> None:
-        """Return to the last good state; raise the error, with advice, where the run is to stop."""
+    def _roll_back(self, error: errors.DivergedError, epoch: int) -> None:
+        """Return from `epoch` to the last good state; raise the error, with advice, where the run is to stop."""
         count = len(self.progress.rollbacks)
         if self.config.on_divergence == "stop":
             advice = "; try a lower --learning_rate or --on_divergence=rollback, in another --run_dir"
@@ -212,7 +217,7 @@ class _Loop:
         if count == policy.MAX_ROLLBACKS:
             advice = f" after {count} rollbacks; try a lower --learning_rate in another --run_dir"
             raise errors.DivergedError(f"{error}{advice}") from error
-        self.state.roll_back()
+        self.state.roll_back(epoch)
         self.state.model.stop_training = False  # a callback may have asked for it because of the loss
         if self.verbose:
             entry = self.progress.rollbacks[-1]
@@ -275,6 +280,7 @@ class _Loop:
         self.callbacks.set_params({"verbose": self.verbose, "epochs": self.epochs.count, "steps": num_steps})
 
     def _interrupt(self) -> NoReturn:
+        policy.check_weights(self.state.model)  # those of a sound checkpoint are not to be lost
         self.state.checkpoint()
         if self.verbose:
             print()  # the progress bar has left its line open

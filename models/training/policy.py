@@ -67,7 +67,7 @@ def check_callbacks(data: DataConfig, config: TrainConfig, callbacks: Sequence[C
             raise rate_is_set_twice(callback, config.schedule)
         known = logs | (validation if getattr(callback, "save_freq", "epoch") == "epoch" else set())
         monitored = getattr(callback, "monitor", None) if getattr(callback, "save_best_only", True) else None
-        if monitored is not None and monitored not in known and not any(map(_may_add_logs, callbacks[:place])):
+        if monitored is not None and monitored not in known and not any(map(_may_add_logs, callbacks[: place + 1])):
             held_out = "" if data.num_validation else " (num_validation=0 holds nothing out)"
             raise errors.BadArgumentError(
                 f"{label}: expected monitor to be one of {', '.join(sorted(known))}{held_out}, got {monitored!r}"

@@ -81,8 +81,11 @@ class TrainState:
         if self._folder is not None:
             checkpoints.save(self._folder.good_checkpoint, self._variables(), self.progress)
 
-    def roll_back(self) -> None:
-        """Return to the last good state, with a lower learning rate; times go on, and the rollback is recorded."""
+    def roll_back(self, epoch: int) -> None:
+        """Return from `epoch`, which diverged, to the last good state, with a lower learning rate.
+
+        Times go on, and the rollback is recorded.
+        """
         if self._good is None:
             raise ValueError("no good state was kept")
         diverged, (good, values) = self.progress, self._good
@@ -92,7 +95,7 @@ class TrainState:
         self.progress = copy.deepcopy(good)
         self.progress.train_seconds = diverged.train_seconds + diverged.epoch_seconds
         multiplier = _rate_multiplier(diverged) * policy.RATE_AFTER_ROLLBACK
-        entry = {"epoch": diverged.epoch + 1, "good_epoch": good.epoch, "learning_rate_multiplier": multiplier}
+        entry = {"epoch": epoch, "good_epoch": good.epoch, "learning_rate_multiplier": multiplier}
         self.progress.rollbacks = [*diverged.rollbacks, entry]
         # Under a schedule the step sets the rate; else it is the optimizer's own, which a callback may have changed.
         rate = self.optimizer.learning_rate

@@ -23,4 +23,6 @@ for former, today in FORMER_MODULES.items():
 
 
 def __getattr__(name: str) -> Any:
+    if name in FORMER_MODULES:
+        return sys.modules[f"{__name__}.{name}"]
     return lazy.package_attribute(__name__, __path__, name)

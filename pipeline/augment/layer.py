@@ -164,7 +164,9 @@ def _is_outermost_call() -> bool:
 def _seem_scaled(images: tf.Tensor) -> tf.Tensor:
     """Bool []: whether images seem to be 0 to 1, -1 to 1 or standardised, instead of 0 to 255."""
     has_fractions = tf.reduce_any(images != tf.round(images))
-    return (tf.reduce_max(images) <= 1.0) & has_fractions | (tf.reduce_min(images) < -0.5)
+    low, high = tf.reduce_min(images), tf.reduce_max(images)
+    # A cubic or Lanczos resize of 0 to 255 overshoots 0, by less than a quarter of the range.
+    return (high <= 1.0) & has_fractions | (low < -0.5) & ((high <= 16.0) | (low < -64.0))
 
 
 def of_replica(seed: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,7 @@ import sys
 import warnings
 from typing import Any
 
-from pipeline.common import errors
+from pipeline.common import errors, paths
 
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 FOLLOWED = (
@@ -27,10 +27,17 @@ FOLLOWED = (
     "ONEDNN_MAX_CPU_ISA",
     "OPENBLAS_CORETYPE",
     "OPENBLAS_NUM_THREADS",
+    "TF_CONV2D_USE_FP16_ACCUMULATE",
     "TF_CUDNN_DETERMINISTIC",
     "TF_CUDNN_USE_AUTOTUNE",
     "TF_DETERMINISTIC_OPS",
+    "TF_DISABLE_JIT_KERNELS",
     "TF_ENABLE_ONEDNN_OPTS",
+    "TF_ENABLE_ONEDNN_SPMM",
+    "TF_ENABLE_WINOGRAD_NONFUSED",
+    "TF_ENABLE_ZENDNN_OPTS",
+    "TF_FP16_CONV_USE_FP32_COMPUTE",
+    "TF_FP16_MATMUL_USE_FP32_COMPUTE",
     *THREADS,
     "TF_PLUGGABLE_DEVICE_LIBRARY_PATH",
     "TF_XLA_FLAGS",
@@ -62,6 +69,7 @@ REFUSED = {
     "KERAS_BACKEND": ("tensorflow",),
     "ONEDNN_DEFAULT_FPMATH_MODE": ("STRICT",),
     "TF_FUNCTION_JIT_COMPILE_DEFAULT": ("false", "0"),  # XLA draws other random numbers
+    "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS": ("0", "false"),  # kernels would keep the first step's weights
     "TF_SET_ONEDNN_FPMATH_MODE": ("STRICT",),
 }
 # The keys of keras.json that Keras checks, with the values that it takes. `models.runtime.global_settings` has others.
@@ -80,13 +88,15 @@ _EMPTY_IS_NONE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")  # an empty lis
 def clean() -> None:
     """Remove the variables that a binary and its child processes do not read, before anything is imported.
 
-    An empty variable counts as unset. Warnings that Python's own settings turn into errors are shown instead: those of
-    libraries would end a training.
+    An empty variable counts as unset, and so does a number of threads that TensorFlow would ignore or abort at.
+    Warnings that Python's own settings turn into errors are shown instead: those of libraries would end a training.
     """
     empty = {name for name, value in os.environ.items() if not value} - set(_EMPTY_IS_NONE)
-    for name in empty | (os.environ.keys() & set(REMOVED)):
+    no_numbers = {name for name in THREADS if not os.environ.get(name, "0").isdecimal()}
+    for name in empty | no_numbers | (os.environ.keys() & set(REMOVED)):
         del os.environ[name]
-    if any(option.startswith("error") for option in sys.warnoptions):
+    actions = [option.partition(":")[0].strip() for option in sys.warnoptions]  # Python takes `e` for `error`
+    if any(action and "error".startswith(action) for action in actions):
         sys.warnoptions.clear()  # child processes inherit it
         warnings.simplefilter("default")
     if _clusters_for_xla():
@@ -98,8 +108,11 @@ def check() -> None:
     """Check the variables that would change results, and the numbers of threads.
 
     Raises:
-      errors.BadArgumentError: one would change results, or is no number.
+      errors.BadArgumentError: one would change results, is no number, or is no path of this machine.
     """
+    for name in ("KERAS_HOME", "MPLCONFIGDIR"):  # Keras and Matplotlib expand no `~`, and make folders of URLs
+        if os.environ.get(name):
+            os.environ[name] = str(paths.local(os.environ[name], name))
     for name, values in REFUSED.items():
         value = os.environ.get(name) or values[0]
         if value.lower() not in map(str.lower, values):
@@ -140,7 +153,9 @@ def followed() -> dict[str, str]:
 
 def keras_json_path() -> pathlib.Path:
     """Where Keras reads its settings."""
-    return pathlib.Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "keras.json"
+    home = os.path.expanduser("~")
+    default = pathlib.Path(home if os.access(home, os.W_OK) else "/tmp", ".keras")  # as Keras does
+    return pathlib.Path(os.environ.get("KERAS_HOME") or default) / "keras.json"
 
 
 def check_keras_json() -> None:

@@ -92,7 +92,8 @@ def _expanded(text: str) -> pathlib.Path:
     if _URL.match(text):
         raise ValueError("expected a path of this machine, got a URL; copy the files here, or mount their store")
     path = pathlib.Path(_with_home(text))
-    if str(path).startswith("~"):  # ./~x, which must not become a home folder next time
+    # ./~x and ./a:/x: without their ./ these would be a home folder and a URL next time.
+    if str(path).startswith("~") or _URL.match(str(path)):
         path = path.absolute()
     too_long = max(len(os.fsencode(part)) for part in (*path.parts, "")) > MAX_NAME_BYTES
     if too_long or len(os.fsencode(path)) > MAX_PATH_BYTES:

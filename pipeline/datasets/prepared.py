@@ -111,6 +111,7 @@ def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Map
             target.rename(_replaced(target))
         source.rename(target)
     except OSError as error:
+        recover(data_dir, dataset)
         raise errors.FailedError(f"{target} is in the way ({error.strerror}); move it and try again") from error
     shutil.rmtree(_replaced(target), ignore_errors=True)
     return target

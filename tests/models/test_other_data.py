@@ -67,6 +67,8 @@ def test_test_on_other_records_is_evaluated_and_reported(finished_run, other_rec
     report = finished_run.report()
     assert report["evaluated_records"] == report["evaluations"]["test"]["evaluated_records"] == figures.OTHER_RECORDS
     assert "OTHER records" in figures.results(report)[-1].note
+    evaluate_run(finished_run, "validation")
+    assert "(OTHER records)" in figures.results(finished_run.report())[-1].note
     evaluate_run(finished_run, "test")
     assert finished_run.report()["evaluated_records"] == figures.SAME_RECORDS
 

@@ -23,6 +23,7 @@ from pipeline.common import errors
 from tuning.sessions import oracles
 from tuning.sessions.oracles import OracleServicer, protos
 from tuning.sessions.session import Session
+from tuning.sessions.time_budget import Budget
 
 POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 5.0  # between two heartbeats of a worker
@@ -33,9 +34,9 @@ RPC_SECONDS = 60.0  # the most that a call of the chief may take
 class Servicer(OracleServicer):
     """Keras Tuner's service, with records read from the session's folder and with errors that reach the chief."""
 
-    def __init__(self, session: Session, allows_another: Callable[[], bool]) -> None:
+    def __init__(self, session: Session, budget: Budget) -> None:
         super().__init__(None)  # no oracle yet; workers wait for it
-        self._session, self._allows_another = session, allows_another
+        self._session, self._budget = session, budget
         self.error: Exception | None = None  # of the oracle or its journal; the chief must end
         self.waiting: set[str] = set()  # workers told to ask again that have not; Keras Tuner's `tuner_ids` lose them
 
@@ -61,10 +62,10 @@ class Servicer(OracleServicer):
 
     def _proposed(self, worker: str) -> Trial:
         trial = Trial(self.oracle.get_space(), "", oracles.STOPPED)
-        if self._allows_another():
+        if self._budget.allows_another():
             trial = self.oracle.create_trial(worker)
         if trial.status == oracles.STOPPED:
-            if self.oracle.ongoing_trials:
+            if self.oracle.ongoing_trials and self._budget.left() > 0.0:
                 trial.status = oracles.IDLE
             else:
                 self.stop_triggered = True
@@ -81,10 +82,10 @@ class Servicer(OracleServicer):
 
 
 @contextlib.contextmanager
-def serving(session: Session, address: str, allows_another: Callable[[], bool]) -> Iterator[Servicer]:
+def serving(session: Session, address: str, budget: Budget) -> Iterator[Servicer]:
     """Serve workers at `address` (HOST:PORT) while the context lasts; fail where it cannot be bound."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=1), options=(("grpc.so_reuseport", 0),))
-    servicer = Servicer(session, allows_another)
+    servicer = Servicer(session, budget)
     protos.get_service_grpc().add_OracleServicer_to_server(servicer, server)
     port = 0
     with contextlib.suppress(RuntimeError):

@@ -74,7 +74,7 @@ class ConditionalSpace:
         names = list(values)
         for number in reversed(range(len(names))):
             one = self._known[names[number]]
-            options = [one.default, *(option for option in one.values if option != one.default)]
+            options = list(dict.fromkeys([one.default, *one.values]))  # a choice may have a value twice
             place = options.index(values[one.name]) + 1
             if place < len(options):
                 unchanged = {name: values[name] for name in names[:number]}

@@ -12,7 +12,7 @@ from models.config.renamed import renamed
 from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.common.config import Config, build, check_known, check_read, setting, settings, unread
-from pipeline.data_config import SPLIT_FIELDS, DataConfig, SourceConfig
+from pipeline.data_config import AUTO, SPLIT_FIELDS, DataConfig, SourceConfig
 from tuning.sessions.search_space import OF_A_TRUNK, Space
 from tuning.workers.job import TrainingJob
 
@@ -91,9 +91,12 @@ class JobFactory:
 
     def __init__(self, config: SessionConfig, space: Space, source: SourceConfig, trunk_dir: pathlib.Path) -> None:
         self.config, self.space, self.source, self._trunk_dir = config, space, source, trunk_dir
+        self._hyperparameters: ConditionalSpace | None = None
 
     def hyperparameters(self) -> "ConditionalSpace":
         """The hyperparameters of the space, whose defaults are checked to make a configuration.
+
+        They are found once: the space is called hundreds of times for it.
 
         Raises:
           errors.BadArgumentError: the space raises, has none, gives one two ranges, or makes something else, or nothing
@@ -101,6 +104,8 @@ class JobFactory:
         """
         from tuning.sessions.conditional_space import ConditionalSpace
 
+        if self._hyperparameters is not None:
+            return self._hyperparameters
         try:
             space = ConditionalSpace(self.space.choose)
         except errors.BadArgumentError as error:
@@ -116,6 +121,7 @@ class JobFactory:
             raise errors.BadArgumentError(
                 f"objective={self.config.objective}: the space's networks have a coarse head only; expected coarse"
             )
+        self._hyperparameters = space
         return space
 
     def trial(self, trial_id: str, values: Mapping[str, Any]) -> TrainingJob:
@@ -207,4 +213,7 @@ class JobFactory:
         defaults = {"seed": self.config.seed, "precision": self.config.precision}
         layers = (presets.preset(base["preset"]), defaults, base, values)
         data = build(DataConfig, *layers, self.source.as_dict(), {"archive": ""})
-        return TrainingJob(name, data, build(TrainConfig, *layers))
+        train = build(TrainConfig, *layers)
+        if train.precision == AUTO:  # of a space: one precision in all processes of the session
+            train = train.replace(precision=self.config.precision)
+        return TrainingJob(name, data, train)

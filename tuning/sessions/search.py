@@ -18,7 +18,7 @@ from pipeline.common import durations, errors
 from tuning.sessions import chief, oracles
 from tuning.sessions.progress import SessionProgress
 from tuning.sessions.session import Session
-from tuning.sessions.time_budget import Budget, EpochPace, TimeUpError
+from tuning.sessions.time_budget import KEPT_SECONDS, Budget, EpochPace, TimeUpError
 from tuning.sessions.trial_runner import ALL_TRIED, FailureCounter, Trials
 from tuning.workers import train_job
 from tuning.workers.pool import INTERRUPTED, POLL_SECONDS, WorkerPool
@@ -67,7 +67,7 @@ def serve(session: Session, address: str, train: Train = train_job.train, budget
     budget = budget or Budget(session)
     with (
         _open_search(session) as (progress, requests),
-        chief.serving(session, address, budget.allows_another) as servicer,
+        chief.serving(session, address, budget) as servicer,
     ):
         progress.print(f"listening for workers at {address}: start them with --join={address} in place of --serve")
         _train_trunk(session, budget, train, progress, requests)
@@ -88,10 +88,9 @@ def serve(session: Session, address: str, train: Train = train_job.train, budget
                     failures.count(record)
             budget.keep()
             time.sleep(chief.POLL_SECONDS)
-        if oracle.ongoing_trials:  # the minutes are used up, on the workers too
+        if oracle.ongoing_trials:  # the minutes are used up, on the workers too; what they train is saved
             budget.keep(at_once=True)
-            return
-        if oracle.is_exhausted:
+        elif oracle.is_exhausted:
             progress.print(ALL_TRIED)
         farewell = time.perf_counter() + FAREWELL_SECONDS
         while (oracle.tuner_ids or servicer.waiting) and time.perf_counter() < farewell:
@@ -120,6 +119,10 @@ def join(session: Session, address: str, train: Train = train_job.train) -> None
                 pool.run(trials, train)
         except TimeUpError as error:
             progress.print(str(error))
+        except errors.FailedError:
+            if budget.left() > chief.RPC_SECONDS + KEPT_SECONDS:  # by the journal, which is as old as that
+                raise
+            progress.print("the chief has ended, the minutes being used up")
 
 
 def _is_over(servicer: chief.Servicer, oracle: oracles.Oracle, budget: Budget, heartbeats: chief.Heartbeats) -> bool:

@@ -118,4 +118,6 @@ class EpochPace:
 def _seconds_as_slow(records: Sequence[Mapping[str, Any]], epochs: float) -> float:
     """Of a trial of so many epochs, where both an epoch and what lies beside them are as slow as in any of these."""
     an_epoch = max(record["train_seconds"] / record["epochs"] for record in records)
-    return max(record["seconds"] - record["train_seconds"] for record in records) + an_epoch * epochs
+    # A trial that was continued has trained in earlier calls too, whose seconds its record does not have.
+    beside = max(max(0.0, record["seconds"] - record["train_seconds"]) for record in records)
+    return beside + an_epoch * epochs

@@ -1,5 +1,6 @@
 """A pool of worker processes that train the jobs of a source, one job a worker at a time."""
 
+import itertools
 import pathlib
 import time
 from collections.abc import Callable
@@ -70,6 +71,8 @@ class WorkerPool:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        for number in self._running:
+            self._workers[number].terminate()  # all at once: each takes a while to save
         for number, worker in enumerate(self._workers):
             worker.interrupt() if number in self._running else worker.stop()
 
@@ -141,10 +144,10 @@ class WorkerPool:
         """Count a death in a worker's call, by the name of its job; whether the call is made again."""
         deaths = self._deaths[number]
         deaths.append(error)
-        num_kills = sum(death.by_somebody for death in deaths)
-        if num_kills >= MAX_KILLS or len(deaths) - num_kills >= MAX_CRASHES:
+        crashes = list(itertools.takewhile(lambda death: not death.by_somebody, reversed(deaths)))  # in a row
+        if len(deaths) >= MAX_KILLS or len(crashes) >= MAX_CRASHES:
             return False
-        self._notify(f"training {name}: {error}; it is tried again, from its last checkpoint")
+        self._notify(f"{name}: {error}; it is tried again, from its last checkpoint if it has one")
         return True
 
     def _check_requests(self) -> None:

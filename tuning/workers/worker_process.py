@@ -68,6 +68,7 @@ class Worker:
         self._process: multiprocessing.context.SpawnProcess | None = None
         self._connection: multiprocessing.connection.Connection[Any, Any]
         self._num_tasks, self._seconds, self._began, self._oom_kills = 0, 0.0, 0.0, 0
+        self._is_terminated = False
 
     def __enter__(self) -> "Worker":
         return self
@@ -118,10 +119,16 @@ class Worker:
             raise RemoteCallError(value, *origin)
         return value
 
+    def terminate(self) -> None:
+        """Ask a training under way to save its state and end."""
+        if self._process is not None and not self._is_terminated:
+            self._is_terminated = True  # a second signal would end it unsaved
+            self._process.terminate()
+
     def interrupt(self) -> None:
         """Ask a training under way to save its state, wait until it has, and end the process."""
         if self._process is not None:
-            self._process.terminate()
+            self.terminate()
             with contextlib.suppress(WorkerError, errors.InterruptedRunError):
                 self.result()
         self.stop()
@@ -138,7 +145,7 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, child_connection = context.Pipe()
         self._process = context.Process(target=_serve, args=(child_connection, *self._settings), daemon=True)
-        self._num_tasks, self._seconds = 0, 0.0
+        self._num_tasks, self._seconds, self._is_terminated = 0, 0.0, False
         # Ignored from its birth until it leaves the terminal's group: a Ctrl-C goes to children too.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:

@@ -148,6 +148,16 @@ def test_trunk_of_other_records_is_announced_and_recorded(data, trunk_run, tiny_
     assert "OTHER records" not in capsys.readouterr().out
 
 
+def test_trunk_whose_own_trunk_saw_these_records_is_refused(data, trunk_run, tiny_data_dir, tmp_path):
+    """It would bring images that are held out here back in, by way of other records."""
+    other = data.replace(data_dir=with_other_records(tiny_data_dir, tmp_path / "data"))
+    config = begun(trunk_run, max_steps=1)
+    with open_locked(str(tmp_path / "run"), {**other.as_dict(), **config.as_dict()}, {}) as run:
+        loop.train(other, config, run=run, verbose=0)
+    with pytest.raises(errors.BadArgumentError, match=r"^init_from=.*: its own trunk was trained on these records"):
+        loop.check(data.replace(split_seed=1), begun(run))
+
+
 def test_folder_without_a_finished_run_is_refused(data, tmp_path):
     with pytest.raises(errors.BadArgumentError, match=r"init_from=.*: expected a folder that models.train wrote"):
         loop.check(data, dataclasses.replace(CONFIG, init_from=str(tmp_path)))

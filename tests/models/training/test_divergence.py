@@ -133,6 +133,7 @@ def test_rollback_lowers_the_rate_and_is_reported(data, capsys, values):
     assert rollbacks[-1]["learning_rate_multiplier"] == multiplier
     assert trained.report["loss"] < 5000
     assert [row["epoch"] for row in trained.rows] == [1, 2]
+    assert all(entry["good_epoch"] < entry["epoch"] <= 2 for entry in rollbacks)
     printed = capsys.readouterr().out
     assert f"{multiplier:g} times --learning_rate" in printed
     if values.get("schedule", "constant") == "constant":
@@ -192,14 +193,33 @@ def test_scheduler_callback_would_undo_a_rollback(data):
         loop.train(data, linear(on_divergence="rollback"), callbacks=[scheduler], verbose=0)
 
 
-def test_weights_that_early_stopping_put_back_are_no_divergence(data):
+class Spoil(keras.callbacks.Callback):
+    """Multiplies the weights at a hook of the second epoch."""
+
+    def __init__(self, hook: str) -> None:
+        super().__init__()
+        setattr(self, hook, self._spoil)
+
+    def _spoil(self, *_arguments, **_logs):
+        if self.model.optimizer.iterations in (16, 30):
+            self.model.set_weights([1e6 * value for value in self.model.get_weights()])
+
+
+@pytest.mark.parametrize("hook", ["on_test_begin", "on_train_batch_begin"])
+def test_weights_that_early_stopping_put_back_are_no_divergence(data, hook):
     """The epoch that ended the run diverged; the weights of the one before are the model's."""
-
-    class Spoil(keras.callbacks.Callback):
-        def on_test_begin(self, logs=None):
-            if self.model.optimizer.iterations == 30:
-                self.model.set_weights([1e6 * value for value in self.model.get_weights()])
-
     stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
-    trained = loop.train(data, linear(epochs=2.0), callbacks=[Spoil(), stop], verbose=0)
+    trained = loop.train(data, linear(epochs=2.0), callbacks=[Spoil(hook), stop], verbose=0)
     assert trained.rows[-1]["validation_loss"] > ABSURD > 100 > trained.report["loss"]
+
+
+def test_run_that_a_callback_stops_in_its_absurd_epoch_has_diverged(data):
+    """Nothing is held out that could show whether the callback put other weights back."""
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    config = linear(optimizer="sgd", learning_rate=1e10)
+    with pytest.raises(errors.DivergedError, match="train_loss"):
+        loop.train(data.replace(num_validation=0), config, callbacks=[Stop()], verbose=0)

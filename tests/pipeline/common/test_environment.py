@@ -58,9 +58,22 @@ def test_clustering_for_xla_is_off_in_binaries_and_refused_elsewhere(monkeypatch
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "1.5"])
-def test_threads_are_a_whole_number(monkeypatch, value):
+def test_threads_are_a_whole_number_or_unset_in_a_binary(monkeypatch, value):
     monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", value)
     with pytest.raises(errors.BadArgumentError, match=f"^TF_NUM_INTRAOP_THREADS={value}: expected a whole number"):
+        environment.check()
+    environment.clean()
+    assert "TF_NUM_INTRAOP_THREADS" not in os.environ
+    environment.check()
+
+
+def test_folders_of_keras_and_matplotlib_are_paths_of_this_machine(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", "~/k")
+    environment.check()
+    assert os.environ["KERAS_HOME"] == str(tmp_path / "k")
+    monkeypatch.setenv("KERAS_HOME", "gs://bucket/k")
+    with pytest.raises(errors.BadArgumentError, match=r"^KERAS_HOME=gs://bucket/k: "):
         environment.check()
 
 

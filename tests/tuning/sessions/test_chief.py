@@ -1,11 +1,13 @@
 """Workers on a chief's trials: each once, a killed worker's given to another, and the chief ends by itself."""
 
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import types
 
 import keras_tuner
 import pytest
@@ -182,7 +184,7 @@ class OneTrialOracle:
 
 
 def test_worker_that_was_told_to_wait_is_waited_for_until_it_hears_the_end():
-    servicer = service.Servicer(None, lambda: True)
+    servicer = service.Servicer(None, types.SimpleNamespace(allows_another=lambda: True, left=lambda: math.inf))
     servicer.oracle = OneTrialOracle()
     request = protos.get_service().CreateTrialRequest(tuner_id="second")
     servicer.CreateTrial(request, None)

@@ -183,6 +183,11 @@ def test_steps_of_a_float_end_with_its_maximum(bounds, expected, tmp_path):
     assert [rate.prob_to_value(rate.value_to_prob(value)) for value in expected] == pytest.approx(expected)
 
 
+def test_value_that_a_choice_has_twice_is_one_value():
+    space = ConditionalSpace(lambda hp: hp.Choice("units", [1, 2, 2, 3]))
+    assert [values["units"] for values in itertools.islice(space.combinations(), 5)] == [1, 2, 3]
+
+
 def test_choice_of_truth_values_is_one():
     """Keras Tuner's is 1 or 0, which no field of truth values takes."""
     values = []

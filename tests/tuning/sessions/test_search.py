@@ -238,7 +238,7 @@ def test_minutes_run_from_the_begin_of_the_call_and_leave_time_for_the_report(tm
     with pytest.raises(errors.InterruptedRunError, match="max_minutes=10: used up"):
         budget.check(reserved=300.0)
     found.config = dataclasses.replace(found.config, max_minutes=0.1)
-    assert Budget(found).left() == pytest.approx(5.4 - used, abs=0.5)
+    assert Budget(found).left() <= 5.4 - used
 
 
 HEADS = {"preset": "quick", "num_validation": 500, "freeze_trunk": True}
