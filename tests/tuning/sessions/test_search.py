@@ -208,7 +208,7 @@ def test_trial_under_way_at_the_end_of_the_minutes_is_saved_and_continues_with_m
     """Not as mljar/mljar-supervised#521 and nginyc/rafiki#180, whose searches outlast their budgets."""
     undisturbed, path = searched(tmp_path / "whole"), tmp_path / "session"
     with monkeypatch.context() as short:
-        short.setattr(Budget, "left", lambda self: 0.0 if (path / "runs" / "2" / "waits").exists() else 9.0)
+        short.setattr(Budget, "left", lambda self: 0.0 if (path / "runs" / "2" / "waits").exists() else 1e6)
         found = searched(path, stub_training.train_but_wait_in_the_third_call, max_minutes=1.0)
     assert "max_minutes=1: used up" in capsys.readouterr().out
     assert told(found) == told(undisturbed)[:2]
