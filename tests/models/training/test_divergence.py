@@ -220,6 +220,6 @@ def test_run_that_a_callback_stops_in_its_absurd_epoch_has_diverged(data):
         def on_epoch_end(self, epoch, logs=None):
             self.model.stop_training = True
 
-    config = linear(learning_rate=1e6)
+    config = linear(optimizer="sgd", learning_rate=3e3)
     with pytest.raises(errors.DivergedError, match="train_loss"):
         loop.train(data.replace(num_validation=0), config, callbacks=[Stop()], verbose=0)
