@@ -1,6 +1,10 @@
 # The two commands are `make train` and `make test`; each sets everything up by itself. `make help` lists the rest.
 
 VENV := .venv
+override VENV := $(patsubst ~/%,$(HOME)/%,$(or $(value VENV),.venv))
+# Targets of make have no spaces, and `make clean` removes this folder.
+$(if $(or $(word 2,$(VENV)),$(findstring :/,$(VENV)),$(findstring ',$(VENV))),\
+    $(error VENV=$(VENV): expected a path of this machine without spaces and quotes))
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 DATA_DIR ?= data

@@ -41,6 +41,20 @@ def test_known_variable_and_those_of_make_pass(variable):
     assert make("train", variable).returncode == 0
 
 
+@pytest.mark.parametrize("venv", ["my venv", "gs://bucket/venv", "o'neil"])
+def test_folder_of_packages_that_make_cannot_name_is_refused(venv):
+    """`make clean` would remove `my` and `venv`."""
+    done = make("clean", f"VENV={venv}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"VENV={venv}: expected a path" in done.stderr
+
+
+@pytest.mark.parametrize(("venv", "folder"), [("", ".venv"), ("~/v", f"{os.environ.get('HOME', '')}/v"), ("v", "v")])
+def test_folder_of_packages_is_a_path_like_others(venv, folder):
+    done = make("clean", f"VENV={venv}")
+    assert done.stdout.startswith(f"rm -rf {folder} build")
+
+
 @pytest.mark.parametrize(("variables", "preset"), [((), "quick"), (("PRESET=",), "quick"), (("PRESET=tiny",), "tiny")])
 def test_preset_is_trained_in_a_folder_of_its_name(variables, preset):
     shell = make("train", *variables).stdout.replace("$(echo -m pipeline.prepare", "$(printf shapes100")

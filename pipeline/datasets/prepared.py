@@ -107,9 +107,10 @@ def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Map
     files.write_json(source / PROVENANCE, {"dataset": dataset, **provenance}, indent=2)
     target.parent.mkdir(exist_ok=True)
     try:
+        shutil.move(source, _new(target))  # the data set's folder may be a link to another disk
         if is_in_file_order(data_dir, dataset):
             target.rename(_replaced(target))
-        source.rename(target)
+        _new(target).rename(target)
     except OSError as error:
         recover(data_dir, dataset)
         raise errors.FailedError(f"{target} is in the way ({error.strerror}); move it and try again") from error
@@ -118,11 +119,16 @@ def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Map
 
 
 def recover(data_dir: _Path, dataset: str) -> None:
-    """Put back the data set that a killed `publish` was about to replace; requires `lock`."""
+    """Put back the data set that a killed or failed `publish` was about to replace; requires `lock`."""
     target = folder(data_dir, dataset)
     if _replaced(target).exists() and not target.exists():
         _replaced(target).rename(target)
     shutil.rmtree(_replaced(target), ignore_errors=True)
+    shutil.rmtree(_new(target), ignore_errors=True)
+
+
+def _new(target: pathlib.Path) -> pathlib.Path:
+    return target.with_name(f".{target.name}.new")
 
 
 def _replaced(target: pathlib.Path) -> pathlib.Path:

@@ -2,8 +2,10 @@
 
 import itertools
 import json
+import os
 import pathlib
 import shutil
+import tempfile
 import types
 
 import numpy as np
@@ -130,6 +132,17 @@ def test_a_kill_while_a_folder_is_replaced_loses_nothing(file_order_data_dir, sm
     assert prepare.prepare(config, rewrite=True) == "cifar100"
     assert prepared.provenance(file_order_data_dir, "cifar100")["fingerprints"]
     assert contents.fingerprints(target) == contents.fingerprints(prepared.folder(small_data_dir, "cifar100"))
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="needs another disk")
+def test_a_folder_on_another_disk_is_rewritten_there(file_order_data_dir):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other_disk:
+        dataset = file_order_data_dir / "cifar100"
+        shutil.move(dataset, f"{other_disk}/cifar100")
+        dataset.symlink_to(f"{other_disk}/cifar100")
+        prepare.prepare(SourceConfig(data_dir=str(file_order_data_dir)), rewrite=True)
+        assert prepared.provenance(file_order_data_dir, "cifar100")["fingerprints"]
+        assert [path.name for path in pathlib.Path(other_disk, "cifar100").iterdir()] == ["3.0.2"]
 
 
 def test_digests_are_read_again_where_a_file_has_changed(small_data_dir, tmp_path):

@@ -158,7 +158,7 @@ def _train_trunk(
     if run_folder.is_finished or not session.jobs.needs_trunk:
         return
     job, minutes = session.jobs.trunk(session.config.seed), session.config.max_minutes
-    part = f", a part of --max_minutes={minutes:g}" if minutes else ""
+    part = f", in --max_minutes={minutes:g}; whether it fits is known after two epochs" if minutes else ""
     progress.print(f"training the trunk, the preset {job.train.preset}, {job.train.epochs:g} epochs{part}")
     pace, is_announced = EpochPace(run_folder, job.train.epochs), False
 

@@ -258,7 +258,7 @@ def test_trunk_is_announced_and_shown_and_ends_with_the_minutes(tmp_path, monkey
     with pytest.raises(errors.InterruptedRunError, match="max_minutes=3: used up"):
         heads_searched(path, stub_training.train_a_trunk_for_ever, max_minutes=3.0)
     printed = capsys.readouterr().out
-    assert "training the trunk, the preset quick, 5 epochs, a part of --max_minutes=3" in printed
+    assert "training the trunk, the preset quick, 5 epochs, in --max_minutes=3; " in printed
     assert printed.count("max_minutes=3: not enough; the trunk will take 2 min more, 50 s are left") == 1
     assert (path / "trunk" / "saved").read_text() == "verbose=2"
     assert SessionFolder(path).spent_s() > 0.0
