@@ -21,10 +21,10 @@ def test_the_square_is_hidden_and_nothing_else(run, images, pixels):
 
 
 def test_centres_are_anywhere_as_likely(images):
-    drawn = draw(Cutout(1, fill_value=-1.0), 32 * 32 * 20)
-    out = Cutout(1, fill_value=-1.0).apply(np.zeros((len(drawn), 32, 32, 1), np.float32), drawn).numpy()
-    assert (out.sum((1, 2, 3)) == -1).all()
-    assert scipy.stats.chisquare(-out.sum((0, 3)).ravel()).pvalue > 0.001
+    drawn = draw(Cutout(1, fill_value=1.0), 32 * 32 * 20)
+    out = Cutout(1, fill_value=1.0).apply(np.zeros((len(drawn), 32, 32, 1), np.float32), drawn).numpy()
+    assert (out.sum((1, 2, 3)) == 1).all()
+    assert scipy.stats.chisquare(out.sum((0, 3)).ravel()).pvalue > 0.001
 
 
 def test_the_default_is_the_papers_for_cifar100(images):
