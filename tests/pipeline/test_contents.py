@@ -22,18 +22,6 @@ from tests.pipeline.datasets.archives import SMALL
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    return archives.write_tar(tmp_path_factory.mktemp("archive") / "small.tar.gz", archives.binary_files())
-
-
-@pytest.fixture(scope="module")
-def small_data_dir(archive, tmp_path_factory):
-    data_dir = tmp_path_factory.mktemp("data")
-    prepare.prepare(SourceConfig(data_dir=str(data_dir), archive=str(archive)), spec=SMALL)
-    return data_dir
-
-
-@pytest.fixture(scope="module")
 def reordered_archive(tmp_path_factory):
     """The same records in another order."""
     tables = {split: np.random.default_rng(5).permutation(archives.rows(split)) for split in ("train", "test")}

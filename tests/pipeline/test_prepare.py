@@ -104,18 +104,6 @@ def shards(data_dir):
     return {file.name: file.read_bytes() for file in prepared.folder(data_dir, "cifar100").glob("*.tfrecord*")}
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    return archives.write_tar(tmp_path_factory.mktemp("archive") / "small.tar.gz", archives.binary_files())
-
-
-@pytest.fixture(scope="module")
-def small_data_dir(archive, tmp_path_factory):
-    data_dir = tmp_path_factory.mktemp("data")
-    assert prepare.prepare(SourceConfig(data_dir=str(data_dir), archive=str(archive)), spec=SMALL) == "cifar100"
-    return data_dir
-
-
 @pytest.fixture
 def dead_url():
     with socket.socket() as unused:
