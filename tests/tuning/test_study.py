@@ -1,49 +1,29 @@
 """The binary as a person meets it: killed, gone on with, refused; on shapes100_tiny."""
 
 import json
-import pathlib
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
-from tests.conftest import ROOT
-
-
-def command(*flags: str) -> list[str]:
-    return [sys.executable, "-m", "tuning.study", *flags]
-
-
-def call(*flags: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*flags), cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
-
-
-def signalled(number: int, job: pathlib.Path, *flags: str) -> int:
-    """Send a study a signal once it has finished a job; its exit code."""
-    with subprocess.Popen(command(*flags), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 240
-        while not job.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        process.send_signal(number)
-        return process.wait()
+from tests.binaries import call, call_signalled
 
 
 def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
     folder = tmp_path / "study"
-    flags = ("--study=padding", "--budget=smoke", "--repeats=2", "--dataset=shapes100_tiny")
+    flags = ("--study=padding", "--budget=smoke", "--repeats=2", "--workers=1", "--dataset=shapes100_tiny")
     flags = (*flags, f"--data_dir={tiny_data_dir}", f"--study_dir={folder}")
     first, second = (folder / "cells" / f"{name}-seed-0.json" for name in ("same", "valid"))
-    assert signalled(signal.SIGKILL, first, *flags) == -signal.SIGKILL
+    killed = call_signalled(signal.SIGKILL, first.name, "tuning.study", *flags)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     kept = first.read_bytes()
     assert not (folder / "report.json").exists()
 
-    assert signalled(signal.SIGINT, second, *flags) == 3
+    interrupted = call_signalled(signal.SIGINT, second.name, "tuning.study", *flags)
+    assert interrupted.returncode == 3, interrupted.stderr
     report = json.loads((folder / "report.json").read_text())
     assert [row["seeds"] for row in report["variants"]] == [[0], [0]]  # what there was by then
 
-    done = call(*flags)
+    done = call("tuning.study", *flags)
     assert done.returncode == 0, done.stderr
     assert first.read_bytes() == kept
     assert "[4/4] valid, seed 1: fine " in done.stdout
@@ -60,11 +40,11 @@ def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
     assert not list((folder / "runs").iterdir())
 
     # A finished study needs no data, and its page can be drawn from its report alone.
-    done = call(*flags[:-2], f"--data_dir={tmp_path / 'gone'}", flags[-1])
+    done = call("tuning.study", *flags[:-2], f"--data_dir={tmp_path / 'gone'}", flags[-1])
     assert done.returncode == 0, done.stderr
     page = (folder / "report.md").read_text()
     (folder / "report.md").unlink()
-    done = call(f"--redraw={folder / 'report.json'}")
+    done = call("tuning.study", f"--redraw={folder / 'report.json'}")
     assert done.returncode == 0, done.stderr
     assert (folder / "report.md").read_text() == page
 
@@ -88,7 +68,7 @@ def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
     ],
 )
 def test_wrong_arguments_are_one_line(flags, code, message):
-    done = call(*flags)
+    done = call("tuning.study", *flags)
     (line,) = done.stderr.splitlines()
     assert (done.returncode, line.startswith("error: ")) == (code, True)
     assert message in line
