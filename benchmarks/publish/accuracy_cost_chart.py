@@ -21,26 +21,30 @@ from benchmarks.publish.our_results import Measured
 from benchmarks.publish.published_results import ORIGINAL_FINE_PERCENT, PUBLISHED, Recipe
 from models.reporting import plots
 
-INCHES, DOTS_PER_INCH = (9.0, 6.6), 200  # twice the pixels of a page of 900
-AXES = (0.064, 0.172, 0.922, 0.65)  # left, bottom, width, height, as shares of the figure's
-LEFT, LEGEND_TOP = 0.017, 0.904
+INCHES, DOTS_PER_INCH = (6.8, 5.4), 200  # so small that words stay legible on a telephone
+AXES = (0.092, 0.168, 0.886, 0.636)  # left, bottom, width, height, as shares of the figure's
+LEFT, LEGEND_TOP = 0.017, 0.905
 OURS, ORIGINAL, PUBLISHED_COLOUR = plots.COLOURS["fine"], plots.COLOURS["coarse"], "#6b7480"
 INK = "#1b222c"
-MARKER_POINTS = 7.0
+MARKER_POINTS = 8.0
+SIZES = {"title": 14.5, "ours": 12.5, "text": 10.5}  # of fonts, in points
 
 # Markers: round is ours; a square is a single view of each image; filled is a cost that was counted.
 MEANINGS = {
-    ("o", True): "ours: one view an image, cost counted",
-    ("s", True): "published: one view, cost as stated",
-    ("s", False): "published: one view, cost estimated",
-    ("^", True): "published: perhaps several views, cost as stated",
-    ("^", False): "published: several views, cost estimated",
+    ("o", True): "this project",
+    ("s", True): "published, cost as stated",
+    ("s", False): "published, cost estimated",
+    ("^", True): "several views perhaps, cost as stated",
+    ("^", False): "several views, cost estimated",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A recipe on the chart; `spread` is the length of its error bar to either side, in per cent."""
+    """A recipe on the chart; `spread` is the length of its error bar to either side, in per cent.
+
+    A point with an empty label is a marker alone.
+    """
 
     label: str
     petaflop: float
@@ -70,14 +74,14 @@ def draw(ours: Sequence[Measured], published: Sequence[Recipe] = PUBLISHED) -> F
 
 
 def _of_ours(recipe: Measured) -> Point:
-    spread = "" if recipe.deviation is None else f" ± {recipe.deviation:.1f}"
-    label = f"{recipe.name}\n{recipe.mean:.1f}{spread} %"
-    return Point(label, recipe.petaflop, recipe.mean, ("o", True), recipe.deviation or 0.0)
+    return Point(
+        f"{recipe.name} {recipe.mean:.1f} %", recipe.petaflop, recipe.mean, ("o", True), recipe.deviation or 0.0
+    )
 
 
 def _of_published(recipe: Recipe) -> Point:
     kind = ("s" if recipe.single_view else "^", not recipe.cost_is_estimated)
-    return Point(recipe.name, recipe.petaflop, recipe.fine_percent, kind)
+    return Point(recipe.chart_name, recipe.petaflop, recipe.fine_percent, kind)
 
 
 def _scale(axes: Axes, points: Iterable[Point]) -> None:
@@ -85,8 +89,9 @@ def _scale(axes: Axes, points: Iterable[Point]) -> None:
     percents = [ORIGINAL_FINE_PERCENT, *(point.percent for point in points)]
     axes.set_xlim(min(costs) / 1.8, max(costs) * 1.8)
     axes.set_ylim(math.floor(min(percents)) - 1.5, math.ceil(max(percents)) + 1.5)
-    axes.set_xlabel("training cost (PFLOP, logarithmic)")
-    axes.set_ylabel("fine accuracy on test (%)")
+    axes.set_xlabel("training cost (PFLOP)", fontsize=SIZES["text"])
+    axes.set_ylabel("accuracy on test, 100 classes (%)", fontsize=SIZES["text"])
+    axes.tick_params(labelsize=SIZES["text"])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
@@ -110,36 +115,35 @@ def _legend(figure: Figure, points: Iterable[Point]) -> None:
     """Explain each kind of marker that there is, above the axes, where no point lies."""
     kinds = {point.kind for point in points}
     handles = [Line2D([], [], **_marker(kind), label=text) for kind, text in MEANINGS.items() if kind in kinds]
-    spaces: dict[str, Any] = {"handlelength": 1.2, "borderpad": 0, "borderaxespad": 0, "columnspacing": 3}
-    figure.legend(handles=handles, fontsize=8.5, loc="upper left", bbox_to_anchor=(LEFT, LEGEND_TOP), ncols=2, **spaces)
+    spaces: dict[str, Any] = {"handlelength": 1.2, "borderpad": 0, "borderaxespad": 0, "columnspacing": 2}
+    figure.legend(
+        handles=handles, fontsize=SIZES["text"], loc="upper left", bbox_to_anchor=(LEFT, LEGEND_TOP), ncols=2, **spaces
+    )
 
 
 def _texts(figure: Figure, ours: Sequence[Measured]) -> None:
     """Title above and footnotes below."""
-    title = "CIFAR-100: what a training costs, and what it reaches"
-    figure.text(LEFT, 0.958, title, fontsize=14, fontweight="bold", color=INK)
-    subtitle = "Fine accuracy (100 classes) on the test images, against the arithmetic of the whole training"
-    figure.text(LEFT, 0.924, subtitle, fontsize=10)
+    title = "CIFAR-100: accuracy against training cost"
+    figure.text(LEFT, 0.936, title, fontsize=SIZES["title"], fontweight="bold", color=INK)
     num_train = operator.attrgetter("num_train")
     by_images = itertools.groupby(sorted(ours, key=num_train), key=num_train)
     images = "; ".join(f"{num:,} ({', '.join(recipe.name for recipe in group)})" for num, group in by_images)
     notes = (
-        "1 PFLOP = 1e15 operations, as 6 x multiply-adds x images x epochs: convolutions and dense layers, forward and "
-        "backward; the optimizer's own are left out.",
-        "Cost of ours: counted from the network's graph. Sources of the published: "
-        "benchmarks/publish/published_results.py. Bars: one standard deviation.",
-        f"Training images: ours {images}; published 50,000.",
+        f"Training images: {images}; published 50,000.\n"
+        "Bars: one standard deviation. A single view of each test image, triangles excepted."
     )
-    figure.text(LEFT, 0.018, "\n".join(notes), fontsize=7.8, linespacing=1.45, parse_math=False)
+    figure.text(LEFT, 0.02, notes, fontsize=9, linespacing=1.35, parse_math=False)
 
 
 def _mark_original_study(axes: Axes) -> tuple[Artist, ...]:
     """A line at the accuracy of the original study, and its name."""
     line = axes.axhline(ORIGINAL_FINE_PERCENT, color=ORIGINAL, linestyle=(0, (6, 3)), linewidth=1.4, zorder=1)
-    text = f"the original study: {ORIGINAL_FINE_PERCENT:g} %, cost unknown"
+    text = f"original study: {ORIGINAL_FINE_PERCENT:g} %, cost unknown"
     place: dict[str, Any] = {"xytext": (-4, -4), "textcoords": "offset points", "ha": "right", "va": "top"}
     end = (1, ORIGINAL_FINE_PERCENT)
-    name = axes.annotate(text, end, xycoords=axes.get_yaxis_transform(), **place, color=ORIGINAL, fontsize=8.5)
+    name = axes.annotate(
+        text, end, xycoords=axes.get_yaxis_transform(), **place, color=ORIGINAL, fontsize=SIZES["text"]
+    )
     return line, name
 
 
@@ -150,24 +154,24 @@ def _name(figure: Figure, axes: Axes, points: Sequence[Point], obstacles: Sequen
     lines = [artist.get_window_extent(renderer).transformed(to_data).corners()[outline] for artist in obstacles]
     bars = [point for point in points if point.spread]
     lines += [np.array([(bar.petaflop, bar.percent + way * bar.spread) for way in (-1, 1)]) for bar in bars]
-    x, y = [point.petaflop for point in points], [point.percent for point in points]
-    is_ours = [point.is_ours for point in points]
+    named = [point for point in points if point.label]
+    is_ours = [point.is_ours for point in named]
     textalloc.allocate(
         axes,
-        x,
-        y,
-        [point.label for point in points],
-        x_scatter=x,
-        y_scatter=y,
+        [point.petaflop for point in named],
+        [point.percent for point in named],
+        [point.label for point in named],
+        x_scatter=[point.petaflop for point in points],
+        y_scatter=[point.percent for point in points],
         x_lines=[line[:, 0] for line in lines],
         y_lines=[line[:, 1] for line in lines],
         margin=0.012,
         avoid_label_lines_overlap=True,
         avoid_crossing_label_lines=True,
-        textsize=np.where(is_ours, 10, 8.5).tolist(),
+        textsize=np.where(is_ours, SIZES["ours"], SIZES["text"]).tolist(),
         fontweight=np.where(is_ours, "bold", "normal").tolist(),
         textcolor=np.where(is_ours, OURS, plots.COLOURS["ink"]).tolist(),
         parse_math=False,
-        linecolor=[_colour(point.kind) for point in points],
+        linecolor=[_colour(point.kind) for point in named],
         linewidth=0.8,
     )

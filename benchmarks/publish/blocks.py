@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from benchmarks.publish import benchmark_tables, original_study, our_results
+from benchmarks.publish import benchmark_tables, main_results, original_study, our_results, published_results
 from models.reporting import figures
 from pipeline.common import errors
 
@@ -64,7 +64,9 @@ def _of_benchmark(name: str, table: Callable[[Mapping[str, Any]], list[str]]) ->
 
 
 BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {
+    "main results": lambda checkout: main_results.table(checkout / RESULTS),
     "our presets": lambda checkout: our_results.table(our_results.read(checkout / RESULTS)),
+    "published results": lambda _: published_results.table(),
     "training steps": _of_benchmark("train_step", benchmark_tables.training_steps),
     "loaders": _of_benchmark("input", benchmark_tables.loaders),
     "memory": _of_benchmark("memory", benchmark_tables.memory),

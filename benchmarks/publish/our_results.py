@@ -69,21 +69,26 @@ def _of_first_seed(key: str) -> Callable[[Measured], str]:
     return lambda recipe: f"{recipe.reports[0][key]:,.0f}"
 
 
-def _command(recipe: Measured) -> str:
+def command(recipe: Measured) -> str:
+    """The command that trains the first seed, as code of Markdown."""
     report = recipe.reports[0]
     changes = [f" --{name}={value}" for name, value in report["preset_changes"].items()]
     return f"`python -m models.train --preset={report['preset']}{''.join(changes)}`"
 
 
+fine = _spread(lambda _: "fine_accuracy")
+coarse = _spread(figures.own_coarse_key)
+
 COLUMNS: list[Column[Measured]] = [
-    Column("command", _command),
+    Column("command", command),
     Column("seeds", lambda recipe: str(len(recipe.reports)), is_number=True),
-    Column("fine (%)", _spread(lambda _: "fine_accuracy"), is_number=True),
-    Column("coarse (%)", _spread(figures.own_coarse_key), is_number=True),
+    Column("fine (%)", fine, is_number=True),
+    Column("coarse (%)", coarse, is_number=True),
     Column("PFLOP", lambda recipe: f"{recipe.petaflop:#.3g}", is_number=True),
     Column("seconds", _of_first_seed("train_seconds"), is_number=True),
     Column("MiB", _of_first_seed("peak_rss_mib"), is_number=True),
     Column("parameters", _of_first_seed("num_parameters"), is_number=True),
+    Column("device", lambda recipe: recipe.reports[0]["device"]),
     Column("note", lambda recipe: figures.split_note(recipe.reports[0]), is_optional=True),
 ]
 

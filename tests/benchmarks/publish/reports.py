@@ -20,6 +20,7 @@ def report(**values):
         "train_seconds": 100.0,
         "peak_rss_mib": 1500.0,
         "num_parameters": 1_000_000,
+        "device": "a processor",
         "fingerprints": {"records": "a", "order": "a"},
     }
     return {**standard, **values}

@@ -90,7 +90,17 @@ def test_table_has_the_command_the_accuracies_and_the_costs_of_each(tmp_path):
         "`python -m models.train --preset=tiny --num_validation=0`",
         *("2", "61.00 ± 1.41", "75.00 ± 0.00"),
     ]
-    assert rows[1] == ["`python -m models.train --preset=c`", "1", "-", "70.00", "0.100", "100", "1,500", "1,000,000"]
+    assert rows[1] == [
+        "`python -m models.train --preset=c`",
+        "1",
+        "-",
+        "70.00",
+        "0.100",
+        "100",
+        "1,500",
+        "1,000,000",
+        "a processor",
+    ]
 
 
 def test_figures_of_earlier_versions_are_marked(tmp_path):
