@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import keras
 import tensorflow as tf
 
+from models.config.training import TrainConfig
 from pipeline.common import errors, files, paths
 
 SHOWN = {
@@ -53,11 +54,11 @@ def has_hook(callback: Callback, *names: str) -> bool:
     )
 
 
-class Scheduled:
-    """A callback of a run whose schedule sets the learning rate: a hook that sets it too is an error."""
+class RateGuard:
+    """A callback of a run whose configuration sets the learning rate: a hook that sets it too is an error."""
 
-    def __init__(self, callback: Callback, optimizer: keras.optimizers.Optimizer, schedule: str) -> None:
-        self._callback, self._optimizer, self._schedule = callback, optimizer, schedule
+    def __init__(self, callback: Callback, optimizer: keras.optimizers.Optimizer, config: TrainConfig) -> None:
+        self._callback, self._optimizer, self._config = callback, optimizer, config
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._callback, name)
@@ -68,14 +69,37 @@ class Scheduled:
         before = float(self._optimizer.learning_rate)
         hook(*arguments, **keywords)
         if float(self._optimizer.learning_rate) != before:
-            raise rate_is_set_twice(self._callback, self._schedule)
+            raise rate_is_set_twice(self._callback, self._config)
 
 
-def rate_is_set_twice(callback: Callback, schedule: str) -> errors.BadArgumentError:
-    """The error of a callback that sets the learning rate beside a schedule."""
-    name = type(callback).__name__
+def guarded(
+    callbacks: Sequence[Callback], optimizer: keras.optimizers.Optimizer, config: TrainConfig
+) -> list[Callback | RateGuard]:
+    """The callbacks, in guards where the configuration sets the learning rate."""
+    # Keras's list finds the first two by their classes; the profiler shall not wait for the device at each step.
+    exempt = (keras.callbacks.History, keras.callbacks.ProgbarLogger, Profiler)
+    return [
+        callback
+        if not rate_setters(config) or isinstance(callback, exempt)
+        else RateGuard(callback, optimizer, config)
+        for callback in callbacks
+    ]
+
+
+def rate_setters(config: TrainConfig) -> dict[str, str]:
+    """The fields whose values set the learning rate during a run, each with the value that does not."""
+    constant = {"schedule": "constant", "on_divergence": "stop"}
+    return {name: value for name, value in constant.items() if getattr(config, name) != value}
+
+
+def rate_is_set_twice(callback: Callback, config: TrainConfig) -> errors.BadArgumentError:
+    """The error of a callback that sets the learning rate, as the schedule or a rollback does."""
+    setters = rate_setters(config)
+    given = [f"{name}={getattr(config, name)!r}" for name in setters]
+    needed = [f"{name}={value!r}" for name, value in setters.items()]
     return errors.BadArgumentError(
-        f"schedule={schedule!r} and {name} both set the learning rate; use schedule='constant' with that callback"
+        f"{' and '.join(given)}: {type(callback).__name__} sets the learning rate too; use {' and '.join(needed)} with "
+        "that callback"
     )
 
 

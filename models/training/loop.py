@@ -24,7 +24,7 @@ from models.runs.folder import RunFolder
 from models.runtime import global_settings, precision
 from models.runtime.git_commit import git_commit
 from models.training import policy, signals
-from models.training.callbacks import Callback, Callbacks, Profiler, ProgressBar, Scheduled, as_list, has_hook
+from models.training.callbacks import Callback, Callbacks, ProgressBar, as_list, guarded, has_hook
 from models.training.description import describe
 from models.training.evaluation import Evaluator
 from models.training.state import TrainState
@@ -119,17 +119,10 @@ class _Loop:
 
     def _callback_list(self, callbacks: list[Callback]) -> keras.callbacks.CallbackList:
         """A caller's callbacks, Keras's history, and the progress bar unless there is one among them."""
-        # Keras's list finds the first two by their classes; the profiler shall not wait for the device at each step.
-        never_watched = (keras.callbacks.History, keras.callbacks.ProgbarLogger, Profiler)
         has_bar = any(isinstance(callback, keras.callbacks.ProgbarLogger) for callback in callbacks)
-        watched = [
-            callback
-            if self.config.schedule == "constant" or isinstance(callback, never_watched)
-            else Scheduled(callback, self.state.optimizer, self.config.schedule)
-            for callback in callbacks
-        ]
         bar = [ProgressBar()] if self.verbose and not has_bar else []
-        return keras.callbacks.CallbackList([*watched, *bar], add_history=True, model=self.state.model)
+        users = guarded(callbacks, self.state.optimizer, self.config)
+        return keras.callbacks.CallbackList([*users, *bar], add_history=True, model=self.state.model)
 
     def run(self) -> TrainResult:
         """Train from the current step of the run to its end, and report."""
@@ -151,16 +144,23 @@ class _Loop:
         self.state.model.stop_training = False
         self.callbacks.on_train_begin()
         logs: dict[str, float] = {}
-        while not self._has_ended():
-            epoch = self.progress.epoch + 1
+        is_over = self._has_ended()
+        while not self.progress.finished:
+            epoch = self.progress.epoch if is_over else self.progress.epoch + 1
             try:
-                logs = self._train_epoch(stream)
+                if is_over:
+                    self._finish(logs)
+                else:
+                    logs = self._train_epoch(stream)
             except errors.DivergedError as error:
                 self._roll_back(error, epoch)
                 stream = iter(self.opened.train(self.config.seed, self.progress.step))
-            else:
-                if self.state.model.stop_training:
-                    break
+                if is_over:  # the callbacks have ended
+                    self.callbacks.on_train_begin()
+            is_over = self._has_ended() or self.state.model.stop_training
+
+    def _finish(self, logs: dict[str, float]) -> None:
+        """End the callbacks, which may put other weights back, and the run, unless it has diverged."""
         if self.step.slow_weights is not None:
             self.step.slow_weights.hand_over()
         self.callbacks.on_train_end(logs)

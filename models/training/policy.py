@@ -9,7 +9,7 @@ import numpy as np
 from models import metrics
 from models.architectures import BUILDERS
 from models.config.training import TrainConfig
-from models.training.callbacks import Callback, rate_is_set_twice
+from models.training.callbacks import Callback, rate_is_set_twice, rate_setters
 from pipeline.common import errors
 from pipeline.common.config import as_text
 from pipeline.data_config import DataConfig
@@ -47,8 +47,8 @@ def check_configs(data: DataConfig, config: TrainConfig) -> None:
 def check_callbacks(data: DataConfig, config: TrainConfig, callbacks: Sequence[Callback]) -> None:
     """Raise errors.BadArgumentError for a callback that would have no effect.
 
-    Such are those in REPLACED, one that sets the learning rate beside a schedule, and one that monitors what no log
-    has; a callback of another module than Keras's may add to the logs of those behind it.
+    Such are those in REPLACED, one that sets the learning rate beside a schedule or rollbacks, and one that monitors
+    what no log has; a callback of another module than Keras's may add to the logs of those behind it.
     """
     names = metrics.names(config.heads)
     logs = {*names, "learning_rate", "images_per_s"}
@@ -58,13 +58,8 @@ def check_callbacks(data: DataConfig, config: TrainConfig, callbacks: Sequence[C
         for kind, problem in REPLACED.items():
             if isinstance(callback, kind):
                 raise errors.BadArgumentError(f"{label}: {problem}")
-        if isinstance(callback, keras.callbacks.LearningRateScheduler) and config.on_divergence == "rollback":
-            raise errors.BadArgumentError(
-                "on_divergence='rollback' and LearningRateScheduler both set the learning rate; "
-                "use on_divergence='stop' with that callback"
-            )
-        if isinstance(callback, RATE_SETTERS) and config.schedule != "constant":
-            raise rate_is_set_twice(callback, config.schedule)
+        if isinstance(callback, RATE_SETTERS) and rate_setters(config):
+            raise rate_is_set_twice(callback, config)
         known = logs | (validation if getattr(callback, "save_freq", "epoch") == "epoch" else set())
         monitored = getattr(callback, "monitor", None) if getattr(callback, "save_best_only", True) else None
         if monitored is not None and monitored not in known and not any(map(_may_add_logs, callbacks[: place + 1])):

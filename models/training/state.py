@@ -97,10 +97,8 @@ class TrainState:
         multiplier = _rate_multiplier(diverged) * policy.RATE_AFTER_ROLLBACK
         entry = {"epoch": epoch, "good_epoch": good.epoch, "learning_rate_multiplier": multiplier}
         self.progress.rollbacks = [*diverged.rollbacks, entry]
-        # Under a schedule the step sets the rate; else it is the optimizer's own, which a callback may have changed.
-        rate = self.optimizer.learning_rate
-        rate.assign(rate * (multiplier / _rate_multiplier(good)))
-        self._lower_learning_rate()
+        self.optimizer.learning_rate.assign(self._config.learning_rate * multiplier)  # without a schedule
+        self._lower_learning_rate()  # which a schedule starts from
         self.checkpoint()
 
     def _lower_learning_rate(self) -> None:

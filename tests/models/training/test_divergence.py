@@ -154,16 +154,12 @@ def test_three_rollbacks_are_all(data):
         loop.train(data, config, verbose=0)
 
 
-class CutAndRaiseRate(keras.callbacks.Callback):
-    """Raises the rate at the first epoch's end, so that the second one diverges; cuts the run at given calls."""
+class Cut(keras.callbacks.Callback):
+    """Cuts the run at a step of this call."""
 
-    def __init__(self, cut_at: int = 0) -> None:
+    def __init__(self, cut_at: int) -> None:
         super().__init__()
         self.cut_at, self.calls = cut_at, 0
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == 0:
-            self.model.optimizer.learning_rate.assign(600.0)
 
     def on_train_batch_end(self, batch, logs=None):
         self.calls += 1
@@ -173,14 +169,15 @@ class CutAndRaiseRate(keras.callbacks.Callback):
 
 def test_cut_run_rolls_back_as_one_that_was_not_cut(data, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    config = linear(optimizer="sgd", learning_rate=100.0, epochs=2.0, on_divergence="rollback")
-    whole = loop.train(data, config, callbacks=[CutAndRaiseRate()], verbose=0)
+    rises = {"schedule": "warmup_linear", "warmup_fraction": 0.9}  # so that the second epoch is the first to diverge
+    config = linear(optimizer="sgd", learning_rate=800.0, epochs=2.0, on_divergence="rollback", **rises)
+    whole = loop.train(data, config, verbose=0)
     assert {entry["good_epoch"] for entry in whole.report["rollbacks"]} == {1}
     with open_locked(str(tmp_path / "run"), {}, {}) as run:
         for cut_at in (22, 15):  # in the epoch that diverges; after the rollback
             with pytest.raises(KeyboardInterrupt):
-                loop.train(data, config, run=run, callbacks=[CutAndRaiseRate(cut_at)], verbose=0)
-        resumed = loop.train(data, config, run=run, callbacks=[CutAndRaiseRate()], verbose=0)
+                loop.train(data, config, run=run, callbacks=[Cut(cut_at)], verbose=0)
+        resumed = loop.train(data, config, run=run, verbose=0)
         assert not run.good_checkpoint.exists()
     assert_same(weights(resumed), weights(whole))
     assert resumed.report["rollbacks"] == whole.report["rollbacks"]
@@ -211,6 +208,23 @@ def test_weights_that_early_stopping_put_back_are_no_divergence(data, hook):
     stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
     trained = loop.train(data, linear(epochs=2.0), callbacks=[Spoil(hook), stop], verbose=0)
     assert trained.rows[-1]["validation_loss"] > ABSURD > 100 > trained.report["loss"]
+
+
+class SpoilsAtTheEnd(keras.callbacks.Callback):
+    """Gives the model absurd weights when a training of a given rate ends."""
+
+    def on_train_end(self, logs=None):
+        if float(self.model.optimizer.learning_rate) == 1.0:
+            self.model.set_weights([1e9 * value for value in self.model.get_weights()])
+
+
+def test_divergence_at_the_end_of_training_is_treated_as_any(data):
+    config = linear(optimizer="sgd", learning_rate=1.0, epochs=1.0)
+    with pytest.raises(errors.DivergedError, match=r"validation_loss is .*--on_divergence=rollback"):
+        loop.train(data, config, callbacks=[SpoilsAtTheEnd()], verbose=0)
+    report = loop.train(data, config.replace(on_divergence="rollback"), callbacks=[SpoilsAtTheEnd()], verbose=0).report
+    assert report["rollbacks"] == [{"epoch": 1, "good_epoch": 1, "learning_rate_multiplier": 0.5}]
+    assert report["loss"] < 100
 
 
 def test_run_that_a_callback_stops_in_its_absurd_epoch_has_diverged(data):

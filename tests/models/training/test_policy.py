@@ -29,10 +29,18 @@ class SetsRate(callbacks.Callback):
         self.model.optimizer.learning_rate = 0.5
 
 
-@pytest.mark.parametrize("hook", ["on_train_begin", "on_epoch_begin", "on_batch_end"])
-def test_own_callback_against_our_schedule_is_refused_by_name(data, hook):
-    with pytest.raises(errors.BadArgumentError, match=r"^schedule='warmup_linear'.*SetsRate"):
-        loop.train(data, linear(schedule="warmup_linear"), callbacks=[SetsRate(hook)], verbose=0)
+@pytest.mark.parametrize(
+    ("hook", "values"),
+    [
+        ("on_train_begin", {"schedule": "warmup_linear"}),
+        ("on_batch_end", {"schedule": "warmup_linear"}),
+        ("on_epoch_begin", {"on_divergence": "rollback"}),  # it would undo the lower rate of a rollback
+    ],
+)
+def test_own_callback_that_sets_the_rate_too_is_refused_by_name(data, hook, values):
+    (field, value) = next(iter(values.items()))
+    with pytest.raises(errors.BadArgumentError, match=rf"^{field}='{value}'.*SetsRate"):
+        loop.train(data, linear(max_steps=1, **values), callbacks=[SetsRate(hook)], verbose=0)
 
 
 @pytest.mark.parametrize(
