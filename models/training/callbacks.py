@@ -3,7 +3,9 @@
 import contextlib
 import functools
 import itertools
+import math
 import pathlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -11,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from models.config.training import TrainConfig
-from pipeline.common import errors, files, paths
+from pipeline.common import durations, errors, files, paths
 
 SHOWN = {
     "images_per_s": "images/s",
@@ -21,6 +23,7 @@ SHOWN = {
     "val_fine_accuracy": "val fine",
     "val_coarse_accuracy": "val coarse head",
 }
+PACE_SECONDS = 5.0  # of steps from which the time that a training takes is first estimated
 FIRST_CALL = 10  # of this process: tracing and warming up are over
 NUM_CALLS = 5
 
@@ -76,14 +79,16 @@ def guarded(
     callbacks: Sequence[Callback], optimizer: keras.optimizers.Optimizer, config: TrainConfig
 ) -> list[Callback | RateGuard]:
     """The callbacks, in guards where the configuration sets the learning rate."""
-    # Keras's list finds the first two by their classes; the profiler shall not wait for the device at each step.
-    exempt = (keras.callbacks.History, keras.callbacks.ProgbarLogger, Profiler)
+    # Keras's list finds two of those that only watch by their classes, and guards wait for the device at each step.
     return [
-        callback
-        if not rate_setters(config) or isinstance(callback, exempt)
-        else RateGuard(callback, optimizer, config)
+        callback if not rate_setters(config) or only_watches(callback) else RateGuard(callback, optimizer, config)
         for callback in callbacks
     ]
+
+
+def only_watches(callback: Callback) -> bool:
+    """Whether a callback is known to change neither weights nor the learning rate."""
+    return isinstance(callback, keras.callbacks.History | keras.callbacks.ProgbarLogger | Profiler | DeadlineNotice)
 
 
 def rate_setters(config: TrainConfig) -> dict[str, str]:
@@ -117,6 +122,41 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
 
 def _shown(logs: Logs | None) -> dict[str, float]:
     return {short: logs[name] for name, short in SHOWN.items() if logs and name in logs}
+
+
+class DeadlineNotice(keras.callbacks.Callback):
+    """Prints a line as soon as a training's pace shows that it will not end by a moment, of `clock`.
+
+    The pace is that of the steps after the first call, which compiles: of the first PACE_SECONDS of them, then again at
+    the begin of each epoch, validation included.
+    """
+
+    def __init__(self, deadline: float, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self._deadline, self._clock = deadline, clock
+        self._epoch, self._is_known = 0, False
+        self._starts: list[tuple[float, int]] = []  # of the first two calls: moment and step
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Estimate where it is time to."""
+        now, step = self._clock(), self._epoch * self.params["steps"] + batch
+        if len(self._starts) < 2:
+            self._starts.append((now, step))
+            return
+        began, first_step = self._starts[1]
+        is_due = batch == 0 or (not self._is_known and now - began >= PACE_SECONDS)
+        if not is_due or self._deadline == math.inf:
+            return
+        self._is_known = True
+        seconds = (now - began) / (step - first_step) * (self.params["epochs"] * self.params["steps"] - step)
+        if now + seconds > self._deadline:
+            needed, left = (durations.in_words(max(0.0, value)) for value in (seconds, self._deadline - now))
+            print(f"\nmax_minutes: not enough; the training takes about {needed} more, {left} are left")
+            self._deadline = math.inf  # one line is enough
 
 
 class Profiler(keras.callbacks.Callback):

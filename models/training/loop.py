@@ -24,7 +24,7 @@ from models.runs.folder import RunFolder
 from models.runtime import global_settings, precision
 from models.runtime.git_commit import git_commit
 from models.training import policy, signals
-from models.training.callbacks import Callback, Callbacks, ProgressBar, as_list, guarded, has_hook
+from models.training.callbacks import Callback, Callbacks, ProgressBar, as_list, guarded, has_hook, only_watches
 from models.training.description import describe
 from models.training.evaluation import Evaluator
 from models.training.state import TrainState
@@ -104,7 +104,7 @@ class _Loop:
         self.step = self.state.step
         self.evaluator = Evaluator(self.state.model, config)
         self.validation: tf.data.Dataset | None = None
-        self.has_user_callbacks = bool(callbacks)
+        self.has_user_callbacks = not all(map(only_watches, callbacks))
         self.logs_steps, self.logs_test_batches = (
             any(has_hook(callback, *hooks) for callback in callbacks)
             for hooks in (("on_train_batch_end", "on_batch_end"), ("on_test_batch_end",))

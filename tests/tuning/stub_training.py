@@ -98,10 +98,20 @@ def train_but_wait_in_the_third_call(job: TrainingJob, run_dir: pathlib.Path) ->
 def train_a_trunk_for_ever(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     """Train until asked to end; a first row of metrics tells that this has begun."""
     run_dir.mkdir(parents=True)
-    signal.signal(signal.SIGTERM, lambda *_: (run_dir / "saved").write_text(f"verbose={job.verbose}"))
+    signal.signal(signal.SIGTERM, lambda *_: (run_dir / "saved").write_text(f"verbose={job.verbose} {job.deadline}"))
     (run_dir / "metrics.jsonl").write_text("{}\n")
     while not (run_dir / "saved").exists():
         time.sleep(0.01)
+    raise errors.InterruptedRunError("saved")
+
+
+def train_a_trunk_and_never_save(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    """Train on for a minute after one is asked to end."""
+    run_dir.mkdir(parents=True)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    (run_dir / "metrics.jsonl").write_text("{}\n")
+    time.sleep(60.0)
+    (run_dir / "saved").touch()
     raise errors.InterruptedRunError("saved")
 
 

@@ -7,6 +7,7 @@ checkpoints, and the oracle proposes what it would have proposed.
 """
 
 import contextlib
+import dataclasses
 import os
 import socket
 import time
@@ -14,14 +15,14 @@ from collections.abc import Iterator
 
 from models.runs.folder import RunFolder
 from models.training import signals
-from pipeline.common import durations, errors
+from pipeline.common import errors
 from tuning.sessions import chief, oracles
 from tuning.sessions.progress import SessionProgress
 from tuning.sessions.session import Session
-from tuning.sessions.time_budget import KEPT_SECONDS, Budget, EpochPace, TimeUpError
+from tuning.sessions.time_budget import KEPT_SECONDS, Budget
 from tuning.sessions.trial_runner import ALL_TRIED, FailureCounter, Trials
 from tuning.workers import train_job
-from tuning.workers.pool import INTERRUPTED, POLL_SECONDS, WorkerPool
+from tuning.workers.pool import INTERRUPTED, POLL_SECONDS, TimeUpError, WorkerPool
 from tuning.workers.train_job import Train
 from tuning.workers.worker_process import WorkerError
 
@@ -35,7 +36,7 @@ def run(session: Session, train: Train = train_job.train, budget: Budget | None 
 
     Raises:
       errors.FailedError: trials fail one after the other, or the folder cannot be written.
-      errors.InterruptedRunError: SIGINT or SIGTERM came, or the minutes ended in the trunk; everything is kept.
+      errors.InterruptedRunError: SIGINT or SIGTERM came; everything is kept.
     """
     budget = budget or Budget(session)
     with _open_search(session) as (progress, requests):
@@ -51,11 +52,9 @@ def run(session: Session, train: Train = train_job.train, budget: Budget | None 
         try:
             with WorkerPool(requests, session.config.workers, notify=progress.print) as pool:
                 pool.run(trials, train)
-        except errors.InterruptedRunError as error:
+        except errors.InterruptedRunError:
             budget.keep(at_once=True)
-            if not isinstance(error, TimeUpError):
-                raise
-            progress.print(str(error))
+            raise
 
 
 def serve(session: Session, address: str, train: Train = train_job.train, budget: Budget | None = None) -> None:
@@ -92,9 +91,11 @@ def serve(session: Session, address: str, train: Train = train_job.train, budget
             budget.keep(at_once=True)
         elif oracle.is_exhausted:
             progress.print(ALL_TRIED)
-        farewell = time.perf_counter() + FAREWELL_SECONDS
+        farewell = time.perf_counter() + min(FAREWELL_SECONDS, budget.saving_seconds())
         while (oracle.tuner_ids or servicer.waiting) and time.perf_counter() < farewell:
             time.sleep(POLL_SECONDS)
+        if oracle.ongoing_trials:
+            budget.check()
 
 
 def join(session: Session, address: str, train: Train = train_job.train) -> None:
@@ -117,8 +118,6 @@ def join(session: Session, address: str, train: Train = train_job.train) -> None
         try:
             with WorkerPool(requests, num_workers, notify=progress.print) as pool:
                 pool.run(trials, train)
-        except TimeUpError as error:
-            progress.print(str(error))
         except errors.FailedError:
             if budget.left() > chief.RPC_SECONDS + KEPT_SECONDS:  # by the journal, which is as old as that
                 raise
@@ -140,9 +139,13 @@ def _is_over(servicer: chief.Servicer, oracle: oracles.Oracle, budget: Budget, h
 
 @contextlib.contextmanager
 def _open_search(session: Session) -> Iterator[tuple[SessionProgress, signals.Requests]]:
+    """Progress and signals of a search, which ends with the session's minutes as with its trials."""
     try:
         with SessionProgress(session) as progress, signals.Requests(listen=True) as requests:
-            yield progress, requests
+            try:
+                yield progress, requests
+            except TimeUpError as error:
+                progress.print(str(error))
     except OSError as error:
         raise errors.FailedError(
             f"session_dir={session.folder.path}: cannot be written ({error.strerror}); make room, then give the same "
@@ -158,25 +161,17 @@ def _train_trunk(
     if run_folder.is_finished or not session.jobs.needs_trunk:
         return
     job, minutes = session.jobs.trunk(session.config.seed), session.config.max_minutes
-    part = f", in --max_minutes={minutes:g}; whether it fits is known after two epochs" if minutes else ""
+    part = f", in --max_minutes={minutes:g}; whether it fits is known after its first steps" if minutes else ""
     progress.print(f"training the trunk, the preset {job.train.preset}, {job.train.epochs:g} epochs{part}")
-    pace, is_announced = EpochPace(run_folder, job.train.epochs), False
+    job = dataclasses.replace(job.shown(), deadline=time.time() + budget.left())
 
     def on_poll() -> None:
-        nonlocal is_announced
         budget.keep()
         budget.check()
-        seconds = pace.seconds_left()
-        if not is_announced and seconds is not None and seconds > budget.left():
-            is_announced = True
-            progress.print(
-                f"max_minutes={minutes:g}: not enough; the trunk will take {durations.in_words(seconds)} more, "
-                f"{durations.in_words(budget.left())} are left"
-            )
 
     try:
         with WorkerPool(requests, notify=progress.print) as pool:
-            pool.call(train, job.shown(), run_folder.path, on_poll=on_poll)
+            pool.call(train, job, run_folder.path, on_poll=on_poll)
     except WorkerError as error:
         raise errors.FailedError(f"the trunk: {error}") from error
     finally:

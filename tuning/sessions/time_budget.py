@@ -6,17 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.runs.folder import RunFolder
-from pipeline.common import errors
 from tuning.sessions.folder import ranked
 from tuning.sessions.session import Session
+from tuning.workers.pool import TimeUpError
 
 KEPT_SECONDS = 30.0  # between two lines of the journal
 MARGIN = 1.15  # of the seconds that a trial may take beyond what others took
 CLOSING_SECONDS = 10.0  # of saving what is under way and drawing the report; at most a tenth of the minutes
-
-
-class TimeUpError(errors.InterruptedRunError):
-    """The minutes of a session are used up; what was under way is saved."""
 
 
 class Budget:
@@ -33,7 +29,8 @@ class Budget:
         self._began = time.perf_counter() if began is None else began
         self._spent_before, self._kept = session.folder.spent_s(), self._began
         minutes = session.config.max_minutes
-        self._limit = 60.0 * minutes - min(CLOSING_SECONDS, 6.0 * minutes) if minutes else math.inf
+        self._closing = min(CLOSING_SECONDS, 6.0 * minutes)
+        self._limit = 60.0 * minutes - self._closing if minutes else math.inf
         self.reserved = 0.0  # seconds of what comes after the trials, since the last one began
 
     def spent(self) -> float:
@@ -56,8 +53,13 @@ class Budget:
         if self.left() <= reserved:
             raise TimeUpError(
                 f"max_minutes={self._session.config.max_minutes:g}: used up; what is under way is saved, and the same "
-                "command with more minutes goes on from there"
+                "command with more minutes goes on from there",
+                saving_seconds=self.saving_seconds(),
             )
+
+    def saving_seconds(self) -> float:
+        """Seconds that are left to save what is under way, so that the report is still drawn within the minutes."""
+        return max(0.0, self.left() + 0.5 * self._closing)
 
     def allows_another(self) -> bool:
         """Whether a trial of full length, and what comes after the search, would end in time."""
@@ -87,32 +89,6 @@ class Budget:
     def _trunk_seconds(self) -> float:
         trunk = RunFolder(self._session.config.init_from or self._session.folder.trunk_dir)
         return trunk.report()["train_seconds"] if trunk.is_finished else 0.0
-
-
-class EpochPace:
-    """How long a training will still take, from the moments at which its epochs ended while this object was asked."""
-
-    def __init__(self, run: RunFolder, num_epochs: float) -> None:
-        self._run, self._num_epochs = run, num_epochs
-        self._ended = self._num_ended()
-        self._moments: list[tuple[float, int]] = []
-
-    def seconds_left(self) -> float | None:
-        """The time from its last epoch's end; None before two epochs have ended, of which the first compiles."""
-        ended = self._num_ended()
-        if ended > self._ended:
-            self._ended = ended
-            self._moments.append((time.perf_counter(), ended))
-        if len(self._moments) < 2:
-            return None
-        (began, first), (now, last) = self._moments[0], self._moments[-1]
-        return (now - began) / (last - first) * max(0.0, self._num_epochs - last)
-
-    def _num_ended(self) -> int:
-        try:
-            return len(self._run.rows())
-        except FileNotFoundError:
-            return 0
 
 
 def _seconds_as_slow(records: Sequence[Mapping[str, Any]], epochs: float) -> float:

@@ -1,6 +1,7 @@
 """What a worker trains: one run of a study or of a tuner session."""
 
 import dataclasses
+import math
 import sys
 from typing import Any
 
@@ -18,6 +19,7 @@ class TrainingJob:
     train: TrainConfig
     unread: tuple[str, ...] = ()  # fields that its study or space sets and that this configuration does not read
     verbose: int = 0  # as of `models.training.loop.train`
+    deadline: float = math.inf  # of `time.time()`; the training prints early that it will not end by then
 
     @property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """A pool of worker processes that train the jobs of a source, one job a worker at a time."""
 
 import itertools
+import math
 import pathlib
 import time
 from collections.abc import Callable
@@ -10,15 +11,25 @@ from models.training import signals
 from pipeline.common import cpu, errors
 from tuning.workers.job import TrainingJob
 from tuning.workers.train_job import Train
-from tuning.workers.worker_process import Worker, WorkerDiedError, WorkerError
+from tuning.workers.worker_process import Cause, Worker, WorkerDiedError, WorkerError
 
 POLL_SECONDS = 0.1
 INTERRUPTED = "interrupted; what has ended is kept, and the same command goes on from there"
 # A worker's process is replaced after so much: importing TensorFlow and decoding the images again (about 10 s) then
 # costs little however short jobs are, and memory holds what a few of them leave (some 60 MB each), never all of it.
 MAX_TASKS, MAX_SECONDS = 8, 300.0
-MAX_CRASHES = 2  # of a job's workers, kills for want of memory included: the next attempt would end like these
-MAX_KILLS = 50  # of a job's workers by somebody; a job must not go on for ever where a machine kills all that is large
+# Deaths of a job's workers, in a row and of one cause, after which the job fails. The attempt after two crashes would
+# end like them. Somebody may kill any worker, and a session stands 20 such kills even if all meet one trial; a job must
+# not go on for ever where something kills all that is large. A SIGKILL of unknown cause may be either.
+MAX_DEATHS: dict[Cause, int] = {"crash": 2, "unknown": 5, "somebody": 25}
+
+
+class TimeUpError(errors.InterruptedRunError):
+    """A caller's time is used up; workers get `saving_seconds` to save what is under way."""
+
+    def __init__(self, message: str, saving_seconds: float) -> None:
+        super().__init__(message)
+        self.saving_seconds = saving_seconds
 
 
 class JobSource(Protocol):
@@ -70,11 +81,12 @@ class WorkerPool:
     def __enter__(self) -> "WorkerPool":
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        end = time.perf_counter() + (error.saving_seconds if isinstance(error, TimeUpError) else math.inf)
         for number in self._running:
             self._workers[number].terminate()  # all at once: each takes a while to save
         for number, worker in enumerate(self._workers):
-            worker.interrupt() if number in self._running else worker.stop()
+            worker.interrupt(end - time.perf_counter()) if number in self._running else worker.stop()
 
     def call(self, function: Callable[..., Any], *arguments: Any, on_poll: Callable[[], None] = lambda: None) -> Any:
         """Call a function in the first worker, which must be idle, and return its value; the errors are its `result`'s.
@@ -138,14 +150,14 @@ class WorkerPool:
         except errors.InterruptedRunError as error:
             if self._requests.received:
                 raise
-            raise WorkerDiedError("its process was asked to end", by_somebody=True) from error
+            raise WorkerDiedError("its process was asked to end", "somebody") from error
 
     def _may_retry(self, number: int, name: str, error: WorkerDiedError) -> bool:
         """Count a death in a worker's call, by the name of its job; whether the call is made again."""
         deaths = self._deaths[number]
         deaths.append(error)
-        crashes = list(itertools.takewhile(lambda death: not death.by_somebody, reversed(deaths)))  # in a row
-        if len(deaths) >= MAX_KILLS or len(crashes) >= MAX_CRASHES:
+        alike = list(itertools.takewhile(lambda death: death.cause == error.cause, reversed(deaths)))
+        if len(alike) >= MAX_DEATHS[error.cause] or len(deaths) >= max(MAX_DEATHS.values()):
             return False
         self._notify(f"{name}: {error}; it is tried again, from its last checkpoint if it has one")
         return True

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import gc
+import math
 import pathlib
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
 
     from models.runtime import precision
     from models.training import loop
+    from models.training.callbacks import DeadlineNotice
 
     keras.utils.clear_session()
     gc.collect()  # models are cycles: those of earlier jobs would stay until chance collects them
@@ -41,7 +43,8 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     with run_folder.open_locked(str(run_dir), resolved.config, resolved.identity) as run:
         began = time.perf_counter()
         if not run.is_finished:
-            loop.train(job.data, job.train, run=run, verbose=job.verbose)
+            notice = None if job.deadline == math.inf else DeadlineNotice(job.deadline)
+            loop.train(job.data, job.train, run=run, callbacks=notice, verbose=job.verbose)
         return {"report": run.report(), "rows": run.rows(), "cell_seconds": round(time.perf_counter() - began, 3)}
 
 

@@ -22,13 +22,16 @@ import time
 import traceback
 from collections.abc import Callable
 from math import inf
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from pipeline.common import environment, errors
 
 GIB = 2**30
 # The signals by which people and schedulers end a process; others are of a crash.
-FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+# Why a process ended. Killed for want of memory counts as a crash: the same call would end so again. "unknown" is a
+# SIGKILL where the kernel does not count those for want of memory.
+Cause: TypeAlias = Literal["crash", "somebody", "unknown"]
 
 
 class WorkerError(RuntimeError):
@@ -46,9 +49,9 @@ class RemoteCallError(WorkerError):
 class WorkerDiedError(WorkerError):
     """The process ended during the call: it crashed, or was killed, by the kernel for want of memory or by somebody."""
 
-    def __init__(self, message: str, *, by_somebody: bool = False) -> None:
+    def __init__(self, message: str, cause: Cause = "crash") -> None:
         super().__init__(message)
-        self.by_somebody = by_somebody  # so that the same call may end well next time
+        self.cause = cause
 
 
 class Worker:
@@ -67,7 +70,8 @@ class Worker:
         self._max_tasks, self._max_seconds = max_tasks, max_seconds
         self._process: multiprocessing.context.SpawnProcess | None = None
         self._connection: multiprocessing.connection.Connection[Any, Any]
-        self._num_tasks, self._seconds, self._began, self._oom_kills = 0, 0.0, 0.0, 0
+        self._num_tasks, self._seconds, self._began = 0, 0.0, 0.0
+        self._oom_kills: int | None = None
         self._is_terminated = False
 
     def __enter__(self) -> "Worker":
@@ -93,8 +97,8 @@ class Worker:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it ended at once, as `result` finds out
             self._connection.send((function, arguments))
 
-    def is_done(self, timeout: float) -> bool:
-        """Whether the call has ended, well or not; waits at most `timeout` seconds for it."""
+    def is_done(self, timeout: float | None) -> bool:
+        """Whether the call has ended, well or not; waits at most `timeout` seconds for it, without a limit for None."""
         return self._connection.poll(timeout)
 
     def result(self) -> Any:
@@ -125,12 +129,13 @@ class Worker:
             self._is_terminated = True  # a second signal would end it unsaved
             self._process.terminate()
 
-    def interrupt(self) -> None:
-        """Ask a training under way to save its state, wait until it has, and end the process."""
+    def interrupt(self, seconds: float = inf) -> None:
+        """Ask a training under way to save its state, wait until it has, at most `seconds`, and end the process."""
         if self._process is not None:
             self.terminate()
-            with contextlib.suppress(WorkerError, errors.InterruptedRunError):
-                self.result()
+            if self.is_done(None if seconds == inf else max(0.0, seconds)):
+                with contextlib.suppress(WorkerError, errors.InterruptedRunError):
+                    self.result()
         self.stop()
 
     def stop(self) -> None:
@@ -163,18 +168,29 @@ class Worker:
         if code >= 0:
             return WorkerDiedError(f"its process ended with exit code {code}")
         number = signal.Signals(-code)
-        is_out_of_memory = number == signal.SIGKILL and oom_kills() > self._oom_kills
-        hint = " (out of memory)" if is_out_of_memory else " (out of memory?)" if number == signal.SIGKILL else ""
-        by_somebody = number in FROM_OUTSIDE and not is_out_of_memory
-        return WorkerDiedError(f"its process was killed by {number.name}{hint}", by_somebody=by_somebody)
+        cause, hint = _cause(number, self._oom_kills)
+        return WorkerDiedError(f"its process was killed by {number.name}{hint}", cause)
 
 
-def oom_kills() -> int:
-    """The number of processes that the kernel has killed for want of memory, here and in containers; 0 if unknown."""
+def _cause(number: signal.Signals, oom_kills_before: int | None) -> tuple[Cause, str]:
+    """The cause of a process's death by a signal, and a hint for the message."""
+    if number != signal.SIGKILL:
+        return "somebody" if number in FROM_OUTSIDE else "crash", ""
+    oom_kills_now = oom_kills()
+    if oom_kills_now is None or oom_kills_before is None:
+        return "unknown", " (out of memory?)"
+    return ("crash", " (out of memory)") if oom_kills_now > oom_kills_before else ("somebody", " (out of memory?)")
+
+
+def oom_kills() -> int | None:
+    """The number of processes that the kernel has killed for want of memory, here and in containers; None if unknown.
+
+    Linux counts them since 4.13; macOS, and some sandboxes' kernels, do not.
+    """
     with contextlib.suppress(OSError):
         lines = pathlib.Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
-        return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
-    return 0
+        return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
+    return None
 
 
 def run_in_subprocess(function: Callable[..., Any], *arguments: Any, memory_limit_gib: float = 0.0) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.training import loop
+from models.training import callbacks, loop
 from pipeline.common import errors
 from tests.models.training.linear_runs import assert_same, linear, weights
 
@@ -191,3 +191,24 @@ def test_callback_sets_the_rate_where_no_schedule_does(data, precision):
 
     trained = loop.train(data, linear(epochs=1.0, precision=precision), callbacks=[Warm()], verbose=0)
     assert trained.rows[0]["learning_rate"] == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "printed"),
+    [
+        # Steps 1 to 4 of 30 have taken 6 s, and 25 are left.
+        (30.0, ["max_minutes: not enough; the training takes about 38 s more, 14 s are left"]),
+        # The next epoch's begin shows that validation takes 20 s: step 10 of 30, after 9 steps in 32 s.
+        (60.0, ["max_minutes: not enough; the training takes about 71 s more, 18 s are left"]),
+        (1000.0, []),
+    ],
+)
+def test_deadline_that_a_training_will_miss_is_announced_early(deadline, printed, capsys):
+    moments = [(0, 0, 0.0), (0, 1, 10.0), (0, 4, 14.0), (0, 5, 16.0), (0, 6, 17.0), (1, 0, 42.0), (1, 1, 43.0)]
+    notice = callbacks.DeadlineNotice(deadline, clock=iter(moment for *_, moment in moments).__next__)
+    notice.set_params({"epochs": 3, "steps": 10})
+    for epoch, batch, _ in moments:
+        if batch == 0:
+            notice.on_epoch_begin(epoch)
+        notice.on_train_batch_begin(batch)
+    assert capsys.readouterr().out.split("\n")[1::2] == printed

@@ -72,6 +72,7 @@ def test_job_of_a_killed_worker_is_tried_again(folder, jobs, capsys):
     [
         (stub_training.train_and_be_killed, "killed by SIGKILL (out of memory)", itertools.count(), 2),
         (stub_training.train_and_be_killed, "killed by SIGKILL (out of memory?)", itertools.repeat(3), 4),
+        (stub_training.train_and_be_killed, "killed by SIGKILL (out of memory?)", itertools.repeat(None), 3),
         (stub_training.train_and_crash, "killed by SIGABRT", itertools.repeat(3), 2),
         (stub_training.train_and_exit, "ended with exit code 7", itertools.repeat(3), 2),
     ],
@@ -79,7 +80,7 @@ def test_job_of_a_killed_worker_is_tried_again(folder, jobs, capsys):
 def test_job_whose_workers_die_again_and_again_fails(train, reason, num_oom_kills, attempts, folder, jobs, monkeypatch):
     """Deaths for want of memory count apart, as since ray-project/ray#28714: the next attempt would need as much."""
     monkeypatch.setattr(worker_process, "oom_kills", lambda: next(num_oom_kills))
-    monkeypatch.setattr(pool, "MAX_KILLS", 4)
+    monkeypatch.setattr(pool, "MAX_DEATHS", {"crash": 2, "unknown": 3, "somebody": 4})
     run(folder, jobs[:1], train)
     assert folder.result(jobs[0])["reason"] == f"its process {'was ' * ('killed' in reason)}{reason}"
     assert calls(folder) == [jobs[0].name] * attempts
