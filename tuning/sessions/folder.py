@@ -24,6 +24,7 @@ class SessionFolder:
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path
         self.identity_file = path / "session.json"
+        self.report_file = path / "report.json"
         self.retrained_file = path / "retrained.json"  # the result of `--retrain_best`
         self.trunk_dir = path / "trunk"  # the run folder of the session's own trunk
         self.journal = Journal(path / "journal.jsonl")
@@ -32,6 +33,13 @@ class SessionFolder:
     def has_begun(self) -> bool:
         """Whether the session has a trunk or a trial."""
         return self.trunk_dir.exists() or bool(self.journal.events())
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a call has reported trials and none is under way."""
+        events = self.journal.events()
+        begun, ended = ({event["trial"] for event in events if event["event"] == kind} for kind in ("begin", "end"))
+        return self.report_file.exists() and begun == ended
 
     def run_dir(self, trial_id: str) -> pathlib.Path:
         """The run folder of a trial under way."""

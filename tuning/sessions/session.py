@@ -36,6 +36,12 @@ class Session:
         else:
             files.write_json(self.folder.identity_file, {**identity, "fingerprints": fingerprints.as_dict()})
 
+    @property
+    def is_finished_by_earlier_version(self) -> bool:
+        """Whether a version without fingerprints ended the session: it can be reported, not continued."""
+        has_fingerprints = "fingerprints" in json.loads(self.folder.identity_file.read_text(encoding="utf-8"))
+        return not has_fingerprints and self.folder.has_ended
+
     def config_of(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """The configuration of a trial that has ended, for a file in the session's folder.
 
