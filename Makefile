@@ -43,13 +43,13 @@ $(INSTALLED): requirements.txt setup.py .ci/find_python
 	@rm -rf streaming_cifar100.egg-info  # setuptools leaves it here; what counts lies in .venv
 	@touch $@
 
-# Three steps, each a binary of its own; what the first one prepared names the run that the others work on.
+# Training comes first and prepares the data, so that a wrong PRESET is an error at once; `prepare` then names them.
 train: $(INSTALLED) ## Prepare CIFAR-100 (or shapes100), train PRESET (quick), evaluate on test.
 	@set -e; \
+	preset=$(call quoted,PRESET); preset="$${preset:-quick}"; run_dir=$(call quoted,RUN_DIR); \
+	$(PYTHON) -m models.train --preset="$$preset" --dataset=auto $(DATA_FLAGS) --run_dir="$$run_dir"; \
 	dataset=$$($(PYTHON) -m pipeline.prepare --dataset=auto $(DATA_FLAGS)); \
-	preset=$(call quoted,PRESET); preset="$${preset:-quick}"; \
-	run_dir=$(call quoted,RUN_DIR); run_dir="$${run_dir:-runs/$$preset-$$dataset}"; \
-	$(PYTHON) -m models.train --preset="$$preset" --dataset=$$dataset --data_dir=$(call quoted,DATA_DIR) --run_dir="$$run_dir"; \
+	run_dir="$${run_dir:-runs/$$preset-$$dataset}"; \
 	$(PYTHON) -m models.evaluate --run_dir="$$run_dir" --data_dir=$(call quoted,DATA_DIR) --split=test
 
 check: lint ## Check style, format and types, and run the fast tests: the loop while you work.

@@ -194,16 +194,6 @@ def test_finished_run_needs_no_data_to_say_so(finished, tmp_path):
     assert not (tmp_path / "gone").exists()
 
 
-def test_run_folder_that_cannot_be_made_is_one_line_and_exit_one(tiny_data_dir, tmp_path):
-    (tmp_path / "file").write_text("")
-    done = call("models.train", *SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'file' / 'run'}")
-    assert done.returncode == 1
-    error = done.stderr.splitlines()[-1]
-    assert error.startswith(f"error: run_dir={tmp_path / 'file' / 'run'}: ")
-    assert "Not a directory" in error
-    assert "Traceback" not in done.stderr
-
-
 def test_batch_larger_than_the_split_is_refused_in_one_line(tiny_data_dir, tmp_path):
     flags = (*SMALL, "--batch_size=1501", f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'run'}")
     done = call("models.train", *flags)

@@ -23,6 +23,7 @@ from tests.import_graph import module_files
 from tests.test_make_variables import environment
 from tuning.sessions import search_space
 from tuning.sessions.jobs import SessionConfig
+from tuning.studies.folder import open_study
 
 BINARIES = [
     name for name, path in module_files(ROOT).items() if "app.run(main, flags)" in path.read_text(encoding="utf-8")
@@ -146,21 +147,27 @@ def test_make_hands_on_every_path_as_it_is(target, path, tmp_path):
     lines = log.read_text(encoding="utf-8").splitlines()
     assert {f"--data_dir={path}", f"--archive={path}"} <= set(lines)
     if target == "train":
-        assert lines.count(f"--run_dir={path or 'runs/quick-shapes100'}") == 2
+        given = [line for line in lines if line.startswith("--run_dir=")]
+        assert given == [f"--run_dir={path}", f"--run_dir={path or 'runs/quick-shapes100'}"]
 
 
-@pytest.mark.parametrize("kind", ["file", "link to nowhere", "loop"])
+@pytest.mark.parametrize("kind", ["file", "link to nowhere", "loop", "below a file"])
 @pytest.mark.parametrize(
     ("name", "function"),
     [
         ("data_dir", lambda path: prepared.folder(path, "cifar100")),
         ("run_dir", lambda path: RunFolder(path).check_identity({})),
+        ("study_dir", lambda path: open_study(path, "", "", []).__enter__()),
         ("out", lambda path: picture_file.picture_path(path / "x.png")),
     ],
 )
 def test_what_is_no_folder_is_one_line(name, function, kind, tmp_path):
     path = tmp_path / "x"
-    path.touch() if kind == "file" else path.symlink_to("x" if kind == "loop" else "nowhere")
+    if "file" in kind:
+        path.touch()
+        path = path / "deeper" / "x" if kind == "below a file" else path
+    else:
+        path.symlink_to("x" if kind == "loop" else "nowhere")
     with pytest.raises(errors.BadArgumentError, match=rf"^{name}={path}"):
         function(path)
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline import contents
-from pipeline.common import app, config, cpu, errors, files
+from pipeline.common import app, config, cpu, errors, files, paths
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.studies import catalogue, design
@@ -56,6 +56,7 @@ def main() -> None:
     source = config.build(SourceConfig, config.given_flags())
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)))
     variants = study.chosen(VARIANTS.value)
+    paths.check_folder(pathlib.Path(STUDY_DIR.value), "study_dir")  # before minutes of preparing data
     if source.dataset == AUTO:
         source = _prepared(source)
     seeds = range(SEED.value, SEED.value + (REPEATS.value or study.repeats[BUDGET.value]))

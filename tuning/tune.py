@@ -14,13 +14,14 @@ Several machines work on one session through `--serve` and `--join` (tuning/sess
 import contextlib
 import dataclasses
 import os
+import pathlib
 import shlex
 import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from pipeline.common import app, config, errors, files
+from pipeline.common import app, config, errors, files, paths
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions import search_space
@@ -53,6 +54,7 @@ def main() -> None:
     if session_config.init_from:
         space = search_space.on_trunk(space, session_config.init_from)
     _check_flags(set_flags, session_config, space)
+    paths.check_folder(pathlib.Path(SESSION_DIR.value), "session_dir")  # before minutes of preparing data
     from pipeline import prepare
 
     source = config.build(SourceConfig, set_flags)
@@ -77,6 +79,10 @@ def main() -> None:
         search.join(session, JOIN.value)
         return
     with open_session(path, session_config, space, source) as session:
+        if session.is_finished_by_earlier_version and not (RETRAIN_BEST.value or SERVE.value):
+            print(f"{path}: finished by an earlier version, which held out other images; its report is drawn again")
+            _report(session)
+            return
         session.settle_data()
         _run(session, began)
 
@@ -166,7 +172,7 @@ def _report(session: Session) -> None:
 
     folder, best = session.folder.path, ranked(session.folder.records())
     report = session_report.document(session, shlex.join(["python", "-m", "tuning.tune", *sys.argv[1:]]))
-    files.write_json(folder / "report.json", report)
+    files.write_json(session.folder.report_file, report)
     session_page.show(report)
     page, pictures = folder / "report.md", plots.draw(report, folder)
     files.write_text(page, session_page.markdown(report, [path.name for path in pictures]))

@@ -71,7 +71,7 @@ def render(
         ],
         command=command_to_repeat(path),
         missing=figures.MISSING,
-        config=config,
+        config={name: value for name, value in config.items() if name != saved.FORMAT},
         report=report,
     )
 

@@ -1,6 +1,7 @@
 """A folder locked by one process; the kernel releases the lock when the process ends."""
 
 import contextlib
+import errno
 import fcntl
 import pathlib
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pipeline.common import errors, files, paths
 
 LOCK = ".lock"
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the folder is right, and room can be made
 
 
 @contextlib.contextmanager
@@ -37,9 +39,9 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
     this kind.
 
     Raises:
-      errors.BadArgumentError: it is a file or a folder of another kind.
+      errors.BadArgumentError: it is a file or a folder of another kind, or cannot be written.
       errors.BusyError: another process holds the lock.
-      errors.FailedError: it cannot be written.
+      errors.FailedError: the disk is full.
     """
     check_content(folder, flag=flag, identity=identity)
     with contextlib.ExitStack() as stack:
@@ -47,9 +49,8 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(folder))
         except OSError as error:
-            raise errors.FailedError(
-                f"{flag}={folder}: cannot be written ({error.strerror}); choose another --{flag}"
-            ) from error
+            kind = errors.FailedError if error.errno in FULL else errors.BadArgumentError
+            raise kind(f"{flag}={folder}: cannot be written ({error.strerror}); choose another --{flag}") from error
         except errors.BusyError as error:
             raise errors.BusyError(f"{flag}={error}") from error
         yield

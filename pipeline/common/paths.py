@@ -40,9 +40,11 @@ def local(path: AnyPath, name: str) -> pathlib.Path:
 
 def check_folder(path: pathlib.Path, name: str) -> None:
     """Raise errors.BadArgumentError where a path that is to be a folder, new or not, leads to something else."""
-    if os.path.lexists(path) and not path.is_dir():
-        kind = "a file" if path.exists() else "a symbolic link to nowhere"
-        raise errors.BadArgumentError(f"{name}={path}: expected a folder, got {kind}")
+    nearest = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
+    if not nearest.is_dir():
+        kind = "a file" if nearest.exists() else "a symbolic link to nowhere"
+        place = "got" if nearest == path else f"got a path below {nearest},"
+        raise errors.BadArgumentError(f"{name}={path}: expected a folder, {place} {kind}")
 
 
 def define_flag(name: str, default: str, help: str, *, flag_values: flags.FlagValues) -> "flags.FlagHolder[str]":

@@ -57,7 +57,7 @@ def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
         (("--study=normalisation", "--variants=units"), 2, "did you mean 'unit'?"),
         (("--study=normalisation", "--repeats=0"), 2, "repeats=0"),
         (("--study=normalisation", "--budget=long"), 2, "<smoke|short|full>"),
-        (("--study=normalisation", "--study_dir=setup.py/x"), 1, "cannot be written (Not a directory)"),
+        (("--study=normalisation", "--study_dir=setup.py/x"), 2, "study_dir=setup.py/x: expected a folder"),
         (("--redraw=README.md",), 2, "redraw=README.md: expected a report.json"),
         (("--redraw=benchmarks/results/augment.json",), 2, "tuning.study wrote ('metrics' is missing)"),
         (

@@ -6,6 +6,7 @@ from models.reporting import confusion
 from pipeline.datasets import labels
 
 CONFIG = {
+    "config_format": 2,
     "dataset": "cifar100",
     "data_dir": "data",
     "archive": "",
