@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from pipeline.common import lazy
 
-# Modules of earlier versions, and where their transforms are now. Nothing here imports the former names; code outside of
-# this repository does, at least `pipeline.augment.cutmix`.
+# Modules of earlier versions, and where their transforms are now. Nothing here imports the former names; code outside
+# of this repository does, at least `pipeline.augment.cutmix`.
 FORMER_MODULES = {
     **dict.fromkeys(("augmix", "rand_augment", "trivial_augment"), "policies"),
     **dict.fromkeys(("channel_shift", "color_jitter", "grayscale"), "color"),
