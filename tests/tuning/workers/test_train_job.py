@@ -22,7 +22,7 @@ def test_job_keeps_the_precision_that_its_run_began_with(jobs, tmp_path, monkeyp
     monkeypatch.setattr(loop, "check", lambda data, train: None)
     monkeypatch.setattr(train_job, "_load_tensorflow", lambda: None)
 
-    def train(data, config, *, run, verbose):
+    def train(data, config, *, run, callbacks, verbose):
         raise errors.InterruptedRunError(run.as_begun("precision", config.precision))
 
     monkeypatch.setattr(loop, "train", train)
