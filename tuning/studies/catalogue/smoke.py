@@ -2,7 +2,6 @@
 
 from typing import Any
 
-# A few steps of a small network on any of the data sets.
 # A few steps of a network of a few thousand parameters on any of the data sets.
 SMOKE: dict[str, Any] = {
     "max_steps": 6,
