@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.common import files
+from pipeline.common import files, progress
 from pipeline.datasets import png
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
 
@@ -39,9 +39,12 @@ def examples(folder: pathlib.Path, split: str) -> Iterator[Example]:
 
     from pipeline import source
 
-    for chunk in source.read(tfds.builder_from_directory(folder), split).as_numpy_iterator():
-        for image, fine, coarse in zip(chunk["image"], chunk["fine"], chunk["coarse"], strict=True):
-            yield png.decode(image), int(fine), int(coarse)
+    builder = tfds.builder_from_directory(folder)
+    with progress.task(f"reading the images of {split}", source.num_examples(builder, split), "images") as task:
+        for chunk in source.read(builder, split).as_numpy_iterator():
+            for image, fine, coarse in zip(chunk["image"], chunk["fine"], chunk["coarse"], strict=True):
+                yield png.decode(image), int(fine), int(coarse)
+            task.advance(len(chunk["fine"]))
 
 
 def fingerprints(folder: pathlib.Path) -> Fingerprints:

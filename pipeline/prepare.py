@@ -17,8 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline import contents
-from pipeline.common import app, config, errors
-from pipeline.common.terminal import is_terminal
+from pipeline.common import app, config, errors, progress
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import archive, download, prepared, records
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
@@ -128,6 +127,7 @@ def _read_archive(source: SourceConfig, spec: records.Spec) -> archive.Archive:
 
 
 def _download(url: str, staged: pathlib.Path, spec: records.Spec) -> archive.Archive:
+    _log(f"downloading {url}")
     target = staged / "cifar-100-binary.tar.gz.part"
     download.fetch(url, target, sha256=spec.sha256["cifar-100-binary.tar.gz"])
     try:
@@ -157,11 +157,10 @@ def _write(
     app.load_tensorflow()
     import tensorflow_datasets as tfds
 
-    if not is_terminal(sys.stderr):
-        tfds.disable_progress_bar()
+    tfds.disable_progress_bar()
     # TFDS prints the staging folder on stdout.
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), progress.task(f"writing {dataset}"):
             builder = _builder(splits, staged, dataset)
             builder.download_and_prepare()
     except OSError as error:

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline import source
-from pipeline.common import cpu, errors, seeds
+from pipeline.common import cpu, errors, progress, seeds
 from pipeline.datasets import prepared
 
 IMAGE_SHAPE = (32, 32, 3)
@@ -113,7 +113,8 @@ class CacheOnDisk:
             if not folder.exists():
                 partial = folder.with_name(f".{folder.name}.partial")
                 shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-                dataset.save(str(partial))
+                with progress.task(f"writing the disk cache {folder}"):
+                    dataset.save(str(partial))
                 partial.rename(folder)
         return tf.data.Dataset.load(_without_wildcards(folder))
 
@@ -254,14 +255,16 @@ def in_memory(dataset: tf.data.Dataset, num_examples: int) -> dict[str, tf.Tenso
     """
     columns: dict[str, np.ndarray] = {}
     end = 0
-    for chunk in dataset.as_numpy_iterator():
-        begin, end = end, end + len(next(iter(chunk.values())))
-        if end > num_examples:
-            break
-        for name, values in chunk.items():
-            if name not in columns:
-                columns[name] = _aligned((num_examples, *values.shape[1:]), values.dtype)
-            columns[name][begin:end] = values
+    with progress.task("decoding images", num_examples, "images") as task:
+        for chunk in dataset.as_numpy_iterator():
+            begin, end = end, end + len(next(iter(chunk.values())))
+            if end > num_examples:
+                break
+            for name, values in chunk.items():
+                if name not in columns:
+                    columns[name] = _aligned((num_examples, *values.shape[1:]), values.dtype)
+                columns[name][begin:end] = values
+            task.advance(end - begin)
     if end != num_examples:
         got = "more" if end > num_examples else end
         raise errors.FailedError(f"expected {num_examples} examples, got {got}: prepare the data set again")

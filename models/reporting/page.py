@@ -15,7 +15,7 @@ from models.config import saved
 from models.reporting import confusion, confusion_plots, figures, plots
 from models.reporting.plots import CHARTS
 from models.runs.folder import RunFolder
-from pipeline.common import files, html
+from pipeline.common import files, html, progress
 
 TEMPLATES = html.environment(pathlib.Path(__file__).parent / "templates")
 
@@ -42,7 +42,8 @@ NUM_RATES = 400  # points of the learning rate's curve
 
 def write(run: RunFolder) -> None:
     """Replace the page of a finished run."""
-    files.write_text(run.page, render(run.path, run.config(), run.rows(), run.report(), run.confusion()))
+    with progress.task(f"drawing {run.page}"):
+        files.write_text(run.page, render(run.path, run.config(), run.rows(), run.report(), run.confusion()))
 
 
 def render(

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from models.reporting import figures
 from models.runs.folder import RunFolder
+from pipeline.common import paths
 
 WIDTH = 160  # columns of a table in a file or a pipe
 
@@ -54,7 +55,10 @@ def of_texts(
 
 
 def show(run: RunFolder, console: Console | None = None) -> None:
-    """Print a finished run's report; None is standard output. Boxes and colours appear only on terminals."""
+    """Print a finished run's report; None is standard output. The last line names the run's page.
+
+    Boxes and colors appear only on terminals.
+    """
     report = run.report()
     with between_warnings(report["dataset"], console) as console:
         # Not the panel's title, which is cut where it is longer than the panel.
@@ -66,8 +70,8 @@ def show(run: RunFolder, console: Console | None = None) -> None:
         for item in (*figures.results(report), *figures.costs(report)):
             grid.add_row(*map(Text, (item.name, f"{item.value} {item.unit}".rstrip(), item.note)))
         console.print(Panel.fit(grid, padding=(0, 2)) if console.is_terminal else grid)
-        # Outside the table: a path that is folded into a cell cannot be copied.
-        console.print(Text(f"Run folder: {run.path}"), soft_wrap=True)
+    # Not in the table: a path that is folded into a cell cannot be copied.
+    console.print(Text(f"Report: {paths.shown(run.page)}"), soft_wrap=True)
 
 
 def _print_warning(console: Console, warning: str | None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import keras
 import tensorflow as tf
 
-from pipeline.common import environment, errors
+from pipeline.common import environment, errors, progress
 
 TRIAL_SECONDS = 0.3  # of repeated steps; one step of each type is timed however long it takes
 # Coarse, so that a busy machine does not change the choice: bfloat16 takes 0.5 to 1.5 times as long as float32 where
@@ -49,7 +49,8 @@ def choose(name: str) -> Choice:
             )
         return Choice(name, "given")
     if not gpus:
-        return _try_bfloat16()
+        with progress.task("timing bfloat16 and float32 on this machine"):
+            return _try_bfloat16()
     capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
     policy = "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16"
     return Choice(policy, f"the GPU's compute capability is {'.'.join(map(str, capability))}")

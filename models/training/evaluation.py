@@ -12,8 +12,8 @@ from models.reporting import confusion, figures, report
 from models.runs import saved_model
 from models.runs.folder import RunFolder
 from models.runtime import global_settings
-from pipeline.batches import OpenedData
-from pipeline.common import errors
+from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
+from pipeline.common import errors, progress
 from pipeline.data_config import DataConfig, default_data_dir
 from pipeline.datasets import prepared
 
@@ -52,18 +52,22 @@ class Evaluator:
         callbacks: keras.callbacks.CallbackList | None = None,
         *,
         logs_batches: bool = False,
+        label: str = "evaluating on validation",
     ) -> dict[str, float]:
         """The mean losses and accuracies of a stream; RuntimeError if it holds other than `num_expected` examples.
 
-        Calls the callbacks' hooks for each batch, with `logs_batches` with the means so far.
+        Calls the callbacks' hooks for each batch, with `logs_batches` with the means so far. `label` is that of its
+        progress.
         """
         callbacks = callbacks or keras.callbacks.CallbackList()
         for variable in (self._totals, *self._confusions.values()):
             variable.assign(tf.zeros_like(variable))
-        for number, batch in enumerate(stream):
-            callbacks.on_test_batch_begin(number)
-            self._add_batch(batch)
-            callbacks.on_test_batch_end(number, metrics.means(self._totals, self._heads) if logs_batches else {})
+        with progress.task(label, num_expected, "images") as task:
+            for number, batch in enumerate(stream):
+                callbacks.on_test_batch_begin(number)
+                self._add_batch(batch)
+                callbacks.on_test_batch_end(number, metrics.means(self._totals, self._heads) if logs_batches else {})
+                task.advance(EVAL_BATCH_SIZE)
         num_examples = int(self._totals[metrics.TOTALS.index("examples")])
         if num_examples != num_expected:
             raise RuntimeError(f"evaluated {num_examples} examples, expected {num_expected}")
@@ -96,10 +100,11 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
     num_examples, stream = opened.num_examples[split_name], opened.evaluation(split_name)
     records = _compare_records(run, opened, split_name)
     with run.locked():
-        model = saved_model.load(run.model)
-        single_view = Evaluator(model, train)
-        means = single_view(stream, num_examples)
-        averaged = Evaluator(model, train, flip_average=True)(stream, num_examples)
+        with progress.task(f"loading {run.model}"):
+            model = saved_model.load(run.model)
+        single_view, flip_averaged = Evaluator(model, train), Evaluator(model, train, flip_average=True)
+        means = single_view(stream, num_examples, label=f"evaluating on {split_name}")
+        averaged = flip_averaged(stream, num_examples, label=f"evaluating on {split_name} with mirror images")
         evaluated = report.evaluated(split_name, num_examples, means, records)
         source = metrics.coarse_source(train)
         run.write_confusion(confusion.document(split_name, source, opened.label_names, single_view.confusions))

@@ -10,7 +10,7 @@ ends with the very weights that it would have had.
 import dataclasses
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import keras
@@ -30,6 +30,7 @@ from models.training.evaluation import Evaluator
 from models.training.state import TrainState
 from pipeline.batches import EpochSchedule, OpenedData
 from pipeline.common import errors
+from pipeline.common.progress import task
 from pipeline.data_config import DataConfig
 
 BAR_SECONDS = 0.25  # between two readings of the running means; on a GPU each reading waits for the device
@@ -130,8 +131,9 @@ class _Loop:
             with self.stop_requests:
                 self._train()
         model, progress = self.state.model, self.progress
-        finished = report.of_training(self.opened, self.config, model, progress, self.epochs)
-        self.state.finish(finished)
+        with task("writing the report"):
+            finished = report.of_training(self.opened, self.config, model, progress, self.epochs)
+            self.state.finish(finished)
         return TrainResult(model, finished, progress.rows)
 
     def _train(self) -> None:
@@ -183,7 +185,10 @@ class _Loop:
         progress = self.progress
         self._set_callback_params(self.epochs.last_step(progress.epoch) - self.epochs.first_step(progress.epoch))
         self.callbacks.on_epoch_begin(progress.epoch)
-        self._train_steps(stream)
+        num_left = self.epochs.last_step(progress.epoch) - progress.step
+        label = f"training in epoch {progress.epoch + 1} of {self.epochs.count}"
+        with task(label, num_left, "steps", is_shown=self.verbose != 1) as shown_steps:  # 1: Keras's bar shows them
+            self._train_steps(stream, shown_steps.advance)
         means, images_per_s = self._train_means(), self._images_per_s()
         if not means:
             raise errors.DivergedError(f"every step of epoch {progress.epoch + 1} overflowed; try --precision=float32")
@@ -226,8 +231,8 @@ class _Loop:
                 f"{error}; the learning rate is now {entry['learning_rate_multiplier']:g} times --learning_rate"
             )
 
-    def _train_steps(self, stream: Iterator[dict[str, tf.Tensor]]) -> None:
-        """The remaining steps of the current epoch."""
+    def _train_steps(self, stream: Iterator[dict[str, tf.Tensor]], advance: Callable[[int], None]) -> None:
+        """The remaining steps of the current epoch; `advance` gets the number of steps of each call."""
         progress = self.progress
         first_step, last_step = self.epochs.first_step(progress.epoch), self.epochs.last_step(progress.epoch)
         logs: dict[str, float] = {}
@@ -238,6 +243,7 @@ class _Loop:
             count = self.step.steps_until_resize(progress.step, at_most)
             self.step.run_steps(list(itertools.islice(stream, count)), progress.step)
             progress.step += count
+            advance(count)
             now = time.perf_counter()
             progress.epoch_seconds += now - counted
             counted = now

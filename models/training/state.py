@@ -18,6 +18,7 @@ from models.runtime import device
 from models.training import policy
 from models.training.step import TrainStep
 from pipeline.batches import OpenedData
+from pipeline.common.progress import task
 
 
 class TrainState:
@@ -31,8 +32,9 @@ class TrainState:
         if folder and folder.checkpoint.exists():
             began = checkpoints.read_progress(folder.checkpoint).fingerprints
             opened.fingerprints.check_continued(began, f"run_dir={folder.path}")
-        self.model = classifier.build(config)
-        self.optimizer = self.model.optimizer = build_optimizer(config, self.model.trainable_variables)
+        with task("building the network"):
+            self.model = classifier.build(config)
+            self.optimizer = self.model.optimizer = build_optimizer(config, self.model.trainable_variables)
         self.step = TrainStep(self.model, self.optimizer, opened.config, config, total_steps)
         self._config, self._folder = config, folder
         self.progress = checkpoints.Progress(fingerprints=opened.fingerprints.as_dict())

@@ -14,6 +14,7 @@ from models.runtime import device
 from pipeline.augment import originals, sets
 from pipeline.augment.composition import compiled, draw_all, mix_labels, mixes_labels
 from pipeline.augment.layer import Views
+from pipeline.common import progress
 from pipeline.data_config import DataConfig
 from pipeline.resolution import ResolutionSchedule
 
@@ -50,6 +51,7 @@ class TrainStep:
     def _make_graphs(self) -> None:
         self._update = tf.function(self._updated, jit_compile=_uses_xla(self._config) or None)
         self._steps = tf.function(self._all_steps)
+        self._traced: set[tuple[int, int]] = set()  # (steps in a call, resolution)
 
     def __call__(self, batch: Batch, number: int) -> None:
         """Train on a batch of `OpenedData.train` as step `number` of the run."""
@@ -57,7 +59,11 @@ class TrainStep:
 
     def run_steps(self, batches: Sequence[Batch], number: int) -> None:
         """Train on batches as steps `number` and following, all of one resolution, in one call of the graph."""
-        self._steps(list(batches), tf.constant(number, tf.int64), self._size_at(number))
+        size = self._size_at(number)
+        is_traced = (len(batches), size) in self._traced
+        with progress.task(f"compiling the training step for {size} x {size} pixels", is_shown=not is_traced):
+            self._steps(list(batches), tf.constant(number, tf.int64), size)
+        self._traced.add((len(batches), size))
 
     def steps_until_resize(self, number: int, at_most: int) -> int:
         """The number of steps from `number` on, at most `at_most`, that have its resolution."""

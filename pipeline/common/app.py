@@ -19,7 +19,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from pipeline.common import config, environment, errors, flag_help, paths
+from pipeline.common import config, environment, errors, flag_help, paths, progress
 
 _EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
 _loading = threading.Lock()
@@ -83,7 +83,7 @@ def run(main: Callable[[], None], own: Flags | None = None) -> None:
             _end(2, f"{message} (see --help)")
 
     try:
-        with own.globally():
+        with own.globally(), progress.shown():
             app.run(lambda argv: _report_errors(main, argv), flags_parser=parse)
     except BrokenPipeError:  # the reader of stdout, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout at exit
@@ -104,19 +104,18 @@ def load_tensorflow() -> None:
 def _load_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     shows_messages = logging.get_verbosity() >= logging.DEBUG
-    real_stderr = os.dup(2)
-    with tempfile.TemporaryFile() as messages:
+    with os.fdopen(os.dup(2), "w", encoding="utf-8") as real_stderr, tempfile.TemporaryFile() as messages:
         os.dup2(messages.fileno(), 2)
         try:
-            import tensorflow
+            with progress.task("loading TensorFlow", stream=real_stderr):
+                import tensorflow
 
             tensorflow.config.list_physical_devices()  # prints an error without a GPU
         except Exception:
             shows_messages = True
             raise
         finally:
-            os.dup2(real_stderr, 2)
-            os.close(real_stderr)
+            os.dup2(real_stderr.fileno(), 2)
             if shows_messages:
                 messages.seek(0)
                 sys.stderr.write(messages.read().decode(errors="replace"))

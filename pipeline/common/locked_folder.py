@@ -6,7 +6,7 @@ import fcntl
 import pathlib
 from collections.abc import Callable, Iterator
 
-from pipeline.common import errors, files, paths
+from pipeline.common import errors, files, paths, progress
 
 LOCK = ".lock"
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the folder is right, and room can be made
@@ -27,7 +27,8 @@ def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None
                     f"{folder}: another process, or another run in this one, is working there"
                 ) from error
             on_wait()
-            fcntl.flock(file, fcntl.LOCK_EX)
+            with progress.task(f"waiting for the process that works in {folder}"):
+                fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

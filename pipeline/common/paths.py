@@ -38,6 +38,11 @@ def local(path: AnyPath, name: str) -> pathlib.Path:
         raise errors.BadArgumentError(f"{name}={os.fsdecode(path)}: {error}") from error
 
 
+def shown(path: pathlib.Path) -> pathlib.Path:
+    """The path as messages name it: relative to the working folder if it is in there."""
+    return path.relative_to(pathlib.Path.cwd()) if path.is_relative_to(pathlib.Path.cwd()) else path
+
+
 def check_folder(path: pathlib.Path, name: str) -> None:
     """Raise errors.BadArgumentError where a path that is to be a folder, new or not, leads to something else."""
     nearest = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))

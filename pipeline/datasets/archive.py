@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO
 
-from pipeline.common import errors, paths
+from pipeline.common import errors, paths, progress
 from pipeline.datasets import canonical, records
 
 BINARY_FORM, PYTHON_FORM = "cifar-100-binary", "cifar-100-python"
@@ -40,7 +40,10 @@ class Archive:
 
     def splits(self) -> dict[str, Iterator[canonical.Example]]:
         """The examples of both splits."""
-        return {"train": self.train.examples(), "test": self.test.examples()}
+        return {
+            name: progress.track(split.examples(), f"reading the images of {name}", len(split.rows), "images")
+            for name, split in (("train", self.train), ("test", self.test))
+        }
 
     def official_name(self, spec: records.Spec) -> str | None:
         """The name of the official file with this checksum; None for an unknown checksum."""
@@ -59,14 +62,15 @@ def read(path: str | os.PathLike[str], spec: records.Spec, *, source: str) -> Ar
     """
     path = paths.local(path, "archive")
     try:
-        files, checksum = (_read_folder(path, spec), None) if path.is_dir() else _read_tar(path, spec)
-        form, folder = _find_form(files)
-        contents = {file.name: data for file, data in files.items() if file.parent == folder}
-        train, test = (records.decode(name, contents[name]) for name in _REQUIRED[form])
-        for name in _NAMES[form]:
-            if name in contents:
-                records.check_names(name, contents[name])
-        statistics = records.check(train, test, spec)
+        with progress.task(f"reading {path}"):
+            files, checksum = (_read_folder(path, spec), None) if path.is_dir() else _read_tar(path, spec)
+            form, folder = _find_form(files)
+            contents = {file.name: data for file, data in files.items() if file.parent == folder}
+            train, test = (records.decode(name, contents[name]) for name in _REQUIRED[form])
+            for name in _NAMES[form]:
+                if name in contents:
+                    records.check_names(name, contents[name])
+            statistics = records.check(train, test, spec)
     except (_ArchiveError, records.RecordsError) as error:
         raise errors.BadArgumentError(f"{source}: {error}; {_REMEDY}") from error
     except OSError as error:

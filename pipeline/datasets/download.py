@@ -9,14 +9,11 @@ import contextlib
 import dataclasses
 import hashlib
 import pathlib
-import sys
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
 
-from pipeline.common import errors
-from pipeline.common.terminal import is_terminal
+from pipeline.common import errors, progress
 
 OFFICIAL_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"
 _CHUNK_BYTES = 16 << 10  # small, so that the bytes of a slow host are counted as they arrive
@@ -44,15 +41,15 @@ def fetch(url: str, target: pathlib.Path, *, sha256: str, limits: Limits = Limit
     worker = _Worker(url, target)
     pace = Pace(limits, time.monotonic())
     worker.start()
-    with _progress(url) as show:
+    with progress.task(f"downloading {url}", unit="MB") as task:
         while not worker.done.wait(_TICK_S):
-            show(worker.num_bytes, worker.total_bytes)
+            task.done = worker.num_bytes / 1e6
+            task.total = worker.total_bytes and worker.total_bytes / 1e6
             slow = pace.too_slow(time.monotonic(), worker.num_bytes)
             if slow:
                 worker.is_cancelled = True
                 problem = "is too slow" if worker.has_responded else "does not respond"
                 raise DownloadError(f"{host} {problem}: {slow}")
-        show(worker.num_bytes, worker.total_bytes)
     if worker.error is not None:
         raise DownloadError(f"{host}: {worker.error}")
     if worker.total_bytes not in (None, worker.num_bytes):
@@ -126,18 +123,3 @@ def _reason(error: BaseException) -> str:
     """The message of the error that requests wraps, without object names."""
     inner = getattr(error.args[0], "reason", error) if error.args else error
     return str(inner).rpartition("): ")[2] or type(error).__name__
-
-
-@contextlib.contextmanager
-def _progress(url: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A function that updates a progress bar; without a terminal, one line is printed at the start."""
-    if not is_terminal(sys.stderr):
-        print(f"prepare: downloading {url}", file=sys.stderr, flush=True)
-        yield lambda num_bytes, total_bytes: None
-        return
-    from rich import console, progress
-
-    columns = (*progress.Progress.get_default_columns(), progress.DownloadColumn(), progress.TransferSpeedColumn())
-    with progress.Progress(*columns, console=console.Console(stderr=True)) as bar:
-        task = bar.add_task(pathlib.PurePosixPath(url).name, total=None)
-        yield lambda num_bytes, total_bytes: bar.update(task, completed=num_bytes, total=total_bytes)

@@ -13,7 +13,7 @@ import pathlib
 
 from pipeline import prepare
 from pipeline.augment.sets import SETS
-from pipeline.common import app, config, errors
+from pipeline.common import app, config, errors, progress
 from pipeline.common.config import setting
 from pipeline.data_config import DataConfig, SourceConfig
 from pipeline.gallery import picture_file
@@ -51,14 +51,14 @@ def main() -> None:
 
     tf.config.set_visible_devices([], "GPU")  # not needed for sums over small images; leave its memory to trainings
     survey = statistics.survey(data)
-    drawn = {
-        "samples": image_grid.draw(pictures.samples(data, survey)),
-        "counts": count_plots.draw(survey),
-        "mean_image": image_grid.draw(pictures.mean_images(survey)),
-        "augmented": image_grid.draw(pictures.augmented(data, survey, explored.augmentation, explored.seed)),
+    draw = {
+        "samples": lambda: image_grid.draw(pictures.samples(data, survey)),
+        "counts": lambda: count_plots.draw(survey),
+        "mean_image": lambda: image_grid.draw(pictures.mean_images(survey)),
+        "augmented": lambda: image_grid.draw(pictures.augmented(data, survey, explored.augmentation, explored.seed)),
     }
-    for name, path in paths.items():
-        image_grid.write(path, drawn[name])
+    for name, path in progress.track(paths.items(), "drawing the figures", len(paths), "figures"):
+        image_grid.write(path, draw[name]())
     written = pathlib.Path(explored.out) / PAGE
     page.write(written, page.markdown(survey, explored.augmentation, explored.seed, paths))
     print(f"{survey.title}\nwritten: {written}")

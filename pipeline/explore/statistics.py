@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from pipeline import stages
 from pipeline.batches import OpenedData
+from pipeline.common import progress
 from pipeline.data_config import DataConfig
 
 PARTS = ("train", "validation", "test")
@@ -138,10 +139,12 @@ def survey(config: DataConfig) -> Survey:
     pixels = {part: PixelSums.from_batch(*no_images, len(coarse_names)) for part in ("train", "validation")}
     for part in PARTS:
         examples = opened.examples(part).rebatch(BATCH) if part in pixels else opened.read(part)
-        for batch in examples.as_numpy_iterator():
-            np.add.at(pairs[part], (batch["fine"], batch["coarse"]), 1)
-            if part in pixels:
-                pixels[part] += PixelSums.from_batch(batch["image"], batch["coarse"], len(coarse_names))
+        with progress.task(f"adding up the images of {part}", opened.num_examples[part], "images") as task:
+            for batch in examples.as_numpy_iterator():
+                np.add.at(pairs[part], (batch["fine"], batch["coarse"]), 1)
+                if part in pixels:
+                    pixels[part] += PixelSums.from_batch(batch["image"], batch["coarse"], len(coarse_names))
+                task.advance(len(batch["fine"]))
     return Survey(config.dataset, fine_names, coarse_names, pairs, pixels)
 
 

@@ -10,7 +10,7 @@ import dataclasses
 
 from pipeline import prepare
 from pipeline.augment.sets import SETS
-from pipeline.common import app, config
+from pipeline.common import app, config, progress
 from pipeline.common.config import setting
 from pipeline.data_config import SourceConfig
 from pipeline.gallery import picture_file
@@ -40,7 +40,8 @@ def main() -> None:
     from pipeline.gallery import image_grid, rows
 
     tf.config.set_visible_devices([], "GPU")  # not needed for a few small images; leave its memory to trainings
-    image_grid.write(out, image_grid.draw(rows.build(shown, shown.augmentation, shown.seed, shown.columns)))
+    with progress.task(f"augmenting and drawing the images of {out.name}"):
+        image_grid.write(out, image_grid.draw(rows.build(shown, shown.augmentation, shown.seed, shown.columns)))
     print(f"written: {out}")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from pipeline.common import seeds
+from pipeline.common import progress, seeds
 from pipeline.datasets import canonical
 from pipeline.datasets.shapes100.drawing import COARSE_NAMES, FINE_NAMES, FINE_TO_COARSE, SIZE, draw
 
@@ -79,9 +79,11 @@ class Shapes100Tiny(Shapes100):
 
 def draw_split(split: str, per_class: int) -> Iterator[canonical.Example]:
     """Draw the examples of a split, `per_class` a class."""
-    for chunk in range(per_class // CHUNK_PER_CLASS):
-        for label, image in zip(*draw_chunk(split, chunk), strict=True):
-            yield image, int(label), FINE_TO_COARSE[label]
+    with progress.task(f"drawing the images of {split}", per_class * len(FINE_NAMES), "images") as task:
+        for chunk in range(per_class // CHUNK_PER_CLASS):
+            for label, image in zip(*draw_chunk(split, chunk), strict=True):
+                yield image, int(label), FINE_TO_COARSE[label]
+                task.advance()
 
 
 def draw_chunk(split: str, chunk: int) -> tuple[np.ndarray, np.ndarray]:

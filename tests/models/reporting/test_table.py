@@ -40,9 +40,9 @@ def test_it_has_every_figure(make_run):
     ]
 
 
-def test_the_last_line_is_the_run_folder_whole(make_run):
+def test_the_last_line_names_the_page_whole(make_run):
     run = make_run()
-    assert shown(run, width=30)[-1] == f"Run folder: {run.path}"
+    assert shown(run, width=30)[-1] == f"Report: {run.page}"
 
 
 def test_without_a_console_it_prints_to_standard_output(make_run, capsys):
@@ -70,15 +70,15 @@ def test_nothing_held_out_shows_dashes(make_run):
     assert line_of(lines, "Evaluated on") == "Evaluated on validation nothing was held out"
 
 
-def test_a_stand_in_shouts_first_and_last_when_piped(make_run):
+def test_a_stand_in_shouts_first_and_after_the_results_when_piped(make_run):
     lines = shown(make_run(report={"dataset": "shapes100"}))
-    assert lines[0] == lines[-1] == SHOUT
+    assert lines[0] == lines[-2] == SHOUT
     assert not [line for line in lines if "─" in line]
 
 
-def test_a_stand_in_shouts_first_and_last_on_a_terminal(make_run):
+def test_a_stand_in_shouts_first_and_after_the_results_on_a_terminal(make_run):
     lines = shown(make_run(report={"dataset": "shapes100"}), terminal=True)
-    for part in (lines[:4], lines[-4:]):
+    for part in (lines[:4], lines[-5:-1]):
         assert " ".join(" ".join(part).replace("│", "").split()[1:-1]) == SHOUT
     assert max(len(line) for line in lines if "─" in line) <= 80
 
