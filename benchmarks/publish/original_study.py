@@ -17,20 +17,20 @@ from tuning.studies import page
 from tuning.studies.design import METRICS
 
 NOT_RUN = "not run yet"
-# Studies of ours that repeat a table of the original study, or answer a question that it left open.
+# Studies of ours that repeat a table of the original study, or answer a question that it left open: what it states.
 QUESTIONS = {
-    "pooling": "average pooling is ahead of maxima",
+    "pooling": "average pooling is better than max pooling",
     "padding": "padding makes no difference",
-    "batch_norm": "batch normalisation helps, and dropout with it",
-    "dropout": "dropout of 0.3 or 0.4",
-    "l2": "L2 of 0.1 or 0.2",
-    "activation_optimizer": "35 pairs of activation and optimizer",
-    "normalisation": "dividing by 255 is enough",
-    "augmentation": "its augmentation helps",
+    "batch_norm": "batch normalization helps, and so does dropout in addition",
+    "dropout": "models use dropout of 0.3 or 0.4",
+    "l2": "models use L2 regularization of 0.1 or 0.2",
+    "activation_optimizer": "35 pairs of activation and optimizer are compared",
+    "normalisation": "dividing pixels by 255 is enough",
+    "augmentation": "augmentation helps",
     "augmented_images": "more augmented images help",
-    "single_vs_joint": "a model for each kind of label",
-    "transfer": "the fine architecture for coarse labels",
-    "initialisation": "initial weights move the result",
+    "single_vs_joint": "each kind of label has a model of its own",
+    "transfer": "coarse labels use the network of the fine ones",
+    "initialisation": "initial weights change the result",
 }
 
 
@@ -94,7 +94,7 @@ def hypotheses(studies: pathlib.Path) -> list[str]:
     for name, claim in QUESTIONS.items():
         path = studies / name / "report.json"
         report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        lines += [f"### {name}: {claim}", ""]
+        lines += [f"### {name}", "", f"The original study: {claim}.", ""]
         lines += _section(name, report) if report else [f"`python -m tuning.study --study={name}`: {NOT_RUN}.", ""]
     return lines[:-1]
 
@@ -102,7 +102,7 @@ def hypotheses(studies: pathlib.Path) -> list[str]:
 def _section(name: str, report: Mapping[str, Any]) -> list[str]:
     note = figures.split_note(report)
     pages = f"[every figure](studies/{name}/report.md)" + (f"; {note}" if note else "")
-    lines = [f"{report['question']} `{report['command']}` ({pages})", ""]
+    lines = [report["question"], f"`{report['command']}`", f"({pages})", ""]
     for metric in report["metrics"]:
         rows = page.measured(report, metric)
         lines += [f"{METRICS[metric].capitalize()} accuracy (%):", ""] if len(report["metrics"]) > 1 else []
