@@ -45,6 +45,8 @@ LONG = (
     "pipeline/test_batches.py",
     "pipeline/test_contents.py",
     "pipeline/test_prepare.py",
+    "pipeline/test_prepare_download.py",
+    "pipeline/test_prepare_processes.py",
     "pipeline/test_split.py",
     "test_binaries.py",
     "test_in_one_process.py",
@@ -56,9 +58,10 @@ LONG = (
     "tuning/sessions/test_oracles.py",
     "tuning/sessions/test_report.py",
     "tuning/sessions/test_search.py",
+    "tuning/sessions/test_session.py",
+    "tuning/sessions/test_time_budget.py",
     "tuning/test_study.py",
     "tuning/test_tune.py",
-    "tuning/test_written_by_710a023.py",
     "tuning/test_written_by_710a023.py",
 )
 PEAK_RSS_MIB: dict[str, int] = {}  # of each test process, by pytest-xdist's name for it
@@ -112,19 +115,25 @@ def real_data_dir(cifar100_archive, tmp_path_factory) -> str:
 
 @pytest.fixture
 def press_ctrl_c():
-    """A function that has this test interrupted after so many seconds, as Ctrl-C does."""
-    timers = []
+    """A function that interrupts this test, as Ctrl-C does, once a file has a content."""
+    threads, is_over = [], threading.Event()
     # A shell's background jobs ignore it, and hand that on.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def press(seconds: float) -> None:
-        timers.append(threading.Timer(seconds, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)))
-        timers[-1].start()
+    def press_when_written(path: pathlib.Path) -> None:
+        while not (path.exists() and path.stat().st_size):
+            if is_over.wait(0.01):
+                return
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    def press(path: pathlib.Path) -> None:
+        threads.append(threading.Thread(target=press_when_written, args=[path]))
+        threads[-1].start()
 
     yield press
-    for timer in timers:
-        timer.cancel()
-        timer.join()
+    is_over.set()
+    for thread in threads:
+        thread.join()
     signal.signal(signal.SIGINT, before)
 
 

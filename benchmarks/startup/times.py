@@ -37,6 +37,7 @@ def first_step_s(command: Sequence[str]) -> tuple[float, float]:
         begin = time.perf_counter()
         with subprocess_call.started(command, **options, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as process:
             timer = threading.Timer(TIMEOUT_S, process.kill)
+            timer.daemon = True  # after a Ctrl-C, Python would wait for it
             timer.start()
             assert process.stdout is not None
             begun_s, last = None, ""

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+import time
 
 import psutil
 import pytest
@@ -15,7 +17,7 @@ TRAINS = """
 import json, pathlib, sys, time
 time.sleep(0.3)
 print("Model: linear, 1 parameter")
-time.sleep(3.0)
+time.sleep(0.5)
 (run_dir,) = (argument.partition("=")[2] for argument in sys.argv if argument.startswith("--run_dir="))
 assert "--max_steps=1" in sys.argv
 pathlib.Path(run_dir).mkdir()
@@ -24,8 +26,9 @@ pathlib.Path(run_dir, "report.json").write_text(json.dumps({"train_seconds": 100
 
 
 def test_seconds_to_the_first_step_and_to_its_end():
+    start = time.perf_counter()
     begun, ended = times.first_step_s([sys.executable, "-c", TRAINS])
-    assert 0.3 < begun < 3.0  # told at once, not when the process ended
+    assert 0.3 < begun < time.perf_counter() - start - 0.5  # at its line, not at the end of the process
     assert ended == pytest.approx(begun + 100.0)
 
 
@@ -45,17 +48,18 @@ def test_training_that_makes_no_step_is_told_of(program, message):
 def test_training_that_hangs_is_ended(monkeypatch):
     monkeypatch.setattr(times, "TIMEOUT_S", 0.5)
     with pytest.raises(errors.FailedError, match="exit code -9"):
-        times.first_step_s([sys.executable, "-c", "import time; time.sleep(60)"])
+        times.first_step_s([sys.executable, "-c", "import time; time.sleep(3600)"])
 
 
 def test_training_under_way_is_ended_with_the_benchmark(tmp_path, press_ctrl_c):
     program = (
-        f"import os, pathlib, time\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
-        "print('Model: x', flush=True)\ntime.sleep(60)"
+        "import os, pathlib, time\nprint('Model: x', flush=True)\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(3600)"
     )
-    press_ctrl_c(1.5)
+    press_ctrl_c(tmp_path / "pid")
     with pytest.raises(KeyboardInterrupt):
         times.first_step_s([sys.executable, "-c", program])
+    assert all(thread.daemon for thread in threading.enumerate() if isinstance(thread, threading.Timer))
     child = int((tmp_path / "pid").read_text())
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
