@@ -61,7 +61,7 @@ test: $(INSTALLED) ## Run the tests but the slow ones; with CIFAR100_ARCHIVE set
 	$(PYTEST) -m 'not slow' --ignore=tests/models
 
 test-slow: $(INSTALLED) ## Run the slow tests, which continuous integration leaves out.
-	$(PYTHON) -m pytest -m slow || [ $$? -eq 5 ]  # 5: there is none
+	$(PYTEST) -m slow || [ $$? -eq 5 ]  # 5: there is none
 
 lint: $(INSTALLED) ## Check style, format and types.
 	$(PYTHON) -m ruff check .
