@@ -1,24 +1,18 @@
 """Starting binaries as a person does: in a process of their own."""
 
+import os
+import pathlib
 import signal
 import subprocess
 import sys
 
 from tests.conftest import ROOT
 
-# Runs a binary that signals itself right after it has written a file, however slow the machine is.
 SIGNALLED = """
-import os, runpy, sys
-
+import runpy, sys
+from tests.binaries import signal_at
 number, file, binary, *sys.argv[1:] = sys.argv[1:]
-replace = os.replace
-
-def replace_and_signal(source, target):
-    replace(source, target)
-    if str(target).endswith(file):
-        os.kill(os.getpid(), int(number))
-
-os.replace = replace_and_signal  # as every file is written (pipeline/common/files.py)
+signal_at(int(number), file)
 runpy.run_module(binary, run_name="__main__", alter_sys=True)
 """
 
@@ -34,6 +28,19 @@ def call(binary: str, *flags: str) -> subprocess.CompletedProcess:
 def call_signalled(number: signal.Signals, file: str, binary: str, *flags: str) -> subprocess.CompletedProcess:
     """Call a binary that gets a signal as soon as it has written a file whose path ends like that."""
     return _run([sys.executable, "-c", SIGNALLED, str(int(number)), file, binary, *flags])
+
+
+def signal_at(number: int, file: str) -> None:
+    """Have this process get a signal as soon as it has written such a file, however slow the machine is."""
+    replace = os.replace
+
+    def replace_and_signal(source: pathlib.Path, target: pathlib.Path) -> None:
+        replace(source, target)
+        if str(target).endswith(file):
+            os.replace = replace  # a second signal would end a training unsaved
+            os.kill(os.getpid(), number)
+
+    os.replace = replace_and_signal  # as every file is written (pipeline/common/files.py)
 
 
 def _run(arguments: list[str]) -> subprocess.CompletedProcess:

@@ -8,11 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
-from tests.binaries import call, command
+from tests.binaries import call, call_signalled, command
 from tests.conftest import ROOT
 
 # 12 steps an epoch of the main job's own network, small enough for a test.
@@ -42,15 +41,12 @@ def test_train_leaves_a_whole_run_folder(finished):
 def test_run_killed_in_its_second_epoch_ends_as_if_it_had_not_been(finished, tiny_data_dir, tmp_path):
     whole, _ = finished
     run_dir = tmp_path / "killed"
-    arguments = command("models.train", *SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
-    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
-        while not (run_dir / "metrics.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)  # it appears at the end of the first epoch; the second takes seconds
-        process.send_signal(signal.SIGKILL)
+    flags = (*SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
+    killed = call_signalled(signal.SIGKILL, "metrics.jsonl", "models.train", *flags)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert len(rows(run_dir)) == 1
     assert not (run_dir / "report.json").exists()
-    done = call("models.train", *SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
+    done = call("models.train", *flags)
     assert done.returncode == 0, done.stderr
     assert rows(run_dir) == rows(whole)
 
@@ -128,17 +124,10 @@ def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_d
 
 
 def test_interrupted_run_ends_with_three_and_says_how_to_go_on(tiny_data_dir, tmp_path):
-    flags = (*SMALL[:-1], "--epochs=2000", f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'run'}")
-    with subprocess.Popen(
-        command("models.train", *flags), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        deadline = time.monotonic() + 120
-        while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        process.send_signal(signal.SIGTERM)
-        _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 3
-    assert "same command" in stderr.splitlines()[-1]
+    flags = (*SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'run'}")
+    interrupted = call_signalled(signal.SIGTERM, "metrics.jsonl", "models.train", *flags)
+    assert interrupted.returncode == 3
+    assert "same command" in interrupted.stderr.splitlines()[-1]
     assert (tmp_path / "run" / "checkpoint" / "state.npz").exists()
 
 

@@ -126,7 +126,6 @@ class Runs:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=300,
         )
 
     def check_equal(self, run_dir: pathlib.Path) -> None:

@@ -18,3 +18,9 @@ def small_data_dir(archive, tmp_path_factory):
     source = SourceConfig(data_dir=str(data_dir), archive=str(archive))
     assert prepare.prepare(source, spec=archives.SMALL) == "cifar100"
     return data_dir
+
+
+@pytest.fixture
+def no_tensorflow(monkeypatch):
+    """Fail where TFDS would write."""
+    monkeypatch.setattr(prepare, "_write", lambda *_arguments: pytest.fail("wrote a data set"))

@@ -33,7 +33,7 @@ def space(hp):
 
 def call(module, *flags) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", module, *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_best_trial_is_reproduced_exactly_by_the_command_that_the_session_prints
     """Which is to be pasted, unlike those of Mic92/nixpkgs-review#399 and amoffat/sh#756: the folder has a quote."""
     folder, _, told = tuned
     command = told.splitlines()[-1].partition("to train the best trial again: ")[2]
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     best = json.loads((folder / "session" / "report.json").read_text())["best"]
     (report,) = (folder / "session" / "retrained").glob("*/report.json")
@@ -102,12 +102,11 @@ def test_session_interrupted_in_its_first_trial_says_how_to_go_on(tiny_data_dir,
     command = [sys.executable, "-m", "tuning.tune", *flags]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            end = time.monotonic() + 120
             while not list((tmp_path / "session").glob("**/metrics.jsonl")):
-                assert time.monotonic() < end
+                assert process.poll() is None
                 time.sleep(0.1)
             process.send_signal(signal.SIGTERM)
-            told, error = process.communicate(timeout=60)
+            told, error = process.communicate()
         finally:
             process.kill()
     assert process.returncode == 3

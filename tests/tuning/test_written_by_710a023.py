@@ -20,7 +20,7 @@ FOLDERS = pathlib.Path(__file__).parent / "written_by_710a023"
 
 def ran(cwd: pathlib.Path, *command: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
 def refused(folder: pathlib.Path, *command: str, cwd: pathlib.Path = ROOT) -> str:

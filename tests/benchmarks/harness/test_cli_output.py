@@ -92,7 +92,7 @@ def test_what_cannot_be_compared_with_is_one_line_before_any_measuring(run_dir, 
 )
 def test_what_would_fail_at_the_end_is_refused_at_the_beginning(flags, message):
     command = [sys.executable, "-m", "benchmarks.tuner", *flags]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
 
@@ -102,15 +102,14 @@ def test_sigterm_ends_as_ctrl_c_does(tmp_path):
     command = [sys.executable, "-m", "benchmarks.scaling", "--sizes=100000", "--batch_images=100000"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
-    end = time.monotonic() + 60
     while not list(tmp_path.glob("*/100000/*")):
-        assert time.monotonic() < end
+        assert process.poll() is None
         time.sleep(0.1)
     children = psutil.Process(process.pid).children(recursive=True)
     process.terminate()
-    assert "interrupted" in process.communicate(timeout=60)[1]
+    assert "interrupted" in process.communicate()[1]
     assert process.returncode == 1
-    _, running = psutil.wait_procs(children, timeout=60)  # multiprocessing's resource tracker ends after its parent
+    _, running = psutil.wait_procs(children, timeout=600)  # multiprocessing's resource tracker ends after its parent
     assert running == []
     assert not list(tmp_path.glob("*/100000"))
 

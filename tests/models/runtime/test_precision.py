@@ -92,9 +92,7 @@ def chosen(**settings: str) -> list[str]:
     """What a process of its own chooses under environment variables: the policy and the reason."""
     code = "from models.runtime import precision as p; c = p.choose('auto'); print(c.policy, c.reason, sep='\\n')"
     command = [sys.executable, "-c", code]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=True, timeout=100
-    )
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[-2:]
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import hashlib
 import io
 import pathlib
 import pickle
@@ -10,7 +11,7 @@ import tarfile
 
 import numpy as np
 
-from pipeline.datasets import labels, records
+from pipeline.datasets import labels, prepared, records
 
 SMALL = dataclasses.replace(
     records.OFFICIAL, train_per_class=5, test_per_class=1, channel_means=(0.5, 0.5, 0.5), mean_tolerance=0.02
@@ -109,3 +110,26 @@ def write_tar(
 ) -> pathlib.Path:
     path.write_bytes(gzip.compress(tar_bytes(files, folder, extra), compresslevel=1))
     return path
+
+
+def check_prepared(data_dir: pathlib.Path) -> None:
+    """Check that plain TFDS reads the records of `rows`, in the order of the SHA-256 of their pixels."""
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder("cifar100", data_dir=str(data_dir))
+    assert str(builder.version) == prepared.VERSIONS["cifar100"]
+    for split in ("train", "test"):
+        images = {hashlib.sha256(pixels(row).tobytes()).digest(): row for row in rows(split)}
+        examples = list(builder.as_dataset(split=split).as_numpy_iterator())
+        assert len(examples) == SMALL.num_rows(split)
+        ids = [example["id"] for example in examples]
+        assert ids == sorted(ids)
+        for digest, example in zip(sorted(images), examples, strict=True):
+            row = images[digest]
+            assert (example["coarse_label"], example["label"]) == (row[0], row[1])
+            assert (example["image"] == pixels(row)).all()
+
+
+def pixels(row: np.ndarray) -> np.ndarray:
+    """uint8[32, 32, 3], the image of a row."""
+    return row[2:].reshape(3, 32, 32).transpose(1, 2, 0)

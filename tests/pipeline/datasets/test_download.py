@@ -3,7 +3,6 @@ import hashlib
 import http.server
 import socket
 import threading
-import time
 
 import pytest
 
@@ -14,6 +13,7 @@ from pipeline.datasets.download import DownloadError, Limits, Pace
 CONTENT = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 QUICK = Limits(patience_s=0.6, floor_bytes=100_000)
+PATIENT = Limits(patience_s=600.0)
 
 
 class Host(http.server.BaseHTTPRequestHandler):
@@ -73,7 +73,7 @@ def host(monkeypatch):
     server.server_close()
 
 
-def fetch(url, target, limits=QUICK):
+def fetch(url, target, limits=PATIENT):
     download.fetch(url, target, sha256=SHA256, limits=limits)
 
 
@@ -84,19 +84,19 @@ def test_a_good_file_arrives_whole(host, path, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("path", "message"),
+    ("path", "limits", "message"),
     [
-        ("/missing", "127.0.0.1: HTTP 404 Not Found for http"),
-        ("/early", r"127.0.0.1 closed early: [0-9,]+ bytes of 1,048,576"),
-        ("/other", "127.0.0.1 sent another file: sha256 .*; expected " + SHA256),
-        ("/stall", r"127.0.0.1 is too slow: .* bytes in .* s; expected at least 100,000"),
-        ("/mute", r"127.0.0.1 is too slow: 0 bytes in .* s"),
-        ("/drip", r"127.0.0.1 is too slow: [0-9,]+ bytes in .* s"),
+        ("/missing", PATIENT, "127.0.0.1: HTTP 404 Not Found for http"),
+        ("/early", PATIENT, r"127.0.0.1 closed early: [0-9,]+ bytes of 1,048,576"),
+        ("/other", PATIENT, "127.0.0.1 sent another file: sha256 .*; expected " + SHA256),
+        ("/stall", QUICK, r"127.0.0.1 is too slow: .* bytes in .* s; expected at least 100,000"),
+        ("/mute", QUICK, r"127.0.0.1 is too slow: 0 bytes in .* s"),
+        ("/drip", QUICK, r"127.0.0.1 is too slow: [0-9,]+ bytes in .* s"),
     ],
 )
-def test_a_bad_host_is_named_in_one_line(host, path, message, tmp_path):
+def test_a_bad_host_is_named_in_one_line(host, path, limits, message, tmp_path):
     with pytest.raises(DownloadError, match=message) as caught:
-        fetch(host + path, tmp_path / "file")
+        fetch(host + path, tmp_path / "file", limits)
     assert "\n" not in str(caught.value)
     assert "object at 0x" not in str(caught.value)
 
@@ -114,21 +114,19 @@ def test_a_host_that_never_answers_is_given_up(tmp_path):
         socket.create_server(("127.0.0.1", 0)) as silent,
         pytest.raises(DownloadError, match=r"127.0.0.1 does not respond: 0 bytes in .* s"),
     ):
-        fetch(f"http://127.0.0.1:{silent.getsockname()[1]}/x", tmp_path / "file")
+        fetch(f"http://127.0.0.1:{silent.getsockname()[1]}/x", tmp_path / "file", QUICK)
 
 
 def test_a_name_lookup_that_hangs_is_given_up(monkeypatch, tmp_path):
     released = threading.Event()
 
     def hang(*_arguments, **_keywords):
-        released.wait(20)
+        released.wait(600)
         raise socket.gaierror("released")
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
-    start = time.monotonic()
     with pytest.raises(DownloadError, match=r"example.invalid does not respond"):
-        fetch("http://example.invalid/x", tmp_path / "file")
-    assert time.monotonic() - start < 10
+        fetch("http://example.invalid/x", tmp_path / "file", QUICK)
     released.set()
 
 

@@ -17,7 +17,7 @@ from keras_tuner.src import protos
 from pipeline.common import errors
 from tests.conftest import ROOT
 from tests.tuning import stub_training
-from tests.tuning.sessions.test_search import BASE, SOURCE, calls, choose, searched, told
+from tests.tuning.sessions.small_sessions import BASE, SOURCE, calls, choose, searched, told
 from tuning.sessions import chief as service
 from tuning.sessions import oracles, search, session
 from tuning.sessions.folder import COMPLETED
@@ -28,14 +28,14 @@ CONFIG = SessionConfig(space="mine", tuner="grid", max_trials=8, max_epochs=3)
 PROGRAM = """
 import pathlib, sys
 from tests.tuning import stub_training
-from tests.tuning.sessions.test_search import BASE, SOURCE, choose
+from tests.tuning.sessions.small_sessions import BASE, SOURCE, choose
 from tests.tuning.sessions.test_chief import CONFIG
 from tuning.sessions import chief as service
 from tuning.sessions import search, session
 from tuning.sessions.search_space import Space
 
-service.TIMEOUT_SECONDS, service.HEARTBEAT_SECONDS = 4.0, 0.5
-role, path, address, train = sys.argv[1:]
+role, path, address, train, timeout = sys.argv[1:]
+service.TIMEOUT_SECONDS, service.HEARTBEAT_SECONDS = float(timeout), 0.5
 space, path, train = Space("mine", choose, BASE), pathlib.Path(path), getattr(stub_training, train)
 if role == "serve":
     with session.open_session(path, CONFIG, space, SOURCE) as found:
@@ -56,8 +56,8 @@ def address():
 def start(tmp_path, address):
     running = []
 
-    def started(role, train="train_slowly"):
-        command = [sys.executable, "-c", PROGRAM, role, str(tmp_path / "session"), address, train]
+    def started(role, train="train_slowly", timeout=600.0):
+        command = [sys.executable, "-c", PROGRAM, role, str(tmp_path / "session"), address, train, str(timeout)]
         running.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True))
         return running[-1]
 
@@ -68,11 +68,23 @@ def start(tmp_path, address):
         process.stderr.close()
 
 
-def wait_for(condition, seconds=60.0):
-    end = time.monotonic() + seconds
+def wait_for(condition, *processes):
+    """Wait for what processes do; one that has ended will not do it any more."""
     while not condition():
-        assert time.monotonic() < end
+        for process in processes:
+            assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
+
+
+def assert_end_well(*processes):
+    for process in processes:
+        assert process.wait() == 0, process.stderr.read()
+
+
+def is_open(address):
+    host, port = address.split(":")
+    with socket.socket() as client:
+        return client.connect_ex((host, int(port))) == 0
 
 
 def records(tmp_path):
@@ -82,10 +94,9 @@ def records(tmp_path):
 
 def test_two_workers_share_the_trials_and_find_what_one_process_does(start, tmp_path):
     chief = start("serve")
-    wait_for((tmp_path / "session" / "session.json").exists)
+    wait_for((tmp_path / "session" / "session.json").exists, chief)
     workers = [start("join") for _ in range(2)]
-    for process in [*workers, chief]:
-        assert process.wait(timeout=90) == 0, process.stderr.read()
+    assert_end_well(*workers, chief)
     alone = searched(tmp_path / "alone", tuner="grid", max_trials=8)
     assert sorted(str(one[2:]) for one in records(tmp_path)) == sorted(str(one[2:]) for one in told(alone))
     assert len(calls(tmp_path / "session")) == 8
@@ -93,38 +104,38 @@ def test_two_workers_share_the_trials_and_find_what_one_process_does(start, tmp_
 
 
 def test_trial_of_a_killed_worker_goes_to_the_next_and_failing_trials_end_no_chief(start, tmp_path):
-    chief = start("serve")
-    wait_for((tmp_path / "session" / "session.json").exists)
+    chief = start("serve", timeout=4.0)
+    wait_for((tmp_path / "session" / "session.json").exists, chief)
     lost = start("join", "train_for_ever")
-    wait_for((tmp_path / "session" / "calls.txt").exists)
+    wait_for((tmp_path / "session" / "calls.txt").exists, lost)
     lost.send_signal(signal.SIGKILL)
     worker = start("join", "train_but_fail_every_other")
-    for process in (worker, chief):
-        assert process.wait(timeout=90) == 0, process.stderr.read()
+    assert_end_well(worker, chief)
     found = records(tmp_path)
     assert len(found) == 8
     assert [status for _, status, *_ in found].count(COMPLETED) == 4
-    assert calls(tmp_path / "session").count("0-seed-0") == 2
+    assert calls(tmp_path / "session").count("0-seed-0") >= 2  # more where the machine stops for four seconds
 
 
-def test_chief_that_is_killed_goes_on_with_workers_that_live(start, tmp_path):
+def test_chief_that_is_killed_goes_on_with_workers_that_live(start, address, tmp_path):
     chief = start("serve")
-    wait_for((tmp_path / "session" / "session.json").exists)
-    workers = [start("join", "train_a_while") for _ in range(2)]
-    wait_for(lambda: (tmp_path / "session" / "calls.txt").exists() and len(calls(tmp_path / "session")) >= 2)
+    wait_for((tmp_path / "session" / "session.json").exists, chief)
+    workers = [start("join", "train_until_the_chief_is_back") for _ in range(2)]
+    path = tmp_path / "session" / "calls.txt"
+    wait_for(lambda: path.exists() and len(calls(tmp_path / "session")) >= 2, *workers)
     chief.send_signal(signal.SIGKILL)
     chief.wait()
     again = start("serve")
-    for process in [*workers, again]:
-        assert process.wait(timeout=120) == 0, process.stderr.read()
+    wait_for(lambda: is_open(address), again, *workers)
+    (tmp_path / "session" / "back").touch()
+    assert_end_well(*workers, again)
     assert [status for _, status, *_ in records(tmp_path)] == [COMPLETED] * 8
     assert len(calls(tmp_path / "session")) == 8  # none was taken from a worker that was at it
 
 
 def test_chief_of_a_finished_session_ends_without_workers(start, tmp_path):
     searched(tmp_path / "session", tuner="grid", max_trials=8)
-    chief = start("serve")
-    assert chief.wait(timeout=60) == 0, chief.stderr.read()
+    assert_end_well(start("serve", timeout=4.0))
 
 
 def test_signs_of_life_are_seen_by_the_chiefs_own_clock(tmp_path):

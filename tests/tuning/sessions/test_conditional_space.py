@@ -9,7 +9,7 @@ from keras_tuner.engine.trial import Trial
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
 from tests.tuning import stub_training
-from tests.tuning.sessions.test_search import BASE, searched
+from tests.tuning.sessions.small_sessions import BASE, searched
 from tuning.sessions import conditional_space, oracles, session
 from tuning.sessions.conditional_space import ConditionalSpace
 from tuning.sessions.jobs import TUNERS, SessionConfig

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tests.tuning.sessions.test_search import BASE, searched
+from tests.tuning.sessions.small_sessions import BASE, searched
 from tuning.sessions import oracles
 from tuning.sessions.conditional_space import ConditionalSpace
 from tuning.sessions.jobs import SessionConfig

@@ -206,7 +206,7 @@ def test_oracle_is_usable_after_it_raised(tmp_path):
     with pytest.raises(KeyError):
         oracle.end_trial(Trial(space(), "no such trial", COMPLETED))
     with futures.ThreadPoolExecutor(1) as other:
-        other.submit(end, oracle, trial).result(timeout=30)
+        other.submit(end, oracle, trial).result(timeout=600)
     assert oracle.trials[trial.trial_id].status == COMPLETED
 
 

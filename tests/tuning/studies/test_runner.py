@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 
+import psutil
 import pytest
 
 from pipeline.common import errors
@@ -109,11 +110,13 @@ def test_cell_that_did_not_diverge_keeps_its_run(folder, jobs, train, reason):
 def test_worker_that_ends_between_two_jobs_costs_none(folder, jobs, monkeypatch):
     write_finished = StudyFolder.write_finished
 
-    def write_late(*arguments):
-        write_finished(*arguments)
-        time.sleep(1.0)  # until the worker is gone
+    def write_once_it_has_left(folder, job, outcome, seconds):
+        (folder.run_dir(job) / "leave").touch()
+        while psutil.Process(outcome["report"]["pid"]).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        write_finished(folder, job, outcome, seconds)
 
-    monkeypatch.setattr(StudyFolder, "write_finished", write_late)
+    monkeypatch.setattr(StudyFolder, "write_finished", write_once_it_has_left)
     run(folder, jobs[:2], stub_training.train_and_leave)
     assert all(folder.is_finished(job) for job in jobs[:2])
     assert calls(folder) == [job.name for job in jobs[:2]]
@@ -142,9 +145,8 @@ def test_signal_lets_the_cell_save_and_ends_the_study(folder, jobs):
     run(folder, jobs[:1], stub_training.train)
 
     def interrupt_once_begun():
-        while len(calls(folder)) < 2:
+        while not (folder.run_dir(jobs[1]) / "waits").exists():
             time.sleep(0.01)
-        time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt_once_begun)

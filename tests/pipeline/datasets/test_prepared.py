@@ -1,0 +1,32 @@
+"""A prepared data set appears whole, in a place that is free."""
+
+import pytest
+
+from pipeline.common import errors
+from pipeline.datasets import prepared
+from tests.pipeline.datasets import archives
+
+
+def test_a_stale_staging_folder_is_removed_by_the_next_writer(tmp_path):
+    archives.write_folder(tmp_path / ".staging-dead" / "cifar100", {"half": b"x"})
+    with prepared.lock(tmp_path), prepared.staging(tmp_path) as staged:
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".prepare.lock", staged.name]
+    assert not prepared.is_prepared(tmp_path, "cifar100")
+
+
+def test_a_folder_in_the_way_is_named_and_kept(tmp_path):
+    mine = archives.write_folder(prepared.folder(tmp_path, "cifar100"), {"notes.txt": b"mine"})
+    with prepared.lock(tmp_path), prepared.staging(tmp_path) as staged:
+        archives.write_folder(prepared.folder(staged, "cifar100"), {"dataset_info.json": b"{}"})
+        with pytest.raises(errors.FailedError, match=r"3\.0\.2 is in the way"):
+            prepared.publish(staged, tmp_path, "cifar100", {})
+    assert (mine / "notes.txt").read_bytes() == b"mine"
+
+
+def test_versions_are_those_of_the_builders():
+    from tensorflow_datasets.image_classification import cifar
+
+    from pipeline.datasets.shapes100 import builder as shapes100
+
+    builders = {"cifar100": cifar.Cifar100, "shapes100": shapes100.Shapes100, "shapes100_tiny": shapes100.Shapes100Tiny}
+    assert {name: str(builder.VERSION) for name, builder in builders.items()} == prepared.VERSIONS

@@ -1,0 +1,65 @@
+"""Preparing from the network: a download, a dead host, and the generated data set in its place."""
+
+import dataclasses
+import hashlib
+import http.server
+import socket
+import threading
+
+import pytest
+
+from pipeline import prepare
+from pipeline.common import errors
+from pipeline.data_config import SourceConfig
+from pipeline.datasets import prepared
+from tests.pipeline.datasets import archives
+from tests.pipeline.datasets.archives import SMALL
+
+
+@pytest.fixture
+def dead_url():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused.getsockname()[1]}/cifar-100-binary.tar.gz"
+
+
+def test_a_dead_host_fails_with_a_remedy(dead_url, tmp_path, no_tensorflow):
+    with pytest.raises(errors.FailedError, match=r"cannot be downloaded: 127.0.0.1: .*refused.*--archive=FILE"):
+        prepare.prepare(SourceConfig(data_dir=str(tmp_path)), url=dead_url, spec=SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == [".prepare.lock"]
+
+
+def test_auto_falls_back_loudly(dead_url, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(prepare, "FALLBACK", "shapes100_tiny")
+    source = SourceConfig(dataset="auto", data_dir=str(tmp_path))
+    assert prepare.prepare(source, url=dead_url, spec=SMALL) == "shapes100_tiny"
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "CIFAR-100 IS NOT AVAILABLE: 127.0.0.1: " in output.err
+    assert "--archive=FILE" in output.err
+    assert output.err.splitlines()[-1].endswith("the data set is shapes100_tiny, NOT cifar100")
+    assert prepared.is_prepared(tmp_path, "shapes100_tiny")
+    assert not (tmp_path / "cifar100").exists()
+
+
+def test_a_download_is_checked_prepared_and_recorded(archive, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    class Host(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(archive.parent))
+
+        def log_message(self, *_arguments):
+            pass
+
+    checksum = hashlib.sha256(archive.read_bytes()).hexdigest()
+    spec = dataclasses.replace(SMALL, sha256={"cifar-100-binary.tar.gz": checksum})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Host) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{archive.name}"
+        assert prepare.prepare(SourceConfig(dataset="auto", data_dir=str(tmp_path)), url=url, spec=spec) == "cifar100"
+        server.shutdown()
+    archives.check_prepared(tmp_path)
+    provenance = prepared.provenance(tmp_path, "cifar100")
+    assert (provenance["how"], provenance["url"]) == ("download", url)
+    assert provenance["official"] == "cifar-100-binary.tar.gz"

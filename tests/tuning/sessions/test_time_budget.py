@@ -1,0 +1,130 @@
+"""What a session of so many minutes expects to take, and where it ends."""
+
+import dataclasses
+import time
+
+import pytest
+
+from models.runs.folder import RunFolder
+from pipeline.common import errors
+from tests.tuning import stub_training
+from tests.tuning.sessions.small_sessions import SOURCE, searched, told
+from tuning.sessions import search, session
+from tuning.sessions.folder import SessionFolder, ranked
+from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.search_space import Space
+from tuning.sessions.time_budget import Budget
+
+
+def test_budget_expects_a_full_trial_and_what_comes_after(tmp_path):
+    found = searched(tmp_path / "session", max_minutes=10.0)
+    slow = {"seconds": 9.0, "train_seconds": 6.0, "epochs": 2.0}
+    fast = {"seconds": 5.0, "train_seconds": 4.0, "epochs": 2.0}
+    best, *others = ranked(found.folder.records())
+    for record in others:
+        found.folder.write_record({**record, **slow, "objective": 0.1})
+    found.folder.write_record({**best, **fast})
+    found.folder.write_record({**others[0], **fast, "objective": 0.2})
+    found.folder.write_record({**others[1], **fast, "objective": 0.2})
+    trial = 3.0 + 3 * 3.0  # what lies beside its epochs, and they, as slow as any
+    assert Budget(found, 0).expected_seconds() == pytest.approx(trial)
+    again = 2 * (1.0 + 2.0 * 10.0)  # linear's own ten epochs, tuned and untuned, as in the better three of six
+    assert Budget(found, 3).expected_seconds() == pytest.approx(trial + 3 * again)
+    assert Budget(found, 3).allows_another()
+    for record in found.folder.records():
+        found.folder.write_record({**record, "seconds": 800.0, "train_seconds": 700.0})
+    assert not Budget(found, 0).allows_another()
+
+
+def test_budget_counts_the_trunks_that_are_still_to_be_trained(tmp_path):
+    found = searched(tmp_path / "session", max_minutes=10.0)
+    for record in found.folder.records():
+        found.folder.write_record({**record, "seconds": 5.0, "train_seconds": 4.0, "epochs": 2.0})
+    found.space = dataclasses.replace(found.space, has_frozen_trunk=True)
+    run = RunFolder(found.folder.trunk_dir)
+    run.path.mkdir()
+    run.write_report({"train_seconds": 50.0})
+    trial = 1.0 + 3 * 2.0
+    assert Budget(found, 0).expected_seconds() == pytest.approx(trial)
+    assert Budget(found, 3).expected_seconds() == pytest.approx(trial + 3 * trial + 2 * 50.0)
+
+
+def test_time_of_a_call_that_was_cut_off_counts(tmp_path):
+    found = searched(tmp_path / "session", max_trials=1)
+    budget = Budget(found, 0)
+    spent = budget.spent()
+    budget.keep(at_once=True)
+    assert found.folder.spent_s() == pytest.approx(spent, abs=0.2)
+    before = len(found.folder.journal.events())
+    budget.keep()
+    assert len(found.folder.journal.events()) == before
+
+
+def test_trial_under_way_at_the_end_of_the_minutes_is_saved_and_continues_with_more(tmp_path, monkeypatch, capsys):
+    """Not as mljar/mljar-supervised#521 and nginyc/rafiki#180, whose searches outlast their budgets."""
+    undisturbed, path = searched(tmp_path / "whole"), tmp_path / "session"
+    with monkeypatch.context() as short:
+        short.setattr(Budget, "left", lambda self: 0.0 if (path / "runs" / "2" / "waits").exists() else 1e6)
+        found = searched(path, stub_training.train_but_wait_in_the_third_call, max_minutes=1.0)
+    assert "max_minutes=1: used up" in capsys.readouterr().out
+    assert told(found) == told(undisturbed)[:2]
+    assert (path / "runs" / "2" / "saved").exists()
+    assert found.folder.journal.events()[-1]["event"] == "time"
+    again = searched(path, max_minutes=5.0)
+    assert told(again) == told(undisturbed)
+
+
+def test_hyperband_that_repeated_its_brackets_ends_with_one_where_no_minutes_are_given_any_more(tmp_path, monkeypatch):
+    path = tmp_path / "session"
+    with monkeypatch.context() as short:
+        short.setattr(Budget, "left", lambda self: 0.0 if len(list(path.glob("trials/*"))) > 7 else 1e9)
+        before = told(searched(path, tuner="hyperband", max_minutes=1.0))  # a bracket of each size makes 6 trials
+    assert len(before) == 8
+    again = told(searched(path, tuner="hyperband"))
+    assert (again[:8], len(again)) == (before, 12)  # the brackets that were begun end
+    assert told(searched(path, tuner="hyperband")) == again
+
+
+def test_minutes_run_from_the_begin_of_the_call_and_leave_time_for_the_report(tmp_path):
+    found = searched(tmp_path / "session", max_trials=1, max_minutes=10.0)
+    used, began = found.folder.spent_s(), time.perf_counter() - 300.0
+    budget = Budget(found, 0, began)
+    assert budget.left() == pytest.approx(600.0 - 10.0 - 300.0 - used, abs=5.0)
+    budget.check(reserved=100.0)
+    with pytest.raises(errors.InterruptedRunError, match="max_minutes=10: used up"):
+        budget.check(reserved=300.0)
+    found.config = dataclasses.replace(found.config, max_minutes=0.1)
+    assert Budget(found).left() <= 5.4 - used
+
+
+HEADS = {"preset": "quick", "num_validation": 500, "freeze_trunk": True}
+
+
+def heads_searched(path, train, **values):
+    config = SessionConfig(space="mine", tuner="random", max_trials=1, max_epochs=1, **values)
+    space = Space("mine", lambda hp: {"fine_dropout": hp.Choice("fine_dropout", [0.1])}, HEADS, has_frozen_trunk=True)
+    with session.open_session(path, config, space, SOURCE) as found:
+        search.run(found, train)
+
+
+def test_trunk_is_announced_and_shown_and_ends_with_the_minutes(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "session"
+    monkeypatch.setattr(Budget, "left", lambda self: 0.0 if (path / "trunk" / "metrics.jsonl").exists() else 50.0)
+    began = time.time()
+    heads_searched(path, stub_training.train_a_trunk_for_ever, max_minutes=3.0)
+    printed = capsys.readouterr().out
+    assert "training the trunk, the preset quick, 5 epochs, in --max_minutes=3; " in printed
+    assert "max_minutes=3: used up" in printed
+    verbose, deadline = (path / "trunk" / "saved").read_text().split()
+    assert verbose == "verbose=2"
+    assert float(deadline) >= began + 50.0
+    assert SessionFolder(path).spent_s() > 0.0
+
+
+def test_what_is_not_saved_in_time_is_killed(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "session"
+    monkeypatch.setattr(Budget, "left", lambda self: 0.0 if (path / "trunk" / "metrics.jsonl").exists() else 50.0)
+    monkeypatch.setattr(Budget, "saving_seconds", lambda self: 0.0)
+    heads_searched(path, stub_training.train_a_trunk_and_never_save, max_minutes=3.0)
+    assert "max_minutes=3: used up" in capsys.readouterr().out
+    assert not (path / "trunk" / "saved").exists()
