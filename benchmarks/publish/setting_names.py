@@ -99,22 +99,41 @@ NO_EFFECT = (
 )
 KERAS_JSON_KEYS = ("backend", "epsilon", "floatx", "image_data_format", "nnx_enabled")
 _READS = re.compile("environ|getenv|keras.json")  # parsing every file would take half a minute
-_HEADING = """# Settings outside of this project
+_HEADING = """# Settings of the machine
 
-What Keras, Keras Tuner, TFDS, TensorFlow, Python and the system let a user set, and what it does here. An empty
-variable counts as unset, but `CUDA_VISIBLE_DEVICES` and `HIP_VISIBLE_DEVICES`, whose empty list hides the GPUs.
+You have set environment variables or `keras.json`, and want to know whether they change a training.
 
-- **no effect**: results are equal to the last bit. Where the table says *removed*, binaries remove the variable.
-- **followed**: it chooses instructions, threads or processors, as the processor affinity (`taskset`) does. Results
-  differ by rounding alone, and the report names the variable under `settings`.
-- **refused**: another value than the default ends a binary at its start with exit code 2, and is an error for a caller.
+```
+$ KERAS_BACKEND=jax python -m models.train --dataset=shapes100_tiny --num_validation=500
+error: KERAS_BACKEND=jax: expected tensorflow; unset KERAS_BACKEND
+```
 
-From Python, `models.training.loop.train`, `models.training.evaluation.evaluate_run` and `models.classifier.build` set
-Keras's global settings (floatx, epsilon, image data format, dtype policy) and TensorFlow's graph rewriting (no clusters
-for XLA, no lower precision) for the time of the call. `--tf_xla_auto_jit` in `TF_XLA_FLAGS` is off in binaries and
-refused for a caller: clusters draw other random numbers.
+The table below lists every setting that Keras, Keras Tuner, TFDS, TensorFlow, Python or the system reads. Each one has
+one of three effects:
 
-`python -m benchmarks.publish.settings` draws this page, and fails where an installed package reads another setting.
+- **no effect**: results are equal to the last bit. Where the table says *removed*, commands remove the variable.
+- **followed**: it chooses instructions, threads or processors, as `taskset` does. Results differ by rounding only, and
+  `report.json` names the variable under `settings`.
+- **refused**: a value other than the default ends a command at its start with exit code 2, and raises an error from
+  Python.
+
+An empty variable counts as unset, except for `CUDA_VISIBLE_DEVICES` and `HIP_VISIBLE_DEVICES`, where an empty list
+hides the GPUs.
+
+## From Python
+
+`models.training.loop.train`, `models.training.evaluation.evaluate_run` and `models.classifier.build` set Keras's global
+settings (`floatx`, `epsilon`, image data format, dtype policy) and TensorFlow's graph options (no clusters for XLA, no
+lower precision) for the time of the call, and restore yours afterwards. So a notebook may use other settings.
+
+`--tf_xla_auto_jit` in `TF_XLA_FLAGS` is disabled in commands and refused from Python: with clusters, XLA draws other
+random numbers.
+
+## All settings
+
+`python -m benchmarks.publish.settings` draws this page. It fails if an installed package reads a setting that the page
+does not list, so that an update of Keras or TensorFlow cannot add one unnoticed. `tests/test_settings.py` trains a few
+steps under each of them. The rules are in [environment.py](../pipeline/common/environment.py).
 """
 
 
