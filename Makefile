@@ -26,7 +26,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 DATA_FLAGS = --data_dir=$(call quoted,DATA_DIR) --archive=$(call quoted,ARCHIVE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train check test test-slow lint format bench gallery chart tables clean
+.PHONY: help setup train check test test-slow lint format bench gallery tables clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -87,11 +87,8 @@ gallery: $(INSTALLED) ## Draw every augmentation set into docs/gallery/.
 	        --out=docs/gallery/$$name.png; \
 	done
 
-chart: $(INSTALLED) ## Draw docs/accuracy_cost.png from benchmarks/results.
-	$(PYTHON) -m benchmarks.publish.accuracy_cost --out=docs/accuracy_cost.png
-
-tables: $(INSTALLED) ## Draw the tables and plots of README.md and docs/ again from the committed results.
-	@set -e; for report in docs/studies/*/report.json; do [ -e $$report ] || continue; $(PYTHON) -m tuning.study --redraw=$$report; done
+tables: $(INSTALLED) ## Draw the tables and figures of README.md and docs/ again from the committed results.
+	$(PYTHON) -m benchmarks.publish.reports
 	$(PYTHON) -m benchmarks.publish.tables
 	$(PYTHON) -m benchmarks.publish.settings
 

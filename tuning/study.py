@@ -7,7 +7,6 @@ continues a study that was interrupted; on a finished study it draws the report 
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Sequence
@@ -44,14 +43,10 @@ WORKERS = flags.DEFINE_integer(
     f"networks (--budget=smoke excepted), else one a processor, at most {MAX_WORKERS}",
     lower_bound=1,
 )
-REDRAW = flags.DEFINE_path("redraw", "", "path of a report.json; draws its page and plots again, in its folder")
 
 
 def main() -> None:
     """Run the jobs that are not finished, then report."""
-    if REDRAW.value:
-        _redraw(pathlib.Path(REDRAW.value))
-        return
     study = catalogue.find(STUDY.value)
     source = config.build(SourceConfig, config.given_flags())
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)))
@@ -108,20 +103,6 @@ def _report(study: Study, dataset: str, folder: StudyFolder) -> None:
     folder.write_report(report)
     study_page.show(report)
     _draw(report, folder.path)
-
-
-def _redraw(path: pathlib.Path) -> None:
-    try:
-        _draw(json.loads(path.read_text(encoding="utf-8")), path.parent)
-    except OSError as error:
-        raise errors.BadArgumentError(
-            f"redraw={path}: expected STUDY_DIR/report.json in a writable folder ({error.strerror})"
-        ) from error
-    except (ValueError, TypeError, KeyError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise errors.BadArgumentError(
-            f"redraw={path}: expected a report.json that this version of tuning.study wrote ({reason})"
-        ) from error
 
 
 def _draw(report: dict[str, Any], folder: pathlib.Path) -> None:

@@ -107,6 +107,11 @@ def read(folder: pathlib.Path) -> list[Measured]:
     return sorted(recipes, key=lambda recipe: recipe.petaflop)
 
 
+def charted(folder: pathlib.Path) -> list[Measured]:
+    """The recipes that the chart shows; docs/original_study.md has those of the original study."""
+    return [recipe for recipe in read(folder) if not recipe.name.startswith("original")]
+
+
 def _document(path: pathlib.Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Draw the tables and plots of README.md and docs/ again, from the committed results.
+"""Draw the tables and figures of README.md and docs/ again, from the committed results.
 
     python -m benchmarks.publish.tables
 
@@ -7,8 +7,9 @@ A table stands between a comment with its name and `<!-- end -->`; benchmarks/pu
 
 import pathlib
 
-from benchmarks.publish import blocks, results_plots
+from benchmarks.publish import accuracy_cost_chart, blocks, our_results, results_plots
 from pipeline.common import app, config, errors, files
+from pipeline.gallery import image_grid
 
 flags = app.Flags()
 CHECKOUT = flags.DEFINE_path("checkout", str(config.CHECKOUT), "folder of the repository whose pages are drawn")
@@ -19,6 +20,8 @@ def main() -> None:
     checkout = pathlib.Path(CHECKOUT.value)
     try:
         plots = results_plots.draw(blocks.read_results(checkout / blocks.RESULTS), checkout / blocks.PLOTS)
+        plots.append(checkout / blocks.CHART)
+        image_grid.write(plots[-1], accuracy_cost_chart.draw(our_results.charted(checkout / blocks.RESULTS)))
         pages = {checkout / page: (checkout / page).read_text(encoding="utf-8") for page in blocks.PAGES}
         drawn = {path: blocks.with_blocks(text, checkout) for path, text in pages.items()}
         for path, text in drawn.items():

@@ -39,14 +39,9 @@ def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
     assert {"report.md", "bars_fine_accuracy.png"} <= files  # of one epoch there are no curves
     assert not list((folder / "runs").iterdir())
 
-    # A finished study needs no data, and its page can be drawn from its report alone.
+    # A finished study needs no data.
     done = call("tuning.study", *flags[:-2], f"--data_dir={tmp_path / 'gone'}", flags[-1])
     assert done.returncode == 0, done.stderr
-    page = (folder / "report.md").read_text()
-    (folder / "report.md").unlink()
-    done = call("tuning.study", f"--redraw={folder / 'report.json'}")
-    assert done.returncode == 0, done.stderr
-    assert (folder / "report.md").read_text() == page
 
 
 @pytest.mark.parametrize(
@@ -58,13 +53,6 @@ def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
         (("--study=normalisation", "--repeats=0"), 2, "repeats=0"),
         (("--study=normalisation", "--budget=long"), 2, "<smoke|short|full>"),
         (("--study=normalisation", "--study_dir=setup.py/x"), 2, "study_dir=setup.py/x: expected a folder"),
-        (("--redraw=README.md",), 2, "redraw=README.md: expected a report.json"),
-        (("--redraw=benchmarks/results/augment.json",), 2, "tuning.study wrote ('metrics' is missing)"),
-        (
-            ("--redraw=docs",),
-            2,
-            "redraw=docs: expected STUDY_DIR/report.json",
-        ),
     ],
 )
 def test_wrong_arguments_are_one_line(flags, code, message):

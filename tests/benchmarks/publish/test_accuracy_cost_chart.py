@@ -5,7 +5,7 @@ import itertools
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from benchmarks.publish import accuracy_cost, accuracy_cost_chart
+from benchmarks.publish import accuracy_cost_chart, our_results
 from benchmarks.publish.published_results import PUBLISHED, Recipe
 from tests.benchmarks.publish.reports import measured
 from tests.conftest import ROOT
@@ -15,7 +15,7 @@ OURS = (
     measured("quick", (59.8,), 0.053, 40_000),
     measured("fast", (75.4, 75.0), 0.34, 50_000),  # on top of a published one
 )
-COMMITTED = accuracy_cost.recipes(ROOT / "benchmarks" / "results")
+COMMITTED = our_results.charted(ROOT / "benchmarks" / "results")
 
 
 @pytest.fixture(scope="module")
