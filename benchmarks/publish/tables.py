@@ -19,10 +19,10 @@ def main() -> None:
     """Draw the plots, then replace every table of every page, or none."""
     checkout = pathlib.Path(CHECKOUT.value)
     try:
+        pages = {checkout / page: (checkout / page).read_text(encoding="utf-8") for page in blocks.PAGES}
         plots = results_plots.draw(blocks.read_results(checkout / blocks.RESULTS), checkout / blocks.PLOTS)
         plots.append(checkout / blocks.CHART)
         image_grid.write(plots[-1], accuracy_cost_chart.draw(our_results.charted(checkout / blocks.RESULTS)))
-        pages = {checkout / page: (checkout / page).read_text(encoding="utf-8") for page in blocks.PAGES}
         drawn = {path: blocks.with_blocks(text, checkout) for path, text in pages.items()}
         for path, text in drawn.items():
             files.write_text(path, text)
