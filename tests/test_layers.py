@@ -1,5 +1,6 @@
 """Imports point against the flow of data and form no cycle; no binary loads TensorFlow before it has work."""
 
+import collections
 import pathlib
 import subprocess
 import sys
@@ -85,6 +86,11 @@ def test_order_names_every_module_and_sub_package(layer):
 
 def test_no_import_points_upward():
     assert upward_imports(ROOT) == set()
+
+
+def test_no_folder_has_more_than_sixteen_modules():
+    folders = collections.Counter(path.parent for path in module_files(ROOT).values() if path.stem != "__init__")
+    assert {folder: count for folder, count in folders.items() if count > 16} == {}
 
 
 def test_no_code_imports_the_tests():

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+import jinja2
 import numpy as np
 from markupsafe import Markup
 
@@ -15,9 +16,15 @@ from models.config import saved
 from models.reporting import confusion, confusion_plots, figures, plots
 from models.reporting.plots import CHARTS
 from models.runs.folder import RunFolder
-from pipeline.common import files, html, progress
+from pipeline.common import files, progress
 
-TEMPLATES = html.environment(pathlib.Path(__file__).parent / "templates")
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,  # a value that is missing is an error
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 # Key of a row, head of its column, format of a value; columns that hold nothing are left out.
 COLUMNS = (

@@ -20,8 +20,7 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 
 from pipeline.common import errors
-from tuning.sessions import oracles
-from tuning.sessions.oracles import OracleServicer, protos
+from tuning.sessions.oracles.journaled import IDLE, STOPPED, Oracle, OracleServicer, protos
 from tuning.sessions.session import Session
 from tuning.sessions.time_budget import Budget
 
@@ -42,10 +41,10 @@ class Servicer(OracleServicer):
 
     def CreateTrial(self, request: Any, context: Any) -> Any:  # noqa: N802  # the service's name
         """The oracle's proposal. Without one, a worker waits while others work, since their trials may be requeued."""
-        trial = Trial(keras_tuner.HyperParameters(), "", oracles.IDLE)
+        trial = Trial(keras_tuner.HyperParameters(), "", IDLE)
         if self.oracle is not None:
             trial = self._guarded(context, lambda: self._proposed(request.tuner_id))
-        if trial.status == oracles.IDLE:
+        if trial.status == IDLE:
             self.waiting.add(request.tuner_id)
         else:
             self.waiting.discard(request.tuner_id)
@@ -61,12 +60,12 @@ class Servicer(OracleServicer):
         return protos.get_service().EndTrialResponse()
 
     def _proposed(self, worker: str) -> Trial:
-        trial = Trial(self.oracle.get_space(), "", oracles.STOPPED)
+        trial = Trial(self.oracle.get_space(), "", STOPPED)
         if self._budget.allows_another():
             trial = self.oracle.create_trial(worker)
-        if trial.status == oracles.STOPPED:
+        if trial.status == STOPPED:
             if self.oracle.ongoing_trials and self._budget.left() > 0.0:
-                trial.status = oracles.IDLE
+                trial.status = IDLE
             else:
                 self.stop_triggered = True
         return trial
@@ -124,7 +123,7 @@ class Heartbeats:
         self._seen: dict[str, tuple[float, float]] = {}  # of a worker: its last heartbeat, and when it was seen first
         self._busy = clock()
 
-    def requeue_timed_out(self, oracle: oracles.Oracle) -> list[str]:
+    def requeue_timed_out(self, oracle: Oracle) -> list[str]:
         """Requeue the trials of workers without a heartbeat for TIMEOUT_SECONDS; return the workers' names."""
         now, working = self._clock(), list(oracle.ongoing_trials)  # which workers may change meanwhile
         if working:

@@ -17,7 +17,7 @@ from tuning.sessions.search_space import OF_A_TRUNK, Space
 from tuning.workers.job import TrainingJob
 
 if TYPE_CHECKING:  # it costs seconds to import
-    from tuning.sessions.conditional_space import ConditionalSpace
+    from tuning.sessions.oracles.conditional_space import ConditionalSpace
 
 TUNERS = ("hyperband", "bayesian", "random", "grid")
 OBJECTIVES = ("both", "fine", "coarse")
@@ -102,7 +102,7 @@ class JobFactory:
           errors.BadArgumentError: the space raises, has none, gives one two ranges, or makes something else, or nothing
             ever reads a value of its BASE.
         """
-        from tuning.sessions.conditional_space import ConditionalSpace
+        from tuning.sessions.oracles.conditional_space import ConditionalSpace
 
         if self._hyperparameters is not None:
             return self._hyperparameters
@@ -145,7 +145,7 @@ class JobFactory:
 
     def _chosen(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that the space chooses at these values of its hyperparameters."""
-        from tuning.sessions.conditional_space import HyperParameters
+        from tuning.sessions.oracles.conditional_space import HyperParameters
 
         hyperparameters = HyperParameters(lambda one: one.default)
         hyperparameters.values = dict(values)

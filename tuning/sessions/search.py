@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from models.runs.folder import RunFolder
 from models.training import signals
 from pipeline.common import errors
-from tuning.sessions import chief, oracles
+from tuning.sessions import chief
+from tuning.sessions.oracles import journaled
 from tuning.sessions.progress import SessionProgress
 from tuning.sessions.session import Session
 from tuning.sessions.time_budget import KEPT_SECONDS, Budget
@@ -41,7 +42,7 @@ def run(session: Session, train: Train = train_job.train, budget: Budget | None 
     budget = budget or Budget(session)
     with _open_search(session) as (progress, requests):
         _train_trunk(session, budget, train, progress, requests)
-        oracle = oracles.build(session.config, session.jobs.hyperparameters(), session.folder.journal, budget.spent)
+        oracle = journaled.build(session.config, session.jobs.hyperparameters(), session.folder.journal, budget.spent)
         oracle.requeue()  # their workers are gone: the folder is locked
 
         def on_poll() -> None:
@@ -70,7 +71,7 @@ def serve(session: Session, address: str, train: Train = train_job.train, budget
     ):
         progress.print(f"listening for workers at {address}: start them with --join={address} in place of --serve")
         _train_trunk(session, budget, train, progress, requests)
-        oracle = oracles.build(session.config, session.jobs.hyperparameters(), session.folder.journal, budget.spent)
+        oracle = journaled.build(session.config, session.jobs.hyperparameters(), session.folder.journal, budget.spent)
         heartbeats, failures = chief.Heartbeats(session), FailureCounter()
         reported = {record["id"] for record in session.folder.records()}
         servicer.oracle = oracle
@@ -124,7 +125,7 @@ def join(session: Session, address: str, train: Train = train_job.train) -> None
             progress.print("the chief has ended, the minutes being used up")
 
 
-def _is_over(servicer: chief.Servicer, oracle: oracles.Oracle, budget: Budget, heartbeats: chief.Heartbeats) -> bool:
+def _is_over(servicer: chief.Servicer, oracle: journaled.Oracle, budget: Budget, heartbeats: chief.Heartbeats) -> bool:
     """Whether no worker has a trial and none will; also where the last worker has died."""
     if servicer.error is not None:
         raise servicer.error

@@ -10,9 +10,10 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api
 
 from pipeline.common import errors
-from tuning.sessions import chief, oracles
+from tuning.sessions import chief
 from tuning.sessions.folder import COMPLETED, FAILED
 from tuning.sessions.jobs import accuracies, objective
+from tuning.sessions.oracles.journaled import RUNNING, STOPPED, Oracle
 from tuning.sessions.progress import SessionProgress
 from tuning.sessions.session import Session
 from tuning.workers.job import TrainingJob
@@ -45,7 +46,7 @@ class Trials:
     def __init__(
         self,
         session: Session,
-        oracle: oracles.Oracle | chief.RemoteOracle,
+        oracle: Oracle | chief.RemoteOracle,
         progress: SessionProgress,
         worker_name: str,
         allows_another: Callable[[], bool] = lambda: True,
@@ -63,9 +64,9 @@ class Trials:
             self.is_exhausted = True
             return None
         trial = self._oracle.create_trial(f"{self._worker_name}{worker}")
-        if trial.status == oracles.RUNNING:
+        if trial.status == RUNNING:
             return self._job(trial)
-        if trial.status == oracles.STOPPED:
+        if trial.status == STOPPED:
             self.is_exhausted = True
             if self._oracle.is_exhausted:
                 self._progress.print(ALL_TRIED)

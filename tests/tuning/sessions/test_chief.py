@@ -19,9 +19,10 @@ from tests.conftest import ROOT
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import BASE, SOURCE, calls, choose, searched, told
 from tuning.sessions import chief as service
-from tuning.sessions import oracles, search, session
+from tuning.sessions import search, session
 from tuning.sessions.folder import COMPLETED
 from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.oracles import journaled
 from tuning.sessions.search_space import Space
 
 CONFIG = SessionConfig(space="mine", tuner="grid", max_trials=8, max_epochs=3)
@@ -142,7 +143,7 @@ def test_signs_of_life_are_seen_by_the_chiefs_own_clock(tmp_path):
     """A folder whose clock is an hour off: what counts is that signs change."""
     now = [100.0]
     with session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
-        oracle = oracles.build(CONFIG, found.jobs.hyperparameters(), found.folder.journal)
+        oracle = journaled.build(CONFIG, found.jobs.hyperparameters(), found.folder.journal)
         signs = service.Heartbeats(found, lambda: now[0])
         trial = oracle.create_trial("worker")
         for number in range(5):
@@ -191,7 +192,7 @@ class OneTrialOracle:
         return keras_tuner.HyperParameters()
 
     def create_trial(self, worker):
-        return Trial(keras_tuner.HyperParameters(), "", oracles.STOPPED)
+        return Trial(keras_tuner.HyperParameters(), "", journaled.STOPPED)
 
 
 def test_worker_that_was_told_to_wait_is_waited_for_until_it_hears_the_end():

@@ -10,11 +10,11 @@ from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
 
 from pipeline.common import errors
 from tests.conftest import ROOT
-from tuning.sessions import keras_tuner_version, oracles
-from tuning.sessions.conditional_space import ConditionalSpace
 from tuning.sessions.jobs import TUNERS, SessionConfig
 from tuning.sessions.journal import Journal
-from tuning.sessions.oracles import COMPLETED, FAILED, OBJECTIVE, RUNNING
+from tuning.sessions.oracles import journaled, keras_tuner_version
+from tuning.sessions.oracles.conditional_space import ConditionalSpace
+from tuning.sessions.oracles.journaled import COMPLETED, FAILED, OBJECTIVE, RUNNING
 
 
 def ask(hp) -> None:
@@ -34,7 +34,7 @@ def score(values) -> float:
 
 def begun(tuner, path, max_trials=8, **more):
     config = SessionConfig(tuner=tuner, max_trials=max_trials, max_epochs=4, **more)
-    return oracles.build(config, ConditionalSpace(ask), Journal(path))
+    return journaled.build(config, ConditionalSpace(ask), Journal(path))
 
 
 def end(oracle, trial, status=COMPLETED):

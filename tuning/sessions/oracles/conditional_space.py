@@ -15,7 +15,7 @@ from keras_tuner.engine import hyperparameters
 from keras_tuner.engine.hyperparameters import HyperParameter
 
 from pipeline.common import errors
-from tuning.sessions import keras_tuner_version  # noqa: F401  # checks the version
+from tuning.sessions.oracles import keras_tuner_version  # noqa: F401  # checks the version
 
 Values = dict[str, Any]  # by a hyperparameter's name, in the order in which the function asks
 MAX_COMBINATIONS, NUM_SAMPLES = 200, 200  # that are tried to find hyperparameters before the search

@@ -1,6 +1,6 @@
 """Checks at import that Keras Tuner is of a version whose private parts this package was tested with.
 
-Only the modules `conditional_space`, `hyperband` and `oracles` use private parts; they import this one first.
+Only the modules `conditional_space`, `hyperband` and `journaled` use private parts; they import this one first.
 """
 
 import keras_tuner
@@ -17,8 +17,8 @@ def check_version(version: str) -> None:
         expected = f">={'.'.join(map(str, first))},<{'.'.join(map(str, end))}"
         raise errors.FailedError(
             f"keras-tuner {version}: expected {expected}, whose private parts tuning.tune uses; "
-            f"pip install 'keras-tuner{expected}', or run tests/tuning/sessions/test_oracles.py with this one and "
-            "change SUPPORTED in tuning/sessions/keras_tuner_version.py"
+            f"pip install 'keras-tuner{expected}', or run tests/tuning/sessions/oracles with this one and "
+            "change SUPPORTED in tuning/sessions/oracles/keras_tuner_version.py"
         )
 
 

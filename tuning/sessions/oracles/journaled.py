@@ -23,11 +23,11 @@ from keras_tuner.src.engine.oracle import LOCKS, THREADS
 from sklearn.exceptions import ConvergenceWarning
 
 from pipeline.common import errors
-from tuning.sessions import keras_tuner_version  # noqa: F401  # checks the version
-from tuning.sessions.conditional_space import ConditionalSpace
-from tuning.sessions.hyperband import Hyperband
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.journal import Journal
+from tuning.sessions.oracles import keras_tuner_version  # noqa: F401  # checks the version
+from tuning.sessions.oracles.conditional_space import ConditionalSpace
+from tuning.sessions.oracles.hyperband import Hyperband
 
 OBJECTIVE = "objective"
 RUNNING, IDLE, STOPPED = TrialStatus.RUNNING, TrialStatus.IDLE, TrialStatus.STOPPED

@@ -6,11 +6,11 @@ import random
 import pytest
 
 from tests.tuning.sessions.small_sessions import BASE, searched
-from tuning.sessions import oracles
-from tuning.sessions.conditional_space import ConditionalSpace
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.journal import Journal
-from tuning.sessions.oracles import COMPLETED, FAILED, IDLE, RUNNING
+from tuning.sessions.oracles import journaled
+from tuning.sessions.oracles.conditional_space import ConditionalSpace
+from tuning.sessions.oracles.journaled import COMPLETED, FAILED, IDLE, RUNNING
 
 MANY = 1000
 
@@ -20,7 +20,7 @@ def oracle_of(path, num_combinations, max_epochs=9, **values):
         hp.Int("place", 0, num_combinations - 1)
 
     config = SessionConfig(tuner="hyperband", max_epochs=max_epochs, **values)
-    return oracles.build(config, ConditionalSpace(ask), Journal(path))
+    return journaled.build(config, ConditionalSpace(ask), Journal(path))
 
 
 def search(oracle, num_workers=1, seed=0, fails=lambda trial: False):

@@ -10,7 +10,7 @@ from typing import Any
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.oracles import HyperbandOracle
 
-from tuning.sessions import keras_tuner_version  # noqa: F401  # checks the version
+from tuning.sessions.oracles import keras_tuner_version  # noqa: F401  # checks the version
 
 Bracket = dict[str, Any]  # Keras Tuner's: "bracket_num", and the trials of its "rounds" by their "id" and "past_id"
 

@@ -10,11 +10,12 @@ from pipeline.common import errors
 from pipeline.data_config import SourceConfig
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import BASE, searched
-from tuning.sessions import conditional_space, oracles, session
-from tuning.sessions.conditional_space import ConditionalSpace
+from tuning.sessions import session
 from tuning.sessions.jobs import TUNERS, SessionConfig
 from tuning.sessions.journal import Journal
-from tuning.sessions.oracles import RUNNING
+from tuning.sessions.oracles import conditional_space, journaled
+from tuning.sessions.oracles.conditional_space import ConditionalSpace
+from tuning.sessions.oracles.journaled import RUNNING
 from tuning.sessions.search_space import Space
 
 
@@ -46,7 +47,7 @@ def names_of(values) -> set[str]:
 
 def oracle_of(tuner, path, ask=branches, **values):
     config = SessionConfig(**{"tuner": tuner, "max_trials": 40, "max_epochs": 9, **values})
-    return oracles.build(config, ConditionalSpace(ask), Journal(path))
+    return journaled.build(config, ConditionalSpace(ask), Journal(path))
 
 
 def ask_and_end(oracle, num_workers=2, score=lambda values: len(values), after_each=lambda oracle: oracle):
@@ -58,7 +59,7 @@ def ask_and_end(oracle, num_workers=2, score=lambda values: len(values), after_e
             return oracle
         trial = running[0]
         values = trial.hyperparameters.values
-        oracle.finish(trial, {"status": oracles.COMPLETED, "objective": float(score(values))})
+        oracle.finish(trial, {"status": journaled.COMPLETED, "objective": float(score(values))})
         oracle = after_each(oracle)
 
 
