@@ -15,7 +15,7 @@ from models.config import TrainConfig, resolve, saved
 from models.reporting import table
 from models.runs import folder as run_folder
 from pipeline.common import app, config
-from pipeline.common.terminal import is_terminal
+from pipeline.common.progress import is_terminal
 from pipeline.data_config import AUTO, DataConfig
 from pipeline.datasets import prepared
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from pipeline.common import durations
-from pipeline.common.terminal import is_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -154,6 +153,11 @@ class _Display:
 
 
 _display = _Display()
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a stream is a terminal; what stands for stdout in notebooks and tests may lack `isatty`."""
+    return bool(getattr(stream, "isatty", bool)())
 
 
 @contextlib.contextmanager
