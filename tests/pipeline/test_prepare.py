@@ -99,7 +99,7 @@ def test_an_archive_for_a_generated_data_set_is_an_error(archive, tmp_path):
 
 def test_a_data_dir_that_cannot_be_written_is_an_error(archive, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(errors.BadArgumentError, match=r"--data_dir=.*file/data: cannot be written \(Not a directory\)"):
+    with pytest.raises(errors.BadArgumentError, match=r"data_dir=.*file/data: expected a folder"):
         prepare.prepare(SourceConfig(data_dir=str(tmp_path / "file" / "data"), archive=str(archive)), spec=SMALL)
 
 

@@ -50,5 +50,5 @@ def test_chief_and_workers_over_loopback_share_the_trials(tmp_path):
 def test_worker_over_loopback_that_fails_ends_the_measurement(tmp_path):
     (tmp_path / "file").touch()
     source = SourceConfig(dataset="shapes100_tiny", data_dir=str(tmp_path / "file" / "data"))
-    with pytest.raises(errors.FailedError, match=r"session_chief: exit code 2: error: --data_dir=.*cannot be written"):
+    with pytest.raises(errors.FailedError, match=r"session_chief: exit code 2: error: data_dir=.*expected a folder"):
         cases.run_over_loopback(tmp_path / "session", source, trials=3, workers=1)
