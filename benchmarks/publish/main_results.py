@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.harness.results import Row
 from benchmarks.publish import our_results
+from benchmarks.publish.benchmark_tables import LOADERS
 from benchmarks.publish.our_results import Measured
 from benchmarks.publish.published_results import ORIGINAL_COARSE_PERCENT, ORIGINAL_FINE_PERCENT
 from pipeline.common import markdown_table
@@ -77,7 +78,8 @@ def _input(document: Mapping[str, Any]) -> MainResult:
     rows = [row for row in _rows(document) if row.kind == "train"]
     ours = next(row for row in rows if row.name == "ours/train/memory/512")
     peer = max((row for row in rows if row.peer), key=lambda row: row.median)
-    other = f"the fastest other loader ({peer.peer}): {peer.median:,.0f}"
+    name = LOADERS[peer.peer, peer.loader].split(",")[0]
+    other = f"the fastest other loader, {name}: {peer.median:,.0f}"
     result = f"**{ours.median:,.0f} images/s**; {other}"
     return _benchmark(document, "input pipeline, images cached in memory, batches of 512", result)
 
