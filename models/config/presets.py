@@ -41,34 +41,32 @@ _ORIGINAL_COARSE = (
 )
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # Cost 0.056 PFLOP (3 minutes on two CPU cores); accuracy on test 60.0 % fine, 73.6 % coarse. The main job.
+    # The main job: minutes on two CPU cores. docs/results.md has cost and accuracy of each preset that was measured.
     "quick": {},
-    # Cost 0.030 PFLOP (2 minutes); 64.1 % fine, 76.5 % coarse. The least that beats both final models of the original
-    # study.
+    # The cheapest that is above both final models of the original study.
     "tiny": _FAST_RECIPE | {**_TINY_RATES, "epochs": 4.0, "fine_label_smoothing": 0.2, "coarse_label_smoothing": 0.1},
-    # Cost 0.34 PFLOP (16 minutes); 75.6 % fine, 85.0 % coarse with --num_validation=0. The field's fastest recipe for
-    # 75 %, with a coarse head. It was published with 8.75 epochs; the further one is paid for by outputs that are not
-    # computed (models/layers/convolution.py) and by Muon's shared products.
+    # The field's fastest recipe for 75 % (measured with --num_validation=0), with a coarse head. It was published with
+    # 8.75 epochs; the further one is paid for by outputs that are not computed (models/layers/convolution.py) and by
+    # Muon's shared products.
     "fast": {**_PUBLISHED_RECIPE, "widths": (64, 256, 768), "bottlenecks": (64, 192, 512), "epochs": 9.75},
-    # Cost 1.5 PFLOP (75 minutes); 78.0 % fine, 86.9 % coarse with --num_validation=0. Wider and longer than fast. With
+    # Wider and longer than fast: more than an hour on two CPU cores, measured with --num_validation=0. With
     # cutout (as airbench96) a small network was as good on validation after 24 epochs as without, and had learned far
     # less by heart: 85 % of what it was trained on instead of 97 %. Wider ones overfit sooner.
     "better": _PUBLISHED_RECIPE
     | {"widths": (80, 320, 960), "bottlenecks": (80, 240, 640)}
     | {"augmentation": "alternating_flip_shift_cutout", "epochs": 28.0},
-    # Cost and accuracy not measured; hours on a GPU. WRN-28-10 with SAM (Foret et al. 2020, arXiv 2010.01412),
+    # Not measured; hours on a GPU. WRN-28-10 with SAM (Foret et al. 2020, arXiv 2010.01412),
     # TrivialAugment and cutout. The decay is the papers' 5e-4, which is not decoupled: over 1 - momentum.
     "strong": {"architecture": "wide_resnet", "depth": 28, "widen_factor": 10, "logit_scale": 1.0}
     | {"augmentation": "trivial_augment", "batch_size": 128, "epochs": 200.0}
     | {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-3, "sam_radius": 0.1}
     | {"schedule": "warmup_cosine", "warmup_fraction": 0.01}
     | {"fine_label_smoothing": 0.1, "coarse_label_smoothing": 0.1, "coarse_loss_weight": 0.25},
-    # 28.0 % fine on validation, 94.7 % in training: it memorises. The original study's first network, as it was: one
-    # fine head, pixels / 255, no augmentation.
+    # The original study's first network, which memorises, as it was: one fine head, pixels / 255, no augmentation.
     "baseline": {"architecture": "baseline", "heads": "fine", "logit_scale": 1.0, "pixel_scaling": "unit"}
     | {"augmentation": "none", "batch_size": 128, "epochs": 8.0}
     | {**_ADAM, "schedule": "constant", "fine_label_smoothing": 0.0},
-    # Seconds; 2.5 % fine on shapes100. Softmax regression on pixels: what a data set shows without learned features.
+    # Seconds. Softmax regression on pixels: what a data set shows without learned features.
     "linear": {"architecture": "linear", "logit_scale": 1.0, "precision": "float32"}
     | {"augmentation": "none", "epochs": 10.0, **_ADAM, "coarse_source": "head"}
     | {"fine_label_smoothing": 0.0, "coarse_label_smoothing": 0.0, "coarse_loss_weight": 1.0},
@@ -77,8 +75,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     | {"augmentation": "none", "batch_size": 128, "epochs": 4.0}
     | {**_ADAM, "schedule": "constant", "fine_label_smoothing": 0.0},
     # Models 1 to final of the original study: its facts but L2, described in models/architectures/original_net.py, and
-    # for the rest what trains fast. Cost 0.10, 0.53, 0.14 and 0.26 PFLOP; on test 60.2 and 64.9 % fine, 74.4 and 75.0 %
-    # coarse.
+    # for the rest what trains fast.
     "original_model_1": {**_ORIGINAL_FINE, "convolutions": 8, "head_dropout": 0.3, "epochs": 3.0}
     # The originals and as many augmented copies, the original study's first array.
     | {"virtual_examples": 80_000, "unaugmented_fraction": 0.5},
