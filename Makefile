@@ -7,6 +7,7 @@ $(if $(or $(word 2,$(VENV)),$(findstring :/,$(VENV)),$(findstring ',$(VENV))),\
     $(error VENV=$(VENV): expected a path of this machine without spaces and quotes))
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+INSTALLED_DOCS := $(VENV)/.installed-docs
 DATA_DIR ?= data
 ARCHIVE ?=
 RUN_DIR ?=
@@ -26,7 +27,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 DATA_FLAGS = --data_dir=$(call quoted,DATA_DIR) --archive=$(call quoted,ARCHIVE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train check test test-slow lint format bench gallery tables clean
+.PHONY: help setup train check test test-slow lint format bench gallery tables docs clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -92,6 +93,16 @@ tables: $(INSTALLED) ## Draw the tables and figures of README.md and docs/ again
 	$(PYTHON) -m benchmarks.publish.tables
 	$(PYTHON) -m benchmarks.publish.settings
 
-clean: ## Remove .venv and caches; data/ and runs/ stay.
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+$(INSTALLED_DOCS): requirements-docs.txt $(INSTALLED)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements-docs.txt
+	@touch $@
+
+docs: $(INSTALLED_DOCS) ## Build the documentation site in site/; fails on a broken link or a page that is missing.
+	@rm -rf site
+	@TF_CPP_MIN_LOG_LEVEL=2 $(PYTHON) -m sphinx --quiet --fail-on-warning --keep-going --fresh-env \
+	    --doctree-dir=build/doctrees docs site
+	@echo 'written: site/index.html'
+
+clean: ## Remove .venv, site/ and caches; data/ and runs/ stay.
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -40,6 +40,7 @@ setup(
     extras_require={
         "test": TEST,
         "dev": [*TEST, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4.0"],
+        "docs": ["sphinx>=9.0,<9.1", "furo>=2025.12", "myst-parser>=5.2", "sphinx-copybutton>=0.5"],  # of `make docs`
         "peers": [
             "torch>=2.9",
             "torchvision>=0.24",
