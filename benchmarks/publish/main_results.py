@@ -100,4 +100,5 @@ def _train_step(document: Mapping[str, Any]) -> MainResult:
 
 
 def _benchmark(document: Mapping[str, Any], measured: str, result: str) -> MainResult:
-    return MainResult(measured, result, f"`python -m benchmarks.{document['benchmark']}`", document["device"])
+    command = document["command"].partition(" --out=")[0]
+    return MainResult(measured, result, f"`{command}`", document["device"])
