@@ -39,7 +39,7 @@ setup: $(INSTALLED) ## Make .venv with the pinned packages; touches nothing else
 $(INSTALLED): requirements.txt setup.py .ci/find_python
 	@echo 'Setting up .venv from the package index: some minutes, 2.8 GB.'
 	@python="$$(.ci/find_python)" && "$$python" -m venv --clear $(VENV)
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(PYTHON) -m pip install --disable-pip-version-check --requirement requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@rm -rf streaming_cifar100.egg-info  # setuptools leaves it here; what counts lies in .venv
 	@touch $@

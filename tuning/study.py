@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline import contents
-from pipeline.common import app, config, cpu, errors, files, paths
+from pipeline.common import app, config, cpu, errors, files, paths, progress
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.studies import catalogue, design
@@ -109,10 +109,13 @@ def _draw(report: dict[str, Any], folder: pathlib.Path) -> None:
     from tuning.studies import page as study_page
     from tuning.studies import plots
 
-    page, pictures = folder / "report.md", plots.draw(report, folder)
+    page = folder / "report.md"
+    with progress.task(f"drawing the plots of {page}"):
+        pictures = plots.draw(report, folder)
     files.write_text(page, study_page.page(report, [path.name for path in pictures]))
-    for path in (page, *pictures):
-        print(f"written: {path}")
+    for path in pictures:
+        print(f"written: {paths.shown(path)}")
+    print(f"Report: {paths.shown(page)}")
 
 
 def _check_failures(folder: StudyFolder, jobs: Sequence[TrainingJob]) -> None:

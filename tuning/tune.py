@@ -21,7 +21,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from pipeline.common import app, config, errors, files, paths
+from pipeline.common import app, config, errors, files, paths, progress
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions import search_space
@@ -174,19 +174,22 @@ def _report(session: Session) -> None:
     report = session_report.document(session, shlex.join(["python", "-m", "tuning.tune", *sys.argv[1:]]))
     files.write_json(session.folder.report_file, report)
     session_page.show(report)
-    page, pictures = folder / "report.md", plots.draw(report, folder)
+    page = folder / "report.md"
+    with progress.task(f"drawing the plots of {page}"):
+        pictures = plots.draw(report, folder)
     files.write_text(page, session_page.markdown(report, [path.name for path in pictures]))
-    written = [page, *pictures]
+    written = [*pictures]
     if best:
         written.append(folder / "best.json")
         files.write_json(written[-1], session.config_of(best[0]))
     for path in written:
-        print(f"written: {path}")
+        print(f"written: {paths.shown(path)}")
     if best:
         python = "python" if shutil.which("python") == sys.executable else sys.executable
         run_dir = folder / "retrained" / f"trial-{best[0]['id']}"  # not models.train's default, which may be taken
-        arguments = [f"--config={folder / 'best.json'}", f"--run_dir={run_dir}"]
-        print(f"to train the best trial again: {shlex.join([python, '-m', 'models.train', *arguments])}")
+        arguments = [f"--config={paths.shown(folder / 'best.json')}", f"--run_dir={paths.shown(run_dir)}"]
+        print(f"Train the best trial again: {shlex.join([python, '-m', 'models.train', *arguments])}")
+    print(f"Report: {paths.shown(page)}")
 
 
 def run() -> None:

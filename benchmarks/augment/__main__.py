@@ -25,13 +25,11 @@ The images of the last three stay on the host; on a machine with a GPU, ours and
 
 import dataclasses
 
-from rich.progress import Progress
-
 from benchmarks.harness import cli_output
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.results import Row
 from models.config import from_preset
-from pipeline.common import app
+from pipeline.common import app, progress
 from pipeline.data_config import SourceConfig
 
 flags = app.Flags(SourceConfig)
@@ -66,17 +64,20 @@ def main() -> None:
     def measured() -> list[Row]:
         return [row for one in compared for row in one.rows()] + step_rows
 
-    with cli_output.publishing("augment", measured), Progress(auto_refresh=False) as progress:
-        task = progress.add_task("augment", total=len(names) * (1 + repeats) + int(STEP.value))
+    num_measurements = len(names) * (1 + repeats) + int(STEP.value)
+    with (
+        cli_output.publishing("augment", measured),
+        progress.task("measuring", num_measurements, "measurements", in_background=False) as task,
+    ):
         for name in names:
             compared.append(rows.Compared(name, batch, round_s))
-            progress.update(task, advance=1, refresh=True)
+            task.advance()
         for one in compared * repeats:
             one.time()
-            progress.update(task, advance=1, refresh=True)
+            task.advance()
         if STEP.value:
             step_rows += rows.share_of_quick_step(data, repeats, round_s, num_steps)
-            progress.update(task, advance=1, refresh=True)
+            task.advance()
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psutil
-from rich.progress import Progress
 
 from benchmarks.harness import data as harness_data
 from benchmarks.harness import results, subprocess_call, timing
 from benchmarks.harness.labels import Labels
 from benchmarks.input import peers
+from pipeline.common import progress
 from pipeline.data_config import DataConfig
 
 COPY = "ours/ceiling/copy"
@@ -20,9 +20,8 @@ COPY = "ours/ceiling/copy"
 
 def timed(cases: Sequence[timing.Case], repeats: int, ours: str) -> list[results.Row]:
     """Measure the cases in turns: `COPY`, the one named `ours`, which peers are compared with, and others."""
-    with Progress(auto_refresh=False) as progress:  # no thread of its own while others are timed
-        task = progress.add_task("input", total=len(cases) * (repeats + 1))
-        timings = timing.interleave(cases, repeats, each=lambda: progress.update(task, advance=1, refresh=True))
+    with progress.task("measuring", len(cases) * (repeats + 1), "passes", in_background=False) as task:
+        timings = timing.interleave(cases, repeats, each=task.advance)
     copy = timings[COPY].median
     rows = []
     for case in cases:

@@ -14,13 +14,11 @@ The study's array is allocated once at its full size, half of what its concatena
 machine is not started: its row has `predicted`.
 """
 
-from rich.progress import track
-
 from benchmarks.harness import cli_output, number_flags
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.results import Row
 from benchmarks.memory import rows as memory_rows
-from pipeline.common import app, errors
+from pipeline.common import app, errors, progress
 from pipeline.data_config import SourceConfig
 
 flags = app.Flags(SourceConfig)
@@ -54,7 +52,8 @@ def main() -> None:
     rows: list[Row] = []
     failures = []
     with cli_output.publishing("memory", lambda: rows, dataset=source.dataset):
-        for measure in track(memory_rows.measures(plan, PEERS.value), description="memory"):
+        measures = memory_rows.measures(plan, PEERS.value)
+        for measure in progress.track(measures, "measuring", len(measures), "rows", in_background=False):
             try:
                 rows += measure()
             except errors.FailedError as error:  # the other processes took many minutes

@@ -6,13 +6,11 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.progress import track
-
 from benchmarks.harness import results, subprocess_call
 from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Timing
 from benchmarks.scaling import cases
-from pipeline.common import errors
+from pipeline.common import errors, progress
 
 BATCH_SIZE = 512  # of rows that do not vary it
 MIN_IMAGES = {"memory": 400_000, "none": 40_000}  # in a call: half a second or so
@@ -62,7 +60,7 @@ def measure(plan: Plan, folder: pathlib.Path, reports: Reports) -> None:
     """Prepare the data sets in an empty folder, and run every job of the plan in each round; `reports` grows."""
     calls = [functools.partial(_prepare, folder / str(size), size) for size in plan.sizes]
     calls += [functools.partial(_measure, job, folder, reports) for job in jobs(plan) * plan.rounds]
-    for call in track(calls, description="scaling", auto_refresh=False):  # no thread of its own while others are timed
+    for call in progress.track(calls, "measuring", len(calls), "processes", in_background=False):
         call()
 
 

@@ -12,14 +12,12 @@ The data set is prepared before anything is timed.
 import collections
 import sys
 
-from rich.progress import track
-
 from benchmarks.harness import cli_output, results
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.labels import Labels
 from benchmarks.startup.times import BINARIES, first_step_s, help_s
 from models.config import presets
-from pipeline.common import app, errors
+from pipeline.common import app, errors, progress
 from pipeline.data_config import SourceConfig
 
 flags = app.Flags(SourceConfig)
@@ -48,8 +46,8 @@ def main() -> None:
         return [results.row(labels, "s", values) for labels, values in seconds.items()]
 
     with cli_output.publishing("startup", rows):
-        # No thread of its own while others are timed.
-        for name in track([*BINARIES, *names] * repeats, description="startup", auto_refresh=False):
+        calls = [*BINARIES, *names] * repeats
+        for name in progress.track(calls, "measuring", len(calls), "processes", in_background=False):
             if name in BINARIES:
                 seconds[Labels.of("ours/help/{binary}", "help", binary=name)].append(help_s(name))
             else:

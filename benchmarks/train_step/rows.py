@@ -10,6 +10,7 @@ from benchmarks.harness.timing import Timing
 from benchmarks.train_step.cases import STEP, Recipe
 from benchmarks.train_step.convolution_ceiling import Ceiling
 from benchmarks.train_step.torch_peer import Peer
+from pipeline.common import progress
 
 DTYPES = {"float32": "float32", "mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}  # of a precision's products
 
@@ -24,7 +25,9 @@ def measure(recipe: Recipe, ceilings: Mapping[str, Ceiling], peer: Peer | None) 
     if peer:
         bare, first_s = recipe.bare_steps(peer)
         cases += bare
-    timings = list(timing.interleave(cases, recipe.effort.repeats).values())
+    num_measurements = len(cases) * (recipe.effort.repeats + 1)
+    with progress.task(f"measuring {recipe.name}", num_measurements, "measurements", in_background=False) as task:
+        timings = list(timing.interleave(cases, recipe.effort.repeats, each=task.advance).values())
     if peer:
         peer.clear()
     rows = [*step_rows(timings), waiting_row(recipe, timings)]

@@ -17,7 +17,7 @@ import tempfile
 
 from benchmarks.harness import cli_output, number_flags
 from benchmarks.tuner import cases, rows
-from pipeline.common import app
+from pipeline.common import app, progress
 
 flags = app.Flags()
 TRIALS = flags.DEFINE_integer("num_trials", 40, "of each session", lower_bound=8)
@@ -42,7 +42,7 @@ def main() -> None:
     ):
         home = pathlib.Path(folder)
         source = cases.prepared(home)
-        for repeat in range(repeats):
+        for repeat in progress.track(range(repeats), "running sessions", repeats, "rounds", in_background=False):
             path = home / f"round_{repeat}"
             rounds.append(cases.run_round(path, source, trials, workers, with_loopback=not QUICK.value))
 

@@ -11,10 +11,8 @@ the same hyperparameters and results, and the killed one's journal must end each
 import pathlib
 import tempfile
 
-from rich.progress import Progress
-
 from benchmarks.tuner_kills import kill_test
-from pipeline.common import app
+from pipeline.common import app, progress
 from tuning.sessions.jobs import TUNERS
 
 flags = app.Flags()
@@ -27,10 +25,9 @@ SEED = flags.DEFINE_integer("seed", 0, "of the moments of the kills")
 
 def main() -> None:
     """Run both sessions and compare."""
-    with tempfile.TemporaryDirectory() as folder, Progress() as progress:
-        task = progress.add_task("kills", total=KILLS.value)
+    with tempfile.TemporaryDirectory() as folder, progress.task("killing sessions", KILLS.value, "kills") as task:
         sessions = kill_test.Sessions(pathlib.Path(folder), TUNER.value, TRIALS.value, TARGET.value == "workers")
-        trials, number = sessions.run_kill_test(KILLS.value, SEED.value, lambda: progress.advance(task))
+        trials, number = sessions.run_kill_test(KILLS.value, SEED.value, task.advance)
     print(f"undisturbed: {len(trials)} trials, best {max(trial['objective'] for trial in trials):.4f}")
     print(f"the same after {KILLS.value} kills of the {TARGET.value}, in {number} sessions")
 

@@ -70,7 +70,9 @@ def test_session_leaves_a_report_and_pictures(tuned):
 def test_best_trial_is_reproduced_exactly_by_the_command_that_the_session_prints(tuned):
     """Which is to be pasted, unlike those of Mic92/nixpkgs-review#399 and amoffat/sh#756: the folder has a quote."""
     folder, _, told = tuned
-    command = told.splitlines()[-1].partition("to train the best trial again: ")[2]
+    *_, command_line, last_line = told.splitlines()
+    assert last_line == f"Report: {folder / 'session' / 'report.md'}"
+    command = command_line.partition(": ")[2]
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     best = json.loads((folder / "session" / "report.json").read_text())["best"]

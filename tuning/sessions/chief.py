@@ -19,7 +19,7 @@ import grpc
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
-from pipeline.common import errors
+from pipeline.common import errors, progress
 from tuning.sessions.oracles.journaled import IDLE, STOPPED, Oracle, OracleServicer, protos
 from tuning.sessions.session import Session
 from tuning.sessions.time_budget import Budget
@@ -171,7 +171,8 @@ class RemoteOracle:
     def create_trial(self, tuner_id: str) -> Trial:
         """The trial that the worker is to run."""
         request = protos.get_service().CreateTrialRequest(tuner_id=tuner_id)
-        return Trial.from_proto(self._call(self._stub.CreateTrial, request).trial)
+        with progress.task(f"waiting for the chief at {self._address}"):
+            return Trial.from_proto(self._call(self._stub.CreateTrial, request).trial)
 
     def finish(self, trial: Trial, record: Mapping[str, Any]) -> None:
         """End a trial whose record is written."""

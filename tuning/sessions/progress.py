@@ -1,5 +1,6 @@
 """The progress of a session: a live table of its best trials on a terminal, a line per trial everywhere."""
 
+import contextlib
 import time
 from typing import Any
 
@@ -8,7 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from models.reporting import figures, table
-from pipeline.common import durations, markdown_table
+from pipeline.common import durations, markdown_table, progress
 from tuning.sessions.folder import COMPLETED, ranked
 from tuning.sessions.page import TRIAL_COLUMNS, values_text
 from tuning.sessions.session import Session
@@ -25,12 +26,15 @@ class SessionProgress:
         self._console = console or Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         self._running: dict[str, dict[str, Any]] = {}
+        self._task: progress.Task | None = None  # in a log
+        self._stack = contextlib.ExitStack()
         self._began = self._shown = time.perf_counter()
 
     def __enter__(self) -> "SessionProgress":
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._stack.close()
         if self._live is not None and self._live.is_started:
             self._live.update(self._picture(), refresh=True)
             self._live.stop()
@@ -45,8 +49,12 @@ class SessionProgress:
         self.advance(at_once=True)
 
     def advance(self, at_once: bool = False) -> None:
-        """Redraw the table, at most once a second unless `at_once`."""
-        if self._live is None or (not at_once and time.perf_counter() - self._shown < REFRESH_SECONDS):
+        """Redraw the table, at most once a second unless `at_once`; in a log, say which trials are running."""
+        if self._live is None:
+            self._task = self._task or self._stack.enter_context(progress.task("", unit="trials ended"))
+            self._task.label = f"training trial {', '.join(self._running)}" if self._running else "waiting for trials"
+            return
+        if not at_once and time.perf_counter() - self._shown < REFRESH_SECONDS:
             return
         self._shown = time.perf_counter()
         self._live.start()
@@ -61,6 +69,8 @@ class SessionProgress:
             line += f"; best: trial {best[0]['id']}, {figures.percent(best[0]['objective'])} %"
         self.print(line)
         self.advance(at_once=True)
+        if self._task is not None:
+            self._task.advance()
 
     def _picture(self) -> Group:
         records = self._session.folder.records()

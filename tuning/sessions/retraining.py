@@ -10,7 +10,7 @@ from typing import Any
 from models.config import saved
 from models.runs.folder import RunFolder
 from models.training import signals
-from pipeline.common import errors, files
+from pipeline.common import errors, files, progress
 from tuning.sessions.jobs import accuracies, objective
 from tuning.sessions.session import Session
 from tuning.workers import train_job
@@ -64,7 +64,8 @@ def run(
                 outcome = trained(tuned, path, f"trial {best['id']}")
                 objectives["tuned"][str(seed)] = objective(session.config, _on_validation(outcome))
                 if outcome["report"]["split"] != "test":  # else an earlier call has read it
-                    outcome["report"] = pool.call(evaluate, path, "test", on_poll=on_poll)
+                    with progress.task(f"evaluating trial {best['id']}, seed {seed}, on test"):
+                        outcome["report"] = pool.call(evaluate, path, "test", on_poll=on_poll)
                 tests.append(accuracies(outcome["report"]))
     except WorkerError as error:
         raise errors.FailedError(f"retrain_best: {error}") from error

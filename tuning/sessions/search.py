@@ -86,6 +86,7 @@ def serve(session: Session, address: str, train: Train = train_job.train, budget
                     reported.add(record["id"])
                     progress.end(record)
                     failures.count(record)
+            progress.advance()
             budget.keep()
             time.sleep(chief.POLL_SECONDS)
         if oracle.ongoing_trials:  # the minutes are used up, on the workers too; what they train is saved

@@ -1,5 +1,6 @@
 """The progress of a study: a bar on a terminal, a line per job everywhere, and an estimate of the time left."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from models.reporting import figures
-from pipeline.common import durations
+from pipeline.common import durations, progress
 from tuning.studies.design import METRICS, num_steps
 from tuning.studies.folder import FINISHED, StudyFolder
 from tuning.studies.report import metric
@@ -38,6 +39,8 @@ class StudyProgress:
         )
         # A job that failed is run again, so its result does not count.
         self._results = {job.name: folder.result(job) if folder.is_finished(job) else None for job in jobs}
+        self._stack = contextlib.ExitStack()
+        self._line: progress.Task | None = None  # in a log
         self._task = self._bar.add_task("", total=len(jobs), completed=self._num_finished(), left="")
         self._running: list[TrainingJob] = []
         # (time, steps done) of the running jobs, at their begin and when their steps last changed.
@@ -47,6 +50,9 @@ class StudyProgress:
 
     def __enter__(self) -> "StudyProgress":
         self._bar.start()
+        if not self._console.is_terminal:
+            self._line = self._stack.enter_context(progress.task("starting", len(self._jobs), "jobs"))
+            self._line.done = self._num_finished()
         for job in self._jobs:
             if self._folder.is_damaged(job):
                 self.print(f"{_title(job)}: its file is damaged, it is trained again")
@@ -55,6 +61,7 @@ class StudyProgress:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._stack.close()
         self._bar.stop()
 
     def print(self, line: str) -> None:
@@ -68,6 +75,8 @@ class StudyProgress:
         self._running.append(job)
         self._began[job.name] = self._latest[job.name] = time.perf_counter(), self._folder.steps_done(job)
         titles = " and ".join(map(_title, self._running))
+        if self._line is not None:
+            self._line.label = f"training {titles}"
         self._bar.update(self._task, description=titles, left=self._time_left())
 
     def advance(self) -> None:
@@ -87,6 +96,8 @@ class StudyProgress:
         line = f"[{place}/{len(self._jobs)}] {_title(job)}: {_outcome(result)}"
         left = self._time_left()
         self.print(f"{line}; {left}" if left else line)
+        if self._line is not None:
+            self._line.done = self._num_finished()
         self._bar.update(self._task, completed=self._num_finished(), left=left)
 
     def _num_finished(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from models.training import signals
 from pipeline.common import errors
+from pipeline.common.progress import task
 from pipeline.data_config import AUTO
 from tuning.studies.folder import StudyFolder
 from tuning.studies.progress import StudyProgress
@@ -49,7 +50,8 @@ def run(
         if any(job.train.precision == AUTO for job in pending):
             if folder.precision == AUTO:
                 try:
-                    folder.settle_precision(*pool.call(choose_precision, AUTO))
+                    with task("timing bfloat16 and float32 on this machine"):
+                        folder.settle_precision(*pool.call(choose_precision, AUTO))
                 except WorkerError as error:
                     raise errors.FailedError(f"precision={AUTO}: {error}") from error
             pending = [_with_precision(job, folder.precision) for job in pending]

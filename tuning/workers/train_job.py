@@ -1,5 +1,6 @@
 """The functions that workers call: train a job, evaluate its run, choose a precision."""
 
+import contextlib
 import dataclasses
 import functools
 import gc
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from models.runs import folder as run_folder
-from pipeline.common import app
+from pipeline.common import app, progress
 from tuning.workers.job import TrainingJob
 
 Train: TypeAlias = Callable[[TrainingJob, pathlib.Path], dict[str, Any]]  # as `train`; tests replace it
@@ -44,7 +45,8 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
         began = time.perf_counter()
         if not run.is_finished:
             notice = None if job.deadline == math.inf else DeadlineNotice(job.deadline)
-            loop.train(job.data, job.train, run=run, callbacks=notice, verbose=job.verbose)
+            with progress.shown() if job.verbose else contextlib.nullcontext():
+                loop.train(job.data, job.train, run=run, callbacks=notice, verbose=job.verbose)
         return {"report": run.report(), "rows": run.rows(), "cell_seconds": round(time.perf_counter() - began, 3)}
 
 
