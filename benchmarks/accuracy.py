@@ -4,7 +4,7 @@
     python -m models.evaluate --run_dir=runs/tiny-0 --split=test
     python -m benchmarks.accuracy --run_dirs=runs/tiny-0,runs/tiny-1,runs/tiny-2 --out=FILE.json
 
-Rows: `ours/PRESET/KEY` of the report's accuracies, in per cent; the JSON also holds each run's commands and report.
+Rows: `ours/PRESET/KEY` of the report's accuracies, in percent; the JSON also holds each run's commands and report.
 """
 
 import statistics
@@ -17,7 +17,7 @@ from pipeline.common import app, errors
 
 flags = app.Flags()
 RUN_DIRS = flags.DEFINE_path_list(
-    "run_dirs", "folders of finished runs, evaluated on test, that differ only in their seed"
+    "run_dirs", "folders of finished runs, evaluated on test, which differ only in their seed"
 )
 cli_output.define_flags(flags)
 

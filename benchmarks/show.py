@@ -15,7 +15,9 @@ from pipeline.common import app, errors
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 flags = app.Flags()
-FILES = flags.DEFINE_path_list("files", "JSON that benchmarks wrote with --out; default all of benchmarks/results")
+FILES = flags.DEFINE_path_list(
+    "files", "JSON files written by benchmarks with --out; default: all in benchmarks/results"
+)
 SHOWN = ("command", "git_commit", "device")
 
 

@@ -44,7 +44,7 @@ def build(config: TrainConfig) -> keras.Model:
 
 @contextlib.contextmanager
 def _initial_weights_from(seed: int) -> Iterator[None]:
-    """Let Keras's initialisers follow from `seed`: they take theirs from Python's generator, put back afterwards."""
+    """Let Keras's initializers follow from `seed`: they take theirs from Python's generator, put back afterwards."""
     with _building:
         before = random.getstate()
         random.seed(seed)

@@ -2,8 +2,8 @@
 
     python -m models.evaluate --run_dir=runs/quick --split=test
 
-prints the run's report with the new metrics. The report keeps the times of the training, and under `evaluations` the
-last metrics of each split.
+Prints the run's report with the new metrics. In report.json the training times stay, and `evaluations` has the latest
+metrics of each split.
 """
 
 from models.runs.folder import RunFolder
@@ -11,8 +11,8 @@ from pipeline.common import app, errors
 
 flags = app.Flags()
 RUN_DIR = flags.DEFINE_path("run_dir", "", "folder of the run that models.train wrote")
-DATA_DIR = flags.DEFINE_path("data_dir", "", "folder of prepared data sets; default: the one of the run")
-SPLIT = flags.DEFINE_enum("split", "validation", ["validation", "test"], "what to evaluate on")
+DATA_DIR = flags.DEFINE_path("data_dir", "", "folder of prepared data sets; default: that of the run")
+SPLIT = flags.DEFINE_enum("split", "validation", ["validation", "test"], "split to evaluate")
 
 
 def main() -> None:

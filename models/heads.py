@@ -12,7 +12,7 @@ def head(features: keras.KerasTensor, name: str, config: HeadsConfig) -> keras.K
     """Features [B, F] of any dtype -> float32 logits [B, classes], through the head's hidden layers if it has any.
 
     Hidden layers compute in the policy, logits never in half precision: rounding them moves the softmax of 100 classes.
-    The logit scale keeps a network without a last normalisation from starting overconfident (1/9 to 1/8 in the fast
+    The logit scale keeps a network without a last normalization from starting overconfident (1/9 to 1/8 in the fast
     CIFAR recipes).
     """
     shape = config.head(name)

@@ -25,7 +25,7 @@ TOTALS = ("examples", *METRICS)  # the order of a vector of sums; what a single-
 
 
 def objective(config: TrainConfig, logits: Batch, labels: Batch) -> tf.Tensor:
-    """float32 [B]: what training minimises for each image, the heads' smoothed cross-entropies weighted and added.
+    """float32 [B]: what training minimizes for each image, the heads' smoothed cross-entropies weighted and added.
 
     Of each head, logits are float32 [B, classes] and labels int32 [B], or float32 [B, classes] rows that sum to 1 where
     images were blended.

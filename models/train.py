@@ -2,10 +2,10 @@
 
     python -m models.train --preset=quick --run_dir=runs/quick
 
-prints a progress bar and a table, and leaves config.json, metrics.jsonl, checkpoint/, model.keras, report.json and
-report.html in the run's folder. Run the same command again to resume an interrupted run. Flags default to
---preset=quick; a --config file overrides the preset, and a flag overrides both; two presets are an error. The trunk is
-the network before its heads.
+Prints the progress and a table of results. Writes config.json, metrics.jsonl, checkpoint/, model.keras, report.json and
+report.html to the run's folder. The same command resumes an interrupted run. Values come from --preset (default quick),
+from the --config file, which overrides the preset, and from flags, which override both; naming two different presets is
+an error. The trunk is the network without its heads.
 """
 
 import sys
@@ -21,10 +21,14 @@ from pipeline.datasets import prepared
 
 flags = app.Flags(DataConfig, TrainConfig)
 RUN_DIR = flags.DEFINE_path(
-    "run_dir", "", "folder of the run, resumed if interrupted, shown if finished; default runs/PRESET-DATASET"
+    "run_dir",
+    "",
+    "folder of the run, resumed if interrupted and shown if finished; default: runs/PRESET-DATASET",
 )
 PROFILE = flags.DEFINE_path(
-    "profile", "", "folder for a TensorBoard profile of the 11th to 15th call, of --steps_per_call steps each"
+    "profile",
+    "",
+    "folder for a TensorBoard profile of the training step, calls 11 to 15, of --steps_per_call steps each",
 )
 CONFIG = flags.DEFINE_path("config", "", "JSON file of flag names and values, such as a run's config.json")
 
@@ -74,7 +78,7 @@ def _identity(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
 
 
 def _show_finished(folder: run_folder.RunFolder) -> NoReturn:
-    print(f"{folder.path} is finished already; nothing to do (train anew with another --run_dir)")
+    print(f"{folder.path}: this run is finished; set another --run_dir to train a new one")
     if not folder.page.exists():  # a kill came between the report and its page
         app.load_tensorflow()
         from models.reporting import page

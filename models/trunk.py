@@ -42,7 +42,7 @@ def before_last_block(model: keras.Model) -> keras.Model:
     except ValueError as error:
         raise errors.FailedError(
             f"unfreeze_last_block=True: an earlier version built the network {model.name!r} of the trunk's run, "
-            "without a mark before its last block; train it anew with another --run_dir"
+            "without a mark before its last block; train it again with another --run_dir"
         ) from error
     return keras.Model(model.input, maps)
 

@@ -25,20 +25,20 @@ class SourceConfig(Config):
 
     dataset: str = setting(
         "cifar100",
-        "data set; shapes100 and shapes100_tiny are generated; auto is cifar100 if it is prepared, given by --archive "
-        "or can be downloaded, else shapes100",
+        "data set; shapes100 and shapes100_tiny are generated. auto is cifar100 if it is prepared, given by --archive "
+        "or can be downloaded, and otherwise shapes100",
         choices=(*DATASETS, AUTO),
     )
     data_dir: str = setting(
         default_data_dir(),
-        "folder of prepared data sets; a missing one is prepared there",
+        "folder of prepared data sets; a data set that is missing there is prepared",
         identity=False,
         is_path=True,
     )
     archive: str = setting(
         "",
         "cifar-100-binary or cifar-100-python (.tar.gz or extracted folder) to prepare cifar100 from; empty downloads "
-        "it; a prepared cifar100 must have the same records",
+        "it. An already prepared cifar100 must have the same records",
         identity=False,
         is_path=True,
     )
@@ -76,7 +76,7 @@ class DataConfig(Composition, SourceConfig):
 
     num_validation: int = setting(
         10_000,
-        "number of training examples held out for validation, equally many of each of the 100 classes; 0 trains on all",
+        "number of training examples held out for validation, as many of each of the 100 classes; 0 trains on all",
         low=0,
     )
     split_seed: int = setting(0, "random seed of the validation split", low=0)

@@ -1,8 +1,8 @@
 """Prepare a data set: download CIFAR-100, read a local archive, or generate shapes100.
 
-    python -m pipeline.prepare                                               # CIFAR-100 from its host
+    python -m pipeline.prepare                                               # CIFAR-100, downloaded
     python -m pipeline.prepare --archive=~/Downloads/cifar-100-python.tar.gz # CIFAR-100 from a local file
-    dataset=$(python -m pipeline.prepare --dataset=auto)                     # CIFAR-100 or, without it, shapes100
+    dataset=$(python -m pipeline.prepare --dataset=auto)                     # CIFAR-100, otherwise shapes100
 
 The only line on stdout is the name of the prepared data set; messages go to stderr.
 """

@@ -205,7 +205,7 @@ def test_any_spelling_of_a_path_names_one_run_on_one_data_folder(tiny_data_dir, 
         arguments = command("models.train", *flags, f"--data_dir={folder}/data", f"--run_dir={folder}/run")
         done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        assert ("finished already" in done.stdout) == (folder != f"~/{name}")
+        assert ("is finished" in done.stdout) == (folder != f"~/{name}")
     assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == {name, "link"}
 
 

@@ -78,7 +78,7 @@ def summarise(values: Sequence[float]) -> Summary:
 def residual(rows: Sequence[Mapping[int, float]]) -> Residual | None:
     """The residual of a study's values after the effects of row and seed.
 
-    That is the randomised block design, seeds being the blocks (Montgomery, Design and Analysis of Experiments, 4.1),
+    That is the randomized block design, seeds being the blocks (Montgomery, Design and Analysis of Experiments, 4.1),
     by least squares, so that a row may lack a seed. It assumes that all rows have the same spread; with two seeds that
     is far better known than the spread of one difference.
 

@@ -2,8 +2,8 @@
 
     python -m tuning.study --study=fast_ablation --budget=short
 
-prints a progress bar and a table, and writes report.json, report.md and plots into the study's folder. The same command
-continues a study that was interrupted; on a finished study it draws the report again.
+Prints the progress and a table of results. Writes report.json, report.md and plots to the study's folder. The same
+command resumes an interrupted study; for a finished study it draws the report again.
 """
 
 import dataclasses
@@ -26,21 +26,21 @@ MAX_WORKERS = 4  # each takes about a GiB
 
 flags = app.Flags(SourceConfig)
 STUDY = flags.DEFINE_string("study", "", f"study to run: {', '.join(catalogue.STUDIES)}")
-STUDY_DIR = flags.DEFINE_path("study_dir", "", "folder of the study; default runs/studies/STUDY-DATASET-BUDGET")
+STUDY_DIR = flags.DEFINE_path("study_dir", "", "folder of the study; default: runs/studies/STUDY-DATASET-BUDGET")
 BUDGET = flags.DEFINE_enum(
     "budget",
     "short",
     design.BUDGETS,
-    "length of training; smoke only shows that it runs, short suits two cores, full takes days",
+    "length of training: smoke only checks that the study runs, short suits two cores, full takes days",
 )
-REPEATS = flags.DEFINE_integer("repeats", None, "seeds of each variant; default the study's", lower_bound=1)
-SEED = flags.DEFINE_integer("seed", 0, "the first seed", lower_bound=0)
-VARIANTS = flags.DEFINE_list("variants", [], "variants to run; default all")
+REPEATS = flags.DEFINE_integer("repeats", None, "number of seeds per variant; default: the study's", lower_bound=1)
+SEED = flags.DEFINE_integer("seed", 0, "first random seed; the others follow it", lower_bound=0)
+VARIANTS = flags.DEFINE_list("variants", [], "variants to train, separated by commas; default: all")
 WORKERS = flags.DEFINE_integer(
     "workers",
     None,
-    "jobs trained side by side, each on its share of the processors; default 1 on a GPU or in studies of large "
-    f"networks (--budget=smoke excepted), else one a processor, at most {MAX_WORKERS}",
+    "number of jobs trained in parallel, each on its share of the processors; default: 1 on a GPU and for studies of "
+    f"large networks (except with --budget=smoke), otherwise one per processor, at most {MAX_WORKERS}",
     lower_bound=1,
 )
 
@@ -90,7 +90,7 @@ def _run(folder: StudyFolder, jobs: Sequence[TrainingJob], num_workers: int) -> 
     except errors.InterruptedRunError as error:
         num_finished = sum(folder.is_finished(job) for job in jobs)
         raise errors.InterruptedRunError(
-            f"interrupted; {num_finished} of {len(jobs)} jobs are finished, and the same command goes on from there"
+            f"interrupted; {num_finished} of {len(jobs)} jobs are finished; run the same command again to resume"
         ) from error
 
 
@@ -125,7 +125,7 @@ def _check_failures(folder: StudyFolder, jobs: Sequence[TrainingJob]) -> None:
         assert result is not None
         raise errors.FailedError(
             f"{len(failed)} of {len(jobs)} jobs failed, such as {failed[0].name}: {result['reason']}; "
-            "the same command tries them again"
+            "run the same command again to retry them"
         )
 
 

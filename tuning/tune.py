@@ -1,14 +1,14 @@
-"""Tune: Keras Tuner searches hyperparameters of the heads, or of the whole network, on validation.
+"""Search the hyperparameters of the heads, or of the whole network, with Keras Tuner, by validation accuracy.
 
     python -m tuning.tune --space=heads --tuner=hyperband --objective=both --max_minutes=30
 
-shows the best trials and writes report.json, report.md, plots and best.json into the session's folder. The same command
-continues a session that was interrupted; on a finished session it draws the report again. Then
+Prints the best trials. Writes report.json, report.md, plots and best.json to the session's folder. The same command
+resumes an interrupted session; for a finished session it draws the report again. Then
 
     python -m models.train --config=SESSION/best.json --run_dir=runs/tuned
 
-trains the best trial again, to the same accuracies on the same machine; `--retrain_best` does that with several seeds.
-Several machines work on one session through `--serve` and `--join` (tuning/sessions/chief.py).
+trains the best trial again, with the same accuracies on the same machine; --retrain_best does so with several seeds.
+Several machines share one session with --serve and --join (tuning/sessions/chief.py).
 """
 
 import contextlib
@@ -34,15 +34,19 @@ if TYPE_CHECKING:
     from tuning.sessions.time_budget import Budget
 
 flags = app.Flags(SourceConfig, SessionConfig)
-SESSION_DIR = flags.DEFINE_path("session_dir", "", "folder of the session; default runs/sessions/SPACE-TUNER-DATASET")
+SESSION_DIR = flags.DEFINE_path("session_dir", "", "folder of the session; default: runs/sessions/SPACE-TUNER-DATASET")
 RETRAIN_BEST = flags.DEFINE_bool(
     "retrain_best", False, "after the search, retrain the best trial and the untuned preset, and evaluate on test"
 )
 RETRAIN_SEEDS = flags.DEFINE_integer("retrain_seeds", 3, "number of seeds of --retrain_best", lower_bound=1)
 SERVE = flags.DEFINE_string(
-    "serve", "", "HOST:PORT, such as 127.0.0.1:8700: run the chief there, which trains no trial; without a password"
+    "serve",
+    "",
+    "HOST:PORT, such as 127.0.0.1:8700, of the session's chief, which only proposes trials; no password protects it",
 )
-JOIN = flags.DEFINE_string("join", "", "HOST:PORT of a --serve: train its trials; same flags, same --session_dir")
+JOIN = flags.DEFINE_string(
+    "join", "", "HOST:PORT of a --serve, whose trials are trained here; set the same flags and the same --session_dir"
+)
 
 
 def main() -> None:
@@ -80,7 +84,7 @@ def main() -> None:
         return
     with open_session(path, session_config, space, source) as session:
         if session.is_finished_by_earlier_version and not (RETRAIN_BEST.value or SERVE.value):
-            print(f"{path}: finished by an earlier version, which held out other images; its report is drawn again")
+            print(f"{path}: finished by an earlier version, which held out other images; drawing its report again")
             _report(session)
             return
         session.settle_data()
@@ -95,12 +99,10 @@ def _run(session: Session, began: float) -> None:
     _search(session, budget)
     records = session.folder.records()
     if num_before == len(records) > 0:
-        print(
-            f"{session.folder.path}: no trial is left to train, or no time (--max_minutes); its report is drawn again"
-        )
+        print(f"{session.folder.path}: no trials or no time left (--max_minutes); only the report is drawn again")
     _report(session)
     if not records and not session.config.max_minutes:
-        raise errors.FailedError(f"session_dir={session.folder.path}: no trial has ended; give the same command again")
+        raise errors.FailedError(f"session_dir={session.folder.path}: no trial has finished; run the command again")
     if not records:
         raise errors.BadArgumentError(
             f"max_minutes={session.config.max_minutes:g}: no trial has ended in time; the same command with more "
@@ -112,7 +114,9 @@ def _run(session: Session, began: float) -> None:
         from tuning.sessions import retraining
 
         if not had_time:
-            print(f"max_minutes={session.config.max_minutes:g}: used up before; the retraining takes more of them")
+            print(
+                f"max_minutes={session.config.max_minutes:g}: used up by the search; retraining takes additional time"
+            )
         first = session.config.seed
         seeds = range(first, first + RETRAIN_SEEDS.value)
         try:

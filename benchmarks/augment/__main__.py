@@ -1,13 +1,13 @@
-"""Images a second of each transform and each augmentation set, draws included, compared with peers.
+"""Measure transforms and augmentation sets in images per second, and compare them with other libraries.
 
     python -m benchmarks.augment --out=FILE.json
     python -m benchmarks.augment --sets=original,flip_shift,CutMix
 
 Rows: `ours/WHAT`; `peer/NAME/WHAT` with the ratio of ours to it; `ours/quick_step` and the share of it that flips and
-shifts take. All cases turn the same uint8 batch into float32 images of 0 to 255, with separate draws for each image. A
-round goes through all names, so that the spread of each covers the same time.
+shifts take. All cases turn the same uint8 batch into float32 images of 0 to 255, with random parameters for each image.
+Drawing them is timed too. A round measures every case once, so that their spreads cover the same time.
 
-Peers, in the fastest form that we know of. A row's `work` is `equal` or `nearest`:
+Peers are other libraries, each in the fastest form that we know of. A row's `work` is `equal` or `nearest` to ours:
   keras_layers         Keras's layers one after the other in one tf.function, compiled by XLA where XLA can.
                        Equal: flips, Rotation, Zoom, Translation, MixUp, Grayscale. Nearest: Shift, Crop and the sets
                        with them (RandomTranslation to the nearest whole pixel; it reflects with the border repeated),
@@ -15,7 +15,7 @@ Peers, in the fastest form that we know of. A row's `work` is `equal` or `neares
                        original study's sets (RandomBrightness clips to 0 to 255, not to the range of the image), CutMix
                        (boxes that are never cut off), ColorJitter, RandAugment (one choice of operations a batch),
                        AugMix (one choice, made when it is traced), AlternatingFlip (a plain flip).
-  ImageDataGenerator   Equal to the original study's set, which it was. On the host, image by image.
+  ImageDataGenerator   Equal to the original study's set, which used it. On the host, image by image.
   torchvision          Its transforms draw once a batch, so a DataLoader runs them image by image, in this process.
                        Nearest: one zoom for both axes, black corners, brightness times a factor, rounded to uint8. In
                        the extra `peers`; left out where it is not installed.
@@ -33,8 +33,8 @@ from pipeline.common import app, progress
 from pipeline.data_config import SourceConfig
 
 flags = app.Flags(SourceConfig)
-SETS = flags.DEFINE_list("sets", [], "sets and transforms to measure; empty is all, or a few with --quick")
-REPEATS = flags.DEFINE_integer("repeats", 0, "rounds; 0 is 7, or 3 with --quick", lower_bound=0)
+SETS = flags.DEFINE_list("sets", [], "augmentation sets and transforms to measure; default: all, or a few with --quick")
+REPEATS = flags.DEFINE_integer("repeats", 0, "number of rounds; 0 is 7, or 3 with --quick", lower_bound=0)
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "images in a batch", lower_bound=2)
 STEP = flags.DEFINE_bool("step", True, "also measure the training step of the preset quick")
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: few sets and few short rounds")

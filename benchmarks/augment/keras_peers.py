@@ -35,7 +35,7 @@ def keras_peer(what: str) -> Peer | None:
 class Stacked:
     """Callable `stacked(images, targets)`, which returns both: layers one after the other, as one traced function.
 
-    In the fastest form: neighbours that XLA can compile are compiled together; it has no kernels of the others
+    In the fastest form: neighbors that XLA can compile are compiled together; it has no kernels of the others
     (ImageProjectiveTransformV3, the stateless gamma). Several batches at a time inside of `tf.data` were no faster:
     either way all cores are busy. `xla` says whether XLA compiles all of them.
     """

@@ -9,7 +9,7 @@ from models.config import from_preset
 from models.runtime import precision
 from pipeline.data_config import DataConfig
 
-MAX_SHARE = 5.0  # per cent of a training step that flips and shifts may cost
+MAX_SHARE = 5.0  # percent of a training step that flips and shifts may cost
 STEP = Labels.of("ours/{recipe}_step", "step", recipe="quick")
 SHARE = Labels.of("ours/{transforms}_share_of_{recipe}_step", "share", transforms="flip_shift", recipe="quick")
 

@@ -81,7 +81,7 @@ def load(images: np.ndarray) -> dict[str, Loader]:
 
 
 def _transform() -> Any:
-    """The nearest that torchvision has, in uint8, which is its faster form: colours would need 0 to 1 as floats."""
+    """The nearest that torchvision has, in uint8, which is its faster form: colors would need 0 to 1 as floats."""
     from torchvision.transforms import v2
 
     affine = v2.RandomAffine(degrees=90, shear=0.2, scale=(0.8, 1.2), interpolation=v2.InterpolationMode.BILINEAR)

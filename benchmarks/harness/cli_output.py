@@ -29,14 +29,14 @@ def define_flags(own: app.Flags) -> None:
     own.DEFINE_path(
         "compare",
         "",
-        "JSON file of an earlier run: print how many times as good each row is now, and how much of that may be due to "
-        "the machine (its peers and ceilings, then and now)",
+        "JSON file of an earlier run: print how many times as good each row is now, and how much of the difference may "
+        "be due to the machine, judged by the peers (other libraries) and ceilings of both runs",
     )
     own.DEFINE_float(
         "tolerance",
         0.1,
-        "with --compare, a row of ours is WORSE, and the exit code 1, if it is worse by more than this part and the "
-        "spreads of the two runs do not overlap",
+        "with --compare, the fraction by which a row of ours may be worse. If it is worse by more, and the spreads of "
+        "the two runs do not overlap, it is marked WORSE, and the exit code is 1",
         lower_bound=0.0,
     )
 

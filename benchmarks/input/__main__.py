@@ -1,4 +1,4 @@
-"""Images a second that the host loads for a training step: ours by setting and by stage, compared with peers.
+"""Measure the input pipeline in images per second, by setting and by stage, and compare it with other loaders.
 
     python -m benchmarks.input --out=FILE.json
 
@@ -33,12 +33,12 @@ from pipeline.data_config import SourceConfig
 
 flags = app.Flags(SourceConfig)
 cli_output.define_flags(flags)
-BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "images in a batch", lower_bound=1)
-REPEATS = flags.DEFINE_integer("repeats", 5, "rounds", lower_bound=1)
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 512, "number of images per batch", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 5, "number of rounds", lower_bound=1)
 PASSES = flags.DEFINE_integer(
-    "passes", 4, "passes of each loader over the training images in a round; slow loaders make one", lower_bound=1
+    "passes", 4, "passes of each loader over the training images per round; slow loaders make one", lower_bound=1
 )
-PEERS = flags.DEFINE_bool("peers", True, "also measure the peers that are installed")
+PEERS = flags.DEFINE_bool("peers", True, "also measure the other libraries that are installed")
 QUICK = flags.DEFINE_bool(
     "quick", False, "under a minute without the extras: two short rounds, one batch size, no variants, no stages"
 )

@@ -102,7 +102,7 @@ def start(
     Images are uint8 [N, 32, 32, 3], labels int32 [N]; a timed call makes `passes` over them; `stack` ends processes.
     """
     for library in missing():
-        print(f"not installed, and left out: {library.title} (the extra `{library.extra}` has it)")
+        print(f"not installed, so not measured: {library.title} (the extra `{library.extra}` has it)")
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     np.save(pathlib.Path(folder, "images.npy"), images)
     np.save(pathlib.Path(folder, "labels.npy"), labels)

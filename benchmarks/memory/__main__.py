@@ -1,8 +1,9 @@
-"""Memory against the number of augmented images, which ours streams and the original study kept, and over many epochs.
+"""Measure the peak memory of training by the number of augmented images, and its growth over many epochs.
 
     python -m benchmarks.memory --out=FILE.json
 
-Each row is measured in a process of its own. Rows, VIEWS being the augmented images in an epoch:
+This project streams augmented images; the original study kept them in memory. Each row is measured in a process of its
+own. Rows, where VIEWS is the number of augmented images per epoch:
   ours/peak/VIEWS               peak memory in MiB while the preset quick trains on them (at most --max_steps)
   ours/steady/VIEWS             the median of the second half
   peer/study/peak/VIEWS         the original study's way: its ImageDataGenerator fills one float32 array ahead of time
@@ -23,14 +24,17 @@ from pipeline.data_config import SourceConfig
 
 flags = app.Flags(SourceConfig)
 cli_output.define_flags(flags)
-VIEWS = flags.DEFINE_list("views", ["40000", "400000", "600000", "6000000", "60000000"], "augmented images in an epoch")
-LIMITS_GIB = flags.DEFINE_list("limits_gib", ["2", "4", "8"], "limits of a process's data, in GiB")
-MAX_STEPS = flags.DEFINE_integer("max_steps", 60, "steps of each of our trainings", lower_bound=1)
-REPEATS = flags.DEFINE_integer("repeats", 3, "trainings of each number of views", lower_bound=1)
+VIEWS = flags.DEFINE_list("views", ["40000", "400000", "600000", "6000000", "60000000"], "augmented images per epoch")
+LIMITS_GIB = flags.DEFINE_list("limits_gib", ["2", "4", "8"], "memory limits of a process (RLIMIT_DATA), in GiB")
+MAX_STEPS = flags.DEFINE_integer("max_steps", 60, "maximum number of steps of each training", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 3, "number of trainings for each of --views", lower_bound=1)
 EPOCHS = flags.DEFINE_integer(
-    "epochs", 100, "epochs of 4,000 views whose memory is compared, at least 10; 0 disables this", lower_bound=0
+    "epochs",
+    100,
+    "number of epochs, each of 4,000 views, that measure growth, at least 10; 0 disables",
+    lower_bound=0,
 )
-PEERS = flags.DEFINE_bool("peers", True, "also measure the original study's way")
+PEERS = flags.DEFINE_bool("peers", True, "also measure the original study's method")
 QUICK = flags.DEFINE_bool("quick", False, "about a minute: two small counts, ten steps once, no limits, no leak")
 
 

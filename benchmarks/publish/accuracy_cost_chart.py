@@ -41,7 +41,7 @@ MEANINGS = {
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A recipe on the chart; `spread` is the length of its error bar to either side, in per cent.
+    """A recipe on the chart; `spread` is the length of its error bar to either side, in percent.
 
     A point with an empty label is a marker alone.
     """

@@ -103,7 +103,7 @@ STEP_COLUMNS: list[Column[StepRow]] = [
     _step("bare, relative to PyTorch, float32", ("pytorch", "bare", FULL), _ratio),
     _step("bare, relative to PyTorch, bfloat16", ("pytorch", "bare", HALF), _ratio),
     _step("bare bfloat16, of the convolution ceiling", (None, "bare", HALF), lambda row: f"{row.ceiling_share:.0%}"),
-    _step("relative to Keras's batch normalisation, bfloat16", ("keras_batch_normalization", "step", HALF), _ratio),
+    _step("relative to Keras's batch normalization, bfloat16", ("keras_batch_normalization", "step", HALF), _ratio),
     _step("waits for data", (None, "waits_for_data", HALF), lambda row: f"{row.median:.1f} %"),
 ]
 

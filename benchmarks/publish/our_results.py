@@ -54,7 +54,7 @@ class Measured:
 
 
 def _spread(key: Callable[[Report], str]) -> Callable[[Measured], str]:
-    """The mean of an accuracy over the seeds, in per cent, and its standard deviation."""
+    """The mean of an accuracy over the seeds, in percent, and its standard deviation."""
 
     def text(recipe: Measured) -> str:
         values = [report[key(report)] for report in recipe.reports]

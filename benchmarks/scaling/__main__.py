@@ -1,4 +1,4 @@
-"""How cost grows: images a second and memory against the size of the data set, the batch size and the threads.
+"""Measure throughput and memory by the size of the data set, the batch size and the number of threads.
 
     python -m benchmarks.scaling --out=FILE.json
 
@@ -20,13 +20,13 @@ from pipeline.common import app
 
 flags = app.Flags()
 SIZES = flags.DEFINE_list("sizes", ["1000", "10000", "100000", "1000000"], "training images of the data sets")
-BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["32", "128", "512", "2048"], "images in a batch")
-THREADS = flags.DEFINE_list("threads", ["1", "2"], "threads of tf.data")
+BATCH_SIZES = flags.DEFINE_list("batch_sizes", ["32", "128", "512", "2048"], "numbers of images per batch")
+THREADS = flags.DEFINE_list("threads", ["1", "2"], "numbers of tf.data threads")
 BATCH_IMAGES = flags.DEFINE_integer(
-    "batch_images", 10_000, "training images of the data set for batch sizes and threads; one of --sizes", lower_bound=1
+    "batch_images", 10_000, "number of training images for --batch_sizes and --threads; one of --sizes", lower_bound=1
 )
-REPEATS = flags.DEFINE_integer("repeats", 3, "timed calls in each process", lower_bound=1)
-ROUNDS = flags.DEFINE_integer("rounds", 2, "processes of each row, in turns", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 3, "number of timed calls per process", lower_bound=1)
+ROUNDS = flags.DEFINE_integer("rounds", 2, "number of processes per row; rows take turns", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, "about a minute: two sizes, three calls, no training")
 cli_output.define_flags(flags)
 

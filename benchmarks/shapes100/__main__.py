@@ -1,9 +1,9 @@
-"""Check that shapes100 is quick to prepare, needs more than colours to classify, and can be learned.
+"""Check that shapes100 is quick to prepare, can be learned, and cannot be classified by color alone.
 
     python -m benchmarks.shapes100 --out=FILE.json
 
-Prepares it in a temporary folder, trains the presets `linear` and `quick` on it, evaluates both on test, and ends with
-exit code 1 where a figure is out of its bounds.
+Prepares it in a temporary folder, trains the presets `linear` and `quick` on it, and evaluates both on test. The exit
+code is 1 if a value is out of its bounds.
 """
 
 from benchmarks.harness import cli_output

@@ -40,7 +40,7 @@ def judge(rows: list[results.Row]) -> None:
     for row in rows:
         if row.limit is not None and (row.median < row.limit if row.recipe == "quick" else row.median > row.limit):
             raise errors.FailedError(
-                f"shapes100 is out of its bounds: {row.name} is {row.median}, its limit {row.limit}"
+                f"shapes100 is out of bounds: {row.name} is {row.median}, the limit is {row.limit}"
             )
 
 

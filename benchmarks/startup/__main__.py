@@ -1,4 +1,4 @@
-"""Seconds from the start of a process to the end of its help, and to the start and the end of its first training step.
+"""Measure the seconds from the start of a process to the end of --help, and to the first training step.
 
     python -m benchmarks.startup --presets=quick,tiny --out=FILE.json
 
@@ -22,7 +22,7 @@ from pipeline.data_config import SourceConfig
 
 flags = app.Flags(SourceConfig)
 PRESETS = flags.DEFINE_list("presets", ["quick", "tiny"], f"some of {', '.join(presets.PRESETS)}")
-REPEATS = flags.DEFINE_integer("repeats", 7, "processes of each kind, in turns", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 7, "number of processes of each kind; kinds take turns", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: the first of --presets, one process of each kind")
 cli_output.define_flags(flags)
 

@@ -1,4 +1,4 @@
-"""Images a second of training steps, by network and precision, compared with the same networks in PyTorch.
+"""Measure training steps in images per second, by network and precision, and compare them with PyTorch.
 
     python -m benchmarks.train_step --recipes=tiny,fast,quick,resnet18,wrn_16_4 --out=FILE.json
 
@@ -7,9 +7,9 @@ and crops, SGD with Nesterov momentum). All cases take turns. Rows of a recipe, 
   ours/WHAT                 the whole step: input pipeline, augmentation, scaling, forward and backward pass, optimizer,
                             sums of losses and accuracies. The ratio is to the first precision.
   peer/keras_batch_normalization/WHAT
-                            the same with Keras's batch normalisation instead of the fused layer, at the last precision
+                            the same with Keras's batch normalization instead of the fused layer, at the last precision
   ours/WHAT/one_batch       the whole step on one batch in memory, at the last precision
-  ours/WHAT/waits_for_data  per cent of the time of a step that input costs. On a CPU that includes the work of the
+  ours/WHAT/waits_for_data  percent of the time of a step that input costs. On a CPU that includes the work of the
                             pipeline. Two batches were prefetched before a round began, so use many --steps.
   ours/WHAT/bare            what PyTorch is compared with: one uint8 batch in memory, no augmentation; scaling, forward
                             and backward pass, update, and in ours the sums of losses and accuracies
@@ -17,7 +17,7 @@ and crops, SGD with Nesterov momentum). All cases take turns. Rows of a recipe, 
                             bfloat16 by autocast. The other mode's row is peer/pytorch_MODE/WHAT. The ratio is of
                             ours/WHAT/bare to it. Compiling is not timed; longer than --compile_s is left out.
 Both have the same network (the benchmark fails if the counts of parameters or multiply-adds differ), float32 heads and
-losses, batch statistics in batch normalisation, the same optimizer, the same batch size, and all processors. PyTorch is
+losses, batch statistics in batch normalization, the same optimizer, the same batch size, and all processors. PyTorch is
 in the extra `peers`; it is left out where it is not installed.
 
 Rows of images/s have `tflops`, 3 x 2 x the forward multiply-adds x images/s, and `ceiling_share`, its share of
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 flags = app.Flags(SourceConfig)
 RECIPES = flags.DEFINE_list("recipes", ["quick"], f"some of {', '.join(training_steps.RECIPES)}")
 PRECISIONS = flags.DEFINE_list("precisions", ["float32", "mixed_bfloat16"], "precisions to compare, float32 first")
-REPEATS = flags.DEFINE_integer("repeats", 3, "rounds", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 3, "number of rounds", lower_bound=1)
 STEPS = flags.DEFINE_integer(
-    "steps", 20, "steps of each case in a round; recipes dearer than quick make fewer", lower_bound=1
+    "steps", 20, "steps of each case in a round; recipes more expensive than quick make fewer", lower_bound=1
 )
 PEERS = flags.DEFINE_bool("peers", True, "also measure PyTorch, where it is installed")
 COMPILE_S = flags.DEFINE_float(

@@ -30,7 +30,7 @@ class Effort:
     """How much is measured."""
 
     repeats: int  # rounds
-    num_steps: int  # of a case in a round, for recipes no dearer than `quick`; dearer ones make fewer
+    num_steps: int  # of a case in a round, for recipes no more expensive than `quick`; more expensive ones make fewer
     peer_modes: tuple[str, ...]  # of PyTorch: "eager" and "compiled"
     peer_precisions: tuple[str, ...]  # at which PyTorch is measured
 
@@ -66,7 +66,7 @@ class Recipe:
         """Whole steps at each precision on the input pipeline, and variants of those at the last precision.
 
         The variants: on one batch, since the last precision waits for data the most, and with Keras's batch
-        normalisation, where the network has any.
+        normalization, where the network has any.
         """
         cases = []
         for train in self.trains:
@@ -124,7 +124,7 @@ class Recipe:
 
 
 def with_keras_normalisation(model: keras.Model) -> keras.Model:
-    """The same network with Keras's batch normalisation instead of each fused one."""
+    """The same network with Keras's batch normalization instead of each fused one."""
 
     def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         if isinstance(layer, FusedBatchNormalization):

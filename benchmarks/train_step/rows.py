@@ -39,7 +39,7 @@ def measure(recipe: Recipe, ceilings: Mapping[str, Ceiling], peer: Peer | None) 
 def step_rows(timings: Sequence[Timing]) -> list[Row]:
     """The rows of whole steps.
 
-    The ratios are of each precision to the first one, and of ours to the network with Keras's batch normalisation.
+    The ratios are of each precision to the first one, and of ours to the network with Keras's batch normalization.
     """
     whole = [one for one in timings if one.labels.kind == "step" and not one.labels.peer]
     rows = [_row(whole[0]), *(_row(one, (one, whole[0])) for one in whole[1:])]

@@ -16,7 +16,7 @@ from pipeline.datasets.labels import NUM_COARSE, NUM_FINE
 
 CHANNEL_MEAN = (129.304, 124.070, 112.434)
 CHANNEL_STD = (68.170, 65.392, 70.418)
-EPSILON = 1e-3  # of normalisation
+EPSILON = 1e-3  # of normalization
 Trunk = tuple[nn.Module, int]  # and the number of its features
 
 
@@ -192,7 +192,7 @@ def _convolution(channels: int, filters: int, kernel_size: int, stride: int = 1)
 
 
 def _normalised(channels: int, momentum: float, scale: bool = True) -> nn.Module:
-    """Batch normalisation; PyTorch's momentum is what a step adds, ours what stays."""
+    """Batch normalization; PyTorch's momentum is what a step adds, ours what stays."""
     layer = nn.BatchNorm2d(channels, EPSILON, 1.0 - momentum)
     layer.weight.requires_grad_(scale)
     return layer

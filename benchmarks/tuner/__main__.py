@@ -1,4 +1,4 @@
-"""What a tuner session costs beyond its trainings: trials an hour, overhead, memory, and the gain of a second worker.
+"""Measure what a tuner session costs beyond its trainings: trials per hour, overhead and memory.
 
     python -m benchmarks.tuner --num_trials=40 --out=FILE.json
 
@@ -20,9 +20,9 @@ from benchmarks.tuner import cases, rows
 from pipeline.common import app, progress
 
 flags = app.Flags()
-TRIALS = flags.DEFINE_integer("num_trials", 40, "of each session", lower_bound=8)
-WORKERS = flags.DEFINE_list("workers", ["1", "2"], "numbers of workers to compare, the first one the reference")
-REPEATS = flags.DEFINE_integer("repeats", 3, "rounds, each of two sessions for each number of workers", lower_bound=1)
+TRIALS = flags.DEFINE_integer("num_trials", 40, "number of trials per session", lower_bound=8)
+WORKERS = flags.DEFINE_list("workers", ["1", "2"], "numbers of workers to compare; the first one is the reference")
+REPEATS = flags.DEFINE_integer("repeats", 3, "number of rounds, of two sessions for each of --workers", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: one round of eight trials, one worker")
 cli_output.define_flags(flags)
 

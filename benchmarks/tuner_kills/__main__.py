@@ -1,11 +1,11 @@
-"""Kill a tuner session at random moments, and check that it ends as an undisturbed one does.
+"""Kill a tuner session at random times, and check that it ends with the results of an undisturbed one.
 
     python -m benchmarks.tuner_kills --kills=20 --trials=12 --tuner=random
 
-Two sessions with the same seed, of a linear model on shapes100_tiny. One is undisturbed. The process of the other gets
-SIGKILL at random moments, `--kills` times before its end (its workers end with it). Both must have the same trials with
-the same hyperparameters and results, and the killed one's journal must end each trial once; otherwise the exit code is
-1. Where a session ends before all kills, another one starts. With `--target=workers` its workers are killed instead.
+Two sessions of a linear model on shapes100_tiny have the same seed. One is undisturbed. The process of the other gets
+SIGKILL at random times, --kills times before its end; its workers end with it. Both must have the same trials with the
+same hyperparameters and results, and the journal of the killed one must end each trial once; otherwise the exit code is
+1. If a session ends before all kills, another one starts. With --target=workers its workers are killed instead.
 """
 
 import pathlib
@@ -16,11 +16,13 @@ from pipeline.common import app, progress
 from tuning.sessions.jobs import TUNERS
 
 flags = app.Flags()
-KILLS = flags.DEFINE_integer("kills", 20, "times that the session is killed", lower_bound=0)
-TRIALS = flags.DEFINE_integer("trials", 12, "of a session; hyperband's number follows from its epochs", lower_bound=1)
+KILLS = flags.DEFINE_integer("kills", 20, "number of kills", lower_bound=0)
+TRIALS = flags.DEFINE_integer(
+    "trials", 12, "number of trials per session; with hyperband it follows from the epochs", lower_bound=1
+)
 TUNER = flags.DEFINE_enum("tuner", "random", TUNERS, "search algorithm")
-TARGET = flags.DEFINE_enum("target", "session", ("session", "workers"), "the processes that are killed")
-SEED = flags.DEFINE_integer("seed", 0, "of the moments of the kills")
+TARGET = flags.DEFINE_enum("target", "session", ("session", "workers"), "processes to kill")
+SEED = flags.DEFINE_integer("seed", 0, "random seed of the times of the kills")
 
 
 def main() -> None:

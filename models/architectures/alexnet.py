@@ -1,7 +1,7 @@
 """AlexNet in its CIFAR form: five convolutions, the first with stride 4, and no dense layer but the head.
 
 Krizhevsky, Sutskever & Hinton 2012; the form for small images as in bearpaw/pytorch-classification, which publishes
-43.87 % on CIFAR-100 for it. Here as there: 2,495,396 parameters with one fine head, no normalisation, no dropout.
+43.87 % on CIFAR-100 for it. Here as there: 2,495,396 parameters with one fine head, no normalization, no dropout.
 """
 
 from models.architectures.lazy_keras import Tensor, keras

@@ -1,4 +1,4 @@
-"""The original study's first network: two convolutions and a wide dense layer, which memorise and do not generalise.
+"""The original study's first network: two convolutions and a wide dense layer, which memorize and do not generalize.
 
 6,454,948 parameters with one fine head. The original study's row "baseline": 91.7 % in training, 11.39 % in test.
 """

@@ -122,8 +122,8 @@ def load_imagenet(model: "keras.Model", network: Network) -> None:
             raise
         reason = " ".join(str(error).split())
         raise errors.FailedError(
-            f"pretrained=True: the ImageNet weights cannot be had ({reason}); connect this machine, put the file into "
-            "~/.keras/models, or leave --pretrained out"
+            f"pretrained=True: the ImageNet weights cannot be downloaded ({reason}); connect this machine, put the "
+            "file into ~/.keras/models, or leave --pretrained out"
         ) from error
     copy_weights(application, model)
 
@@ -192,5 +192,5 @@ def _activated(x: Tensor, name: str) -> Tensor:
 
 
 def _spread() -> "keras.initializers.Initializer":
-    """A new one a layer: an initialiser of Keras gives every layer the same numbers again."""
+    """A new one a layer: an initializer of Keras gives every layer the same numbers again."""
     return keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")

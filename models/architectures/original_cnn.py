@@ -41,10 +41,10 @@ class OriginalCnn(Activated, Dropped):
         choices=POOLINGS,
     )
     padding: str = setting("same", "padding of the convolutions", choices=PADDINGS)
-    batch_norm: bool = setting(False, "batch normalisation after each convolution")
-    l2: float = setting(0.0, "L2 regularisation factor of the trunk's kernels", low=0.0)
+    batch_norm: bool = setting(False, "batch normalization after each convolution")
+    l2: float = setting(0.0, "L2 regularization factor of the trunk's kernels", low=0.0)
     initializer: str = setting(
-        "glorot_uniform", "kernel initialiser of the convolutions and of the trunk's dense layer", choices=INITIALIZERS
+        "glorot_uniform", "kernel initializer of the convolutions and of the trunk's dense layer", choices=INITIALIZERS
     )
 
     def __post_init__(self) -> None:
@@ -74,7 +74,7 @@ def original_cnn(images: Tensor, config: OriginalCnn, heads: tuple[str, ...]) ->
 
 
 def _convolved(x: Tensor, filters: int, config: OriginalCnn) -> Tensor:
-    has_bias = not config.batch_norm  # normalisation has its own
+    has_bias = not config.batch_norm  # normalization has its own
     x = keras.layers.Conv2D(filters, KERNEL, padding=config.padding, use_bias=has_bias, **_kernels(config))(x)
     return layers.FusedBatchNormalization(momentum=NORM_MOMENTUM)(x) if config.batch_norm else x
 

@@ -1,4 +1,4 @@
-"""The original study's Model 1 and its finals, fine and coarse: blocks of convolution, batch normalisation and ELU.
+"""The original study's Model 1 and its finals, fine and coarse: blocks of convolution, batch normalization and ELU.
 
 The original study describes Model 1 (ELU, dropout 0.3, L2 0.2), the final fine model ("two convolutions fewer", dropout
 0.4, L2 0.1) and the final coarse one ("two more layers removed", dropout 0.4 everywhere, L2 0.2), and lists no layers.
@@ -10,7 +10,7 @@ Chosen here, as one would in 2022 for minutes of a student's GPU:
 - Pooling comes right behind a block's first convolution, so that everything behind it works on a quarter of the pixels;
   each map's maximum and mean are the features (1,024 of them), so that the heads stay small.
 - The dropout is `head_dropout`, on the features; the coarse one's 0.4 "everywhere" is taken for the rate of all that it
-  has. `dropout`, between the blocks, stands before batch normalisation, whose statistics it disturbs (Li et al. 2018,
+  has. `dropout`, between the blocks, stands before batch normalization, whose statistics it disturbs (Li et al. 2018,
   arXiv 1801.05134), and no preset has it.
 - "L2 0.1" and "0.2" bound the norms of kernels, and so does the presets' optimizer by itself: Muon brings each kernel
   back to one norm before each step. As penalties they would start at 75 times the cross-entropy and more, and the

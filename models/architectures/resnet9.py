@@ -1,15 +1,15 @@
 """A small modern trunk for minutes on two CPU cores.
 
-A stem and three groups; a group is convolution, pooling, fused batch normalisation and ReLU, and the later two add one
-residual convolution each (after ResNet-9: Page, "How to train your ResNet", 2018). Pooling sits before normalisation
-and activation, so both work on a quarter of the pixels. No bias: normalisation has its own.
+A stem and three groups; a group is convolution, pooling, fused batch normalization and ReLU, and the later two add one
+residual convolution each (after ResNet-9: Page, "How to train your ResNet", 2018). Pooling sits before normalization
+and activation, so both work on a quarter of the pixels. No bias: normalization has its own.
 """
 
 from models import layers
 from models.architectures.last_block import Features, LastBlock, last_block
 from models.architectures.lazy_keras import Tensor, keras
 
-STEM_FILTERS = 32  # with 24, no multiple of 16, batch normalisation was seen to take several times as long on CPUs
+STEM_FILTERS = 32  # with 24, no multiple of 16, batch normalization was seen to take several times as long on CPUs
 GROUP_FILTERS = (32, 96, 256)
 
 

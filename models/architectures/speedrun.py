@@ -1,8 +1,8 @@
 """The network of the fast recipes: a whitening stem and three groups, most of their width where images are smallest.
 
 After NAVIER-STOKED (AIDDA-Institute/CIFAR-100-speedrun) and airbench (Jordan 2024, arXiv 2404.00498). A group is a
-convolution, pooling, normalisation and activation, then a residual pair of convolutions through a bottleneck; pooling
-sits before normalisation, so that everything behind it works on a quarter of the pixels.
+convolution, pooling, normalization and activation, then a residual pair of convolutions through a bottleneck; pooling
+sits before normalization, so that everything behind it works on a quarter of the pixels.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ class Speedrun(LastBlock, Activated):
     whitening: bool = setting(
         True, "frozen whitening filters in the first convolution, computed from training images; else trained filters"
     )
-    dirac: bool = setting(True, "Dirac (identity) initialisation of convolutions, else He normal")
+    dirac: bool = setting(True, "Dirac (identity) initialization of convolutions, else He normal")
     norm_scale: bool = setting(True, "learn a scale (gamma) beside the offset (beta) in batch normalisation")
     norm_momentum: float = setting(0.9, "momentum of the moving averages in batch normalisation", low=0.0, high=1.0)
     jit_compile: str = JIT_COMPILE

@@ -1,7 +1,7 @@
-"""VGG-11 and VGG-16 with batch normalisation, in their CIFAR form with the two wide dense layers.
+"""VGG-11 and VGG-16 with batch normalization, in their CIFAR form with the two wide dense layers.
 
 Simonyan & Zisserman 2014 (arXiv 1409.1556); the form for small images as in weiaicunzai/pytorch-cifar100: five poolings
-leave one pixel of 512 channels, then 4096, 4096 and the head. Convolutions have no bias, since normalisation has its
+leave one pixel of 512 channels, then 4096, 4096 and the head. Convolutions have no bias, since normalization has its
 own; with those (2,752 of VGG-11, 4,224 of VGG-16) the parameters would be that repository's, 28,518,244 and 34,015,396.
 """
 

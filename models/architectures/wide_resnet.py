@@ -1,4 +1,4 @@
-"""Wide residual networks, WRN-depth-factor: normalisation and ReLU before each convolution.
+"""Wide residual networks, WRN-depth-factor: normalization and ReLU before each convolution.
 
 Zagoruyko & Komodakis 2016 (arXiv 1605.07146): 16, 32 and 64 filters times the factor, dropout between the two
 convolutions of a block.

@@ -34,7 +34,7 @@ def resolve(fields: Mapping[str, Any], file: Mapping[str, Any] | None = None) ->
     file = file or {}
     preset = fields.get("preset", file.get("preset", TrainConfig().preset))
     if file.get("preset", preset) != preset:
-        raise errors.BadArgumentError(f"preset={preset}: the file of --config is of preset {file['preset']}; give one")
+        raise errors.BadArgumentError(f"preset={preset}: the --config file has preset {file['preset']}; set one")
     layers = (presets.preset(preset), file, fields, {"preset": preset})
     data, train = build(DataConfig, *layers), build(TrainConfig, *layers)
     check_read(fields if saved.is_saved(file) else {**file, **fields}, data, train)

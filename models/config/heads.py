@@ -7,7 +7,7 @@ from pipeline.common.config import Composition, Config, Part, setting
 
 @dataclasses.dataclass(frozen=True)
 class Head(Config):
-    """One head: hidden layers between the features and its logits, its regularisation, and its loss."""
+    """One head: hidden layers between the features and its logits, its regularization, and its loss."""
 
     hidden_layers: int = setting(0, "number of hidden dense layers of the {part} head", low=0, high=8)
     hidden_units: int = setting(256, "units of each hidden layer of the {part} head", low=1, needs="hidden_layers")
@@ -15,7 +15,7 @@ class Head(Config):
         0.0, "dropout rate before each dense layer of the {part} head, the output layer included", low=0.0, high=0.9
     )
     l2: float = setting(
-        0.0, "L2 regularisation factor of the {part} head's kernels, the output layer included", low=0.0
+        0.0, "L2 regularization factor of the {part} head's kernels, the output layer included", low=0.0
     )
     label_smoothing: float = setting(0.1, "label smoothing of the {part} head's loss", low=0.0, high=0.9)
 

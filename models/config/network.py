@@ -27,7 +27,7 @@ class NetworkConfig(Composition):
         return self.part(BUILDERS[self.architecture].config)
 
 
-# What two networks must have in common to hold the same weights: not how they are initialised, regularised or trained.
+# What two networks must have in common to hold the same weights: not how they are initialized, regularized or trained.
 _FREE = {"pretrained", "initializer", "l2", "dropout", "head_dropout", "norm_momentum"}
 _FREE |= {"unfreeze_last_block", "jit_compile"}
 TRUNK_FIELDS = tuple(name for name in settings(NetworkConfig) if name not in _FREE)

@@ -30,7 +30,7 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
     )
     patience: int = setting(
         0,
-        "epochs without improvement of validation accuracy (fine, if predicted) that end training; 0 disables",
+        "epochs without improvement of validation accuracy (fine, if predicted) after which training stops; 0 disables",
         low=0,
     )
     on_divergence: str = setting(
@@ -47,7 +47,7 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
     freeze_trunk: bool = setting(
         False, "freeze the trunk at the weights and moving statistics of --init_from", needs="init_from"
     )
-    precision: str = setting("auto", "numeric precision; auto tries what is fast on this machine", choices=PRECISIONS)
+    precision: str = setting("auto", "numeric precision; auto selects the fastest on this machine", choices=PRECISIONS)
     steps_per_call: int = setting(
         1, "steps per call of the compiled graph; more of them reduce Python's overhead on GPUs", low=1, identity=False
     )

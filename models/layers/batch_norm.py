@@ -1,4 +1,4 @@
-"""Batch normalisation in one fused operation."""
+"""Batch normalization in one fused operation."""
 
 import functools
 from typing import Any
@@ -9,7 +9,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("streaming_cifar100")
 class FusedBatchNormalization(keras.layers.Layer):
-    """Batch normalisation over channels in one fused op: activations in the compute dtype, statistics in float32.
+    """Batch normalization over channels in one fused op: activations in the compute dtype, statistics in float32.
 
     Keras's layer casts bfloat16 activations to float32 and runs a dozen elementwise ops, which costs the more the
     faster the machine multiplies bfloat16; `python -m benchmarks.train_step` prints the ratio. Ioffe and Szegedy 2015.

@@ -1,4 +1,4 @@
-"""Dirac (identity) initialisation of convolution kernels."""
+"""Dirac (identity) initialization of convolution kernels."""
 
 from typing import Any
 

@@ -29,7 +29,7 @@ class MuonConfig(Momentum):
     muon_momentum: float = setting(0.6, "momentum of convolution kernels", low=0.0, high=0.999)
     muon_iterations: int = setting(3, "Newton-Schulz iterations per step", low=1, high=10)
     bias_lr_multiplier: float = setting(
-        1.0, "multiplier of the learning rate for biases and normalisation parameters", low=0.0
+        1.0, "multiplier of the learning rate for biases and normalization parameters", low=0.0
     )
 
 
@@ -97,7 +97,7 @@ class OptimizationConfig(Composition):
         low=0.0,
     )
     sam_radius: float = setting(
-        0.0, "radius (rho) of sharpness-aware minimisation (SAM), which doubles the cost of a step; 0 disables", low=0.0
+        0.0, "radius (rho) of sharpness-aware minimization (SAM), which doubles the cost of a step; 0 disables", low=0.0
     )
     ema_decay: float = setting(
         0.0,
@@ -115,5 +115,5 @@ class OptimizationConfig(Composition):
         super().__post_init__()
         if self.ema_decay and self.lookahead_steps:
             raise errors.BadArgumentError(
-                f"ema_decay={self.ema_decay} and lookahead_steps={self.lookahead_steps}: give one of the two"
+                f"ema_decay={self.ema_decay} and lookahead_steps={self.lookahead_steps}: set only one of them"
             )

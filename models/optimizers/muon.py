@@ -20,7 +20,7 @@ class Muon(keras.optimizers.Optimizer):
     The rates of kernels, and of variables of one axis (biases, normalisation's offsets and scales), are multiples of
     `learning_rate`; kernels have their own momentum too. A step takes `num_iterations` of Newton-Schulz, with products
     in `compute_dtype`, of which "bfloat16" is enough. `renormalise` brings a kernel back to the norm sqrt(filters)
-    before each step (airbench's Muon): with normalisation behind each convolution its scale means nothing but how far a
+    before each step (airbench's Muon): with normalization behind each convolution its scale means nothing but how far a
     step turns it.
     """
 

@@ -3,7 +3,7 @@
 A moving average (Polyak & Juditsky 1992; of each step, Izmailov et al. 2018 arXiv 1803.05407 for why) only follows.
 Lookahead (Zhang et al. 2019, arXiv 1907.08610) also pulls the trained weights back to the slow ones every few steps;
 these then follow less and less of the way, as in airbench (Jordan 2024, arXiv 2404.00498). Both average the moving
-statistics of batch normalisation too, so that they fit the averaged kernels.
+statistics of batch normalization too, so that they fit the averaged kernels.
 """
 
 import contextlib

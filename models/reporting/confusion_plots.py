@@ -1,7 +1,7 @@
 """Confusion matrices as SVG text that the page embeds, with names as text, which can be searched.
 
-One hue from white to dark, which colour-blind eyes order as others do. Its steps are uneven: most mistakes are a few
-per cent and would stay white beside the diagonal.
+One hue from white to dark, which color-blind eyes order as others do. Its steps are uneven: most mistakes are a few
+percent and would stay white beside the diagonal.
 """
 
 import itertools
@@ -49,7 +49,7 @@ def fine(matrix: Matrix) -> str:
 
 
 def coarse(matrix: Matrix) -> str:
-    """The coarse matrix with the per cent in each cell; a cell that rounds to 0 is empty."""
+    """The coarse matrix with the percent in each cell; a cell that rounds to 0 is empty."""
     with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
         figure, axes = _heat_map(matrix)
         axes.set_xticks(range(len(matrix.names)), matrix.names, rotation=90)
@@ -59,7 +59,7 @@ def coarse(matrix: Matrix) -> str:
             if percent != "0":
                 colour = "white" if 100 * share >= FIRST_DARK_PERCENT else DARK
                 axes.text(place[1], place[0], percent, color=colour, ha="center", va="center", fontsize=9.5)
-        return plots.svg_element(figure, "Coarse confusion matrix, in per cent of the true superclass")
+        return plots.svg_element(figure, "Coarse confusion matrix, in percent of the true superclass")
 
 
 def _heat_map(matrix: Matrix) -> tuple[Figure, Axes]:

@@ -103,7 +103,7 @@ def stand_in_warning(dataset: str) -> str | None:
     """The warning of a report that is not of CIFAR-100; None for one that is."""
     if dataset == REAL_DATASET:
         return None
-    return f"This is {dataset}, the embedded stand-in, NOT CIFAR-100: train on the real data with --archive"
+    return f"This is {dataset}, a generated stand-in, NOT CIFAR-100; set --archive to train on the real data"
 
 
 def split_note(report: Mapping[str, Any]) -> str:

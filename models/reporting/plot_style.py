@@ -1,6 +1,6 @@
-"""The colours and the style of all plots, and the PNG files of studies, sessions and published benchmarks.
+"""The colors and the style of all plots, and the PNG files of studies, sessions and published benchmarks.
 
-The colours are those of Okabe and Ito, which colour-blind eyes tell apart; no plot needs colour alone to be read.
+The colors are those of Okabe and Ito, which color-blind eyes tell apart; no plot needs color alone to be read.
 """
 
 import pathlib

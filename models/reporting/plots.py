@@ -1,7 +1,7 @@
 """Learning curves: rows of `metrics.jsonl` -> SVG text that the page embeds.
 
-Validation is a solid line and training a dashed one, and each quantity has its own marker, so that colour is never the
-only difference. Every colour is written as `var(--NAME, COLOUR)`, for which a page may set --NAME, for dark mode. The
+Validation is a solid line and training a dashed one, and each quantity has its own marker, so that color is never the
+only difference. Every color is written as `var(--NAME, COLOUR)`, for which a page may set --NAME, for dark mode. The
 same rows give the same bytes.
 """
 
@@ -72,7 +72,7 @@ CHARTS = (
     ),
     Chart(
         "Objective",
-        "what training minimises: smoothing and weights included",
+        "what training minimizes: smoothing and weights included",
         "objective (nats)",
         ("validation_loss", "train_loss"),
     ),
@@ -139,7 +139,7 @@ def _colour(key: str) -> str:
 def svg_element(figure: Figure, title: str) -> str:
     """A figure, drawn under STYLE, as an SVG element of a page; the title is its name for screen readers.
 
-    The page may set its colours; it has no identifiers that clash, and no date.
+    The page may set its colors; it has no identifiers that clash, and no date.
     """
     file = io.StringIO()
     figure.savefig(file, format="svg", transparent=True)

@@ -27,5 +27,5 @@ def load(path: pathlib.Path) -> keras.Model:
         return keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError) as error:  # TypeError: a layer that is not, or no longer, registered
         raise errors.FailedError(
-            f"{path} is missing, damaged or of another version; train anew with another --run_dir"
+            f"{path} is missing, damaged or of another version; train again with another --run_dir"
         ) from error

@@ -44,7 +44,7 @@ def choose(name: str) -> Choice:
         if error:
             settings = " ".join(f"{key}={value}" for key, value in environment.followed().items()) or "none"
             raise errors.BadArgumentError(
-                f"precision={name}: its convolution raises {error} on this processor; choose float32, or change the "
+                f"precision={name}: a convolution raises {error} on this processor; choose float32, or change the "
                 f"settings that choose instructions (set here: {settings})"
             )
         return Choice(name, "given")

@@ -16,17 +16,17 @@ def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, sta
     for transform in state.step.transforms:
         print(f"  {transform!r}")
     if data.unaugmented_share:
-        print(f"  but {data.unaugmented_share} of each example's views unaugmented")
+        print(f"  except {data.unaugmented_share} of each example's views, unaugmented")
     if ending := data.get("unaugmented_last_fraction", 0.0):
-        print(f"  but the last {ending:.1%} of the steps unaugmented")
+        print(f"  except the last {ending:.1%} of the steps, unaugmented")
     if data.resolutions:
-        print(f"  resized to {as_text(data.resolutions)} (pixels:share of the steps)")
+        print(f"  resized to {as_text(data.resolutions)} (pixels:fraction of the steps)")
     print(f"  an epoch: {epochs.views:,} views, {epochs.first_step(1):,} steps")
     if config.schedule != "constant":
         peak = config.warmup_fraction * epochs.total_steps * data.batch_size / epochs.views
         print(f"  learning rate: {config.schedule} over {epochs.total_steps:,} steps, highest after {peak:,.2f} epochs")
     if (records := state.progress.trunk_records) and records != opened.fingerprints.records:
-        print(f"Trunk: of {config.init_from}, which was trained on OTHER records ({records[:12]}) than these")
+        print(f"Trunk: of {config.init_from}, which was trained on OTHER records (SHA-256 {records[:12]}...)")
     print(
         f"Model: {config.architecture}, {state.model.count_params():,} parameters; "
         f"{epochs.total_steps - step:,} steps of {data.batch_size} images to go"

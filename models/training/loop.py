@@ -291,4 +291,4 @@ class _Loop:
         if self.verbose:
             print()  # the progress bar has left its line open
         reached = f"step {self.progress.step} of {self.epochs.total_steps}"
-        raise errors.InterruptedRunError(f"interrupted; {reached} is saved, and the same command goes on from there")
+        raise errors.InterruptedRunError(f"interrupted; {reached} is saved; run the same command again to resume")

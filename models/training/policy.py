@@ -17,9 +17,9 @@ from pipeline.resolution import FULL_SIZE, ResolutionSchedule
 
 MAX_ROLLBACKS = 3
 RATE_AFTER_ROLLBACK = 0.5  # times the learning rate before it
-# Times the loss of uniform guessing. Logits that are thousands apart are of no sound run; regularisation is not in it.
+# Times the loss of uniform guessing. Logits that are thousands apart are of no sound run; regularization is not in it.
 ABSURD = 1_000.0
-# So early the moving statistics of batch normalisation may lag far behind the weights: after two sound steps of `quick`
+# So early the moving statistics of batch normalization may lag far behind the weights: after two sound steps of `quick`
 # validation loss is 1,800 times that of uniform guessing. Validation's alone is then absurd above the square of ABSURD.
 EARLY_STEPS = 1_000
 RATE_SETTERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)

@@ -1,6 +1,6 @@
 """Affine transforms as matrices, and their fusion into one.
 
-A matrix maps a pixel's position in the result to its position in the image, in pixels (x, y, 1) from the centre.
+A matrix maps a pixel's position in the result to its position in the image, in pixels (x, y, 1) from the center.
 A sequence of transforms is therefore the product of their matrices in that order, and images are resampled once: faster
 and sharper than once a transform.
 """
@@ -129,7 +129,7 @@ def warp(images: tf.Tensor, matrices: tf.Tensor, fill: str = "nearest", fill_val
     inside = _coverage(x, width) * _coverage(y, height)
     x, y = (_folded(x, width), _folded(y, height)) if fill == "reflect" else (x, y)
     x, y = tf.clip_by_value(x, 0.0, width - 1.0), tf.clip_by_value(y, 0.0, height - 1.0)
-    # At most the last but one, so that all four neighbours exist.
+    # At most the last but one, so that all four neighbors exist.
     left, top = tf.minimum(tf.floor(x), width - 2.0), tf.minimum(tf.floor(y), height - 2.0)
     right_share, bottom_share = tf.reshape(x - left, [-1, 1]), tf.reshape(y - top, [-1, 1])
     # One list of the pixels of all images: XLA gathers from it more than twice as fast as from a batch of images.
@@ -154,5 +154,5 @@ def _coverage(place: tf.Tensor, size: int) -> tf.Tensor:
 
 
 def _folded(place: tf.Tensor, size: int) -> tf.Tensor:
-    """`place` mirrored at the centres of the border's pixels until it lies inside."""
+    """`place` mirrored at the centers of the border's pixels until it lies inside."""
     return (size - 1.0) - tf.abs((size - 1.0) - tf.math.floormod(tf.abs(place), 2.0 * (size - 1.0)))

@@ -108,7 +108,7 @@ def apply_operation(images: tf.Tensor, choice: Choice, fill_value: float = 0.0) 
 
 
 def move(images: tf.Tensor, choice: Choice, fill_value: float = 0.0) -> tf.Tensor:
-    """Shear about the upper left corner, as Pillow does, translate, and rotate about the centre."""
+    """Shear about the upper left corner, as Pillow does, translate, and rotate about the center."""
     height, width = images.shape[1:3]
     shear_x, shear_y = _magnitude(Operation.SHEAR_X, choice), _magnitude(Operation.SHEAR_Y, choice)
     right, down = _magnitude(Operation.TRANSLATE_X, choice), _magnitude(Operation.TRANSLATE_Y, choice)
@@ -126,7 +126,7 @@ def equalize(images: tf.Tensor, choice: Choice) -> tf.Tensor:
 
 
 def enhance(images: tf.Tensor, choice: Choice) -> tf.Tensor:
-    """Brightness, colour, contrast and sharpness."""
+    """Brightness, color, contrast and sharpness."""
     degenerate = tf.where(_chose(Operation.COLOR, choice), operations.luma(images), 0.0)
     degenerate = tf.where(_chose(Operation.CONTRAST, choice), operations.mean_luma(images), degenerate)
     degenerate = tf.where(_chose(Operation.SHARPNESS, choice), operations.smoothed(images), degenerate)

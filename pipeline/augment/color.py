@@ -1,4 +1,4 @@
-"""Random brightness, contrast, saturation, hue and grey."""
+"""Random brightness, contrast, saturation, hue and gray."""
 
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ class ChannelShift(Augmentation):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Grayscale(Augmentation):
-    """Converts each image to grey with `probability`; it keeps three channels."""
+    """Converts each image to gray with `probability`; it keeps three channels."""
 
     rgb = True
     wording = "grey"

@@ -13,7 +13,7 @@ from pipeline.common import seeds
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Cutout(Augmentation):
-    """Fills a square of `pixels` x `pixels`; its centre is uniform in the image, so the border may clip it.
+    """Fills a square of `pixels` x `pixels`; its center is uniform in the image, so the border may clip it.
 
     DeVries and Taylor 2017, arXiv 1708.04552: 8 pixels for CIFAR-100.
     """
@@ -26,7 +26,7 @@ class Cutout(Augmentation):
         self.fill_value = arguments.number("fill_value", fill_value, 0, 255)
 
     def draw(self, seed: tf.Tensor, views: Views) -> tf.Tensor:
-        """float32 [B, 2]: the square's centre (row, column), 0 to 1."""
+        """float32 [B, 2]: the square's center (row, column), 0 to 1."""
         return uniform(seed, [views.count, 2])
 
     def apply(self, images: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
@@ -41,7 +41,7 @@ class RandomErasing(Augmentation):
     """Fills a rectangle of each image with `fill_value`, with `probability`.
 
     The rectangle lies inside, has 2 % to a third of the area, and an aspect ratio of up to 3.3 (Zhong et al. 2017,
-    arXiv 1708.04896; ranges as in torchvision, one grey instead of noise).
+    arXiv 1708.04896; ranges as in torchvision, one gray instead of noise).
     """
 
     MIN_AREA, MAX_AREA, MAX_ASPECT = 0.02, 1 / 3, 1 / 0.3

@@ -14,7 +14,7 @@ from pipeline.common import seeds
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Rotation(AffineTransform):
-    """Rotates each image about its centre by up to `max_degrees` either way."""
+    """Rotates each image about its center by up to `max_degrees` either way."""
 
     wording = "{:+z.0f}°"
 

@@ -61,7 +61,7 @@ class Augmentation(keras.layers.Layer):
     wording: str
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
-        kwargs["dtype"] = "float32"  # half precision is too coarse for geometry and colour
+        kwargs["dtype"] = "float32"  # half precision is too coarse for geometry and color
         super().__init__(**kwargs)
         self.supports_jit = False  # in `fit`: XLA draws other numbers, and leaves out the check of pixels
         self.seed = arguments.whole("seed", seed, 0, 2**63 - 1)

@@ -16,7 +16,7 @@ class Blend(NamedTuple):
     Attributes:
       partner: int32 [B], the place in the batch of each image's partner.
       share: float32 [B], the weight of the image itself, 0 to 1.
-      centre: float32 [B, 2], centre of the partner's box (row, column), 0 to 1; unused without a box.
+      centre: float32 [B, 2], center of the partner's box (row, column), 0 to 1; unused without a box.
       is_box: bool [B], whether a box of the partner is pasted (CutMix); else whole images are blended (mixup).
     """
 

@@ -1,4 +1,4 @@
-"""Operations on brightness and colour, with a parameter for each image.
+"""Operations on brightness and color, with a parameter for each image.
 
 All map float32 [B, H, W, 3] images, 0 to 255, to such images. They are Pillow's (`ImageEnhance`, `ImageOps`), without
 its rounding after each step. XLA can compile all of them.
@@ -23,7 +23,7 @@ def mean_luma(images: tf.Tensor) -> tf.Tensor:
 
 
 def smoothed(images: tf.Tensor) -> tf.Tensor:
-    """Each pixel averaged with its eight neighbours at a weight of five; the border is unchanged."""
+    """Each pixel averaged with its eight neighbors at a weight of five; the border is unchanged."""
     rows = images[:, :-2] + images[:, 1:-1] + images[:, 2:]
     sums = rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]
     change = (sums - 9.0 * images[:, 1:-1, 1:-1]) / 13.0
@@ -42,12 +42,12 @@ def brightness(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
 
 
 def contrast(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """Distance from the image's mean grey times `factor`, float32 [B]; 0 is that grey."""
+    """Distance from the image's mean gray times `factor`, float32 [B]; 0 is that gray."""
     return blend(images, mean_luma(images), factor)
 
 
 def color(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
-    """Saturation times `factor`, float32 [B]; 0 is a grey picture."""
+    """Saturation times `factor`, float32 [B]; 0 is a gray picture."""
     return blend(images, luma(images), factor)
 
 
@@ -57,7 +57,7 @@ def sharpness(images: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
 
 
 def grayscale(images: tf.Tensor) -> tf.Tensor:
-    """A grey picture, in three equal channels."""
+    """A gray picture, in three equal channels."""
     return tf.broadcast_to(luma(images), tf.shape(images))
 
 

@@ -21,7 +21,7 @@ class TrivialAugmentWide(Augmentation):
     """Applies one of fourteen operations at one of 31 strengths (Müller & Hutter 2021, arXiv 2103.10158, wide).
 
     Both are uniform, and nothing is tuned: shears to 0.99, translations to 32 pixels, rotations to 135 degrees,
-    brightness, colour, contrast and sharpness times 0.01 to 1.99, posterized to 8 to 2 bits, solarized from 255 to 0.
+    brightness, color, contrast and sharpness times 0.01 to 1.99, posterized to 8 to 2 bits, solarized from 255 to 0.
     As in torchvision, but interpolated bilinearly, and not rounded. Pixels outside of the image have the `fill_value`,
     0 to 255; the authors' and torchvision's is 0.
     """
@@ -50,7 +50,7 @@ class TrivialAugmentWide(Augmentation):
 class RandAugment(Augmentation):
     """Applies `num_operations` of fourteen operations, drawn for each image (Cubuk et al. 2019, arXiv 1909.13719).
 
-    At full magnitude: shear 0.3, translation by 0.45 of the size, rotation by 30 degrees, brightness, colour, contrast
+    At full magnitude: shear 0.3, translation by 0.45 of the size, rotation by 30 degrees, brightness, color, contrast
     and sharpness times 0.1 or 1.9, posterized to 4 bits, solarized from 0. As in torchvision, but interpolated
     bilinearly, and not rounded.
 

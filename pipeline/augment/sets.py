@@ -50,7 +50,7 @@ SETS: dict[str, Callable[[], Transforms]] = {
     # The standard of the papers on CIFAR (He et al. 2015), and with cutout.
     "flip_crop": _flip_crop,
     "flip_crop_cutout": lambda: (*_flip_crop(), augment.Cutout(pixels=8)),
-    # Colour alone, strong; and the policies that draw an operation for each image.
+    # Color alone, strong; and the policies that draw an operation for each image.
     "color": lambda: (
         *_flip_crop(),
         augment.ColorJitter(),

@@ -89,7 +89,7 @@ class Composition(Config):
         for known, value in self.part_values if not name.startswith("_") else ():
             if known == name:
                 return value
-        raise AttributeError(f"{type(self).__name__} reads no {name!r}")
+        raise AttributeError(f"{type(self).__name__} has no field {name!r}")
 
     def get(self, name: str, default: Any) -> Any:
         """The value of a field, or `default` where it is not read."""

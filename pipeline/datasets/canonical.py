@@ -80,7 +80,7 @@ class Fingerprints:
         if there["order"] != self.order:
             what = "the same records in another order" if there["records"] == self.records else "other records"
             raise errors.BadArgumentError(
-                f"{where}: begun on {what}; go on with its own --data_dir, or choose another --{_flag(where)}"
+                f"{where}: started on {what}; set its original --data_dir, or choose another --{_flag(where)}"
             )
 
 
@@ -88,7 +88,7 @@ def check_recorded(recorded: Mapping[str, str] | None, where: str) -> Mapping[st
     """The recorded fingerprints; errors.BadArgumentError, with the prefix `where`, if an earlier version kept none."""
     if recorded is None:
         raise errors.BadArgumentError(
-            f"{where}: begun by an earlier version, which held out other images for validation; finish it with that "
+            f"{where}: started by an earlier version, which held out other images for validation; finish it with that "
             f"version, or choose another --{_flag(where)}"
         )
     return recorded

@@ -53,7 +53,7 @@ def fetch(url: str, target: pathlib.Path, *, sha256: str, limits: Limits = Limit
     if worker.error is not None:
         raise DownloadError(f"{host}: {worker.error}")
     if worker.total_bytes not in (None, worker.num_bytes):
-        raise DownloadError(f"{host} closed early: {worker.num_bytes:,} bytes of {worker.total_bytes:,}")
+        raise DownloadError(f"{host} closed the connection early: {worker.num_bytes:,} bytes of {worker.total_bytes:,}")
     if worker.sha256.hexdigest() != sha256:
         raise DownloadError(f"{host} sent another file: sha256 {worker.sha256.hexdigest()}; expected {sha256}")
 

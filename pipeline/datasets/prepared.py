@@ -74,7 +74,7 @@ def lock(data_dir: _Path) -> Iterator[None]:
     path = root(data_dir)
 
     def announce() -> None:
-        print(f"prepare: waiting for another prepare in {path}", file=sys.stderr, flush=True)
+        print(f"prepare: waiting for another process that prepares data in {path}", file=sys.stderr, flush=True)
 
     with contextlib.ExitStack() as stack:
         try:
@@ -90,7 +90,7 @@ def staging(data_dir: _Path) -> Iterator[pathlib.Path]:
     """A temporary folder in `data_dir`, thus on the same file system; requires `lock`."""
     for stale in root(data_dir).glob(f"{_STAGING}*"):
         shutil.rmtree(stale, ignore_errors=True)
-    # A cancelled download may write a file during the removal; the next writer removes the rest.
+    # A canceled download may write a file during the removal; the next writer removes the rest.
     with tempfile.TemporaryDirectory(prefix=_STAGING, dir=root(data_dir), ignore_cleanup_errors=True) as path:
         yield pathlib.Path(path)
 
@@ -113,7 +113,7 @@ def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Map
         _new(target).rename(target)
     except OSError as error:
         recover(data_dir, dataset)
-        raise errors.FailedError(f"{target} is in the way ({error.strerror}); move it and try again") from error
+        raise errors.FailedError(f"{target} cannot be replaced ({error.strerror}); move it and try again") from error
     shutil.rmtree(_replaced(target), ignore_errors=True)
     return target
 

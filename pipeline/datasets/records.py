@@ -120,7 +120,7 @@ def check_names(file_name: str, data: bytes) -> None:
 
 
 def check(train: Records, test: Records, spec: Spec) -> "Statistics":
-    """The channel statistics of `train`; RecordsError for the first wrong count, label, class or colour."""
+    """The channel statistics of `train`; RecordsError for the first wrong count, label, class or color."""
     for split, records, per_class in (("train", train, spec.train_per_class), ("test", test, spec.test_per_class)):
         if len(records.rows) != spec.num_rows(split):
             raise RecordsError(f"{split} has {len(records.rows)} records; expected {spec.num_rows(split)}")

@@ -2,9 +2,9 @@
 
     python -m pipeline.explore --out=exploration
 
-writes explore.md (superclasses, images per class in each split, channel statistics, brightness of the mean images),
-which links samples.png, counts.png, mean_image.png and augmented.png. Each split is read once, as a stream: memory does
-not grow with its size. Of test images only the labels are read.
+Writes explore.md with its figures samples.png, counts.png, mean_image.png and augmented.png. The page has the
+superclasses, the number of images per class in each split, channel statistics and the brightness of the mean images.
+Each split is streamed once, so memory does not grow with its size. Of the test split only the labels are read.
 """
 
 import dataclasses
@@ -28,9 +28,11 @@ class ExploreConfig(SourceConfig):
 
     out: str = setting("", "output folder, such as exploration; created where missing", is_path=True)
     augmentation: str = setting("original", "augmentation set to show beside the originals", choices=tuple(SETS))
-    seed: int = setting(0, "seed of the classes that are shown augmented, and of the transforms", low=0)
+    seed: int = setting(0, "random seed of the classes shown and of the transforms", low=0)
     num_validation: int = setting(
-        DataConfig.num_validation, "examples held out of the training split, as many of each class", low=0
+        DataConfig.num_validation,
+        "number of training examples held out for validation, as many of each class",
+        low=0,
     )
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from pipeline.explore.statistics import PARTS, Survey
 from pipeline.gallery.image_grid import GROUND, INK, QUIET
 
-# Okabe and Ito's palette, distinct for colour-blind readers and in grey, with the colours of the numbers.
+# Okabe and Ito's palette, distinct for color-blind readers and in gray, with the colors of the numbers.
 COLOURS = {"train": ("#0072b2", "white"), "validation": ("#e69f00", INK), "test": ("#f7f9fb", INK)}
 STYLE = {
     "font.size": 9.5,

@@ -42,7 +42,7 @@ _ABOUT_CHANNELS = (
     "the official training split; pixels of test images are not read."
 )
 _ABOUT_MEAN_IMAGES = (
-    "Where objects are centred, the middle of the mean image differs in colour from its frame; the mean of scenes "
+    "Where objects are centered, the middle of the mean image differs in color from its frame; the mean of scenes "
     "changes from top to bottom instead."
 )
 _ABOUT_MIDDLES = (

@@ -1,9 +1,10 @@
-"""Show an augmentation set on training images, before training with it.
+"""Draw what an augmentation set does to training images, before training with it.
 
     python -m pipeline.gallery --augmentation=original --out=original.png
 
-The rows are the originals, each transform by itself with its draw for each image, and all transforms together with the
-same draws, as in a training step. The same flags give the same picture. Test images are never shown.
+The first row shows the originals. Each further row shows one transform, with its random parameters below each image.
+The last row applies all transforms with these parameters, as a training step does. The same flags give the same
+picture. Test images are never shown.
 """
 
 import dataclasses
@@ -22,8 +23,8 @@ class GalleryConfig(SourceConfig):
 
     augmentation: str = setting("flip_shift", "augmentation set to show", choices=tuple(SETS))
     out: str = setting("", "output PNG file, such as gallery.png; its folder is created where missing", is_path=True)
-    seed: int = setting(0, "seed of the classes that are shown, and of the transforms", low=0)
-    columns: int = setting(7, "images in a row, each of another class", low=1, high=20)
+    seed: int = setting(0, "random seed of the classes shown and of the transforms", low=0)
+    columns: int = setting(7, "number of images per row, each of a different class", low=1, high=20)
 
 
 flags = app.Flags(GalleryConfig)

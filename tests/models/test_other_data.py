@@ -89,7 +89,7 @@ def test_run_is_not_continued_on_another_order_or_set(copy, words, data, tmp_pat
             loop.train(data, config, run=run, callbacks=[Killed()], verbose=0)
         before = content(run)
         moved = data.replace(data_dir=request.getfixturevalue(copy))
-        with pytest.raises(errors.BadArgumentError, match=rf"^run_dir=.*: begun on .*{words}"):
+        with pytest.raises(errors.BadArgumentError, match=rf"^run_dir=.*: started on .*{words}"):
             loop.train(moved, config, run=run, verbose=0)
         assert content(run) == before
         assert loop.train(data, config, run=run, verbose=0).report["epochs"] == 3.0

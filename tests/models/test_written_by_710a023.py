@@ -38,7 +38,7 @@ def test_interrupted_run_is_refused(copy, tiny_data_dir):
     run_dir = copy("interrupted")
     flags = (f"--config={run_dir / 'config.json'}", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}")
     line = refused(run_dir, "models.train", *flags)
-    assert line.startswith(f"error: run_dir={run_dir}: begun by an earlier version")
+    assert line.startswith(f"error: run_dir={run_dir}: started by an earlier version")
 
 
 def test_finished_run_is_not_evaluated_on_images_that_it_was_trained_on(copy, tiny_data_dir):

@@ -112,7 +112,7 @@ def test_session_interrupted_in_its_first_trial_says_how_to_go_on(tiny_data_dir,
         finally:
             process.kill()
     assert process.returncode == 3
-    line = "error: interrupted; what has ended is kept, and the same command goes on from there"
+    line = "error: interrupted; finished trials and jobs are kept; run the same command again to resume"
     assert error.splitlines()[-1] == line
     assert "trials completed" not in told
     assert not (tmp_path / "session" / "report.json").exists()

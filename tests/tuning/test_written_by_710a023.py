@@ -50,7 +50,7 @@ def test_study_is_refused(tiny_data_dir, tmp_path):
     flags = ("--study=fast_ablation", "--budget=smoke", "--workers=1", "--dataset=shapes100_tiny")
     flags += (f"--data_dir={tiny_data_dir}", f"--study_dir={folder}")
     line = refused(folder, *command("tuning.study", *flags, "--variants=all,relu", "--repeats=2"))
-    assert line.startswith(f"error: study_dir={folder}: begun by an earlier version")
+    assert line.startswith(f"error: study_dir={folder}: started by an earlier version")
     done = ran(ROOT, *command("tuning.study", *flags, "--variants=all", "--repeats=1"))  # whose job was finished
     assert done.returncode == 0, done.stderr
     assert (folder / "report.md").exists()
@@ -67,7 +67,7 @@ def test_session_is_refused(tiny_data_dir, tmp_path):
     home = pathlib.Path(shutil.copytree(FOLDERS / "session_home", tmp_path / "home"))
     tune = command("tuning.tune", *session_flags(home, tiny_data_dir))
     line = refused(home / "session", *tune, cwd=home)
-    assert line.startswith(f"error: session_dir={home / 'session'}: begun by an earlier version")
+    assert line.startswith(f"error: session_dir={home / 'session'}: started by an earlier version")
 
 
 def test_finished_session_is_reported_and_not_continued(tiny_data_dir, tmp_path):
@@ -79,7 +79,7 @@ def test_finished_session_is_reported_and_not_continued(tiny_data_dir, tmp_path)
     shutil.rmtree(session / "runs")
     (session / "report.json").write_text("{}")
     line = refused(session, *command("tuning.tune", *flags, "--retrain_best"), cwd=home)
-    assert line.startswith(f"error: session_dir={session}: begun by an earlier version")
+    assert line.startswith(f"error: session_dir={session}: started by an earlier version")
     journal = (session / "journal.jsonl").read_bytes()
     done = ran(home, *command("tuning.tune", *flags))
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The configuration of a tuner session, and the training jobs that it makes of hyperparameters."""
+"""Session: the configuration of a tuner session, and the training jobs that it makes of hyperparameters."""
 
 import contextlib
 import dataclasses
@@ -32,29 +32,31 @@ class SessionConfig(Config):
     space: str = setting("heads", "search space: heads, original, full, or a Python file")
     tuner: str = setting("hyperband", "search algorithm of Keras Tuner", choices=TUNERS)
     objective: str = setting(
-        "both", "validation accuracy to maximise at a trial's end; both is the mean of the two", choices=OBJECTIVES
+        "both", "validation accuracy to maximize at a trial's end; both is the mean of the two", choices=OBJECTIVES
     )
     fine_weight: float = setting(
         0.5, "weight of the fine accuracy in --objective=both; the coarse accuracy has the rest", low=0.0, high=1.0
     )
     max_trials: int = setting(
-        30, "maximum number of trials; that of hyperband follows from --max_epochs, or from --max_minutes", low=1
+        30, "maximum number of trials; with hyperband it follows from --max_epochs or --max_minutes", low=1
     )
-    max_epochs: int = setting(6, "epochs of a trial; fewer in hyperband's first rungs", low=1)
-    patience: int = setting(0, "epochs without a better validation accuracy that stop a trial; 0 disables", low=0)
+    max_epochs: int = setting(6, "epochs per trial; fewer in the first rungs of hyperband", low=1)
+    patience: int = setting(
+        0, "epochs without improvement of validation accuracy after which a trial stops; 0 disables", low=0
+    )
     init_from: str = setting(
-        "", "run folder of the frozen trunk of --space=heads; without it one is trained first", is_path=True
+        "", "run folder of the frozen trunk of --space=heads; empty trains a trunk first", is_path=True
     )
-    seed: int = setting(0, "seed of the proposals and of every trial", low=0)
+    seed: int = setting(0, "random seed of the proposals and of every trial", low=0)
     precision: str = setting(
         "auto",
-        "precision of the layers; auto is the fastest that this machine computes well",
+        "numeric precision; auto selects the fastest on this machine",
         choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
     max_minutes: float = setting(
         0.0,
-        "minutes of the session, earlier calls and the trunk included; hyperband repeats its brackets until then, and "
-        "what is under way at the end is saved for a call with more of them; 0 is no limit",
+        "time limit of the session in minutes, earlier calls and the trunk's training included. hyperband repeats its "
+        "brackets until then; unfinished trials are saved for a later call with a higher limit. 0 is no limit",
         low=0.0,
         identity=False,
     )
@@ -62,7 +64,7 @@ class SessionConfig(Config):
 
 
 def objective(config: SessionConfig, report: Mapping[str, Any]) -> float:
-    """The value that the session maximises, 0 to 1, from a run's report on validation.
+    """The value that the session maximizes, 0 to 1, from a run's report on validation.
 
     Raises:
       errors.FailedError: the run lacks an accuracy of the objective, or was not evaluated on validation.
@@ -208,7 +210,7 @@ class JobFactory:
         if base.get("dataset", self.source.dataset) != self.source.dataset:
             raise errors.BadArgumentError(
                 f"init_from={self.config.init_from}: trained on {base['dataset']}, not on "
-                f"{self.source.dataset}; give --dataset={base['dataset']}"
+                f"{self.source.dataset}; set --dataset={base['dataset']}"
             )
         defaults = {"seed": self.config.seed, "precision": self.config.precision}
         layers = (presets.preset(base["preset"]), defaults, base, values)

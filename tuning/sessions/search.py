@@ -80,7 +80,7 @@ def serve(session: Session, address: str, train: Train = train_job.train, budget
                 budget.keep(at_once=True)
                 raise errors.InterruptedRunError(INTERRUPTED)
             for name in heartbeats.requeue_timed_out(oracle):
-                progress.print(f"no heartbeat from {name}; its trial goes to the next worker that asks")
+                progress.print(f"no heartbeat from {name}; its trial goes to the next free worker")
             for record in session.folder.records():
                 if record["id"] not in reported:
                     reported.add(record["id"])
@@ -123,7 +123,7 @@ def join(session: Session, address: str, train: Train = train_job.train) -> None
         except errors.FailedError:
             if budget.left() > chief.RPC_SECONDS + KEPT_SECONDS:  # by the journal, which is as old as that
                 raise
-            progress.print("the chief has ended, the minutes being used up")
+            progress.print("the chief has ended; the minutes are used up")
 
 
 def _is_over(servicer: chief.Servicer, oracle: journaled.Oracle, budget: Budget, heartbeats: chief.Heartbeats) -> bool:
@@ -150,8 +150,8 @@ def _open_search(session: Session) -> Iterator[tuple[SessionProgress, signals.Re
                 progress.print(str(error))
     except OSError as error:
         raise errors.FailedError(
-            f"session_dir={session.folder.path}: cannot be written ({error.strerror}); make room, then give the same "
-            "command"
+            f"session_dir={session.folder.path}: cannot be written ({error.strerror}); free disk space, then run the "
+            "same command"
         ) from error
 
 

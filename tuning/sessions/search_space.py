@@ -90,7 +90,7 @@ def heads_with_blocks(hp: "HyperParameters") -> Values:
 
 
 def dense_heads(hp: "HyperParameters") -> Values:
-    """Shape, regularisation and learning rate of both heads, on frozen features."""
+    """Shape, regularization and learning rate of both heads, on frozen features."""
     values: Values = {}
     for name in ("fine", "coarse"):
         values[f"{name}_hidden_layers"] = hp.Int(f"{name}_hidden_layers", 0, 2)
@@ -106,7 +106,7 @@ def dense_heads(hp: "HyperParameters") -> Values:
 
 
 def original(hp: "HyperParameters") -> Values:
-    """What the original study tuned by hand in its CNN: activation, optimizer, pooling, padding, regularisation."""
+    """What the original study tuned by hand in its CNN: activation, optimizer, pooling, padding, regularization."""
     optimizer = hp.Choice("optimizer", list(ORIGINAL_OPTIMIZERS))
     return {
         "optimizer": optimizer,

@@ -84,7 +84,7 @@ class Trials:
         try:
             value = objective(self._session.config, report)
             if not math.isfinite(value):
-                raise errors.FailedError(f"its objective is {value}")
+                raise errors.FailedError(f"the objective is {value}")
         except errors.FailedError as error:
             self._keep(trial, seconds, status=FAILED, reason=str(error))
             return
@@ -107,7 +107,7 @@ class Trials:
         """
         if error.type_name == "OSError":
             raise errors.FailedError(
-                f"session_dir={self._session.folder.path}: {error}; make room, then give the same command"
+                f"session_dir={self._session.folder.path}: {error}; free disk space, then run the same command"
             ) from error
         if error.type_name == errors.BusyError.__name__:
             # Another worker, whose heartbeats had stopped, still trains the trial: its result is the trial's.

@@ -21,7 +21,7 @@ VERDICT_MARKS = {statistics.HIGHER: " ▲", statistics.LOWER: " ▼"}
 POINTS_HEIGHT = 0.4  # of a row, over which the points of its seeds are spread so that they can be told apart
 MOST_MARGIN = 2.0  # of the differences' own span, that intervals may take on either side of it
 MOST_IN_A_LINE = 6  # of the legend's entries
-MOST_LINES = 28  # colours times styles
+MOST_LINES = 28  # colors times styles
 
 Report = Mapping[str, Any]
 

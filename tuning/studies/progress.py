@@ -55,9 +55,9 @@ class StudyProgress:
             self._line.done = self._num_finished()
         for job in self._jobs:
             if self._folder.is_damaged(job):
-                self.print(f"{_title(job)}: its file is damaged, it is trained again")
+                self.print(f"{_title(job)}: the result file is damaged; training again")
         if self._num_finished():
-            self.print(f"{self._num_finished()} of {len(self._jobs)} jobs are finished already, and kept")
+            self.print(f"{self._num_finished()} of {len(self._jobs)} jobs are already finished")
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -14,7 +14,7 @@ from tuning.workers.train_job import Train
 from tuning.workers.worker_process import Cause, Worker, WorkerDiedError, WorkerError
 
 POLL_SECONDS = 0.1
-INTERRUPTED = "interrupted; what has ended is kept, and the same command goes on from there"
+INTERRUPTED = "interrupted; finished trials and jobs are kept; run the same command again to resume"
 # A worker's process is replaced after so much: importing TensorFlow and decoding the images again (about 10 s) then
 # costs little however short jobs are, and memory holds what a few of them leave (some 60 MB each), never all of it.
 MAX_TASKS, MAX_SECONDS = 8, 300.0
@@ -159,7 +159,7 @@ class WorkerPool:
         alike = list(itertools.takewhile(lambda death: death.cause == error.cause, reversed(deaths)))
         if len(alike) >= MAX_DEATHS[error.cause] or len(deaths) >= max(MAX_DEATHS.values()):
             return False
-        self._notify(f"{name}: {error}; it is tried again, from its last checkpoint if it has one")
+        self._notify(f"{name}: {error}; trying again, from its last checkpoint if there is one")
         return True
 
     def _check_requests(self) -> None:

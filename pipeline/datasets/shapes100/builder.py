@@ -21,7 +21,7 @@ SEED = 100  # another seed would be another data set, and need another VERSION
 CHUNK_PER_CLASS = 5  # images of each class drawn at once; a chunk of all classes takes about 30 MB
 
 _DESCRIPTION = """Procedurally drawn stand-in for CIFAR-100: 20 families of shapes and textures (coarse labels) in 5
-variants each (fine labels), 32x32 in colour. It is made for tests and for machines without the real data; accuracies
+variants each (fine labels), 32x32 in color. It is made for tests and for machines without the real data; accuracies
 on it say nothing about CIFAR-100."""
 
 

@@ -1,7 +1,7 @@
 """Draws the images of shapes100 with NumPy.
 
 A class is a family (its coarse label) and a variant: a silhouette and its fill (`ring_striped`), or a texture and its
-kind (`checks_bricks`). Colours, position, size, rotation, light and clutter are random per image and independent of the
+kind (`checks_bricks`). Colors, position, size, rotation, light and clutter are random per image and independent of the
 class; images are also flipped and rotated by multiples of 90 degrees at random.
 
 The layers of an image in order: ground with a gradient, specks, accent, ink, specks, noise.
@@ -29,7 +29,7 @@ FINE_NAMES: tuple[str, ...] = tuple(f"{family}_{variant}" for variant, family in
 
 NOISE = 0.2  # greatest change of a channel, of 1
 DARKEST, STEP = 0.27, 0.23  # of the three luminances of an image
-PIXELS = np.arange(SIZE, dtype=np.float32) - np.float32((SIZE - 1) / 2)  # centres, from the middle of the image
+PIXELS = np.arange(SIZE, dtype=np.float32) - np.float32((SIZE - 1) / 2)  # centers, from the middle of the image
 
 
 def draw(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -55,7 +55,7 @@ def draw(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 class _Placement:
     """Position, size and orientation of the shape or texture of each image; float32, vectors x and y first."""
 
-    centre: Plane  # [2, N, 1, 1], pixels from the image's centre
+    centre: Plane  # [2, N, 1, 1], pixels from the image's center
     across: Plane  # [2, N, 1, 1] and
     down: Plane  # [2, N, 1, 1], rows of the matrix from pixels to the shape's axes
     radius: Plane  # [N, 1, 1], pixels to one unit of an outline
@@ -109,12 +109,12 @@ def _coverages(labels: np.ndarray, placement: _Placement) -> tuple[Plane, Plane]
 
 
 def _paint(images: np.ndarray, cover: Plane, colours: np.ndarray) -> None:
-    """Blend colours [N, 3] into images [N, 3, 32, 32], in place, by the weights `cover` [N, 32, 32]."""
+    """Blend colors [N, 3] into images [N, 3, 32, 32], in place, by the weights `cover` [N, 32, 32]."""
     images += cover[:, None] * (colours[..., None, None] - images)
 
 
 def _scatter(images: np.ndarray, generator: np.random.Generator, specks: int) -> None:
-    """Paint small bars of random colours at random places."""
+    """Paint small bars of random colors at random places."""
     for _ in range(specks):
         speck = _speck(generator, len(images))
         _paint(images, speck, _tinted(generator, _uniform(generator, 0.1, 0.9, len(images))))
@@ -135,7 +135,7 @@ def _tinted(generator: np.random.Generator, level: np.ndarray) -> np.ndarray:
 
 
 def _ground(generator: np.random.Generator, colours: np.ndarray) -> np.ndarray:
-    """Images [N, 3, 32, 32] of the colours [N, 3], with a random gradient."""
+    """Images [N, 3, 32, 32] of the colors [N, 3], with a random gradient."""
     count = len(colours)
     slope_x, slope_y = _uniform(generator, -0.15, 0.15, 2, count, 1, 1) / (SIZE / 2)
     light = PIXELS * slope_x + PIXELS[:, None] * slope_y

@@ -55,7 +55,7 @@ def _spots(x: Plane, y: Plane, period: Plane) -> Plane:
 
 
 def _three_toned(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """A bar, a bar of a second colour, a gap."""
+    """A bar, a bar of a second color, a gap."""
     period = period * 1.3
     return _line(x, period, period / 6), _line(x - period / 3, period, period / 6)
 
@@ -81,7 +81,7 @@ def _scaled(x: Plane, y: Plane, period: Plane) -> Coverages:
 
 
 def _braided(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Two strands of two colours that oscillate against each other."""
+    """Two strands of two colors that oscillate against each other."""
     bow = _bow(y, period, 0.3)
     return _line(x + bow, period * 1.4, 1.0), _line(x - bow, period * 1.4, 1.0)
 
@@ -94,7 +94,7 @@ def _plain(x: Plane, y: Plane, period: Plane) -> Coverages:
 
 
 def _bricks(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Courses of bricks, with joints in the ground's colour."""
+    """Courses of bricks, with joints in the ground's color."""
     height, width = period * 0.8, period * 1.5
     shifted = x + np.abs(np.rint(y / height) % 2) * width / 2  # every second course, by half a brick
     joint = np.minimum(width / 2 - _near(shifted, width), height / 2 - _near(y, height))
@@ -130,7 +130,7 @@ def _mixed(x: Plane, y: Plane, period: Plane) -> Coverages:
 
 
 def _two_toned(x: Plane, y: Plane, period: Plane) -> Coverages:
-    """Spots in two alternating colours."""
+    """Spots in two alternating colors."""
     wide, size = period * 1.3, period * 0.31
     return coverage(_spots(x, y, wide) - size), coverage(_spots(x + wide / 2, y + wide / 2, wide) - size)
 

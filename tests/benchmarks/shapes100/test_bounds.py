@@ -31,5 +31,5 @@ def test_figure_out_of_bounds_fails(monkeypatch, linear, quick, row):
     if not row:
         bounds.judge(rows)
         return
-    with pytest.raises(errors.FailedError, match=f"out of its bounds: {row}"):
+    with pytest.raises(errors.FailedError, match=f"out of bounds: {row}"):
         bounds.judge(rows)

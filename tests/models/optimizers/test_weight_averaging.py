@@ -68,7 +68,7 @@ def test_slow_weights_are_in_place_for_a_while():
 
 def test_no_average_is_asked_for():
     assert weight_averaging.build(one_weight(), TrainConfig(), 10) is None
-    with pytest.raises(errors.BadArgumentError, match="lookahead_steps=5: give one of the two"):
+    with pytest.raises(errors.BadArgumentError, match="lookahead_steps=5: set only one of them"):
         TrainConfig(ema_decay=0.9, lookahead_steps=5)
 
 

@@ -153,7 +153,7 @@ def test_the_command_repeats_the_run_elsewhere(make_run):
 
 def test_a_stand_in_shouts_first_and_last(written):
     reader = Reader(written({"dataset": "shapes100"}, {"dataset": "shapes100"}))
-    shout = "This is shapes100, the embedded stand-in, NOT CIFAR-100: train on the real data with --archive"
+    shout = "This is shapes100, a generated stand-in, NOT CIFAR-100; set --archive to train on the real data"
     body = reader.text.removeprefix("shapes100, quick").strip()
     assert body.startswith(shout)
     assert body.endswith(shout)

@@ -8,7 +8,7 @@ from rich.console import Console
 from models.reporting import figures, table
 from tests.models.reporting.run_files import without
 
-SHOUT = "This is shapes100, the embedded stand-in, NOT CIFAR-100: train on the real data with --archive"
+SHOUT = "This is shapes100, a generated stand-in, NOT CIFAR-100; set --archive to train on the real data"
 
 
 def shown(run, *, terminal=False, width=80):

@@ -87,7 +87,7 @@ def test_a_good_file_arrives_whole(host, path, tmp_path):
     ("path", "limits", "message"),
     [
         ("/missing", PATIENT, "127.0.0.1: HTTP 404 Not Found for http"),
-        ("/early", PATIENT, r"127.0.0.1 closed early: [0-9,]+ bytes of 1,048,576"),
+        ("/early", PATIENT, r"127.0.0.1 closed the connection early: [0-9,]+ bytes of 1,048,576"),
         ("/other", PATIENT, "127.0.0.1 sent another file: sha256 .*; expected " + SHA256),
         ("/stall", QUICK, r"127.0.0.1 is too slow: .* bytes in .* s; expected at least 100,000"),
         ("/mute", QUICK, r"127.0.0.1 is too slow: 0 bytes in .* s"),

@@ -18,7 +18,7 @@ def test_a_folder_in_the_way_is_named_and_kept(tmp_path):
     mine = archives.write_folder(prepared.folder(tmp_path, "cifar100"), {"notes.txt": b"mine"})
     with prepared.lock(tmp_path), prepared.staging(tmp_path) as staged:
         archives.write_folder(prepared.folder(staged, "cifar100"), {"dataset_info.json": b"{}"})
-        with pytest.raises(errors.FailedError, match=r"3\.0\.2 is in the way"):
+        with pytest.raises(errors.FailedError, match=r"3\.0\.2 cannot be replaced"):
             prepared.publish(staged, tmp_path, "cifar100", {})
     assert (mine / "notes.txt").read_bytes() == b"mine"
 

@@ -75,7 +75,7 @@ def test_trial_of_a_killed_worker_is_tried_again_and_nothing_differs(tuner, tmp_
     ("train", "reason"),
     [
         (stub_training.train_and_fail, "fine_loss is nan, expected a number"),
-        (stub_training.train_to_no_number, "its objective is nan"),
+        (stub_training.train_to_no_number, "the objective is nan"),
     ],
 )
 def test_session_in_which_nothing_works_ends_early(train, reason, tmp_path):
@@ -86,7 +86,7 @@ def test_session_in_which_nothing_works_ends_early(train, reason, tmp_path):
 
 def test_full_disk_ends_the_session_and_keeps_the_trial(tmp_path):
     path = tmp_path / "session"
-    with pytest.raises(errors.FailedError, match=r"OSError: No space left on device; make room, then give the same"):
+    with pytest.raises(errors.FailedError, match=r"OSError: No space left on device; free disk space"):
         searched(path, stub_training.train_but_fill_the_disk)
     assert not (path / "trials").exists()
     assert (path / "runs" / "0").exists()

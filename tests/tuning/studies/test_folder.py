@@ -35,7 +35,7 @@ def claim(path, jobs, study="normalisation", budget="smoke"):
 def test_other_data_are_refused(jobs, tmp_path, there, words):
     with study_folder.open_study(tmp_path, "normalisation", "smoke", jobs) as folder:
         folder.settle_data(there)
-        with pytest.raises(errors.BadArgumentError, match=rf"^study_dir=.*: begun on .*{words}"):
+        with pytest.raises(errors.BadArgumentError, match=rf"^study_dir=.*: started on .*{words}"):
             folder.settle_data(Fingerprints("a", "c"))
 
 
@@ -187,8 +187,8 @@ def test_what_is_kept_and_what_is_damaged_is_told(jobs, tmp_path):
         with study_progress.StudyProgress(folder, jobs, 1, console):
             pass
     assert console.file.getvalue().splitlines() == [
-        f"{jobs[0].label}, seed 0: its file is damaged, it is trained again",
-        "1 of 4 jobs are finished already, and kept",
+        f"{jobs[0].label}, seed 0: the result file is damaged; training again",
+        "1 of 4 jobs are already finished",
     ]
 
 

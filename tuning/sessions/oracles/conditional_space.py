@@ -99,7 +99,7 @@ class ConditionalSpace:
         known = self._known.setdefault(one.name, unconditional)
         if (kind, unconditional.get_config()) != (type(known), known.get_config()):
             self._conflict = errors.BadArgumentError(
-                f"{one.name!r} is asked for as {known} and as {unconditional}; give each range a name of its own"
+                f"{one.name!r} has two ranges, {known} and {unconditional}; give each range its own name"
             )
             raise self._conflict
         return known

@@ -33,7 +33,7 @@ OBJECTIVE = "objective"
 RUNNING, IDLE, STOPPED = TrialStatus.RUNNING, TrialStatus.IDLE, TrialStatus.STOPPED
 COMPLETED, FAILED = TrialStatus.COMPLETED, TrialStatus.FAILED
 PROBE_TUNER_ID = "nobody"  # asks whether a trial is left, and gives it back
-_BAYESIAN_STARTS = 50  # points from which Keras Tuner maximises its model of the objective
+_BAYESIAN_STARTS = 50  # points from which Keras Tuner maximizes its model of the objective
 _STRIDE = 10**6  # between the seeds of two trials that are drawn in place of a duplicate
 _NO_LIMIT = 10**9  # Keras Tuner counts failures in a row and raises with its lock held; the session counts its own
 
@@ -255,7 +255,7 @@ def build(
     journal: Journal,
     spent_s: Callable[[], float] = lambda: 0.0,
 ) -> Oracle:
-    """An oracle that maximises the objective, in the state that the journal of a session of the same kind describes.
+    """An oracle that maximizes the objective, in the state that the journal of a session of the same kind describes.
 
     `spent_s` returns the seconds that the session has taken. Hyperband repeats its brackets where minutes end a search.
     """

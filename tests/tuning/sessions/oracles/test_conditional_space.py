@@ -226,7 +226,7 @@ def two_scopes(hp):
 
 @pytest.mark.parametrize(("choose", "name"), [(two_ranges, "units"), (two_scopes, "rate")])
 def test_name_with_two_ranges_is_refused(choose, name, tmp_path):
-    with pytest.raises(errors.BadArgumentError, match=f"^space=mine: '{name}' is asked for as"):
+    with pytest.raises(errors.BadArgumentError, match=f"^space=mine: '{name}' has two ranges"):
         searched(tmp_path / "session", choose=choose)
     assert not (tmp_path / "session" / "session.json").exists()
 
