@@ -82,8 +82,8 @@ def _rollbacks(rollbacks: list[dict[str, Any]] | None) -> list[ReportItem]:
     if not rollbacks:
         return []
     epochs = ", ".join(str(one["epoch"]) for one in rollbacks)
-    note = f"diverged in epoch {epochs}; the learning rate ended at {rollbacks[-1]['learning_rate_multiplier']:g} times"
-    return [ReportItem("Rollbacks", str(len(rollbacks)), note=f"{note} the configured one")]
+    multiplier = f"{rollbacks[-1]['learning_rate_multiplier']:g} x --learning_rate"
+    return [ReportItem("Rollbacks", str(len(rollbacks)), note=f"after epochs {epochs} diverged; finally {multiplier}")]
 
 
 def dataset_name(dataset: str) -> str:

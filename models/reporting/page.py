@@ -85,7 +85,7 @@ def render(
 
 
 def learning_rates(config: dict[str, Any], num_train: int, rows: plots.Rows) -> list[tuple[float, float]]:
-    """(epochs trained, learning rate) at steps of a run, close together; none where no schedule sets the rate.
+    """(epoch, learning rate) at steps of a run, close together; none where no schedule sets the rate.
 
     `config` is the saved configuration. A rollback, from which a row has another rate than the schedule, scales its
     epoch.
@@ -111,7 +111,8 @@ def learning_rates(config: dict[str, Any], num_train: int, rows: plots.Rows) -> 
     is_positive = np.minimum(ends, expected) > 0  # it may round to 0 at the end of a long cosine
     ratios = np.divide(ends, expected, where=is_positive, out=np.ones(len(rows)))
     rates = scheduled(steps) * ratios[np.searchsorted(last, steps, side="right")]
-    return list(zip(((steps + 1) * data.batch_size / epochs.views).tolist(), rates.tolist(), strict=True))
+    places = np.interp(steps + 1, [0, *last], [0, *(row["epoch"] for row in rows)])  # where the rows' markers are
+    return list(zip(places.tolist(), rates.tolist(), strict=True))
 
 
 def command_to_repeat(path: pathlib.Path) -> str:

@@ -52,7 +52,7 @@ class Chart:
 CHARTS = (
     Chart(
         "Accuracy",
-        "single view; training's while it trains, validation's after each epoch",
+        "single view; training: mean over the epoch, validation: after the epoch",
         "accuracy (%)",
         (
             "validation_fine_accuracy",
@@ -72,13 +72,13 @@ CHARTS = (
     ),
     Chart(
         "Objective",
-        "what training minimizes: smoothing and weights included",
+        "the loss that training minimizes, with label smoothing and loss weights",
         "objective (nats)",
         ("validation_loss", "train_loss"),
     ),
     Chart(
         "Learning rate",
-        "of each epoch's last step, and of each step of a schedule",
+        "of each step, if a schedule sets it, and of each epoch's last step",
         "learning rate",
         ("learning_rate",),
         from_zero=True,

@@ -227,8 +227,8 @@ class _Loop:
         if self.verbose:
             entry = self.progress.rollbacks[-1]
             print(
-                f"\nRollback {count + 1} of at most {policy.MAX_ROLLBACKS} to the end of epoch {entry['good_epoch']}: "
-                f"{error}; the learning rate is now {entry['learning_rate_multiplier']:g} times --learning_rate"
+                f"\nRollback {count + 1} of at most {policy.MAX_ROLLBACKS} to the weights after {entry['good_epoch']} "
+                f"epochs: {error}; the learning rate is now {entry['learning_rate_multiplier']:g} times --learning_rate"
             )
 
     def _train_steps(self, stream: Iterator[dict[str, tf.Tensor]], advance: Callable[[int], None]) -> None:

@@ -17,20 +17,21 @@ from tuning.studies.folder import FINISHED
 
 # What a reader of the tables must know.
 LEGEND = (
-    "Accuracies are of validation, a single view of each image. An interval is of the seeds alone, which draw weights, "
-    "order and augmentation: the held-out images are the same throughout. Fewer than three seeds give none.",
-    "*minus X*: the mean difference from X over the seeds that both have, with its 95 % interval, not corrected for "
-    "the number of comparisons. *p (Holm)* is, and the verdict goes by it, at 0.05. With few seeds, no difference "
-    "shown is not equality.",
-    "Every row is judged at its length of training; what learns more slowly may pass the others in a longer one.",
-    "*original study*: what it measured, with another network, length of training and split.",
-    "*PetaFLOP*: multiply-adds of training, forward and backward, two each. *seconds*: training alone, of one run; "
-    "runs that are trained side by side share the processors.",
+    "Accuracies are on validation, with a single view of each image. The 95 % interval covers the variation between "
+    "seeds, which draw the initial weights, the order of the images and the augmentation. The validation images are "
+    "the same for all seeds. An interval needs at least three seeds.",
+    "*minus X*: the mean difference from X over the seeds that both have, with its 95 % interval, which is not "
+    "corrected for the number of comparisons. *p (Holm)* is corrected; the verdict is that of *p* at 0.05. With few "
+    "seeds, a difference that is not shown may still exist.",
+    "Variants are compared at this length of training. One that learns more slowly may be better after a longer one.",
+    "*original study*: its own result, with another network, length of training and split.",
+    "*PetaFLOP*: the floating-point operations of training, forward and backward; a multiply-add counts as two. "
+    "*seconds*: the training time of one run; runs that train in parallel share the processors.",
 )
 
 COMMANDS = (
-    "A row's command trains it with one seed; `--seed`, with another `--run_dir`, gives another one, and `python -m "
-    "models.evaluate --run_dir=...` draws the run's confusion matrices."
+    "The command of a variant trains it with one seed; set `--seed` and another `--run_dir` for further seeds. "
+    "`python -m models.evaluate --run_dir=...` draws the confusion matrices of a run."
 )
 
 
@@ -44,8 +45,8 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
         lines += [f"## {METRICS[name].capitalize()} accuracy (%)", "", answer(report, name), ""]
         lines += [*markdown_table.lines(columns(report, name), measured(report, name)), ""]
     lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
-    lines += ["## Reading it", "", *(f"- {line}" for line in LEGEND), ""]
-    lines += ["## Rows", "", f"Every row begins with {_settings(report['recipe'])}. {COMMANDS}", ""]
+    lines += ["## How to read the tables", "", *(f"- {line}" for line in LEGEND), ""]
+    lines += ["## Variants", "", f"All variants share {_settings(report['recipe'])}. {COMMANDS}", ""]
     lines += [f"- **{row['name']}**{_explained(row)}" for row in report["variants"]]
     failed = [cell for cell in report["cells"] if cell["status"] != FINISHED]
     lines += ["", "## Failed", ""] if failed else []
@@ -66,7 +67,7 @@ def answer(report: Mapping[str, Any], name: str) -> str:
         statistics.HIGHER: "Higher than",
         statistics.LOWER: "Lower than",
         statistics.NOT_SHOWN: "No difference shown from",
-        statistics.TOO_FEW: "Not judged, with fewer than two seeds to compare, against",
+        statistics.TOO_FEW: "Not compared, with fewer than two common seeds, with",
     }
     order = sorted(rows, key=lambda key: list(words).index(key[0]))  # by verdict; stable
     return " ".join(f"{words[verdict]} {against}: {', '.join(rows[verdict, against])}." for verdict, against in order)
@@ -172,8 +173,8 @@ def _conditions(report: Mapping[str, Any]) -> str:
     comparisons = [figure["comparison"] for row in report["variants"] for figure in row["measured"].values()]
     is_pooled = any(comparison["is_pooled"] for comparison in comparisons if comparison is not None)
     spread = (
-        f"with fewer than {statistics.FEW_PAIRS} seeds the spread of differences is that of all rows together, taken "
-        f"to be alike: of a single value {_residuals(report)}"
+        f"with fewer than {statistics.FEW_PAIRS} seeds their standard deviation is pooled over all variants; that of a "
+        f"single value is {_residuals(report)}"
         if is_pooled
         else "the tests are paired t-tests"
     )

@@ -197,16 +197,15 @@ def test_the_curve_of_the_learning_rate_has_its_peak(values, peak_epoch):
     """The chart had the rate of each epoch's last step alone."""
     config = {**CONFIG, **values}
     _, train = saved.configs(config)
-    rows = [{"step": step, "learning_rate": 0.0} for step in (79, 157, 235, 313, 391, 469)]
+    steps = (79, 157, 235, 313, 391, 469)
+    rows = [{"epoch": epoch, "step": step, "learning_rate": 0.0} for epoch, step in enumerate(steps, start=1)]
     for row in rows:
         row["learning_rate"] = float(schedules.learning_rate(train, tf.constant(row["step"] - 1), 469))
     curve = page.learning_rates(config, 40_000, rows)
     epoch, rate = max(curve, key=lambda point: point[1])
     assert (epoch, rate) == (pytest.approx(peak_epoch, abs=0.02), pytest.approx(2.0, rel=0.01))
     at_ends = dict(curve)
-    assert [at_ends[row["step"] * 512 / 40_000] for row in rows] == pytest.approx(
-        [row["learning_rate"] for row in rows]
-    )
+    assert [at_ends[row["epoch"]] for row in rows] == pytest.approx([row["learning_rate"] for row in rows])
     rows[-1]["learning_rate"] *= 0.5  # after a rollback
     assert page.learning_rates(config, 40_000, rows)[-2][1] == pytest.approx(curve[-2][1] / 2)
     assert page.learning_rates({**config, "schedule": "constant"}, 40_000, rows) == []
@@ -224,11 +223,11 @@ def test_a_run_without_validation(written):
 
 
 def test_the_test_split_is_told_from_the_curves(written):
-    assert "The figures above are of the test split" in written(report={"split": "test"})
+    assert "metrics above are on the test split" in written(report={"split": "test"})
 
 
 def test_the_curves_are_the_cards_split_where_it_is_validation(written):
-    assert "The figures above are of the test split" not in written()
+    assert "metrics above are on the test split" not in written()
 
 
 def test_a_value_missing_in_one_epoch_alone_is_a_dash(written):
