@@ -7,7 +7,7 @@ metrics of each split.
 """
 
 from models.runs.folder import RunFolder
-from pipeline.common import app, errors
+from pipeline.common import app, errors, progress
 
 flags = app.Flags()
 RUN_DIR = flags.DEFINE_path("run_dir", "", "folder of the run that models.train wrote")
@@ -21,9 +21,10 @@ def main() -> None:
         raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
     folder = RunFolder(RUN_DIR.value).check_finished()  # before the slow import of TensorFlow
     app.load_tensorflow()
-    from models.reporting import page, table
-    from models.runtime import device
-    from models.training import evaluation
+    with progress.task("loading Keras"):
+        from models.reporting import page, table
+        from models.runtime import device
+        from models.training import evaluation
 
     device.allow_gpu_memory_growth()
     evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)

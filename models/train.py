@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from models.config import TrainConfig, resolve, saved
 from models.reporting import table
 from models.runs import folder as run_folder
-from pipeline.common import app, config
+from pipeline.common import app, config, progress
 from pipeline.common.progress import is_terminal
 from pipeline.data_config import AUTO, DataConfig
 from pipeline.datasets import prepared
@@ -42,10 +42,11 @@ def main() -> None:
 
     data = data.replace(dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
     app.load_tensorflow()
-    from models.reporting import page
-    from models.runtime import device, precision
-    from models.training import loop
-    from models.training.callbacks import Profiler
+    with progress.task("loading Keras"):
+        from models.reporting import page
+        from models.runtime import device, precision
+        from models.training import loop
+        from models.training.callbacks import Profiler
 
     device.allow_gpu_memory_growth()
     path = RUN_DIR.value or f"runs/{train.preset}-{data.dataset}"

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 BAR_AFTER_SECONDS = 1.0  # on a terminal; shorter tasks show nothing
-LINE_AFTER_SECONDS = 4.0  # elsewhere
+LINE_AFTER_SECONDS = 4.0  # elsewhere, of any task since the program began or since the latest line of all tasks
+LINE_AFTER_OWN_SECONDS = 0.5  # since the task began: what is shorter does not stand for the wait
 LINE_SECONDS, MAX_LINE_SECONDS = 10.0, 60.0  # between two lines: the longer a task takes, the fewer they are
 TICK_SECONDS = 0.25
 T = TypeVar("T")
 
 _is_shown = False
 _under_way: list["Task"] = []  # the innermost last
+_latest_line = 0.0  # the time of the latest line of a log, or when the program began
 
 
 class Task:
@@ -69,18 +71,22 @@ class Task:
 
 
 class Lines:
-    """Shows a task as lines of a log, the first one `delay` seconds after its beginning, none during an inner task."""
+    """Shows a task as lines of a log, none during an inner task.
+
+    The first line comes `delay` seconds after the latest line of any task: many short tasks are a long wait too.
+    """
 
     def __init__(self, task: Task, stream: TextIO | None = None, delay: float = LINE_AFTER_SECONDS) -> None:
         self._task, self._stream = task, stream
-        self._next = task.began + delay
+        self._next = max(task.began + LINE_AFTER_OWN_SECONDS, _latest_line + delay) if delay else task.began
 
     def tick(self, now: float) -> None:
         """Print a line if one is due at `now` (seconds)."""
+        global _latest_line
         self._task.observe(now)
         if now < self._next or self._task is not _under_way[-1]:
             return
-        elapsed = now - self._task.began
+        _latest_line, elapsed = now, now - self._task.began
         self._next = now + min(max(LINE_SECONDS, elapsed), MAX_LINE_SECONDS)
         print(f"{self._task.label}: {self._task.state(now)}", file=self._stream or sys.stderr, flush=True)
 
@@ -163,8 +169,8 @@ def is_terminal(stream: TextIO) -> bool:
 @contextlib.contextmanager
 def shown() -> Iterator[None]:
     """A context in which the tasks of this process are shown."""
-    global _is_shown
-    before, _is_shown = _is_shown, True
+    global _is_shown, _latest_line
+    before, _is_shown, _latest_line = _is_shown, True, time.monotonic()
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ def work(monkeypatch):
     """A task of 100 images that began at 0 s and is under way."""
     task = progress.Task("reading", 100, "images")
     monkeypatch.setattr(progress, "_under_way", [task])
+    monkeypatch.setattr(progress, "_latest_line", 0.0)
     return task
 
 
