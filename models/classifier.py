@@ -1,8 +1,8 @@
-"""A classifier is scaling + trunk + heads: a plain `keras.Model` that anybody may call, `fit`, save or export.
+"""A classifier is scaling + trunk + heads: a plain `keras.Model` that can be called, fitted, saved and exported.
 
-It takes images [B, 32, 32, 3], 0 to 255 (of any size where the network pools them away), and answers float32 logits:
-{"fine": [B, 100], "coarse": [B, 20]}, or one of them. Augmentation is the training step's, never the model's: a saved
-model cannot augment what it predicts.
+Input: images [B, 32, 32, 3], 0 to 255; networks that end in global pooling take any size. Output: float32 logits
+{"fine": [B, 100], "coarse": [B, 20]}, or one of them. The training step augments, never the model: a saved model does
+not augment the images that it classifies.
 """
 
 import contextlib

@@ -63,14 +63,14 @@ def metric_totals(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor
 
 
 def coarse_source(config: TrainConfig) -> str:
-    """Where the model's own coarse answer comes from: "head" or "summed"; a single head leaves no choice."""
+    """The source of the model's coarse prediction, "head" or "summed"; a single head leaves no choice."""
     return config.get("coarse_source", {"fine": "summed", "coarse": "head"}.get(config.heads))
 
 
 def confusions(config: TrainConfig, logits: Batch, batch: Batch) -> dict[str, tf.Tensor]:
-    """int64 [classes, classes] of each label that the model answers; those whose `mask` is False are left out.
+    """Confusion counts, int64 [classes, classes], of each predicted label; padding (`mask` False) is ignored.
 
-    Rows are the true classes, int32 [B] in `batch`, columns what they were taken for; the coarse answer is the model's
+    Rows are the true classes, int32 [B] in `batch`, columns the predicted ones; the coarse prediction is the model's
     own. Logits are float32 [B, classes] of each head; `mask`, bool [B], is there where batches are padded.
     """
     scores = {"fine": logits["fine"]} if "fine" in logits else {}

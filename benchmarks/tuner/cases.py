@@ -86,7 +86,7 @@ def run(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> 
 
 
 def run_over_loopback(path: pathlib.Path, source: SourceConfig, trials: int, workers: int) -> dict[str, Any]:
-    """Seconds from the first trial on and records of a session of a chief and so many workers on this machine."""
+    """The seconds from the first trial on, and the records, of a session of a chief and its workers on this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""One network a file, with the class of the fields that it alone reads. BUILDERS names them all, without Keras.
+"""One network per file, with the configuration class of its own fields. BUILDERS lists them without importing Keras.
 
 A builder is a function: float32 images [B, 32, 32, 3], scaled; its configuration; the names of the heads -> features
 [B, F], or a dictionary with those of each head.

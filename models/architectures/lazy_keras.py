@@ -1,4 +1,4 @@
-"""Keras, imported at its first use: the configuration classes beside the networks, and so `--help`, do not need it."""
+"""Keras, imported at its first use: the configuration classes in these modules, and so `--help`, do not need it."""
 
 from typing import TYPE_CHECKING, TypeAlias
 

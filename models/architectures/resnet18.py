@@ -22,7 +22,7 @@ def resnet18(images: Tensor, config: Config, heads: tuple[str, ...]) -> Tensor:
 
 
 def _block(x: Tensor, filters: int, stride: int) -> Tensor:
-    """Two convolutions beside a way past them, which is projected where shapes differ."""
+    """Two convolutions with a shortcut, which is a projection where shapes differ."""
     inner = keras.layers.ReLU()(_normalised(layers.Convolution(filters, 3, strides=stride)(x)))
     inner = _normalised(layers.Convolution(filters, 3)(inner))
     if stride > 1 or x.shape[-1] != filters:

@@ -40,7 +40,7 @@ def wide_resnet(images: Tensor, config: WideResNet, heads: tuple[str, ...]) -> T
 
 
 def _block(x: Tensor, filters: int, stride: int, dropout: float) -> Tensor:
-    """Two convolutions beside a way past them; where shapes differ that way is projected, activated first."""
+    """Two convolutions with a shortcut; where shapes differ the shortcut is a projection of the activations."""
     activated = _activated(x)
     inner = _activated(layers.Convolution(filters, 3, strides=stride)(activated))
     if dropout:

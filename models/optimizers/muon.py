@@ -99,7 +99,7 @@ def orthogonalised(matrix: tf.Tensor, num_iterations: int, compute_dtype: str = 
 
 
 def _iterated(gram: tf.Tensor, num_iterations: int) -> tf.Tensor:
-    """[M, M], x xT -> [M, M], what x is multiplied by in so many iterations."""
+    """The matrix [M, M] by which `num_iterations` iterations multiply x, from `gram`, x xT [M, M]."""
     a, b, c = newton_schulz.QUINTIC
     identity = tf.eye(gram.shape[0], dtype=gram.dtype)
     total = factor = a * identity + b * gram + c * tf.matmul(gram, gram)

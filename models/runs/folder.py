@@ -42,7 +42,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """A context in which nobody else works in the folder, within an outer one too; errors.BusyError where one does.
+        """A context that holds the folder's lock, also nested; errors.BusyError where another process holds it.
 
         So an evaluation may follow a training inside of `open_locked`.
         """

@@ -47,7 +47,7 @@ def check_configs(data: DataConfig, config: TrainConfig) -> None:
 def check_callbacks(data: DataConfig, config: TrainConfig, callbacks: Sequence[Callback]) -> None:
     """Raise errors.BadArgumentError for a callback that would have no effect.
 
-    Such are those in REPLACED, one that sets the learning rate beside a schedule or rollbacks, and one that monitors
+    These are those in REPLACED, one that sets the learning rate as a schedule or a rollback does, and one that monitors
     what no log has; a callback of another module than Keras's may add to the logs of those behind it.
     """
     names = metrics.names(config.heads)

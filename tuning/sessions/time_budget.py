@@ -92,7 +92,7 @@ class Budget:
 
 
 def _seconds_as_slow(records: Sequence[Mapping[str, Any]], epochs: float) -> float:
-    """Of a trial of so many epochs, where both an epoch and what lies beside them are as slow as in any of these."""
+    """Seconds of a trial of `epochs` epochs, if an epoch and the rest are as slow as the slowest among the records."""
     an_epoch = max(record["train_seconds"] / record["epochs"] for record in records)
     # A trial that was continued has trained in earlier calls too, whose seconds its record does not have.
     beside = max(max(0.0, record["seconds"] - record["train_seconds"]) for record in records)

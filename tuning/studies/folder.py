@@ -75,16 +75,16 @@ class StudyFolder:
 
     @property
     def precision(self) -> str:
-        """What `auto` stands for in this study; "auto" before it is settled."""
+        """The precision that `auto` becomes in this study; "auto" before it is chosen."""
         return _saved_identity(self.path).get("precision", AUTO)
 
     @property
     def precision_reason(self) -> str | None:
-        """Why `auto` stands for it; None where the variants themselves name their precision."""
+        """The reason for this precision; None where the variants set their own."""
         return _saved_identity(self.path).get("precision_reason")
 
     def settle_precision(self, precision: str, reason: str) -> None:
-        """Write what `auto` stands for in this study, and why."""
+        """Write the precision that `auto` becomes in this study, and the reason."""
         settled = {"precision": precision, "precision_reason": reason}
         files.write_json(self.path / "study.json", {**_saved_identity(self.path), **settled})
 

@@ -174,9 +174,9 @@ def _share_comparisons(study: Study, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _same_test(study: Study, rows: Sequence[dict[str, Any]], name: str, key: str) -> dict[str, Any] | None:
-    """Of a combination, the row that answers the metric for it with the very pairs of seeds; None where none does.
+    """The part of a combination whose comparison in the metric is the same test, on the same pairs of seeds; else None.
 
-    A combination has only the seeds that all its parts have: where that leaves it fewer pairs, it is a test of its own.
+    A combination has only the seeds that all its parts have. With fewer pairs than the part it is a separate test.
     """
     parts = next((combination.parts for combination in study.combinations if combination.name == name), {})
     by_name = {row["name"]: row for row in rows}

@@ -33,7 +33,7 @@ def run(
       folder: of the study.
       jobs: in the order in which they begin.
       train: trains one in a worker's process; importable by name.
-      choose_precision: returns the precision that `auto` stands for and the reason, there too. A study that has
+      choose_precision: returns the precision that `auto` becomes and the reason, in a worker too. A study that has
         begun keeps its own: rows of two precisions cannot be compared.
       num_workers: jobs that are trained side by side, each in a process of its own on its share of the processors.
 

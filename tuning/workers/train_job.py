@@ -65,7 +65,7 @@ def evaluate(run_dir: pathlib.Path, split: str) -> dict[str, Any]:
 
 
 def choose_precision(name: str) -> tuple[str, str]:
-    """The precision that `auto` stands for on this machine, or any other as it is, and the reason."""
+    """The precision that `auto` becomes on this machine, or another one unchanged, and the reason."""
     _load_tensorflow()
     from models.runtime import precision
 
