@@ -27,7 +27,7 @@ def markdown(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     lines += [*rung_lines(report), ""] if rung_lines(report) else []
     lines += [*markdown_table.lines(TRIAL_COLUMNS, _best_trials(report)), ""]
     if report["importance"]:
-        lines += ["## What mattered", "", *markdown_table.lines(SHARE_COLUMNS, report["importance"].items()), ""]
+        lines += ["## Importance", "", *markdown_table.lines(SHARE_COLUMNS, report["importance"].items()), ""]
     if report["retrained"]:
         lines += ["## The best trial, retrained", "", *retrained_lines(report["retrained"]), ""]
     failed = [trial for trial in report["trials"] if trial["status"] != COMPLETED]

@@ -123,7 +123,7 @@ class Study:
         for row in self.combinations:
             if name == row.name:
                 parts = " and ".join(dict.fromkeys(row.parts.values()))
-                raise errors.BadArgumentError(f"variants={name!r}: combines the models of {parts}; set them too")
+                raise errors.BadArgumentError(f"variants={name!r}: combines the models of {parts}; set those")
         if name not in known:
             raise errors.BadArgumentError(
                 f"variants={name!r}: study {self.name} has {', '.join(known)}{nearest(name, set(known))}"
