@@ -73,7 +73,7 @@ def _bars(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure:
     comparisons = [row["measured"][name]["comparison"] for row in rows]
     _frame_differences(right, comparisons)
     goes_on = "\n(an arrow: the interval goes on)" if _draw_arrows(right, comparisons) else ""
-    right.set_xlabel(f"difference from {_label(report['reference'])}{others} (points), paired by seed{goes_on}")
+    right.set_xlabel(f"points from {_label(report['reference'])}{others}, paired by seed{goes_on}")
     figure.suptitle(_heading(report, name), x=0.01, ha="left")
     named: dict[str, Any] = {}
     for axes in (left, right):

@@ -87,7 +87,7 @@ def test_bars_begin_at_zero_and_show_seeds_and_the_studys_figure():
     diamonds = [float(line.get_xdata()[0]) for line in left.get_lines() if line.get_marker() == "D"]
     assert diamonds == pytest.approx([29.652, 33.974, 32.522])
     assert [text.get_text() for text in right.texts] == ["from max 4 blocks"] * 2
-    assert right.get_xlabel() == "difference from max, or as named (points), paired by seed"
+    assert right.get_xlabel() == "points from max, or as named, paired by seed"
     assert len([line for line in right.get_lines() if line.get_marker() in "<>o"]) == 4  # all but the reference
 
 

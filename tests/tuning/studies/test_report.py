@@ -245,11 +245,9 @@ def test_few_seeds_borrow_the_spread_of_all_rows_and_the_page_says_so():
     residual = report["residuals"]["fine_accuracy"]
     assert residual["degrees"] == 34
     page = study_page.page(report)
-    assert (
-        f"that of all rows together, taken to be alike: of a single value {100 * residual['std']:.2f} with 34" in page
-    )
+    assert f"pooled over all variants; that of a single value is {100 * residual['std']:.2f} with 34" in page
     many = [{**one, "seed": seed} for seed in range(5) for one in results("padding") if one["seed"] == 0]
-    assert "that of all rows together" not in study_page.page(document("padding", many))
+    assert "pooled" not in study_page.page(document("padding", many))
 
 
 def test_page_and_terminal_name_everything():
