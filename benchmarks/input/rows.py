@@ -38,7 +38,7 @@ def timed(cases: Sequence[timing.Case], repeats: int, ours: str) -> list[results
 
 def resident(data: DataConfig, caches: Sequence[str], passes: int, repeats: int) -> Iterator[results.Row]:
     """The memory of a process that only loads training batches, by cache, from `repeats` processes each."""
-    for cache in caches:
+    for cache in progress.track(caches, "measuring memory", len(caches), "caches", in_background=False):
         values = dataclasses.replace(data, cache=cache).as_dict()
         peaks = [subprocess_call.call(consume, data=values, passes=passes)["peak_mib"] for _ in range(repeats)]
         labels = Labels.of("ours/resident/{cache}", "resident", cache=cache, batch_size=data.batch_size)

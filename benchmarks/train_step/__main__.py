@@ -30,7 +30,7 @@ from benchmarks.harness import cli_output, results, training_steps
 from benchmarks.harness import data as harness_data
 from benchmarks.train_step import torch_peer
 from models.config.training import TrainConfig
-from pipeline.common import app, config, errors
+from pipeline.common import app, config, errors, progress
 from pipeline.data_config import SourceConfig
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def main() -> None:
     source = harness_data.source_of_flags().as_dict()
     precisions = _check_unique("precisions", [precision.resolve(name) for name in precisions])
     effort = _effort(precisions)
-    ceilings = _ceilings({step_rows.DTYPES[name] for name in precisions})
+    with progress.task("measuring the convolution ceilings", in_background=False):
+        ceilings = _ceilings({step_rows.DTYPES[name] for name in precisions})
     rows = [results.timed(ceiling.timing, "GFLOP/s", shape=str(ceiling.shape)) for ceiling in ceilings.values()]
     uses_gpu = device.has_gpu()
     with cli_output.publishing("train_step", lambda: rows), torch_peer.Peer(COMPILE_S.value) as process:
