@@ -1,11 +1,15 @@
-"""Starting binaries as a person does: in a process of their own."""
+"""Calling binaries: in a process of their own, as a person does, or in this one."""
 
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
+import pytest
+
+from pipeline.common import app
 from tests.conftest import ROOT
 
 SIGNALLED = """
@@ -28,6 +32,14 @@ def call(binary: str, *flags: str) -> subprocess.CompletedProcess:
 def call_signalled(number: signal.Signals, file: str, binary: str, *flags: str) -> subprocess.CompletedProcess:
     """Call a binary that gets a signal as soon as it has written a file whose path ends like that."""
     return _run([sys.executable, "-c", SIGNALLED, str(int(number)), file, binary, *flags])
+
+
+def call_here(monkeypatch: pytest.MonkeyPatch, main: Callable[[], None], flags: app.Flags, *arguments: str) -> int:
+    """Run the main function of a binary in this process, which has TensorFlow loaded; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["binary", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        app.run(main, flags)
+    return ended.value.code or 0
 
 
 def signal_at(number: int, file: str) -> None:

@@ -3,12 +3,11 @@
 import json
 import re
 import statistics
-import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import ROOT
+from benchmarks import accuracy
+from tests.binaries import call_here
 from tests.models.reporting import run_files
 
 
@@ -30,15 +29,14 @@ def evaluated(path, seed, fine_accuracy, **other):
 
 
 @pytest.fixture
-def collect(tmp_path):
+def collect(tmp_path, monkeypatch, capsys):
     """Runs the binary; returns what it printed, its last line on stderr, and the JSON."""
 
     def call(*run_dirs):
         out = tmp_path / "out.json"
-        command = [sys.executable, "-m", "benchmarks.accuracy", f"--run_dirs={','.join(run_dirs)}", f"--out={out}"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        call_here(monkeypatch, accuracy.main, accuracy.flags, f"--run_dirs={','.join(run_dirs)}", f"--out={out}")
         document = json.loads(out.read_text()) if out.exists() else None
-        return done.stdout, done.stderr, document
+        return *capsys.readouterr(), document
 
     return call
 

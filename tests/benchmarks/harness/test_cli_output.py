@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import time
@@ -10,26 +9,21 @@ import time
 import psutil
 import pytest
 
+from benchmarks import accuracy
+from benchmarks.harness import cli_output
+from pipeline.common import app, errors
 from tests.benchmarks.harness.rows import row
+from tests.binaries import call, call_here
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
-PROGRAM = """
-from benchmarks.harness import cli_output, results
-from pipeline.common import app, errors
-
-flags = app.Flags()
-cli_output.define_flags(flags)
-
-def rows(documents):
-    return [results.Row.from_json(document) for document in documents]
-
-"""
 
 
-def accuracy(run_dir: pathlib.Path, *flags: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "benchmarks.accuracy", f"--run_dirs={run_dir}", *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+@pytest.fixture
+def own_flags():
+    own = app.Flags()
+    cli_output.define_flags(own)
+    return own
 
 
 @pytest.fixture
@@ -43,30 +37,28 @@ def run_dir(tmp_path):
     return folder
 
 
-def test_binary_compares_with_what_it_wrote(run_dir, tmp_path):
+def test_binary_compares_with_what_it_wrote(run_dir, tmp_path, monkeypatch, capsys):
     out = tmp_path / "old.json"
-    first = accuracy(run_dir, f"--out={out}")
-    assert first.returncode == 0, first.stderr
-    same = accuracy(run_dir, f"--compare={out}")
-    assert same.returncode == 0, same.stderr
-    assert "compared with the earlier run" in same.stdout
+    for flag in (f"--out={out}", f"--compare={out}"):
+        assert call_here(monkeypatch, accuracy.main, accuracy.flags, f"--run_dirs={run_dir}", flag) == 0
+    assert "compared with the earlier run" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("now", "tolerance", "is_worse"), [(80.0, 0.1, True), (80.0, 0.3, False), (99.0, 0.1, False)])
-def test_benchmark_whose_row_is_worse_ends_with_exit_code_one(tmp_path, now, tolerance, is_worse):
+def test_benchmark_whose_row_is_worse_ends_with_exit_code_one(
+    own_flags, tmp_path, monkeypatch, capsys, now, tolerance, is_worse
+):
     old = json.loads((RESULTS / "train_step.json").read_text()) | {"rows": [row("ours/x", "images/s", 100.0).as_json()]}
     (tmp_path / "old.json").write_text(json.dumps(old))
-    program = PROGRAM + (
-        f"def main(): cli_output.finish('train_step', rows([{row('ours/x', 'images/s', now).as_json()}]))\n"
-        "app.run(main, flags)"
-    )
-    flags = [f"--compare={tmp_path / 'old.json'}", f"--tolerance={tolerance}"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *flags], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == int(is_worse), done.stderr
-    assert ("1 of 1 rows are worse than" in done.stderr) == is_worse
-    assert f"{now / 100:.2f}" in done.stdout
+
+    def main():
+        cli_output.finish("train_step", [row("ours/x", "images/s", now)])
+
+    given = [f"--compare={tmp_path / 'old.json'}", f"--tolerance={tolerance}"]
+    assert call_here(monkeypatch, main, own_flags, *given) == int(is_worse)
+    printed = capsys.readouterr()
+    assert ("1 of 1 rows are worse than" in printed.err) == is_worse
+    assert f"{now / 100:.2f}" in printed.out
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"benchmark": "augment", "rows": []}'])
@@ -74,7 +66,7 @@ def test_what_cannot_be_compared_with_is_one_line_before_any_measuring(run_dir, 
     path = tmp_path / "old.json"
     if content is not None:
         path.write_text(content)
-    done = accuracy(run_dir, f"--compare={path}")
+    done = call("benchmarks.accuracy", f"--run_dirs={run_dir}", f"--compare={path}")
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith(f"error: compare={path}: ")
@@ -91,8 +83,7 @@ def test_what_cannot_be_compared_with_is_one_line_before_any_measuring(run_dir, 
     ],
 )
 def test_what_would_fail_at_the_end_is_refused_at_the_beginning(flags, message):
-    command = [sys.executable, "-m", "benchmarks.tuner", *flags]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = call("benchmarks.tuner", *flags)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
 
@@ -114,35 +105,35 @@ def test_sigterm_ends_as_ctrl_c_does(tmp_path):
     assert not list(tmp_path.glob("*/100000"))
 
 
-ONE = [row("ours/x", "MiB", 80.0).as_json()]
+ONE = [row("ours/x", "MiB", 80.0)]
 
 
 @pytest.mark.parametrize(
     ("ends", "rows", "writes", "code", "words"),
     [
-        ("KeyboardInterrupt", ONE, True, 3, "error: interrupted; the rows measured before are in "),
-        ("errors.FailedError('no')", ONE, True, 1, "error: no; the rows measured before are in "),
-        ("KeyboardInterrupt", [], True, 1, "error: interrupted; nothing was saved"),
-        ("KeyboardInterrupt", ONE, False, 1, "error: interrupted; nothing was saved"),
+        (KeyboardInterrupt, ONE, True, 3, "error: interrupted; the rows measured before are in "),
+        (errors.FailedError("no"), ONE, True, 1, "error: no; the rows measured before are in "),
+        (KeyboardInterrupt, [], True, 1, "error: interrupted; nothing was saved"),
+        (KeyboardInterrupt, ONE, False, 1, "error: interrupted; nothing was saved"),
     ],
 )
-def test_what_ends_early_leaves_its_rows_and_an_earlier_result_as_it_was(tmp_path, ends, rows, writes, code, words):
+def test_what_ends_early_leaves_its_rows_and_an_earlier_result_as_it_was(
+    own_flags, tmp_path, monkeypatch, capsys, ends, rows, writes, code, words
+):
     out = tmp_path / "memory.json"
     out.write_text("an earlier result")
-    program = PROGRAM + (
-        f"def main():\n  with cli_output.publishing('memory', lambda: rows({rows}), dataset='x'):\n    raise {ends}\n"
-        "app.run(main, flags)"
-    )
-    given = [f"--out={out}"] if writes else []
-    done = subprocess.run(
-        [sys.executable, "-c", program, *given], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == code
-    assert words in done.stderr
-    assert ("ours/x" in done.stdout) == bool(rows)
+
+    def main():
+        with cli_output.publishing("memory", lambda: rows, dataset="x"):
+            raise ends
+
+    assert call_here(monkeypatch, main, own_flags, *([f"--out={out}"] if writes else [])) == code
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert ("ours/x" in printed.out) == bool(rows)
     assert out.read_text() == "an earlier result"
     kept = tmp_path / "memory.json.interrupted"
     assert kept.exists() == (writes and bool(rows))
     if kept.exists():
         document = json.loads(kept.read_text())
-        assert (document["rows"], document["dataset"]) == (rows, "x")
+        assert (document["rows"], document["dataset"]) == ([one.as_json() for one in rows], "x")

@@ -91,7 +91,7 @@ def measured(data: DataConfig, slowed_by_s: float) -> list[results.Row]:
             time.sleep(slowed_by_s)
             yield batch
 
-    case = Case(Labels("ours/train", "train"), lambda: collections.deque(itertools.islice(batches(), 30), 0), 3000)
+    case = Case(Labels("ours/train", "train"), lambda: collections.deque(itertools.islice(batches(), 10), 0), 1000)
     return [results.timed(timing.interleave([case], repeats=3)["ours/train"])]
 
 

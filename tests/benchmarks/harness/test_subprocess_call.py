@@ -1,6 +1,5 @@
 """Calls have a process and a memory of their own, and commands end with their context."""
 
-import functools
 import os
 import pathlib
 import sys
@@ -11,6 +10,7 @@ import pytest
 
 from benchmarks.harness import subprocess_call
 from pipeline.common import errors
+from tuning.workers.worker_process import RemoteCallError
 
 
 def process_id() -> dict:
@@ -37,10 +37,9 @@ def test_call_returns_the_value_of_another_process_that_has_ended():
     assert not psutil.pid_exists(pid)
 
 
-@pytest.mark.parametrize("call", [subprocess_call.call, functools.partial(subprocess_call.call_within, 8.0)])
-def test_failure_names_the_function_and_the_error(call):
+def test_failure_names_the_function_and_the_error():
     with pytest.raises(errors.FailedError, match=r"test_subprocess_call\.fail: RuntimeError: no such thing"):
-        call(fail, text="no such thing")
+        subprocess_call.call(fail, text="no such thing")
 
 
 def test_only_what_exceeds_its_limit_is_none():
@@ -49,10 +48,17 @@ def test_only_what_exceeds_its_limit_is_none():
 
 
 @pytest.mark.parametrize("text", ["OOM when allocating", "could not create a primitive, in file"])
-def test_errors_of_libraries_that_run_out_of_memory_are_recognised(text):
+def test_errors_of_libraries_that_run_out_of_memory_are_recognised(text, monkeypatch):
+    def run(*_arguments, **_limits):
+        raise RemoteCallError(text)
+
+    monkeypatch.setattr(subprocess_call, "run_in_subprocess", run)
     assert subprocess_call.call_within(8.0, fail, text=text) is None
-    with pytest.raises(errors.FailedError, match="fail"):
+    with pytest.raises(errors.FailedError, match=text):
         subprocess_call.call(fail, text=text)
+    monkeypatch.setattr(subprocess_call, "OUT_OF_MEMORY", ())
+    with pytest.raises(errors.FailedError, match=text):
+        subprocess_call.call_within(8.0, fail, text=text)
 
 
 def test_process_of_an_interrupted_call_has_ended_before_anything_goes_on(tmp_path, press_ctrl_c):

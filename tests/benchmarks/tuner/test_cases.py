@@ -40,10 +40,10 @@ def test_processes_of_a_session_have_one_thread_and_the_environment_is_left_as_i
     assert "TF_NUM_INTEROP_THREADS" not in os.environ
 
 
-def test_chief_and_workers_over_loopback_share_the_trials(tmp_path):
+def test_worker_over_loopback_trains_the_chiefs_trials(tmp_path):
     source = cases.prepared(tmp_path)
-    said = cases.run_over_loopback(tmp_path / "session", source, trials=3, workers=2)
-    assert sorted(record["status"] for record in said["records"]) == ["COMPLETED"] * 3
+    said = cases.run_over_loopback(tmp_path / "session", source, trials=1, workers=1)
+    assert [record["status"] for record in said["records"]] == ["COMPLETED"]
     assert said["seconds"] > 0.0
 
 

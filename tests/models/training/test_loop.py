@@ -122,7 +122,7 @@ def test_progressive_resolution_counts_what_it_costs(data):
 
 
 def test_several_steps_a_call_train_the_same(data):
-    small = {"architecture": "speedrun", "widths": "8,8,8", "bottlenecks": "8,8,8", "optimizer": "muon", "epochs": 1.5}
+    small = {"architecture": "speedrun", "widths": "8,8,8", "bottlenecks": "8,8,8", "epochs": 1.5}
     progressive = dataclasses.replace(data, resolutions="20:0.3,32:0.7")
     calls = []
     runs = []

@@ -57,7 +57,7 @@ def address():
 def start(tmp_path, address):
     running = []
 
-    def started(role, train="train_slowly", timeout=600.0):
+    def started(role, train="train", timeout=600.0):
         command = [sys.executable, "-c", PROGRAM, role, str(tmp_path / "session"), address, train, str(timeout)]
         running.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True))
         return running[-1]
@@ -93,32 +93,25 @@ def records(tmp_path):
         return told(found)
 
 
-def test_two_workers_share_the_trials_and_find_what_one_process_does(start, tmp_path):
-    chief = start("serve")
-    wait_for((tmp_path / "session" / "session.json").exists, chief)
-    workers = [start("join") for _ in range(2)]
-    assert_end_well(*workers, chief)
-    alone = searched(tmp_path / "alone", tuner="grid", max_trials=8)
-    assert sorted(str(one[2:]) for one in records(tmp_path)) == sorted(str(one[2:]) for one in told(alone))
-    assert len(calls(tmp_path / "session")) == 8
-    assert len(list((tmp_path / "session" / "workers").iterdir())) == 2
-
-
-def test_trial_of_a_killed_worker_goes_to_the_next_and_failing_trials_end_no_chief(start, tmp_path):
+def test_trial_of_a_killed_worker_goes_to_the_next_and_failing_trials_end_no_chief(
+    start, address, tmp_path, monkeypatch
+):
     chief = start("serve", timeout=4.0)
     wait_for((tmp_path / "session" / "session.json").exists, chief)
     lost = start("join", "train_for_ever")
     wait_for((tmp_path / "session" / "calls.txt").exists, lost)
     lost.send_signal(signal.SIGKILL)
-    worker = start("join", "train_but_fail_every_other")
-    assert_end_well(worker, chief)
+    monkeypatch.setattr(service, "HEARTBEAT_SECONDS", 0.5)
+    joined = session.join_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE)
+    search.join(joined, address, stub_training.train_but_fail_every_other)
+    assert_end_well(chief)
     found = records(tmp_path)
     assert len(found) == 8
     assert [status for _, status, *_ in found].count(COMPLETED) == 4
     assert calls(tmp_path / "session").count("0-seed-0") >= 2  # more where the machine stops for four seconds
 
 
-def test_chief_that_is_killed_goes_on_with_workers_that_live(start, address, tmp_path):
+def test_killed_chief_goes_on_with_workers_that_live_and_finds_what_one_process_does(start, address, tmp_path):
     chief = start("serve")
     wait_for((tmp_path / "session" / "session.json").exists, chief)
     workers = [start("join", "train_until_the_chief_is_back") for _ in range(2)]
@@ -130,13 +123,19 @@ def test_chief_that_is_killed_goes_on_with_workers_that_live(start, address, tmp
     wait_for(lambda: is_open(address), again, *workers)
     (tmp_path / "session" / "back").touch()
     assert_end_well(*workers, again)
-    assert [status for _, status, *_ in records(tmp_path)] == [COMPLETED] * 8
+    found = records(tmp_path)
+    alone = searched(tmp_path / "alone", tuner="grid", max_trials=8)
+    assert sorted(str(one[2:]) for one in found) == sorted(str(one[2:]) for one in told(alone))
+    assert [status for _, status, *_ in found] == [COMPLETED] * 8
     assert len(calls(tmp_path / "session")) == 8  # none was taken from a worker that was at it
+    assert len(list((tmp_path / "session" / "workers").iterdir())) == 2
 
 
-def test_chief_of_a_finished_session_ends_without_workers(start, tmp_path):
+def test_chief_of_a_finished_session_ends_without_workers(address, tmp_path, monkeypatch):
     searched(tmp_path / "session", tuner="grid", max_trials=8)
-    assert_end_well(start("serve", timeout=4.0))
+    monkeypatch.setattr(service, "TIMEOUT_SECONDS", 1.0)
+    with session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
+        search.serve(found, address, stub_training.train)
 
 
 def test_signs_of_life_are_seen_by_the_chiefs_own_clock(tmp_path):
