@@ -134,6 +134,7 @@ def test_killed_chief_goes_on_with_workers_that_live_and_finds_what_one_process_
 def test_chief_of_a_finished_session_ends_without_workers(address, tmp_path, monkeypatch):
     searched(tmp_path / "session", tuner="grid", max_trials=8)
     monkeypatch.setattr(service, "TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(search, "FAREWELL_SECONDS", 0.0)
     with session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
         search.serve(found, address, stub_training.train)
 
