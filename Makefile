@@ -99,7 +99,7 @@ $(INSTALLED_DOCS): requirements-docs.txt $(INSTALLED)
 
 docs: $(INSTALLED_DOCS) ## Build the documentation site in site/; fails on a broken link or a page that is missing.
 	@rm -rf site
-	@TF_CPP_MIN_LOG_LEVEL=2 $(PYTHON) -m sphinx --quiet --fail-on-warning --keep-going --fresh-env \
+	@$(PYTHON) -m sphinx --quiet --fail-on-warning --keep-going --fresh-env \
 	    --doctree-dir=build/doctrees docs site
 	@echo 'written: site/index.html'
 

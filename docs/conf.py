@@ -21,12 +21,14 @@ extensions = [
 
 # Pages are GitHub's Markdown, so that they read there as well; headings have the anchors that GitHub gives them.
 myst_heading_anchors = 4
+highlight_language = "text"
 
 # Docstrings are in Google's style, with code between single backticks.
 default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 80
 napoleon_use_ivar = True
 
 html_theme = "furo"

@@ -1,11 +1,17 @@
-"""Python API: fields of configurations, and signatures of Keras layers."""
+"""The Python API: TensorFlow is imported without messages, and configurations show their fields."""
 
 import re
 from typing import Any
 
 from sphinx.application import Sphinx
 
+from pipeline.common import app as binaries
 from pipeline.common.config import Config, settings
+
+
+def load_tensorflow(app: Sphinx, *others: Any) -> None:
+    """Import TensorFlow without its messages before the modules of the API are imported."""
+    binaries.load_tensorflow()
 
 
 def add_fields(app: Sphinx, what: str, name: str, documented: Any, options: Any, lines: list[str]) -> None:
@@ -19,7 +25,7 @@ def add_fields(app: Sphinx, what: str, name: str, documented: Any, options: Any,
         lines += [f":param {field.name}: {help_text} (default ``{field.default!r}``)", f":type {field.name}: {kind}"]
 
 
-def use_init(
+def shorten(
     app: Sphinx, what: str, name: str, documented: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
     """Leave the values of a configuration out of its signature; `add_fields` documents them."""
@@ -30,6 +36,7 @@ def use_init(
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the functions above."""
+    app.connect("env-before-read-docs", load_tensorflow)
     app.connect("autodoc-process-docstring", add_fields)
-    app.connect("autodoc-process-signature", use_init)
+    app.connect("autodoc-process-signature", shorten)
     return {"parallel_read_safe": True}

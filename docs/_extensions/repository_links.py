@@ -1,4 +1,4 @@
-"""Links from pages to files and folders of the repository outside of docs/: the site has a page of each.
+"""Links from pages to files and folders that are no pages, such as code: the site has a page of each.
 
 The same link, such as `[loop.py](../models/training/loop.py)`, works on GitHub. A link to a file that does not exist
 is left to Sphinx, which fails the build.
@@ -6,6 +6,7 @@ is left to Sphinx, which fails the build.
 
 import ast
 import pathlib
+import shutil
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -33,7 +34,8 @@ def link(app: Sphinx, page: nodes.document) -> None:
             continue
         text, _, anchor = node["reftarget"].partition("#")
         path = (base / (f"{text}.md" if node["refdomain"] == "doc" else text)).resolve()
-        if not path.exists() or not path.is_relative_to(ROOT) or path.is_relative_to(DOCS):
+        is_page = path.is_relative_to(DOCS) and not isinstance(node, addnodes.download_reference)
+        if not path.exists() or not path.is_relative_to(ROOT) or is_page:
             continue
         page_of_root = PAGES.get(path.relative_to(ROOT).as_posix())
         if page_of_root:  # which MyST resolves, and it checks the anchor
@@ -78,7 +80,12 @@ def folder_html(app: Sphinx, folder: pathlib.Path, children: list[pathlib.Path])
 
 
 def file_html(app: Sphinx, path: pathlib.Path) -> str:
-    """The highlighted text of a file."""
+    """The highlighted text of a file, or the picture that it holds."""
+    if path.suffix in (".png", ".svg"):
+        copy = pathlib.Path(app.outdir, page_name(path))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        return f'<img src="{path.name}" alt="{path.stem}">'
     language = get_lexer_for_filename(path.name).aliases[0]
     return app.builder.highlighter.highlight_block(path.read_text(encoding="utf-8"), language)
 
