@@ -17,6 +17,7 @@ extensions = [
     "api_signatures",
     "page_length",
     "repository_links",
+    "wide_cells",
 ]
 
 # Pages are GitHub's Markdown, so that they read there as well; headings have the anchors that GitHub gives them.
@@ -30,6 +31,7 @@ autodoc_preserve_defaults = True
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80
 napoleon_use_ivar = True
+napoleon_attr_annotations = False  # the docstrings name dtypes and shapes
 
 html_theme = "furo"
 html_title = project

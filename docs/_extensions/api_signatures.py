@@ -6,7 +6,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 from pipeline.common import app as binaries
-from pipeline.common.config import Config, settings
+from pipeline.common.config import CHECKOUT, Config, settings
 
 
 def load_tensorflow(app: Sphinx, *others: Any) -> None:
@@ -21,17 +21,18 @@ def add_fields(app: Sphinx, what: str, name: str, documented: Any, options: Any,
     lines.append("")
     for field in settings(documented).values():
         kind = field.kind.__name__ if field.kind in (bool, int, float, str) else "tuple"
-        help_text = re.sub(r"([*`|_\\])", r"\\\1", field.help)
-        lines += [f":param {field.name}: {help_text} (default ``{field.default!r}``)", f":type {field.name}: {kind}"]
+        help_text = re.sub(r"([*`|_\\]|--)", r"\\\1", field.help)
+        default = repr(field.default).replace(f"{CHECKOUT}/", "")
+        lines += [f":param {field.name}: {help_text} (default ``{default}``)", f":type {field.name}: {kind}"]
 
 
 def shorten(
     app: Sphinx, what: str, name: str, documented: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """Leave the values of a configuration out of its signature; `add_fields` documents them."""
+    """Leave out the fields of configurations, which `add_fields` documents, and defaults that are functions."""
     if what == "class" and issubclass(documented, Config):
         return "(**fields)", returned
-    return signature, returned
+    return re.sub(r"<(factory|function .*?<lambda>)>", "...", signature) if signature else signature, returned
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
