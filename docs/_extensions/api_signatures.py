@@ -1,9 +1,11 @@
 """The Python API: TensorFlow is imported without messages, and configurations show their fields."""
 
+import inspect
 import re
 from typing import Any
 
 from sphinx.application import Sphinx
+from sphinx.util.inspect import stringify_signature
 
 from pipeline.common import app as binaries
 from pipeline.common.config import CHECKOUT, Config, settings
@@ -29,9 +31,15 @@ def add_fields(app: Sphinx, what: str, name: str, documented: Any, options: Any,
 def shorten(
     app: Sphinx, what: str, name: str, documented: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """Leave out the fields of configurations, which `add_fields` documents, and defaults that are functions."""
+    """Leave out the fields of configurations, which `add_fields` documents, and defaults that are functions.
+
+    The signature of a Keras layer is that of its `__init__`; Sphinx would take that of Keras's `__new__`.
+    """
     if what == "class" and issubclass(documented, Config):
         return "(**fields)", returned
+    if what == "class" and signature == "(*args, **kwargs)":
+        parameters = list(inspect.signature(documented.__init__).parameters.values())[1:]
+        signature = stringify_signature(inspect.Signature(parameters), unqualified_typehints=True)
     return re.sub(r"<(factory|function .*?<lambda>)>", "...", signature) if signature else signature, returned
 
 
