@@ -27,5 +27,5 @@ class Requests(contextlib.ExitStack):
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = True
         if number == signal.SIGINT:  # a person waits; print() may not be called within a handler
-            os.write(2, b"\ninterrupted: ending as soon as all is saved; once more ends at once\n")
+            os.write(2, b"\ninterrupted: saving the state; press Ctrl-C again to end at once\n")
         self.close()  # which puts the former handlers back
