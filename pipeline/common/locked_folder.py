@@ -24,7 +24,7 @@ def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None
         except BlockingIOError as error:
             if on_wait is None:
                 raise errors.BusyError(
-                    f"{folder}: in use by another process, or by another run in this process"
+                    f"{folder}: another process, or another run in this process, is using it"
                 ) from error
             on_wait()
             with progress.task(f"waiting for the process that works in {folder}"):

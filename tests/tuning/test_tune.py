@@ -102,7 +102,7 @@ def test_finished_session_only_reports_again(tuned):
     done = call("tuning.tune", *flags)
     assert done.returncode == 0, done.stderr
     assert (folder / "session" / "journal.jsonl").read_bytes() == before
-    assert f"{folder / 'session'}: no trial is left to train" in done.stdout
+    assert f"{folder / 'session'}: no trials or no time left" in done.stdout
 
 
 def test_session_interrupted_in_its_first_trial_says_how_to_go_on(tiny_data_dir, tmp_path):
