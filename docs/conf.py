@@ -15,9 +15,9 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "api_signatures",
+    "cell_widths",
     "page_length",
     "repository_links",
-    "wide_cells",
 ]
 
 # Pages are GitHub's Markdown, so that they read there as well; headings have the anchors that GitHub gives them.
