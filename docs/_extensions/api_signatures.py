@@ -11,9 +11,10 @@ from pipeline.common import app as binaries
 from pipeline.common.config import CHECKOUT, Config, settings
 
 
-def load_tensorflow(app: Sphinx, *others: Any) -> None:
+def load_tensorflow(app: Sphinx, environment: Any, pages: list[str]) -> None:
     """Import TensorFlow without its messages before the modules of the API are imported."""
-    binaries.load_tensorflow()
+    if any(page.startswith("api/") for page in pages):
+        binaries.load_tensorflow()
 
 
 def add_fields(app: Sphinx, what: str, name: str, documented: Any, options: Any, lines: list[str]) -> None:
