@@ -1,5 +1,6 @@
 """What `--help` prints, however a binary is started."""
 
+import importlib.metadata
 import subprocess
 import sys
 
@@ -23,6 +24,14 @@ def test_every_help_begins_with_what_the_binary_does(flag):
     assert done.stdout.startswith("Train a two-headed")
     assert "--[no]freeze_trunk" in done.stdout
     assert ("--verbosity" in done.stdout.partition("Flags:")[0]) == (flag == "--helpfull")
+
+
+def test_version_is_that_of_the_distribution_without_a_wait_for_tensorflow():
+    code = "import sys, models.train as binary; sys.argv[1:] = ['--version']\ntry: binary.run()\n"
+    code += "finally: sys.exit('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"streaming-cifar100 {importlib.metadata.version('streaming-cifar100')}\n"
 
 
 @pytest.mark.parametrize("arguments", [("models.train", "--help"), ("benchmarks.show",)])

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 bad arguments, 3 interrupted and saved. `--verbo
 
 import contextlib
 import functools
+import importlib.metadata
 import inspect
 import io
 import multiprocessing
@@ -23,6 +24,7 @@ from pipeline.common import config, environment, errors, flag_help, paths, progr
 
 _EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
 _loading = threading.Lock()
+DISTRIBUTION = "streaming-cifar100"
 
 
 class Flags:
@@ -69,6 +71,9 @@ def run(main: Callable[[], None], own: Flags | None = None) -> None:
         names = {argument.lstrip("-") for argument in argv[1:] if argument.startswith("-")}
         if names & {"help", "h", "helpshort", "helpfull"}:
             _print_help(main.__module__, own.values, is_full="helpfull" in names)
+            sys.exit(0)
+        if "version" in names:
+            print(DISTRIBUTION, _version(), flush=True)
             sys.exit(0)
         try:
             os.getcwd()
@@ -128,8 +133,16 @@ def _print_help(module: str, own: flags.FlagValues, is_full: bool) -> None:
         print(about, "", flags.FLAGS.get_help(), own.get_help(), sep="\n", flush=True)
         return
     lines = flag_help.describe(module, own)
-    footer = "--helpfull lists absl's flags too; --verbosity=1 shows tracebacks and TensorFlow's messages."
+    footer = "--version prints the version. --helpfull lists absl's flags too."
+    footer += " --verbosity=1 shows tracebacks and TensorFlow's messages."
     print(about, *(["", *lines] if lines else []), "", footer, sep="\n", flush=True)
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return "(a checkout that is not installed)"
 
 
 def _report_errors(main: Callable[[], None], argv: list[str]) -> None:
