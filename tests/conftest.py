@@ -26,6 +26,7 @@ LONG = (
     "benchmarks/startup",
     "benchmarks/train_step",
     "benchmarks/tuner",
+    "examples",
     "models/architectures",
     "models/config/test_every_flag.py",
     "models/optimizers/test_build.py",

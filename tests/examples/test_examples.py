@@ -1,0 +1,56 @@
+"""The scripts and the notebook of examples/, with a step or an epoch each."""
+
+import importlib
+import re
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+
+from tests.conftest import ROOT
+
+EXAMPLES = ROOT / "examples"
+MACHINE_PATH = re.compile(r"\W/(home|root|tmp|Users)/")
+
+
+@pytest.fixture(autouse=True)
+def _scripts_as_modules(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+
+
+def test_callback_stops_training(tiny_data_dir):
+    result = importlib.import_module("train_with_callback").main(data_dir=tiny_data_dir, epochs=2.0, target=0.0)
+    assert len(result.rows) == 1
+
+
+def test_layers_augment_in_fit(tiny_data_dir):
+    history = importlib.import_module("augment_in_fit").main(data_dir=tiny_data_dir, epochs=1, batch_size=500)
+    assert {"loss", "val_accuracy"} <= history.history.keys()
+
+
+def test_space_is_searched(tiny_data_dir, tmp_path):
+    flags = (f"--data_dir={tiny_data_dir}", f"--session_dir={tmp_path}", "--max_trials=1", "--max_epochs=1")
+    command = [sys.executable, str(EXAMPLES / "optimizer_space.py"), *flags]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "best.json").exists()
+
+
+def test_notebook_runs(tiny_data_dir):
+    notebook_path = EXAMPLES / "data_to_mistakes.ipynb"
+    notebook = nbformat.read(notebook_path, as_version=4)
+    nbformat.validate(notebook)
+    text = notebook_path.read_text(encoding="utf-8")
+    assert "image/png" in text  # as on GitHub, where nothing runs
+    assert not MACHINE_PATH.search(text)
+    names: dict = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            exec(compile(cell.source, cell.id, "exec"), names)
+        if "parameters" in cell.metadata.get("tags", ()):
+            names.update(DATASET="shapes100_tiny", DATA_DIR=tiny_data_dir, NUM_VALIDATION=500, EPOCHS=1.0)
+    plt.close("all")
+    assert names["images"].shape == (500, 32, 32, 3)
+    assert names["mistakes"].sum() == names["is_wrong"].sum() > 0
