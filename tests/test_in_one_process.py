@@ -106,7 +106,7 @@ def test_run_is_evaluated_where_it_is_open_and_nowhere_else(tiny_data_dir, tmp_p
         loop.train(data, config, run=run, verbose=0)
         evaluation.evaluate_run(run, "test")
         assert run.report()["split"] == "test"
-        with pytest.raises(errors.BusyError, match="another run in this one"):
+        with pytest.raises(errors.BusyError, match="another run in this process"):
             evaluation.evaluate_run(RunFolder(tmp_path / "run"), "validation")
     evaluation.evaluate_run(RunFolder(tmp_path / "run"), "validation")
 

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -59,6 +60,16 @@ def test_folder_of_packages_is_a_path_like_others(venv, folder):
 def test_preset_is_trained_in_a_folder_of_its_name(variables, preset):
     shell = make("train", *variables).stdout.replace("$(echo -m pipeline.prepare", "$(printf shapes100")
     shown = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
-    training, evaluation = shown.splitlines()  # training is first: it refuses a preset before minutes of preparation
-    assert f"models.train --preset={preset} --dataset=auto" in training
+    check, training, evaluation = shown.splitlines()  # the check refuses a preset before minutes of preparation
+    assert check.endswith(f" {preset}")
+    assert f"models.train --preset={preset} --dataset=shapes100" in training
+    assert f"--run_dir=runs/{preset}-shapes100" in training
     assert f"--run_dir=runs/{preset}-shapes100" in evaluation
+
+
+def test_wrong_preset_is_refused_before_data_are_prepared():
+    shell = make("train", "PRESET=quik", f"PYTHON={sys.executable}").stdout
+    shell = shell.replace("-m pipeline.prepare", "-c 'raise SystemExit(5)'")
+    done = subprocess.run(["bash", "-c", shell], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: preset=quik: expected one of quick, ")

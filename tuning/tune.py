@@ -86,9 +86,16 @@ def main() -> None:
         if session.is_finished_by_earlier_version and not (RETRAIN_BEST.value or SERVE.value):
             print(f"{path}: finished by an earlier version, which held out other images; drawing its report again")
             _report(session)
+            _check_completed(session.folder.records())
             return
         session.settle_data()
         _run(session, began)
+
+
+def _check_completed(records: list[dict[str, Any]]) -> None:
+    if not ranked(records):
+        reason = f": {records[-1]['reason']}" if records else ""
+        raise errors.FailedError(f"no trial of {len(records)} completed{reason}")
 
 
 def _run(session: Session, began: float) -> None:
@@ -108,8 +115,7 @@ def _run(session: Session, began: float) -> None:
             f"max_minutes={session.config.max_minutes:g}: no trial has ended in time; the same command with more "
             "minutes goes on from there"
         )
-    if not ranked(records):
-        raise errors.FailedError(f"no trial of {len(records)} completed: {records[-1]['reason']}")
+    _check_completed(records)
     if RETRAIN_BEST.value:
         from tuning.sessions import retraining
 

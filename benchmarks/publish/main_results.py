@@ -18,7 +18,7 @@ from pipeline.common import markdown_table
 
 PRESETS = ("tiny", "quick", "fast", "better")
 VIEWS = 600_000  # augmented images an epoch: the most that the original study could keep
-STEPS = ("quick", "tiny", "fast")  # recipes whose training step is compared
+STEPS = ("quick", "tiny", "fast", "resnet18", "wrn_16_4")  # recipes whose training step is compared
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _original(fine: Measured, coarse: Measured) -> MainResult:
     ours = f"**{our_results.fine(fine)} %** fine, **{our_results.coarse(coarse)} %** coarse"
     theirs = f"original study: {ORIGINAL_FINE_PERCENT:g} %, {ORIGINAL_COARSE_PERCENT:g} %"
     commands = f"{our_results.command(fine)}, {our_results.command(coarse)}"
-    name = "the original study's two final models, trained here"
+    name = "the original study's two final models, with this project's optimizer, 1 seed, split by file order"
     return MainResult(name, f"{ours} ({theirs})", commands, fine.reports[0]["device"])
 
 
@@ -71,7 +71,7 @@ def _rows(document: Mapping[str, Any]) -> list[Row]:
 def _memory(document: Mapping[str, Any]) -> MainResult:
     peaks = {row.peer: row.median for row in _rows(document) if row.kind == "peak" and row.views == VIEWS}
     result = f"**{peaks[None]:,.0f} MiB**; images kept in one array, as the original study did: {peaks['study']:,.0f}"
-    return _benchmark(document, f"peak memory, {VIEWS:,} augmented images an epoch", result)
+    return _benchmark(document, f"peak memory in the first steps of an epoch of {VIEWS:,} augmented images", result)
 
 
 def _input(document: Mapping[str, Any]) -> MainResult:
@@ -96,7 +96,7 @@ def _train_step(document: Mapping[str, Any]) -> MainResult:
     rows = [row for row in _rows(document) if (row.kind, row.peer) == ("bare", "pytorch")]
     ratios = {row.recipe: row.ratio for row in rows if row.precision == "mixed_bfloat16"}
     result = ", ".join(f"`{recipe}` **{ratios[recipe]:.2f}x**" for recipe in STEPS)
-    return _benchmark(document, "training step in bfloat16, rate relative to PyTorch", result)
+    return _benchmark(document, "training step in bfloat16 on prepared batches, rate relative to PyTorch", result)
 
 
 def _benchmark(document: Mapping[str, Any], measured: str, result: str) -> MainResult:

@@ -13,6 +13,7 @@ from typing import Any
 
 from docutils import nodes
 from pygments.lexers import get_lexer_for_filename
+from pygments.util import ClassNotFound
 from sphinx import addnodes
 from sphinx.application import Sphinx
 
@@ -86,7 +87,10 @@ def file_html(app: Sphinx, path: pathlib.Path) -> str:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
         return f'<img src="{path.name}" alt="{path.stem}">'
-    language = get_lexer_for_filename(path.name).aliases[0]
+    try:
+        language = get_lexer_for_filename(path.name).aliases[0]
+    except ClassNotFound:  # such as LICENSE
+        language = "text"
     return app.builder.highlighter.highlight_block(path.read_text(encoding="utf-8"), language)
 
 

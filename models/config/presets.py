@@ -43,7 +43,7 @@ _ORIGINAL_COARSE = (
 PRESETS: dict[str, dict[str, Any]] = {
     # The main job: minutes on two CPU cores. docs/results.md has cost and accuracy of each preset that was measured.
     "quick": {},
-    # The cheapest that is above both final models of the original study.
+    # The cheapest that is above what the original study published for its two final models.
     "tiny": _FAST_RECIPE | {**_TINY_RATES, "epochs": 4.0, "fine_label_smoothing": 0.2, "coarse_label_smoothing": 0.1},
     # The field's fastest recipe for 75 % (measured with --num_validation=0), with a coarse head. It was published with
     # 8.75 epochs; the further one is paid for by outputs that are not computed (models/layers/convolution.py) and by

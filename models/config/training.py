@@ -47,7 +47,9 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
     freeze_trunk: bool = setting(
         False, "freeze the trunk at the weights and moving statistics of --init_from", needs="init_from"
     )
-    precision: str = setting("auto", "numeric precision; auto selects the fastest on this machine", choices=PRECISIONS)
+    precision: str = setting(
+        "auto", "numeric precision; auto selects 16 bits unless this machine is slow at them", choices=PRECISIONS
+    )
     steps_per_call: int = setting(
         1, "steps per call of the compiled graph; more of them reduce Python's overhead on GPUs", low=1, identity=False
     )

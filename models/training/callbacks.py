@@ -79,16 +79,20 @@ def guarded(
     callbacks: Sequence[Callback], optimizer: keras.optimizers.Optimizer, config: TrainConfig
 ) -> list[Callback | RateGuard]:
     """The callbacks, in guards where the configuration sets the learning rate."""
-    # Keras's list finds two of those that only watch by their classes, and guards wait for the device at each step.
+    if not rate_setters(config):
+        return list(callbacks)
+    # Keras's list finds these by their classes; of the others, guards wait for the device at each step.
+    bare = keras.callbacks.History | keras.callbacks.ProgbarLogger
     return [
-        callback if not rate_setters(config) or only_watches(callback) else RateGuard(callback, optimizer, config)
+        callback if isinstance(callback, bare) or only_watches(callback) else RateGuard(callback, optimizer, config)
         for callback in callbacks
     ]
 
 
 def only_watches(callback: Callback) -> bool:
-    """Whether a callback is known to change neither weights nor the learning rate."""
-    return isinstance(callback, keras.callbacks.History | keras.callbacks.ProgbarLogger | Profiler | DeadlineNotice)
+    """Whether a callback is known to change neither weights nor the learning rate; a subclass of a user's may."""
+    watchers = (keras.callbacks.History, keras.callbacks.ProgbarLogger, ProgressBar, Profiler, DeadlineNotice)
+    return type(callback) in watchers
 
 
 def rate_setters(config: TrainConfig) -> dict[str, str]:
@@ -134,28 +138,31 @@ class DeadlineNotice(keras.callbacks.Callback):
     def __init__(self, deadline: float, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
         self._deadline, self._clock = deadline, clock
-        self._epoch, self._is_known = 0, False
+        self._first_step, self._is_known = 0, False
         self._starts: list[tuple[float, int]] = []  # of the first two calls: moment and step
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        """Note the epoch."""
-        self._epoch = epoch
+        """Note where the epoch begins."""
+        self._first_step = self.params["first_step"]
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Estimate where it is time to."""
-        now, step = self._clock(), self._epoch * self.params["steps"] + batch
+        now, step = self._clock(), self._first_step + batch
         if len(self._starts) < 2:
             self._starts.append((now, step))
             return
         began, first_step = self._starts[1]
+        if step <= first_step:  # a rollback has gone further back
+            self._starts.clear()
+            return
         is_due = batch == 0 or (not self._is_known and now - began >= PACE_SECONDS)
         if not is_due or self._deadline == math.inf:
             return
         self._is_known = True
-        seconds = (now - began) / (step - first_step) * (self.params["epochs"] * self.params["steps"] - step)
+        seconds = (now - began) / (step - first_step) * (self.params["total_steps"] - step)
         if now + seconds > self._deadline:
             needed, left = (durations.in_words(max(0.0, value)) for value in (seconds, self._deadline - now))
-            print(f"\nmax_minutes: not enough; the training takes about {needed} more, {left} are left")
+            print(f"\nmax_minutes: not enough; the training takes about {needed} more, {left} are left", flush=True)
             self._deadline = math.inf  # one line is enough
 
 

@@ -53,16 +53,17 @@ class Evaluator:
         *,
         logs_batches: bool = False,
         label: str = "evaluating on validation",
+        is_shown: bool = True,
     ) -> dict[str, float]:
         """The mean losses and accuracies of a stream; RuntimeError if it holds other than `num_expected` examples.
 
         Calls the callbacks' hooks for each batch, with `logs_batches` with the means so far. `label` is that of its
-        progress.
+        progress, which is not shown where Keras's bar has its line open.
         """
         callbacks = callbacks or keras.callbacks.CallbackList()
         for variable in (self._totals, *self._confusions.values()):
             variable.assign(tf.zeros_like(variable))
-        with progress.task(label, num_expected, "images") as task:
+        with progress.task(label, num_expected, "images", is_shown=is_shown) as task:
             for number, batch in enumerate(stream):
                 callbacks.on_test_batch_begin(number)
                 self._add_batch(batch)

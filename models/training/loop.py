@@ -142,7 +142,7 @@ class _Loop:
             self.validation = self.opened.evaluation("validation")
         if self.verbose:
             describe(self.opened, self.config, self.epochs, self.state)
-        self._set_callback_params(self.epochs.first_step(1))
+        self._set_callback_params(0)
         self.state.model.stop_training = False
         self.callbacks.on_train_begin()
         logs: dict[str, float] = {}
@@ -183,7 +183,7 @@ class _Loop:
     def _train_epoch(self, stream: Iterator[dict[str, tf.Tensor]]) -> dict[str, float]:
         """One epoch, or the rest of one in a resumed run: steps, validation, callbacks, checkpoint."""
         progress = self.progress
-        self._set_callback_params(self.epochs.last_step(progress.epoch) - self.epochs.first_step(progress.epoch))
+        self._set_callback_params(progress.epoch)
         self.callbacks.on_epoch_begin(progress.epoch)
         num_left = self.epochs.last_step(progress.epoch) - progress.step
         label = f"training in epoch {progress.epoch + 1} of {self.epochs.count}"
@@ -228,7 +228,8 @@ class _Loop:
             entry = self.progress.rollbacks[-1]
             print(
                 f"\nRollback {count + 1} of at most {policy.MAX_ROLLBACKS} to the weights after {entry['good_epoch']} "
-                f"epochs: {error}; the learning rate is now {entry['learning_rate_multiplier']:g} times --learning_rate"
+                f"epochs: {error}; the rate is now {entry['learning_rate_multiplier']:g} times --learning_rate",
+                flush=True,
             )
 
     def _train_steps(self, stream: Iterator[dict[str, tf.Tensor]], advance: Callable[[int], None]) -> None:
@@ -277,13 +278,21 @@ class _Loop:
         with self.state.evaluated_weights():
             self.callbacks.on_test_begin()
             means = self.evaluator(
-                self.validation, self.data.num_validation, self.callbacks, logs_batches=self.logs_test_batches
+                self.validation,
+                self.data.num_validation,
+                self.callbacks,
+                logs_batches=self.logs_test_batches,
+                is_shown=self.verbose != 1,
             )
             self.callbacks.on_test_end(means)
         return means
 
-    def _set_callback_params(self, num_steps: int) -> None:
-        self.callbacks.set_params({"verbose": self.verbose, "epochs": self.epochs.count, "steps": num_steps})
+    def _set_callback_params(self, epoch: int) -> None:
+        """Set what Keras tells callbacks, and beyond that the epoch's first step and the steps of the run."""
+        first_step = self.epochs.first_step(epoch)
+        params = {"verbose": self.verbose, "epochs": self.epochs.count}
+        params |= {"steps": self.epochs.last_step(epoch) - first_step}
+        self.callbacks.set_params(params | {"first_step": first_step, "total_steps": self.epochs.total_steps})
 
     def _interrupt(self) -> NoReturn:
         policy.check_weights(self.state.model)  # those of a sound checkpoint are not to be lost

@@ -51,7 +51,7 @@ class TrainStep:
     def _make_graphs(self) -> None:
         self._update = tf.function(self._updated, jit_compile=_uses_xla(self._config) or None)
         self._steps = tf.function(self._all_steps)
-        self._traced: set[tuple[int, int]] = set()  # (steps in a call, resolution)
+        self._has_run = False
 
     def __call__(self, batch: Batch, number: int) -> None:
         """Train on a batch of `OpenedData.train` as step `number` of the run."""
@@ -60,10 +60,10 @@ class TrainStep:
     def run_steps(self, batches: Sequence[Batch], number: int) -> None:
         """Train on batches as steps `number` and following, all of one resolution, in one call of the graph."""
         size = self._size_at(number)
-        is_traced = (len(batches), size) in self._traced
-        with progress.task(f"compiling the training step for {size} x {size} pixels", is_shown=not is_traced):
+        # Of the first graph only: later Keras's bar has its line open.
+        with progress.task(f"compiling the training step for {size} x {size} pixels", is_shown=not self._has_run):
             self._steps(list(batches), tf.constant(number, tf.int64), size)
-        self._traced.add((len(batches), size))
+        self._has_run = True
 
     def steps_until_resize(self, number: int, at_most: int) -> int:
         """The number of steps from `number` on, at most `at_most`, that have its resolution."""

@@ -133,9 +133,8 @@ def _print_help(module: str, own: flags.FlagValues, is_full: bool) -> None:
         print(about, "", flags.FLAGS.get_help(), own.get_help(), sep="\n", flush=True)
         return
     lines = flag_help.describe(module, own)
-    footer = "--version prints the version. --helpfull lists absl's flags too."
-    footer += " --verbosity=1 shows tracebacks and TensorFlow's messages."
-    print(about, *(["", *lines] if lines else []), "", footer, sep="\n", flush=True)
+    footer = "--helpfull lists absl's flags too; --verbosity=1 shows tracebacks and TensorFlow's messages;"
+    print(about, *(["", *lines] if lines else []), "", footer, "--version prints the version.", sep="\n", flush=True)
 
 
 def _version() -> str:
@@ -157,7 +156,7 @@ def _report_errors(main: Callable[[], None], argv: list[str]) -> None:
     except BrokenPipeError:
         raise
     except KeyboardInterrupt:
-        _end(1, "interrupted; nothing was saved")
+        _end(1, "interrupted; what was saved before is kept")
     except Exception as error:
         if logging.get_verbosity() >= logging.DEBUG:
             traceback.print_exc()

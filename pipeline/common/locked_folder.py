@@ -9,7 +9,11 @@ from collections.abc import Callable, Iterator
 from pipeline.common import errors, files, paths, progress
 
 LOCK = ".lock"
-FULL = (errno.ENOSPC, errno.EDQUOT)  # the folder is right, and room can be made
+# The folder is wrong; with other errors, such as those of a full disk or a file server, it is right.
+WRONG = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL),
+)
 
 
 @contextlib.contextmanager
@@ -42,7 +46,7 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
     Raises:
       errors.BadArgumentError: it is a file or a folder of another kind, or cannot be written.
       errors.BusyError: another process holds the lock.
-      errors.FailedError: the disk is full.
+      errors.FailedError: the disk is full or fails.
     """
     check_content(folder, flag=flag, identity=identity)
     with contextlib.ExitStack() as stack:
@@ -50,7 +54,7 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(folder))
         except OSError as error:
-            kind = errors.FailedError if error.errno in FULL else errors.BadArgumentError
+            kind = errors.BadArgumentError if error.errno in WRONG else errors.FailedError
             raise kind(f"{flag}={folder}: cannot be written ({error.strerror}); choose another --{flag}") from error
         except errors.BusyError as error:
             raise errors.BusyError(f"{flag}={error}") from error

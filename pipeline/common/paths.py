@@ -40,7 +40,11 @@ def local(path: AnyPath, name: str) -> pathlib.Path:
 
 def shown(path: pathlib.Path) -> pathlib.Path:
     """The path as messages name it: relative to the working folder if it is in there."""
-    return path.relative_to(pathlib.Path.cwd()) if path.is_relative_to(pathlib.Path.cwd()) else path
+    try:
+        folder = pathlib.Path.cwd()
+    except OSError:  # it has been removed
+        return path
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def check_folder(path: pathlib.Path, name: str) -> None:

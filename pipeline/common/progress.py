@@ -9,6 +9,7 @@ Tasks are silent unless a program calls `shown`, as `app.run` does: importing a 
 """
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -140,6 +141,7 @@ class _Display:
                 transient=True,
                 auto_refresh=False,
                 redirect_stdout=is_terminal(sys.stdout),  # else it is data
+                redirect_stderr=stream is None,  # else somebody else has redirected it
             )
             self._bars.start()
         self._count += 1
@@ -164,6 +166,12 @@ _display = _Display()
 def is_terminal(stream: TextIO) -> bool:
     """Whether a stream is a terminal; what stands for stdout in notebooks and tests may lack `isatty`."""
     return bool(getattr(stream, "isatty", bool)())
+
+
+def restore_cursor() -> None:
+    """Show the terminal's cursor, which a killed process that drew a bar has left hidden."""
+    if sys.stderr is not None and is_terminal(sys.stderr):
+        print(end="\x1b[?25h", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -193,10 +201,11 @@ def task(
     advances, so that nothing runs beside work that is timed. `is_shown` is False where something else shows the task.
     """
     work = Task(label, total, unit, time.monotonic())
-    if not (_is_shown and is_shown):
+    target = stream or sys.stderr
+    if not (_is_shown and is_shown) or target is None:
         yield work
         return
-    is_bar = is_terminal(stream or sys.stderr)
+    is_bar = is_terminal(target) and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")  # as rich sees it
     delay = (BAR_AFTER_SECONDS if is_bar else LINE_AFTER_SECONDS) if in_background else 0.0
     view = (Bar if is_bar else Lines)(work, stream, delay)
     _under_way.append(work)

@@ -50,7 +50,7 @@ class SessionConfig(Config):
     seed: int = setting(0, "random seed of the proposals and of every trial", low=0)
     precision: str = setting(
         "auto",
-        "numeric precision; auto selects the fastest on this machine",
+        "numeric precision; auto selects 16 bits unless this machine is slow at them",
         choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
     max_minutes: float = setting(

@@ -52,8 +52,8 @@ class Budget:
         """Raise TimeUpError where the time, less the seconds that are reserved, is used up."""
         if self.left() <= reserved:
             raise TimeUpError(
-                f"max_minutes={self._session.config.max_minutes:g}: used up; unfinished trials are saved, and the same "
-                "command with more minutes resumes them",
+                f"max_minutes={self._session.config.max_minutes:g}: used up; the same command with more minutes "
+                "resumes unfinished trials from their last checkpoints",
                 saving_seconds=self.saving_seconds(),
             )
 

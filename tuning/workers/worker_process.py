@@ -24,7 +24,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, Literal, TypeAlias
 
-from pipeline.common import environment, errors
+from pipeline.common import environment, errors, progress
 
 GIB = 2**30
 # The signals by which people and schedulers end a process; others are of a crash.
@@ -143,6 +143,7 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._process.join()
+            progress.restore_cursor()
             self._connection.close()
         self._process = None
 

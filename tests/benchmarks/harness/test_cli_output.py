@@ -113,8 +113,20 @@ ONE = [row("ours/x", "MiB", 80.0)]
     [
         (KeyboardInterrupt, ONE, True, 3, "error: interrupted; the rows measured before are in "),
         (errors.FailedError("no"), ONE, True, 1, "error: no; the rows measured before are in "),
-        (KeyboardInterrupt, [], True, 1, "error: interrupted; nothing was saved"),
-        (KeyboardInterrupt, ONE, False, 1, "error: interrupted; nothing was saved"),
+        (
+            KeyboardInterrupt,
+            [],
+            True,
+            1,
+            "error: interrupted; what was saved before is kept",
+        ),
+        (
+            KeyboardInterrupt,
+            ONE,
+            False,
+            1,
+            "error: interrupted; what was saved before is kept",
+        ),
     ],
 )
 def test_what_ends_early_leaves_its_rows_and_an_earlier_result_as_it_was(

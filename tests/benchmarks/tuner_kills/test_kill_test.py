@@ -62,8 +62,11 @@ def test_only_kills_before_the_end_count(tmp_path, monkeypatch):
 
 
 def test_workers_of_a_session_are_killed_and_nothing_else():
-    code = "import time; from tuning.workers.worker_process import Worker; w = Worker(); w.submit(time.sleep, 3600); "
-    code += "print(w.pid, flush=True); w.result()"
+    code = "import time; from tuning.workers.worker_process import Worker; w = Worker(); "
+    code += (
+        "w.submit(time.sleep, 0); w.result(); "  # until then it may be a fork that has the command line of its parent
+    )
+    code += "w.submit(time.sleep, 3600); print(w.pid, flush=True); w.result()"
     with subprocess_call.started([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT) as process:
         worker = psutil.Process(int(process.stdout.readline()))
         assert kill_test.kill_workers(process.pid)

@@ -206,8 +206,8 @@ def test_callback_sets_the_rate_where_no_schedule_does(data, precision):
 def test_deadline_that_a_training_will_miss_is_announced_early(deadline, printed, capsys):
     moments = [(0, 0, 0.0), (0, 1, 10.0), (0, 4, 14.0), (0, 5, 16.0), (0, 6, 17.0), (1, 0, 42.0), (1, 1, 43.0)]
     notice = callbacks.DeadlineNotice(deadline, clock=iter(moment for *_, moment in moments).__next__)
-    notice.set_params({"epochs": 3, "steps": 10})
     for epoch, batch, _ in moments:
+        notice.set_params({"first_step": 10 * epoch, "total_steps": 30})
         if batch == 0:
             notice.on_epoch_begin(epoch)
         notice.on_train_batch_begin(batch)
