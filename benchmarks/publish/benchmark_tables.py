@@ -102,7 +102,7 @@ STEP_COLUMNS: list[Column[StepRow]] = [
     _step("whole step, bfloat16", (None, "step", HALF), lambda row: f"{_rate(row)} ({_ratio(row)})"),
     _step("bare, relative to PyTorch, float32", ("pytorch", "bare", FULL), _ratio),
     _step("bare, relative to PyTorch, bfloat16", ("pytorch", "bare", HALF), _ratio),
-    _step("bare bfloat16, of the convolution ceiling", (None, "bare", HALF), lambda row: f"{row.ceiling_share:.0%}"),
+    _step("bare bfloat16, share of convolutions' speed", (None, "bare", HALF), lambda row: f"{row.ceiling_share:.0%}"),
     _step("relative to Keras's batch normalization, bfloat16", ("keras_batch_normalization", "step", HALF), _ratio),
     _step("waits for data", (None, "waits_for_data", HALF), lambda row: f"{row.median:.1f} %"),
 ]
@@ -159,14 +159,15 @@ def _mib(row: Row | None) -> str:
 def _limit(limit: float | None, rows: Sequence[Row]) -> str:
     """One sentence on the outcome under a limit: ours with the most views, and the original study's array."""
     ours = next(row for row in rows if not row.peer)
-    text = f"trains on {ours.median:,.0f} of {ours.views:,}" if ours.median else f"dies with {ours.views:,}"
+    trained = f"trains its {ours.median:,.0f} images of an epoch of {ours.views:,}"
+    text = trained if ours.median else f"dies with {ours.views:,}"
     array = [row for row in rows if row.peer]
     fates = []
-    for fate, is_held in (("holds", True), ("dies on the way to", False)):
+    for fate, is_held in (("fits for", True), ("does not for", False)):
         views = [f"{row.views:,}" for row in array if bool(row.median) is is_held]
         fates += [f"{fate} {' and '.join(views)}"] if views else []
-    outcome = " and ".join(fates) or "was not tried"
-    return f"Under {limit:g} GiB of data ours {text}; the original study's array {outcome}."
+    outcome = f"{' and '.join(fates)} images" if fates else "was not tried"
+    return f"With a process limited to {limit:g} GiB, this project {text}; the original study's array {outcome}."
 
 
 def _leak(row: Row) -> str:

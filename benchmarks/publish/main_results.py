@@ -60,7 +60,7 @@ def _original(fine: Measured, coarse: Measured) -> MainResult:
     ours = f"**{our_results.fine(fine)} %** fine, **{our_results.coarse(coarse)} %** coarse"
     theirs = f"original study: {ORIGINAL_FINE_PERCENT:g} %, {ORIGINAL_COARSE_PERCENT:g} %"
     commands = f"{our_results.command(fine)}, {our_results.command(coarse)}"
-    name = "the original study's two final models, with this project's optimizer, 1 seed, split by file order"
+    name = "the original study's two final models, with this project's training recipe, 1 seed, split by file order"
     return MainResult(name, f"{ours} ({theirs})", commands, fine.reports[0]["device"])
 
 

@@ -108,11 +108,12 @@ $ KERAS_BACKEND=jax python -m models.train --dataset=shapes100_tiny --num_valida
 error: KERAS_BACKEND=jax: expected tensorflow; unset KERAS_BACKEND
 ```
 
-The table below lists every setting that Keras, Keras Tuner, TFDS, TensorFlow, Python or the system reads. Each one has
+The table below lists the settings that the installed Keras, Keras Tuner, TFDS and TensorFlow read, and those of Python
+and the system that could change a training; not where programs and libraries are found (`PATH`, `PYTHONPATH`). Each has
 one of three effects:
 
 - **no effect**: results are equal to the last bit. Where the table says *removed*, commands remove the variable.
-- **followed**: it chooses instructions, threads or processors, as `taskset` does. Results differ by rounding only, and
+- **followed**: it chooses instructions, threads, processors or a GPU's kernels. Results differ by rounding only, and
   `report.json` names the variable under `settings`.
 - **refused**: a value other than the default ends a command at its start with exit code 2, and raises an error from
   Python.

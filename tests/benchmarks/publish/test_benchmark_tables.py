@@ -80,7 +80,7 @@ def test_memory_has_what_did_not_fit_and_the_limits():
     assert lines[2] == "| 40,000 | 1,100 (1,100 to 1,120) | 2,000 |"
     assert lines[3] == "| 60,000,000 | 1,101 | 703,125, computed: it does not fit here |"
     two, one, leak = lines[5:]
-    for part in ("2 GiB", "trains on 15,360 of 60,000,000", "holds 40,000 and", "to 400,000"):
+    for part in ("2 GiB", "15,360 images of an epoch of 60,000,000", "fits for 40,000 and", "not for 400,000"):
         assert part in two
     assert "1 GiB" in one
     assert "dies with 60,000,000; " in one
