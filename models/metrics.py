@@ -97,12 +97,12 @@ def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
     num_examples, *totals = (float(value) for value in vector)
     if not num_examples:
         return {}
-    found = {name: total / num_examples for name, total in zip(METRICS, totals, strict=True)}
-    found = {name: found[name] for name in names(heads)}
-    for name, value in found.items():
+    by_name = {name: total / num_examples for name, total in zip(METRICS, totals, strict=True)}
+    by_name = {name: by_name[name] for name in names(heads)}
+    for name, value in by_name.items():
         if not math.isfinite(value):
             raise errors.DivergedError(f"{name} is {value}, expected a number: training has diverged")
-    return found
+    return by_name
 
 
 def coarse_from_fine(fine_logits: tf.Tensor) -> tf.Tensor:

@@ -61,7 +61,7 @@ def compare(old: Sequence[Row], new: Sequence[Row], tolerance: float) -> list[Ch
 
 def today(name: str) -> str:
     """The name that a row has now; peers keep theirs."""
-    return re.sub(rf"(?<!^peer)/({'|'.join(RENAMED)})(?=/|$)", lambda found: f"/{RENAMED[found[1]]}", name)
+    return re.sub(rf"(?<!^peer)/({'|'.join(RENAMED)})(?=/|$)", lambda match: f"/{RENAMED[match[1]]}", name)
 
 
 def machine_ratio(changes: Sequence[Change]) -> float | None:

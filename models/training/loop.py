@@ -277,22 +277,18 @@ class _Loop:
             return {}
         with self.state.evaluated_weights():
             self.callbacks.on_test_begin()
-            means = self.evaluator(
-                self.validation,
-                self.data.num_validation,
-                self.callbacks,
-                logs_batches=self.logs_test_batches,
-                is_shown=self.verbose != 1,
-            )
+            # Keras's bar has its line open.
+            options: dict[str, Any] = {"logs_batches": self.logs_test_batches, "is_shown": self.verbose != 1}
+            means = self.evaluator(self.validation, self.data.num_validation, self.callbacks, **options)
             self.callbacks.on_test_end(means)
         return means
 
     def _set_callback_params(self, epoch: int) -> None:
         """Set what Keras tells callbacks, and beyond that the epoch's first step and the steps of the run."""
         first_step = self.epochs.first_step(epoch)
-        params = {"verbose": self.verbose, "epochs": self.epochs.count}
-        params |= {"steps": self.epochs.last_step(epoch) - first_step}
-        self.callbacks.set_params(params | {"first_step": first_step, "total_steps": self.epochs.total_steps})
+        params = {"verbose": self.verbose, "epochs": self.epochs.count, "total_steps": self.epochs.total_steps}
+        params |= {"first_step": first_step, "steps": self.epochs.last_step(epoch) - first_step}
+        self.callbacks.set_params(params)
 
     def _interrupt(self) -> NoReturn:
         policy.check_weights(self.state.model)  # those of a sound checkpoint are not to be lost

@@ -37,7 +37,7 @@ class Servicer(OracleServicer):
         super().__init__(None)  # no oracle yet; workers wait for it
         self._session, self._budget = session, budget
         self.error: Exception | None = None  # of the oracle or its journal; the chief must end
-        self.waiting: set[str] = set()  # workers told to ask again that have not; Keras Tuner's `tuner_ids` lose them
+        self.waiting: set[str] = set()  # workers that are to ask again; Keras Tuner's `tuner_ids` lose them
 
     def CreateTrial(self, request: Any, context: Any) -> Any:  # noqa: N802  # the service's name
         """The oracle's proposal. Without one, a worker waits while others work, since their trials may be requeued."""

@@ -98,7 +98,7 @@ class JobFactory:
     def hyperparameters(self) -> "ConditionalSpace":
         """The hyperparameters of the space, whose defaults are checked to make a configuration.
 
-        They are found once: the space is called hundreds of times for it.
+        They are collected once: the space is called hundreds of times for it.
 
         Raises:
           errors.BadArgumentError: the space raises, has none, gives one two ranges, or makes something else, or nothing

@@ -22,7 +22,7 @@ MAX_COMBINATIONS, NUM_SAMPLES = 200, 200  # that are tried to find hyperparamete
 
 
 class ConditionalSpace:
-    """The hyperparameters of a function: all that are found before the search, and those of given values.
+    """The hyperparameters of a function: all that are collected before the search, and those of given values.
 
     Raises:
       errors.BadArgumentError: one name stands for different ranges.
@@ -43,10 +43,10 @@ class ConditionalSpace:
 
     def hyperparameters(self, names: Mapping[str, Any] | None = None) -> keras_tuner.HyperParameters:
         """The known hyperparameters, or those of these names among them, without conditions and values."""
-        found = keras_tuner.HyperParameters()
-        found.merge([one for name, one in self._known.items() if names is None or name in names])
-        found.values = {}
-        return found
+        chosen = keras_tuner.HyperParameters()
+        chosen.merge([one for name, one in self._known.items() if names is None or name in names])
+        chosen.values = {}
+        return chosen
 
     def ask(self, value_of: Callable[[HyperParameter], Any]) -> Values:
         """The values of the hyperparameters that the function asks for where each gets `value_of` it."""

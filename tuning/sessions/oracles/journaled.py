@@ -60,7 +60,7 @@ class Oracle(keras_tuner.Oracle):
     journal: Journal
     space: ConditionalSpace
     ongoing_trials: dict[str, Trial]  # by worker
-    tuner_ids: set[str]  # workers that have not yet been told that the search is over
+    tuner_ids: set[str]  # workers that do not know yet that the search is over
     _retry_queue: list[str]
     _seed_state: int
     is_exhausted = False  # whether every combination of the space has been proposed
@@ -150,10 +150,10 @@ class Oracle(keras_tuner.Oracle):
                 return values
         # Few combinations are left: the first in the grid's order.
         values_left = (values for values in self.space.combinations() if not self._duplicate(values))
-        found = next(values_left, None)
-        if found is None:
+        following = next(values_left, None)
+        if following is None:
             self._seed_state, self.is_exhausted = seed_state, True
-        return found
+        return following
 
     def _sample(self, hyperparameter: HyperParameter) -> Any:
         value = hyperparameter.random_sample(self._seed_state)
@@ -167,7 +167,7 @@ class Oracle(keras_tuner.Oracle):
         trial.hyperparameters = self.space.hyperparameters(asked)
         own = {name: value for name, value in values.items() if name.startswith("tuner/")}
         trial.hyperparameters.values = {**asked, **own}
-        self.update_space(trial.hyperparameters)  # one that was not found before the search
+        self.update_space(trial.hyperparameters)  # one that was not collected before the search
         super()._record_values(trial)
 
     def replay(self) -> None:
@@ -228,7 +228,7 @@ class _Bayesian(Oracle, BayesianOptimizationOracle):
             self._random_state.uniform(size=(_BAYESIAN_STARTS, len(self._nonfixed_space())))
             return {"status": RUNNING, "values": dict(self._replayed["values"])}
         if getattr(self.gpr, "n_features_in_", 0) != len(self._nonfixed_space()):
-            self.gpr = self._make_gpr()  # a hyperparameter was found since it was fitted
+            self.gpr = self._make_gpr()  # a hyperparameter was added since it was fitted
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # normal with few points
             proposed = super().populate_space(trial_id)
