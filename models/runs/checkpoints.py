@@ -38,8 +38,8 @@ class Progress:
 def save(path: pathlib.Path, run_variables: list[keras.Variable], progress: Progress) -> None:
     """Write the variables and the progress to `path`, durably and in one rename."""
     arrays = {f"{place:04d}": variable.numpy() for place, variable in enumerate(run_variables)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with files.replacing(path, durable=True) as temporary:
+    files.make_folder(path.parent)
+    with files.replacing(path) as temporary:
         np.savez(temporary, progress=np.array(json.dumps(dataclasses.asdict(progress))), **arrays)
 
 

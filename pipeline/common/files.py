@@ -1,6 +1,10 @@
-"""Atomic writes of files: a temporary file in the same folder, renamed when it is complete."""
+"""Atomic, durable writes of files: a temporary file in the same folder, synchronized, and renamed when it is complete.
+
+After a power failure a file is the former one or the new one, whole.
+"""
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -8,23 +12,75 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.common import errors
+
+# The place is wrong; with other errors, such as those of a full disk or a file server, it is right.
+WRONG_PLACE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL),
+)
+_REMEDIES = {
+    errno.ENOSPC: "free some space or files (df, df -i) and run the same command again",
+    errno.EDQUOT: "free some space of the quota and run the same command again",
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f) and run the same command again",
+    errno.EMFILE: "raise the limit of open files (ulimit -n) and run the same command again",
+    errno.EIO: "check the disk (dmesg) and run the same command again",
+}
+
 
 @contextlib.contextmanager
-def replacing(path: pathlib.Path, *, durable: bool = False) -> Iterator[pathlib.Path]:
+def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """The path of a temporary file, of the same suffix, that replaces `path` at the end; an error removes it.
 
-    With `durable` the content survives a power failure.
+    An OSError names `path`.
     """
     temporary = path.with_name(partial_name(path.name))
     try:
         yield temporary
-        if durable:
-            fsync(temporary)
+        fsync(temporary)
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if durable:
         fsync(path.parent)
+    except OSError as error:
+        if error.filename in (None, str(temporary), temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
+    finally:
+        with contextlib.suppress(OSError):  # of a disk that became read-only: the first error is the one to report
+            temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: pathlib.Path) -> None:
+    """Create a folder and its parents, durably, unless it exists."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        fsync(path.parent)
+
+
+@contextlib.contextmanager
+def writing(flag: str, place: pathlib.Path, remedy: str = "") -> Iterator[None]:
+    """A context in which a failed write in `place`, a folder or a file, becomes one line that names its `flag`.
+
+    An OSError that names another file passes. Without `remedy` it follows from the error.
+
+    Raises:
+      errors.BadArgumentError: nothing can be written there.
+      errors.FailedError: the disk is full or fails.
+    """
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or 0
+        if error.filename is None and number not in _REMEDIES:  # of a pipe or a connection
+            raise
+        path = pathlib.Path(os.fsdecode(error.filename or place)).absolute()
+        is_inside = path.is_relative_to(place.absolute())
+        if not (is_inside or place.absolute().is_relative_to(path)):  # a folder above may be read-only
+            raise
+        name = f"{path.relative_to(place.absolute())} " if is_inside and path != place.absolute() else ""
+        advice = remedy or _REMEDIES.get(number, f"make it writable, or choose another --{flag}")
+        problem = f"{flag}={place}: {name}cannot be written ({error.strerror or error}); {advice}"
+        raise (errors.BadArgumentError if number in WRONG_PLACE else errors.FailedError)(problem) from error
 
 
 def check_writable(path: pathlib.Path) -> None:
@@ -40,15 +96,15 @@ def partial_name(name: str) -> str:
     return f".{stem}.partial{suffix}"
 
 
-def write_text(path: pathlib.Path, text: str, *, durable: bool = False) -> None:
-    """Write `text` in UTF-8, atomically."""
-    with replacing(path, durable=durable) as temporary:
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Write `text` in UTF-8."""
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: pathlib.Path, value: Any, *, indent: int | None = 1, durable: bool = False) -> None:
-    """Write `value` as JSON, atomically; a number that is not finite raises ValueError."""
-    write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n", durable=durable)
+def write_json(path: pathlib.Path, value: Any, *, indent: int | None = 1) -> None:
+    """Write `value` as JSON; a number that is not finite raises ValueError."""
+    write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
 
 
 def read_json(path: pathlib.Path) -> Any | None:

@@ -1,7 +1,6 @@
 """A folder locked by one process; the kernel releases the lock when the process ends."""
 
 import contextlib
-import errno
 import fcntl
 import pathlib
 from collections.abc import Callable, Iterator
@@ -9,11 +8,6 @@ from collections.abc import Callable, Iterator
 from pipeline.common import errors, files, paths, progress
 
 LOCK = ".lock"
-# The folder is wrong; with other errors, such as those of a full disk or a file server, it is right.
-WRONG = (
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
-    *(errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL),
-)
 
 
 @contextlib.contextmanager
@@ -38,7 +32,7 @@ def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None
 
 @contextlib.contextmanager
 def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[None]:
-    """Create a folder (and its parents) unless it exists, and hold its lock.
+    """Create a folder (and its parents) unless it exists, and hold its lock; `files.writing` within.
 
     Errors name its `flag`, such as `run_dir`; the JSON file `identity`, such as `config.json`, is in every folder of
     this kind.
@@ -50,12 +44,10 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
     """
     check_content(folder, flag=flag, identity=identity)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(files.writing(flag, folder))
+        files.make_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(folder))
-        except OSError as error:
-            kind = errors.BadArgumentError if error.errno in WRONG else errors.FailedError
-            raise kind(f"{flag}={folder}: cannot be written ({error.strerror}); choose another --{flag}") from error
         except errors.BusyError as error:
             raise errors.BusyError(f"{flag}={error}") from error
         yield

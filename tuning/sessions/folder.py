@@ -65,8 +65,8 @@ class SessionFolder:
     def write_record(self, record: Mapping[str, Any]) -> None:
         """Write the record of a trial that has ended."""
         path = self.path / "trials" / f"{record['id']}.json"
-        path.parent.mkdir(exist_ok=True)
-        files.write_json(path, record, durable=True)  # the journal's line is, and would name a missing record
+        files.make_folder(path.parent)
+        files.write_json(path, record)  # the journal's line is, and would name a missing record
 
     def spent_s(self) -> float:
         """Seconds that the search has taken, all calls together."""

@@ -98,7 +98,7 @@ class StudyFolder:
         identity = _saved_identity(self.path)
         if "fingerprints" in identity or self.has_begun:
             fingerprints.check_continued(identity.get("fingerprints"), f"study_dir={self.path}")
-        files.write_json(self.path / "study.json", {**identity, "fingerprints": fingerprints.as_dict()}, durable=True)
+        files.write_json(self.path / "study.json", {**identity, "fingerprints": fingerprints.as_dict()})
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""
@@ -107,8 +107,8 @@ class StudyFolder:
     def _write(self, job: TrainingJob, outcome: dict[str, Any]) -> None:
         values = {"variant": job.label, "seed": job.train.seed, **outcome}
         values |= {"config": job.config, "unread": list(job.unread)}
-        self._job_file(job).parent.mkdir(exist_ok=True)
-        files.write_json(self._job_file(job), values, durable=True)  # the run folder is removed next
+        files.make_folder(self._job_file(job).parent)
+        files.write_json(self._job_file(job), values)  # the run folder is removed next
 
     def _job_file(self, job: TrainingJob) -> pathlib.Path:
         return self.path / "cells" / f"{job.name}.json"
@@ -142,7 +142,7 @@ def open_study(
         if folder.has_begun and not all(map(folder.is_finished, jobs)):
             check_recorded(before.get("fingerprints"), f"study_dir={path}")
         identity = {**before, **identity, "variants": {**before.get("variants", {}), **identity["variants"]}}
-        files.write_json(path / "study.json", identity, durable=True)
+        files.write_json(path / "study.json", identity)
         for job in jobs:
             if folder.is_finished(job):
                 folder.remove_run(job)  # a kill may have come before it was gone

@@ -1,27 +1,28 @@
 """Atomic replacement of files."""
 
+import errno
 import os
+import pathlib
 
 import pytest
 
-from pipeline.common import files
+from pipeline.common import errors, files
 
 
-@pytest.mark.parametrize("durable", [False, True])
-def test_replaced_file_has_the_new_content_and_no_temporary_file_stays(tmp_path, durable):
+def test_replaced_file_has_the_new_content_and_no_temporary_file_stays(tmp_path):
     path = tmp_path / "report.json"
     for number in (1, 2):
-        files.write_json(path, {"number": number}, durable=durable)
+        files.write_json(path, {"number": number})
         assert files.read_json(path) == {"number": number}
     assert os.listdir(tmp_path) == ["report.json"]
 
 
-def test_durable_file_and_its_folder_are_synchronized_around_the_rename(tmp_path, monkeypatch):
+def test_file_and_its_folder_are_synchronized_around_the_rename(tmp_path, monkeypatch):
     calls = []
     replace = os.replace
     monkeypatch.setattr(files, "fsync", lambda path: calls.append(path))
     monkeypatch.setattr(os, "replace", lambda *paths: (calls.append("rename"), replace(*paths)))
-    files.write_text(tmp_path / "state", "x", durable=True)
+    files.write_text(tmp_path / "state", "x")
     assert calls == [tmp_path / ".state.partial", "rename", tmp_path]
 
 
@@ -52,3 +53,38 @@ def test_missing_or_damaged_json_is_none(tmp_path, content):
     if content is not None:
         path.write_text(content)
     assert files.read_json(path) is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+def test_failed_write_names_the_flag_the_file_and_the_reason(tmp_path, monkeypatch, number):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))  # as a write() does: without a file name
+
+    monkeypatch.setattr(files, "fsync", fail)
+    expected = errors.BadArgumentError if number in files.WRONG_PLACE else errors.FailedError
+    with pytest.raises(expected) as caught, files.writing("run_dir", tmp_path):
+        files.write_text(tmp_path / "metrics.jsonl", "{}")
+    start, _, remedy = str(caught.value).partition("; ")
+    assert start == f"run_dir={tmp_path}: metrics.jsonl cannot be written ({os.strerror(number)})"
+    assert remedy
+    assert not os.listdir(tmp_path)
+
+
+def test_error_of_another_file_passes(tmp_path):
+    with pytest.raises(FileNotFoundError), files.writing("run_dir", tmp_path / "run"):
+        (tmp_path / "other").read_text()
+
+
+def test_error_of_a_folder_above_names_the_place(tmp_path):
+    with (
+        pytest.raises(errors.BadArgumentError, match=r"^run_dir=/proc/none/run: cannot be written \("),
+        files.writing("run_dir", place := pathlib.Path("/proc/none/run")),
+    ):
+        files.make_folder(place)
+
+
+def test_new_folders_are_synchronized(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(files, "fsync", calls.append)
+    files.make_folder(tmp_path / "a" / "b")
+    assert calls == [tmp_path, tmp_path / "a"]
