@@ -41,6 +41,8 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
         os.replace(temporary, path)
         fsync(path.parent)
     except OSError as error:
+        if error.errno is None:  # a library's own message, such as HDF5's
+            raise OSError(errno.EIO, str(error), str(path)) from error
         if error.filename in (None, str(temporary), temporary):
             error.filename, error.filename2 = str(path), None
         raise

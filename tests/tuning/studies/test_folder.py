@@ -241,7 +241,7 @@ def test_result_is_on_the_disk_before_its_run_goes(jobs, tmp_path, monkeypatch):
         folder.write_finished(jobs[0], outcome(jobs[0]), 1.0)
         assert not folder.run_dir(jobs[0]).exists()
     cells_dir = (tmp_path / "cells").resolve()
-    assert synced == [(cells_dir / f".{jobs[0].name}.partial.json", True), (cells_dir, True)]
+    assert synced[-2:] == [(cells_dir / f".{jobs[0].name}.partial.json", True), (cells_dir, True)]
 
 
 @pytest.mark.parametrize("damaged", [b"", b'{"status": "finis', b"\xff\xfe", b"[1]", b"{}"])
