@@ -13,6 +13,10 @@ class DivergedError(FailedError):
     """The loss of a training is not finite; its weights are of no use."""
 
 
+class WriteError(FailedError):
+    """A file could not be written: the disk is full or fails. The same command may succeed later."""
+
+
 class BusyError(FailedError):
     """Another process works in the same folder."""
 

@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Iterator
 from typing import Any
@@ -26,6 +27,9 @@ _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n) and run the same command again",
     errno.EIO: "check the disk (dmesg) and run the same command again",
 }
+# How TensorFlow words a failed file operation: `[{{node ...}}] PATH; REASON ...`, in errors of several classes.
+_REASONS = {os.strerror(number): number for number in (*_REMEDIES, errno.EACCES, errno.EPERM, errno.EROFS)}
+_OF_TENSORFLOW = re.compile(rf"(?:^|}}}} )(/.+?); ({'|'.join(_REASONS)})")
 
 
 @contextlib.contextmanager
@@ -36,6 +40,7 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """
     temporary = path.with_name(partial_name(path.name))
     try:
+        temporary.unlink(missing_ok=True)  # of a process that was killed, perhaps another user's
         yield temporary
         fsync(temporary)
         os.replace(temporary, path)
@@ -60,18 +65,22 @@ def make_folder(path: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def writing(flag: str, place: pathlib.Path, remedy: str = "") -> Iterator[None]:
+def writing(flag: str, place: pathlib.Path, remedy: str = "", value: str = "") -> Iterator[None]:
     """A context in which a failed write in `place`, a folder or a file, becomes one line that names its `flag`.
 
-    An OSError that names another file passes. Without `remedy` it follows from the error.
+    An error that names another file passes. Without `remedy` it follows from the error; without `value`, the flag's is
+    `place`.
 
     Raises:
       errors.BadArgumentError: nothing can be written there.
-      errors.FailedError: the disk is full or fails.
+      errors.WriteError: the disk is full or fails.
     """
     try:
         yield
-    except OSError as error:
+    except Exception as caught:
+        error = os_error(caught)
+        if error is None:
+            raise
         number = error.errno or 0
         if error.filename is None and number not in _REMEDIES:  # of a pipe or a connection
             raise
@@ -81,8 +90,17 @@ def writing(flag: str, place: pathlib.Path, remedy: str = "") -> Iterator[None]:
             raise
         name = f"{path.relative_to(place.absolute())} " if is_inside and path != place.absolute() else ""
         advice = remedy or _REMEDIES.get(number, f"make it writable, or choose another --{flag}")
-        problem = f"{flag}={place}: {name}cannot be written ({error.strerror or error}); {advice}"
-        raise (errors.BadArgumentError if number in WRONG_PLACE else errors.FailedError)(problem) from error
+        problem = f"{name}cannot be written ({error.strerror or error}); {advice}"
+        kind = errors.BadArgumentError if number in WRONG_PLACE else errors.WriteError
+        raise kind(f"{flag}={value}: {place}: {problem}" if value else f"{flag}={place}: {problem}") from caught
+
+
+def os_error(error: Exception) -> OSError | None:
+    """The failed file operation that an error is or, as TensorFlow's do, words; None for another error."""
+    if isinstance(error, OSError):
+        return error
+    worded = _OF_TENSORFLOW.search(str(error))
+    return worded and OSError(_REASONS[worded[2]], worded[2], worded[1])
 
 
 def check_writable(path: pathlib.Path) -> None:
@@ -118,9 +136,14 @@ def read_json(path: pathlib.Path) -> Any | None:
 
 
 def fsync(path: pathlib.Path) -> None:
-    """Write a file's content or a folder's entries to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Write a file's content or a folder's entries to the disk; a folder's where its file system can."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        # As PostgreSQL does: a folder may be unreadable, and CIFS and some FUSE file systems synchronize no folders.
+        if not (path.is_dir() and error.errno in (errno.EACCES, errno.EBADF, errno.EINVAL)):
+            raise

@@ -1,13 +1,27 @@
-"""A folder locked by one process; the kernel releases the lock when the process ends."""
+"""A folder locked by one process; the kernel releases the lock when the process ends.
+
+The lock is an flock of a file in the folder. Where its file system has none (Lustre without `-o flock`, NFS with
+`nolock`), the lock is a Unix socket of this machine, and a warning says that other machines are not kept out.
+"""
 
 import contextlib
+import errno
 import fcntl
+import hashlib
+import os
 import pathlib
+import socket
+import sys
+import time
 from collections.abc import Callable, Iterator
 
 from pipeline.common import errors, files, paths, progress
 
 LOCK = ".lock"
+# EBADF: NFS makes the flock a record lock, which needs a file that is open for writing.
+_NO_FLOCK = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF)
+_POLL_SECONDS = 0.2
+_warned: set[int] = set()  # devices
 
 
 @contextlib.contextmanager
@@ -16,18 +30,64 @@ def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None
 
     Where another process holds it, `on_wait` is called before waiting; without it, errors.BusyError is raised.
     """
-    with open(folder / name, "w", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    with contextlib.ExitStack() as stack:
+        file = _open(folder / name)
+        stack.callback(os.close, file)
+        if not _acquire(file, folder, stack):
             if on_wait is None:
-                raise errors.BusyError(
-                    f"{folder}: another process, or another run in this process, is using it"
-                ) from error
+                raise errors.BusyError(f"{folder}: another process, or another run in this process, is using it")
             on_wait()
             with progress.task(f"waiting for the process that works in {folder}"):
-                fcntl.flock(file, fcntl.LOCK_EX)
+                while not _acquire(file, folder, stack):
+                    time.sleep(_POLL_SECONDS)
         yield
+
+
+def _open(path: pathlib.Path) -> int:
+    """The descriptor of a lock file, created where missing; another user's is opened for reading or replaced."""
+    create = os.O_RDWR | os.O_CREAT
+    try:
+        return os.open(path, create, 0o666)
+    except PermissionError:
+        if not path.exists():
+            raise
+        with contextlib.suppress(PermissionError):
+            return os.open(path, os.O_RDONLY)
+        path.unlink()
+        return os.open(path, create, 0o666)
+
+
+def _acquire(file: int, folder: pathlib.Path, stack: contextlib.ExitStack) -> bool:
+    """Take the lock for as long as the stack lasts; whether no other process has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_FLOCK:
+            raise
+        reason = error.strerror
+    bound = stack.enter_context(socket.socket(socket.AF_UNIX))
+    # In Linux's abstract namespace, which needs no file and has names of at most 107 bytes.
+    name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()
+    try:
+        bound.bind(f"\0streaming-cifar100-{name}")
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            bound.close()
+            return False
+        reason = error.strerror  # a sandbox
+    device = os.fstat(file).st_dev
+    if device not in _warned:
+        _warned.add(device)
+        print(
+            f"warning: {folder}: cannot be locked on its file system ({reason}); do not work in it from another "
+            "machine at the same time",
+            file=sys.stderr,
+            flush=True,
+        )
+    return True
 
 
 @contextlib.contextmanager
@@ -48,6 +108,7 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
         files.make_folder(folder)
         try:
             stack.enter_context(locked(folder))
+            files.check_writable(folder / LOCK)  # another user's lock file may be the only one that can be opened
         except errors.BusyError as error:
             raise errors.BusyError(f"{flag}={error}") from error
         yield

@@ -88,3 +88,47 @@ def test_new_folders_are_synchronized(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "fsync", calls.append)
     files.make_folder(tmp_path / "a" / "b")
     assert calls == [tmp_path, tmp_path / "a"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EBADF, errno.EINVAL, errno.EIO])
+def test_folder_that_cannot_be_synchronized_is_no_error(tmp_path, monkeypatch, number):
+    def fail(descriptor):
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    if number == errno.EIO:  # entries may be lost
+        with pytest.raises(OSError, match=str(tmp_path / "new")):
+            files.write_text(tmp_path / "new", "text")
+        return
+    files.write_text(tmp_path / "new", "text")
+    assert (tmp_path / "new").read_text() == "text"
+
+
+@pytest.mark.parametrize(
+    ("message", "number"),
+    [
+        ("{place}/a.tfrecord; No space left on device", errno.ENOSPC),
+        (
+            "{{{{function_node x/job:localhost}}}} {place}/a.tfrecord; Read-only file system [Op:Save] name: ",
+            errno.EROFS,
+        ),
+        ("{place}/a.tfrecord; No such file or directory", None),
+        ("OOM when allocating tensor with shape[1] by allocator cpu", None),
+    ],
+)
+def test_failed_write_in_tensorflows_words_is_recognized(tmp_path, message, number):
+    error = RuntimeError(message.format(place=tmp_path))
+    expected = RuntimeError if number is None else errors.FailedError
+    expected = errors.BadArgumentError if number in files.WRONG_PLACE else expected
+    with pytest.raises(expected) as caught, files.writing("cache", tmp_path, value="disk"):
+        raise error
+    if number:
+        text = f"cache=disk: {tmp_path}: a.tfrecord cannot be written ({os.strerror(number)}); "
+        assert str(caught.value).startswith(text)
+
+
+def test_leftover_of_a_killed_process_is_replaced(tmp_path):
+    (tmp_path / ".report.partial.json").symlink_to("/nowhere/at/all")
+    files.write_json(tmp_path / "report.json", {})
+    assert os.listdir(tmp_path) == ["report.json"]

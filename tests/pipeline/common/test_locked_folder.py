@@ -1,5 +1,7 @@
 """Folders in which one process works at a time."""
 
+import errno
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -81,5 +83,66 @@ def test_folder_that_cannot_be_made_is_named(tmp_path):
     with (
         pytest.raises(errors.BadArgumentError, match=r"^study_dir=/proc/a: cannot be written"),
         open_study(pathlib.Path("/proc/a")),
+    ):
+        pass
+
+
+@pytest.fixture(params=["ENOSYS", "ENOLCK", "EOPNOTSUPP", "EINVAL", "EBADF"])
+def no_flock(request, monkeypatch):
+    """A file system without locks."""
+
+    def flock(*_):
+        number = getattr(errno, request.param)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(locked_folder, "_warned", set())
+
+
+def test_folder_without_flock_is_locked_on_this_machine_with_one_warning(tmp_path, no_flock, capsys):
+    for _ in range(2):
+        with open_study(tmp_path):
+            with pytest.raises(errors.BusyError), open_study(tmp_path):
+                pass
+            with locked_folder.locked(tmp_path / ".."):
+                pass
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"warning: {tmp_path}: cannot be locked")
+
+
+def test_folder_without_flock_is_waited_for(tmp_path, no_flock, monkeypatch):
+    monkeypatch.setattr(locked_folder, "_POLL_SECONDS", 0.0)
+    first = locked_folder.locked(tmp_path)
+    first.__enter__()
+    with locked_folder.locked(tmp_path, on_wait=lambda: first.__exit__(None, None, None)):
+        pass
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_lock_file_of_another_user_is_no_obstacle(tmp_path, monkeypatch, readable):
+    (tmp_path / locked_folder.LOCK).write_text("theirs")
+    real_open = os.open
+
+    def open_as_another_user(path, flags, *mode):
+        is_theirs = path == tmp_path / locked_folder.LOCK and path.exists() and path.stat().st_size
+        if is_theirs and (flags & os.O_RDWR or not readable):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real_open(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", open_as_another_user)
+    with open_study(tmp_path):
+        with pytest.raises(errors.BusyError), open_study(tmp_path):
+            pass
+        assert (tmp_path / locked_folder.LOCK).read_text() == ("theirs" if readable else "")
+
+
+def test_folder_that_cannot_be_written_is_refused_although_its_lock_file_opens(tmp_path, monkeypatch):
+    def refuse(_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path))
+
+    monkeypatch.setattr(locked_folder.files, "check_writable", refuse)
+    with (
+        pytest.raises(errors.BadArgumentError, match=rf"^study_dir={tmp_path}: cannot be written"),
+        open_study(tmp_path),
     ):
         pass
