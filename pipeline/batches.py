@@ -120,7 +120,8 @@ class OpenedData:
         """Endless training batches from `start_step` on.
 
         uint8 [B, 32, 32, 3] `image`, int32 [B] `fine` and `coarse`, int64 [B] `index` and `pass_number`
-        (stages.VIEW_KEYS). A batch larger than the training split raises errors.BadArgumentError.
+        (stages.VIEW_KEYS). A batch larger than the training split, or a disk cache that cannot be written, raises
+        errors.BadArgumentError.
         """
         return self.read("train", self.train_stages(seed, start_step))
 
@@ -162,12 +163,9 @@ class OpenedData:
         batch = stages.Batch(config.batch_size)
         if config.cache == "disk":
             # Inside the prepared data set's own folder, so that removing the data removes the cache too.
-            return (
-                stages.Decode(),
-                stages.CacheOnDisk(str(self._folder / "cache" / self._part("train"))),
-                shuffle,
-                batch,
-            )
+            cache = stages.CacheOnDisk(str(self._folder / prepared.CACHE / self._part("train")))
+            cache.check()
+            return (stages.Decode(), cache, shuffle, batch)
         return (shuffle, stages.Decode(), batch)  # decoding last: a resumed run skips examples undecoded
 
     def _cache_in_memory(self, split_name: str) -> stages.CacheInMemory:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.common import files, progress
-from pipeline.datasets import png
+from pipeline.datasets import png, prepared
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
 
 SPLITS = ("train", "test")
-CACHE = "cache/digests.npz"
+CACHE = f"{prepared.CACHE}/digests.npz"
 
 
 def read(folder: pathlib.Path) -> dict[str, Digests]:

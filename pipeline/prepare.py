@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline import contents
-from pipeline.common import app, config, errors, progress
+from pipeline.common import app, config, errors, files, progress
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import archive, download, prepared, records
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
@@ -83,10 +83,11 @@ def _prepare(source: SourceConfig, dataset: str, rewrite: bool, url: str, spec: 
     if not rewrite:
         prepared.check_order(source.data_dir, dataset)
     if _is_done(source, dataset):
+        prepared.sweep(source.data_dir, dataset)
         _check_prepared(source, dataset, spec)
         return
     local = _read_archive(source, spec) if source.archive else None
-    with prepared.lock(source.data_dir):
+    with files.writing("data_dir", prepared.root(source.data_dir)), prepared.lock(source.data_dir):
         prepared.recover(source.data_dir, dataset)
         if _is_done(source, dataset):  # by the previous holder of the lock
             _check_prepared(source, dataset, spec)
@@ -159,12 +160,9 @@ def _write(
 
     tfds.disable_progress_bar()
     # TFDS prints the staging folder on stdout.
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), progress.task(f"writing {dataset}"):
-            builder = _builder(splits, staged, dataset)
-            builder.download_and_prepare()
-    except OSError as error:
-        raise errors.FailedError(f"{dataset} cannot be written to {data_dir}: {error}") from error
+    with contextlib.redirect_stdout(io.StringIO()), progress.task(f"writing {dataset}"):
+        builder = _builder(splits, staged, dataset)
+        builder.download_and_prepare()
     counts = {split: info.num_examples for split, info in builder.info.splits.items()}
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     fingerprints = contents.fingerprints(prepared.folder(staged, dataset))

@@ -4,6 +4,7 @@ A pipeline is a tuple of stages (batches.py). Examples come in chunks of any siz
 batches of them. A pass is one run over the training examples; passes follow one another without end.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -17,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline import source
-from pipeline.common import cpu, errors, progress, seeds
+from pipeline.common import cpu, errors, files, progress, seeds
 from pipeline.datasets import prepared
 
 IMAGE_SHAPE = (32, 32, 3)
@@ -107,16 +108,35 @@ class CacheOnDisk:
     folder: str
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Chunks -> the same chunks, read from `folder`."""
+        """Chunks -> the same chunks, read from `folder`; errors as of `files.writing`."""
         folder = pathlib.Path(self.folder)
-        with prepared.lock(folder.parent):
-            if not folder.exists():
-                partial = folder.with_name(f".{folder.name}.partial")
-                shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-                with progress.task(f"writing the disk cache {folder}"):
-                    dataset.save(str(partial))
-                partial.rename(folder)
+        if not folder.exists():  # else it may be on read-only media, where nothing can be locked
+            with self._writing(), prepared.lock(folder.parent):
+                if not folder.exists():  # by the previous holder of the lock
+                    self._write(dataset)
         return tf.data.Dataset.load(_without_wildcards(folder))
+
+    def check(self) -> None:
+        """Raise errors.BadArgumentError where the files neither exist nor can be written."""
+        with self._writing():
+            if not os.path.exists(self.folder):
+                files.check_writable(pathlib.Path(self.folder))
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        remedy = "make it writable and free some space, or use --cache=memory"
+        return files.writing("cache", pathlib.Path(self.folder).parent, remedy, value="disk")
+
+    def _write(self, dataset: tf.data.Dataset) -> None:
+        folder = pathlib.Path(self.folder)
+        partial = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+        try:
+            with progress.task(f"writing the disk cache {folder}"):
+                dataset.save(str(partial))
+            files.fsync_tree(partial)
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _without_wildcards(folder: pathlib.Path) -> str:

@@ -27,9 +27,10 @@ _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n) and run the same command again",
     errno.EIO: "check the disk (dmesg) and run the same command again",
 }
-# How TensorFlow words a failed file operation: `[{{node ...}}] PATH; REASON ...`, in errors of several classes.
+# How TensorFlow words a failed file operation: `{{node ...}} PATH; REASON ...`, in errors of several classes; TFDS puts
+# `Failed to ...:` before that.
 _REASONS = {os.strerror(number): number for number in (*_REMEDIES, errno.EACCES, errno.EPERM, errno.EROFS)}
-_OF_TENSORFLOW = re.compile(rf"(?:^|}}}} )(/.+?); ({'|'.join(_REASONS)})")
+_OF_TENSORFLOW = re.compile(rf"(?:^|[}}:] )(/.+?); ({'|'.join(_REASONS)})")
 
 
 @contextlib.contextmanager
@@ -147,3 +148,9 @@ def fsync(path: pathlib.Path) -> None:
         # As PostgreSQL does: a folder may be unreadable, and CIFS and some FUSE file systems synchronize no folders.
         if not (path.is_dir() and error.errno in (errno.EACCES, errno.EBADF, errno.EINVAL)):
             raise
+
+
+def fsync_tree(folder: pathlib.Path) -> None:
+    """Write a folder and everything in it to the disk."""
+    for path in (*folder.rglob("*"), folder):
+        fsync(path)

@@ -10,9 +10,11 @@ folder.
 """
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import sys
@@ -24,6 +26,7 @@ from pipeline.common import errors, files, locked_folder, paths
 
 VERSIONS = {"cifar100": "3.0.2", "shapes100": "1.0.0", "shapes100_tiny": "1.0.0"}
 PROVENANCE = "provenance.json"
+CACHE = "cache"  # of a data set: files that are made of it
 _STAGING = ".staging-"
 _LOCK = ".prepare.lock"
 _Path = str | os.PathLike[str]
@@ -70,18 +73,14 @@ def check_order(data_dir: _Path, dataset: str) -> None:
 
 @contextlib.contextmanager
 def lock(data_dir: _Path) -> Iterator[None]:
-    """Hold the lock of the writer; log a message before waiting for another writer."""
+    """Hold the lock of the writer; log a message before waiting for another writer. OSError where that fails."""
     path = root(data_dir)
 
     def announce() -> None:
         print(f"prepare: waiting for another process that prepares data in {path}", file=sys.stderr, flush=True)
 
-    with contextlib.ExitStack() as stack:
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked_folder.locked(path, name=_LOCK, on_wait=announce))
-        except OSError as error:
-            raise errors.BadArgumentError(f"--data_dir={data_dir}: cannot be written ({error.strerror})") from error
+    files.make_folder(path)
+    with locked_folder.locked(path, name=_LOCK, on_wait=announce):
         yield
 
 
@@ -89,7 +88,7 @@ def lock(data_dir: _Path) -> Iterator[None]:
 def staging(data_dir: _Path) -> Iterator[pathlib.Path]:
     """A temporary folder in `data_dir`, thus on the same file system; requires `lock`."""
     for stale in root(data_dir).glob(f"{_STAGING}*"):
-        shutil.rmtree(stale, ignore_errors=True)
+        _remove(stale)
     # A canceled download may write a file during the removal; the next writer removes the rest.
     with tempfile.TemporaryDirectory(prefix=_STAGING, dir=root(data_dir), ignore_cleanup_errors=True) as path:
         yield pathlib.Path(path)
@@ -98,24 +97,41 @@ def staging(data_dir: _Path) -> Iterator[pathlib.Path]:
 def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Mapping[str, Any]) -> pathlib.Path:
     """Move a data set from a staging folder to its folder, which is returned, and write its provenance.
 
-    One that `is_in_file_order` is replaced. Where TFDS wrote another version, or another folder exists,
-    errors.FailedError is raised.
+    One that `is_in_file_order` is replaced.
+
+    Raises:
+      errors.FailedError: TFDS wrote another version, or another folder exists.
+      OSError: the target cannot be written.
     """
     source, target = folder(staged, dataset), folder(data_dir, dataset)
     if not is_prepared(staged, dataset):
         raise errors.FailedError(f"{dataset}: TFDS did not write version {VERSIONS[dataset]}; expected {target.name}")
     files.write_json(source / PROVENANCE, {"dataset": dataset, **provenance}, indent=2)
-    target.parent.mkdir(exist_ok=True)
+    files.make_folder(target.parent)
     try:
-        shutil.move(source, _new(target))  # the data set's folder may be a link to another disk
+        _move(source, _new(target))
+        files.fsync_tree(_new(target))
         if is_in_file_order(data_dir, dataset):
             target.rename(_replaced(target))
         _new(target).rename(target)
+        files.fsync(target.parent)
     except OSError as error:
         recover(data_dir, dataset)
+        if error.errno != errno.ENOTEMPTY:
+            raise
         raise errors.FailedError(f"{target} cannot be replaced ({error.strerror}); move it and try again") from error
-    shutil.rmtree(_replaced(target), ignore_errors=True)
+    _remove(_replaced(target))
     return target
+
+
+def _move(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Move a folder, perhaps to another disk: a data set's folder may be a link."""
+    try:
+        shutil.move(source, target)
+    except shutil.Error as error:  # of several files, without error numbers
+        _, path, reason = error.args[0][0]
+        number = re.search(r"\[Errno (\d+)\]", reason)
+        raise OSError(int(number[1]) if number else errno.EIO, reason, path) from error
 
 
 def recover(data_dir: _Path, dataset: str) -> None:
@@ -123,8 +139,26 @@ def recover(data_dir: _Path, dataset: str) -> None:
     target = folder(data_dir, dataset)
     if _replaced(target).exists() and not target.exists():
         _replaced(target).rename(target)
-    shutil.rmtree(_replaced(target), ignore_errors=True)
-    shutil.rmtree(_new(target), ignore_errors=True)
+    _remove(_replaced(target))
+    _remove(_new(target))
+
+
+def sweep(data_dir: _Path, dataset: str) -> None:
+    """Remove what killed writers left beside a prepared data set, unless another process writes or that fails."""
+    target = folder(data_dir, dataset)
+    in_root = [*root(data_dir).glob(f"{_STAGING}*"), *target.parent.glob(".*.new"), *target.parent.glob(".*.replaced")]
+    for place, leftovers in ((root(data_dir), in_root), (target / CACHE, [*(target / CACHE).glob(".*.partial*")])):
+        if leftovers:
+            with contextlib.suppress(OSError, errors.BusyError), locked_folder.locked(place, name=_LOCK):
+                for path in leftovers:
+                    _remove(path)
+
+
+def _remove(path: pathlib.Path) -> None:
+    """Remove a folder or a file as far as that is possible."""
+    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _new(target: pathlib.Path) -> pathlib.Path:

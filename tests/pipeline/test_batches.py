@@ -1,7 +1,10 @@
 """Batches: nothing dropped, nothing twice, and batch k the same wherever the stream begins."""
 
 import collections
+import errno
 import itertools
+import os
+import pathlib
 import time
 
 import numpy as np
@@ -12,8 +15,9 @@ from tensorflow.python.eager import context
 
 from pipeline import batches, source, stages
 from pipeline.batches import OpenedData
-from pipeline.common import errors
+from pipeline.common import errors, files
 from pipeline.data_config import DataConfig
+from pipeline.datasets import prepared
 
 NUM_TRAIN = 1500  # of shapes100_tiny's 2,000, 500 held out
 
@@ -196,6 +200,35 @@ def test_disk_cache_is_made_once(name, tiny_data_dir, tmp_path):
     assert len(first) == 500
     assert np.array_equal(first, second)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".prepare.lock", name]
+
+
+class FullDisk:
+    """A data set that cannot be saved."""
+
+    def save(self, path):
+        pathlib.Path(path).mkdir()
+        raise tf.errors.ResourceExhaustedError(None, None, f"{path}/snapshot; No space left on device")
+
+
+def test_disk_cache_that_cannot_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(errors.WriteError, match=rf"^cache=disk: {tmp_path}: .*No space left.*--cache=memory"):
+        stages.CacheOnDisk(str(tmp_path / "cache"))(FullDisk())
+    assert [path.name for path in tmp_path.iterdir()] == [".prepare.lock"]
+
+
+def test_disk_cache_is_refused_at_the_start_on_read_only_media_but_read_where_it_is(tiny_data_dir, monkeypatch):
+    config = tiny(tiny_data_dir, cache="disk")
+    next(iter(OpenedData(config).train(0)))
+
+    def refuse(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(files, "check_writable", refuse)
+    monkeypatch.setattr(prepared, "lock", refuse)
+    next(iter(OpenedData(config).train(0)))
+    with pytest.raises(errors.BadArgumentError, match=r"^cache=disk: .*--cache=memory"):
+        OpenedData(config.replace(split_seed=7)).train_stages(0)
+    OpenedData(config.replace(split_seed=7, cache="memory")).train_stages(0)
 
 
 def test_batch_larger_than_the_split_is_refused(tiny_data_dir):

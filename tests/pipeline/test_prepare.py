@@ -103,12 +103,21 @@ def test_a_data_dir_that_cannot_be_written_is_an_error(archive, tmp_path):
         prepare.prepare(SourceConfig(data_dir=str(tmp_path / "file" / "data"), archive=str(archive)), spec=SMALL)
 
 
-def test_a_writer_that_fails_leaves_nothing(archive, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda folder: OSError(28, "No space left on device"),
+        lambda folder: RuntimeError(
+            f"Failed to finalize: {folder}/a.tfrecord; No space left on device"
+        ),  # TFDS's words
+    ],
+)
+def test_a_writer_that_fails_leaves_nothing(archive, tmp_path, monkeypatch, error):
     def fail(*_arguments):
-        raise OSError(28, "No space left on device")
+        raise error(tmp_path)
 
     monkeypatch.setattr("pipeline.datasets.canonical.tfds_examples", fail)
-    with pytest.raises(errors.FailedError, match=r"cannot be written to .*No space left"):
+    with pytest.raises(errors.WriteError, match=rf"^data_dir={tmp_path}: .*No space left"):
         prepare.prepare(SourceConfig(data_dir=str(tmp_path), archive=str(archive)), spec=SMALL)
     assert [path.name for path in tmp_path.iterdir()] == [".prepare.lock"]
 

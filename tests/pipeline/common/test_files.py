@@ -109,6 +109,7 @@ def test_folder_that_cannot_be_synchronized_is_no_error(tmp_path, monkeypatch, n
     ("message", "number"),
     [
         ("{place}/a.tfrecord; No space left on device", errno.ENOSPC),
+        ('Failed to finalize writing of split "train": {place}/a.tfrecord; File too large', errno.EFBIG),
         (
             "{{{{function_node x/job:localhost}}}} {place}/a.tfrecord; Read-only file system [Op:Save] name: ",
             errno.EROFS,

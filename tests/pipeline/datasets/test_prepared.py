@@ -1,8 +1,10 @@
 """A prepared data set appears whole, in a place that is free."""
 
+import shutil
+
 import pytest
 
-from pipeline.common import errors
+from pipeline.common import errors, files
 from pipeline.datasets import prepared
 from tests.pipeline.datasets import archives
 
@@ -21,6 +23,31 @@ def test_a_folder_in_the_way_is_named_and_kept(tmp_path):
         with pytest.raises(errors.FailedError, match=r"3\.0\.2 cannot be replaced"):
             prepared.publish(staged, tmp_path, "cifar100", {})
     assert (mine / "notes.txt").read_bytes() == b"mine"
+
+
+def test_leftovers_beside_a_prepared_data_set_are_removed_unless_somebody_writes(tmp_path):
+    cache = archives.write_folder(prepared.folder(tmp_path, "cifar100") / "cache", {"images": b"whole"})
+    leftovers = [tmp_path / ".staging-dead", cache / ".images.partial", cache.parent.with_name(".3.0.2.new")]
+    for path in leftovers:
+        archives.write_folder(path, {"half": b"x"})
+    (cache / ".digests.partial.npz").write_bytes(b"half")
+    with prepared.lock(tmp_path):
+        prepared.sweep(tmp_path, "cifar100")
+        assert [path.exists() for path in leftovers] == [True, False, True]
+    prepared.sweep(tmp_path, "cifar100")
+    assert not any(path.exists() for path in leftovers)
+    assert sorted(path.name for path in cache.iterdir()) == [".prepare.lock", "images"]
+
+
+def test_a_move_to_a_full_disk_has_its_error(tmp_path, monkeypatch):
+    def move(source, target):
+        raise shutil.Error([(str(source / "a"), str(target / "a"), f"[Errno 28] No space left on device: '{target}'")])
+
+    monkeypatch.setattr(shutil, "move", move)
+    with prepared.lock(tmp_path), prepared.staging(tmp_path) as staged:
+        archives.write_folder(prepared.folder(staged, "cifar100"), {"dataset_info.json": b"{}"})
+        with pytest.raises(errors.WriteError, match=r"No space left"), files.writing("data_dir", tmp_path):
+            prepared.publish(staged, tmp_path, "cifar100", {})
 
 
 def test_versions_are_those_of_the_builders():
