@@ -1,0 +1,113 @@
+"""Draw mutants of the modules that guard correctness, and run the tests of each module on them.
+
+    python -m tests.faults.mutation --mutants=150 --seed=0
+
+A mutant is killed if a test fails or times out. The survivors are printed as differences; those that no input can tell
+from the module are listed with the reason (tests/faults/mutation/targets.py). The exit code is 1 if fewer than 95 % of
+the others are killed. The draw of a mutant does not depend on other lines of its module.
+"""
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from models.reporting import table
+from models.runtime.git_commit import git_commit
+from pipeline.common import app, errors, files, markdown_table, progress
+from pipeline.common.config import CHECKOUT
+from pipeline.common.markdown_table import field
+from tests.faults.mutation import runner
+from tests.faults.mutation.mutants import Mutant, draw
+from tests.faults.mutation.targets import EQUIVALENT, TESTS
+
+MIN_KILLED = 0.95  # of the mutants that change behaviour
+
+flags = app.Flags()
+MUTANTS = flags.DEFINE_integer("mutants", 150, "number of mutants", lower_bound=1)
+SEED = flags.DEFINE_integer("seed", 0, "random seed of the draw")
+MODULES = flags.DEFINE_list("modules", [], "modules to mutate, such as pipeline/split.py; default: all")
+OUT = flags.DEFINE_path("out", "", "JSON file to write")
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The number of mutants of a module by their result."""
+
+    module: str
+    drawn: int
+    equivalent: int
+    killed: int
+    survived: int
+
+
+def main() -> None:
+    """Draw, run and report."""
+    for name in MODULES.value:
+        if name not in TESTS:
+            raise errors.BadArgumentError(f"modules={name}: expected some of {', '.join(TESTS)}")
+    modules = MODULES.value or list(TESTS)
+    sources = [(module, (CHECKOUT / module).read_text(encoding="utf-8")) for module in modules]
+    drawn = draw(sources, MUTANTS.value, SEED.value)
+    equivalent = [mutant for mutant in drawn if mutant.key in EQUIVALENT]
+    others = [mutant for mutant in drawn if mutant.key not in EQUIVALENT]
+    for mutant in equivalent:
+        _print("equivalent", mutant)
+    survivors = []
+    with progress.task("testing mutants", len(others), "mutants") as task:
+
+        def each(mutant: Mutant, result: str) -> None:
+            task.advance()
+            if result == runner.SURVIVED:
+                survivors.append(mutant)
+                _print("survived", mutant)
+
+        runner.run(CHECKOUT, others, TESTS, each)
+    rows = [_row(module, drawn, equivalent, survivors) for module in modules]
+    rows.append(_row("", drawn, equivalent, survivors))
+    columns = [field(one.name, heading=one.name) for one in dataclasses.fields(Row)]
+    table.wide_console().print(table.of_texts(markdown_table.cells(columns, rows), "mutants", folds_numbers=False))
+    share = 1 - len(survivors) / max(len(others), 1)
+    print(f"killed: {share:.1%} of the {len(others)} mutants that change behaviour")
+    if OUT.value:
+        files.write_json(OUT.value, _document(rows, equivalent, survivors), indent=2)
+    if share < MIN_KILLED:
+        raise errors.FailedError(f"{share:.1%} of the mutants are killed, expected {MIN_KILLED:.0%}")
+
+
+def _print(result: str, mutant: Mutant) -> None:
+    """Print a mutant as a difference, and the reason where it is equivalent."""
+    reason = [f"  {EQUIVALENT[mutant.key]}"] if mutant.key in EQUIVALENT else []
+    place = f"{mutant.module}:{mutant.line} {mutant.function}"
+    print(f"{result}: {place}", f"- {mutant.before}", f"+ {mutant.after}", *reason, sep="\n", flush=True)
+
+
+def _row(module: str, drawn: Sequence[Mutant], equivalent: Sequence[Mutant], survivors: Sequence[Mutant]) -> Row:
+    """The row of a module, or of all ("")."""
+    counts = [sum(module in ("", mutant.module) for mutant in some) for some in (drawn, equivalent, survivors)]
+    num_drawn, num_equivalent, num_survivors = counts
+    return Row(module or "all", num_drawn, num_equivalent, num_drawn - num_equivalent - num_survivors, num_survivors)
+
+
+def _document(rows: Sequence[Row], equivalent: Sequence[Mutant], survivors: Sequence[Mutant]) -> dict[str, Any]:
+    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--out")]
+
+    def changes(some: Sequence[Mutant]) -> list[dict[str, str]]:
+        names = ("module", "function", "before", "after")
+        return [{name: getattr(mutant, name) for name in names} for mutant in some]
+
+    return {
+        "command": shlex.join(["python", "-m", "tests.faults.mutation", *arguments]),
+        "git_commit": git_commit(),
+        "rows": [dataclasses.asdict(row) for row in rows],
+        "survived": changes(survivors),
+        "equivalent": [
+            {**change, "reason": EQUIVALENT[mutant.key]}
+            for change, mutant in zip(changes(equivalent), equivalent, strict=True)
+        ],
+    }
+
+
+if __name__ == "__main__":
+    app.run(main, flags)
