@@ -1,30 +1,33 @@
 """Reads CIFAR-100 from an archive or folder of either official form.
 
-Nothing is extracted: the known files are read into memory, within limits, in one pass over the archive, and are used
+Nothing is extracted: the known files are decoded in one pass over the archive, within limits of memory, and are used
 only after the pass has read every member and the checksum at the end.
 """
 
 import dataclasses
-import gzip
 import hashlib
-import io
 import os
 import pathlib
-import tarfile
-import zlib
+import re
 from collections.abc import Iterable, Iterator
-from typing import IO
 
 from pipeline.common import errors, paths, progress
 from pipeline.datasets import canonical, records
+from pipeline.datasets.containers.member import ContainerError, Member
+from pipeline.datasets.containers.members import members
 
 BINARY_FORM, PYTHON_FORM = "cifar-100-binary", "cifar-100-python"
 _REQUIRED = {BINARY_FORM: ("train.bin", "test.bin"), PYTHON_FORM: ("train", "test")}
 _NAMES = {BINARY_FORM: ("fine_label_names.txt", "coarse_label_names.txt"), PYTHON_FORM: ("meta",)}
-_KNOWN = {name for names in (*_REQUIRED.values(), *_NAMES.values()) for name in names}
-_GZIP_MAGIC = b"\x1f\x8b"
-_OVERHEAD_BYTES = 16 << 20  # directories, label names, tar's padding
-_REMEDY = f"expected a complete {BINARY_FORM} or {PYTHON_FORM}, as .tar.gz or as extracted folder"
+_KNOWN = frozenset(name for names in (*_REQUIRED.values(), *_NAMES.values()) for name in names)
+_OVERHEAD_BYTES = 16 << 20  # directories, label names, other files beside them
+_MAX_NAMES_BYTES = 1 << 20
+_REMEDY = f"expected a complete {BINARY_FORM} or {PYTHON_FORM}, as .tar, .tar.gz, .tar.bz2, .tar.xz, .zip or folder"
+# What is found in place of CIFAR-100, by the name of a file.
+_OTHER_CONTENTS = (
+    (r"data_batch_\d(\.bin)?|test_batch(\.bin)?", "it is CIFAR-10"),
+    (r".*\.(tar|tgz|zip|7z|rar|(tar\.)?(gz|bz2|xz|zst))", "it is an archive in an archive: unpack it once"),
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,25 +59,27 @@ class Archive:
 
 
 def read(path: str | os.PathLike[str], spec: records.Spec, *, source: str) -> Archive:
-    """Read and validate a tar file, gzipped or not, or an extracted folder.
+    """Read and validate an archive, compressed or not, or an extracted folder.
 
     errors.BadArgumentError, with the prefix `source` (such as `--archive=PATH`), if it is not a complete CIFAR-100.
     """
     path = paths.local(path, "archive")
     try:
         with progress.task(f"reading {path}"):
-            files, checksum = (_read_folder(path, spec), None) if path.is_dir() else _read_tar(path, spec)
-            form, folder = _find_form(files)
-            contents = {file.name: data for file, data in files.items() if file.parent == folder}
-            train, test = (records.decode(name, contents[name]) for name in _REQUIRED[form])
-            for name in _NAMES[form]:
-                if name in contents:
-                    records.check_names(name, contents[name])
+            files = _Files(spec)
+            for member in members(path, wanted=_KNOWN, max_bytes=_max_bytes(spec)):
+                files.add(member)
+                if path.is_dir() and files.is_complete():
+                    break  # not on to copies in folders further in
+            form, train, test = files.data_set()
             statistics = records.check(train, test, spec)
-    except (_ArchiveError, records.RecordsError) as error:
+            checksum = None if path.is_dir() else sha256_of(path)
+    except (ContainerError, records.RecordsError) as error:
         raise errors.BadArgumentError(f"{source}: {error}; {_REMEDY}") from error
     except OSError as error:
-        raise errors.BadArgumentError(f"{source}: cannot be read ({error.strerror or error}); {_REMEDY}") from error
+        where = f"{error.filename} " if error.filename and str(error.filename) != str(path) else ""
+        problem = f"{where}cannot be read ({error.strerror or error})"
+        raise errors.BadArgumentError(f"{source}: {problem}; {_REMEDY}") from error
     return Archive(path, form, checksum, train, test, statistics)
 
 
@@ -84,104 +89,71 @@ def sha256_of(path: pathlib.Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class _ArchiveError(ValueError):
-    """The problem of an archive; `read` adds its name and the remedy."""
+class _Files:
+    """The known files of an archive, decoded, or the error of each."""
 
+    def __init__(self, spec: records.Spec) -> None:
+        self._spec = spec
+        self._found: dict[pathlib.PurePosixPath, records.Records | records.RecordsError | None] = {}
+        self._other_contents = ""
 
-_Files = dict[pathlib.PurePosixPath, bytes]
-
-
-def _read_folder(path: pathlib.Path, spec: records.Spec) -> _Files:
-    """The files of an extracted folder or of its subfolder, where other libraries put them."""
-    paths = [
-        pathlib.PurePosixPath(folder, name)
-        for folder in (".", BINARY_FORM, PYTHON_FORM)
-        for name in sorted(_KNOWN)
-        if (path / folder / name).is_file()  # neither a folder nor a pipe
-    ]
-    form, folder = _find_form(paths)
-    files: _Files = {}
-    for relative in paths:
-        if relative.parent == folder and relative.name in (*_REQUIRED[form], *_NAMES[form]):
-            _check_size(str(relative), (path / relative).stat().st_size, relative.name, spec)
-            files[relative] = (path / relative).read_bytes()
-    return files
-
-
-def _read_tar(path: pathlib.Path, spec: records.Spec) -> tuple[_Files, str]:
-    if not path.exists():
-        raise _ArchiveError("no such file or folder")
-    if not path.is_file():
-        raise _ArchiveError("is neither a file nor a folder")
-    if path.stat().st_size == 0:
-        raise _ArchiveError("is an empty file")
-    with path.open("rb") as file:
-        is_packed = file.read(2) == _GZIP_MAGIC
-        file.seek(0)
-        packed = _Counted(file)
-        max_bytes = 2 * (spec.num_rows("train") + spec.num_rows("test")) * records.ROW_BYTES + _OVERHEAD_BYTES
-        unpacked = _Counted(gzip.GzipFile(fileobj=packed) if is_packed else packed, max_bytes)
+    def add(self, member: Member) -> None:
+        """Decode a file, if its name is known."""
+        name = member.path.name
+        if name not in _KNOWN:
+            kinds = [kind for pattern, kind in _OTHER_CONTENTS if re.fullmatch(pattern, name, re.IGNORECASE)]
+            self._other_contents = self._other_contents or next(iter(kinds), "")
+            return
+        if member.path in self._found:
+            raise ContainerError(f"holds {str(member.path)!r} twice")
         try:
-            files = _read_members(unpacked, spec)
-            # Read on after the end mark of tar: gzip's checksum ends the file, and SHA-256 is that of the whole file.
-            while unpacked.read(1 << 20):
-                pass
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise _ArchiveError(f"is truncated or damaged ({error})") from error
-        except _ArchiveError:
-            raise
-        except (tarfile.TarError, ValueError) as error:  # ValueError: a header with invalid numbers
-            problem = "not a tar archive" if unpacked.num_bytes <= tarfile.RECORDSIZE else "is truncated or damaged"
-            raise _ArchiveError(f"{problem} ({error})") from error
-    return files, packed.sha256.hexdigest()
+            self._found[member.path] = self._decoded(member)
+        except records.RecordsError as error:  # raised if this is the file that is used
+            self._found[member.path] = error
+        while member.file.read(1 << 20):  # on to a checksum that follows
+            pass
+
+    def is_complete(self) -> bool:
+        """Whether a folder has the records of both splits."""
+        return any(
+            all(path.with_name(name) in self._found for name in required)
+            for path in self._found
+            for required in _REQUIRED.values()
+        )
+
+    def _decoded(self, member: Member) -> records.Records | None:
+        name = member.path.name
+        split = name.removesuffix(".bin")
+        low, high = _sizes(name, self._spec)
+        if not low <= member.size <= high:
+            expected = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+            raise records.RecordsError(f"{str(member.path)!r} has {member.size:,} bytes; expected {expected}")
+        if split in ("train", "test"):
+            self._check_is_only(member.path)
+            return records.decode(name, member.file, self._spec.num_rows(split))
+        records.check_names(name, member.file)
+        return None
+
+    def _check_is_only(self, path: pathlib.PurePosixPath) -> None:
+        """Raise ContainerError for a second copy of records, which would take another 154 MB."""
+        for other, content in self._found.items():
+            if other.name == path.name and isinstance(content, records.Records):
+                raise ContainerError(f"holds both '{other}' and '{path}': leave one of the copies")
+
+    def data_set(self) -> tuple[str, records.Records, records.Records]:
+        """The form, and the records of train and test."""
+        form, folder = _find_form(self._found, self._other_contents)
+        for name in (*_REQUIRED[form], *_NAMES[form]):
+            error = self._found.get(folder / name)
+            if isinstance(error, records.RecordsError):
+                raise error
+        train, test = (self._found[folder / name] for name in _REQUIRED[form])
+        assert isinstance(train, records.Records)
+        assert isinstance(test, records.Records)
+        return form, train, test
 
 
-def _read_members(stream: "_Counted", spec: records.Spec) -> _Files:
-    files: _Files = {}
-    with tarfile.open(fileobj=stream, mode="r|") as tar:
-        for member in tar:
-            path = _safe_path(member)
-            if not member.isfile() or path.name not in _KNOWN:
-                continue
-            if path in files:
-                raise _ArchiveError(f"holds {member.name!r} twice")
-            _check_size(member.name, member.size, path.name, spec)
-            content = tar.extractfile(member)
-            assert content is not None  # it is a regular file
-            files[path] = content.read()
-    return files
-
-
-def _safe_path(member: tarfile.TarInfo) -> pathlib.PurePosixPath:
-    # No path is dangerous, since nothing is extracted; but CIFAR-100 has no such paths.
-    path = pathlib.PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts:
-        raise _ArchiveError(f"holds {member.name!r}, a path that escapes its folder")
-    if not (member.isreg() or member.isdir()) or member.issparse():
-        raise _ArchiveError(f"holds {member.name!r}, which is a link, a device or another special file")
-    return path
-
-
-class _Counted(io.RawIOBase):
-    """Counts and hashes the bytes read; more than `limit` raise an error (a decompression bomb)."""
-
-    def __init__(self, file: IO[bytes] | io.RawIOBase | gzip.GzipFile, limit: int | None = None) -> None:
-        self._file, self._limit = file, limit
-        self.num_bytes = 0
-        self.sha256 = hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes; fewer only at the end."""
-        data = self._file.read(size) or b""
-        self.num_bytes += len(data)
-        if self._limit is None:
-            self.sha256.update(data)
-        elif self.num_bytes > self._limit:
-            raise _ArchiveError(f"unpacks to more than {self._limit >> 20} MiB, more than CIFAR-100 has")
-        return data
-
-
-def _find_form(paths: Iterable[pathlib.PurePosixPath]) -> tuple[str, pathlib.PurePosixPath]:
+def _find_form(paths: Iterable[pathlib.PurePosixPath], other_contents: str) -> tuple[str, pathlib.PurePosixPath]:
     """The form of the data set and the folder of its files."""
     paths = set(paths)
     folders = sorted({path.parent for path in paths}, key=lambda folder: (len(folder.parts), folder))
@@ -193,17 +165,23 @@ def _find_form(paths: Iterable[pathlib.PurePosixPath]) -> tuple[str, pathlib.Pur
         missing = [name for name in required if not any(path.name == name for path in paths)]
         if len(missing) < len(required):
             problem = f"missing {missing[0]}" if missing else f"{' and '.join(required)} are in different folders"
-            raise _ArchiveError(f"incomplete {form}: {problem}")
-    raise _ArchiveError("not CIFAR-100: it has neither train.bin and test.bin nor train and test")
+            raise ContainerError(f"incomplete {form}: {problem}")
+    found = other_contents or "it has neither train.bin and test.bin nor train and test"
+    raise ContainerError(f"not CIFAR-100: {found}")
 
 
-def _check_size(shown: str, size: int, name: str, spec: records.Spec) -> None:
-    """Check a file's size before reading it."""
-    split = name.removesuffix(".bin")
-    rows = spec.num_rows(split) if split in ("train", "test") else 0
-    low, high = rows * records.PIXELS, rows * (records.PIXELS + 256) + (1 << 20)  # a pickle has file names and framing
-    if name.endswith(".bin"):
-        low = high = rows * records.ROW_BYTES
-    if not low <= size <= high:
-        expected = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-        raise _ArchiveError(f"{shown!r} has {size:,} bytes; expected {expected}")
+def _sizes(name: str, spec: records.Spec) -> tuple[int, int]:
+    """The smallest and the largest size of a file, in bytes."""
+    split, extension, _ = name.partition(".bin")
+    if split not in ("train", "test"):
+        return 0, _MAX_NAMES_BYTES
+    rows = spec.num_rows(split)
+    if extension:
+        return rows * records.ROW_BYTES, rows * records.ROW_BYTES
+    # Protocol 0 writes up to four characters for a byte; names and labels follow.
+    return rows * records.PIXELS, rows * (4 * records.PIXELS + 1024) + (1 << 20)
+
+
+def _max_bytes(spec: records.Spec) -> int:
+    """The size of an archive of both forms, unpacked."""
+    return sum(_sizes(name, spec)[1] for name in _KNOWN) + _OVERHEAD_BYTES

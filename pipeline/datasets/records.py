@@ -1,8 +1,10 @@
 """The records of CIFAR-100: decoding and validation."""
 
+import codecs
 import dataclasses
 import pickle
 from collections.abc import Iterator
+from typing import IO, Any
 
 import numpy as np
 
@@ -10,6 +12,9 @@ from pipeline.datasets import canonical, labels, unpickle
 
 PIXELS = 3 * 32 * 32
 ROW_BYTES = 2 + PIXELS
+# A pickled row in memory: its pixels, its file name, and two labels, as NumPy scalars of some 20 opcodes at most.
+_MAX_PICKLED_ROW_BYTES = PIXELS + 64 * unpickle.OPCODE_BYTES
+_MAX_NAMES_BYTES = 16 << 20  # of all that does not grow with the rows
 
 
 class RecordsError(ValueError):
@@ -76,47 +81,55 @@ class Records:
             yield channels.reshape(3, 32, 32).transpose(1, 2, 0), int(fine), int(coarse)
 
 
-def decode(file_name: str, data: bytes) -> Records:
-    """The records of a `train.bin` or `test.bin`, or of a `train` or `test` pickle, else RecordsError."""
+def decode(file_name: str, file: IO[bytes], num_rows: int) -> Records:
+    """The records of a `train.bin` or `test.bin`, or of a `train` or `test` pickle, else RecordsError.
+
+    `num_rows` of them are expected; a pickle that takes much more memory is not read.
+    """
     split, extension, _ = file_name.partition(".bin")
     try:
-        return _from_binary(data) if extension else _from_pickle(data)
+        return _from_binary(file, num_rows) if extension else _from_pickle(file, num_rows)
     except RecordsError as error:
         raise RecordsError(f"{split}: {error}") from error
 
 
-def _from_binary(data: bytes) -> Records:
-    if len(data) % ROW_BYTES:
-        raise RecordsError(f"{len(data)} bytes; expected a multiple of {ROW_BYTES}")
+def _from_binary(file: IO[bytes], num_rows: int) -> Records:
+    data = file.read(num_rows * ROW_BYTES)
+    if len(data) < num_rows * ROW_BYTES:
+        raise RecordsError(f"{len(data):,} bytes; expected {num_rows * ROW_BYTES:,}")
     return Records(np.frombuffer(data, np.uint8).reshape(-1, ROW_BYTES))
 
 
-def _from_pickle(data: bytes) -> Records:
-    fields = _fields(data)
+def _from_pickle(file: IO[bytes], num_rows: int) -> Records:
+    fields = _fields(file, num_rows * _MAX_PICKLED_ROW_BYTES)
     images = fields.get("data")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (PIXELS,):
-        kind = f"{images.dtype}{list(images.shape)}" if isinstance(images, np.ndarray) else type(images).__name__
-        raise RecordsError(f"'data' is {kind}; expected uint8[N, {PIXELS}]")
-    columns = [_labels(fields, name, len(images)) for name in ("coarse_labels", "fine_labels")]
-    return Records(np.concatenate([*columns, images], axis=1))
+        raise RecordsError(f"'data' is {_kind(images)}; expected uint8[N, {PIXELS}]")
+    rows = np.empty((len(images), ROW_BYTES), np.uint8)
+    for column, name in enumerate(("coarse_labels", "fine_labels")):
+        rows[:, column] = _labels(fields, name, len(images))
+    rows[:, 2:] = images
+    return Records(rows)
 
 
-def check_names(file_name: str, data: bytes) -> None:
+def check_names(file_name: str, file: IO[bytes]) -> None:
     """Raise RecordsError unless a `{fine,coarse}_label_names.txt` or `meta` pickle has the official names in order."""
     is_pickle = file_name == "meta"
-    fields = _fields(data) if is_pickle else {file_name.removesuffix(".txt"): _text(data).split()}
+    fields = _fields(file) if is_pickle else {file_name.removesuffix(".txt"): _words(file.read())}
     for kind, official in (("fine", labels.FINE_NAMES), ("coarse", labels.COARSE_NAMES)):
         key = f"{kind}_label_names"
         if not is_pickle and key not in fields:
             continue
         names = fields.get(key)
-        if not isinstance(names, list):
-            raise RecordsError(f"'{key}' is {type(names).__name__}; expected a list")
+        names = names.tolist() if isinstance(names, np.ndarray) else names
+        if not isinstance(names, list | tuple) or not all(isinstance(name, bytes | str) for name in names):
+            raise RecordsError(f"{file_name}: '{key}' is {_kind(names)}; expected a list of texts")
         if len(names) != len(official):
-            raise RecordsError(f"{len(names)} {kind} label names; expected {len(official)}")
+            raise RecordsError(f"{file_name}: {len(names)} {kind} label names; expected {len(official)}")
         for index, (name, expected) in enumerate(zip(map(_text, names), official, strict=True)):
             if name != expected:
-                raise RecordsError(f"{kind} label {index} is named {name[:40]!r}; expected {expected!r}")
+                shown = f"{file_name}: {kind} label {index} is named {name[:40]!r}"
+                raise RecordsError(f"{shown}; expected {expected!r}")
 
 
 def check(train: Records, test: Records, spec: Spec) -> "Statistics":
@@ -170,29 +183,47 @@ def _check_labels(split: str, records: Records) -> None:
         )
 
 
-def _fields(data: bytes) -> dict[str, object]:
+def _fields(file: IO[bytes], memory_limit: int = 0) -> dict[str, Any]:
     try:
-        value = unpickle.load(data)
+        value = unpickle.load(file, memory_limit=memory_limit + _MAX_NAMES_BYTES)
     except pickle.UnpicklingError as error:
-        raise RecordsError(str(error)) from error
+        raise RecordsError(f"the pickle {error}") from error
     if not isinstance(value, dict):
-        raise RecordsError(f"the pickle holds {type(value).__name__}; expected a dictionary")
-    if not all(isinstance(key, bytes | str) for key in value):
-        raise RecordsError("the pickle's dictionary keys must be strings")
-    return {_text(key): item for key, item in value.items()}
+        raise RecordsError(f"the pickle holds {_kind(value)}; expected a dictionary")
+    fields = {_text(key): item for key, item in value.items()}
+    if len(fields) < len(value):
+        raise RecordsError("the pickle holds a field twice")
+    return fields
 
 
-def _labels(fields: dict[str, object], name: str, num_rows: int) -> np.ndarray:
-    """The labels of a field, uint8[N, 1]."""
+def _labels(fields: dict[str, Any], name: str, num_rows: int) -> np.ndarray:
+    """The labels of a field, uint8[N]."""
     field = fields.get(name)
-    is_list = isinstance(field, list) and all(isinstance(value, int) for value in field)
+    if field is None:
+        raise RecordsError(f"'{name}' is missing")
+    is_list = isinstance(field, list | tuple) and all(isinstance(value, int) for value in field)
     values = np.asarray(field) if is_list or isinstance(field, np.ndarray) else np.empty(0)
+    if values.shape == (num_rows, 1):
+        values = values[:, 0]
     if values.shape != (num_rows,) or values.dtype.kind not in "iu":
-        raise RecordsError(f"'{name}' must be a list of {num_rows} integers")
+        raise RecordsError(f"'{name}' must be a list of {num_rows} integers; found {_kind(field)}")
     for index in np.flatnonzero((values < 0) | (values > 255))[:1]:
         raise RecordsError(f"record {index} has {values[index]} in '{name}'; expected 0 to 99")
-    return values.astype(np.uint8)[:, None]
+    return values.astype(np.uint8)
 
 
-def _text(value: object) -> str:
-    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
+def _kind(value: Any) -> str:
+    """A short description of a value's type."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{list(value.shape)}"
+    return f"{type(value).__name__} of {len(value)}" if isinstance(value, list | tuple) else type(value).__name__
+
+
+def _words(data: bytes) -> list[str]:
+    """The names on the lines of a text file, as any editor writes it."""
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return data.decode(encoding, errors="replace").split()
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else value

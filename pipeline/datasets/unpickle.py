@@ -1,119 +1,199 @@
-"""Reads an untrusted pickle of NumPy integer arrays and plain containers.
+"""Reads an untrusted pickle of arrays and plain containers, in bounded memory and time.
 
-A pickle, such as `cifar-100-python`, may call any function by its name. This reader allows a few names and maps each to
-a stand-in of this module, so that not even NumPy's unpickling code (which trusts types and sizes) runs.
+A pickle, such as `cifar-100-python`, is a program: it may call any function by its name, and Python's unpickler
+allocates whatever it declares. This reader interprets the opcodes of protocols 0 to 5 itself, calls nothing but the
+stand-ins of `pickle_types`, and counts the memory that the values take.
 """
 
-import io
-import math
 import pickle
-import re
+import struct
+import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
-import numpy as np
+from pipeline.datasets import pickle_types
+from pipeline.datasets.pickle_source import Source
 
-_INTEGERS = re.compile(r"[|<>=]?[iu][1248]")
-
-
-def load(data: bytes) -> Any:
-    """The unpickled value; strings of Python 2 become bytes, and other types raise pickle.UnpicklingError."""
-    try:
-        value = _Unpickler(io.BytesIO(data), encoding="bytes").load()
-    except pickle.UnpicklingError:
-        raise
-    except Exception as error:  # broken opcodes raise IndexError, TypeError, MemoryError ...
-        raise pickle.UnpicklingError(f"broken pickle ({type(error).__name__}: {error})") from error
-    if isinstance(value, dict):  # CIFAR-100 nests no deeper
-        return {key: item.array if isinstance(item, _Array) else item for key, item in value.items()}
-    return value.array if isinstance(value, _Array) else value
+OPCODE_BYTES = 100  # what an opcode takes on average: an object, its place on the stack and in the memo
+_ERRORS = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError, struct.error, Warning)
 
 
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
+def load(file: IO[bytes], *, memory_limit: int = 64 << 20) -> Any:
+    """The unpickled value of a buffered file; strings of Python 2 become bytes.
+
+    Raises:
+      pickle.UnpicklingError: the pickle is broken, holds other types, or takes more than `memory_limit` bytes.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # an escape sequence that Python does not know
         try:
-            return _STAND_INS[module.replace("numpy._core", "numpy.core"), name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"the pickle asks for {module}.{name}, which no data set needs") from None
+            value = _Machine(Source(file, memory_limit)).run()
+        except _ERRORS as error:
+            raise pickle.UnpicklingError(f"is broken ({type(error).__name__}: {str(error)[:80]})") from error
+    if isinstance(value, dict):  # CIFAR-100 nests no deeper
+        return {key: _plain(item) for key, item in value.items()}
+    return _plain(value)
 
 
-class _Call:
-    """A function that a pickle may call; it has no `__dict__` that a pickle could change."""
-
-    __slots__ = ("_function",)
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._function(*arguments)
-
-    def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("the pickle tries to change a function")
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, pickle_types.Array) else value
 
 
-class _Type:
-    """A stand-in for an integer `numpy.dtype`; its state sets the byte order."""
+class _Machine:
+    """The stack, the stacks below its marks, and the memo, as pickletools describes them."""
 
-    __slots__ = ("dtype",)
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._stack: list[Any] = []
+        self._marked: list[list[Any]] = []
+        self._memo: dict[int, Any] = {}
 
-    def __init__(self, name: Any, *_flags: Any) -> None:
-        text = _text(name)
-        if not _INTEGERS.fullmatch(text):
-            raise pickle.UnpicklingError(f"the pickle holds an array of type {text[:20]!r}; expected integers")
-        self.dtype = np.dtype(text)
+    def run(self) -> Any:
+        """The value on top of the stack at the opcode STOP."""
+        while (opcode := self.source.opcode()) != pickle.STOP:
+            self.source.charge(OPCODE_BYTES)
+            if opcode not in _OPERATIONS:
+                raise pickle.UnpicklingError(f"has the opcode {opcode!r}, which no data set needs")
+            _OPERATIONS[opcode](self)
+        return self._stack.pop()
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        order = _text(state[1])
-        if order not in ("|", "<", ">", "="):
-            raise pickle.UnpicklingError(f"the pickle holds an array of byte order {order[:20]!r}")
-        self.dtype = np.dtype(order + self.dtype.str[1:])
+    def check_protocol(self) -> None:
+        """Check the version of the opcodes."""
+        protocol = self.source.number("B")
+        if protocol > 5:
+            raise pickle.UnpicklingError(f"has protocol {protocol}; expected 0 to 5")
+
+    def push(self, value: Any) -> None:
+        """Push a value."""
+        self._stack.append(value)
+
+    def pop(self) -> None:
+        """Drop the top value, or the mark if there is none above it."""
+        if self._stack:
+            self._stack.pop()
+        else:
+            self.since_mark()
+
+    def duplicate(self) -> None:
+        """Push the top value again."""
+        self._stack.append(self._stack[-1])
+
+    def mark(self) -> None:
+        """Begin a list of values."""
+        self._marked.append(self._stack)
+        self._stack = []
+
+    def since_mark(self) -> list[Any]:
+        """Pop the values since the latest mark."""
+        values, self._stack = self._stack, self._marked.pop()
+        return values
+
+    def last(self, count: int) -> list[Any]:
+        """Pop the top values."""
+        start = len(self._stack) - count
+        if start < 0:
+            raise pickle.UnpicklingError("is broken (a value is missing)")
+        values = self._stack[start:]
+        del self._stack[start:]
+        return values
+
+    def dictionary(self, values: list[Any]) -> dict[Any, Any]:
+        """A dictionary of keys and items in turn."""
+        return pickle_types.dictionary(self.source.charge, zip(values[::2], values[1::2], strict=True))
+
+    def extend(self, values: list[Any]) -> None:
+        """Append values to the list below them."""
+        if type(self._stack[-1]) is not list:
+            raise pickle.UnpicklingError(f"appends to {type(self._stack[-1]).__name__}")
+        self._stack[-1].extend(values)
+
+    def update(self, values: list[Any]) -> None:
+        """Put keys and items into the dictionary below them."""
+        if type(self._stack[-1]) is not dict:
+            raise pickle.UnpicklingError(f"puts an item into {type(self._stack[-1]).__name__}")
+        self._stack[-1].update(self.dictionary(values))
+
+    def get(self, index: int) -> None:
+        """Push a value of the memo."""
+        self._stack.append(self._memo[index])
+
+    def put(self, index: int | None = None) -> None:
+        """Keep the top value in the memo, by default at the next index."""
+        self._memo[len(self._memo) if index is None else index] = self._stack[-1]
+
+    def push_name(self, module: Any, name: Any) -> None:
+        """Push the stand-in for a function or class."""
+        self._stack.append(pickle_types.find(pickle_types.text_of(module), pickle_types.text_of(name)))
+
+    def call(self) -> None:
+        """Push the result of a function."""
+        function, arguments = self.last(2)
+        if not isinstance(function, pickle_types.Function) or not isinstance(arguments, tuple):
+            raise pickle.UnpicklingError(f"calls {type(function).__name__}, which is no function")
+        self._stack.append(function(self.source.charge, *arguments))
+
+    def set_state(self) -> None:
+        """Set the state of an array or a dtype."""
+        target, state = self.last(2)
+        if not isinstance(target, pickle_types.Array | pickle_types.Dtype):
+            raise pickle.UnpicklingError(f"changes {type(target).__name__}")
+        target.set_state(state)
+        self._stack.append(target)
 
 
-class _Array:
-    """A stand-in for `numpy.ndarray`; its state sets `array`."""
-
-    __slots__ = ("array",)
-
-    def __init__(self, *_placeholder: Any) -> None:
-        self.array: np.ndarray | None = None
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        _version, shape, kind, is_fortran, content = state
-        self.array = _array(content, kind, shape, "F" if is_fortran else "C")
-
-
-def _array(content: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
-    if not isinstance(kind, _Type) or not isinstance(content, bytes | bytearray) or not isinstance(shape, tuple):
-        raise pickle.UnpicklingError("the pickle holds an array that is not a plain block of integers")
-    if any(not isinstance(size, int) or size < 0 for size in shape):
-        raise pickle.UnpicklingError(f"the pickle holds an array of shape {shape}")
-    if math.prod(shape) * kind.dtype.itemsize != len(content):
-        raise pickle.UnpicklingError(f"the pickle holds an array of shape {shape} in {len(content)} bytes")
-    return np.frombuffer(content, kind.dtype).reshape(shape, order="F" if _text(order) == "F" else "C")
-
-
-def _from_buffer(content: Any, kind: Any, shape: Any, order: Any) -> _Array:
-    result = _Array()
-    result.array = _array(content, kind, shape, order)
-    return result
-
-
-def _encode(text: Any, encoding: Any) -> bytes:
-    # Python 3 writes bytes so in protocols 0 to 2; another codec could be any code.
-    if not isinstance(text, str) or _text(encoding) != "latin1":
-        raise pickle.UnpicklingError(f"the pickle asks for the codec {encoding!r}; expected latin1")
-    return text.encode("latin1")
-
-
-def _text(value: Any) -> str:
-    return value.decode("latin1") if isinstance(value, bytes) else str(value)
-
-
-_STAND_INS: dict[tuple[str, str], Any] = {
-    ("numpy.core.multiarray", "_reconstruct"): _Call(_Array),
-    ("numpy.core.numeric", "_frombuffer"): _Call(_from_buffer),
-    ("numpy", "ndarray"): "ndarray",  # an argument of _reconstruct
-    ("numpy", "dtype"): _Call(_Type),
-    ("_codecs", "encode"): _Call(_encode),
+_OPERATIONS: dict[bytes, Callable[[_Machine], None]] = {
+    pickle.PROTO: lambda m: m.check_protocol(),
+    pickle.FRAME: lambda m: m.source.number("<Q"),
+    pickle.MARK: lambda m: m.mark(),
+    pickle.POP: lambda m: m.pop(),
+    pickle.POP_MARK: lambda m: m.since_mark().clear(),
+    pickle.DUP: lambda m: m.duplicate(),
+    pickle.NONE: lambda m: m.push(None),
+    pickle.NEWTRUE: lambda m: m.push(True),
+    pickle.NEWFALSE: lambda m: m.push(False),
+    pickle.INT: lambda m: m.push(m.source.line_integer()),
+    pickle.LONG: lambda m: m.push(m.source.line_integer()),
+    pickle.FLOAT: lambda m: m.push(float(m.source.line())),
+    pickle.BININT: lambda m: m.push(m.source.number("<i")),
+    pickle.BININT1: lambda m: m.push(m.source.number("B")),
+    pickle.BININT2: lambda m: m.push(m.source.number("<H")),
+    pickle.LONG1: lambda m: m.push(m.source.integer("B")),
+    pickle.LONG4: lambda m: m.push(m.source.integer("<i")),
+    pickle.BINFLOAT: lambda m: m.push(m.source.number(">d")),
+    pickle.STRING: lambda m: m.push(m.source.quoted()),
+    pickle.BINSTRING: lambda m: m.push(m.source.counted("<i")),
+    pickle.SHORT_BINSTRING: lambda m: m.push(m.source.counted("B")),
+    pickle.BINBYTES: lambda m: m.push(m.source.counted("<I")),
+    pickle.SHORT_BINBYTES: lambda m: m.push(m.source.counted("B")),
+    pickle.BINBYTES8: lambda m: m.push(m.source.counted("<Q")),
+    pickle.BYTEARRAY8: lambda m: m.push(m.source.counted("<Q")),
+    pickle.UNICODE: lambda m: m.push(m.source.text("raw_unicode_escape")),
+    pickle.BINUNICODE: lambda m: m.push(m.source.text("utf-8", "<I")),
+    pickle.SHORT_BINUNICODE: lambda m: m.push(m.source.text("utf-8", "B")),
+    pickle.BINUNICODE8: lambda m: m.push(m.source.text("utf-8", "<Q")),
+    pickle.EMPTY_TUPLE: lambda m: m.push(()),
+    pickle.TUPLE1: lambda m: m.push(tuple(m.last(1))),
+    pickle.TUPLE2: lambda m: m.push(tuple(m.last(2))),
+    pickle.TUPLE3: lambda m: m.push(tuple(m.last(3))),
+    pickle.TUPLE: lambda m: m.push(tuple(m.since_mark())),
+    pickle.EMPTY_LIST: lambda m: m.push([]),
+    pickle.LIST: lambda m: m.push(m.since_mark()),
+    pickle.APPEND: lambda m: m.extend(m.last(1)),
+    pickle.APPENDS: lambda m: m.extend(m.since_mark()),
+    pickle.EMPTY_DICT: lambda m: m.push({}),
+    pickle.DICT: lambda m: m.push(m.dictionary(m.since_mark())),
+    pickle.SETITEM: lambda m: m.update(m.last(2)),
+    pickle.SETITEMS: lambda m: m.update(m.since_mark()),
+    pickle.GET: lambda m: m.get(m.source.line_integer()),
+    pickle.BINGET: lambda m: m.get(m.source.number("B")),
+    pickle.LONG_BINGET: lambda m: m.get(m.source.number("<I")),
+    pickle.PUT: lambda m: m.put(m.source.line_integer()),
+    pickle.BINPUT: lambda m: m.put(m.source.number("B")),
+    pickle.LONG_BINPUT: lambda m: m.put(m.source.number("<I")),
+    pickle.MEMOIZE: lambda m: m.put(),
+    pickle.GLOBAL: lambda m: m.push_name(m.source.line(), m.source.line()),
+    pickle.STACK_GLOBAL: lambda m: m.push_name(*m.last(2)),
+    pickle.REDUCE: lambda m: m.call(),
+    pickle.NEWOBJ: lambda m: m.call(),
+    pickle.BUILD: lambda m: m.set_state(),
 }
