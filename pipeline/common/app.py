@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from pipeline.common import config, environment, errors, flag_help, paths, progress
+from pipeline.common import config, environment, errors, flag_help, paths, progress, temporary_folder
 
 _EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
 _loading = threading.Lock()
@@ -151,6 +151,7 @@ def _report_errors(main: Callable[[], None], argv: list[str]) -> None:
                 raise errors.BadArgumentError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
             environment.check()
             environment.check_keras_json()
+            temporary_folder.use()
             main()
             sys.stdout.flush()
     except BrokenPipeError:

@@ -17,6 +17,7 @@ import pathlib
 import pickle
 import resource
 import signal
+import tempfile
 import threading
 import time
 import traceback
@@ -24,7 +25,7 @@ from collections.abc import Callable
 from math import inf
 from typing import Any, Literal, TypeAlias
 
-from pipeline.common import environment, errors, progress
+from pipeline.common import environment, errors, progress, temporary_folder
 
 GIB = 2**30
 # The signals by which people and schedulers end a process; others are of a crash.
@@ -70,6 +71,7 @@ class Worker:
         self._max_tasks, self._max_seconds = max_tasks, max_seconds
         self._process: multiprocessing.context.SpawnProcess | None = None
         self._connection: multiprocessing.connection.Connection[Any, Any]
+        self._temporary: tempfile.TemporaryDirectory[str]
         self._num_tasks, self._seconds, self._began = 0, 0.0, 0.0
         self._oom_kills: int | None = None
         self._is_terminated = False
@@ -145,12 +147,15 @@ class Worker:
             self._process.join()
             progress.restore_cursor()
             self._connection.close()
+            self._temporary.cleanup()  # a killed process leaves its files
         self._process = None
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, child_connection = context.Pipe()
-        self._process = context.Process(target=_serve, args=(child_connection, *self._settings), daemon=True)
+        self._temporary = tempfile.TemporaryDirectory(prefix="worker-", ignore_cleanup_errors=True)
+        arguments = child_connection, self._temporary.name, *self._settings
+        self._process = context.Process(target=_serve, args=arguments, daemon=True)
         self._num_tasks, self._seconds, self._is_terminated = 0, 0.0, False
         # Ignored from its birth until it leaves the terminal's group: a Ctrl-C goes to children too.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -201,7 +206,8 @@ def run_in_subprocess(function: Callable[..., Any], *arguments: Any, memory_limi
         return worker.result()
 
 
-def _serve(connection: multiprocessing.connection.Connection, threads: int, memory_limit: int) -> None:
+def _serve(connection: multiprocessing.connection.Connection, temporary: str, threads: int, memory_limit: int) -> None:
+    temporary_folder.set_for_process(temporary)
     if threads:
         os.environ.update(dict.fromkeys(environment.THREADS, str(threads)))
     if memory_limit:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import psutil
@@ -52,6 +53,17 @@ def test_killed_worker_is_told_by_its_signal(worker):
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(WorkerDiedError, match=r"killed by SIGKILL \(out of memory\?\)"):
         worker.result()
+
+
+def test_killed_worker_leaves_no_temporary_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with Worker() as worker:
+        worker.submit(tempfile.mkdtemp)
+        path = worker.result()
+        assert os.path.exists(path)
+        assert path.startswith(str(tmp_path))
+        os.kill(worker.pid, signal.SIGKILL)
+    assert os.listdir(tmp_path) == []
 
 
 def test_worker_that_leaves_is_told_by_its_exit_code(worker):
