@@ -47,7 +47,7 @@ def build_model() -> keras.Model:
 
 def main(data_dir: str = default_data_dir(), epochs: int = 8, batch_size: int = 100) -> keras.callbacks.History:
     """Read the images, and train."""
-    data = DataConfig(dataset="shapes100_tiny", data_dir=data_dir, num_validation=500)
+    data = DataConfig(dataset="shapes100_tiny", data_dir=data_dir)
     prepare.prepare(data)  # does nothing where the data set is prepared
     opened = OpenedData(data)  # a tf.data.Dataset of your own would do as well
     num_train = opened.num_examples["train"]

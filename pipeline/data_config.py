@@ -2,14 +2,17 @@
 
 import dataclasses
 import fractions
+from typing import Any
 
 from pipeline.augment.sets import SETS
 from pipeline.common import errors
 from pipeline.common.config import CHECKOUT, Composition, Config, Part, setting
 from pipeline.resolution import ResolutionSchedule
 
-DATASETS = ("cifar100", "shapes100", "shapes100_tiny")
+NUM_TRAIN = {"cifar100": 50_000, "shapes100": 50_000, "shapes100_tiny": 2_000}  # official training images
+DATASETS = tuple(NUM_TRAIN)
 AUTO = "auto"
+DEFAULTS_OF_DATASET: dict[str, dict[str, int]] = {"shapes100_tiny": {"num_validation": 500}}  # where others do not fit
 LARGEST_DENOMINATOR = 10_000  # of the fraction of originals
 SPLIT_FIELDS = ("dataset", "num_validation", "split_seed")  # of which examples a model has been kept from
 
@@ -76,7 +79,8 @@ class DataConfig(Composition, SourceConfig):
 
     num_validation: int = setting(
         10_000,
-        "number of training examples held out for validation, as many of each of the 100 classes; 0 trains on all",
+        "number of training examples held out for validation, as many of each of the 100 classes; 0 trains on all; "
+        "unless set, 500 of shapes100_tiny",
         low=0,
     )
     split_seed: int = setting(0, "random seed of the validation split", low=0)
@@ -100,6 +104,10 @@ class DataConfig(Composition, SourceConfig):
         "progressive resizing, SIZE:SHARE,... such as 20:0.15,24:0.35,32:0.5: image sizes in pixels, 8 to 32 and "
         "finally 32, and their shares of the steps, which sum to 1; empty is 32 throughout",
     )
+
+    def __init__(self, *, part_values: tuple[tuple[str, Any], ...] = (), **values: Any) -> None:
+        dataset = {**dict(part_values), **values}.get("dataset")
+        super().__init__(part_values=(*DEFAULTS_OF_DATASET.get(str(dataset), {}).items(), *part_values), **values)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -30,11 +30,6 @@ def source_of_flags() -> SourceConfig:
     return dataclasses.replace(source, dataset=prepare.prepare(source))
 
 
-def num_validation(dataset: str) -> int:
-    """How many training images of a data set are held out, as the presets do."""
-    return 500 if dataset == "shapes100_tiny" else 10_000
-
-
 def train_batches(opened: "OpenedData", seed: int = 0, threads: int = 0) -> "Iterator[dict[str, tf.Tensor]]":
     """Endless training batches in the order of `seed`; with 0 `threads` tf.data chooses their number."""
     import tensorflow as tf

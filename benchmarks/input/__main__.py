@@ -53,8 +53,7 @@ def main() -> None:
     from benchmarks.input import rows as input_rows
 
     source = harness_data.source_of_flags()
-    values = {"num_validation": harness_data.num_validation(source.dataset), "batch_size": BATCH_SIZE.value}
-    data, _ = from_preset("quick", **source.as_dict(), **values)
+    data, _ = from_preset("quick", **source.as_dict(), batch_size=BATCH_SIZE.value)
     images, labels = input_cases.examples(data)
     repeats, passes, caches, processes = REPEATS.value, PASSES.value, ["none", "disk", "memory"], 3
     sizes = list(dict.fromkeys((data.batch_size, 128, 256, 1024)))

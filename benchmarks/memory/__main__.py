@@ -48,8 +48,7 @@ def main() -> None:
     from pipeline.datasets import prepared
 
     source = harness_data.source_of_flags()
-    data_dir, held_out = str(prepared.root(source.data_dir)), harness_data.num_validation(source.dataset)
-    data = {"data_dir": data_dir, "dataset": source.dataset, "num_validation": held_out}
+    data = {"data_dir": str(prepared.root(source.data_dir)), "dataset": source.dataset}
     plan = memory_rows.Plan(views, limits, MAX_STEPS.value, REPEATS.value, EPOCHS.value, data)
     if QUICK.value:
         plan = memory_rows.Plan((1_000, 50_000), (), 10, 1, 0, data)

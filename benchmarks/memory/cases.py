@@ -11,7 +11,7 @@ SAMPLE_SECONDS = 0.05
 STUDY_BATCH = 1000  # images that the generator makes at a time
 
 
-def ours(data_dir: str, dataset: str, num_validation: int, views: int, max_steps: int) -> dict[str, float]:
+def ours(data_dir: str, dataset: str, views: int, max_steps: int) -> dict[str, float]:
     """Train the preset quick on `views` augmented images, with the augmentation of the original study.
 
     Returns {"images": trained on, "peak_mib": of resident memory, "steady_mib": its median during the second half}.
@@ -19,7 +19,7 @@ def ours(data_dir: str, dataset: str, num_validation: int, views: int, max_steps
     from models.runtime import device
     from models.training import loop
 
-    data, config = _configs(data_dir, dataset, num_validation, virtual_examples=views, epochs=1.0, max_steps=max_steps)
+    data, config = _configs(data_dir, dataset, virtual_examples=views, epochs=1.0, max_steps=max_steps)
     with memory.sampling(memory.resident_mib, SAMPLE_SECONDS) as samples:
         trained = loop.train(data, config, verbose=0)
     images = trained.report["steps"] * data.batch_size
@@ -27,7 +27,7 @@ def ours(data_dir: str, dataset: str, num_validation: int, views: int, max_steps
     return {"images": images, "peak_mib": device.peak_rss_mib(), "steady_mib": steady_mib}
 
 
-def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[str, float]:
+def study(data_dir: str, dataset: str, views: int) -> dict[str, float]:
     """Augment ahead of time into one float32 array, with the original study's generator; then classify one batch of it.
 
     The array is allocated once at its full size and filled: the study's concatenations took twice as much. Returns as
@@ -39,7 +39,7 @@ def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[
     from models.runtime import device
     from pipeline.batches import OpenedData
 
-    data, config = _configs(data_dir, dataset, num_validation)
+    data, config = _configs(data_dir, dataset)
     opened = OpenedData(data)
     pixels = np.concatenate([chunk["image"] for chunk in opened.examples("train").as_numpy_iterator()])
     originals = pixels.astype(np.float32) / 255
@@ -53,22 +53,22 @@ def study(data_dir: str, dataset: str, num_validation: int, views: int) -> dict[
     return {"images": len(images), "peak_mib": device.peak_rss_mib(), "steady_mib": memory.resident_mib()}
 
 
-def epochs(data_dir: str, dataset: str, num_validation: int, views: int, count: int) -> dict[str, list[float]]:
+def epochs(data_dir: str, dataset: str, views: int, count: int) -> dict[str, list[float]]:
     """Train for `count` short epochs; returns {"mib": resident memory after each}."""
     import keras
 
     from models.training import loop
 
-    data, config = _configs(data_dir, dataset, num_validation, virtual_examples=views, epochs=float(count))
+    data, config = _configs(data_dir, dataset, virtual_examples=views, epochs=float(count))
     mib: list[float] = []
     sample = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: mib.append(memory.resident_mib()))
     loop.train(data, config, callbacks=[sample], verbose=0)
     return {"mib": mib}
 
 
-def _configs(data_dir: str, dataset: str, num_validation: int, **values: Any) -> tuple[Any, Any]:
+def _configs(data_dir: str, dataset: str, **values: Any) -> tuple[Any, Any]:
     from models.config import from_preset
     from models.runtime import precision
 
-    source = {"data_dir": data_dir, "dataset": dataset, "num_validation": num_validation, "augmentation": "original"}
+    source = {"data_dir": data_dir, "dataset": dataset, "augmentation": "original"}
     return from_preset("quick", **{**source, **values}, precision=precision.resolve("auto"))

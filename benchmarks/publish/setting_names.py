@@ -104,7 +104,7 @@ _HEADING = """# Settings of the machine
 You have set environment variables or `keras.json`, and want to know whether they change a training.
 
 ```
-$ KERAS_BACKEND=jax python -m models.train --dataset=shapes100_tiny --num_validation=500
+$ KERAS_BACKEND=jax python -m models.train --dataset=shapes100_tiny
 error: KERAS_BACKEND=jax: expected tensorflow; unset KERAS_BACKEND
 ```
 

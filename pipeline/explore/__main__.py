@@ -41,10 +41,11 @@ flags = app.Flags(ExploreConfig)
 
 def main() -> None:
     """Explore the data set that the flags name."""
-    explored = config.build(ExploreConfig, config.given_flags())
+    given = config.given_flags()
+    explored = config.build(ExploreConfig, given)
     paths = picture_paths(explored.out)
-    explored = dataclasses.replace(explored, dataset=prepare.prepare(explored))
-    data = config.build(DataConfig, explored.as_dict())
+    data = config.build(DataConfig, given)
+    data = data.replace(dataset=prepare.prepare(data))
     app.load_tensorflow()
     import tensorflow as tf
 

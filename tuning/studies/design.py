@@ -15,7 +15,7 @@ from models.config import presets
 from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.common.config import build, check_known, check_read, nearest, settings, unread
-from pipeline.data_config import DataConfig, SourceConfig
+from pipeline.data_config import NUM_TRAIN, DataConfig, SourceConfig
 from tuning.workers.job import TrainingJob
 
 BUDGETS = ("smoke", "short", "full")
@@ -26,7 +26,6 @@ METRICS = {
     "coarse_accuracy": "coarse, from its head",
     "coarse_from_fine_accuracy": "coarse, summed from fine",
 }
-NUM_OFFICIAL = {"cifar100": 50_000, "shapes100": 50_000, "shapes100_tiny": 2_000}  # training images, none held out
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
 
 
@@ -188,6 +187,6 @@ class Study:
 
 def num_steps(job: TrainingJob) -> int:
     """About how many steps a job takes."""
-    views = job.data.virtual_examples or NUM_OFFICIAL[job.data.dataset] - job.data.num_validation
+    views = job.data.virtual_examples or NUM_TRAIN[job.data.dataset] - job.data.num_validation
     steps = max(1, round(job.train.epochs * views / job.data.batch_size))
     return min(steps, job.train.max_steps) if job.train.max_steps else steps

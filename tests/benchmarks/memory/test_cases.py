@@ -9,7 +9,7 @@ from pipeline.common import errors
 
 @pytest.fixture
 def data(tiny_data_dir):
-    return {"data_dir": tiny_data_dir, "dataset": "shapes100_tiny", "num_validation": 500}
+    return {"data_dir": tiny_data_dir, "dataset": "shapes100_tiny"}
 
 
 def test_study_fills_an_array(data):

@@ -11,7 +11,7 @@ from models.architectures import BUILDERS
 from models.config import TrainConfig, from_preset, resolve, saved
 from models.config.presets import PRESETS
 from pipeline.common import config, errors
-from pipeline.data_config import DataConfig
+from pipeline.data_config import NUM_TRAIN, DataConfig
 from tests.conftest import ROOT
 
 UNREAD = [
@@ -32,6 +32,15 @@ def test_preset_comes_to_what_it_says(name):
     assert PRESETS[name].keys() <= config.settings(DataConfig, TrainConfig).keys()
     assert {field: read.get(field, value) for field, value in PRESETS[name].items()} == PRESETS[name]
     assert read["preset"] == name
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_fits_the_smallest_data_set_unless_a_value_is_set(name):
+    data, _ = from_preset(name, dataset="shapes100_tiny")
+    assert (data.num_validation, DataConfig(dataset="shapes100_tiny").num_validation) == (500, 500)
+    assert data.batch_size <= NUM_TRAIN["shapes100_tiny"] - 500
+    assert from_preset(name, dataset="shapes100_tiny", num_validation=10_000)[0].num_validation == 10_000
+    assert from_preset(name)[0].num_validation == data.replace(num_validation=10_000).num_validation == 10_000
 
 
 @pytest.mark.parametrize("name", [name for name, values in PRESETS.items() if values])

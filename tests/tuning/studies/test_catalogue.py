@@ -36,11 +36,12 @@ def test_variants_change_nothing_that_their_network_passes_over(study):
         check_read(variant.changes, job.data, job.train)
 
 
+@pytest.mark.parametrize("budget", BUDGETS)
 @pytest.mark.parametrize("study", catalogue.STUDIES.values(), ids=lambda study: study.name)
-def test_smoke_is_small(study):
-    for job in study.jobs(study.variants, "smoke", [0], SourceConfig(dataset="shapes100_tiny")):
-        assert num_steps(job) <= 6
-        assert job.data.num_validation + job.data.batch_size <= 2_000  # of shapes100_tiny
+def test_every_budget_fits_the_smallest_data_set(study, budget):
+    for job in study.jobs(study.variants, budget, [0], SourceConfig(dataset="shapes100_tiny")):
+        assert num_steps(job) <= 6 or budget != "smoke"
+        assert job.data.num_validation + job.data.batch_size <= 2_000
 
 
 def test_seeds_are_paired_and_come_one_after_the_other():

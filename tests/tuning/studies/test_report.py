@@ -137,7 +137,7 @@ def test_failed_and_missing_jobs_leave_the_rest_standing():
     nothing = document("single_vs_joint", [])
     assert nothing["variants"] == []
     assert nothing["correction"] == "Holm, over 0 comparisons, those of 2 accuracies together"
-    assert "All variants share preset='tiny', num_validation=10000. " in study_page.page(nothing)
+    assert "All variants share preset='tiny'. " in study_page.page(nothing)
 
 
 def test_without_the_reference_nothing_is_compared():
@@ -224,7 +224,7 @@ def test_rows_are_compared_with_what_they_name_and_the_page_says_so():
         "Higher than max_4_blocks: average_4_blocks (+1.30), mixed_4_blocks (+2.60)."
     )
     assert "![bars_fine_accuracy.png](bars_fine_accuracy.png)" in page
-    assert "All variants share preset='original_cnn', num_validation=10000, epochs=1.5, batch_size=64" in page
+    assert "All variants share preset='original_cnn', epochs=1.5, batch_size=64" in page
 
 
 def test_answer_names_each_row_once_under_its_verdict():

@@ -5,8 +5,8 @@ from tuning.studies.design import Combination, Study, Variant
 
 _NARROW = {"widths": (8, 16, 32), "bottlenecks": (8, 8, 16)}
 _SMOKE_TINY = {**SMOKE, **_NARROW, "resolutions": ((20, 0.5), (32, 0.5))}  # a graph less to trace
-_TINY = {"preset": "tiny", "num_validation": 10_000}
-_QUICK = {"preset": "quick", "num_validation": 10_000}
+_TINY = {"preset": "tiny"}
+_QUICK = {"preset": "quick"}
 
 STUDIES = (
     Study(
@@ -83,7 +83,7 @@ STUDIES = (
     Study(
         name="transfer",
         question="Does the fine model's network serve for coarse labels, or is the smaller model of their own better?",
-        base={"preset": "original_coarse", "num_validation": 10_000},
+        base={"preset": "original_coarse"},
         budgets={
             "smoke": SMOKE,
             "short": {"virtual_examples": 100_000, "epochs": 1.0},  # presets differ in both: equally many views here
