@@ -1,0 +1,175 @@
+"""The commands whose faults are tried: each works on a tiny data set, and continues when it is run again.
+
+`Cases(home)` prepares once what they start from. A case works in a folder `work`, which the tracer watches and whose
+content is compared.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+from benchmarks.harness import subprocess_call
+from pipeline.common import errors
+from tests.conftest import ROOT
+from tests.faults.tracing import contents
+
+DATASET = "shapes100_tiny"
+# All of the preset tiny, narrow: 3 steps an epoch; `rollback` keeps a second checkpoint.
+TRAINING = [
+    *("--preset=tiny", "--widths=16,16,16", "--bottlenecks=8,8,8", "--jit_compile=off", "--precision=float32"),
+    *("--num_validation=500", "--batch_size=500", "--epochs=2", "--on_divergence=rollback"),
+]
+LINEAR = ["--preset=linear", "--num_validation=500", "--batch_size=500", "--epochs=2"]
+SPACE = "from benchmarks.harness.tuner_sessions import BASE, choose as space\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A command that is run again after a fault until it has ended."""
+
+    name: str
+    arguments: Callable[[pathlib.Path, pathlib.Path], list[str]]  # of Python, from the folders home and work
+    begins_with: str = ""  # the folder below home that `work` starts as a copy of
+    joins: bool = False  # a worker of the chief runs beside it
+
+    def command(self, home: pathlib.Path, work: pathlib.Path) -> list[str]:
+        """The command."""
+        return [sys.executable, *self.arguments(home, work)]
+
+
+def data(home: pathlib.Path) -> list[str]:
+    """The flags of the prepared data set."""
+    return [f"--dataset={DATASET}", f"--data_dir={home / 'data'}"]
+
+
+def _tune(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    search = ["--tuner=random", "--max_trials=4", "--max_epochs=2", f"--space={home / 'space.py'}"]
+    return ["-m", "tuning.tune", *search, f"--session_dir={work / 'session'}", *data(home)]
+
+
+def _train(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    return ["-m", "models.train", *TRAINING, f"--run_dir={work / 'run'}", *data(home)]
+
+
+def _prepare(_: pathlib.Path, work: pathlib.Path) -> list[str]:
+    return ["-m", "pipeline.prepare", f"--dataset={DATASET}", f"--data_dir={work / 'data'}"]
+
+
+def _evaluate(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    return ["-m", "models.evaluate", f"--run_dir={work / 'run'}", "--split=test", f"--data_dir={home / 'data'}"]
+
+
+def _study(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    size = ["--study=padding", "--budget=smoke", "--repeats=1", "--workers=1"]
+    return ["-m", "tuning.study", *size, f"--study_dir={work / 'study'}", *data(home)]
+
+
+def _chief(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    return [*_tune(home, work), f"--serve={_address(home)}"]
+
+
+def _address(home: pathlib.Path) -> str:
+    """The address of the chief; the port is free when it is first asked for."""
+    path = home / "address"
+    if not path.exists():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            path.write_text(f"127.0.0.1:{probe.getsockname()[1]}", encoding="ascii")
+    return path.read_text(encoding="ascii")
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("train", _train),
+        Case("prepare", _prepare),
+        Case("evaluate", _evaluate, begins_with="trained"),
+        Case("tune", _tune),
+        Case("worker", _tune),
+        Case("chief", _chief, joins=True),
+        Case("study", _study),
+    )
+}
+
+
+class Cases:
+    """The folder `home` with the data, a finished run and a space; and a new `work` folder for each try."""
+
+    def __init__(self, home: pathlib.Path) -> None:
+        self.home = home.resolve()
+        self._count = 0
+
+    def begin(self, case: Case) -> None:
+        """Make what a case starts from."""
+        (self.home / "space.py").write_text(SPACE, encoding="utf-8")
+        if case.name != "prepare":
+            self._run("pipeline.prepare", f"--dataset={DATASET}", f"--data_dir={self.home / 'data'}")
+        if case.begins_with:
+            run_dir = self.home / case.begins_with / "run"
+            self._run("models.train", *LINEAR, f"--run_dir={run_dir}", *data(self.home))
+
+    def work(self, case: Case, state: pathlib.Path | None = None) -> pathlib.Path:
+        """A new folder to work in, as the case begins or as a copy of `state`."""
+        self._count += 1
+        folder = self.home / f"try-{self._count}" / "work"
+        start = state or (self.home / case.begins_with if case.begins_with else None)
+        if start:
+            contents.copy(start, folder)
+        else:
+            folder.mkdir(parents=True)
+        return folder
+
+    def remove(self, work: pathlib.Path) -> None:
+        """Remove a folder of `work`."""
+        shutil.rmtree(work.parent)
+
+    @contextlib.contextmanager
+    def beside(self, case: Case, work: pathlib.Path) -> Iterator[None]:
+        """A context in which a worker of the chief runs, if the case has one, and is started again when it has ended.
+
+        At the context's end it has ended.
+        """
+        command = [sys.executable, *_tune(self.home, work), f"--join={_address(self.home)}"]
+        is_over = threading.Event()
+
+        def keep_running() -> None:
+            while not is_over.wait(0.5):
+                with subprocess_call.started(
+                    command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
+                ) as worker:
+                    while worker.poll() is None and not is_over.wait(0.1):
+                        pass
+
+        thread = threading.Thread(target=keep_running)
+        if case.joins:
+            thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            if case.joins:
+                thread.join()
+
+    def finish(self, case: Case, work: pathlib.Path) -> list[str]:
+        """Run a case to its end; the last line of what it wrote, if it failed."""
+        with (
+            self.beside(case, work),
+            subprocess_call.started(
+                case.command(self.home, work), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT
+            ) as process,
+        ):
+            _, stderr = process.communicate()
+        return [f"exit code {process.returncode}: {subprocess_call.last_line(stderr)}"] if process.returncode else []
+
+    def _run(self, module: str, *flags: str) -> None:
+        process = subprocess.run(
+            [sys.executable, "-m", module, *flags], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if process.returncode:
+            raise errors.FailedError(f"{module}: {subprocess_call.last_line(process.stderr)}")
