@@ -42,6 +42,7 @@ LONG = (
     "pipeline/augment/test_operations.py",
     "pipeline/augment/test_random_operations.py",
     "pipeline/augment/test_sets.py",
+    "pipeline/datasets/test_packings.py",
     "pipeline/explore",
     "pipeline/gallery",
     "pipeline/test_batches.py",

@@ -222,7 +222,7 @@ def _kind(value: Any) -> str:
 def _words(data: bytes) -> list[str]:
     """The names on the lines of a text file, as any editor writes it."""
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-    return data.decode(encoding, errors="replace").split()
+    return data.decode(encoding, errors="replace").rstrip("\x1a").split()  # which ends files of DOS
 
 
 def _text(value: bytes | str) -> str:

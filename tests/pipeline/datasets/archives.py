@@ -6,8 +6,8 @@ import hashlib
 import io
 import pathlib
 import pickle
-import struct
 import tarfile
+import zipfile
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def binary_files() -> dict[str, bytes]:
 
 
 def python_files(protocol: int = 2) -> dict[str, bytes]:
-    """As Python 3 pickles them; `python2_pickle` writes what the official archive holds."""
+    """As Python 3 pickles them; `pickles.dump` writes what the official archive holds."""
     names = {"fine_label_names": list(labels.FINE_NAMES), "coarse_label_names": list(labels.COARSE_NAMES)}
     files = {"meta": pickle.dumps(names, protocol)}
     for split in ("train", "test"):
@@ -61,28 +61,6 @@ def as_fields(split: str, table: np.ndarray) -> dict[str, object]:
     }
 
 
-def python2_pickle(values: dict[str, object]) -> bytes:
-    """Protocol 2 as Python 2's cPickle with NumPy 1 wrote it: byte strings, and NumPy's old module names."""
-    return b"\x80\x02" + _python2(values) + b"."
-
-
-def _python2(value: object) -> bytes:
-    if isinstance(value, dict):
-        return b"}(" + b"".join(_python2(key) + _python2(item) for key, item in value.items()) + b"u"
-    if isinstance(value, list):
-        return b"](" + b"".join(map(_python2, value)) + b"e"
-    if isinstance(value, int):
-        return b"J" + struct.pack("<i", value)
-    if isinstance(value, str):
-        return b"U" + bytes([len(value)]) + value.encode()
-    assert isinstance(value, np.ndarray)
-    shape = b"(" + b"".join(map(_python2, value.shape)) + b"t"
-    dtype = b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
-    content = b"T" + struct.pack("<i", value.nbytes) + value.tobytes()
-    made = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
-    return made + b"(K\x01" + shape + dtype + b"\x89" + content + b"tb"
-
-
 def write_folder(path: pathlib.Path, files: dict[str, bytes]) -> pathlib.Path:
     path.mkdir(parents=True)
     for name, content in files.items():
@@ -90,15 +68,30 @@ def write_folder(path: pathlib.Path, files: dict[str, bytes]) -> pathlib.Path:
     return path
 
 
-def tar_bytes(files: dict[str, bytes], folder: str, extra: tuple[tarfile.TarInfo, ...] = ()) -> bytes:
+def tar_bytes(
+    files: dict[str, bytes],
+    folder: str,
+    extra: tuple[tarfile.TarInfo, ...] = (),
+    tar_format: int = tarfile.PAX_FORMAT,
+) -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
+    with tarfile.open(fileobj=buffer, mode="w", format=tar_format) as tar:
         for member in extra:
             tar.addfile(member)
         for name, content in files.items():
-            member = tarfile.TarInfo(f"{folder}/{name}")
+            member = tarfile.TarInfo(f"{folder}/{name}" if folder else name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def zip_bytes(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED, attributes: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method, compresslevel=1) as packed:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name)
+            info.compress_type, info.external_attr = method, attributes
+            packed.writestr(info, content, compresslevel=1)
     return buffer.getvalue()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.common import errors
 from pipeline.datasets import archive, labels, records
-from tests.pipeline.datasets import archives
+from tests.pipeline.datasets import archives, pickles
 from tests.pipeline.datasets.archives import SMALL
 
 
@@ -26,7 +26,7 @@ def link(name, target, kind=tarfile.SYMTYPE):
 
 
 def as_python2(split):
-    return archives.python2_pickle(archives.fields(split))
+    return pickles.dump(archives.fields(split), 2, writer="python 2")
 
 
 FORMS = {

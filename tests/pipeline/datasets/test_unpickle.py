@@ -1,12 +1,32 @@
+import array
+import collections
 import io
 import os
 import pickle
+import struct
+import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.datasets import unpickle
-from tests.pipeline.datasets import archives
+from tests.pipeline.datasets import pickles
+
+WRITERS = [("python 2", protocol) for protocol in range(3)]
+WRITERS += [(writer, protocol) for writer in ("numpy 1", "numpy 2") for protocol in range(6)]
+IMAGES = np.arange(256 * 6, dtype=np.uint8).reshape(256, 6)  # every byte, as many columns as rows of quotes
+LABELS = [0, 99, 255]
+# The labels of a data set, as different programs keep them.
+LISTS = {
+    "list": LABELS,
+    "tuple": tuple(LABELS),
+    "array": np.array(LABELS),
+    "big-endian array": np.array(LABELS, ">i4"),
+    "list of NumPy scalars": list(np.array(LABELS)),
+    "bytes": np.array(LABELS, np.uint8),
+}
 
 
 def load(data, **limits):
@@ -21,22 +41,69 @@ class Malicious:
         return self.call
 
 
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize("dtype", ["uint8", "int64", ">i4"])
+@pytest.mark.parametrize(("writer", "protocol"), WRITERS)
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_arrays_come_back(protocol, dtype, order):
-    array = np.asarray(np.arange(12).reshape(3, 4), dtype, order=order)
-    loaded = load(pickle.dumps({"data": array, "names": ["a"]}, protocol))
-    assert loaded["names"] == ["a"]
-    assert loaded["data"].dtype == array.dtype
-    np.testing.assert_array_equal(loaded["data"], array)
+def test_fields_of_every_writer_come_back(writer, protocol, order):
+    fields = {"data": np.asarray(IMAGES, order=order), **LISTS, "names": ["a", 'it\'s "b"']}
+    data = pickles.dump(fields, protocol, writer=writer)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # of names of NumPy 1
+        by_python = pickle.loads(data, encoding="bytes")  # to show that this is a pickle
+    loaded = load(data)
+    assert loaded.keys() == by_python.keys()
+    loaded = {key.decode() if isinstance(key, bytes) else key: item for key, item in loaded.items()}
+    assert loaded["data"].dtype == np.uint8
+    np.testing.assert_array_equal(loaded["data"], IMAGES)
+    for name in LISTS:
+        np.testing.assert_array_equal(loaded[name], LABELS)
+    assert [name.decode() if isinstance(name, bytes) else name for name in loaded["names"]] == fields["names"]
 
 
-def test_pickles_of_python_2_come_back():
-    array = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    loaded = load(archives.python2_pickle({"data": array, "fine_labels": [1, 2, 3]}))
-    assert loaded[b"fine_labels"] == [1, 2, 3]
-    np.testing.assert_array_equal(loaded[b"data"], array)
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize(
+    "value",
+    [
+        collections.OrderedDict([("fine_labels", [1, 2]), ("batch_label", "one")]),
+        collections.defaultdict(list, {"fine_labels": [1, 2]}),
+        {"text": "Grüße", "wide text": "\N{SNOWMAN}", "bytes": bytes(range(256)) * 300},
+        {"long": 2**900, "negative": -(2**70), "float": 0.5, "nothing": None, "flags": [True, False], "empty": b""},
+        {"nested": {"a": [(), (1,), (1, 2), (1, 2, 3, 4)]}},
+        {"bytearray": bytearray(b"abc"), "text of NumPy": np.str_("a"), "bytes of NumPy": np.bytes_(b"a")},
+    ],
+)
+def test_plain_values_come_back(value, protocol):
+    assert load(pickle.dumps(value, protocol)) == value
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_arrays_of_other_classes_come_back(protocol, tmp_path):
+    mapped = np.memmap(tmp_path / "images", np.uint8, "w+", shape=(2, 3))
+    values = {"mapped": mapped, "names": np.array(["a", "bc"]), "objects": np.array(["a", b"bc"], object)}
+    loaded = load(
+        pickle.dumps(values | {"labels": array.array("B", [1, 2]), "others": array.array("q", [3])}, protocol)
+    )
+    assert loaded["mapped"].shape == (2, 3)
+    assert loaded["names"].tolist() == ["a", "bc"]
+    assert loaded["objects"] == ["a", b"bc"]
+    assert loaded["labels"].tolist() == [1, 2]
+    assert loaded["others"].tolist() == [3]
+
+
+def test_text_mode_of_windows_in_protocol_0_is_read():
+    data = pickles.dump({"data": IMAGES, "fine_labels": [1, 2]}, 0, writer="python 2").replace(b"\n", b"\r\n")
+    np.testing.assert_array_equal(load(data)[b"data"], IMAGES)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner) | st.tuples(inner, inner),
+        max_leaves=20,
+    ),
+    st.integers(0, pickle.HIGHEST_PROTOCOL),
+)
+def test_whatever_pickle_writes_of_plain_values_comes_back(value, protocol):
+    assert load(pickle.dumps(value, protocol)) == value
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -58,14 +125,31 @@ def test_a_program_is_refused_by_name_and_never_run(protocol, tmp_path):
         (b"c_codecs\nencode\n}b.", "changes Function"),
         (b"cbuiltins\ngetattr\n.", "asks for builtins.getattr"),
         (b"cnumpy\nndarray.__class__\n.", "asks for numpy.ndarray.__class__"),
+        (b"cevil\n\x1b[2J\n.", r"asks for evil.\\x1b"),
+        (b"(S'a'\niposix\nsystem\n.", "opcode b'i'"),
+        (b"\x80\x05\x97.", "opcode b'\\\\x97'"),  # a buffer beside the pickle
+        (b"\x80\x06.", "protocol 6"),
         (b"", "truncated"),
         (b"\x80\x02garbage", "truncated"),
         (pickle.dumps(list(range(999)))[:-40], "truncated"),
+        (b"B\xff\xff\xff\xff.", "more than 64 MiB"),
+        (b"\x8e" + struct.pack("<Q", 1 << 60) + b".", "more than 64 MiB"),
+        (b"X\xff\xff\xff\xffabc", "truncated"),
+        (b"\x8b" + struct.pack("<i", 1000) + bytes(1000) + b".", "integer of 1000 bytes"),
+        (b"I" + b"9" * 5000 + b"\n.", "does not end"),
+        (b"N\x85" * 400_000 + b".", "more than 64 MiB"),
+        (b"}N" + b"\x85" * 100_000 + b"Ns.", "keys must be strings"),  # whose hash overflows the stack
+        (pickle.dumps("\N{SNOWMAN}" + "a" * 200_000), "broken"),
+        (b"(lp0\n" + b"g0\na" * 9, "truncated"),
     ],
 )
-def test_whatever_is_no_integer_array_or_container_is_refused(data, message):
+def test_whatever_is_no_array_or_plain_container_is_refused(data, message):
     with pytest.raises(pickle.UnpicklingError, match=message):
         load(data)
+
+
+def test_a_large_index_of_the_memo_takes_no_memory():
+    assert load(b"Nr\xff\xff\xff\xff.") is None
 
 
 def test_an_array_of_another_size_than_its_bytes_is_refused():
