@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from benchmarks.harness import cli_output, results, training_steps
 from benchmarks.harness import data as harness_data
 from benchmarks.train_step import torch_peer
-from models.config.training import TrainConfig
+from models.config import training
 from pipeline.common import app, config, errors, progress
 from pipeline.data_config import SourceConfig
 
@@ -61,8 +61,10 @@ def main() -> None:
     cli_output.check("train_step")
     recipes, precisions = _check_unique("recipes", RECIPES.value), _check_unique("precisions", PRECISIONS.value)
     for name in recipes:
-        for precision_name in precisions:
-            config.build(TrainConfig, training_steps.recipe(name), {"precision": precision_name})
+        config.build(training.TrainConfig, training_steps.recipe(name))
+    for name in precisions:
+        if name not in training.PRECISIONS:
+            raise errors.BadArgumentError(f"precisions={name!r}: expected some of {', '.join(training.PRECISIONS)}")
     app.load_tensorflow()
 
     from benchmarks.train_step import cases
