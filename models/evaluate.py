@@ -3,7 +3,7 @@
     python -m models.evaluate --run_dir=runs/quick --split=test
 
 Prints the run's report with the new metrics. In report.json the training times stay, and `evaluations` has the latest
-metrics of each split.
+metrics of each split. A run on read-only media is evaluated too; its files stay as they are.
 """
 
 from models.runs.folder import RunFolder
@@ -27,9 +27,13 @@ def main() -> None:
         from models.training import evaluation
 
     device.allow_gpu_memory_growth()
-    evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
-    page.write(folder)
-    table.show(folder)
+    report = evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
+    reason = folder.read_only_reason
+    if reason is None:
+        page.write(folder)
+    table.show(folder, report=report)
+    if reason is not None:
+        print(f"run_dir={folder.path}: cannot be written ({reason}); its report.json was left as it is")
 
 
 def run() -> None:

@@ -36,6 +36,19 @@ class RunFolder:
         """Whether the run has written its report."""
         return (self.path / "report.json").exists()
 
+    @property
+    def read_only_reason(self) -> str | None:
+        """Why the folder can be read alone: read-only media, another user's; None where it can be written."""
+        try:
+            files.check_writable(self.path / "report.json")
+        except OSError as error:
+            return error.strerror if error.errno in files.WRONG_PLACE else None
+        return None
+
+    def writing(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which a failed write to the folder is one line with its flag: `files.writing`."""
+        return files.writing(self._flag, self.path)
+
     def as_begun(self, name: str, value: str) -> str:
         """The value of the begun run's field where `value` is "auto"; else `value`."""
         return self.config().get(name, AUTO) if value == AUTO and self.has_begun else value
