@@ -7,6 +7,7 @@ metrics of each split. A run on read-only media is evaluated too; its files stay
 """
 
 from models.runs.folder import RunFolder
+from models.training import preconditions
 from pipeline.common import app, errors, progress
 
 flags = app.Flags()
@@ -19,7 +20,8 @@ def main() -> None:
     """Load the run's model, evaluate it, report."""
     if not RUN_DIR.value:
         raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
-    folder = RunFolder(RUN_DIR.value).check_finished()  # before the slow import of TensorFlow
+    folder = RunFolder(RUN_DIR.value)
+    preconditions.evaluated_data(folder, SPLIT.value, DATA_DIR.value)  # before the slow import of TensorFlow
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page, table

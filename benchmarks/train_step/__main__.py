@@ -65,6 +65,7 @@ def main() -> None:
     for name in precisions:
         if name not in training.PRECISIONS:
             raise errors.BadArgumentError(f"precisions={name!r}: expected some of {', '.join(training.PRECISIONS)}")
+    source = harness_data.source_of_flags().as_dict()
     app.load_tensorflow()
 
     from benchmarks.train_step import cases
@@ -72,7 +73,6 @@ def main() -> None:
     from models.runtime import device, precision
 
     device.allow_gpu_memory_growth()
-    source = harness_data.source_of_flags().as_dict()
     precisions = _check_unique("precisions", [precision.resolve(name) for name in precisions])
     effort = _effort(precisions)
     with progress.task("measuring the convolution ceilings", in_background=False):

@@ -93,7 +93,7 @@ def learning_rates(config: dict[str, Any], num_train: int, rows: plots.Rows) -> 
     import tensorflow as tf
 
     from models.optimizers import schedules
-    from pipeline.batches import EpochSchedule
+    from pipeline.epochs import EpochSchedule
 
     data, train = saved.configs(config)
     epochs = EpochSchedule.from_config(data, num_train, train.epochs, train.max_steps)

@@ -5,6 +5,7 @@ config.json   metrics.jsonl   checkpoint/state.npz   model.keras   report.json  
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -94,6 +95,19 @@ class RunFolder:
             raise errors.FailedError(f"{self._flag}={self.path}: expected a finished run; run models.train on it first")
         return self
 
+    def check_model(self) -> "RunFolder":
+        """The folder itself; errors as of `check_finished`, and errors.FailedError if its model cannot be read."""
+        self.check_finished()
+        self._open_model().close()
+        return self
+
+    def _open_model(self) -> io.BufferedReader:
+        try:
+            return self.model.open("rb")
+        except OSError as error:
+            problem = f"its model.keras cannot be read ({error.strerror})"
+            raise errors.FailedError(f"{self._flag}={self.path}: {problem}; train the run again") from error
+
     def config(self) -> dict[str, Any]:
         """The content of `config.json`, the resolved configuration; errors.BadArgumentError if there is no run."""
         try:
@@ -112,12 +126,8 @@ class RunFolder:
 
         Raises errors.FailedError where the file cannot be read.
         """
-        try:
-            with self.model.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            problem = f"its model.keras cannot be read ({error.strerror})"
-            raise errors.FailedError(f"{self._flag}={self.path}: {problem}; train the run again") from error
+        with self._open_model() as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def confusion(self) -> dict[str, Any] | None:
         """The content of `confusion.json`; None before the first evaluation."""

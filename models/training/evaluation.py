@@ -15,10 +15,9 @@ from models.reporting import confusion, figures, report
 from models.runs import saved_model
 from models.runs.folder import RunFolder
 from models.runtime import global_settings
+from models.training import preconditions
 from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
 from pipeline.common import errors, progress
-from pipeline.data_config import DataConfig, default_data_dir
-from pipeline.datasets import prepared
 
 
 class Evaluator:
@@ -100,8 +99,8 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> dict[st
       errors.BadArgumentError: the folder holds no run, nothing was held out for validation, or the records are others
         than the run was trained on, so that some of them may have trained it; on "test" the report records that.
     """
-    data, train = saved.configs(run.check_finished().config())
-    opened = OpenedData(data.replace(data_dir=data_dir or _folder_of(data)))
+    opened = OpenedData(preconditions.evaluated_data(run, split_name, data_dir))
+    _, train = saved.configs(run.config())
     num_examples, stream = opened.num_examples[split_name], opened.evaluation(split_name)
     records = _compare_records(run, opened, split_name)
     is_writable = run.read_only_reason is None
@@ -118,13 +117,6 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> dict[st
             run.write_confusion(confusion.document(split_name, source, opened.label_names, single_view.confusions))
             run.write_report(evaluated_again)
         return evaluated_again
-
-
-def _folder_of(data: DataConfig) -> str:
-    """The folder of a run's data; the default one where the data have moved with the checkout."""
-    default = default_data_dir()
-    has_moved = not prepared.is_prepared(data.data_dir, data.dataset) and prepared.is_prepared(default, data.dataset)
-    return default if has_moved else data.data_dir
 
 
 def _compare_records(run: RunFolder, opened: OpenedData, split_name: str) -> str:
