@@ -3,11 +3,10 @@
     python -m models.evaluate --run_dir=runs/quick --split=test
 
 Prints the run's report with the new metrics. In report.json the training times stay, and `evaluations` has the latest
-metrics of each split. A run on read-only media is evaluated too; its files stay as they are.
+metrics of each split.
 """
 
 from models.runs.folder import RunFolder
-from models.training import preconditions
 from pipeline.common import app, errors, progress
 
 flags = app.Flags()
@@ -20,8 +19,7 @@ def main() -> None:
     """Load the run's model, evaluate it, report."""
     if not RUN_DIR.value:
         raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
-    folder = RunFolder(RUN_DIR.value)
-    preconditions.evaluated_data(folder, SPLIT.value, DATA_DIR.value)  # before the slow import of TensorFlow
+    folder = RunFolder(RUN_DIR.value).check_finished()  # before the slow import of TensorFlow
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page, table
@@ -29,13 +27,9 @@ def main() -> None:
         from models.training import evaluation
 
     device.allow_gpu_memory_growth()
-    report = evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
-    reason = folder.read_only_reason
-    if reason is None:
-        page.write(folder)
-    table.show(folder, report=report)
-    if reason is not None:
-        print(f"run_dir={folder.path}: cannot be written ({reason}); its report.json was left as it is")
+    evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
+    page.write(folder)
+    table.show(folder)
 
 
 def run() -> None:

@@ -6,6 +6,7 @@ uint8 [C, 32, 32, 3], after the split, so that only selected examples are decode
 """
 
 import os
+import shlex
 from typing import TypeAlias
 
 import tensorflow as tf
@@ -23,8 +24,18 @@ Builder: TypeAlias = tfds.core.DatasetBuilder
 
 
 def open_builder(config: SourceConfig) -> Builder:
-    """The TFDS builder of a data set; raises errors as `prepared.check_prepared` does."""
-    prepared.check_prepared(config.data_dir, config.dataset)
+    """The TFDS builder of a data set.
+
+    Raises:
+      errors.FailedError: `pipeline.prepare` has not prepared it.
+      errors.BadArgumentError: an earlier version has, in the order of its files.
+    """
+    prepared.check_order(config.data_dir, config.dataset)
+    if not prepared.is_prepared(config.data_dir, config.dataset):
+        raise errors.FailedError(
+            f"{config.dataset} is not prepared in {config.data_dir}; "
+            f"run: python -m pipeline.prepare --dataset={config.dataset} --data_dir={shlex.quote(config.data_dir)}"
+        )
     return tfds.builder_from_directory(prepared.folder(config.data_dir, config.dataset))
 
 

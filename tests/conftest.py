@@ -27,7 +27,6 @@ LONG = (
     "benchmarks/train_step",
     "benchmarks/tuner",
     "examples",
-    "faults/test_bad_input.py",
     "faults/test_tracing.py",
     "models/architectures",
     "models/config/test_every_flag.py",

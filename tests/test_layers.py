@@ -16,7 +16,7 @@ ORDER = {
         ("common",),
         ("augment", "datasets", "resolution"),
         ("data_config",),
-        ("epochs", "source"),
+        ("source",),
         ("contents",),
         ("prepare", "split", "stages"),
         ("batches",),

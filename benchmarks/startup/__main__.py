@@ -34,8 +34,7 @@ def main() -> None:
     if not names:
         raise errors.BadArgumentError("presets is empty: expected some, such as quick,tiny")
     for name in names:
-        if name not in presets.PRESETS:
-            raise errors.BadArgumentError(f"presets={name!r}: expected some of {', '.join(presets.PRESETS)}")
+        presets.preset(name)
     names, repeats = (names[:1], 1) if QUICK.value else (names, REPEATS.value)
     from pipeline.datasets import prepared
 

@@ -5,14 +5,15 @@ every field there was, those of all architectures among them.
 """
 
 import json
-from collections.abc import Collection, Mapping
+import os
+from collections.abc import Mapping
 from typing import Any
 
 from models.config.renamed import renamed
 from models.config.training import TrainConfig
 from pipeline.common import errors, paths
 from pipeline.common.config import build, check_known, settings
-from pipeline.data_config import DataConfig, default_data_dir
+from pipeline.data_config import DataConfig
 
 FORMAT = "config_format"
 TRUNK_SHA256 = "init_from_sha256"  # of the model whose trunk the run began with, wherever that run lies now
@@ -68,35 +69,13 @@ def load(path: paths.AnyPath) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise errors.BadArgumentError(f"config={path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter of brackets in brackets
         raise errors.BadArgumentError(f"config={path}: expected a JSON file, but {error}") from error
     if not isinstance(values, dict):
         raise errors.BadArgumentError(f"config={path}: expected a JSON object, got {type(values).__name__}")
     values = renamed(values)
     check_known(values, {**settings(DataConfig, TrainConfig), FORMAT: None, TRUNK_SHA256: None}, f"config={path}")
-    if is_saved(values) and values.get("init_from") and (path.parent / values["init_from"]).exists():
-        values["init_from"] = str(path.parent / values["init_from"])  # a session's own trunk, beside its best.json
+    init_from = values.get("init_from")
+    if is_saved(values) and init_from and isinstance(init_from, str) and os.path.exists(path.parent / init_from):
+        values["init_from"] = str(path.parent / init_from)  # a session's own trunk, beside its best.json
     return values
-
-
-def check_paths(values: Mapping[str, Any], path: paths.AnyPath, flags: Collection[str]) -> None:
-    """Check that the paths in the configuration of `--config`, which may be of another machine, are on this one.
-
-    Those that `flags`, names of set flags, override are not used. Data may be prepared in a new folder, but a run that
-    saved a configuration had its data; the default folder is made again.
-
-    Raises:
-      errors.BadArgumentError: there is nothing at a path.
-    """
-    for name in ("data_dir", "init_from", "archive"):
-        value = values.get(name)
-        if not value or not isinstance(value, str) or name in flags or value == default_data_dir():
-            continue
-        place = paths.local(value, name)
-        may_be_new = name == "data_dir" and not is_saved(values)
-        if may_be_new:
-            place = place.parent
-        if not place.exists() and not (may_be_new and not place.is_absolute()):
-            raise errors.BadArgumentError(
-                f"{name}={value}: {place} is not on this machine; config={path} has it; set --{name}"
-            )

@@ -5,7 +5,6 @@ config.json   metrics.jsonl   checkpoint/state.npz   model.keras   report.json  
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -36,19 +35,6 @@ class RunFolder:
     def is_finished(self) -> bool:
         """Whether the run has written its report."""
         return (self.path / "report.json").exists()
-
-    @property
-    def read_only_reason(self) -> str | None:
-        """Why the folder can be read alone: read-only media, another user's; None where it can be written."""
-        try:
-            files.check_writable(self.path / "report.json")
-        except OSError as error:
-            return error.strerror if error.errno in files.WRONG_PLACE else None
-        return None
-
-    def writing(self) -> contextlib.AbstractContextManager[None]:
-        """A context in which a failed write to the folder is one line with its flag: `files.writing`."""
-        return files.writing(self._flag, self.path)
 
     def as_begun(self, name: str, value: str) -> str:
         """The value of the begun run's field where `value` is "auto"; else `value`."""
@@ -95,19 +81,6 @@ class RunFolder:
             raise errors.FailedError(f"{self._flag}={self.path}: expected a finished run; run models.train on it first")
         return self
 
-    def check_model(self) -> "RunFolder":
-        """The folder itself; errors as of `check_finished`, and errors.FailedError if its model cannot be read."""
-        self.check_finished()
-        self._open_model().close()
-        return self
-
-    def _open_model(self) -> io.BufferedReader:
-        try:
-            return self.model.open("rb")
-        except OSError as error:
-            problem = f"its model.keras cannot be read ({error.strerror})"
-            raise errors.FailedError(f"{self._flag}={self.path}: {problem}; train the run again") from error
-
     def config(self) -> dict[str, Any]:
         """The content of `config.json`, the resolved configuration; errors.BadArgumentError if there is no run."""
         try:
@@ -126,8 +99,12 @@ class RunFolder:
 
         Raises errors.FailedError where the file cannot be read.
         """
-        with self._open_model() as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            with self.model.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            problem = f"its model.keras cannot be read ({error.strerror})"
+            raise errors.FailedError(f"{self._flag}={self.path}: {problem}; train the run again") from error
 
     def confusion(self) -> dict[str, Any] | None:
         """The content of `confusion.json`; None before the first evaluation."""

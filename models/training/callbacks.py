@@ -176,7 +176,10 @@ class Profiler(keras.callbacks.Callback):
     def __init__(self, path: paths.AnyPath) -> None:
         super().__init__()
         self._path = str(paths.local(path, "profile"))
-        files.check_folder_writable("profile", pathlib.Path(self._path))
+        try:
+            files.check_writable(pathlib.Path(self._path, "trace"))
+        except OSError as error:
+            raise errors.BadArgumentError(f"profile={path}: cannot be written ({error.strerror})") from error
         self._calls, self._trace = itertools.count(), contextlib.ExitStack()
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:

@@ -174,7 +174,7 @@ def _python_array_of_bytes(_charge: Charge, _kind: Any, _typecode: Any, machine_
     return Array(np.frombuffer(content, _ARRAY_FORMATS[machine_format]))
 
 
-# Names of Python 2 and of NumPy 2 are looked up as those of Python 3 and NumPy 1 (`find`).
+# `find` looks the names of Python 2, NumPy 2 and NumPy 1.16.0 up as those of Python 3 and NumPy 1.
 _STAND_INS: dict[tuple[str, str], Any] = {
     ("numpy.core.multiarray", "_reconstruct"): Function(_reconstruct),
     ("numpy.core.multiarray", "scalar"): Function(_scalar),
@@ -196,11 +196,9 @@ _STAND_INS: dict[tuple[str, str], Any] = {
 
 def find(module: str, name: str) -> Any:
     """The stand-in for a function or class of a module; pickle.UnpicklingError if a data set needs no such thing."""
-    known = {"__builtin__": "builtins", "numpy._core": "numpy.core"}
-    parent, dot, last = module.rpartition(".")
-    key = known.get(module, known.get(parent, parent) + dot + last)
+    former = module.replace("numpy._core.", "numpy.core.").replace("._multiarray_umath", ".multiarray")
     try:
-        return _STAND_INS[key, name]
+        return _STAND_INS[former.replace("__builtin__", "builtins"), name]
     except KeyError:
         shown = f"{module}.{name}".encode("unicode_escape").decode()[:80]
         raise pickle.UnpicklingError(f"asks for {shown}, which no data set needs") from None

@@ -103,8 +103,8 @@ def _pax_name_and_size(records: bytes, name: str) -> tuple[str, int | None]:
     """The name and size in PAX records, lines of `LENGTH KEY=VALUE`; by default `name` and None."""
     size, start = None, 0
     while records[start : start + 1].strip(b"\0"):
-        length, _, _ = records[start : start + 16].partition(b" ")
-        if not length.isdigit() or not int(length):
+        length, space, _ = records[start : start + 16].partition(b" ")
+        if not space or not length.isdigit() or not 0 < int(length) <= len(records) - start:
             raise ContainerError("is truncated or damaged (a header of PAX is invalid)")
         key, _, value = records[start : start + int(length)].removesuffix(b"\n")[len(length) + 1 :].partition(b"=")
         start += int(length)

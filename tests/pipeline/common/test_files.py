@@ -133,13 +133,3 @@ def test_leftover_of_a_killed_process_is_replaced(tmp_path):
     (tmp_path / ".report.partial.json").symlink_to("/nowhere/at/all")
     files.write_json(tmp_path / "report.json", {})
     assert os.listdir(tmp_path) == ["report.json"]
-
-
-def test_folder_that_cannot_be_written_is_the_one_that_exists(tmp_path, monkeypatch):
-    def refuse(dir):
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), f"{dir}/tmp123")  # where O_TMPFILE does not work
-
-    monkeypatch.setattr(files.tempfile, "TemporaryFile", refuse)
-    with pytest.raises(errors.BadArgumentError, match=rf"^out={tmp_path}/new/a.png: cannot be written"):  # noqa: SIM117
-        with files.writing("out", tmp_path / "new" / "a.png"):
-            files.check_writable(tmp_path / "new" / "a.png")
