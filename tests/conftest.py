@@ -27,6 +27,8 @@ LONG = (
     "benchmarks/train_step",
     "benchmarks/tuner",
     "examples",
+    "faults/test_fuzz.py",
+    "faults/test_public_reports_archives.py",
     "faults/test_tracing.py",
     "models/architectures",
     "models/config/test_every_flag.py",

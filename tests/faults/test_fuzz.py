@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 from tests.faults.fuzz.readers import READERS
 from tests.faults.fuzz.runner import fuzz
 
-COUNTS = {"archive": 40, "folder": 30, "pickle": 150, "records": 60, "labels": 150, "config": 60}
+COUNTS = {"archive": 120, "folder": 60, "pickle": 600, "records": 150, "labels": 600, "config": 300}
 # A reader that handles the inputs 0 to 3 as no reader may, and reads the others.
 FAULTY = """
 import os, sys
