@@ -13,7 +13,7 @@ import datetime
 import io
 import pathlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pipeline import contents
@@ -97,11 +97,13 @@ def _prepare(source: SourceConfig, dataset: str, rewrite: bool, url: str, spec: 
                 _rewrite(staged, source.data_dir, dataset)
                 _check_prepared(source, dataset, spec)
             elif dataset == CIFAR100:
-                data = local or _download(url, staged, spec)
-                how = "archive" if local else "download"
-                origin = {"path": str(data.path.absolute())} if local else {"url": url}
-                provenance = {"how": how, **origin, **_provenance(data, spec)}
-                _write(data.splits(), staged, source.data_dir, dataset, provenance)
+                with _naming_download(source.data_dir):
+                    data = local or _download(url, source.data_dir, spec)
+                    how = "archive" if local else "download"
+                    origin = {"path": str(data.path.absolute())} if local else {"url": url}
+                    provenance = {"how": how, **origin, **_provenance(data, spec)}
+                    _write(data.splits(), staged, source.data_dir, dataset, provenance)
+                    prepared.remove_download(source.data_dir)
             else:
                 _log(f"generating {dataset}")
                 _write(None, staged, source.data_dir, dataset, {"how": "generated"})
@@ -127,10 +129,21 @@ def _read_archive(source: SourceConfig, spec: records.Spec) -> archive.Archive:
     return archive.read(source.archive, spec, source=f"--archive={source.archive}")
 
 
-def _download(url: str, staged: pathlib.Path, spec: records.Spec) -> archive.Archive:
+@contextlib.contextmanager
+def _naming_download(data_dir: str) -> Iterator[None]:
+    """A context at whose interruption the folder of the download is named."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if kept := download.kept(prepared.download_folder(data_dir)):
+            raise errors.InterruptedRunError(f"interrupted{kept}") from error
+        raise
+
+
+def _download(url: str, data_dir: str, spec: records.Spec) -> archive.Archive:
     _log(f"downloading {url}")
-    target = staged / "cifar-100-binary.tar.gz.part"
-    download.fetch(url, target, sha256=spec.sha256["cifar-100-binary.tar.gz"])
+    folder = prepared.download_folder(data_dir)
+    target = download.fetch(url, folder, sha256=spec.sha256["cifar-100-binary.tar.gz"])
     try:
         return archive.read(target, spec, source=url)
     except errors.BadArgumentError as error:  # the download is not an argument of the command

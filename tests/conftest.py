@@ -122,8 +122,6 @@ def real_data_dir(cifar100_archive, tmp_path_factory) -> str:
 def press_ctrl_c():
     """A function that interrupts this test, as Ctrl-C does, once a file has a content."""
     threads, is_over = [], threading.Event()
-    # A shell's background jobs ignore it, and hand that on.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def press_when_written(path: pathlib.Path) -> None:
         while not (path.exists() and path.stat().st_size):
@@ -139,7 +137,13 @@ def press_ctrl_c():
     is_over.set()
     for thread in threads:
         thread.join()
-    signal.signal(signal.SIGINT, before)
+
+
+def pytest_configure(config):
+    """Undo what a caller ignores, for which signals stay ignored: a shell's background job SIGINT, nohup SIGHUP."""
+    for number, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, action)
 
 
 def pytest_collection_modifyitems(items):

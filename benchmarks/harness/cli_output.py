@@ -8,7 +8,6 @@ with cli_output.publishing("augment", lambda: rows):     # exit code 1 where a r
 import contextlib
 import json
 import pathlib
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from benchmarks.harness.results import Row
 from models.reporting import table
 from pipeline.common import app, errors, files, markdown_table, paths
 from pipeline.common.markdown_table import Column, field
+from pipeline.common.process import signals
 
 
 def define_flags(own: app.Flags) -> None:
@@ -85,7 +85,7 @@ def publishing(benchmark: str, rows: Callable[[], list[Row]], **more: Any) -> It
         if not measured:
             raise
         path = flags.FLAGS.out and f"{flags.FLAGS.out}.interrupted"  # no *.json, which would be taken for a result
-        with _undisturbed():
+        with signals.Requests(listen=True):  # it ends in any case
             results.publish(benchmark, measured, path, **more)
         if not path:
             raise
@@ -132,17 +132,6 @@ def _conditions(old: dict[str, Any], changes: list[comparison.Change], num_rows:
         yield f"{num_rows - len(changes)} rows are in one run only or not above 0, and are not compared"
     if old["device"] != device.describe():
         yield f"the earlier run was on another machine: {old['device']}"
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """A context that ignores Ctrl-C and SIGTERM."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def show(changes: list[comparison.Change]) -> None:

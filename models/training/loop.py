@@ -23,13 +23,14 @@ from models.runs import checkpoints, warm_start
 from models.runs.folder import RunFolder
 from models.runtime import global_settings, precision
 from models.runtime.git_commit import git_commit
-from models.training import policy, signals
+from models.training import policy
 from models.training.callbacks import Callback, Callbacks, ProgressBar, as_list, guarded, has_hook, only_watches
 from models.training.description import describe
 from models.training.evaluation import Evaluator
 from models.training.state import TrainState
 from pipeline.batches import EpochSchedule, OpenedData
 from pipeline.common import errors
+from pipeline.common.process import signals
 from pipeline.common.progress import task
 from pipeline.data_config import DataConfig
 
@@ -63,7 +64,7 @@ def train(
 
     Raises:
       errors.BadArgumentError: the configuration does not fit the data or the callbacks, or `run` began on other data.
-      errors.InterruptedRunError: SIGINT or SIGTERM came; the state is saved in `run`.
+      errors.InterruptedRunError: a signal came that ends a process; the state is saved in `run`.
       errors.DivergedError: the loss is not finite or absurd, or every step of an epoch overflowed, and the
         configuration says to stop, or three rollbacks did not help.
     """

@@ -7,10 +7,8 @@ import contextlib
 import functools
 import importlib.metadata
 import inspect
-import io
 import multiprocessing
 import os
-import signal
 import sys
 import tempfile
 import threading
@@ -21,6 +19,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from pipeline.common import config, environment, errors, flag_help, paths, progress, temporary_folder
+from pipeline.common.process import signals, streams
 
 _EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
 _loading = threading.Lock()
@@ -60,12 +59,11 @@ class Flags:
 
 def run(main: Callable[[], None], own: Flags | None = None) -> None:
     """Parse the command line, call `main()`, and exit with the code of its error; `own` are the binary's flags."""
+    streams.open_all()
     environment.clean()
     own = own or Flags()
     logging.set_verbosity(logging.WARNING)  # the default of --verbosity
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # what the user's encoding does not have
+    requests = signals.Requests(listen=True, raises=True)
 
     def parse(argv: list[str]) -> list[str]:
         names = {argument.lstrip("-") for argument in argv[1:] if argument.startswith("-")}
@@ -88,11 +86,14 @@ def run(main: Callable[[], None], own: Flags | None = None) -> None:
             _end(2, f"{message} (see --help)")
 
     try:
-        with own.globally(), progress.shown():
-            app.run(lambda argv: _report_errors(main, argv), flags_parser=parse)
-    except BrokenPipeError:  # the reader of stdout, such as `head`, has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes stdout at exit
-        sys.exit(1)
+        with own.globally(), requests:
+            app.run(lambda argv: _report_errors(main, argv, requests), flags_parser=parse)
+    except KeyboardInterrupt:
+        _end(1, "interrupted; what was saved before is kept")
+    except SystemExit as end:
+        if not end.code:
+            _check_stdout()
+        raise
 
 
 def load_tensorflow() -> None:
@@ -109,7 +110,7 @@ def load_tensorflow() -> None:
 def _load_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     shows_messages = logging.get_verbosity() >= logging.DEBUG
-    with os.fdopen(os.dup(2), "w", encoding="utf-8") as real_stderr, tempfile.TemporaryFile() as messages:
+    with streams.writer(os.dup(2)) as real_stderr, tempfile.TemporaryFile() as messages:
         os.dup2(messages.fileno(), 2)
         try:
             with progress.task("loading TensorFlow", stream=real_stderr):
@@ -144,40 +145,33 @@ def _version() -> str:
         return "(a checkout that is not installed)"
 
 
-def _report_errors(main: Callable[[], None], argv: list[str]) -> None:
+def _report_errors(main: Callable[[], None], argv: list[str], requests: signals.Requests) -> None:
     try:
-        with _terminated_as_interrupted():
+        with progress.shown():
             if len(argv) > 1:
                 raise errors.BadArgumentError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
             environment.check()
             environment.check_keras_json()
             temporary_folder.use()
             main()
-            sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except KeyboardInterrupt:
-        _end(1, "interrupted; what was saved before is kept")
     except Exception as error:
         if logging.get_verbosity() >= logging.DEBUG:
             traceback.print_exc()
         for kind, code in _EXIT_CODES.items():
             if isinstance(error, kind):
                 _end(code, str(error))
+        if requests.received:  # libraries replace a KeyboardInterrupt during their import by errors of their own
+            raise KeyboardInterrupt from error
         _end(1, f"{type(error).__name__}: {error} (--verbosity=1 shows the traceback)")
 
 
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """A context in which SIGTERM acts as Ctrl-C does; only in the main thread, as Python allows."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+def _check_stdout() -> None:
+    """End with exit code 1 if something that was printed could not be written; the work itself is done."""
+    error = streams.error(sys.stdout)
+    if isinstance(error, BrokenPipeError):  # the reader of stdout, such as `head`, has ended
+        sys.exit(1)
+    if error is not None:
+        _end(1, f"stdout: cannot be written ({error.strerror}); nothing else is lost")
 
 
 def _end(code: int, message: str) -> NoReturn:

@@ -40,6 +40,7 @@ class Task:
         self.label, self.total, self.unit, self.began = label, total, unit, began
         self.done = 0.0
         self.on_advance: Callable[[], None] = lambda: None
+        self.display = contextlib.ExitStack()  # what shows it
         self._first: tuple[float, float] | None = None  # the time when units were first seen to be done, and how many
 
     def advance(self, count: float = 1) -> None:
@@ -179,10 +180,14 @@ def shown() -> Iterator[None]:
     """A context in which the tasks of this process are shown."""
     global _is_shown, _latest_line
     before, _is_shown, _latest_line = _is_shown, True, time.monotonic()
+    already = list(_under_way)
     try:
         yield
     finally:
         _is_shown = before
+        for work in _under_way[::-1]:  # of generators that an error has left open until they are collected
+            if work not in already:
+                work.display.close()
 
 
 @contextlib.contextmanager
@@ -209,12 +214,11 @@ def task(
     delay = (BAR_AFTER_SECONDS if is_bar else LINE_AFTER_SECONDS) if in_background else 0.0
     view = (Bar if is_bar else Lines)(work, stream, delay)
     _under_way.append(work)
-    try:
-        with _ticking(view) if in_background else _ticked_by(work, view):
-            yield work
-    finally:
-        _under_way.remove(work)
-        view.close()
+    with work.display as display:
+        display.callback(view.close)
+        display.callback(_under_way.remove, work)
+        display.enter_context(_ticking(view) if in_background else _ticked_by(work, view))
+        yield work
 
 
 @contextlib.contextmanager

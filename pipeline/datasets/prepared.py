@@ -28,6 +28,7 @@ VERSIONS = {"cifar100": "3.0.2", "shapes100": "1.0.0", "shapes100_tiny": "1.0.0"
 PROVENANCE = "provenance.json"
 CACHE = "cache"  # of a data set: files that are made of it
 _STAGING = ".staging-"
+_DOWNLOAD = ".download"
 _LOCK = ".prepare.lock"
 _Path = str | os.PathLike[str]
 
@@ -89,9 +90,18 @@ def staging(data_dir: _Path) -> Iterator[pathlib.Path]:
     """A temporary folder in `data_dir`, thus on the same file system; requires `lock`."""
     for stale in root(data_dir).glob(f"{_STAGING}*"):
         _remove(stale)
-    # A canceled download may write a file during the removal; the next writer removes the rest.
     with tempfile.TemporaryDirectory(prefix=_STAGING, dir=root(data_dir), ignore_cleanup_errors=True) as path:
         yield pathlib.Path(path)
+
+
+def download_folder(data_dir: _Path) -> pathlib.Path:
+    """The folder of a download, which the next call continues if this one ends early."""
+    return root(data_dir) / _DOWNLOAD
+
+
+def remove_download(data_dir: _Path) -> None:
+    """Remove the folder of a download."""
+    _remove(download_folder(data_dir))
 
 
 def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Mapping[str, Any]) -> pathlib.Path:
@@ -146,7 +156,8 @@ def recover(data_dir: _Path, dataset: str) -> None:
 def sweep(data_dir: _Path, dataset: str) -> None:
     """Remove what killed writers left beside a prepared data set, unless another process writes or that fails."""
     target = folder(data_dir, dataset)
-    in_root = [*root(data_dir).glob(f"{_STAGING}*"), *target.parent.glob(".*.new"), *target.parent.glob(".*.replaced")]
+    in_root = [*root(data_dir).glob(_DOWNLOAD)] if dataset == "cifar100" else []
+    in_root += [*root(data_dir).glob(f"{_STAGING}*"), *target.parent.glob(".*.new"), *target.parent.glob(".*.replaced")]
     for place, leftovers in ((root(data_dir), in_root), (target / CACHE, [*(target / CACHE).glob(".*.partial*")])):
         if leftovers:
             with contextlib.suppress(OSError, errors.BusyError), locked_folder.locked(place, name=_LOCK):

@@ -42,7 +42,9 @@ def test_auto_falls_back_loudly(dead_url, tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "cifar100").exists()
 
 
-def test_a_download_is_checked_prepared_and_recorded(archive, tmp_path, monkeypatch):
+@pytest.fixture
+def host(archive, monkeypatch):
+    """The URL of an archive, and the specification of its content."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
     class Host(http.server.SimpleHTTPRequestHandler):
@@ -53,13 +55,37 @@ def test_a_download_is_checked_prepared_and_recorded(archive, tmp_path, monkeypa
             pass
 
     checksum = hashlib.sha256(archive.read_bytes()).hexdigest()
-    spec = dataclasses.replace(SMALL, sha256={"cifar-100-binary.tar.gz": checksum})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Host) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/{archive.name}"
-        assert prepare.prepare(SourceConfig(dataset="auto", data_dir=str(tmp_path)), url=url, spec=spec) == "cifar100"
+        yield url, dataclasses.replace(SMALL, sha256={"cifar-100-binary.tar.gz": checksum})
         server.shutdown()
+
+
+def test_a_download_is_checked_prepared_and_recorded(host, tmp_path):
+    url, spec = host
+    assert prepare.prepare(SourceConfig(dataset="auto", data_dir=str(tmp_path)), url=url, spec=spec) == "cifar100"
     archives.check_prepared(tmp_path)
     provenance = prepared.provenance(tmp_path, "cifar100")
     assert (provenance["how"], provenance["url"]) == ("download", url)
     assert provenance["official"] == "cifar-100-binary.tar.gz"
+    assert not prepared.download_folder(tmp_path).exists()
+
+
+def test_a_download_whose_preparation_is_interrupted_is_named_and_used(host, tmp_path, monkeypatch, no_tensorflow):
+    url, spec = host
+    source = SourceConfig(data_dir=str(tmp_path))
+
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prepare, "_write", interrupt)
+    with pytest.raises(errors.InterruptedRunError, match=str(prepared.download_folder(tmp_path))):
+        prepare.prepare(source, url=url, spec=spec)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".download", ".prepare.lock"]
+    written = []
+    monkeypatch.setattr(prepare, "_write", lambda *arguments: written.append(arguments))
+    monkeypatch.setattr("requests.get", None)
+    prepare.prepare(source, url=url, spec=spec)
+    assert len(written) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [".prepare.lock"]

@@ -155,12 +155,23 @@ class Heartbeats:
 
 
 class RemoteOracle:
-    """The oracle of the chief at an address, for a worker."""
+    """The oracle of the chief at an address, for a worker.
+
+    Args:
+      address: HOST:PORT.
+      show: a context that shows what the worker waits for.
+      on_wait: called every POLL_SECONDS of a call of the chief; an error of its own ends the call.
+    """
 
     is_exhausted = False  # the chief says so
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(
+        self,
+        address: str,
+        show: Callable[[str], contextlib.AbstractContextManager[Any]] = progress.task,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._address, self._show, self._on_wait = address, show, on_wait
         self._channel = grpc.insecure_channel(address)
         self._stub = protos.get_service_grpc().OracleStub(self._channel)
 
@@ -171,7 +182,7 @@ class RemoteOracle:
     def create_trial(self, tuner_id: str) -> Trial:
         """The trial that the worker is to run."""
         request = protos.get_service().CreateTrialRequest(tuner_id=tuner_id)
-        with progress.task(f"waiting for the chief at {self._address}"):
+        with self._show(f"waiting for the chief at {self._address}"):
             return Trial.from_proto(self._call(self._stub.CreateTrial, request).trial)
 
     def finish(self, trial: Trial, record: Mapping[str, Any]) -> None:
@@ -179,9 +190,13 @@ class RemoteOracle:
         trial.status = record["status"]
         self._call(self._stub.EndTrial, protos.get_service().EndTrialRequest(trial=trial.to_proto()))
 
-    def _call(self, method: Callable[..., Any], request: Any) -> Any:
+    def _call(self, method: Any, request: Any) -> Any:
+        future = method.future(request, wait_for_ready=True, timeout=RPC_SECONDS)
         try:
-            return method(request, wait_for_ready=True, timeout=RPC_SECONDS)
+            while True:
+                with contextlib.suppress(grpc.FutureTimeoutError):
+                    return future.result(timeout=POLL_SECONDS)
+                self._on_wait()
         except grpc.RpcError as error:
             raise errors.FailedError(
                 f"join={self._address}: the chief does not answer ({error.code().name}: {error.details()})"

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console, Group
@@ -27,6 +28,7 @@ class SessionProgress:
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         self._running: dict[str, dict[str, Any]] = {}
         self._task: progress.Task | None = None  # in a log
+        self._status = ""
         self._stack = contextlib.ExitStack()
         self._began = self._shown = time.perf_counter()
 
@@ -42,6 +44,16 @@ class SessionProgress:
     def print(self, line: str) -> None:
         """Print a line above the table."""
         self._console.print(Text(line), soft_wrap=True)
+
+    @contextlib.contextmanager
+    def task(self, label: str) -> Iterator[None]:
+        """A context of a wait between trials: text below the table, since a terminal has one live display."""
+        self._status = f"; {label}"
+        if self._live is not None:
+            self.advance(at_once=True)
+        with progress.task(label, is_shown=self._live is None):
+            yield
+        self._status = ""
 
     def begin(self, trial_id: str, hyperparameters: dict[str, Any]) -> None:
         """Show a trial as running."""
@@ -79,7 +91,7 @@ class SessionProgress:
         texts += [["", name, "running", "", "", "", "", values_text(values)] for name, values in self._running.items()]
         num_failed = len(records) - len(best)
         words = f"{len(best)} trials completed, {num_failed} failed, {len(self._running)} running; "
-        words += f"this call has taken {durations.in_words(time.perf_counter() - self._began)}"
+        words += f"this call has taken {durations.in_words(time.perf_counter() - self._began)}{self._status}"
         return Group(table.of_texts(texts, words=["hyperparameters"]), Text(words))
 
 

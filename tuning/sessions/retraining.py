@@ -9,8 +9,8 @@ from typing import Any
 
 from models.config import saved
 from models.runs.folder import RunFolder
-from models.training import signals
 from pipeline.common import errors, files, progress
+from pipeline.common.process import signals
 from tuning.sessions.jobs import accuracies, objective
 from tuning.sessions.session import Session
 from tuning.workers import train_job
@@ -41,7 +41,7 @@ def run(
 
     Raises:
       errors.FailedError: a training or an evaluation failed.
-      errors.InterruptedRunError: SIGINT or SIGTERM came; the same call goes on.
+      errors.InterruptedRunError: a signal came that ends a process; the same call goes on.
     """
     objectives: dict[str, dict[str, float]] = {"untuned": {}, "tuned": {}}
     tests: list[dict[str, float | None]] = []

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator
 
 from models.runs.folder import RunFolder
-from models.training import signals
 from pipeline.common import errors
+from pipeline.common.process import signals
 from tuning.sessions import chief
 from tuning.sessions.oracles import journaled
 from tuning.sessions.progress import SessionProgress
@@ -37,7 +37,7 @@ def run(session: Session, train: Train = train_job.train, budget: Budget | None 
 
     Raises:
       errors.FailedError: trials fail one after the other, or the folder cannot be written.
-      errors.InterruptedRunError: SIGINT or SIGTERM came; everything is kept.
+      errors.InterruptedRunError: a signal came that ends a process; everything is kept.
     """
     budget = budget or Budget(session)
     with _open_search(session) as (progress, requests):
@@ -105,7 +105,7 @@ def join(session: Session, address: str, train: Train = train_job.train) -> None
 
     Raises:
       errors.FailedError: the chief does not answer, or the folder cannot be written.
-      errors.InterruptedRunError: SIGINT or SIGTERM came; another worker goes on with the trial.
+      errors.InterruptedRunError: a signal came that ends a process; another worker goes on with the trial.
     """
     budget = Budget(session)
     num_workers, name = session.config.workers, f"{socket.gethostname()}-{os.getpid()}-"
@@ -115,7 +115,15 @@ def join(session: Session, address: str, train: Train = train_job.train) -> None
         heartbeats.send()
         budget.check()
 
-    with _open_search(session) as (progress, requests), contextlib.closing(chief.RemoteOracle(address)) as oracle:
+    def on_wait() -> None:
+        if requests.received:
+            raise errors.InterruptedRunError(INTERRUPTED)
+        on_poll()
+
+    with (
+        _open_search(session) as (progress, requests),
+        contextlib.closing(chief.RemoteOracle(address, progress.task, on_wait)) as oracle,
+    ):
         trials = Trials(session, oracle, progress, name, on_poll=on_poll)
         try:
             with WorkerPool(requests, num_workers, notify=progress.print) as pool:

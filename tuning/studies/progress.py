@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -49,13 +49,13 @@ class StudyProgress:
         self._refreshed = time.perf_counter()
 
     def __enter__(self) -> "StudyProgress":
+        damaged = [job for job in self._jobs if self._folder.is_damaged(job)]  # before a thread is started
         self._bar.start()
         if not self._console.is_terminal:
             self._line = self._stack.enter_context(progress.task("starting", len(self._jobs), "jobs"))
             self._line.done = self._num_finished()
-        for job in self._jobs:
-            if self._folder.is_damaged(job):
-                self.print(f"{_title(job)}: the result file is damaged; training again")
+        for job in damaged:
+            self.print(f"{_title(job)}: the result file is damaged; training again")
         if self._num_finished():
             self.print(f"{self._num_finished()} of {len(self._jobs)} jobs are already finished")
         return self
@@ -67,6 +67,14 @@ class StudyProgress:
     def print(self, line: str) -> None:
         """Print a line above the bar."""
         self._console.print(Text(line), soft_wrap=True)
+
+    @contextlib.contextmanager
+    def task(self, label: str) -> Iterator[None]:
+        """A context of a piece of work before the jobs: the bar's label, since a terminal has one live display."""
+        self._bar.update(self._task, description=label)
+        with progress.task(label, is_shown=not self._console.is_terminal):
+            yield
+        self._bar.update(self._task, description="")
 
     def begin(self, job: TrainingJob) -> None:
         """Add a job to the running ones."""

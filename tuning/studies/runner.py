@@ -5,9 +5,8 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from models.training import signals
 from pipeline.common import errors
-from pipeline.common.progress import task
+from pipeline.common.process import signals
 from pipeline.data_config import AUTO
 from tuning.studies.folder import StudyFolder
 from tuning.studies.progress import StudyProgress
@@ -39,7 +38,8 @@ def run(
 
     Raises:
       errors.FailedError: this machine's precision cannot be chosen.
-      errors.InterruptedRunError: SIGINT or SIGTERM came; what is finished is kept, what was under way goes on later.
+      errors.InterruptedRunError: a signal came that ends a process; what is finished is kept, and what was under way
+        goes on later.
     """
     pending = [job for job in jobs if not folder.is_finished(job)]
     with (
@@ -50,7 +50,7 @@ def run(
         if any(job.train.precision == AUTO for job in pending):
             if folder.precision == AUTO:
                 try:
-                    with task("timing bfloat16 and float32 on this machine"):
+                    with progress.task("timing bfloat16 and float32 on this machine"):
                         folder.settle_precision(*pool.call(choose_precision, AUTO))
                 except WorkerError as error:
                     raise errors.FailedError(f"precision={AUTO}: {error}") from error

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from models.training import signals
 from pipeline.common import cpu, errors
+from pipeline.common.process import signals
 from tuning.workers.job import TrainingJob
 from tuning.workers.train_job import Train
 from tuning.workers.worker_process import Cause, Worker, WorkerDiedError, WorkerError
@@ -58,7 +58,7 @@ class JobSource(Protocol):
 class WorkerPool:
     """A context with worker processes; at its end a training under way saves its state, for the next call.
 
-    After a second signal of `requests`, which ends this process and with it the workers, a job that has just ended is
+    After a second Ctrl-C, which ends this process and with it the workers, a job that has just ended is
     complete in its run folder, and is taken from there next time. With `share_cpu` each worker computes on its share.
 
     A call whose worker dies is made again, which continues a training from its last checkpoint; `notify` gets a line.

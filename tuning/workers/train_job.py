@@ -27,7 +27,7 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     Raises:
       errors.BadArgumentError, errors.DivergedError: as of `models.training.loop.train`.
       errors.FailedError: its run folder is of no use.
-      errors.InterruptedRunError: SIGTERM came; the state is saved in the run folder.
+      errors.InterruptedRunError: a signal came that ends a process; the state is saved in the run folder.
     """
     _load_tensorflow()
     import keras

@@ -12,6 +12,7 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import multiprocessing.context
+import multiprocessing.resource_tracker
 import os
 import pathlib
 import pickle
@@ -26,10 +27,9 @@ from math import inf
 from typing import Any, Literal, TypeAlias
 
 from pipeline.common import environment, errors, progress, temporary_folder
+from pipeline.common.process import signals, streams
 
 GIB = 2**30
-# The signals by which people and schedulers end a process; others are of a crash.
-FROM_OUTSIDE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 # Why a process ended. Killed for want of memory counts as a crash: the same call would end so again. "unknown" is a
 # SIGKILL where the kernel does not count those for want of memory.
 Cause: TypeAlias = Literal["crash", "somebody", "unknown"]
@@ -128,7 +128,7 @@ class Worker:
     def terminate(self) -> None:
         """Ask a training under way to save its state and end."""
         if self._process is not None and not self._is_terminated:
-            self._is_terminated = True  # a second signal would end it unsaved
+            self._is_terminated = True
             self._process.terminate()
 
     def interrupt(self, seconds: float = inf) -> None:
@@ -157,12 +157,13 @@ class Worker:
         arguments = child_connection, self._temporary.name, *self._settings
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         self._num_tasks, self._seconds, self._is_terminated = 0, 0.0, False
-        # Ignored from its birth until it leaves the terminal's group: a Ctrl-C goes to children too.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Blocked until the child ignores it, for a Ctrl-C goes to children too; here it is delivered afterwards.
+        multiprocessing.resource_tracker.ensure_running()  # which unblocks it
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         try:
             self._process.start()
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         child_connection.close()
 
     def _died(self) -> WorkerDiedError:
@@ -181,7 +182,7 @@ class Worker:
 def _cause(number: signal.Signals, oom_kills_before: int | None) -> tuple[Cause, str]:
     """The cause of a process's death by a signal, and a hint for the message."""
     if number != signal.SIGKILL:
-        return "somebody" if number in FROM_OUTSIDE else "crash", ""
+        return "somebody" if number in signals.ENDING else "crash", ""
     oom_kills_now = oom_kills()
     if oom_kills_now is None or oom_kills_before is None:
         return "unknown", " (out of memory?)"
@@ -212,7 +213,11 @@ def _serve(connection: multiprocessing.connection.Connection, temporary: str, th
         os.environ.update(dict.fromkeys(environment.THREADS, str(threads)))
     if memory_limit:
         resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, memory_limit))
-    os.setsid()  # a Ctrl-C and the parent's `interrupt` would be two signals, and a second one ends a run unsaved
+    streams.open_all()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the parent, which decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's request, even where its caller ignores SIGTERM
+    os.setsid()  # what else a terminal sends to its foreground processes is for the parent alone too
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:

@@ -20,6 +20,10 @@ class Host(http.server.BaseHTTPRequestHandler):
     """A host with one good file; each path is another fault."""
 
     def do_GET(self):
+        self.server.requests.append(self.headers)
+        if self.path.startswith("/ranges"):
+            self.send_rest()
+            return
         if self.path == "/missing":
             self.send_error(404)
             return
@@ -36,6 +40,26 @@ class Host(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         with contextlib.suppress(OSError):  # half of the tests make the client give up
             self.send_body()
+
+    def send_rest(self):
+        """As a host with ranges and versions sends it; the first answer breaks off after half of the file."""
+        content, tag = self.server.content, f'"{self.server.version}"'
+        start = int(self.headers.get("Range", "bytes=0-")[len("bytes=") : -1])
+        if self.headers.get("If-Range", tag) != tag or self.path == "/ranges_ignored":
+            start = 0
+        if start >= len(content):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        if start:
+            place = start + 1 if self.path == "/ranges_misplaced" else start
+            self.send_header("Content-Range", f"bytes {place}-{len(content) - 1}/{len(content)}")
+        if self.path != "/ranges_without_tag":
+            self.send_header("ETag", tag)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(content[start : len(content) // 2 if len(self.server.requests) == 1 else None])
 
     def send_body(self):
         if self.path == "/early":
@@ -64,23 +88,25 @@ def host(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Host)
     server.closing = threading.Event()
+    server.content, server.version, server.requests = CONTENT, "1", []
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    yield server
     server.closing.set()
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def fetch(url, target, limits=PATIENT):
-    download.fetch(url, target, sha256=SHA256, limits=limits)
+def fetch(url, folder, limits=PATIENT, content=CONTENT):
+    """The content of the downloaded file."""
+    return download.fetch(url, folder, sha256=hashlib.sha256(content).hexdigest(), limits=limits).read_bytes()
 
 
 @pytest.mark.parametrize("path", ["/good", "/unsized", "/redirect", "/labelled"])
 def test_a_good_file_arrives_whole(host, path, tmp_path):
-    fetch(host + path, tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert fetch(host.url + path, tmp_path / "folder") == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -88,7 +114,7 @@ def test_a_good_file_arrives_whole(host, path, tmp_path):
     [
         ("/missing", PATIENT, "127.0.0.1: HTTP 404 Not Found for http"),
         ("/early", PATIENT, r"127.0.0.1 closed the connection early: [0-9,]+ bytes of 1,048,576"),
-        ("/other", PATIENT, "127.0.0.1 sent another file: sha256 .*; expected " + SHA256),
+        ("/other", PATIENT, "127.0.0.1 sent another file, which is removed: sha256 .*; expected " + SHA256),
         ("/stall", QUICK, r"127.0.0.1 is too slow: .* bytes in .* s; expected at least 100,000"),
         ("/mute", QUICK, r"127.0.0.1 is too slow: 0 bytes in .* s"),
         ("/drip", QUICK, r"127.0.0.1 is too slow: [0-9,]+ bytes in .* s"),
@@ -96,9 +122,69 @@ def test_a_good_file_arrives_whole(host, path, tmp_path):
 )
 def test_a_bad_host_is_named_in_one_line(host, path, limits, message, tmp_path):
     with pytest.raises(DownloadError, match=message) as caught:
-        fetch(host + path, tmp_path / "file", limits)
+        fetch(host.url + path, tmp_path / "folder", limits)
+    assert (tmp_path / "folder").exists() == (path in ("/early", "/stall"))
     assert "\n" not in str(caught.value)
     assert "object at 0x" not in str(caught.value)
+
+
+def begin(host, path, folder):
+    """Receive half of a file."""
+    with pytest.raises(DownloadError, match=r"closed the connection early: .*\(524,288 bytes in .*folder\)"):
+        fetch(host.url + path, folder)
+
+
+@pytest.mark.parametrize("path", ["/ranges", "/ranges_without_tag"])
+def test_a_download_is_continued(host, path, tmp_path):
+    begin(host, path, tmp_path / "folder")
+    assert fetch(host.url + path, tmp_path / "folder") == CONTENT
+    assert [headers.get("Range") for headers in host.requests] == [None, "bytes=524288-"]
+    assert fetch(host.url + path, tmp_path / "folder") == CONTENT  # preparing it was interrupted
+    assert len(host.requests) == 2
+
+
+@pytest.mark.parametrize(("path", "num_requests"), [("/ranges_ignored", 2), ("/ranges_misplaced", 3)])
+def test_a_host_that_does_not_continue_sends_all_anew(host, path, num_requests, tmp_path):
+    begin(host, path, tmp_path / "folder")
+    assert fetch(host.url + path, tmp_path / "folder") == CONTENT
+    assert len(host.requests) == num_requests
+
+
+@pytest.mark.parametrize("content", [CONTENT[::-1], CONTENT[:1000]])
+def test_a_file_that_has_changed_is_downloaded_anew(host, content, tmp_path):
+    begin(host, "/ranges", tmp_path / "folder")
+    host.content, host.version = content, "2"
+    assert fetch(host.url + "/ranges", tmp_path / "folder", content=content) == content
+
+
+@pytest.mark.parametrize("content", [CONTENT[::-1], CONTENT[:1000]])  # 1,000 bytes: HTTP 416
+def test_a_change_that_the_host_does_not_tell_is_seen_by_the_checksum(host, content, tmp_path):
+    begin(host, "/ranges_without_tag", tmp_path / "folder")
+    host.content = content
+    assert fetch(host.url + "/ranges_without_tag", tmp_path / "folder", content=content) == content
+    assert host.requests[-1].get("Range") is None
+
+
+def test_a_part_of_another_url_or_of_no_known_source_is_removed(host, tmp_path):
+    begin(host, "/ranges", tmp_path / "folder")
+    assert fetch(host.url + "/good", tmp_path / "folder") == CONTENT
+    (tmp_path / "folder" / download.SOURCE).write_text("{")
+    assert fetch(host.url + "/good", tmp_path / "folder") == CONTENT
+    assert {headers.get("Range") for headers in host.requests} == {None}
+
+
+def test_an_interrupted_download_keeps_what_it_has(host, tmp_path, monkeypatch):
+    file = tmp_path / "folder" / "stall"
+
+    def interrupt(pace, now, num_bytes):
+        if file.exists() and file.stat().st_size >= 400_000:
+            raise KeyboardInterrupt
+        return ""
+
+    monkeypatch.setattr(Pace, "too_slow", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(host.url + "/stall", tmp_path / "folder")
+    assert "bytes in" in download.kept(tmp_path / "folder")
 
 
 def test_a_closed_port_is_known_at_once(tmp_path):
@@ -106,7 +192,7 @@ def test_a_closed_port_is_known_at_once(tmp_path):
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     with pytest.raises(DownloadError, match=r"127.0.0.1: .*refused"):
-        fetch(f"http://127.0.0.1:{port}/x", tmp_path / "file")
+        fetch(f"http://127.0.0.1:{port}/x", tmp_path / "folder")
 
 
 def test_a_host_that_never_answers_is_given_up(tmp_path):
@@ -114,7 +200,7 @@ def test_a_host_that_never_answers_is_given_up(tmp_path):
         socket.create_server(("127.0.0.1", 0)) as silent,
         pytest.raises(DownloadError, match=r"127.0.0.1 does not respond: 0 bytes in .* s"),
     ):
-        fetch(f"http://127.0.0.1:{silent.getsockname()[1]}/x", tmp_path / "file", QUICK)
+        fetch(f"http://127.0.0.1:{silent.getsockname()[1]}/x", tmp_path / "folder", QUICK)
 
 
 def test_a_name_lookup_that_hangs_is_given_up(monkeypatch, tmp_path):
@@ -126,7 +212,7 @@ def test_a_name_lookup_that_hangs_is_given_up(monkeypatch, tmp_path):
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     with pytest.raises(DownloadError, match=r"example.invalid does not respond"):
-        fetch("http://example.invalid/x", tmp_path / "file", QUICK)
+        fetch("http://example.invalid/x", tmp_path / "folder", QUICK)
     released.set()
 
 
@@ -136,17 +222,16 @@ def test_an_unknown_name_is_named(monkeypatch, tmp_path):
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(DownloadError, match=r"example.invalid: Failed to resolve 'example.invalid' .*not known"):
-        fetch("http://example.invalid/x", tmp_path / "file")
+        fetch("http://example.invalid/x", tmp_path / "folder")
 
 
 def test_a_proxy_of_the_environment_is_used(host, monkeypatch, tmp_path):
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")
     for name in ("http_proxy", "HTTP_PROXY"):
-        monkeypatch.setenv(name, host)
+        monkeypatch.setenv(name, host.url)
     # A proxy gets the whole URL; the test host has no such path and sends its file.
-    fetch("http://example.invalid/good", tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == CONTENT
+    assert fetch("http://example.invalid/good", tmp_path / "folder") == CONTENT
 
 
 def test_a_failed_download_is_a_failure_and_no_bad_argument():

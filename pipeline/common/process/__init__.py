@@ -1,0 +1,1 @@
+"""What a process gets from its caller: signals and standard streams."""
