@@ -40,8 +40,8 @@ class SourceConfig(Config):
     )
     archive: str = setting(
         "",
-        "cifar-100-binary or cifar-100-python (.tar.gz or extracted folder) to prepare cifar100 from; empty downloads "
-        "it. An already prepared cifar100 must have the same records",
+        "cifar-100-binary or cifar-100-python (.tar, .tar.gz, .tar.bz2, .tar.xz, .zip or folder) to prepare cifar100 "
+        "from; empty downloads it. An already prepared cifar100 must have the same records",
         identity=False,
         is_path=True,
     )

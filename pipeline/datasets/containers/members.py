@@ -13,7 +13,11 @@ _MAX_DEPTH = 3  # of folders inside a folder
 _MAX_HEAD_BYTES = 1 << 12
 # What people pass in place of an archive, by its first bytes, in a compressed file too.
 _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
-    (rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml|!--)", "is a web page: the download was refused; repeat it"),
+    (
+        rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml|!--|error)",
+        "is a web page: repeat the download, which failed",
+    ),
+    (rb'\s*\{\s*"', "is a message of a server: repeat the download, which failed"),
     (rb"version https://git-lfs", "is a pointer of Git LFS: run git lfs pull"),
     (rb"7z\xbc\xaf\x27\x1c", "is a 7z archive: unpack it"),
     (rb"Rar!\x1a\x07", "is a RAR archive: unpack it"),

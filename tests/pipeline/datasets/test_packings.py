@@ -7,10 +7,13 @@ import lzma
 import stat
 import struct
 import tarfile
+import tempfile
 import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.common import errors
 from pipeline.datasets import archive, labels, records
@@ -81,6 +84,16 @@ def test_every_packing_is_read(packing, tmp_path):
     result = read(path)
     np.testing.assert_array_equal(result.train.rows, archives.rows("train"))
     np.testing.assert_array_equal(result.test.rows, archives.rows("test"))
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(st.permutations(list(BINARY)), st.lists(st.from_regex("[a-zß._~ -]{1,20}x", fullmatch=True)), st.booleans())
+def test_order_and_other_files_do_not_matter(order, others, is_zip):
+    files = {**dict.fromkeys(others, b"x" * 700), **{name: BINARY[name] for name in order}}
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(archives.zip_bytes(files, zipfile.ZIP_STORED) if is_zip else tar(files, "a"))
+        file.flush()
+        np.testing.assert_array_equal(read(file.name).train.rows, archives.rows("train"))
 
 
 def test_a_folder_further_in_is_found_beside_other_things(tmp_path):
@@ -155,6 +168,7 @@ LINK = (stat.S_IFLNK | 0o777) << 16
 # What is found -> the file, and a part of the message.
 OTHERS = {
     "web page": (lambda: HTML, "is a web page"),
+    "message of Kaggle": (lambda: b'{"code":401,"message":"Unauthenticated"}', "is a message of a server"),
     "web page by gzip": (lambda: gzip.compress(HTML), "is a web page"),
     "pointer of Git LFS": (lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "Git LFS"),
     "7z": (lambda: b"7z\xbc\xaf\x27\x1c" + bytes(99), "7z archive: unpack"),
