@@ -1,18 +1,25 @@
 """A run's folder; every file in it appears whole, by a rename.
 
-config.json   metrics.jsonl   checkpoint/state.npz   model.keras   report.json   confusion.json   report.html
+config.json   metrics.jsonl   model.keras   report.json   confusion.json   report.html
+checkpoint/state.npz   checkpoint/previous_state.npz
 """
 
 import contextlib
 import hashlib
 import json
 import os
+import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from models.config import saved
 from pipeline.common import errors, files, locked_folder, paths
 from pipeline.data_config import AUTO
+
+
+def previous_checkpoint(path: pathlib.Path) -> pathlib.Path:
+    """The path of the checkpoint that was replaced by the one in `path`."""
+    return path.with_name(f"previous_{path.name}")
 
 
 class RunFolder:
@@ -29,7 +36,7 @@ class RunFolder:
     @property
     def has_begun(self) -> bool:
         """Whether the run has a checkpoint or a report; a folder without either is free for another run."""
-        return self.checkpoint.exists() or self.is_finished
+        return self.checkpoint.exists() or previous_checkpoint(self.checkpoint).exists() or self.is_finished
 
     @property
     def is_finished(self) -> bool:

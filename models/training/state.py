@@ -13,7 +13,7 @@ from models.config.training import TrainConfig
 from models.layers import whitening
 from models.optimizers.build import build_optimizer
 from models.runs import checkpoints, saved_model, warm_start
-from models.runs.folder import RunFolder
+from models.runs.folder import RunFolder, previous_checkpoint
 from models.runtime import device
 from models.training import policy
 from models.training.step import TrainStep
@@ -29,9 +29,9 @@ class TrainState:
     """
 
     def __init__(self, opened: OpenedData, config: TrainConfig, total_steps: int, folder: RunFolder | None) -> None:
-        if folder and folder.checkpoint.exists():
-            began = checkpoints.read_progress(folder.checkpoint).fingerprints
-            opened.fingerprints.check_continued(began, f"run_dir={folder.path}")
+        checkpoint = folder and checkpoints.load(folder.checkpoint)
+        if folder and checkpoint:
+            opened.fingerprints.check_continued(checkpoint.progress.fingerprints, f"run_dir={folder.path}")
         with task("building the network"):
             self.model = classifier.build(config)
             self.optimizer = self.model.optimizer = build_optimizer(config, self.model.trainable_variables)
@@ -39,8 +39,8 @@ class TrainState:
         self._config, self._folder = config, folder
         self.progress = checkpoints.Progress(fingerprints=opened.fingerprints.as_dict())
         self._good: tuple[checkpoints.Progress, list[np.ndarray]] | None = None  # the state that `roll_back` restores
-        if folder and folder.checkpoint.exists():
-            self._restore(folder)
+        if folder and checkpoint:
+            self._restore(folder, checkpoint)
             return
         # The first weights that are not drawn: another run's trunk, or filters of the training images.
         if config.init_from:
@@ -52,13 +52,16 @@ class TrainState:
             self.step.slow_weights.reset()
         self.keep_good()
 
-    def _restore(self, folder: RunFolder) -> None:
-        """Continue the run in a folder, which has a checkpoint."""
-        good = checkpoints.restore(folder.good_checkpoint, self._variables())
+    def _restore(self, folder: RunFolder, checkpoint: checkpoints.Checkpoint) -> None:
+        """Continue the run in a folder from its checkpoint."""
+        good = checkpoints.load(folder.good_checkpoint)
         if good:
-            self._good = good, self._values()
-        restored = checkpoints.restore(folder.checkpoint, self._variables())
-        self.progress = restored or self.progress
+            good.restore(self._variables())
+            self._good = copy.deepcopy(good.progress), self._values()
+            if not good.is_newest:  # the epochs since then lead to the good state that is damaged
+                checkpoint = good
+        checkpoint.restore(self._variables())
+        self.progress = checkpoint.progress
         self.step.metric_totals.assign(self.progress.metric_totals)
         folder.write_metrics(self.progress.rows)  # a kill may have come between the checkpoint and the rows
         self._lower_learning_rate()
@@ -79,6 +82,7 @@ class TrainState:
         """
         if self._config.on_divergence != "rollback":
             return
+        self.progress.metric_totals = self.step.metric_totals.numpy().tolist()
         self._good = copy.deepcopy(self.progress), self._values()
         if self._folder is not None:
             checkpoints.save(self._folder.good_checkpoint, self._variables(), self.progress)
@@ -112,7 +116,8 @@ class TrainState:
         if self._folder is not None:
             saved_model.save(self.model, self._folder.model)
             self._folder.write_report(report)
-            self._folder.good_checkpoint.unlink(missing_ok=True)
+            for path in (self._folder.good_checkpoint, previous_checkpoint(self._folder.good_checkpoint)):
+                path.unlink(missing_ok=True)
 
     def evaluated_weights(self) -> contextlib.AbstractContextManager[None]:
         """A context in which the model has the weights that are evaluated: the slow ones, where the run has them."""

@@ -34,16 +34,18 @@ _OF_TENSORFLOW = re.compile(rf"(?:^|[}}:] )(/.+?); ({'|'.join(_REASONS)})")
 
 
 @contextlib.contextmanager
-def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+def replacing(path: pathlib.Path, *, previous: pathlib.Path | None = None) -> Iterator[pathlib.Path]:
     """The path of a temporary file, of the same suffix, that replaces `path` at the end; an error removes it.
 
-    An OSError names `path`.
+    The replaced file is renamed to `previous`, if given. An OSError names `path`.
     """
     temporary = path.with_name(partial_name(path.name))
     try:
         temporary.unlink(missing_ok=True)  # of a process that was killed, perhaps another user's
         yield temporary
         fsync(temporary)
+        if previous is not None and path.exists():
+            os.replace(path, previous)
         os.replace(temporary, path)
         fsync(path.parent)
     except OSError as error:

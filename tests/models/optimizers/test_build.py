@@ -67,8 +67,9 @@ def test_optimizer_learns_and_goes_on_from_a_checkpoint_as_if_it_had_never_stopp
     assert last < 0.8 * first
 
     other, other_optimizer, other_step = tiny(name, seed=1)
-    progress = checkpoints.restore(path, [*other.variables, *other_optimizer.variables])
-    assert progress.step == int(other_optimizer.iterations) == 8
+    checkpoint = checkpoints.load(path)
+    checkpoint.restore([*other.variables, *other_optimizer.variables])
+    assert checkpoint.progress.step == int(other_optimizer.iterations) == 8
     assert trained(other_step, range(8, 12)) == last
     for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)

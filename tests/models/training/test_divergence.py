@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.config.training import TrainConfig
+from models.runs import checkpoints
 from models.runs.folder import open_locked
 from models.training import loop, policy
 from pipeline.common import errors
@@ -100,8 +101,7 @@ def test_state_that_has_diverged_is_not_saved(data, tmp_path, monkeypatch):
     with open_locked(str(tmp_path / "run"), {}, {}) as run:
         with pytest.raises(errors.DivergedError, match="not finite"):
             loop.train(data, linear(optimizer="sgd", learning_rate=1e30), run=run, verbose=0)
-        with np.load(run.checkpoint) as saved:
-            assert all(np.isfinite(saved[name]).all() for name in saved.files if name != "progress")
+        assert all(np.isfinite(value).all() for value in checkpoints.load(run.checkpoint).values)
 
 
 def test_last_update_is_checked_without_validation(data):
@@ -173,7 +173,8 @@ class Cut(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def test_cut_run_rolls_back_as_one_that_was_not_cut(data, tmp_path, monkeypatch):
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_cut_run_rolls_back_as_one_that_was_not_cut(data, tmp_path, monkeypatch, is_damaged):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
     rises = {"schedule": "warmup_linear", "warmup_fraction": 0.9}  # so that the second epoch is the first to diverge
     config = linear(optimizer="sgd", learning_rate=800.0, epochs=2.0, on_divergence="rollback", **rises)
@@ -183,8 +184,10 @@ def test_cut_run_rolls_back_as_one_that_was_not_cut(data, tmp_path, monkeypatch)
         for cut_at in (22, 15):  # in the epoch that diverges; after the rollback
             with pytest.raises(KeyboardInterrupt):
                 loop.train(data, config, run=run, callbacks=[Cut(cut_at)], verbose=0)
+            if is_damaged and cut_at == 22:
+                run.good_checkpoint.write_bytes(b"")
         resumed = loop.train(data, config, run=run, verbose=0)
-        assert not run.good_checkpoint.exists()
+        assert not list(run.path.glob("checkpoint/*good*"))
     assert_same(weights(resumed), weights(whole))
     assert resumed.report["rollbacks"] == whole.report["rollbacks"]
     assert [row["train_loss"] for row in resumed.rows] == [row["train_loss"] for row in whole.rows]

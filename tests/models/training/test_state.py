@@ -27,8 +27,8 @@ def test_long_epoch_is_checkpointed_within(data, tmp_path, monkeypatch):
     assert steps == [*range(1, 16), 15, 15]  # each step, the epoch's end, the run's end
 
 
-@pytest.mark.parametrize("cut_at", [7, 15, 22])
-def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, tmp_path, cut_at):
+@pytest.mark.parametrize(("cut_at", "is_damaged"), [(7, False), (15, False), (22, False), (22, True)])
+def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, tmp_path, cut_at, is_damaged):
     config = linear(epochs=2.0)
     whole = loop.train(data, config, verbose=0)
     folder = str(tmp_path / "run")
@@ -52,6 +52,8 @@ def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, tmp_path, cut_
         pytest.raises(errors.InterruptedRunError, match=f"step {cut_at} of 30"),
     ):
         loop.train(data, config, run=run, callbacks=[Interrupt()], verbose=0)
+    if is_damaged:  # the run goes on from the checkpoint of step 15
+        run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:-1])
     with open_locked(folder, identity, identity) as run:
         resumed = loop.train(data, config, run=run, verbose=0)
         assert run.is_finished
