@@ -27,7 +27,7 @@ def read(folder: pathlib.Path) -> dict[str, Digests]:
     splits = {name: Digests.of(examples(folder, name)) for name in SPLITS}
     arrays = {f"{name}_{field}": array for name, split in splits.items() for field, array in vars(split).items()}
     with contextlib.suppress(OSError):  # a read-only data folder: the images are read again next time
-        (folder / CACHE).parent.mkdir(exist_ok=True)
+        files.make_folder((folder / CACHE).parent)
         with files.replacing(folder / CACHE) as temporary:
             np.savez(temporary, state=np.array(state), **arrays)
     return splits

@@ -108,7 +108,7 @@ def publish(benchmark: str, rows: Sequence[Row], out: str, **more: Any) -> None:
         **more,
     }
     path = paths.local(out, "out")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(path.parent)
     files.write_json(path, document, indent=2)
     print(f"written: {path}")
 

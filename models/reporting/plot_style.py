@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
+from pipeline.common import files
+
 BLUE, ORANGE, GREEN, VERMILION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 PURPLE, SKY, INK, GREY, GRID = "#cc79a7", "#56b4e9", "#222222", "#8a8f98", "#d9dee5"
 STYLE = {
@@ -25,13 +27,14 @@ ROW_INCHES = 0.36  # of a bar and the gap to the next
 
 def save_figures(figures: Mapping[str, Figure | None], folder: pathlib.Path) -> list[pathlib.Path]:
     """Save figures as PNG under their names and return the paths; a name whose figure is None loses its old file."""
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     paths = []
     for name, figure in figures.items():
         path = folder / f"{name}.png"
         if figure is None:
             path.unlink(missing_ok=True)
         else:
-            figure.savefig(path, dpi=DOTS_PER_INCH)
+            with files.replacing(path) as temporary:
+                figure.savefig(temporary, dpi=DOTS_PER_INCH)
             paths.append(path)
     return paths

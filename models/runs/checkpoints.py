@@ -63,11 +63,12 @@ class Checkpoint:
 
 def save(path: pathlib.Path, run_variables: Sequence[keras.Variable], progress: Progress) -> None:
     """Write the variables and the progress to `path`, durably; the former file becomes `previous_checkpoint(path)`."""
-    arrays = {f"{place:04d}": variable.numpy() for place, variable in enumerate(run_variables)}
+    arrays: dict[str, Any] = {f"{place:04d}": variable.numpy() for place, variable in enumerate(run_variables)}
     arrays[PROGRESS] = np.array(json.dumps(dataclasses.asdict(progress)))
+    arrays[SHA256] = np.array(_sha256(arrays))
     files.make_folder(path.parent)
     with files.replacing(path, previous=previous_checkpoint(path)) as temporary:
-        np.savez(temporary, **arrays, **{SHA256: np.array(_sha256(arrays))})
+        np.savez(temporary, **arrays)
 
 
 def load(path: pathlib.Path) -> Checkpoint | None:

@@ -75,7 +75,7 @@ class RateGuard:
             raise rate_is_set_twice(self._callback, self._config)
 
 
-def guarded(
+def _guarded(
     callbacks: Sequence[Callback], optimizer: keras.optimizers.Optimizer, config: TrainConfig
 ) -> list[Callback | RateGuard]:
     """The callbacks, in guards where the configuration sets the learning rate."""
@@ -110,6 +110,27 @@ def rate_is_set_twice(callback: Callback, config: TrainConfig) -> errors.BadArgu
         f"{' and '.join(given)}: {type(callback).__name__} sets the learning rate too; use {' and '.join(needed)} with "
         "that callback"
     )
+
+
+def callback_list(
+    callbacks: Sequence[Callback], model: keras.Model, config: TrainConfig, *, shows_bar: bool
+) -> keras.callbacks.CallbackList:
+    """A caller's callbacks, Keras's history, and with `shows_bar` a progress bar unless there is one among them."""
+    has_bar = any(isinstance(callback, keras.callbacks.ProgbarLogger) for callback in callbacks)
+    bar = [ProgressBar()] if shows_bar and not has_bar else []
+    users = _guarded(callbacks, model.optimizer, config)
+    return keras.callbacks.CallbackList([*users, *bar], add_history=True, model=model)
+
+
+def begin_again(callback_list: keras.callbacks.CallbackList) -> None:
+    """Call `on_train_begin` of a list that has ended; its CSVLoggers keep the rows of their files."""
+    bare = (callback._callback if isinstance(callback, RateGuard) else callback for callback in callback_list.callbacks)
+    loggers = [callback for callback in bare if isinstance(callback, keras.callbacks.CSVLogger) and not callback.append]
+    for logger in loggers:
+        logger.append = True
+    callback_list.on_train_begin()
+    for logger in loggers:
+        logger.append = False
 
 
 class ProgressBar(keras.callbacks.ProgbarLogger):

@@ -24,7 +24,7 @@ from models.runs.folder import RunFolder
 from models.runtime import global_settings, precision
 from models.runtime.git_commit import git_commit
 from models.training import policy
-from models.training.callbacks import Callback, Callbacks, ProgressBar, as_list, guarded, has_hook, only_watches
+from models.training.callbacks import Callback, Callbacks, as_list, begin_again, callback_list, has_hook, only_watches
 from models.training.description import describe
 from models.training.evaluation import Evaluator
 from models.training.state import TrainState
@@ -111,20 +111,13 @@ class _Loop:
             any(has_hook(callback, *hooks) for callback in callbacks)
             for hooks in (("on_train_batch_end", "on_batch_end"), ("on_test_batch_end",))
         )
-        self.callbacks = self._callback_list(callbacks)
+        self.callbacks = callback_list(callbacks, self.state.model, config, shows_bar=verbose > 0)
         self.stop_requests = signals.Requests(listen=folder is not None)
 
     @property
     def progress(self) -> checkpoints.Progress:
         """The state's progress, which a rollback replaces."""
         return self.state.progress
-
-    def _callback_list(self, callbacks: list[Callback]) -> keras.callbacks.CallbackList:
-        """A caller's callbacks, Keras's history, and the progress bar unless there is one among them."""
-        has_bar = any(isinstance(callback, keras.callbacks.ProgbarLogger) for callback in callbacks)
-        bar = [ProgressBar()] if self.verbose and not has_bar else []
-        users = guarded(callbacks, self.state.optimizer, self.config)
-        return keras.callbacks.CallbackList([*users, *bar], add_history=True, model=self.state.model)
 
     def run(self) -> TrainResult:
         """Train from the current step of the run to its end, and report."""
@@ -159,7 +152,7 @@ class _Loop:
                 self._roll_back(error, epoch)
                 stream = iter(self.opened.train(self.config.seed, self.progress.step))
                 if is_over:  # the callbacks have ended
-                    self.callbacks.on_train_begin()
+                    begin_again(self.callbacks)
             is_over = self._has_ended() or self.state.model.stop_training
 
     def _finish(self, logs: dict[str, float]) -> None:

@@ -119,6 +119,12 @@ def partial_name(name: str) -> str:
     return f".{stem}.partial{suffix}"
 
 
+def is_partial(name: str) -> bool:
+    """Whether a file's name is one that `partial_name` returns."""
+    stem, suffix = os.path.splitext(name)
+    return name.startswith(".") and ".partial" in (suffix, os.path.splitext(stem)[1])
+
+
 def write_text(path: pathlib.Path, text: str) -> None:
     """Write `text` in UTF-8."""
     with replacing(path) as temporary:

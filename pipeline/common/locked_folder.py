@@ -94,6 +94,8 @@ def _acquire(file: int, folder: pathlib.Path, stack: contextlib.ExitStack) -> bo
 def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[None]:
     """Create a folder (and its parents) unless it exists, and hold its lock; `files.writing` within.
 
+    Temporary files that killed processes left in the folder are removed.
+
     Errors name its `flag`, such as `run_dir`; the JSON file `identity`, such as `config.json`, is in every folder of
     this kind.
 
@@ -111,7 +113,20 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
             files.check_writable(folder / LOCK)  # another user's lock file may be the only one that can be opened
         except errors.BusyError as error:
             raise errors.BusyError(f"{flag}={error}") from error
+        _sweep(folder)
         yield
+
+
+def _sweep(folder: pathlib.Path) -> None:
+    """Remove the temporary files of `files.replacing`, but for those in folders within that have a lock of their own.
+
+    Another process may work there, such as a worker that trains a trial.
+    """
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not os.path.lexists(os.path.join(parent, name, LOCK))]
+        for name in filter(files.is_partial, names):
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(parent, name))
 
 
 def check_content(folder: pathlib.Path, *, flag: str, identity: str) -> None:

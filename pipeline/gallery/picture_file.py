@@ -29,7 +29,7 @@ def picture_path(out: str) -> pathlib.Path:
 def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """As `files.replacing`; the folder is created where missing, and OSError becomes errors.FailedError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(path.parent)
         with files.replacing(path) as temporary:
             yield temporary
     except OSError as error:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.common import errors
+from pipeline.common import errors, files
 
 
 class Journal:
@@ -37,6 +37,7 @@ class Journal:
                 file.truncate(file.read().rfind(b"\n") + 1)
                 file.seek(0, os.SEEK_END)
                 self._is_whole = True
+                files.fsync(self._path.parent)  # where it may be new
             length = file.tell()
             try:
                 file.write((json.dumps(event, allow_nan=False) + "\n").encode())

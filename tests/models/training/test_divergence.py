@@ -227,11 +227,13 @@ class SpoilsAtTheEnd(keras.callbacks.Callback):
             self.model.set_weights([1e9 * value for value in self.model.get_weights()])
 
 
-def test_divergence_at_the_end_of_training_is_treated_as_any(data):
+def test_divergence_at_the_end_of_training_is_treated_as_any(data, tmp_path):
     config = linear(optimizer="sgd", learning_rate=1.0, epochs=1.0)
     with pytest.raises(errors.DivergedError, match=r"validation_loss is .*--on_divergence=rollback"):
         loop.train(data, config, callbacks=[SpoilsAtTheEnd()], verbose=0)
-    report = loop.train(data, config.replace(on_divergence="rollback"), callbacks=[SpoilsAtTheEnd()], verbose=0).report
+    given = [SpoilsAtTheEnd(), keras.callbacks.CSVLogger(tmp_path / "rows.csv")]
+    report = loop.train(data, config.replace(on_divergence="rollback"), callbacks=given, verbose=0).report
+    assert (tmp_path / "rows.csv").read_text().count("\n") == 2  # head and row
     assert report["rollbacks"] == [{"epoch": 1, "good_epoch": 1, "learning_rate_multiplier": 0.5}]
     assert report["loss"] < 100
 

@@ -146,3 +146,18 @@ def test_folder_that_cannot_be_written_is_refused_although_its_lock_file_opens(t
         open_study(tmp_path),
     ):
         pass
+
+
+def test_temporary_files_of_killed_processes_are_removed_but_not_in_folders_with_a_lock_of_their_own(tmp_path):
+    (tmp_path / "study.json").write_text("{}")
+    names = [".report.partial.json", ".state.partial", ".study.json.partial", "report.partial.json", ".partially.json"]
+    for folder in (tmp_path, tmp_path / "checkpoint", tmp_path / "runs" / "0"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            (folder / name).touch()
+    (tmp_path / "runs" / "0" / locked_folder.LOCK).touch()
+    with open_study(tmp_path):
+        kept = sorted(names[3:])
+        assert sorted(path.name for path in (tmp_path / "checkpoint").iterdir()) == kept
+        assert sorted(path.name for path in tmp_path.glob("*part*")) == kept
+        assert len(list((tmp_path / "runs" / "0").iterdir())) == 1 + len(names)
