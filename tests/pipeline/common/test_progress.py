@@ -1,7 +1,9 @@
 """Progress is shown in time, on stderr, and only by programs; the clock is a number."""
 
+import contextlib
 import io
 import itertools
+import threading
 
 import pytest
 
@@ -76,3 +78,13 @@ def test_tasks_are_silent_unless_a_program_shows_them(capsys):
     with progress.shown():
         assert list(progress.track("ab", "reading", 2, "letters", in_background=False)) == ["a", "b"]
     assert capsys.readouterr() == ("", "reading: 0 of 2 letters, 0 s\n")
+
+
+def test_task_of_a_generator_ends_with_the_error_of_its_consumer():
+    threads = threading.active_count()
+    images = progress.track("ab", "reading")  # held by a traceback, for example
+    with contextlib.suppress(ValueError), progress.shown():
+        next(images)
+        assert threading.active_count() == threads + 1
+        raise ValueError("damaged")
+    assert threading.active_count() == threads

@@ -1,5 +1,6 @@
 """Workers on a chief's trials: each once, a killed worker's given to another, and the chief ends by itself."""
 
+import contextlib
 import math
 import os
 import signal
@@ -163,6 +164,15 @@ def test_worker_without_a_chief_says_so(tmp_path, address, monkeypatch):
         pytest.raises(errors.FailedError, match=f"join={address}: the chief does not answer"),
     ):
         search.join(found, address, stub_training.train)
+
+
+def test_worker_that_waits_for_its_chief_can_be_interrupted(address):
+    def interrupt():
+        raise errors.InterruptedRunError("a signal came")
+
+    oracle = service.RemoteOracle(address, on_wait=interrupt)
+    with contextlib.closing(oracle), pytest.raises(errors.InterruptedRunError):
+        oracle.create_trial("worker")
 
 
 def test_worker_without_a_session_says_so(tmp_path):

@@ -8,12 +8,13 @@ import os
 import pathlib
 import re
 import shutil
+import threading
 
 import pytest
 from rich.console import Console
 
 from models.runs.folder import open_locked
-from pipeline.common import errors
+from pipeline.common import errors, progress
 from pipeline.datasets.canonical import Fingerprints
 from tests.tuning.stub_training import outcome
 from tuning.studies import folder as study_folder
@@ -190,6 +191,31 @@ def test_what_is_kept_and_what_is_damaged_is_told(jobs, tmp_path):
         f"{jobs[0].label}, seed 0: the result file is damaged; training again",
         "1 of 4 jobs are already finished",
     ]
+
+
+def test_display_of_a_study_that_cannot_be_read_is_not_started(jobs, tmp_path, monkeypatch):
+    threads = threading.active_count()
+    console = Console(file=io.StringIO(), force_terminal=True)
+    with claim(tmp_path, jobs) as folder:
+        shown = study_progress.StudyProgress(folder, jobs, 1, console)
+        monkeypatch.setattr(type(folder), "is_damaged", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError), shown:
+            pass
+    assert threading.active_count() == threads
+
+
+def test_terminal_has_one_live_display_while_the_precision_is_chosen(jobs, tmp_path):
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    with (
+        progress.shown(),
+        claim(tmp_path, jobs) as folder,
+        study_progress.StudyProgress(folder, jobs, 1, console) as shown,
+    ):
+        threads = threading.active_count()
+        with shown.task("timing bfloat16"):
+            assert threading.active_count() == threads
+            shown._bar.refresh()
+    assert "timing bfloat16" in console.file.getvalue()
 
 
 def test_jobs_under_way_tell_the_time_left_before_the_first_has_ended(jobs, tmp_path, monkeypatch):
