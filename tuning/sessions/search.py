@@ -94,7 +94,7 @@ def serve(session: Session, address: str, train: Train = train_job.train, budget
         elif oracle.is_exhausted:
             progress.print(ALL_TRIED)
         farewell = time.perf_counter() + min(FAREWELL_SECONDS, budget.saving_seconds())
-        while (oracle.tuner_ids or servicer.waiting) and time.perf_counter() < farewell:
+        while (oracle.tuner_ids or servicer.waiting) and time.perf_counter() < farewell and not requests.received:
             time.sleep(POLL_SECONDS)
         if oracle.ongoing_trials:
             budget.check()
