@@ -9,7 +9,7 @@ import hashlib
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from pipeline.common import errors, paths, progress
 from pipeline.datasets import canonical, records
@@ -22,6 +22,7 @@ _NAMES = {BINARY_FORM: ("fine_label_names.txt", "coarse_label_names.txt"), PYTHO
 _KNOWN = frozenset(name for names in (*_REQUIRED.values(), *_NAMES.values()) for name in names)
 _OVERHEAD_BYTES = 16 << 20  # directories, label names, other files beside them
 _MAX_NAMES_BYTES = 1 << 20
+_MAX_KNOWN = 100  # files with known names: each takes up to 0.2 s
 _REMEDY = f"expected a complete {BINARY_FORM} or {PYTHON_FORM}, as .tar, .tar.gz, .tar.bz2, .tar.xz, .zip or folder"
 # What is found in place of CIFAR-100, by the name of a file.
 _OTHER_CONTENTS = (
@@ -95,6 +96,7 @@ class _Files:
     def __init__(self, spec: records.Spec) -> None:
         self._spec = spec
         self._found: dict[pathlib.PurePosixPath, records.Records | records.RecordsError | None] = {}
+        self._tried: dict[str, pathlib.PurePosixPath] = {}  # name -> the file of records that has been decoded
         self._other_contents = ""
 
     def add(self, member: Member) -> None:
@@ -106,6 +108,8 @@ class _Files:
             return
         if member.path in self._found:
             raise ContainerError(f"holds {str(member.path)!r} twice")
+        if len(self._found) == _MAX_KNOWN:
+            raise ContainerError(f"holds more than {_MAX_KNOWN} files with the names of CIFAR-100's")
         try:
             self._found[member.path] = self._decoded(member)
         except records.RecordsError as error:  # raised if this is the file that is used
@@ -114,12 +118,11 @@ class _Files:
             pass
 
     def is_complete(self) -> bool:
-        """Whether a folder has the records of both splits."""
-        return any(
-            all(path.with_name(name) in self._found for name in required)
-            for path in self._found
-            for required in _REQUIRED.values()
-        )
+        """Whether there is a data set without an error."""
+        return _form_and_folder(self._without_errors()) is not None
+
+    def _without_errors(self) -> list[pathlib.PurePosixPath]:
+        return [path for path, content in self._found.items() if not isinstance(content, records.RecordsError)]
 
     def _decoded(self, member: Member) -> records.Records | None:
         name = member.path.name
@@ -129,20 +132,19 @@ class _Files:
             expected = f"{low:,}" if low == high else f"{low:,} to {high:,}"
             raise records.RecordsError(f"{str(member.path)!r} has {member.size:,} bytes; expected {expected}")
         if split in ("train", "test"):
-            self._check_is_only(member.path)
+            if name in self._tried:  # which would take another 154 MB, and seconds
+                raise ContainerError(f"holds both '{self._tried[name]}' and '{member.path}': leave one of the copies")
+            self._tried[name] = member.path
             return records.decode(name, member.file, self._spec.num_rows(split))
         records.check_names(name, member.file)
         return None
 
-    def _check_is_only(self, path: pathlib.PurePosixPath) -> None:
-        """Raise ContainerError for a second copy of records, which would take another 154 MB."""
-        for other, content in self._found.items():
-            if other.name == path.name and isinstance(content, records.Records):
-                raise ContainerError(f"holds both '{other}' and '{path}': leave one of the copies")
-
     def data_set(self) -> tuple[str, records.Records, records.Records]:
         """The form, and the records of train and test."""
-        form, folder = _find_form(self._found, self._other_contents)
+        place = _form_and_folder(self._without_errors()) or _form_and_folder(self._found)
+        if place is None:
+            raise ContainerError(_problem(self._found, self._other_contents))
+        form, folder = place
         for name in (*_REQUIRED[form], *_NAMES[form]):
             error = self._found.get(folder / name)
             if isinstance(error, records.RecordsError):
@@ -153,21 +155,24 @@ class _Files:
         return form, train, test
 
 
-def _find_form(paths: Iterable[pathlib.PurePosixPath], other_contents: str) -> tuple[str, pathlib.PurePosixPath]:
-    """The form of the data set and the folder of its files."""
-    paths = set(paths)
+def _form_and_folder(paths: Collection[pathlib.PurePosixPath]) -> tuple[str, pathlib.PurePosixPath] | None:
+    """The form of a data set and the outermost folder that holds its records; None if there is none."""
     folders = sorted({path.parent for path in paths}, key=lambda folder: (len(folder.parts), folder))
     for form, required in _REQUIRED.items():
         for folder in folders:
             if all(folder / name in paths for name in required):
                 return form, folder
+    return None
+
+
+def _problem(paths: Collection[pathlib.PurePosixPath], other_contents: str) -> str:
+    """What is missing."""
     for form, required in _REQUIRED.items():
         missing = [name for name in required if not any(path.name == name for path in paths)]
         if len(missing) < len(required):
             problem = f"missing {missing[0]}" if missing else f"{' and '.join(required)} are in different folders"
-            raise ContainerError(f"incomplete {form}: {problem}")
-    found = other_contents or "it has neither train.bin and test.bin nor train and test"
-    raise ContainerError(f"not CIFAR-100: {found}")
+            return f"incomplete {form}: {problem}"
+    return f"not CIFAR-100: {other_contents or 'it has neither train.bin and test.bin nor train and test'}"
 
 
 def _sizes(name: str, spec: records.Spec) -> tuple[int, int]:

@@ -5,7 +5,7 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from pipeline.datasets.containers import tar, zip
+from pipeline.datasets.containers import tar_archive, zip_archive
 from pipeline.datasets.containers.decompression import decompressed
 from pipeline.datasets.containers.member import ContainerError, Member, check_count
 
@@ -48,11 +48,11 @@ def members(path: pathlib.Path, *, wanted: frozenset[str], max_bytes: int) -> It
     if path.stat().st_size == 0:
         raise ContainerError("is an empty file")
     with path.open("rb") as file:
-        is_zip = file.read(4) in zip.MAGIC
+        is_zip = file.read(4) in zip_archive.MAGIC
         file.seek(0)
         if not is_zip:
             _check_is_tar(file, max_bytes)
-        yield from zip.members(file, wanted) if is_zip else tar.members(file, max_bytes)
+        yield from zip_archive.members(file, wanted) if is_zip else tar_archive.members(file, max_bytes)
 
 
 def _check_is_tar(file: io.BufferedReader, max_bytes: int) -> None:

@@ -73,6 +73,7 @@ PACKINGS = {
     "zip with backslashes": lambda: archives.zip_bytes(in_folder({"": b"", **BINARY}, "cifar-100-binary", "\\")),
     "zip of Unix": lambda: archives.zip_bytes({"a/": b"", **in_folder(BINARY, "a")}, attributes=0o100644 << 16),
     "zip with noise": lambda: archives.zip_bytes({**noise(PYTHON, "x"), **in_folder(PYTHON, "x")}),
+    "other files of these names": lambda: tar({"train": b"x", "test": b"x", **in_folder(BINARY, "a/b")}, ""),
     "both forms": lambda: tar({**in_folder(BINARY, "b"), **in_folder(PYTHON, "p")}, ""),
 }
 
@@ -97,7 +98,7 @@ def test_order_and_other_files_do_not_matter(order, others, is_zip):
 
 
 def test_a_folder_further_in_is_found_beside_other_things(tmp_path):
-    archives.write_folder(tmp_path / "Downloads" / "other", {"train": b"a short file", "a.png": b"x"})
+    archives.write_folder(tmp_path / "Downloads", {"train": b"a short file", "test": b"x", "a.png": b"x"})
     archives.write_folder(tmp_path / "Downloads" / "cifar-100-python" / "cifar-100-python", PYTHON)
     (tmp_path / "Downloads" / "loop").symlink_to(tmp_path / "Downloads")
     np.testing.assert_array_equal(read(tmp_path / "Downloads").train.rows, archives.rows("train"))
@@ -206,6 +207,10 @@ OTHERS = {
     "sparse file": (lambda: header(tarfile.GNUTYPE_SPARSE, 0), "another special file"),
     "a petabyte declared": (lambda: header(tarfile.REGTYPE, 10**15), "is truncated"),
     "two copies": (lambda: tar({**in_folder(BINARY, "a"), **in_folder(BINARY, "b")}, ""), "leave one of the copies"),
+    "many copies of names": (
+        lambda: tar({f"{index}/meta": PYTHON["meta"] for index in range(101)}, ""),
+        "more than 100 files",
+    ),
     "xz that takes gigabytes": (
         lambda: lzma.compress(bytes(99), filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 1 << 29}]),
         "is truncated or damaged (Memory usage limit",
