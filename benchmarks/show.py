@@ -6,12 +6,10 @@ For each file: its command, commit and machine, then its table. By default every
 benchmarks/results.
 """
 
-import json
 import pathlib
-from typing import Any
 
 from benchmarks.harness import results
-from pipeline.common import app, errors
+from pipeline.common import app
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 flags = app.Flags()
@@ -23,24 +21,11 @@ SHOWN = ("command", "git_commit", "device")
 
 def main() -> None:
     """Print one file after the other."""
-    files = [pathlib.Path(name) for name in FILES.value] or sorted(RESULTS.glob("*.json"))
-    for path, document in {path: _document(path) for path in files}.items():
-        if "benchmark" not in document and not FILES.value:
-            continue  # a run's report, or the schema
+    given = [pathlib.Path(name) for name in FILES.value]
+    documents = {path: results.read(path, f"files: {path}:") for path in given} or results.read_folder(RESULTS)
+    for path, document in documents.items():
         print(path, *(f"  {key}: {document[key]}" for key in SHOWN), sep="\n")
         results.show(document["benchmark"], [results.Row.from_json(fields) for fields in document["rows"]])
-
-
-def _document(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise errors.BadArgumentError(f"files: {path}: {error.strerror}") from error
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or (FILES.value and not {"benchmark", "rows", *SHOWN} <= document.keys()):
-        raise errors.BadArgumentError(f"files: {path}: expected JSON that a benchmark wrote with --out")
-    return document
 
 
 if __name__ == "__main__":

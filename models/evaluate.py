@@ -19,7 +19,8 @@ def main() -> None:
     """Load the run's model, evaluate it, report."""
     if not RUN_DIR.value:
         raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
-    folder = RunFolder(RUN_DIR.value).check_finished()  # before the slow import of TensorFlow
+    folder = RunFolder(RUN_DIR.value).check_finished()
+    folder.check_readable()  # before the slow import of TensorFlow
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page, table

@@ -80,7 +80,7 @@ def _identity(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
 
 def _show_finished(folder: run_folder.RunFolder) -> NoReturn:
     print(f"{folder.path}: this run is finished; set another --run_dir to train a new one")
-    if not folder.page.exists():  # a kill came between the report and its page
+    if not folder.has_page:  # a kill came between the report and its page
         app.load_tensorflow()
         from models.reporting import page
 

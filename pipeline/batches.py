@@ -6,6 +6,7 @@ The training stream has no end and no epochs: it is full batch after full batch,
 which epochs begin. So no example is ever dropped, every step has one shape, and batch k follows from (seed, k).
 """
 
+import contextlib
 import dataclasses
 import fractions
 import math
@@ -14,10 +15,10 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from pipeline import contents, source, split, stages
+from pipeline import contents, disk_cache, source, split, stages
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
-from pipeline.datasets import prepared
+from pipeline.datasets import integrity, prepared
 from pipeline.datasets.canonical import Fingerprints
 from pipeline.stages import Stage
 
@@ -110,7 +111,12 @@ class OpenedData:
 
     def read(self, official_split: str, host: tuple[Stage, ...] = ()) -> tf.data.Dataset:
         """The chunks of the official "train" or "test" split (`source.read`) behind the stages `host`."""
-        return stages.chain(source.read(self._builder, official_split), host)
+        with self.reading():  # a cache in memory reads at once
+            return stages.chain(source.read(self._builder, official_split), host)
+
+    def reading(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which an error of reading a damaged record file becomes errors.DamagedError."""
+        return integrity.reading(self._folder)
 
     def examples(self, split_name: str) -> tf.data.Dataset:
         """The decoded chunks of a split, in the order of the files, without a cache."""
@@ -163,7 +169,7 @@ class OpenedData:
         batch = stages.Batch(config.batch_size)
         if config.cache == "disk":
             # Inside the prepared data set's own folder, so that removing the data removes the cache too.
-            cache = stages.CacheOnDisk(str(self._folder / prepared.CACHE / self._part("train")))
+            cache = disk_cache.CacheOnDisk(str(self._folder / prepared.CACHE / self._part("train")))
             cache.check()
             return (stages.Decode(), cache, shuffle, batch)
         return (shuffle, stages.Decode(), batch)  # decoding last: a resumed run skips examples undecoded

@@ -3,12 +3,13 @@
 import contextlib
 import json
 import pathlib
+import sys
 from collections.abc import Iterator
 
 import numpy as np
 
 from pipeline.common import files, progress
-from pipeline.datasets import png, prepared
+from pipeline.datasets import integrity, png, prepared
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
 
 SPLITS = ("train", "test")
@@ -24,7 +25,8 @@ def read(folder: pathlib.Path) -> dict[str, Digests]:
     cached = _read_cache(folder / CACHE, state)
     if cached is not None:
         return cached
-    splits = {name: Digests.of(examples(folder, name)) for name in SPLITS}
+    with integrity.reading(folder):
+        splits = {name: Digests.of(examples(folder, name)) for name in SPLITS}
     arrays = {f"{name}_{field}": array for name, split in splits.items() for field, array in vars(split).items()}
     with contextlib.suppress(OSError):  # a read-only data folder: the images are read again next time
         files.make_folder((folder / CACHE).parent)
@@ -63,8 +65,13 @@ def _read_cache(path: pathlib.Path, state: str) -> dict[str, Digests] | None:
         with np.load(path, allow_pickle=False) as arrays:
             if str(arrays["state"]) != state:
                 return None
-            return {
-                name: Digests(*(arrays[f"{name}_{field}"] for field in ("pixels", "fine", "coarse"))) for name in SPLITS
-            }
-    except Exception:  # missing or damaged: NumPy raises errors of several kinds
+            names = ("pixels", "fine", "coarse")
+            splits = {split: Digests(*(arrays[f"{split}_{name}"] for name in names)) for split in SPLITS}
+            for split in splits.values():
+                split.rows()  # which fails for arrays that do not fit one another
+            return splits
+    except FileNotFoundError:
+        return None
+    except Exception:  # NumPy and zipfile raise errors of several kinds
+        print(f"{path} is damaged; reading the images again", file=sys.stderr, flush=True)
         return None

@@ -19,7 +19,7 @@ from typing import Any
 from pipeline import contents
 from pipeline.common import app, config, errors, files, progress
 from pipeline.data_config import AUTO, SourceConfig
-from pipeline.datasets import archive, download, prepared, records
+from pipeline.datasets import archive, download, integrity, prepared, records
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
 
 CIFAR100 = "cifar100"
@@ -200,6 +200,7 @@ def _builder(splits: Splits | None, staged: pathlib.Path, dataset: str) -> Any:
 def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> None:
     """Log the folder of the prepared data set, and check that `source.archive` has the same records."""
     folder = prepared.folder(source.data_dir, dataset)
+    integrity.check(folder)
     recorded = prepared.provenance(source.data_dir, dataset)
     origin = recorded.get("path") or recorded.get("url") or recorded.get("how", "an unrecorded source")
     _log(f"{dataset} is already prepared in {folder} ({origin})")

@@ -12,9 +12,9 @@ from typing import TypeAlias
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from pipeline.common import errors
+from pipeline.common import errors, files
 from pipeline.data_config import SourceConfig
-from pipeline.datasets import prepared
+from pipeline.datasets import integrity, prepared
 
 COLUMNS = ("image", "label", "coarse_label")
 CHUNK = 64  # examples; decoded, they fit into a processor's cache
@@ -27,7 +27,7 @@ def open_builder(config: SourceConfig) -> Builder:
     """The TFDS builder of a data set.
 
     Raises:
-      errors.FailedError: `pipeline.prepare` has not prepared it.
+      errors.FailedError: `pipeline.prepare` has not prepared it, or one of its files is damaged.
       errors.BadArgumentError: an earlier version has, in the order of its files.
     """
     prepared.check_order(config.data_dir, config.dataset)
@@ -36,7 +36,13 @@ def open_builder(config: SourceConfig) -> Builder:
             f"{config.dataset} is not prepared in {config.data_dir}; "
             f"run: python -m pipeline.prepare --dataset={config.dataset} --data_dir={shlex.quote(config.data_dir)}"
         )
-    return tfds.builder_from_directory(prepared.folder(config.data_dir, config.dataset))
+    folder = prepared.folder(config.data_dir, config.dataset)
+    integrity.check(folder)
+    try:
+        return tfds.builder_from_directory(folder)
+    except Exception as error:  # TFDS and Protocol Buffers raise errors of many kinds
+        with files.reading(*prepared.where(folder / "dataset_info.json")):
+            raise ValueError(f"TFDS cannot read it: {error}") from error
 
 
 def num_examples(builder: Builder, split: str) -> int:

@@ -4,13 +4,9 @@ A pipeline is a tuple of stages (batches.py). Examples come in chunks of any siz
 batches of them. A pass is one run over the training examples; passes follow one another without end.
 """
 
-import contextlib
 import dataclasses
 import functools
 import math
-import os
-import pathlib
-import shutil
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -18,8 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline import source
-from pipeline.common import cpu, errors, files, progress, seeds
-from pipeline.datasets import prepared
+from pipeline.common import cpu, errors, progress, seeds
 
 IMAGE_SHAPE = (32, 32, 3)
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
@@ -99,51 +94,6 @@ class CacheInMemory:
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Chunks -> one chunk with all examples; errors as `in_memory`."""
         return tf.data.Dataset.from_tensors(self.cache.load(self.key, dataset, self.num_examples))
-
-
-@dataclasses.dataclass(frozen=True)
-class CacheOnDisk:
-    """Stores the decoded examples as files in `folder`, written once, in one rename."""
-
-    folder: str
-
-    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Chunks -> the same chunks, read from `folder`; errors as of `files.writing`."""
-        folder = pathlib.Path(self.folder)
-        if not folder.exists():  # else it may be on read-only media, where nothing can be locked
-            with self._writing(), prepared.lock(folder.parent):
-                if not folder.exists():  # by the previous holder of the lock
-                    self._write(dataset)
-        return tf.data.Dataset.load(_without_wildcards(folder))
-
-    def check(self) -> None:
-        """Raise errors.BadArgumentError where the files neither exist nor can be written."""
-        with self._writing():
-            if not os.path.exists(self.folder):
-                files.check_writable(pathlib.Path(self.folder))
-
-    def _writing(self) -> contextlib.AbstractContextManager[None]:
-        remedy = "make it writable and free some space, or use --cache=memory"
-        return files.writing("cache", pathlib.Path(self.folder).parent, remedy, value="disk")
-
-    def _write(self, dataset: tf.data.Dataset) -> None:
-        folder = pathlib.Path(self.folder)
-        partial = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
-        try:
-            with progress.task(f"writing the disk cache {folder}"):
-                dataset.save(str(partial))
-            files.fsync_tree(partial)
-            partial.rename(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-
-
-def _without_wildcards(folder: pathlib.Path) -> str:
-    """A path of an existing folder for `tf.data.Dataset.load`, which takes others for patterns and reads nothing."""
-    if not set("*?[\\") & set(str(folder)):
-        return str(folder)
-    return f"/proc/self/fd/{os.open(folder, os.O_RDONLY)}"  # open until this process ends: files are opened late
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,6 +30,7 @@ LONG = (
     "faults/test_fuzz.py",
     "faults/test_public_reports_archives.py",
     "faults/test_tracing.py",
+    "faults/test_public_reports_damaged.py",
     "models/architectures",
     "models/config/test_every_flag.py",
     "models/optimizers/test_build.py",

@@ -18,7 +18,7 @@ ORDER = {
         ("data_config",),
         ("source",),
         ("contents",),
-        ("prepare", "split", "stages"),
+        ("disk_cache", "prepare", "split", "stages"),
         ("batches",),
         ("gallery",),
         ("explore",),

@@ -6,7 +6,6 @@ with cli_output.publishing("augment", lambda: rows):     # exit code 1 where a r
 """
 
 import contextlib
-import json
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -151,12 +150,7 @@ def show(changes: list[comparison.Change]) -> None:
 
 def _earlier(benchmark: str) -> dict[str, Any]:
     path = pathlib.Path(flags.FLAGS.compare)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise errors.BadArgumentError(f"compare={path}: {error.strerror}") from error
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or document.get("benchmark") != benchmark:
+    document = results.read(path, f"compare={path}:")
+    if document["benchmark"] != benchmark:
         raise errors.BadArgumentError(f"compare={path}: expected a file that benchmarks.{benchmark} wrote with --out")
     return document

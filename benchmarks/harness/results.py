@@ -1,6 +1,7 @@
 """The rows of a benchmark, as people and scripts read them: a table on the terminal, and JSON of one form."""
 
 import dataclasses
+import pathlib
 import shlex
 import statistics
 import sys
@@ -10,7 +11,8 @@ from typing import Any
 from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Timing, ratio
 from models.reporting import table
-from pipeline.common import app, files, markdown_table, paths
+from models.runs import schemas
+from pipeline.common import app, errors, files, markdown_table, paths
 from pipeline.common.markdown_table import field
 
 COLUMNS = (
@@ -21,6 +23,15 @@ COLUMNS = (
     field("cpu_s_per_million", "{:,.2f}".format, "CPU s a\nmillion", is_optional=True),
     field("peak_mib", "{:,.0f}".format, "peak\nMiB", is_optional=True),
     field("first_call_s", "{:,.2f}".format, "first\ncall s", is_optional=True),
+)
+_ROW = schemas.required(
+    {"name": schemas.TEXT, "unit": schemas.TEXT, "repeats": schemas.INTEGER}
+    | dict.fromkeys(("median", "min", "max"), schemas.NUMBER),
+    **dict.fromkeys(("first_call_s", "ratio", "ceiling_share", "cpu_s_per_million", "peak_mib"), schemas.NUMBER),
+)
+DOCUMENT = schemas.required(
+    dict.fromkeys(("benchmark", "command", "device", "git_commit"), schemas.TEXT)
+    | {"versions": schemas.OBJECT, "rows": {"type": "array", "items": _ROW}}
 )
 
 
@@ -86,6 +97,32 @@ def timed(timing: Timing, unit: str = "images/s", compared: tuple[Timing, Timing
     if compared:
         more |= {"ratio": round(ratio(*compared), 3), "ratio_of": [one.name for one in compared]}
     return row(timing.labels, unit, timing.rates, 1, first_call_s=round(timing.first_s, 3), **more)
+
+
+def read(path: pathlib.Path, where: str) -> dict[str, Any]:
+    """The content of a file that a benchmark wrote with --out.
+
+    Raises:
+      errors.BadArgumentError: with the prefix `where`: it is missing, cannot be read, or holds something else.
+    """
+    return _read(path, where, DOCUMENT)
+
+
+def read_folder(folder: pathlib.Path) -> dict[pathlib.Path, dict[str, Any]]:
+    """What benchmarks wrote to a folder, which may have runs' reports beside; errors as `read`."""
+    documents = {path: _read(path, f"{path}:", schemas.OBJECT) for path in sorted(folder.glob("*.json"))}
+    return {path: read(path, f"{path}:") for path, document in documents.items() if "benchmark" in document}
+
+
+def _read(path: pathlib.Path, where: str, schema: dict[str, Any]) -> dict[str, Any]:
+    remedy = "expected JSON that a benchmark wrote with --out"
+    try:
+        document = files.read_json(path, where, remedy, schema=schema)
+    except errors.FailedError as error:
+        raise errors.BadArgumentError(str(error)) from error
+    if document is None:
+        raise errors.BadArgumentError(f"{where} is missing; {remedy}")
+    return document
 
 
 def publish(benchmark: str, rows: Sequence[Row], out: str, **more: Any) -> None:

@@ -5,12 +5,12 @@
 <!-- end -->
 """
 
-import json
 import pathlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from benchmarks.harness import results
 from benchmarks.publish import benchmark_tables, main_results, original_study, our_results, published_results
 from models.reporting import figures
 from pipeline.common import errors
@@ -32,7 +32,9 @@ def with_blocks(text: str, checkout: pathlib.Path) -> str:
             raise errors.FailedError(f"<!-- {name} -->: expected one of {', '.join(BLOCKS)}")
         try:
             lines = BLOCKS[name](checkout)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except errors.BadArgumentError as error:
+            raise errors.FailedError(f"<!-- {name} -->: {error}") from error
+        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
             message = f"<!-- {name} -->: expected results that benchmarks or tuning.study wrote ({error!r})"
             raise errors.FailedError(message) from error
         return block["begin"] + "\n".join(lines) + "\n" + block["end"]
@@ -42,8 +44,7 @@ def with_blocks(text: str, checkout: pathlib.Path) -> str:
 
 def read_results(folder: pathlib.Path) -> dict[str, dict[str, Any]]:
     """Every benchmark's result in a folder, by the name of its file without the ending."""
-    documents = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
-    return {name: document for name, document in documents.items() if "benchmark" in document}
+    return {path.stem: document for path, document in results.read_folder(folder).items()}
 
 
 def _every_result(checkout: pathlib.Path) -> list[str]:
@@ -61,7 +62,8 @@ def _every_result(checkout: pathlib.Path) -> list[str]:
 
 
 def _of_benchmark(name: str, table: Callable[[Mapping[str, Any]], list[str]]) -> Callable[[pathlib.Path], list[str]]:
-    return lambda checkout: table(json.loads((checkout / RESULTS / f"{name}.json").read_text(encoding="utf-8")))
+    path = RESULTS / f"{name}.json"
+    return lambda checkout: table(results.read(checkout / path, f"{checkout / path}:"))
 
 
 BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {

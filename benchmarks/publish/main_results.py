@@ -4,12 +4,11 @@ benchmarks/results/*.json ──▶ a MainResult each ──▶ table
 """
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.harness.results import Row
+from benchmarks.harness.results import Row, read
 from benchmarks.publish import our_results
 from benchmarks.publish.benchmark_tables import LOADERS
 from benchmarks.publish.our_results import Measured
@@ -42,7 +41,7 @@ def table(results: pathlib.Path) -> list[str]:
     rows = [_preset(recipes[name]) for name in PRESETS]
     rows.append(_original(recipes["original_fine"], recipes["original_coarse"]))
     for name, row in {"memory": _memory, "input": _input, "augment": _augment, "train_step": _train_step}.items():
-        rows.append(row(json.loads((results / f"{name}.json").read_text(encoding="utf-8"))))
+        rows.append(row(read(results / f"{name}.json", f"{results / name}.json:")))
     columns = [markdown_table.field(name) for name in ("measured", "result", "command", "processor")]
     return markdown_table.lines(columns, rows)
 

@@ -4,7 +4,6 @@
 """
 
 import dataclasses
-import json
 import pathlib
 import statistics
 from collections import defaultdict
@@ -12,11 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from models.reporting import figures
-from pipeline.common import errors, markdown_table
+from models.runs import schemas
+from pipeline.common import errors, files, markdown_table
 from pipeline.common.markdown_table import Column
 
 Report = dict[str, Any]
 
+_REPORT = schemas.required(
+    {"fine_accuracy": schemas.NUMBER_OR_NULL, "train_petaflop": schemas.NUMBER, "preset": schemas.TEXT}
+    | dict.fromkeys(("seed", "num_train"), schemas.INTEGER),
+    **{name: schemas.REPORT["properties"][name] for name in schemas.REPORT["required"]},
+)
 NEEDED = {"dataset", "preset", "split", "seed", "num_train", "fine_accuracy", "train_petaflop"}
 
 
@@ -113,10 +118,14 @@ def charted(folder: pathlib.Path) -> list[Measured]:
 
 
 def _document(path: pathlib.Path) -> Any:
+    def check(document: Any) -> None:
+        for report in _test_reports(document):
+            files.check_schema(report, _REPORT)
+
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise errors.BadArgumentError(f"{path}: expected a JSON file, but {error}") from error
+        return files.read_json(path, f"{path}:", "evaluate its runs again", check=check)
+    except errors.FailedError as error:
+        raise errors.BadArgumentError(str(error)) from error
 
 
 def _recipes(document: Any) -> list[Measured]:

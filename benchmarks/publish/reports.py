@@ -41,7 +41,7 @@ def draw(docs: pathlib.Path) -> Iterator[pathlib.Path]:
                 report = json.loads(path.read_text(encoding="utf-8"))
                 pictures = PLOTS[kind](report, path.parent)
                 files.write_text(page, PAGES[kind](report, [picture.name for picture in pictures]))
-            except (OSError, ValueError, TypeError, KeyError) as error:
+            except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
                 raise errors.FailedError(f"{path}: expected a report.json of this version ({error!r})") from error
             yield page
 

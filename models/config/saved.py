@@ -4,18 +4,17 @@ A saved configuration holds the fields that its run read, and FORMAT. One of an 
 every field there was, those of all architectures among them.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Any
 
 from models.config.renamed import renamed
 from models.config.training import TrainConfig
-from pipeline.common import errors, paths
+from pipeline.common import errors, files, paths
 from pipeline.common.config import build, check_known, settings
 from pipeline.data_config import DataConfig
 
-FORMAT = "config_format"
+FORMAT, CURRENT = "config_format", 2
 TRUNK_SHA256 = "init_from_sha256"  # of the model whose trunk the run began with, wherever that run lies now
 _OF_SEVERAL_ARCHITECTURES = {"widths", "depth", "blocks", "convolutions"}  # which no single run reads
 
@@ -25,7 +24,7 @@ def document(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
 
     Paths are absolute: who reads the file may work in another folder.
     """
-    values = {FORMAT: 2, **data.as_dict(), **train.as_dict(), "archive": ""}
+    values = {FORMAT: CURRENT, **data.as_dict(), **train.as_dict(), "archive": ""}
     given = {name: values[name] for name in ("data_dir", "init_from") if values.get(name)}
     return {**values, **{name: str(paths.local(path, name).absolute()) for name, path in given.items()}}
 
@@ -44,6 +43,28 @@ def normalised(values: Mapping[str, Any]) -> dict[str, Any]:
     """A saved configuration as this version would save it, without FORMAT."""
     data, train = configs(values)
     return {**data.as_dict(), **train.as_dict()}
+
+
+def check(values: Any) -> None:
+    """Check that this version reads a saved configuration as it was meant.
+
+    Raises:
+      errors.NewerVersionError: it is of a newer format, or has a field that this version does not have.
+      ValueError: it is no configuration.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"expected an object, got {type(values).__name__}")
+    number = values.get(FORMAT, CURRENT)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise ValueError(f"{FORMAT}={number!r}: expected an integer")
+    if number > CURRENT:
+        raise errors.NewerVersionError(f"{FORMAT} {number}")
+    if FORMAT in values:  # earlier versions wrote fields that are gone
+        known = {*settings(DataConfig, TrainConfig), FORMAT, TRUNK_SHA256}
+        for name in renamed(values):
+            if name not in known:
+                raise errors.NewerVersionError(f"its field {name!r} is unknown here")
+    configs(values)
 
 
 def differences(values: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
@@ -66,11 +87,15 @@ def load(path: paths.AnyPath) -> dict[str, Any]:
     """
     path = paths.local(path, "config")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = files.parse_json(path.read_bytes())
     except OSError as error:
         raise errors.BadArgumentError(f"config={path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:  # the latter of brackets in brackets
         raise errors.BadArgumentError(f"config={path}: expected a JSON file, but {error}") from error
+    if isinstance(values, dict) and isinstance(values.get(FORMAT), int) and values[FORMAT] > CURRENT:
+        raise errors.BadArgumentError(
+            f"config={path}: written by a newer version ({FORMAT} {values[FORMAT]}); update streaming-cifar100"
+        )
     if not isinstance(values, dict):
         raise errors.BadArgumentError(f"config={path}: expected a JSON object, got {type(values).__name__}")
     values = renamed(values)

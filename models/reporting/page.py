@@ -60,8 +60,11 @@ def render(
     report: dict[str, Any],
     confusions: Mapping[str, Any] | None = None,
 ) -> str:
-    """The page's HTML, of the contents of a run folder's files: at least one row; confusions only of an evaluation."""
-    curves = {"learning_rate": learning_rates(config, report["num_train"], rows)}
+    """The page's HTML, of the contents of a run folder's files; without rows it has no curves.
+
+    Confusions are only there after an evaluation.
+    """
+    curves = {"learning_rate": learning_rates(config, report["num_train"], rows) if rows else []}
     columns = [column for column in COLUMNS if any(row[column[0]] is not None for row in rows)]
     return TEMPLATES.get_template("page.html.jinja").render(
         dataset=figures.dataset_name(report["dataset"]),
@@ -70,7 +73,7 @@ def render(
         num_images=[report[f"num_{split}"] for split in ("train", "validation", "test")],
         results=figures.results(report),
         costs=figures.costs(report),
-        charts=[(chart.name, chart.note, Markup(plots.draw(chart, rows, curves))) for chart in CHARTS],
+        charts=[(chart.name, chart.note, Markup(plots.draw(chart, rows, curves))) for chart in CHARTS if rows],
         confusion=confusions and _confusion_values(confusions),
         epoch_heads=[head for _, head, _ in columns],
         epoch_rows=[

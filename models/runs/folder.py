@@ -10,11 +10,15 @@ import json
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.config import saved
+from models.runs import schemas
 from pipeline.common import errors, files, locked_folder, paths
 from pipeline.data_config import AUTO
+
+if TYPE_CHECKING:
+    import keras
 
 
 def previous_checkpoint(path: pathlib.Path) -> pathlib.Path:
@@ -43,6 +47,11 @@ class RunFolder:
         """Whether the run has written its report."""
         return (self.path / "report.json").exists()
 
+    @property
+    def has_page(self) -> bool:
+        """Whether the page is there, whole."""
+        return self.page.is_file() and self.page.read_bytes().rstrip().endswith(b"</html>")
+
     def as_begun(self, name: str, value: str) -> str:
         """The value of the begun run's field where `value` is "auto"; else `value`."""
         return self.config().get(name, AUTO) if value == AUTO and self.has_begun else value
@@ -66,12 +75,12 @@ class RunFolder:
     def check_identity(self, identity: dict[str, Any]) -> None:
         """Raise errors.BadArgumentError unless the folder is new or its run has the values of `identity`."""
         locked_folder.check_content(self.path, flag=self._flag, identity="config.json")
-        if not (self.path / "config.json").exists():
+        if not self.has_begun:
             return
         there = self.config()
         if _is_same_trunk(there, identity):
             identity = {name: value for name, value in identity.items() if name != "init_from"}
-        changes = saved.differences(there, identity) if self.has_begun else []
+        changes = saved.differences(there, identity)
         if changes:
             raise errors.BadArgumentError(
                 f"run_dir={self.path}: its run has {', '.join(changes)}; choose another --run_dir"
@@ -88,38 +97,71 @@ class RunFolder:
             raise errors.FailedError(f"{self._flag}={self.path}: expected a finished run; run models.train on it first")
         return self
 
+    def check_readable(self) -> None:
+        """Raise errors.DamagedError where a file of the finished run that its page is drawn from is damaged."""
+        self.report()
+        self.rows()
+
     def config(self) -> dict[str, Any]:
         """The content of `config.json`, the resolved configuration; errors.BadArgumentError if there is no run."""
-        try:
-            return json.loads((self.path / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise errors.BadArgumentError(
-                f"{self._flag}={self.path}: expected a folder that models.train wrote"
-            ) from error
+        remedy = f"restore it from a copy, or choose another --{self._flag}"
+        values = self._read("config.json", remedy, check=saved.check)
+        if values is None and self.has_begun:
+            raise errors.FailedError(f"{self._flag}={self.path}: config.json is missing; {remedy}")
+        if values is None:
+            raise errors.BadArgumentError(f"{self._flag}={self.path}: expected a folder that models.train wrote")
+        return values
 
     def report(self) -> dict[str, Any]:
         """The content of `report.json`."""
-        return json.loads((self.path / "report.json").read_text(encoding="utf-8"))
+        report = self._read("report.json", self._rewrite, schema=schemas.REPORT)
+        if report is None:
+            raise errors.FailedError(f"{self._flag}={self.path}: report.json is missing; {self._rewrite}")
+        return report
 
     def model_sha256(self) -> str:
         """The SHA-256 of `model.keras`, by which a run is known wherever its folder lies.
 
         Raises errors.FailedError where the file cannot be read.
         """
-        try:
-            with self.model.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            problem = f"its model.keras cannot be read ({error.strerror})"
-            raise errors.FailedError(f"{self._flag}={self.path}: {problem}; train the run again") from error
+        with files.reading(f"{self._flag}={self.path}: model.keras", self._rewrite), self.model.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def load_model(self) -> "keras.Model":
+        """The trained classifier; errors.FailedError where `model.keras` is missing, damaged or of another version."""
+        from models.runs import saved_model
+
+        with files.reading(f"{self._flag}={self.path}: model.keras", self._rewrite):
+            return saved_model.load(self.model)
 
     def confusion(self) -> dict[str, Any] | None:
         """The content of `confusion.json`; None before the first evaluation."""
-        return files.read_json(self.path / "confusion.json")
+        return self._read("confusion.json", "run models.evaluate to write it again", schema=schemas.CONFUSION)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of `metrics.jsonl`."""
-        return [json.loads(line) for line in (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+        """The rows of `metrics.jsonl`; none where it is missing."""
+        path, rows = self.path / "metrics.jsonl", []
+        with files.reading(f"{self._flag}={self.path}: metrics.jsonl", self._rewrite):
+            try:
+                text = path.read_text(encoding="utf-8-sig")
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+            for number, line in enumerate(text.splitlines(), start=1):
+                try:
+                    rows.append(files.parse_json(line, schemas.ROW))
+                except ValueError as error:
+                    raise ValueError(f"line {number}: {error}") from error
+        return rows
+
+    @property
+    def _rewrite(self) -> str:
+        """How to get a file of a finished run again."""
+        if not (self.checkpoint.exists() or previous_checkpoint(self.checkpoint).exists()):
+            return f"restore it from a copy, or train again with another --{self._flag}"
+        return "delete report.json and run the same models.train command, which writes it again from the checkpoint"
+
+    def _read(self, name: str, remedy: str, **checks: Any) -> Any | None:
+        return files.read_json(self.path / name, f"{self._flag}={self.path}: {name}", remedy, **checks)
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""

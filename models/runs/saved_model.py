@@ -1,6 +1,9 @@
 """`model.keras`: a run's trained classifier, without its optimizer."""
 
+import json
 import pathlib
+import re
+import zipfile
 
 import keras
 
@@ -21,11 +24,30 @@ def save(model: keras.Model, path: pathlib.Path) -> None:
 
 @global_settings.defaults()
 def load(path: pathlib.Path) -> keras.Model:
-    """The classifier that `save` wrote to `path`; errors.FailedError if missing, damaged or of another version."""
+    """The classifier that `save` wrote to `path`.
+
+    Raises:
+      OSError: the file is missing, or cannot be read.
+      errors.NewerVersionError: a newer version of Keras wrote it.
+      ValueError: it is damaged.
+    """
     layers.register()
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                if name := archive.testzip():  # compares checksums, which h5py does not
+                    raise ValueError(f"the checksum of its {name} is wrong")
+                version = json.loads(archive.read("metadata.json"))["keras_version"]
+        except Exception as error:  # zipfile, zlib and json raise errors of many kinds
+            raise ValueError(f"it is no model that Keras saved: {error}") from error
     try:
         return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError) as error:  # TypeError: a layer that is not, or no longer, registered
-        raise errors.FailedError(
-            f"{path} is missing, damaged or of another version; train again with another --run_dir"
-        ) from error
+    except Exception as error:  # Keras and h5py do too
+        problem = f"of Keras {version}; this is {keras.__version__}"
+        if _numbers(version) > _numbers(keras.__version__):
+            raise errors.NewerVersionError(problem) from error
+        raise ValueError(f"{problem}: {error}") from error
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)[:2]]

@@ -8,7 +8,6 @@ from models import trunk
 from models.config import saved
 from models.config.network import TRUNK_FIELDS
 from models.config.training import TrainConfig
-from models.runs import saved_model
 from models.runs.folder import RunFolder
 from pipeline.batches import OpenedData
 from pipeline.common import errors
@@ -42,7 +41,7 @@ def load_trunk_weights(model: keras.Model, opened: OpenedData, config: TrainConf
     """
     run = _matching_run(opened, config)
     records: str = run.report()["fingerprints"]["records"]
-    source = saved_model.load(run.model)
+    source = run.load_model()
     if not _duplicates_last_block(saved.normalised(run.config()), config):
         trunk.feature_extractor(model).set_weights(trunk.feature_extractor(source).get_weights())
         return records

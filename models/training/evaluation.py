@@ -9,7 +9,6 @@ from models.config import saved
 from models.config.training import TrainConfig
 from models.heads import NUM_CLASSES
 from models.reporting import confusion, figures, report
-from models.runs import saved_model
 from models.runs.folder import RunFolder
 from models.runtime import global_settings
 from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
@@ -102,10 +101,11 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
     records = _compare_records(run, opened, split_name)
     with run.locked():
         with progress.task(f"loading {run.model}"):
-            model = saved_model.load(run.model)
+            model = run.load_model()
         single_view, flip_averaged = Evaluator(model, train), Evaluator(model, train, flip_average=True)
-        means = single_view(stream, num_examples, label=f"evaluating on {split_name}")
-        averaged = flip_averaged(stream, num_examples, label=f"evaluating on {split_name} with mirror images")
+        with opened.reading():
+            means = single_view(stream, num_examples, label=f"evaluating on {split_name}")
+            averaged = flip_averaged(stream, num_examples, label=f"evaluating on {split_name} with mirror images")
         evaluated = report.evaluated(split_name, num_examples, means, records)
         source = metrics.coarse_source(train)
         run.write_confusion(confusion.document(split_name, source, opened.label_names, single_view.confusions))

@@ -122,7 +122,7 @@ class _Loop:
     def run(self) -> TrainResult:
         """Train from the current step of the run to its end, and report."""
         if not self.progress.finished:
-            with self.stop_requests:
+            with self.stop_requests, self.opened.reading():
                 self._train()
         model, progress = self.state.model, self.progress
         with task("writing the report"):

@@ -17,6 +17,14 @@ class WriteError(FailedError):
     """A file could not be written: the disk is full or fails. The same command may succeed later."""
 
 
+class DamagedError(FailedError):
+    """A file that this program wrote holds something else now."""
+
+
+class NewerVersionError(ValueError):
+    """A value is of a format that only newer versions know."""
+
+
 class BusyError(FailedError):
     """Another process works in the same folder."""
 

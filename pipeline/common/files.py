@@ -6,11 +6,12 @@ After a power failure a file is the former one or the new one, whole.
 import contextlib
 import errno
 import json
+import math
 import os
 import pathlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipeline.common import errors
@@ -136,12 +137,81 @@ def write_json(path: pathlib.Path, value: Any, *, indent: int | None = 1) -> Non
     write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
 
 
-def read_json(path: pathlib.Path) -> Any | None:
-    """The value of a JSON file; None for a missing or damaged file, or one whose folder is none."""
+def read_json(
+    path: pathlib.Path,
+    where: str,
+    remedy: str,
+    *,
+    schema: Mapping[str, Any] | None = None,
+    check: Callable[[Any], object] = lambda value: None,
+) -> Any | None:
+    """The value of a JSON file, in any Unicode encoding; None where the file is missing.
+
+    Args:
+      path: of the file.
+      where: how errors begin, such as `run_dir=runs/a: report.json`.
+      remedy: how errors end: what to do.
+      schema: JSON Schema that the value has to keep.
+      check: raises ValueError, or errors.NewerVersionError, for a value that is not what was written.
+
+    Raises:
+      errors.DamagedError: the file holds something else.
+      errors.FailedError: the file cannot be read, or a newer version wrote it.
+    """
+    with reading(where, remedy):
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        value = parse_json(data, schema)
+        check(value)
+        return value
+
+
+@contextlib.contextmanager
+def reading(where: str, remedy: str) -> Iterator[None]:
+    """A context in which an error of a file's content or of its reading becomes one line; arguments as `read_json`."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
+        yield
+    except errors.NewerVersionError as error:
+        raise errors.FailedError(
+            f"{where} was written by a newer version ({error}); update streaming-cifar100, or {remedy}"
+        ) from error
+    except OSError as error:
+        raise errors.FailedError(f"{where} cannot be read ({error.strerror or error}); {remedy}") from error
+    except ValueError as error:
+        raise errors.DamagedError(f"{where} is damaged ({error}); {remedy}") from error
+
+
+def parse_json(data: bytes | str, schema: Mapping[str, Any] | None = None) -> Any:
+    """The value of a JSON text; ValueError where it is none, has a number that is not finite, or breaks the schema."""
+    if not data.strip():
+        raise ValueError("it is empty")
+    try:
+        value = json.loads(data, parse_constant=_finite, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if schema:
+        check_schema(value, schema)
+    return value
+
+
+def check_schema(value: Any, schema: Mapping[str, Any]) -> None:
+    """Raise ValueError, which says where, unless a value keeps a JSON Schema."""
+    from jsonschema import Draft202012Validator, exceptions  # not needed by --help
+
+    problem = exceptions.best_match(Draft202012Validator(schema).iter_errors(value))
+    if problem is not None:
+        expected = f"expected {problem.validator} {problem.validator_value}"
+        text = problem.message if problem.validator == "required" else expected  # others quote the whole value
+        raise ValueError(f"{problem.json_path}: {text}")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return number
 
 
 def fsync(path: pathlib.Path) -> None:

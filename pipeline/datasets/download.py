@@ -84,13 +84,25 @@ class _Answer:
     validator: str | None
 
 
+_SOURCE = {
+    "type": "object",
+    "properties": {
+        "url": {"type": "string"},
+        "total_bytes": {"type": ["integer", "null"]},
+        "validator": {"type": ["string", "null"]},
+    },
+}
+
+
 class _Part:
     """The part of a file that has been received."""
 
     def __init__(self, folder: pathlib.Path, url: str) -> None:
         self.url, self._folder = url, folder
         self.path = folder / (pathlib.PurePosixPath(urllib.parse.urlsplit(url).path).name or "file")
-        self._source: dict[str, Any] = files.read_json(folder / SOURCE) or {}
+        self._source: dict[str, Any] = {}
+        with contextlib.suppress(errors.DamagedError):  # the download begins again
+            self._source = files.read_json(folder / SOURCE, str(folder / SOURCE), "delete it", schema=_SOURCE) or {}
         if self._source.get("url") != url or not self.path.is_file():
             self.remove()
 

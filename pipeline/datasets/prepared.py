@@ -11,7 +11,6 @@ folder.
 
 import contextlib
 import errno
-import json
 import os
 import pathlib
 import re
@@ -31,6 +30,14 @@ _STAGING = ".staging-"
 _DOWNLOAD = ".download"
 _LOCK = ".prepare.lock"
 _Path = str | os.PathLike[str]
+_PROVENANCE_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "fingerprints": {"type": "object"},
+        **{key: {"type": "string"} for key in ("how", "path", "url")},
+        **{key: {"type": ["string", "null"]} for key in ("official", "sha256")},
+    },
+}
 
 
 def folder(data_dir: _Path, dataset: str) -> pathlib.Path:
@@ -53,7 +60,19 @@ def is_prepared(data_dir: _Path, dataset: str) -> bool:
 def provenance(data_dir: _Path, dataset: str) -> dict[str, Any]:
     """The provenance of a prepared data set; {} for one that TFDS prepared."""
     path = folder(data_dir, dataset) / PROVENANCE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return files.read_json(path, *where(path), schema=_PROVENANCE_SCHEMA) or {}
+
+
+def where(path: pathlib.Path) -> tuple[str, str]:
+    """How the error of a damaged file in a version folder begins, and what to do: arguments of `files.read_json`."""
+    place = path.parent
+    data_dir, dataset = place.parents[1], place.parent.name
+    return f"data_dir={data_dir}: {path}", f"remove {place} and run: {command(data_dir, dataset)}"
+
+
+def command(data_dir: _Path, dataset: str) -> str:
+    """The shell command that prepares a data set."""
+    return f"python -m pipeline.prepare --dataset={dataset} --data_dir={shlex.quote(str(data_dir))}"
 
 
 def is_in_file_order(data_dir: _Path, dataset: str) -> bool:
@@ -65,10 +84,9 @@ def is_in_file_order(data_dir: _Path, dataset: str) -> bool:
 def check_order(data_dir: _Path, dataset: str) -> None:
     """Raise errors.BadArgumentError if `is_in_file_order`."""
     if is_in_file_order(data_dir, dataset):
-        command = f"python -m pipeline.prepare --dataset={dataset} --data_dir={shlex.quote(str(data_dir))}"
         raise errors.BadArgumentError(
             f"data_dir={data_dir}: {dataset} was prepared by an earlier version, in the order of its files; expected "
-            f"canonical order; run: {command}"
+            f"canonical order; run: {command(data_dir, dataset)}"
         )
 
 

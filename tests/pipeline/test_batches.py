@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from pipeline import batches, source, stages
+from pipeline import batches, disk_cache, source, stages
 from pipeline.batches import OpenedData
 from pipeline.common import errors, files
 from pipeline.data_config import DataConfig
@@ -195,8 +195,8 @@ def test_disk_cache_is_made_once(name, tiny_data_dir, tmp_path):
     (tmp_path / f".{name}.partial").mkdir()  # of a process that was killed
     config = tiny(tiny_data_dir)
     examples = stages.Decode()(OpenedData(config).read("test"))
-    first = stages.in_memory(stages.CacheOnDisk(str(folder))(examples), 500)["image"].numpy()
-    second = stages.in_memory(stages.CacheOnDisk(str(folder))(examples.take(0)), 500)["image"].numpy()
+    first = stages.in_memory(disk_cache.CacheOnDisk(str(folder))(examples), 500)["image"].numpy()
+    second = stages.in_memory(disk_cache.CacheOnDisk(str(folder))(examples.take(0)), 500)["image"].numpy()
     assert len(first) == 500
     assert np.array_equal(first, second)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".prepare.lock", name]
@@ -212,7 +212,7 @@ class FullDisk:
 
 def test_disk_cache_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(errors.WriteError, match=rf"^cache=disk: {tmp_path}: .*No space left.*--cache=memory"):
-        stages.CacheOnDisk(str(tmp_path / "cache"))(FullDisk())
+        disk_cache.CacheOnDisk(str(tmp_path / "cache"))(FullDisk())
     assert [path.name for path in tmp_path.iterdir()] == [".prepare.lock"]
 
 

@@ -11,11 +11,27 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.common import files
+from models.config import saved
+from models.runs.schemas import FINGERPRINTS, NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, required
+from pipeline.common import errors, files
 from tuning.sessions.journal import Journal
 from tuning.workers.job import TrainingJob
 
 COMPLETED, FAILED = "COMPLETED", "FAILED"  # the status of a record
+
+_IDENTITY = required({"trial": OBJECT}, fingerprints=FINGERPRINTS, precision=TEXT)
+_ANY_RECORD = {"id": TEXT, "hyperparameters": OBJECT, "seconds": NUMBER}
+_FIGURES: dict[str, Any] = {
+    **dict.fromkeys(("objective", "epochs"), NUMBER),
+    **dict.fromkeys(("fine", "coarse"), NUMBER_OR_NULL),
+}
+_RECORDS = {
+    COMPLETED: required(
+        {**_ANY_RECORD, **_FIGURES, "config": OBJECT}, train_seconds=NUMBER, git_commit={"type": ["string", "null"]}
+    ),
+    FAILED: required({**_ANY_RECORD, "reason": TEXT}),
+}
+_RETRAINED = required({"trial": TEXT, "untuned": OBJECT, "tuned": OBJECT, "test": OBJECT})
 
 
 class SessionFolder:
@@ -53,9 +69,40 @@ class SessionFolder:
         """The file that a worker on another machine touches while it lives."""
         return self.path / "workers" / worker
 
+    def identity(self) -> dict[str, Any] | None:
+        """The content of `session.json`; None where it is missing."""
+        remedy = "restore it from a copy, or choose another --session_dir"
+        return self._read("session.json", remedy, schema=_IDENTITY, check=lambda value: saved.check(value["trial"]))
+
+    def retrained(self) -> dict[str, Any] | None:
+        """The content of `retrained.json`; None where it is missing."""
+        return self._read("retrained.json", "delete it: --retrain_best writes it again", schema=_RETRAINED)
+
     def record(self, trial_id: str) -> dict[str, Any] | None:
-        """The record of a trial; None where it is missing or damaged."""
-        return files.read_json(self.path / "trials" / f"{trial_id}.json")
+        """The record of a trial; None where it is missing."""
+
+        def check(record: dict[str, Any]) -> None:
+            files.check_schema(record, _RECORDS[record["status"]])
+            if record["id"] != trial_id:
+                raise ValueError(f"it is of trial {record['id']}")
+            saved.check(record.get("config", {}))
+
+        remedy = "restore it from a copy, or delete it to go on without this trial's figures"
+        schema = required({"status": {"enum": [*_RECORDS]}})
+        return self._read(f"trials/{trial_id}.json", remedy, schema=schema, check=check)
+
+    def _read(self, name: str, remedy: str, **checks: Any) -> Any | None:
+        return files.read_json(self.path / name, f"session_dir={self.path}: {name}", remedy, **checks)
+
+    def check_record(self, event: Mapping[str, Any]) -> None:
+        """Raise errors.DamagedError where a trial's record, if it is there, differs from the journal's end event."""
+        record = self.record(event["trial"])
+        if record and (record["status"], record.get("objective")) != (event["status"], event["objective"]):
+            name = f"trials/{event['trial']}.json"
+            raise errors.DamagedError(
+                f"session_dir={self.path}: {name} and journal.jsonl have another status or objective: one of them is "
+                "damaged; restore it from a copy, or choose another --session_dir"
+            )
 
     def records(self) -> list[dict[str, Any]]:
         """The records of all trials that have ended, by number."""

@@ -7,7 +7,20 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.common import errors, files
+from models.runs.schemas import NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, required
+from pipeline.common import files
+
+_EVENT = required({"event": TEXT, "spent_s": NUMBER})
+_EVENTS = {
+    "begin": required({"trial": TEXT, "worker": TEXT, "values": OBJECT}),
+    "end": required({"trial": TEXT, "status": {"enum": ["COMPLETED", "FAILED"]}, "objective": NUMBER_OR_NULL}),
+    "requeue": required({"workers": {"type": "array", "items": TEXT}}),
+    "forget": required({"trial": TEXT}),
+    "time": OBJECT,
+}
+
+
+REMEDY = "restore it from a copy, or choose another --session_dir"
 
 
 class Journal:
@@ -17,17 +30,31 @@ class Journal:
         self._path = path
         self._lock = threading.Lock()
         self._is_whole = False
+        self._num_checked = 0  # lines whose content was checked
+        self.where = f"session_dir={path.parent}: {path.name}"
 
     def events(self) -> list[dict[str, Any]]:
-        """All events, without a last line that a kill has cut off."""
-        if not self._path.exists():
-            return []
-        data = self._path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
+        """All events, without a last line that a kill has cut off; errors.DamagedError where another line is."""
+        with files.reading(self.where, REMEDY):
+            try:
+                data = self._path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+            lines = data[: data.rfind(b"\n") + 1].splitlines()
+            return [self._event(number, line) for number, line in enumerate(lines, start=1)]
+
+    def _event(self, number: int, line: bytes) -> dict[str, Any]:
+        if number <= self._num_checked:  # the journal only grows
+            return json.loads(line)
         try:
-            return [json.loads(line) for line in whole.splitlines()]
+            event = files.parse_json(line, _EVENT)
+            if event["event"] not in _EVENTS:
+                raise ValueError(f"event {event['event']!r} is unknown here, of a newer version or damaged")
+            files.parse_json(line, _EVENTS[event["event"]])
         except ValueError as error:
-            raise errors.FailedError(f"{self._path}: damaged ({error}); choose another --session_dir") from error
+            raise ValueError(f"line {number}: {error}") from error
+        self._num_checked = number
+        return event
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Append an event durably; where that fails, the journal stays as it was."""

@@ -9,7 +9,6 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.inspection import permutation_importance
 
 from models.reporting import report
-from pipeline.common import files
 from tuning.sessions.folder import hyperparameter_names, ranked
 from tuning.sessions.session import Session
 
@@ -31,11 +30,11 @@ def document(session: Session, command: str) -> dict[str, Any]:
         "max_epochs": session.config.max_epochs,
         "dataset": session.source.dataset,
         "split": "validation",
-        "fingerprints": (files.read_json(session.folder.identity_file) or {}).get("fingerprints"),
+        "fingerprints": (session.folder.identity() or {}).get("fingerprints"),
         "trials": [_without(record, "config") for record in records],  # which is in the trial's file
         "best": {**best[0], "config": _without(best[0]["config"], *OF_THIS_MACHINE)} if best else None,
         "importance": importance(best),
-        "retrained": files.read_json(session.folder.retrained_file),
+        "retrained": session.folder.retrained(),
         "spent_s": session.folder.spent_s(),
         "command": command,
         "versions": report.versions(),

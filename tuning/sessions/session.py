@@ -30,7 +30,7 @@ class Session:
     def settle_data(self) -> None:
         """Write the data set's fingerprints; errors.BadArgumentError where the session began on other data."""
         fingerprints = contents.fingerprints(prepared.folder(self.source.data_dir, self.source.dataset))
-        identity = json.loads(self.folder.identity_file.read_text(encoding="utf-8"))
+        identity = self.folder.identity() or {}
         if "fingerprints" in identity or self.folder.has_begun:
             fingerprints.check_continued(identity.get("fingerprints"), f"session_dir={self.folder.path}")
         else:
@@ -39,7 +39,7 @@ class Session:
     @property
     def is_finished_by_earlier_version(self) -> bool:
         """Whether a version without fingerprints ended the session: it can be reported, not continued."""
-        has_fingerprints = "fingerprints" in json.loads(self.folder.identity_file.read_text(encoding="utf-8"))
+        has_fingerprints = "fingerprints" in (self.folder.identity() or {})
         return not has_fingerprints and self.folder.has_ended
 
     def config_of(self, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,9 +84,8 @@ def join_session(path: paths.AnyPath, config: SessionConfig, space: Space, sourc
 
 def begun_precision(path: paths.AnyPath, name: str) -> str:
     """The precision of the session that has begun in a folder where `name` is "auto"; else `name`."""
-    identity_file = SessionFolder(paths.local(path, "session_dir").absolute()).identity_file
-    saved_identity = files.read_json(identity_file) if name == AUTO else None
-    return saved_identity.get("precision", name) if isinstance(saved_identity, dict) else name
+    folder = SessionFolder(paths.local(path, "session_dir").absolute())
+    return (folder.identity() or {}).get("precision", name) if name == AUTO and folder.has_begun else name
 
 
 def _identity(session: Session) -> dict[str, Any]:
@@ -107,17 +106,23 @@ def _check_identity(session: Session) -> None:
     """Check that the folder is of this very session; a new folder becomes it."""
     path = session.folder.identity_file
     identity = json.loads(json.dumps(_identity(session)))
-    if not path.exists():
+    try:
+        there = session.folder.identity()
+    except errors.DamagedError:
+        if session.folder.has_begun:
+            raise
+        there = None
+    if there is None:
         files.write_json(path, identity)
         return
-    saved_identity = renamed(json.loads(path.read_text(encoding="utf-8")))
+    saved_identity = renamed(there)
     for name, value in identity.items():
         saved_value = saved_identity.get(name)
         if _comparable(name, saved_value) != _comparable(name, value):
             is_short = isinstance(value, str | int | float)
-            there, given = (f"{name}={part!r}" if is_short else f"another {name}" for part in (saved_value, value))
+            before, given = (f"{name}={part!r}" if is_short else f"another {name}" for part in (saved_value, value))
             raise errors.BadArgumentError(
-                f"session_dir={session.folder.path} belongs to another session: {there} there, {given} given; "
+                f"session_dir={session.folder.path} belongs to another session: {before} there, {given} given; "
                 "choose another --session_dir"
             )
     _check_trials(session)
@@ -126,15 +131,28 @@ def _check_identity(session: Session) -> None:
 def _check_trials(session: Session) -> None:
     """Check that the space, which may compute with what it imports, still makes the same trials of the same values."""
     for event in session.folder.journal.events():
+        if event["event"] == "end":
+            session.folder.check_record(event)
         if event["event"] == "begin":
-            run_dir = session.folder.run_dir(event["trial"])
-            record = session.folder.record(event["trial"]) or {"config": files.read_json(run_dir / "config.json")}
-            changes = _changes(session, event["values"], record.get("config"))
+            record = session.folder.record(event["trial"])
+            config = record.get("config") if record else _config_of_run(session.folder.run_dir(event["trial"]))
+            changes = _changes(session, event["values"], config)
             if changes:
                 raise errors.BadArgumentError(
                     f"space={session.config.space}: has changed since trial {event['trial']}, which has {changes[0]}; "
                     "restore it, or choose another --session_dir"
                 )
+
+
+def _config_of_run(path: pathlib.Path) -> dict[str, Any] | None:
+    """The configuration of a trial under way; None where it is missing, or damaged before the first checkpoint."""
+    run = RunFolder(path, "session_dir")
+    try:
+        return run.config() if (path / "config.json").exists() else None
+    except errors.DamagedError:
+        if run.has_begun:
+            raise
+        return None
 
 
 def _changes(session: Session, values: dict[str, Any], config: dict[str, Any] | None) -> list[str]:

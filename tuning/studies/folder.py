@@ -4,20 +4,49 @@ study.json   cells/VARIANT-seed-S.json   runs/VARIANT-seed-S/ (under way)   repo
 """
 
 import contextlib
-import json
 import pathlib
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from models.config import saved
+from models.runs import schemas
 from models.runs.folder import RunFolder
+from models.runs.schemas import OBJECT
 from pipeline.common import errors, files, locked_folder, paths
 from pipeline.data_config import AUTO
 from pipeline.datasets.canonical import Fingerprints, check_recorded
 from tuning.workers.job import TrainingJob
 
 FINISHED, FAILED = "finished", "failed"
+
+_IDENTITY = schemas.required(
+    {"study": schemas.TEXT, "budget": schemas.TEXT, "variants": {"type": "object", "additionalProperties": OBJECT}},
+    fingerprints=schemas.FINGERPRINTS,
+    precision=schemas.TEXT,
+    precision_reason={"type": ["string", "null"]},
+)
+_RESULT = schemas.required(
+    {
+        "variant": schemas.TEXT,
+        "seed": schemas.INTEGER,
+        "status": {"enum": [FINISHED, FAILED]},
+        "wall_seconds": schemas.NUMBER,
+        "config": OBJECT,
+    }
+)
+_ROW = schemas.required({"step": schemas.INTEGER})
+_REPORT = schemas.required(
+    {"split": schemas.TEXT, "coarse_source": schemas.COARSE_SOURCE, "git_commit": {"type": ["string", "null"]}}
+    | dict.fromkeys(schemas.ACCURACIES, schemas.NUMBER_OR_NULL)
+    | dict.fromkeys(("num_train", "num_validation"), schemas.INTEGER)
+    | dict.fromkeys(("train_petaflop", "train_seconds"), schemas.NUMBER)
+)
+_RESULTS = {
+    FINISHED: schemas.required({"report": _REPORT, "rows": {"type": "array", "items": _ROW}}),
+    FAILED: schemas.required({"reason": schemas.TEXT}),
+}
 
 
 class StudyFolder:
@@ -38,6 +67,14 @@ class StudyFolder:
     def is_damaged(self, job: TrainingJob) -> bool:
         """Whether the file of a job is damaged; the job is run again."""
         return self._job_file(job).exists() and self.result(job) is None
+
+    def warn_of_damaged(self, jobs: Sequence[TrainingJob]) -> None:
+        """Print a line for each damaged result of other jobs than these, which no call of these jobs trains again."""
+        for path in sorted({*self.path.glob("cells/*.json")} - set(map(self._job_file, jobs))):
+            try:
+                _read_result(path)
+            except errors.DamagedError as error:
+                print(error, file=sys.stderr, flush=True)
 
     def results(self) -> list[dict[str, Any]]:
         """The results of all jobs that ended, by name; damaged files are skipped."""
@@ -61,7 +98,7 @@ class StudyFolder:
         """The steps of a job under way, at the end of its last epoch."""
         try:
             rows = RunFolder(self.run_dir(job)).rows()
-        except FileNotFoundError:
+        except errors.DamagedError:  # the job writes it again
             return 0
         return rows[-1]["step"] if rows else 0
 
@@ -143,6 +180,7 @@ def open_study(
             check_recorded(before.get("fingerprints"), f"study_dir={path}")
         identity = {**before, **identity, "variants": {**before.get("variants", {}), **identity["variants"]}}
         files.write_json(path / "study.json", identity)
+        folder.warn_of_damaged(jobs)
         for job in jobs:
             if folder.is_finished(job):
                 folder.remove_run(job)  # a kill may have come before it was gone
@@ -150,8 +188,20 @@ def open_study(
 
 
 def _result(path: pathlib.Path) -> dict[str, Any] | None:
-    result = files.read_json(path)
-    return result if isinstance(result, dict) and "status" in result else None
+    """The result of a job; None where there is none, or its file is damaged."""
+    try:
+        return _read_result(path)
+    except errors.DamagedError:
+        return None
+
+
+def _read_result(path: pathlib.Path) -> dict[str, Any] | None:
+    def check(result: dict[str, Any]) -> None:
+        saved.check(result["config"])
+        files.check_schema(result, _RESULTS[result["status"]])
+
+    where = f"study_dir={path.parents[1]}: {path.parent.name}/{path.name}"
+    return files.read_json(path, where, "a call with its variant and seed trains it again", schema=_RESULT, check=check)
 
 
 def _identity(study: str, budget: str, jobs: Sequence[TrainingJob]) -> dict[str, Any]:
@@ -162,14 +212,17 @@ def _identity(study: str, budget: str, jobs: Sequence[TrainingJob]) -> dict[str,
 
 
 def _saved_identity(path: pathlib.Path) -> dict[str, Any]:
+    def check(identity: dict[str, Any]) -> None:
+        for config in identity["variants"].values():
+            saved.check(config)
+
+    where, remedy = f"study_dir={path}: study.json", "restore it from a copy, or choose another --study_dir"
     try:
-        return json.loads((path / "study.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise errors.FailedError(
-            f"study_dir={path}: study.json is damaged ({error}); choose another --study_dir"
-        ) from error
+        return files.read_json(path / "study.json", where, remedy, schema=_IDENTITY, check=check) or {}
+    except errors.DamagedError:
+        if StudyFolder(path).has_begun:
+            raise
+        return {}  # it is written again
 
 
 def _check_identity(path: pathlib.Path, before: dict[str, Any], now: dict[str, Any]) -> None:

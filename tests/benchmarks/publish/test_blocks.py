@@ -19,7 +19,8 @@ def checkout(tmp_path):
     """A checkout with one result."""
     results = tmp_path / blocks.RESULTS
     results.mkdir(parents=True)
-    (results / "memory.json").write_text(json.dumps({"rows": ROWS}))
+    texts = dict.fromkeys(("command", "device", "git_commit"), "text")
+    (results / "memory.json").write_text(json.dumps({"benchmark": "memory", **texts, "versions": {}, "rows": ROWS}))
     return tmp_path
 
 

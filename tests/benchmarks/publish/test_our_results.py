@@ -69,7 +69,7 @@ def test_folder_without_results_is_told(tmp_path):
 
 def test_broken_file_is_told_by_name(tmp_path):
     (tmp_path / "x-cifar100.json").write_text("{")
-    with pytest.raises(errors.BadArgumentError, match=r"x-cifar100\.json: expected a JSON file"):
+    with pytest.raises(errors.BadArgumentError, match=r"x-cifar100\.json: is damaged"):
         our_results.read(tmp_path)
 
 

@@ -132,7 +132,8 @@ def test_a_value_of_the_report_is_escaped(written, name):
 
 
 def test_names_and_values_of_the_configuration_and_the_versions_are_escaped(written):
-    text = written({"data_dir": "<script>1</script>", "<b>": 1}, {"versions": {"<i>": "<u>"}})
+    config, report = {**CONFIG, "data_dir": "<script>1</script>", "<b>": 1}, {**REPORT, "versions": {"<i>": "<u>"}}
+    text = page.render(pathlib.Path("runs/quick"), config, make_rows(1), report)
     assert not re.search("<(script|b|i|u)>", text)
     for value in ("<script>1</script>", "<b>", "<i>", "<u>"):
         assert escape(value) in text

@@ -7,6 +7,7 @@ import pytest
 
 from models.runs.folder import RunFolder, open_locked
 from pipeline.common import errors
+from tests.models.reporting.run_files import make_confusion, make_rows
 
 
 def test_claim_writes_the_configuration_once_and_goes_on(tmp_path):
@@ -80,15 +81,15 @@ def test_report_never_holds_what_json_does_not_know(tmp_path):
 def test_confusion_is_read_back_and_is_none_before(tmp_path):
     folder = RunFolder(tmp_path)
     assert folder.confusion() is None
-    folder.write_confusion({"split": "test", "coarse": {"counts": [[1, 0], [2, 3]]}})
-    assert folder.confusion() == {"split": "test", "coarse": {"counts": [[1, 0], [2, 3]]}}
+    folder.write_confusion(make_confusion())
+    assert folder.confusion() == make_confusion()
     assert [path.name for path in tmp_path.iterdir()] == ["confusion.json"]
-    assert (tmp_path / "confusion.json").read_text() == '{"split":"test","coarse":{"counts":[[1,0],[2,3]]}}\n'
+    assert " " not in (tmp_path / "confusion.json").read_text().replace("true class", "").replace("predicted class", "")
 
 
 def test_failed_write_leaves_the_old_confusion(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path)
-    folder.write_confusion({"split": "validation"})
+    folder.write_confusion({**make_confusion(), "split": "validation"})
 
     def fail(*_):
         raise OSError("disk full")
@@ -96,12 +97,12 @@ def test_failed_write_leaves_the_old_confusion(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         folder.write_confusion({"split": "test"})
-    assert folder.confusion() == {"split": "validation"}
+    assert folder.confusion()["split"] == "validation"
 
 
 def test_rows_are_read_back(tmp_path):
     folder = RunFolder(tmp_path)
-    folder.write_metrics([{"epoch": 1}, {"epoch": 2}])
-    assert folder.rows() == [{"epoch": 1}, {"epoch": 2}]
+    folder.write_metrics(make_rows(2))
+    assert folder.rows() == make_rows(2)
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 2
-    assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[1]) == {"epoch": 2}
+    assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[1]) == make_rows(2)[1]

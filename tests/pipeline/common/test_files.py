@@ -13,7 +13,7 @@ def test_replaced_file_has_the_new_content_and_no_temporary_file_stays(tmp_path)
     path = tmp_path / "report.json"
     for number in (1, 2):
         files.write_json(path, {"number": number})
-        assert files.read_json(path) == {"number": number}
+        assert files.read_json(path, "a", "b") == {"number": number}
     assert os.listdir(tmp_path) == ["report.json"]
 
 
@@ -47,12 +47,32 @@ def test_json_has_no_numbers_that_are_not_finite(tmp_path):
     assert not os.listdir(tmp_path)
 
 
-@pytest.mark.parametrize("content", [None, "", '{"half": '])
-def test_missing_or_damaged_json_is_none(tmp_path, content):
-    path = tmp_path / "report.json"
-    if content is not None:
-        path.write_text(content)
-    assert files.read_json(path) is None
+def test_missing_json_is_none(tmp_path):
+    assert files.read_json(tmp_path / "report.json", "a", "b") is None
+    assert files.read_json(tmp_path / "none" / "report.json", "a", "b") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0" * 9, b'{"half": ', b'{"a": NaN}', b'{"a": 1e999}', b"[" * 99_999, b"\xff{}", b"[]", b'{"a": "1"}'],
+)
+def test_damaged_json_is_one_line(tmp_path, content):
+    (tmp_path / "report.json").write_bytes(content)
+    schema = {"type": "object", "required": ["a"], "properties": {"a": {"type": "number"}}}
+    with pytest.raises(errors.DamagedError, match=r"^run_dir=x: report.json is damaged \(.+\); do this$") as caught:
+        files.read_json(tmp_path / "report.json", "run_dir=x: report.json", "do this", schema=schema)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32-le"])
+def test_json_of_any_unicode_encoding_is_read(tmp_path, encoding):
+    (tmp_path / "report.json").write_text('{"a": "é"}', encoding=encoding)
+    assert files.read_json(tmp_path / "report.json", "a", "b") == {"a": "é"}
+
+
+def test_folder_in_place_of_a_file_is_named(tmp_path):
+    with pytest.raises(errors.FailedError, match=r"^a cannot be read \(Is a directory\); b$"):
+        files.read_json(tmp_path, "a", "b")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])

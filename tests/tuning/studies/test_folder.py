@@ -16,11 +16,16 @@ from rich.console import Console
 from models.runs.folder import open_locked
 from pipeline.common import errors, progress
 from pipeline.datasets.canonical import Fingerprints
+from tests.models.reporting.run_files import make_rows
 from tests.tuning.stub_training import outcome
 from tuning.studies import folder as study_folder
 from tuning.studies import progress as study_progress
 from tuning.studies.design import num_steps
 from tuning.studies.progress import time_left
+
+
+def rows(*steps):
+    return "".join(json.dumps({**make_rows(1)[0], "step": step}) + "\n" for step in steps)
 
 
 @contextlib.contextmanager
@@ -79,10 +84,13 @@ def test_variant_of_another_configuration_is_refused_where_only_its_report_would
     assert set(kept["variants"]) == {"standardise"}
 
 
-def test_damaged_description_is_one_line(jobs, tmp_path):
+def test_damaged_description_is_one_line_where_a_job_has_begun(jobs, tmp_path):
+    (tmp_path / "study.json").write_text('{"study": "normal')
+    with claim(tmp_path, jobs) as folder:
+        folder.run_dir(jobs[0]).mkdir(parents=True)
     (tmp_path / "study.json").write_text('{"study": "normal')
     with (
-        pytest.raises(errors.FailedError, match=r"study\.json is damaged"),
+        pytest.raises(errors.FailedError, match=r"^study_dir=.*: study\.json is damaged"),
         claim(tmp_path, jobs),
     ):
         pass
@@ -161,7 +169,7 @@ def test_progress_of_a_cell_is_read_from_its_run(jobs, tmp_path):
     with claim(tmp_path, jobs) as folder:
         assert folder.steps_done(jobs[0]) == 0
         folder.run_dir(jobs[0]).mkdir(parents=True)
-        (folder.run_dir(jobs[0]) / "metrics.jsonl").write_text('{"step": 3}\n{"step": 5}\n')
+        (folder.run_dir(jobs[0]) / "metrics.jsonl").write_text(rows(3, 5))
         assert folder.steps_done(jobs[0]) == 5
 
 
@@ -226,7 +234,7 @@ def test_jobs_under_way_tell_the_time_left_before_the_first_has_ended(jobs, tmp_
         progress.begin(jobs[0])
         assert " left" not in console.file.getvalue()
         folder.run_dir(jobs[0]).mkdir(parents=True)
-        (folder.run_dir(jobs[0]) / "metrics.jsonl").write_text(f'{{"step": {num_steps(jobs[0]) // 2}}}\n')
+        (folder.run_dir(jobs[0]) / "metrics.jsonl").write_text(rows(num_steps(jobs[0]) // 2))
         clock[0] += 600.0
         progress.advance()
         clock[0] += 300.0  # within the next epoch, of which nothing is told yet

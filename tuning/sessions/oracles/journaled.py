@@ -23,6 +23,7 @@ from keras_tuner.src.engine.oracle import LOCKS, THREADS
 from sklearn.exceptions import ConvergenceWarning
 
 from pipeline.common import errors
+from tuning.sessions import journal
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import keras_tuner_version  # noqa: F401  # checks the version
@@ -174,13 +175,13 @@ class Oracle(keras_tuner.Oracle):
         """Repeat the events of the journal; fail where this oracle would have proposed other trials."""
         for number, event in enumerate(self.journal.events(), start=1):
             self._replayed = event
+            is_known = event.get("trial", "") in self.trials
             if event["event"] == "begin":
                 trial = self.create_trial(event["worker"])
                 if (trial.trial_id, trial.hyperparameters.values) != (event["trial"], event["values"]):
-                    raise errors.FailedError(
-                        f"line {number} of the session's journal does not follow from the lines before: it is of "
-                        "another version of Keras Tuner or of another space; choose another --session_dir"
-                    )
+                    raise self._does_not_follow(number)
+            elif event["event"] in ("end", "forget") and not is_known:
+                raise self._does_not_follow(number)
             elif event["event"] == "end":
                 self.finish(self.trials[event["trial"]], event)
             elif event["event"] == "forget":
@@ -188,6 +189,12 @@ class Oracle(keras_tuner.Oracle):
             elif event["event"] == "requeue":
                 self.requeue(event["workers"])
         self._replayed = None
+
+    def _does_not_follow(self, number: int) -> errors.FailedError:
+        return errors.FailedError(
+            f"{self.journal.where}: line {number} does not follow from the lines before: one is missing or damaged, or "
+            f"they are of another version of Keras Tuner or of another space; {journal.REMEDY}"
+        )
 
     def _keep(self, event: dict[str, Any]) -> None:
         if self._replayed is None:

@@ -219,14 +219,14 @@ def test_journal_of_another_session_is_refused(tmp_path):
     event = json.loads(path.read_text())
     event["values"]["units"] = event["values"]["units"] % 3 + 1
     path.write_text(json.dumps(event) + "\n")
-    with pytest.raises(errors.FailedError, match="line 1 of the session's journal does not follow"):
+    with pytest.raises(errors.FailedError, match=r"^session_dir=.*: journal: line 1 does not follow"):
         begun("random", path)
 
 
 def test_damaged_journal_is_one_clear_line(tmp_path):
     path = tmp_path / "journal"
     path.write_text("no JSON\n")
-    with pytest.raises(errors.FailedError, match="journal: damaged"):
+    with pytest.raises(errors.FailedError, match=r"^session_dir=.*: journal is damaged \(line 1: "):
         begun("random", path)
 
 

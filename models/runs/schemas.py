@@ -1,0 +1,64 @@
+"""What the JSON files of a run hold, as JSON Schema: the keys that this version reads; others may be there."""
+
+from typing import Any
+
+NUMBER, INTEGER, TEXT, FLAG = ({"type": name} for name in ("number", "integer", "string", "boolean"))
+NUMBER_OR_NULL = {"type": ["number", "null"]}
+HEADS = ("fine", "coarse", "coarse_from_fine")
+ACCURACIES = tuple(f"{head}_accuracy" for head in HEADS)
+METRICS = ("loss", "fine_loss", "coarse_loss", *ACCURACIES)
+
+
+def required(properties: dict[str, Any], **optional: Any) -> dict[str, Any]:
+    """The schema of an object that has these properties, and may have the `optional` ones."""
+    return {"type": "object", "required": list(properties), "properties": {**properties, **optional}}
+
+
+OBJECT = {"type": "object"}
+FINGERPRINTS = required({"records": TEXT, "order": TEXT})
+COARSE_SOURCE = {"enum": ["head", "summed"]}
+ROW = required(
+    {"epoch": INTEGER, "step": INTEGER}
+    | dict.fromkeys(("learning_rate", "train_seconds", "examples_per_second"), NUMBER)
+    | {f"{split}_{name}": NUMBER_OR_NULL for split in ("train", "validation") for name in METRICS}
+)
+REPORT = required(
+    {"coarse_source": COARSE_SOURCE}
+    | dict.fromkeys(("dataset", "split", "preset", "precision"), TEXT)
+    | dict.fromkeys(("num_train", "num_validation", "num_test", "examples_evaluated"), INTEGER)
+    | dict.fromkeys(("seed", "steps", "num_parameters"), INTEGER)
+    | dict.fromkeys(("epochs", "train_seconds", "examples_per_second", "train_petaflop", "peak_rss_mib"), NUMBER)
+    | dict.fromkeys(ACCURACIES, NUMBER_OR_NULL),
+    **dict.fromkeys((f"flip_averaged_{name}" for name in ACCURACIES), NUMBER_OR_NULL),
+    preset_changes=OBJECT,
+    precision_reason=TEXT,
+    fingerprints={"anyOf": [FINGERPRINTS, {"type": "null"}]},
+    trunk_records={"type": ["string", "null"]},
+    rollbacks={
+        "type": "array",
+        "items": required({"epoch": INTEGER, "good_epoch": INTEGER, "learning_rate_multiplier": NUMBER}),
+    },
+    evaluations={"type": "object", "additionalProperties": required(dict.fromkeys(ACCURACIES, NUMBER_OR_NULL))},
+    settings=OBJECT,
+    versions=OBJECT,
+    device=TEXT,
+    git_commit={"type": ["string", "null"]},
+)
+
+
+def _matrix(size: int) -> dict[str, Any]:
+    def of_size(items: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "array", "minItems": size, "maxItems": size, "items": items}
+
+    return required({"names": of_size(TEXT), "superclasses": of_size(TEXT), "counts": of_size(of_size(INTEGER))})
+
+
+CONFUSION = required(
+    {
+        "split": TEXT,
+        "examples_evaluated": INTEGER,
+        "coarse_source": COARSE_SOURCE,
+        "fine": {"anyOf": [{"type": "null"}, _matrix(100)]},
+        "coarse": _matrix(20),
+    }
+)
