@@ -91,7 +91,8 @@ def _journal(path: pathlib.Path) -> Any:
 
 def _arrays(path: pathlib.Path) -> dict[str, Any]:
     with np.load(path, allow_pickle=False) as arrays:
-        found = {name: arrays[name] for name in arrays.files if name != "state"}  # a cache's: times of other files
+        # A cache's times of other files; a checkpoint's checksum, which covers times.
+        found = {name: arrays[name] for name in arrays.files if name not in ("state", "sha256")}
     return {
         name: _timeless(json.loads(str(value)))
         if value.dtype.kind == "U" and str(value).startswith("{")
