@@ -58,13 +58,10 @@ def check(benchmark: str, replaced_by_quick: Sequence[str] = ()) -> None:
 
 
 def _check_writable(path: pathlib.Path) -> None:
-    reason = "it is a folder" if path.is_dir() else ""
-    try:
+    if path.is_dir():
+        raise errors.BadArgumentError(f"out={path}: cannot be written (it is a folder); expected a JSON file to write")
+    with files.writing("out", path):
         files.check_writable(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-    if reason:
-        raise errors.BadArgumentError(f"out={path}: cannot be written ({reason}); expected a JSON file to write")
 
 
 @contextlib.contextmanager

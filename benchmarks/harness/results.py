@@ -145,8 +145,9 @@ def publish(benchmark: str, rows: Sequence[Row], out: str, **more: Any) -> None:
         **more,
     }
     path = paths.local(out, "out")
-    files.make_folder(path.parent)
-    files.write_json(path, document, indent=2)
+    with files.writing("out", path):
+        files.make_folder(path.parent)
+        files.write_json(path, document, indent=2)
     print(f"written: {path}")
 
 

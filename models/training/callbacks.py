@@ -4,7 +4,6 @@ import contextlib
 import functools
 import itertools
 import math
-import pathlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -190,24 +189,23 @@ class DeadlineNotice(keras.callbacks.Callback):
 class Profiler(keras.callbacks.Callback):
     """Writes a trace of calls 10 to 14 of the step to `path`, for `tensorboard-plugin-profile` or xprof.
 
-    A call is `steps_per_call` steps. A training of fewer calls leaves a shorter trace, one of at most 10 none. A path
-    that cannot be written raises errors.BadArgumentError.
+    A call is `steps_per_call` steps. A training of fewer calls leaves a shorter trace, one of at most 10 none. Errors
+    as of `files.writing`.
     """
 
     def __init__(self, path: paths.AnyPath) -> None:
         super().__init__()
-        self._path = str(paths.local(path, "profile"))
-        try:
-            files.check_writable(pathlib.Path(self._path, "trace"))
-        except OSError as error:
-            raise errors.BadArgumentError(f"profile={path}: cannot be written ({error.strerror})") from error
+        self._path = paths.local(path, "profile")
+        with files.writing("profile", self._path):
+            files.check_writable(self._path / "trace")
         self._calls, self._trace = itertools.count(), contextlib.ExitStack()
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Start the trace at call 10 and stop it before call 15."""
         call = next(self._calls)
         if call == FIRST_CALL:
-            self._trace.enter_context(tf.profiler.experimental.Profile(self._path))
+            self._trace.enter_context(files.writing("profile", self._path))
+            self._trace.enter_context(tf.profiler.experimental.Profile(str(self._path)))
         elif call == FIRST_CALL + NUM_CALLS:
             self._trace.close()
 

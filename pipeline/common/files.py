@@ -110,8 +110,12 @@ def os_error(error: Exception) -> OSError | None:
 def check_writable(path: pathlib.Path) -> None:
     """Raise OSError unless a file can be created in the folder of `path`, or in the nearest one above that exists."""
     nearest = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
-    with tempfile.TemporaryFile(dir=nearest):  # permissions do not tell, in /proc or for root
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=nearest):  # permissions do not tell, in /proc or for root
+            pass
+    except OSError as error:
+        error.filename = str(nearest)  # instead of the temporary file
+        raise
 
 
 def partial_name(name: str) -> str:

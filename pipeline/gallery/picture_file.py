@@ -16,21 +16,15 @@ def picture_path(out: str) -> pathlib.Path:
         raise errors.BadArgumentError(f"out={out}: expected a name that ends in .png")
     if path.is_dir():
         raise errors.BadArgumentError(f"out={out}: expected a file, got a folder")
-    try:
+    with files.writing("out", path):
         files.check_writable(path)
-    except OSError as error:
-        raise errors.BadArgumentError(
-            f"out={out}: cannot be written ({error.strerror}); choose another --out"
-        ) from error
     return path
 
 
 @contextlib.contextmanager
 def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """As `files.replacing`; the folder is created where missing, and OSError becomes errors.FailedError."""
-    try:
+    """As `files.replacing`; the folder is created where missing. Errors as of `files.writing`."""
+    with files.writing("out", path):
         files.make_folder(path.parent)
         with files.replacing(path) as temporary:
             yield temporary
-    except OSError as error:
-        raise errors.FailedError(f"{path} cannot be written ({error.strerror})") from error

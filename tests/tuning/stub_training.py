@@ -67,7 +67,7 @@ def train_but_fail_one(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any
 
 def train_but_fill_the_disk(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     _count(job, run_dir)
-    raise OSError("No space left on device")
+    raise errors.WriteError(f"run_dir={run_dir}: metrics.jsonl cannot be written (No space left on device); free some")
 
 
 def train_without_data(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:

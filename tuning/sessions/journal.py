@@ -1,5 +1,6 @@
 """The journal of a session, from which an oracle's state is restored."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -71,5 +72,6 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
             except OSError:
-                os.truncate(self._path, length)
+                with contextlib.suppress(OSError):  # the first error is the one to report
+                    os.truncate(self._path, length)
                 raise

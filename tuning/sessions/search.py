@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 
 from models.runs.folder import RunFolder
-from pipeline.common import errors
+from pipeline.common import errors, files
 from pipeline.common.process import signals
 from tuning.sessions import chief
 from tuning.sessions.oracles import journaled
@@ -150,17 +150,15 @@ def _is_over(servicer: chief.Servicer, oracle: journaled.Oracle, budget: Budget,
 @contextlib.contextmanager
 def _open_search(session: Session) -> Iterator[tuple[SessionProgress, signals.Requests]]:
     """Progress and signals of a search, which ends with the session's minutes as with its trials."""
-    try:
-        with SessionProgress(session) as progress, signals.Requests(listen=True) as requests:
-            try:
-                yield progress, requests
-            except TimeUpError as error:
-                progress.print(str(error))
-    except OSError as error:
-        raise errors.FailedError(
-            f"session_dir={session.folder.path}: cannot be written ({error.strerror}); free disk space, then run the "
-            "same command"
-        ) from error
+    with (
+        files.writing("session_dir", session.folder.path),
+        SessionProgress(session) as progress,
+        signals.Requests(listen=True) as requests,
+    ):
+        try:
+            yield progress, requests
+        except TimeUpError as error:
+            progress.print(str(error))
 
 
 def _train_trunk(

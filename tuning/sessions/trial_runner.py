@@ -103,12 +103,10 @@ class Trials:
         """Keep the record of a trial that failed.
 
         Raises:
-          errors.FailedError: the disk is full; the trial and its checkpoint remain for the next call.
+          errors.WriteError: the disk is full or fails; the trial and its checkpoint remain for the next call.
         """
-        if error.type_name == "OSError":
-            raise errors.FailedError(
-                f"session_dir={self._session.folder.path}: {error}; free disk space, then run the same command"
-            ) from error
+        if error.type_name == errors.WriteError.__name__:
+            raise errors.WriteError(f"session_dir={self._session.folder.path}: {error}") from error
         if error.type_name == errors.BusyError.__name__:
             # Another worker, whose heartbeats had stopped, still trains the trial: its result is the trial's.
             del self._trials[job.label]
@@ -154,13 +152,10 @@ class Trials:
 
 def _log_for_tensorboard(folder: pathlib.Path, record: dict[str, Any]) -> None:
     """Log a completed trial for the HParams page of `tensorboard --logdir=SESSION/tensorboard`."""
-    try:
-        writer = tf.summary.create_file_writer(str(folder))
-        with writer.as_default():
-            api.hparams(record["hyperparameters"], trial_id=record["id"])
-            for name in ("objective", "fine", "coarse"):
-                if record[name] is not None:
-                    tf.summary.scalar(name, record[name], step=round(record["epochs"]))
-        writer.close()
-    except tf.errors.OpError as error:
-        raise OSError(0, error.message) from error
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default():
+        api.hparams(record["hyperparameters"], trial_id=record["id"])
+        for name in ("objective", "fine", "coarse"):
+            if record[name] is not None:
+                tf.summary.scalar(name, record[name], step=round(record["epochs"]))
+    writer.close()

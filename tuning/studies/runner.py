@@ -37,7 +37,7 @@ def run(
       num_workers: jobs that are trained side by side, each in a process of its own on its share of the processors.
 
     Raises:
-      errors.FailedError: this machine's precision cannot be chosen.
+      errors.FailedError: this machine's precision cannot be chosen, or the disk is full or fails.
       errors.InterruptedRunError: a signal came that ends a process; what is finished is kept, and what was under way
         goes on later.
     """
@@ -86,6 +86,8 @@ class _StudyJobs:
         self._progress.end(job)
 
     def fail(self, job: TrainingJob, error: WorkerError, seconds: float) -> None:
+        if error.type_name == errors.WriteError.__name__:  # the next job would fail too
+            raise errors.WriteError(f"study_dir={self._folder.path}: {error}") from error
         self._folder.write_failed(job, str(error), error.trace, seconds)
         self._progress.end(job)
         if error.type_name == errors.DivergedError.__name__:

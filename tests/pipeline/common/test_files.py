@@ -153,3 +153,14 @@ def test_leftover_of_a_killed_process_is_replaced(tmp_path):
     (tmp_path / ".report.partial.json").symlink_to("/nowhere/at/all")
     files.write_json(tmp_path / "report.json", {})
     assert os.listdir(tmp_path) == ["report.json"]
+
+
+def test_folder_that_cannot_be_written_is_the_one_that_exists(tmp_path, monkeypatch):
+    def refuse(dir):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), f"{dir}/tmp123")  # where O_TMPFILE does not work
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", refuse)
+    path = tmp_path / "new" / "a.png"
+    expected = rf"^out={path}: cannot be written"
+    with pytest.raises(errors.BadArgumentError, match=expected), files.writing("out", path):
+        files.check_writable(path)

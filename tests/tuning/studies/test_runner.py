@@ -94,16 +94,17 @@ def test_job_whose_worker_alone_is_asked_to_end_is_tried_again(folder, jobs):
     assert calls(folder) == [jobs[0].name] * 2
 
 
-@pytest.mark.parametrize(
-    ("train", "reason"),
-    [
-        (stub_training.train_but_fill_the_disk, "OSError: No space left on device"),
-        (stub_training.train_without_data, "the data set is not prepared"),
-    ],
-)
-def test_cell_that_did_not_diverge_keeps_its_run(folder, jobs, train, reason):
-    run(folder, jobs[:1], train)
-    assert folder.result(jobs[0])["reason"] == reason
+def test_cell_that_did_not_diverge_keeps_its_run(folder, jobs):
+    run(folder, jobs[:1], stub_training.train_without_data)
+    assert folder.result(jobs[0])["reason"] == "the data set is not prepared"
+    assert folder.run_dir(jobs[0]).exists()
+
+
+def test_full_disk_ends_the_study_and_keeps_the_run(folder, jobs):
+    with pytest.raises(errors.WriteError, match=rf"^study_dir={folder.path}: run_dir=.*No space left"):
+        run(folder, jobs[:2], stub_training.train_but_fill_the_disk)
+    assert calls(folder) == [jobs[0].name]
+    assert folder.result(jobs[0]) is None
     assert folder.run_dir(jobs[0]).exists()  # hours of training, and room can be made
 
 
