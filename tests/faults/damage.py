@@ -209,8 +209,13 @@ def call(file: File, kind: str, folder: pathlib.Path) -> str:
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     if bool(done.returncode) != (len(lines) == 1):
         return f"exit code {done.returncode}, {len(lines)} lines: {done.stderr[-300:]}"
-    is_named = not lines or str(folder / "made") in lines[0] or done.stderr == undamaged.stderr
-    return "" if is_named else f"no name: {lines[0][:300]}"
+    if not lines or str(folder / "made") in lines[0] or done.stderr == undamaged.stderr:
+        return ""
+    try:
+        file.read(folder / "made")
+    except (errors.BadArgumentError, errors.FailedError):
+        return f"no name: {lines[0][:300]}"
+    return ""  # such as another path of the data, which the error names
 
 
 def _run(file: File, made: pathlib.Path) -> subprocess.CompletedProcess[str]:

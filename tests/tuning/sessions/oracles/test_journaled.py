@@ -223,6 +223,14 @@ def test_journal_of_another_session_is_refused(tmp_path):
         begun("random", path)
 
 
+def test_journal_without_one_of_its_lines_is_refused(tmp_path):
+    path = tmp_path / "journal"
+    event = {"event": "end", "trial": "0", "status": "COMPLETED", "objective": 0.5, "spent_s": 1.0}
+    path.write_text(json.dumps(event) + "\n")
+    with pytest.raises(errors.FailedError, match=r"^session_dir=.*: journal: line 1 does not follow .*one is missing"):
+        begun("random", path)
+
+
 def test_damaged_journal_is_one_clear_line(tmp_path):
     path = tmp_path / "journal"
     path.write_text("no JSON\n")
