@@ -18,6 +18,7 @@ from models.runtime import device
 from models.training import policy
 from models.training.step import TrainStep
 from pipeline.batches import OpenedData
+from pipeline.common import files
 from pipeline.common.progress import task
 
 
@@ -117,7 +118,9 @@ class TrainState:
             saved_model.save(self.model, self._folder.model)
             self._folder.write_report(report)
             for path in (self._folder.good_checkpoint, previous_checkpoint(self._folder.good_checkpoint)):
-                path.unlink(missing_ok=True)
+                if path.exists():
+                    path.unlink()
+                    files.fsync(path.parent)
 
     def evaluated_weights(self) -> contextlib.AbstractContextManager[None]:
         """A context in which the model has the weights that are evaluated: the slow ones, where the run has them."""
