@@ -48,7 +48,7 @@ def set_for_process(folder: str) -> None:
 def _create() -> str:
     """A new folder, locked where the file system has locks; elsewhere no process removes another's."""
     while True:
-        folder = tempfile.mkdtemp(prefix=PREFIX)
+        folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
         try:
             _lock(folder)
         except (BlockingIOError, FileNotFoundError):  # another process has taken it for one of a process that ended
@@ -71,7 +71,10 @@ def _lock(folder: str | os.PathLike[str]) -> int:
 
 
 def _sweep(parent: pathlib.Path) -> None:
-    for path in parent.glob(f"{PREFIX}*"):
+    for path in parent.glob(f"{PREFIX}*-*"):
+        # Also where a process could not lock its folder; numbers alone would not do between containers.
+        if os.path.exists(f"/proc/{path.name.removeprefix(PREFIX).partition('-')[0]}"):
+            continue
         with contextlib.suppress(OSError):  # it is in use, or another user's
             descriptor = _lock(path)
             shutil.rmtree(path, ignore_errors=True)

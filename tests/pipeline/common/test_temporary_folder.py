@@ -55,11 +55,13 @@ def test_nothing_stays_of_a_process_that_ends_and_the_next_one_removes_what_a_ki
 
 
 def test_files_of_others_stay(tmp_path):
-    (tmp_path / "streaming-cifar100-link").symlink_to(tmp_path / "elsewhere")
+    living = f"{temporary_folder.PREFIX}{os.getpid()}-x"
+    (tmp_path / living).mkdir()  # of a process that could not lock it
+    (tmp_path / "streaming-cifar100-0-link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "another").mkdir()
     temporary_folder._sweep(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == ["another", "elsewhere", "streaming-cifar100-link"]
+    assert sorted(os.listdir(tmp_path)) == ["another", "elsewhere", "streaming-cifar100-0-link", living]
 
 
 def test_temporary_folder_that_cannot_be_written_is_one_line(monkeypatch):
