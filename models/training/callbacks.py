@@ -155,7 +155,7 @@ class DeadlineNotice(keras.callbacks.Callback):
     the begin of each epoch, validation included.
     """
 
-    def __init__(self, deadline: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, deadline: float, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._deadline, self._clock = deadline, clock
         self._first_step, self._is_known = 0, False

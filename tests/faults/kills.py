@@ -5,10 +5,11 @@
 
 With `--at=operations`, one run is traced, and the folder is copied before each operation that changes a file (creating,
 half of a write, renaming, ...): a SIGKILL at that moment leaves that. Each copy that differs from the one before it is
-continued by the same command. With `--at=random` a process gets SIGKILL at random moments: the command itself, or the
-processes of its worker pool with `--binary=worker`. It is started again in the same folder until it ends, undisturbed
-from the fifth kill on; kills after the end are not counted. Each end must have the files of an undisturbed run, nothing
-else, and in them the same weights, records and figures; times may differ. Otherwise the exit code is 1.
+continued by the same command, those of train, prepare and evaluate one after the other in one process. With
+`--at=random` a process gets SIGKILL at random moments: the command itself, or with `--binary=worker` the processes of
+its worker pool. It is started again in the same folder until it ends, undisturbed from the fifth kill on; kills after
+the end are not counted. Each end must have the files of an undisturbed run, nothing else, and in them the same weights,
+records and figures; times may differ. Otherwise the exit code is 1.
 """
 
 import pathlib
@@ -68,9 +69,10 @@ def at_every_operation(cases: Cases, case: Case) -> dict[str, Any]:
         num_operations = process.count
     expected, failures = contents.of_folder(work), 0
     cases.remove(work)
-    for state in progress.track(names, "continuing", len(names), "states"):
-        work = cases.work(case, state)
-        failures += is_failure(names[state], cases.finish(case, work), expected, work)
+    works = {cases.work(case, state): name for state, name in names.items()}
+    ends = zip(works, cases.finish_all(case, list(works)), strict=True)
+    for work, problems in progress.track(ends, "continuing", len(works), "states"):
+        failures += is_failure(works[work], problems, expected, work)
         cases.remove(work)
     return {"operations": num_operations, "states": len(names), "failures": failures}
 

@@ -47,18 +47,20 @@ def lose_power(cases: Cases, case: Case, moments: int, generator: random.Random)
     """Take the power away at so many moments, each of a run of its own."""
     expected, num_operations = undisturbed(cases, case)
     numbers = [None, None, *(generator.randint(1, num_operations) for _ in range(moments - 2))][:moments]
-    failures, num_lost = 0, 0
+    titles, num_lost, is_wrong = {}, 0, set()
     for place, number in progress.track(list(enumerate(numbers)), f"disturbing {case.name}", moments, "moments"):
-        loses_names = bool(place % 2)
         work = cases.work(case)
-        lost = disturb(cases, case, work, _at(number), loses_names)
+        lost = disturb(cases, case, work, _at(number), loses_names=bool(place % 2))
         num_lost += bool(lost)
         moment = f"operation {number}" if number else "after the end"
-        title = f"{moment}, {'names and bytes' if loses_names else 'bytes'} lost ({', '.join(lost) or 'none'})"
-        is_wrong = number is None and kills.is_failure(title, [], expected, work)
-        failures += is_wrong or kills.is_failure(title, cases.finish(case, work), expected, work)
+        titles[work] = f"{moment}, lost: {', '.join(lost) or 'nothing'}"
+        if number is None and kills.is_failure(titles[work], [], expected, work):
+            is_wrong.add(work)
+    for work, problems in zip(titles, cases.finish_all(case, list(titles)), strict=True):
+        if kills.is_failure(titles[work], problems, expected, work):
+            is_wrong.add(work)
         cases.remove(work)
-    return {"moments": moments, "moments_that_lost_something": num_lost, "failures": failures}
+    return {"moments": moments, "moments_that_lost_something": num_lost, "failures": len(is_wrong)}
 
 
 def _at(number: int | None) -> Callable[[Operation], bool]:

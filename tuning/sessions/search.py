@@ -171,7 +171,7 @@ def _train_trunk(
     job, minutes = session.jobs.trunk(session.config.seed), session.config.max_minutes
     part = f", in --max_minutes={minutes:g}; whether it fits is known after its first steps" if minutes else ""
     progress.print(f"training the trunk, the preset {job.train.preset}, {job.train.epochs:g} epochs{part}")
-    job = dataclasses.replace(job.shown(), deadline=time.time() + budget.left())
+    job = dataclasses.replace(job.shown(), deadline=time.monotonic() + budget.left())
 
     def on_poll() -> None:
         budget.keep()

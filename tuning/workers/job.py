@@ -19,7 +19,8 @@ class TrainingJob:
     train: TrainConfig
     unread: tuple[str, ...] = ()  # fields that its study or space sets and that this configuration does not read
     verbose: int = 0  # as of `models.training.loop.train`
-    deadline: float = math.inf  # of `time.time()`; the training prints early that it will not end by then
+    # Of `time.monotonic()`, which all processes share; the training prints early that it will not end by then.
+    deadline: float = math.inf
 
     @property
     def name(self) -> str:

@@ -6,13 +6,15 @@ content is compared.
 
 import contextlib
 import dataclasses
+import json
 import pathlib
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks.harness import subprocess_call
 from pipeline.common import errors
@@ -20,12 +22,8 @@ from tests.conftest import ROOT
 from tests.faults.tracing import contents
 
 DATASET = "shapes100_tiny"
-# All of the preset tiny, narrow: 3 steps an epoch; `rollback` keeps a second checkpoint.
-TRAINING = [
-    *("--preset=tiny", "--widths=16,16,16", "--bottlenecks=8,8,8", "--jit_compile=off", "--precision=float32"),
-    *("--num_validation=500", "--batch_size=500", "--epochs=2", "--on_divergence=rollback"),
-]
 LINEAR = ["--preset=linear", "--num_validation=500", "--batch_size=500", "--epochs=2"]
+BATCH = 20  # calls that one process runs in a row
 SPACE = "from benchmarks.harness.tuner_sessions import BASE, choose as space\n"
 
 
@@ -35,8 +33,9 @@ class Case:
 
     name: str
     arguments: Callable[[pathlib.Path, pathlib.Path], list[str]]  # of Python, from the folders home and work
-    begins_with: str = ""  # the folder below home that `work` starts as a copy of
+    begins_with: str = ""  # "trained" or "prepared": the folder below home that `work` starts as a copy of
     joins: bool = False  # a worker of the chief runs beside it
+    is_one_process: bool = False
 
     def command(self, home: pathlib.Path, work: pathlib.Path) -> list[str]:
         """The command."""
@@ -54,7 +53,8 @@ def _tune(home: pathlib.Path, work: pathlib.Path) -> list[str]:
 
 
 def _train(home: pathlib.Path, work: pathlib.Path) -> list[str]:
-    return ["-m", "models.train", *TRAINING, f"--run_dir={work / 'run'}", *data(home)]
+    # A run that may roll back keeps a second checkpoint.
+    return ["-m", "models.train", *LINEAR, "--on_divergence=rollback", f"--run_dir={work / 'run'}", *data(home)]
 
 
 def _prepare(_: pathlib.Path, work: pathlib.Path) -> list[str]:
@@ -87,9 +87,9 @@ def _address(home: pathlib.Path) -> str:
 CASES = {
     case.name: case
     for case in (
-        Case("train", _train),
-        Case("prepare", _prepare),
-        Case("evaluate", _evaluate, begins_with="trained"),
+        Case("train", _train, is_one_process=True),
+        Case("prepare", _prepare, is_one_process=True),
+        Case("evaluate", _evaluate, begins_with="trained", is_one_process=True),
         Case("tune", _tune),
         Case("worker", _tune),
         Case("chief", _chief, joins=True),
@@ -108,10 +108,11 @@ class Cases:
     def begin(self, case: Case) -> None:
         """Make what a case starts from."""
         (self.home / "space.py").write_text(SPACE, encoding="utf-8")
+        prepared = self.home / "prepared" / "data" if case.begins_with == "prepared" else self.home / "data"
         if case.name != "prepare":
-            self._run("pipeline.prepare", f"--dataset={DATASET}", f"--data_dir={self.home / 'data'}")
-        if case.begins_with:
-            run_dir = self.home / case.begins_with / "run"
+            self._run("pipeline.prepare", f"--dataset={DATASET}", f"--data_dir={prepared}")
+        if case.begins_with == "trained":
+            run_dir = self.home / "trained" / "run"
             self._run("models.train", *LINEAR, f"--run_dir={run_dir}", *data(self.home))
 
     def work(self, case: Case, state: pathlib.Path | None = None) -> pathlib.Path:
@@ -166,6 +167,19 @@ class Cases:
         ):
             _, stderr = process.communicate()
         return [f"exit code {process.returncode}: {subprocess_call.last_line(stderr)}"] if process.returncode else []
+
+    def finish_all(self, case: Case, works: Sequence[pathlib.Path]) -> Iterator[list[str]]:
+        """As `finish` for several folders; commands without worker processes share a process (tracing/batch.py)."""
+        if not case.is_one_process:
+            yield from (self.finish(case, work) for work in works)
+            return
+        for first in range(0, len(works), BATCH):
+            calls = [case.arguments(self.home, work) for work in works[first : first + BATCH]]
+            with tempfile.NamedTemporaryFile(dir=self.home, suffix=".jsonl") as results:
+                module, flags = calls[0][1], [json.dumps(call[2:]) for call in calls]
+                self._run("tests.faults.tracing.batch", results.name, module, *flags)
+                ends = [json.loads(line) for line in results.read().splitlines()]
+            yield from ([f"exit code {end['code']}: {end['line']}"] if end["code"] else [] for end in ends)
 
     def _run(self, module: str, *flags: str) -> None:
         process = subprocess.run(
