@@ -116,11 +116,12 @@ class TrainState:
         """Write the trained model and the run's report to the folder, if there is one."""
         if self._folder is not None:
             saved_model.save(self.model, self._folder.model)
-            self._folder.write_report(report)
+            # Before the report, with which the run is finished: the next call removes nothing then.
             for path in (self._folder.good_checkpoint, previous_checkpoint(self._folder.good_checkpoint)):
                 if path.exists():
                     path.unlink()
                     files.fsync(path.parent)
+            self._folder.write_report(report)
 
     def evaluated_weights(self) -> contextlib.AbstractContextManager[None]:
         """A context in which the model has the weights that are evaluated: the slow ones, where the run has them."""

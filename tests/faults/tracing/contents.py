@@ -14,6 +14,8 @@ import numpy as np
 
 # Keys of JSON files that tell when, where or how fast a result was made, or that differ from call to call.
 TIMES = re.compile(r"(seconds|_s|per_second|_mib|^created|^git_commit|^command|^data_dir|^worker|^shared_object_id)$")
+OF_TIMES = ("sha256", "state")  # arrays: a checkpoint's checksum, which covers times, and the files of a cache
+LEFT_OVER = "left over"
 TORN = ".torn"  # the content of a file that cannot be read
 NAMELESS = ("tensorboard", "workers")  # whose files are named after a time or a process
 LOCKS = (".lock", ".prepare.lock")  # which may be missing
@@ -32,7 +34,7 @@ def of_folder(folder: pathlib.Path) -> dict[str, Any]:
 def differences(expected: dict[str, Any], actual: dict[str, Any]) -> list[str]:
     """One line for each file or folder that is missing, left over or other than expected."""
     missing = [f"{name}: missing" for name in expected if name not in actual]
-    left = [f"{name}: left over" for name in actual if name not in expected]
+    left = [f"{name}: {LEFT_OVER}" for name in actual if name not in expected]
     other = [
         f"{name}: {_first_difference(expected[name], actual[name])}"
         for name in expected

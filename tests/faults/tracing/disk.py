@@ -69,8 +69,9 @@ class Disk:
         lost = []
         if loses_names:
             for place, change in reversed(list(enumerate(self._changes))):
-                if not change.is_durable:
-                    self._undo(change, self._changes[place + 1 :])
+                later = self._changes[place + 1 :]
+                if not change.is_durable and not self._is_superseded(change, later):
+                    self._undo(change, later)
                     lost.append(f"{change.kind} {os.path.relpath(change.place, folder)}")
         for path in folder.rglob("*"):
             kept = self._synced_bytes.get(path.stat().st_ino) if path.is_file() else None
@@ -100,6 +101,11 @@ class Disk:
         place = second if change.kind == "rename" else path
         if change.former and not place.exists():
             place.hardlink_to(change.former)
+
+    @staticmethod
+    def _is_superseded(change: _Change, later: list[_Change]) -> bool:
+        """Whether the file or folder has had another name since, which has reached the disk."""
+        return any(other.kind == "rename" and other.is_durable and other.path == change.place for other in later)
 
     @staticmethod
     def _now(path: pathlib.Path, later: list[_Change]) -> pathlib.Path:
