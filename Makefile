@@ -24,8 +24,6 @@ $(foreach name,$(filter-out $(VARIABLES) MAKE% MFLAGS GNUMAKEFLAGS SHELL .SHELLF
 
 # The text of a variable as one argument for the shell, whatever characters a path has; the binaries expand `~`.
 quoted = '$(subst ','\'',$(value $(1)))'
-CHECK_PRESET := 'import sys; from models.config.presets import PRESETS; given = sys.argv[1]; \
-    given in PRESETS or sys.exit("error: preset=" + given + ": expected one of " + ", ".join(PRESETS))'
 DATA_FLAGS = --data_dir=$(call quoted,DATA_DIR) --archive=$(call quoted,ARCHIVE)
 
 .DEFAULT_GOAL := help
@@ -46,15 +44,9 @@ $(INSTALLED): requirements.txt setup.py .ci/find_python
 	@rm -rf streaming_cifar100.egg-info  # setuptools leaves it here; what counts lies in .venv
 	@touch $@
 
-# What `prepare` prepared names the run. A wrong PRESET is to be an error before minutes of preparation.
 train: $(INSTALLED) ## Prepare CIFAR-100 (or shapes100), train PRESET (quick), evaluate on test.
-	@set -e; \
-	preset=$(call quoted,PRESET); preset="$${preset:-quick}"; run_dir=$(call quoted,RUN_DIR); \
-	$(PYTHON) -c $(CHECK_PRESET) "$$preset"; \
-	dataset=$$($(PYTHON) -m pipeline.prepare --dataset=auto $(DATA_FLAGS)); \
-	run_dir="$${run_dir:-runs/$$preset-$$dataset}"; \
-	$(PYTHON) -m models.train --preset="$$preset" --dataset=$$dataset --data_dir=$(call quoted,DATA_DIR) --run_dir="$$run_dir"; \
-	$(PYTHON) -m models.evaluate --run_dir="$$run_dir" --data_dir=$(call quoted,DATA_DIR) --split=test
+	@preset=$(call quoted,PRESET); $(PYTHON) -m models.train --preset="$${preset:-quick}" --dataset=auto $(DATA_FLAGS) \
+	    --run_dir=$(call quoted,RUN_DIR) --evaluate_test
 
 check: lint ## Check style, format and types, and run the fast tests: the loop while you work.
 	$(PYTEST) -m 'not (long or real_data or slow)'

@@ -39,7 +39,7 @@ COSTS = ("train_petaflop", "optimizer_petaflop", "num_parameters")
 def main() -> None:
     """Collect the runs and publish their rows."""
     cli_output.check("accuracy")
-    runs = [_run(RunFolder(path)) for path in RUN_DIRS.value]
+    runs = [_run(RunFolder(path, "run_dirs")) for path in RUN_DIRS.value]
     if not runs:
         raise errors.BadArgumentError("run_dirs is missing: expected --run_dirs=FOLDER,FOLDER of evaluated runs")
     reports = [run["report"] for run in runs]

@@ -3,10 +3,11 @@
     python -m models.evaluate --run_dir=runs/quick --split=test
 
 Prints the run's report with the new metrics. In report.json the training times stay, and `evaluations` has the latest
-metrics of each split.
+metrics of each split. A run on read-only media is evaluated too; its files stay as they are.
 """
 
 from models.runs.folder import RunFolder
+from models.training import preconditions
 from pipeline.common import app, errors, progress
 
 flags = app.Flags()
@@ -19,8 +20,9 @@ def main() -> None:
     """Load the run's model, evaluate it, report."""
     if not RUN_DIR.value:
         raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
-    folder = RunFolder(RUN_DIR.value).check_finished()
-    folder.check_readable()  # before the slow import of TensorFlow
+    folder = RunFolder(RUN_DIR.value)
+    preconditions.evaluated_data(folder, SPLIT.value, DATA_DIR.value)  # before the slow import of TensorFlow
+    folder.check_readable()
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page, table
@@ -28,9 +30,13 @@ def main() -> None:
         from models.training import evaluation
 
     device.allow_gpu_memory_growth()
-    evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
-    page.write(folder)
-    table.show(folder)
+    report = evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
+    reason = folder.read_only_reason
+    if reason is None:
+        page.write(folder)
+    table.show(folder, report=report)
+    if reason is not None:
+        print(f"run_dir={folder.path}: cannot be written ({reason}); its report.json was left as it is")
 
 
 def run() -> None:

@@ -8,13 +8,15 @@ from the --config file, which overrides the preset, and from flags, which overri
 an error. The trunk is the network without its heads.
 """
 
+import pathlib
 import sys
 from typing import Any, NoReturn
 
 from models.config import TrainConfig, resolve, saved
 from models.reporting import table
 from models.runs import folder as run_folder
-from pipeline.common import app, config, progress
+from models.training import preconditions
+from pipeline.common import app, config, files, locked_folder, progress
 from pipeline.common.progress import is_terminal
 from pipeline.data_config import AUTO, DataConfig
 from pipeline.datasets import prepared
@@ -30,46 +32,63 @@ PROFILE = flags.DEFINE_path(
     "",
     "folder for a TensorBoard profile of the training step, calls 11 to 15, of --steps_per_call steps each",
 )
+EVALUATE_TEST = flags.DEFINE_bool(
+    "evaluate_test", False, "after training, evaluate on test, as models.evaluate --split=test does"
+)
 CONFIG = flags.DEFINE_path("config", "", "JSON file of flag names and values, such as a run's config.json")
 
 
 def main() -> None:
     """Resolve the configuration, train, report."""
-    data, train = resolve(config.given_flags(), saved.load(CONFIG.value) if CONFIG.value else None)
-    if RUN_DIR.value:  # a run that is there decides what `auto` is, and whether there is anything to do
-        data, train = _as_begun(run_folder.RunFolder(RUN_DIR.value), data, train)
+    set_flags = config.given_flags()
+    file = saved.load(CONFIG.value) if CONFIG.value else {}
+    saved.check_paths(file, CONFIG.value, set_flags)
+    data, train = resolve(set_flags, file)
+    if RUN_DIR.value or data.dataset != AUTO:  # a begun run decides what `auto` is, and whether there is work to do
+        data, train = _as_begun(run_folder.RunFolder(_run_dir(data, train)), data, train)
+    locked_folder.check_available(pathlib.Path(_run_dir(data, train)), flag="run_dir", identity="config.json")
+    if PROFILE.value:
+        files.check_folder_writable("profile", pathlib.Path(PROFILE.value))
+    preconditions.check(data, train)
     from pipeline import prepare
 
     data = data.replace(dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
+    preconditions.check(data, train)
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page
         from models.runtime import device, precision
-        from models.training import loop
+        from models.training import evaluation, loop
         from models.training.callbacks import Profiler
 
     device.allow_gpu_memory_growth()
-    path = RUN_DIR.value or f"runs/{train.preset}-{data.dataset}"
+    path = _run_dir(data, train)
     name = run_folder.RunFolder(path).as_begun("precision", train.precision)
     resolved = train.replace(precision=precision.resolve(name))
-    loop.check(data, resolved)
     callbacks = [Profiler(PROFILE.value)] if PROFILE.value else []
     with run_folder.open_locked(path, saved.document(data, resolved), _identity(data, resolved)) as run:
-        if run.is_finished:
+        if run.is_finished and not EVALUATE_TEST.value:
             _show_finished(run)
-        verbose = 1 if is_terminal(sys.stdout) else 2  # no bar into a log
-        loop.train(data, train, run=run, callbacks=callbacks, verbose=verbose)
+        if not run.is_finished:
+            verbose = 1 if is_terminal(sys.stdout) else 2  # no bar into a log
+            loop.train(data, train, run=run, callbacks=callbacks, verbose=verbose)
+        if EVALUATE_TEST.value:
+            evaluation.evaluate_run(run, "test", data.data_dir)
         page.write(run)
         table.show(run)
 
 
+def _run_dir(data: DataConfig, train: TrainConfig) -> str:
+    return RUN_DIR.value or f"runs/{train.preset}-{data.dataset}"
+
+
 def _as_begun(folder: run_folder.RunFolder, data: DataConfig, train: TrainConfig) -> tuple[DataConfig, TrainConfig]:
-    """The configurations with each `auto` as the folder's run has it. Ends here if the run is finished."""
+    """The configurations with each `auto` as the folder's run has it. Ends here if nothing is left to do."""
     data = data.replace(dataset=folder.as_begun("dataset", data.dataset))
     train = train.replace(precision=folder.as_begun("precision", train.precision))
     unresolved = {name for name, value in (("dataset", data.dataset), ("precision", train.precision)) if value == AUTO}
     folder.check_identity({key: value for key, value in _identity(data, train).items() if key not in unresolved})
-    if folder.is_finished:
+    if folder.is_finished and not EVALUATE_TEST.value:
         _show_finished(folder)
     return data, train
 
@@ -80,7 +99,7 @@ def _identity(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
 
 def _show_finished(folder: run_folder.RunFolder) -> NoReturn:
     print(f"{folder.path}: this run is finished; set another --run_dir to train a new one")
-    if not folder.has_page:  # a kill came between the report and its page
+    if not folder.has_page and folder.read_only_reason is None:  # a kill came between the report and its page
         app.load_tensorflow()
         from models.reporting import page
 

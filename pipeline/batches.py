@@ -2,81 +2,24 @@
 
     examples of a split ─▶ cache, shuffle, batch ─▶ prefetch ──uint8──▶ device
 
-The training stream has no end and no epochs: it is full batch after full batch, and `EpochSchedule` gives the steps at
-which epochs begin. So no example is ever dropped, every step has one shape, and batch k follows from (seed, k).
+The training stream has no end and no epochs: it is full batch after full batch, and `epochs.EpochSchedule` gives the
+steps at which epochs begin. So no example is ever dropped, every step has one shape, and batch k follows from
+(seed, k).
 """
 
 import contextlib
-import dataclasses
-import fractions
-import math
 import pathlib
 from typing import ClassVar
 
 import tensorflow as tf
 
 from pipeline import contents, disk_cache, source, split, stages
-from pipeline.common import errors
 from pipeline.data_config import DataConfig
 from pipeline.datasets import integrity, prepared
 from pipeline.datasets.canonical import Fingerprints
 from pipeline.stages import Stage
 
 EVAL_BATCH_SIZE = 500
-MAX_STEPS = 10**18  # a run never ends there; numbers of steps are int64
-
-
-@dataclasses.dataclass(frozen=True)
-class EpochSchedule:
-    """Where the epochs of a run lie in the endless stream of training batches.
-
-    An epoch is `views` images; where `batch_size` does not divide them, the batch at the border belongs to the epoch
-    that it begins in. `epochs` may have a fraction: the last epoch is then a part of one.
-    """
-
-    views: int
-    batch_size: int
-    epochs: float
-    max_steps: int = 0
-
-    @classmethod
-    def from_config(cls, config: DataConfig, num_train: int, epochs: float, max_steps: int = 0) -> "EpochSchedule":
-        """The epochs of a run over `num_train` examples, or over the configuration's virtual ones.
-
-        Raises:
-          errors.BadArgumentError: there are fewer virtual examples than a batch has, or more steps than MAX_STEPS.
-        """
-        views = config.virtual_examples
-        if 0 < views < config.batch_size:
-            raise errors.BadArgumentError(
-                f"virtual_examples={views}: expected at least one batch of {config.batch_size}"
-            )
-        schedule = cls(views or num_train, config.batch_size, epochs, max_steps)
-        if schedule.total_steps > MAX_STEPS:
-            raise errors.BadArgumentError(
-                f"epochs={epochs:g} and max_steps={max_steps}: expected at most {MAX_STEPS:.0e} steps; set a lower one"
-            )
-        return schedule
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole run."""
-        steps = self.first_step(self.epochs)
-        return min(steps, self.max_steps) if self.max_steps else steps
-
-    @property
-    def count(self) -> int:
-        """Epochs begun, the partial last one included."""
-        return (self.total_steps - 1) * self.batch_size // self.views + 1
-
-    def first_step(self, epoch: float) -> int:
-        """The step that epoch `epoch` begins with; the first epoch is 0."""
-        # Exact: in floating point 1.1 x 50,000 / 100 is a little more than 550.
-        return math.ceil(fractions.Fraction(str(epoch)) * self.views / self.batch_size)
-
-    def last_step(self, epoch: int) -> int:
-        """The step after the last one of epoch `epoch`."""
-        return min(self.first_step(epoch + 1), self.total_steps)
 
 
 class OpenedData:
@@ -134,10 +77,7 @@ class OpenedData:
     def train_stages(self, seed: int, start_step: int = 0) -> tuple[Stage, ...]:
         """The host's stages from the official training split to uint8 batches; arguments and errors as `train`."""
         config, num_train = self.config, self.num_examples["train"]
-        if config.batch_size > num_train:
-            raise errors.BadArgumentError(
-                f"batch_size={config.batch_size}: expected at most the {num_train} training examples"
-            )
+        config.check_batch_size(num_train)
         device = "/GPU:0" if tf.config.list_logical_devices("GPU") else ""
         return (self._hold_out["train"], *self._shuffled_batches(seed, start_step), stages.Prefetch(device=device))
 
@@ -147,8 +87,8 @@ class OpenedData:
         Raises:
           errors.BadArgumentError: "validation", and nothing is held out.
         """
-        if not self.num_examples[split_name]:
-            raise errors.BadArgumentError("num_validation=0: nothing is held out for validation; use --split=test")
+        if split_name == "validation":
+            self.config.check_held_out()
         cache = (self._cache_in_memory(split_name),) if self.config.cache == "memory" else ()
         pad = stages.BatchPadWithMask(EVAL_BATCH_SIZE)
         return self._read(split_name, (stages.Decode(), *cache, pad, stages.Prefetch()))

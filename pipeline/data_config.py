@@ -7,10 +7,10 @@ from typing import Any
 from pipeline.augment.sets import SETS
 from pipeline.common import errors
 from pipeline.common.config import CHECKOUT, Composition, Config, Part, setting
+from pipeline.datasets import labels, prepared
 from pipeline.resolution import ResolutionSchedule
 
-NUM_TRAIN = {"cifar100": 50_000, "shapes100": 50_000, "shapes100_tiny": 2_000}  # official training images
-DATASETS = tuple(NUM_TRAIN)
+DATASETS = tuple(prepared.VERSIONS)
 AUTO = "auto"
 DEFAULTS_OF_DATASET: dict[str, dict[str, int]] = {"shapes100_tiny": {"num_validation": 500}}  # where others do not fit
 LARGEST_DENOMINATOR = 10_000  # of the fraction of originals
@@ -112,6 +112,32 @@ class DataConfig(Composition, SourceConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         ResolutionSchedule.from_shares(self.resolutions)
+
+    def num_train(self, num_official: int) -> int:
+        """The number of training examples, of `num_official` that include those held out for validation.
+
+        Raises:
+          errors.BadArgumentError: `num_validation` does not fit.
+        """
+        if self.num_validation % labels.NUM_FINE or self.num_validation >= num_official:
+            raise errors.BadArgumentError(
+                f"num_validation={self.num_validation}: expected a multiple of {labels.NUM_FINE} (classes) below the "
+                f"{num_official} training examples of {self.dataset}"
+            )
+        return num_official - self.num_validation
+
+    def check_batch_size(self, num_train: int) -> None:
+        """Raise errors.BadArgumentError for batches that are larger than the `num_train` training examples."""
+        if self.batch_size > num_train:
+            raise errors.BadArgumentError(
+                f"batch_size={self.batch_size}: expected at most the {num_train} training examples; set a smaller "
+                "--batch_size" + (" or --num_validation" if self.num_validation else "")
+            )
+
+    def check_held_out(self) -> None:
+        """Raise errors.BadArgumentError where nothing is held out for validation."""
+        if not self.num_validation:
+            raise errors.BadArgumentError("num_validation=0: nothing is held out for validation; use --split=test")
 
     @property
     def unaugmented_share(self) -> fractions.Fraction:

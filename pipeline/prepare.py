@@ -86,6 +86,7 @@ def _prepare(source: SourceConfig, dataset: str, rewrite: bool, url: str, spec: 
         prepared.sweep(source.data_dir, dataset)
         _check_prepared(source, dataset, spec)
         return
+    prepared.check_writable(source.data_dir)  # before the archive is read
     local = _read_archive(source, spec) if source.archive else None
     with files.writing("data_dir", prepared.root(source.data_dir)), prepared.lock(source.data_dir):
         prepared.recover(source.data_dir, dataset)

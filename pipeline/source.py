@@ -6,7 +6,6 @@ uint8 [C, 32, 32, 3], after the split, so that only selected examples are decode
 """
 
 import os
-import shlex
 from typing import TypeAlias
 
 import tensorflow as tf
@@ -24,18 +23,8 @@ Builder: TypeAlias = tfds.core.DatasetBuilder
 
 
 def open_builder(config: SourceConfig) -> Builder:
-    """The TFDS builder of a data set.
-
-    Raises:
-      errors.FailedError: `pipeline.prepare` has not prepared it, or one of its files is damaged.
-      errors.BadArgumentError: an earlier version has, in the order of its files.
-    """
-    prepared.check_order(config.data_dir, config.dataset)
-    if not prepared.is_prepared(config.data_dir, config.dataset):
-        raise errors.FailedError(
-            f"{config.dataset} is not prepared in {config.data_dir}; "
-            f"run: python -m pipeline.prepare --dataset={config.dataset} --data_dir={shlex.quote(config.data_dir)}"
-        )
+    """The TFDS builder of a data set; errors as `prepared.check_prepared`, FailedError for a damaged file."""
+    prepared.check_prepared(config.data_dir, config.dataset)
     folder = prepared.folder(config.data_dir, config.dataset)
     integrity.check(folder)
     try:

@@ -18,12 +18,8 @@ def hold_out(config: DataConfig, train: Digests) -> dict[str, "HoldOut"]:
     Raises:
       errors.BadArgumentError: `config.num_validation` does not fit the data set.
     """
+    config.num_train(len(train))
     num_validation = config.num_validation
-    if num_validation % labels.NUM_FINE or num_validation >= len(train):
-        raise errors.BadArgumentError(
-            f"num_validation={num_validation}: expected a multiple of {labels.NUM_FINE} (classes) below the "
-            f"{len(train)} training examples"
-        )
     is_held_out = select_validation(train, num_validation, config.split_seed)
     masks = {"train": ~is_held_out, "validation": is_held_out}
     return {name: HoldOut(name, num_validation, config.split_seed, mask) for name, mask in masks.items()}

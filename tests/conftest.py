@@ -27,6 +27,7 @@ LONG = (
     "benchmarks/train_step",
     "benchmarks/tuner",
     "examples",
+    "faults/test_bad_input.py",
     "faults/test_fuzz.py",
     "faults/test_public_reports_archives.py",
     "faults/test_tracing.py",

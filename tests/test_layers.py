@@ -16,7 +16,7 @@ ORDER = {
         ("common",),
         ("augment", "datasets", "resolution"),
         ("data_config",),
-        ("source",),
+        ("epochs", "source"),
         ("contents",),
         ("disk_cache", "prepare", "split", "stages"),
         ("batches",),

@@ -12,8 +12,9 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from models.training import preconditions
 from pipeline import contents
-from pipeline.common import app, config, cpu, errors, files, paths, progress
+from pipeline.common import app, config, cpu, errors, files, locked_folder, paths, progress
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.studies import catalogue, design
@@ -51,12 +52,17 @@ def main() -> None:
     source = config.build(SourceConfig, config.given_flags())
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)))
     variants = study.chosen(VARIANTS.value)
-    paths.check_folder(pathlib.Path(STUDY_DIR.value), "study_dir")  # before minutes of preparing data
+    for job in study.jobs(variants, BUDGET.value, [SEED.value], source):
+        preconditions.check(job.data, job.train)
+    path = _study_dir(study, source)
+    locked_folder.check_available(path, flag="study_dir", identity="study.json")  # before minutes of preparing data
     if source.dataset == AUTO:
         source = _prepared(source)
     seeds = range(SEED.value, SEED.value + (REPEATS.value or study.repeats[BUDGET.value]))
     jobs = study.jobs(variants, BUDGET.value, seeds, source)
-    path = STUDY_DIR.value or os.path.join("runs", "studies", f"{study.name}-{source.dataset}-{BUDGET.value}")
+    path = _study_dir(study, source)
+    if not prepared.is_prepared(source.data_dir, source.dataset) and not all(map(StudyFolder(path).is_finished, jobs)):
+        prepared.check_writable(source.data_dir)
     others = study.jobs(study.variants, BUDGET.value, seeds[:1], source)
     with study_folder.open_study(path, study.name, BUDGET.value, jobs, others) as folder:
         if not all(folder.is_finished(job) for job in jobs):
@@ -69,6 +75,11 @@ def main() -> None:
                 raise
         _report(study, source.dataset, folder)
         _check_failures(folder, jobs)
+
+
+def _study_dir(study: Study, source: SourceConfig) -> pathlib.Path:
+    default = os.path.join("runs", "studies", f"{study.name}-{source.dataset}-{BUDGET.value}")
+    return pathlib.Path(STUDY_DIR.value or default)
 
 
 def _prepared(source: SourceConfig) -> SourceConfig:

@@ -14,21 +14,21 @@ Several machines share one session with --serve and --join (tuning/sessions/chie
 import contextlib
 import dataclasses
 import os
-import pathlib
 import shlex
 import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from pipeline.common import app, config, errors, files, paths, progress
+from models.training import preconditions
+from pipeline.common import app, config, errors, files, locked_folder, paths, progress
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
-from tuning.sessions import search_space
-from tuning.sessions.folder import ranked
-from tuning.sessions.jobs import SessionConfig
+from tuning.sessions import chief_address, search_space
+from tuning.sessions.folder import SessionFolder, ranked
+from tuning.sessions.jobs import JobFactory, SessionConfig
 from tuning.sessions.search_space import Space
-from tuning.sessions.session import Session, begun_precision, join_session, open_session
+from tuning.sessions.session import Session, begun_precision, check_begun, join_session, open_session
 
 if TYPE_CHECKING:
     from tuning.sessions.time_budget import Budget
@@ -58,14 +58,13 @@ def main() -> None:
     if session_config.init_from:
         space = search_space.on_trunk(space, session_config.init_from)
     _check_flags(set_flags, session_config, space)
-    paths.check_folder(pathlib.Path(SESSION_DIR.value), "session_dir")  # before minutes of preparing data
+    source = config.build(SourceConfig, set_flags)
+    _check_places(session_config, space, source)
     from pipeline import prepare
 
-    source = config.build(SourceConfig, set_flags)
     dataset = prepare.prepare(source)
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)), dataset=dataset)
-    default = os.path.join("runs", "sessions", f"{space.name}-{session_config.tuner}-{dataset}")
-    path = SESSION_DIR.value or default
+    path = _session_dir(session_config, space, source)
     app.load_tensorflow()
     from models.runtime import device, precision
 
@@ -137,9 +136,8 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
     if SERVE.value and JOIN.value:
         raise errors.BadArgumentError(f"serve={SERVE.value} and join={JOIN.value}: set only one of them")
     for name, address in (("serve", SERVE.value), ("join", JOIN.value)):
-        host, _, port = address.rpartition(":")
-        if address and not (host and port.isdecimal() and 0 < int(port) < 2**16):
-            raise errors.BadArgumentError(f"{name}={address}: expected HOST:PORT, such as 127.0.0.1:8700")
+        if address:
+            chief_address.check(name, address)
     if SERVE.value and "workers" in set_flags:
         raise errors.BadArgumentError(
             f"workers={session_config.workers} and serve={SERVE.value}: a chief trains no trial; set --workers where "
@@ -156,13 +154,31 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
         )
 
 
+def _check_places(session_config: SessionConfig, space: Space, source: SourceConfig) -> None:
+    """Check the data set's size, the session's folder and the chief's address, before minutes of preparing data."""
+    path = _session_dir(session_config, space, source)
+    folder = SessionFolder(paths.local(path, "session_dir"))
+    JobFactory(session_config, space, source, folder.trunk_dir).check_shared()
+    if JOIN.value:
+        chief_address.wait_for_chief(JOIN.value)
+        check_begun(path)
+        return
+    locked_folder.check_available(folder.path, flag="session_dir", identity=folder.identity_file.name)
+    if SERVE.value:
+        chief_address.check_free(SERVE.value)
+
+
+def _session_dir(session_config: SessionConfig, space: Space, source: SourceConfig) -> str:
+    default = os.path.join("runs", "sessions", f"{space.name}-{session_config.tuner}-{source.dataset}")
+    return SESSION_DIR.value or default
+
+
 def _search(session: Session, budget: "Budget") -> None:
     """Search here or as the chief; where that ends early, report the trials so far."""
-    from models.training import loop
     from tuning.sessions import search
 
     first = session.jobs.first()
-    loop.check(first.data, first.train)  # before hours of trials that could not but fail
+    preconditions.check(first.data, first.train)  # before hours of trials that could not but fail
     try:
         if SERVE.value:
             search.serve(session, SERVE.value, budget=budget)

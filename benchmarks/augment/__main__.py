@@ -23,14 +23,12 @@ Peers are other libraries, each in the fastest form that we know of. A row's `wo
 The images of the last three stay on the host; on a machine with a GPU, ours and Keras's layers run there.
 """
 
-import dataclasses
-
+from benchmarks.augment import choice
 from benchmarks.harness import cli_output
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.results import Row
-from models.config import from_preset
 from pipeline.common import app, progress
-from pipeline.data_config import SourceConfig
+from pipeline.data_config import DataConfig, SourceConfig
 
 flags = app.Flags(SourceConfig)
 SETS = flags.DEFINE_list("sets", [], "augmentation sets and transforms to measure; default: all, or a few with --quick")
@@ -46,18 +44,18 @@ QUICK_SETS = ("original", "flip_shift", "flip_crop", "HorizontalFlip", "CutMix")
 def main() -> None:
     """Measure all sets and transforms in turns, and publish the rows."""
     cli_output.check("augment")
+    names = SETS.value or (QUICK_SETS if QUICK.value else choice.NAMES)
+    choice.check(names)
+    # Nothing is held out: the batch may be as large as possible.
+    batch_data = harness_data.prepared_quick(num_validation=0, batch_size=BATCH_SIZE.value)
+    data = batch_data.replace(batch_size=DataConfig.batch_size)
     app.load_tensorflow()
     from benchmarks.augment import cases, rows
     from models.runtime import device
 
-    names = SETS.value or (QUICK_SETS if QUICK.value else cases.names())
-    cases.check(names)
     device.allow_gpu_memory_growth()
-    source = harness_data.source_of_flags()
-    # Nothing is held out: the smallest data set has no 10,000 examples to spare.
-    data, _ = from_preset("quick", **source.as_dict(), num_validation=0)
     repeats, round_s, num_steps = (REPEATS.value or 3, 0.05, 2) if QUICK.value else (REPEATS.value or 7, 0.1, 8)
-    batch = cases.Batch.first(dataclasses.replace(data, batch_size=BATCH_SIZE.value))
+    batch = cases.Batch.first(batch_data)
     compared: list[rows.Compared] = []
     step_rows: list[Row] = []
 

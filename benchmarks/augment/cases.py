@@ -1,44 +1,22 @@
 """What `benchmarks.augment` measures: our transforms and sets, and their peers on the same batch."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from benchmarks.augment import keras_peers, torchvision_peer
+from benchmarks.augment.choice import TRANSFORMS
 from benchmarks.harness.labels import Labels
 from pipeline import augment
 from pipeline.augment import composition, sets
 from pipeline.augment.layer import Augmentation, Views
 from pipeline.batches import OpenedData
-from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
 from pipeline.datasets import labels
 
 PEER = "peer/{peer}/{transforms}"
-TRANSFORMS = (
-    "HorizontalFlip",
-    "VerticalFlip",
-    "AlternatingFlip",
-    "Shift",
-    "Crop",
-    "Cutout",
-    "RandomErasing",
-    "Rotation",
-    "Shear",
-    "Zoom",
-    "Translation",
-    "ChannelShift",
-    "ColorJitter",
-    "Grayscale",
-    "MixUp",
-    "CutMix",
-    "MixUpOrCutMix",
-    "TrivialAugmentWide",
-    "RandAugment",
-    "AugMix",
-)
 
 
 class Batch(NamedTuple):
@@ -62,19 +40,6 @@ class Work(NamedTuple):
     run: Callable[[int], Any]
     fields: Mapping[str, Any] = {}  # further ones of its row
     min_batches: int = 1  # in a round, so that every worker process has work
-
-
-def names() -> tuple[str, ...]:
-    """The names of everything that can be measured: the augmentation sets, then the transforms."""
-    return (*sets.SETS, *TRANSFORMS)
-
-
-def check(chosen: Sequence[str]) -> None:
-    """Raise errors.BadArgumentError where there is no set or transform of a name."""
-    for name in chosen:
-        if name not in names():
-            hint = config.nearest(name, set(names()))
-            raise errors.BadArgumentError(f"sets={name!r}: expected some of {', '.join(names())}{hint}")
 
 
 def transforms(what: str) -> tuple[Augmentation, ...]:

@@ -16,9 +16,10 @@ from benchmarks.harness import comparison, results
 from benchmarks.harness.comparison import WORSE
 from benchmarks.harness.results import Row
 from models.reporting import table
-from pipeline.common import app, errors, files, markdown_table, paths
+from pipeline.common import app, config, errors, files, markdown_table, paths
 from pipeline.common.markdown_table import Column, field
 from pipeline.common.process import signals
+from pipeline.data_config import SourceConfig
 
 
 def define_flags(own: app.Flags) -> None:
@@ -48,6 +49,8 @@ def check(benchmark: str, replaced_by_quick: Sequence[str] = ()) -> None:
         that --quick would replace.
     """
     values = flags.FLAGS
+    if "dataset" in values:
+        config.build(SourceConfig, config.given_flags())
     if values.compare:
         _earlier(benchmark)
     if values.out:

@@ -4,8 +4,10 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from models.config import from_preset
+from models.training import preconditions
 from pipeline.common import config
-from pipeline.data_config import SourceConfig
+from pipeline.data_config import DataConfig, SourceConfig
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -28,6 +30,16 @@ def source_of_flags() -> SourceConfig:
 
     source = config.build(SourceConfig, config.given_flags())
     return dataclasses.replace(source, dataset=prepare.prepare(source))
+
+
+def prepared_quick(**values: Any) -> DataConfig:
+    """The data of the preset quick, with other values, on the data set of the flags: checked, then prepared."""
+    from pipeline import prepare
+
+    source = config.build(SourceConfig, config.given_flags())
+    data, train = from_preset("quick", **source.as_dict(), **values)
+    preconditions.check(data, train)
+    return data.replace(dataset=prepare.prepare(source))
 
 
 def train_batches(opened: "OpenedData", seed: int = 0, threads: int = 0) -> "Iterator[dict[str, tf.Tensor]]":

@@ -27,7 +27,6 @@ import contextlib
 from benchmarks.harness import cli_output
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.results import Row
-from models.config import from_preset
 from pipeline.common import app
 from pipeline.data_config import SourceConfig
 
@@ -47,13 +46,12 @@ QUICK = flags.DEFINE_bool(
 def main() -> None:
     """Measure all loaders in turns, and publish the rows."""
     cli_output.check("input", ("repeats", "passes"))
+    data = harness_data.prepared_quick(batch_size=BATCH_SIZE.value)
     app.load_tensorflow()
     from benchmarks.input import cases as input_cases
     from benchmarks.input import peers
     from benchmarks.input import rows as input_rows
 
-    source = harness_data.source_of_flags()
-    data, _ = from_preset("quick", **source.as_dict(), batch_size=BATCH_SIZE.value)
     images, labels = input_cases.examples(data)
     repeats, passes, caches, processes = REPEATS.value, PASSES.value, ["none", "disk", "memory"], 3
     sizes = list(dict.fromkeys((data.batch_size, 128, 256, 1024)))
@@ -63,7 +61,7 @@ def main() -> None:
     loaders += [] if QUICK.value else [*input_cases.variants(data), *input_cases.by_stage(data)]
     cases = [loader.case(len(images), passes) for loader in loaders]
     rows: list[Row] = []
-    with cli_output.publishing("input", lambda: rows, dataset=source.dataset):
+    with cli_output.publishing("input", lambda: rows, dataset=data.dataset):
         with contextlib.ExitStack() as stack:
             if PEERS.value:
                 cases += peers.start(stack, images, labels, data.batch_size, min(passes, 2))

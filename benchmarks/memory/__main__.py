@@ -20,7 +20,7 @@ from benchmarks.harness import data as harness_data
 from benchmarks.harness.results import Row
 from benchmarks.memory import rows as memory_rows
 from pipeline.common import app, errors, progress
-from pipeline.data_config import SourceConfig
+from pipeline.data_config import DataConfig, SourceConfig
 
 flags = app.Flags(SourceConfig)
 cli_output.define_flags(flags)
@@ -45,6 +45,8 @@ def main() -> None:
     limits = number_flags.parse("limits_gib", LIMITS_GIB.value, float, "2,8")
     if 0 < EPOCHS.value < 10:
         raise errors.BadArgumentError(f"epochs={EPOCHS.value}: expected 10 or more, to draw a line through, or 0")
+    if min(views) < DataConfig.batch_size:
+        raise errors.BadArgumentError(f"views={min(views)}: expected at least one batch of {DataConfig.batch_size}")
     from pipeline.datasets import prepared
 
     source = harness_data.source_of_flags()

@@ -28,6 +28,8 @@ PLOTS = {"studies": study_plots.draw, "sessions": session_plots.draw}
 
 def main() -> None:
     """Draw every committed report."""
+    if not any((pathlib.Path(DOCS.value) / kind).is_dir() for kind in PAGES):
+        raise errors.BadArgumentError(f"docs={DOCS.value}: expected a folder with {' or '.join(PAGES)} in it")
     for path in draw(pathlib.Path(DOCS.value)):
         print(f"written: {path}")
 

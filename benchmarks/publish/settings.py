@@ -17,6 +17,7 @@ OUT = flags.DEFINE_path("out", str(config.CHECKOUT / "docs" / "settings.md"), "M
 def main() -> None:
     """Look through the packages, write the page."""
     try:
+        files.check_writable(pathlib.Path(OUT.value))  # before the search, which takes seconds
         files.write_text(pathlib.Path(OUT.value), setting_names.page(setting_names.settings_read()))
     except OSError as error:
         raise errors.BadArgumentError(f"out={OUT.value}: cannot be written ({error.strerror})") from error

@@ -34,7 +34,8 @@ def main() -> None:
     if not names:
         raise errors.BadArgumentError("presets is empty: expected some, such as quick,tiny")
     for name in names:
-        presets.preset(name)
+        if name not in presets.PRESETS:
+            raise errors.BadArgumentError(f"presets={name!r}: expected some of {', '.join(presets.PRESETS)}")
     names, repeats = (names[:1], 1) if QUICK.value else (names, REPEATS.value)
     from pipeline.datasets import prepared
 

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from benchmarks.harness import cli_output, results, training_steps
 from benchmarks.harness import data as harness_data
 from benchmarks.train_step import torch_peer
-from models.config.training import TrainConfig
+from models.config import training
 from pipeline.common import app, config, errors, progress
 from pipeline.data_config import SourceConfig
 
@@ -61,8 +61,11 @@ def main() -> None:
     cli_output.check("train_step")
     recipes, precisions = _check_unique("recipes", RECIPES.value), _check_unique("precisions", PRECISIONS.value)
     for name in recipes:
-        for precision_name in precisions:
-            config.build(TrainConfig, training_steps.recipe(name), {"precision": precision_name})
+        config.build(training.TrainConfig, training_steps.recipe(name))
+    for name in precisions:
+        if name not in training.PRECISIONS:
+            raise errors.BadArgumentError(f"precisions={name!r}: expected some of {', '.join(training.PRECISIONS)}")
+    source = harness_data.source_of_flags().as_dict()
     app.load_tensorflow()
 
     from benchmarks.train_step import cases
@@ -70,7 +73,6 @@ def main() -> None:
     from models.runtime import device, precision
 
     device.allow_gpu_memory_growth()
-    source = harness_data.source_of_flags().as_dict()
     precisions = _check_unique("precisions", [precision.resolve(name) for name in precisions])
     effort = _effort(precisions)
     with progress.task("measuring the convolution ceilings", in_background=False):

@@ -22,7 +22,7 @@ TRIALS = flags.DEFINE_integer(
 )
 TUNER = flags.DEFINE_enum("tuner", "random", TUNERS, "search algorithm")
 TARGET = flags.DEFINE_enum("target", "session", ("session", "workers"), "processes to kill")
-SEED = flags.DEFINE_integer("seed", 0, "random seed of the times of the kills")
+SEED = flags.DEFINE_integer("seed", 0, "random seed of the times of the kills", lower_bound=0)
 
 
 def main() -> None:

@@ -5,14 +5,14 @@ every field there was, those of all architectures among them.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from models.config.renamed import renamed
 from models.config.training import TrainConfig
 from pipeline.common import errors, files, paths
 from pipeline.common.config import build, check_known, settings
-from pipeline.data_config import DataConfig
+from pipeline.data_config import DataConfig, default_data_dir
 
 FORMAT, CURRENT = "config_format", 2
 TRUNK_SHA256 = "init_from_sha256"  # of the model whose trunk the run began with, wherever that run lies now
@@ -104,3 +104,26 @@ def load(path: paths.AnyPath) -> dict[str, Any]:
     if is_saved(values) and init_from and isinstance(init_from, str) and os.path.exists(path.parent / init_from):
         values["init_from"] = str(path.parent / init_from)  # a session's own trunk, beside its best.json
     return values
+
+
+def check_paths(values: Mapping[str, Any], path: paths.AnyPath, flags: Collection[str]) -> None:
+    """Check that the paths in the configuration of `--config`, which may be of another machine, are on this one.
+
+    Those that `flags`, names of set flags, override are not used. Data may be prepared in a new folder, but a run that
+    saved a configuration had its data; the default folder is made again.
+
+    Raises:
+      errors.BadArgumentError: there is nothing at a path.
+    """
+    for name in ("data_dir", "init_from", "archive"):
+        value = values.get(name)
+        if not value or not isinstance(value, str) or name in flags or value == default_data_dir():
+            continue
+        place = paths.local(value, name)
+        may_be_new = name == "data_dir" and not is_saved(values)
+        if may_be_new:
+            place = place.parent
+        if not place.exists() and not (may_be_new and not place.is_absolute()):
+            raise errors.BadArgumentError(
+                f"{name}={value}: {place} is not on this machine; config={path} has it; set --{name}"
+            )

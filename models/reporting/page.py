@@ -48,8 +48,8 @@ NUM_RATES = 400  # points of the learning rate's curve
 
 
 def write(run: RunFolder) -> None:
-    """Replace the page of a finished run."""
-    with progress.task(f"drawing {run.page}"):
+    """Replace the page of a finished run; errors as of `files.writing`."""
+    with run.writing(), progress.task(f"drawing {run.page}"):
         files.write_text(run.page, render(run.path, run.config(), run.rows(), run.report(), run.confusion()))
 
 
@@ -96,7 +96,7 @@ def learning_rates(config: dict[str, Any], num_train: int, rows: plots.Rows) -> 
     import tensorflow as tf
 
     from models.optimizers import schedules
-    from pipeline.batches import EpochSchedule
+    from pipeline.epochs import EpochSchedule
 
     data, train = saved.configs(config)
     epochs = EpochSchedule.from_config(data, num_train, train.epochs, train.max_steps)

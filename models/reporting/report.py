@@ -15,9 +15,10 @@ from models.reporting.figures import SAME_RECORDS
 from models.runs.checkpoints import Progress
 from models.runtime import device, precision
 from models.runtime.git_commit import git_commit
-from pipeline.batches import EpochSchedule, OpenedData
+from pipeline.batches import OpenedData
 from pipeline.common import cpu, environment
 from pipeline.datasets import prepared
+from pipeline.epochs import EpochSchedule
 from pipeline.resolution import ResolutionSchedule
 
 PROVENANCE = ("how", "official")  # of what pipeline.prepare recorded; no path of anybody's machine

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Container, Iterator, Sequence
+from typing import Any
 
 import rich.box
 from rich.console import Console
@@ -54,12 +55,12 @@ def of_texts(
     return table
 
 
-def show(run: RunFolder, console: Console | None = None) -> None:
-    """Print a finished run's report; None is standard output. The last line names the run's page.
+def show(run: RunFolder, console: Console | None = None, report: dict[str, Any] | None = None) -> None:
+    """Print a finished run's report; None is standard output. The last line names the run's page, if it has one.
 
-    Boxes and colors appear only on terminals.
+    `report` is its content where that is not `report.json`. Boxes and colors appear only on terminals.
     """
-    report = run.report()
+    report = report or run.report()
     with between_warnings(report["dataset"], console) as console:
         # Not the panel's title, which is cut where it is longer than the panel.
         console.print(Text(f"{figures.dataset_name(report['dataset'])}, preset {figures.recipe(report)}", style="bold"))
@@ -70,8 +71,9 @@ def show(run: RunFolder, console: Console | None = None) -> None:
         for item in (*figures.results(report), *figures.costs(report)):
             grid.add_row(*map(Text, (item.name, f"{item.value} {item.unit}".rstrip(), item.note)))
         console.print(Panel.fit(grid, padding=(0, 2)) if console.is_terminal else grid)
-    # Not in the table: a path that is folded into a cell cannot be copied.
-    console.print(Text(f"Report: {paths.shown(run.page)}"), soft_wrap=True)
+    if run.page.exists():  # it may be missing on read-only media
+        # Not in the table: a path that is folded into a cell cannot be copied.
+        console.print(Text(f"Report: {paths.shown(run.page)}"), soft_wrap=True)
 
 
 def _print_warning(console: Console, warning: str | None) -> None:

@@ -52,6 +52,19 @@ class RunFolder:
         """Whether the page is there, whole."""
         return self.page.is_file() and self.page.read_bytes().rstrip().endswith(b"</html>")
 
+    @property
+    def read_only_reason(self) -> str | None:
+        """Why the folder can be read alone: read-only media, another user's; None where it can be written."""
+        try:
+            files.check_writable(self.path / "report.json")
+        except OSError as error:
+            return error.strerror if error.errno in files.WRONG_PLACE else None
+        return None
+
+    def writing(self) -> contextlib.AbstractContextManager[None]:
+        """A context in which a failed write to the folder is one line with its flag: `files.writing`."""
+        return files.writing(self._flag, self.path)
+
     def as_begun(self, name: str, value: str) -> str:
         """The value of the begun run's field where `value` is "auto"; else `value`."""
         return self.config().get(name, AUTO) if value == AUTO and self.has_begun else value
@@ -102,6 +115,15 @@ class RunFolder:
         self.report()
         self.rows()
 
+    def check_model(self) -> "RunFolder":
+        """The folder itself; errors as of `check_finished`, and errors.FailedError if its model cannot be read."""
+        self.check_finished()
+        with self._reading_model(), self.model.open("rb"):
+            return self
+
+    def _reading_model(self) -> contextlib.AbstractContextManager[None]:
+        return files.reading(f"{self._flag}={self.path}: model.keras", self._rewrite)
+
     def config(self) -> dict[str, Any]:
         """The content of `config.json`, the resolved configuration; errors.BadArgumentError if there is no run."""
         remedy = f"restore it from a copy, or choose another --{self._flag}"
@@ -124,14 +146,14 @@ class RunFolder:
 
         Raises errors.FailedError where the file cannot be read.
         """
-        with files.reading(f"{self._flag}={self.path}: model.keras", self._rewrite), self.model.open("rb") as file:
+        with self._reading_model(), self.model.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def load_model(self) -> "keras.Model":
         """The trained classifier; errors.FailedError where `model.keras` is missing, damaged or of another version."""
         from models.runs import saved_model
 
-        with files.reading(f"{self._flag}={self.path}: model.keras", self._rewrite):
+        with self._reading_model():
             return saved_model.load(self.model)
 
     def confusion(self) -> dict[str, Any] | None:

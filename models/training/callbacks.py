@@ -196,8 +196,7 @@ class Profiler(keras.callbacks.Callback):
     def __init__(self, path: paths.AnyPath) -> None:
         super().__init__()
         self._path = paths.local(path, "profile")
-        with files.writing("profile", self._path):
-            files.check_writable(self._path / "trace")
+        files.check_folder_writable("profile", self._path)
         self._calls, self._trace = itertools.count(), contextlib.ExitStack()
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:

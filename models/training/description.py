@@ -2,8 +2,9 @@
 
 from models.config.training import TrainConfig
 from models.training.state import TrainState
-from pipeline.batches import EpochSchedule, OpenedData
+from pipeline.batches import OpenedData
 from pipeline.common.config import as_text
+from pipeline.epochs import EpochSchedule
 
 
 def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, state: TrainState) -> None:

@@ -1,5 +1,8 @@
 """Evaluation: every example of a split exactly once, and the count is checked."""
 
+import contextlib
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -11,10 +14,9 @@ from models.heads import NUM_CLASSES
 from models.reporting import confusion, figures, report
 from models.runs.folder import RunFolder
 from models.runtime import global_settings
+from models.training import preconditions
 from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
 from pipeline.common import errors, progress
-from pipeline.data_config import DataConfig, default_data_dir
-from pipeline.datasets import prepared
 
 
 class Evaluator:
@@ -83,23 +85,25 @@ class Evaluator:
 
 
 @global_settings.defaults()
-def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
-    """Evaluate a finished run's model on "validation" or "test" and write the metrics to its report.
+def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> dict[str, Any]:
+    """Evaluate a finished run's model on "validation" or "test" and write the metrics to its report, which is returned.
 
     Metrics, and confusion matrices in `confusion.json`, are of a single view; accuracies averaged with the mirror image
     have separate keys. The last metrics of each split stay in the report under `evaluations`. `data_dir` is a folder of
-    prepared data sets, "" the one that the run was trained from, or the default one where that is gone.
+    prepared data sets, "" the one that the run was trained from, or the default one where that is gone. In a folder
+    that can be read alone nothing is written.
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
       errors.BadArgumentError: the folder holds no run, nothing was held out for validation, or the records are others
         than the run was trained on, so that some of them may have trained it; on "test" the report records that.
     """
-    data, train = saved.configs(run.check_finished().config())
-    opened = OpenedData(data.replace(data_dir=data_dir or _folder_of(data)))
+    opened = OpenedData(preconditions.evaluated_data(run, split_name, data_dir))
+    _, train = saved.configs(run.config())
     num_examples, stream = opened.num_examples[split_name], opened.evaluation(split_name)
     records = _compare_records(run, opened, split_name)
-    with run.locked():
+    is_writable = run.read_only_reason is None
+    with run.locked() if is_writable else contextlib.nullcontext():
         with progress.task(f"loading {run.model}"):
             model = run.load_model()
         single_view, flip_averaged = Evaluator(model, train), Evaluator(model, train, flip_average=True)
@@ -108,15 +112,11 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> None:
             averaged = flip_averaged(stream, num_examples, label=f"evaluating on {split_name} with mirror images")
         evaluated = report.evaluated(split_name, num_examples, means, records)
         source = metrics.coarse_source(train)
-        run.write_confusion(confusion.document(split_name, source, opened.label_names, single_view.confusions))
-        run.write_report(report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)}))
-
-
-def _folder_of(data: DataConfig) -> str:
-    """The folder of a run's data; the default one where the data have moved with the checkout."""
-    default = default_data_dir()
-    has_moved = not prepared.is_prepared(data.data_dir, data.dataset) and prepared.is_prepared(default, data.dataset)
-    return default if has_moved else data.data_dir
+        evaluated_again = report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)})
+        if is_writable:
+            run.write_confusion(confusion.document(split_name, source, opened.label_names, single_view.confusions))
+            run.write_report(evaluated_again)
+        return evaluated_again
 
 
 def _compare_records(run: RunFolder, opened: OpenedData, split_name: str) -> str:

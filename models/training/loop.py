@@ -19,20 +19,21 @@ import tensorflow as tf
 from models import metrics
 from models.config.training import TrainConfig
 from models.reporting import report
-from models.runs import checkpoints, warm_start
+from models.runs import checkpoints
 from models.runs.folder import RunFolder
 from models.runtime import global_settings, precision
 from models.runtime.git_commit import git_commit
-from models.training import policy
+from models.training import policy, preconditions
 from models.training.callbacks import Callback, Callbacks, as_list, begin_again, callback_list, has_hook, only_watches
 from models.training.description import describe
 from models.training.evaluation import Evaluator
 from models.training.state import TrainState
-from pipeline.batches import EpochSchedule, OpenedData
+from pipeline.batches import OpenedData
 from pipeline.common import errors
 from pipeline.common.process import signals
 from pipeline.common.progress import task
 from pipeline.data_config import DataConfig
+from pipeline.epochs import EpochSchedule
 
 BAR_SECONDS = 0.25  # between two readings of the running means; on a GPU each reading waits for the device
 CHECKPOINT_SECONDS = 300.0  # what a long epoch can lose at most
@@ -70,26 +71,12 @@ def train(
     """
     given = as_list(callbacks)
     policy.check_callbacks(data, config, given)
-    policy.check_configs(data, config)
+    preconditions.check_configs(data, config)
     git_commit()  # of the code that is loaded now; another commit may be checked out when the training ends
     choice = precision.choose(run.as_begun("precision", config.precision) if run else config.precision)
     loop = _Loop(data, dataclasses.replace(config, precision=choice.policy), run, given, verbose)
     loop.progress.precision_reason = loop.progress.precision_reason or choice.reason
     return loop.run()
-
-
-def check(data: DataConfig, config: TrainConfig) -> None:
-    """Check that the data are prepared and that the configurations fit them and the trunk's run; touches no folder.
-
-    Raises:
-      errors.BadArgumentError: the configurations do not fit the data or the trunk's run.
-      errors.FailedError: the data set is not prepared, or the trunk's run has not ended.
-    """
-    opened = OpenedData(data)
-    EpochSchedule.from_config(data, opened.num_examples["train"], config.epochs, config.max_steps)
-    opened.train_stages(config.seed)
-    policy.check_configs(data, config)
-    warm_start.check(opened, config)
 
 
 class _Loop:

@@ -7,13 +7,10 @@ import keras
 import numpy as np
 
 from models import metrics
-from models.architectures import BUILDERS
 from models.config.training import TrainConfig
 from models.training.callbacks import Callback, rate_is_set_twice, rate_setters
 from pipeline.common import errors
-from pipeline.common.config import as_text
 from pipeline.data_config import DataConfig
-from pipeline.resolution import FULL_SIZE, ResolutionSchedule
 
 MAX_ROLLBACKS = 3
 RATE_AFTER_ROLLBACK = 0.5  # times the learning rate before it
@@ -28,20 +25,6 @@ REPLACED = {
     keras.callbacks.BackupAndRestore: "this loop would train all epochs again; use run=, whose folder has checkpoints",
     keras.callbacks.SwapEMAWeights: "the optimizers here keep no averages; use ema_decay",
 }
-
-
-def check_configs(data: DataConfig, config: TrainConfig) -> None:
-    """Raise errors.BadArgumentError unless the network takes the resolutions and `patience` has a validation part."""
-    sizes = set(ResolutionSchedule.from_shares(data.resolutions).sizes)
-    if sizes != {FULL_SIZE} and not BUILDERS[config.architecture].takes_any_size:
-        raise errors.BadArgumentError(
-            f"resolutions={as_text(data.resolutions)}: --architecture={config.architecture} takes only {FULL_SIZE} x "
-            f"{FULL_SIZE} pixels; leave --resolutions out"
-        )
-    if config.patience and not data.num_validation:
-        raise errors.BadArgumentError(
-            f"patience={config.patience}: expected --num_validation above 0, got num_validation=0; leave --patience out"
-        )
 
 
 def check_callbacks(data: DataConfig, config: TrainConfig, callbacks: Sequence[Callback]) -> None:

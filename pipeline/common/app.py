@@ -18,12 +18,13 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from pipeline.common import config, environment, errors, flag_help, paths, progress, temporary_folder
+from pipeline.common import config, environment, errors, flag_help, numbers, paths, progress, temporary_folder
 from pipeline.common.process import signals, streams
 
 _EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
 _loading = threading.Lock()
 DISTRIBUTION = "streaming-cifar100"
+MAX_LENGTH = 5000  # characters of an error; a path may have 3,800
 
 
 class Flags:
@@ -37,8 +38,8 @@ class Flags:
         config.define_flags(self.values, *config_classes)
         self.DEFINE_bool = functools.partial(flags.DEFINE_bool, flag_values=self.values)
         self.DEFINE_enum = functools.partial(flags.DEFINE_enum, flag_values=self.values)
-        self.DEFINE_float = functools.partial(flags.DEFINE_float, flag_values=self.values)
-        self.DEFINE_integer = functools.partial(flags.DEFINE_integer, flag_values=self.values)
+        self.DEFINE_float = functools.partial(numbers.define_float, flag_values=self.values)
+        self.DEFINE_integer = functools.partial(numbers.define_integer, flag_values=self.values)
         self.DEFINE_list = functools.partial(flags.DEFINE_list, flag_values=self.values)
         self.DEFINE_path = functools.partial(paths.define_flag, flag_values=self.values)
         self.DEFINE_path_list = functools.partial(paths.define_list_flag, flag_values=self.values)
@@ -175,5 +176,8 @@ def _check_stdout() -> None:
 
 
 def _end(code: int, message: str) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    line = " ".join(message.split())
+    if len(line) > MAX_LENGTH:  # of a value, such as a pasted file
+        line = f"{line[: MAX_LENGTH // 2]} ... {line[-MAX_LENGTH // 2 :]}"
+    print(f"error: {line}", file=sys.stderr, flush=True)
     sys.exit(code)

@@ -118,6 +118,12 @@ def check_writable(path: pathlib.Path) -> None:
         raise
 
 
+def check_folder_writable(flag: str, folder: pathlib.Path) -> None:
+    """Check, before slow work, that files can be written to a folder, new or not; errors as of `writing`."""
+    with writing(flag, folder):
+        check_writable(folder / "any")
+
+
 def partial_name(name: str) -> str:
     """The name of a file's temporary file."""
     stem, suffix = os.path.splitext(name)

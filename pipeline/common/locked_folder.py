@@ -129,6 +129,15 @@ def _sweep(folder: pathlib.Path) -> None:
                 os.unlink(os.path.join(parent, name))
 
 
+def check_available(folder: pathlib.Path, *, flag: str, identity: str) -> None:
+    """Check, before slow work, what `open_locked` will; arguments and errors as there. Creates no folder."""
+    check_content(folder, flag=flag, identity=identity)
+    if folder.exists():
+        with open_locked(folder, flag=flag, identity=identity):
+            return
+    files.check_folder_writable(flag, folder)
+
+
 def check_content(folder: pathlib.Path, *, flag: str, identity: str) -> None:
     """Check that a folder is missing, empty, or of its kind; arguments and errors as in `open_locked`."""
     paths.check_folder(folder, flag)

@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from pipeline.common import errors, paths
+from pipeline.common import errors, numbers, paths
 
 
 class Part(NamedTuple):
@@ -95,14 +95,16 @@ class Setting(NamedTuple):
         if self.metadata["is_path"] and isinstance(value, str | os.PathLike):
             return str(paths.local(value, self.name)) if value else self.default
         choices, low, high = (self.metadata[key] for key in ("choices", "low", "high"))
-        numbers = value if isinstance(value, tuple) else (value,)
+        values = value if isinstance(value, tuple) else (value,)
         if not _has_type(value, self.kind):
             expected = getattr(self.kind, "__name__", self.kind)
         elif choices and value not in choices:
             expected = f"one of {', '.join(choices)}{nearest(value, set(choices))}"
-        elif not all(math.isfinite(number) for number in numbers if isinstance(number, float)):
+        elif not all(math.isfinite(number) for number in values if isinstance(number, float)):
             expected = "a finite number"
-        elif any((low is not None and number < low) or (high is not None and number > high) for number in numbers):
+        elif any(abs(number) > numbers.MAX_WHOLE for number in values if isinstance(number, int)):
+            expected = "a whole number below 2**63"
+        elif any((low is not None and number < low) or (high is not None and number > high) for number in values):
             expected = self.range_in_words
         else:
             return value

@@ -24,6 +24,7 @@ from typing import Any
 from pipeline.common import errors, files, locked_folder, paths
 
 VERSIONS = {"cifar100": "3.0.2", "shapes100": "1.0.0", "shapes100_tiny": "1.0.0"}
+NUM_TRAIN = {"cifar100": 50_000, "shapes100": 50_000, "shapes100_tiny": 2_000}  # official training images
 PROVENANCE = "provenance.json"
 CACHE = "cache"  # of a data set: files that are made of it
 _STAGING = ".staging-"
@@ -36,6 +37,17 @@ _PROVENANCE_SCHEMA = {
         "fingerprints": {"type": "object"},
         **{key: {"type": "string"} for key in ("how", "path", "url")},
         **{key: {"type": ["string", "null"]} for key in ("official", "sha256")},
+    },
+}
+_LENGTHS = {"type": "array", "items": {"type": "string", "pattern": "^[0-9]+$"}}
+_INFO_SCHEMA = {  # of dataset_info.json, what is read before TensorFlow is loaded
+    "type": "object",
+    "required": ["splits"],
+    "properties": {
+        "splits": {
+            "type": "array",
+            "items": {"type": "object", "required": ["name", "shardLengths"], "properties": {"shardLengths": _LENGTHS}},
+        }
     },
 }
 
@@ -55,6 +67,45 @@ def root(data_dir: _Path) -> pathlib.Path:
 def is_prepared(data_dir: _Path, dataset: str) -> bool:
     """Whether the data set is prepared."""
     return (folder(data_dir, dataset) / "dataset_info.json").is_file()
+
+
+def check_prepared(data_dir: _Path, dataset: str) -> None:
+    """Check that the data set is prepared, in canonical order.
+
+    Raises:
+      errors.FailedError: `pipeline.prepare` has not prepared it.
+      errors.BadArgumentError: an earlier version has, in the order of its files.
+    """
+    check_order(data_dir, dataset)
+    if not is_prepared(data_dir, dataset):
+        raise errors.FailedError(
+            f"data_dir={data_dir}: {dataset} is not prepared there; "
+            f"run: python -m pipeline.prepare --dataset={dataset} --data_dir={shlex.quote(str(data_dir))}"
+        )
+
+
+def check_writable(data_dir: _Path) -> None:
+    """Raise errors.BadArgumentError unless a data set can be written to `data_dir`."""
+    files.check_folder_writable("data_dir", root(data_dir))
+
+
+def num_train(data_dir: _Path, dataset: str) -> int:
+    """The number of official training images of a data set, prepared or not; `auto` is as large as CIFAR-100.
+
+    errors.FailedError where the file that has it is damaged.
+    """
+    if dataset not in VERSIONS or not is_prepared(data_dir, dataset):
+        return NUM_TRAIN.get(dataset, NUM_TRAIN["cifar100"])
+    path = folder(data_dir, dataset) / "dataset_info.json"
+    with files.reading(*where(path)):
+        splits = files.parse_json(path.read_bytes(), _INFO_SCHEMA)["splits"]
+        return sum(int(length) for split in splits if split["name"] == "train" for length in split["shardLengths"])
+
+
+def recorded_fingerprint(data_dir: _Path, dataset: str) -> str:
+    """The fingerprint of the records as the data set's preparation recorded it; "" where it is not known."""
+    recorded = provenance(data_dir, dataset) if dataset in VERSIONS else {}
+    return recorded.get("fingerprints", {}).get("records", "")
 
 
 def provenance(data_dir: _Path, dataset: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pipeline.augment.sets import SETS
 from pipeline.common import app, config, errors, progress
 from pipeline.common.config import setting
 from pipeline.data_config import DataConfig, SourceConfig
+from pipeline.datasets import prepared
 from pipeline.gallery import picture_file
 
 PAGE = "explore.md"
@@ -45,6 +46,7 @@ def main() -> None:
     explored = config.build(ExploreConfig, given)
     paths = picture_paths(explored.out)
     data = config.build(DataConfig, given)
+    data.num_train(prepared.num_train(data.data_dir, data.dataset))
     data = data.replace(dataset=prepare.prepare(data))
     app.load_tensorflow()
     import tensorflow as tf

@@ -1,14 +1,19 @@
 """A run on one data set, continued and evaluated on another copy of it and on other records."""
 
+import errno
+import os
+
 import pytest
 
+from models import evaluate
 from models.reporting import figures
 from models.runs.folder import RunFolder, open_locked
 from models.training import loop
 from models.training.evaluation import evaluate_run
-from pipeline.common import errors
+from pipeline.common import errors, files
 from pipeline.data_config import DataConfig
 from pipeline.datasets import prepared
+from tests.binaries import call_here
 from tests.models.training.linear_runs import linear
 from tests.prepared_copies import reordered, with_other_records
 
@@ -93,3 +98,19 @@ def test_run_is_not_continued_on_another_order_or_set(copy, words, data, tmp_pat
             loop.train(moved, config, run=run, verbose=0)
         assert content(run) == before
         assert loop.train(data, config, run=run, verbose=0).report["epochs"] == 3.0
+
+
+def test_run_on_read_only_media_is_evaluated_and_left_as_it_is(finished_run, monkeypatch, capsys):
+    def refuse(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    before = content(finished_run)
+    for name in ("check_writable", "replacing", "make_folder", "fsync"):
+        monkeypatch.setattr(files, name, refuse)
+    arguments = (f"--run_dir={finished_run.path}", "--split=test")
+    assert call_here(monkeypatch, evaluate.main, evaluate.flags, *arguments) == 0
+    *figures_shown, last = capsys.readouterr().out.splitlines()
+    assert any("test" in line for line in figures_shown)
+    assert "report.json" in last
+    assert os.strerror(errno.EROFS) in last
+    assert content(finished_run) == before

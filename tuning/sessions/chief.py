@@ -20,6 +20,7 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 
 from pipeline.common import errors, progress
+from tuning.sessions import chief_address
 from tuning.sessions.oracles.journaled import IDLE, STOPPED, Oracle, OracleServicer, protos
 from tuning.sessions.session import Session
 from tuning.sessions.time_budget import Budget
@@ -90,7 +91,7 @@ def serving(session: Session, address: str, budget: Budget) -> Iterator[Servicer
     with contextlib.suppress(RuntimeError):
         port = server.add_insecure_port(address)
     if not port:
-        raise errors.FailedError(f"serve={address}: cannot bind to the address; choose another port")
+        raise chief_address.cannot_listen(address, "gRPC refuses it")
     server.start()
     try:
         yield servicer

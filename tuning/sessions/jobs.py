@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from models.config import presets
 from models.config.renamed import renamed
 from models.config.training import TrainConfig
+from models.training import preconditions
 from pipeline.common import errors
 from pipeline.common.config import Config, build, check_known, check_read, setting, settings, unread
 from pipeline.data_config import AUTO, SPLIT_FIELDS, DataConfig, SourceConfig
@@ -117,14 +118,32 @@ class JobFactory:
         self._check_branches(space)
         if not space.defaults:
             raise self._bad_space("expected hyperparameters, got none")
-        if not job.data.num_validation:
-            raise self._bad_space("num_validation=0; a search chooses on validation, so hold images out")
+        self._check_held_out(job)
         if job.train.heads == "coarse" and self.config.objective != "coarse":
             raise errors.BadArgumentError(
                 f"objective={self.config.objective}: the space's networks have a coarse head only; expected coarse"
             )
         self._hyperparameters = space
         return space
+
+    def check_shared(self) -> None:
+        """Check the fields that all trials share, and the trunk's job. Needs no TensorFlow.
+
+        Raises:
+          errors.BadArgumentError, errors.FailedError: as of `models.training.preconditions.check`.
+        """
+        base = self.space.base
+        values: dict[str, Any] = {"patience": self.config.patience, "epochs": float(self.config.max_epochs)}
+        values |= {"init_from": self.config.init_from} if self.space.has_frozen_trunk else {}
+        values |= {} if "batch_size" in base else {"batch_size": 1}  # which the space may choose
+        jobs = [self._job("shared", values, base)]
+        self._check_held_out(jobs[0])
+        for job in [*jobs, self.trunk(self.config.seed)] if self.needs_trunk else jobs:
+            preconditions.check(job.data, job.train)
+
+    def _check_held_out(self, job: TrainingJob) -> None:
+        if not job.data.num_validation:
+            raise self._bad_space("num_validation=0; a search chooses on validation, so hold images out")
 
     def trial(self, trial_id: str, values: Mapping[str, Any]) -> TrainingJob:
         """The job of a trial: preset < the session's precision < BASE < the space's choices < OF_THE_SESSION.

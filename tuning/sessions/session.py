@@ -69,15 +69,20 @@ def open_session(path: paths.AnyPath, config: SessionConfig, space: Space, sourc
         yield session
 
 
+def check_begun(path: paths.AnyPath) -> None:
+    """Raise errors.BadArgumentError unless the folder holds a session."""
+    if not SessionFolder(paths.local(path, "session_dir")).identity_file.exists():
+        raise errors.BadArgumentError(f"session_dir={path}: expected a session's folder; start its chief first")
+
+
 def join_session(path: paths.AnyPath, config: SessionConfig, space: Space, source: SourceConfig) -> Session:
     """The session that another process has opened, for a worker of it.
 
     Raises:
       errors.BadArgumentError: the folder holds no session, or one of another configuration or space.
     """
+    check_begun(path)
     session = Session(path, config, space, source)
-    if not session.folder.identity_file.exists():
-        raise errors.BadArgumentError(f"session_dir={path}: expected a session's folder; start its chief first")
     _check_identity(session)
     return session
 

@@ -15,7 +15,8 @@ from models.config import presets
 from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.common.config import build, check_known, check_read, nearest, settings, unread
-from pipeline.data_config import NUM_TRAIN, DataConfig, SourceConfig
+from pipeline.data_config import DataConfig, SourceConfig
+from pipeline.datasets.prepared import NUM_TRAIN
 from tuning.workers.job import TrainingJob
 
 BUDGETS = ("smoke", "short", "full")

@@ -33,14 +33,14 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     import keras
 
     from models.runtime import precision
-    from models.training import loop
+    from models.training import loop, preconditions
     from models.training.callbacks import DeadlineNotice
 
     keras.utils.clear_session()
     gc.collect()  # models are cycles: those of earlier jobs would stay until chance collects them
     begun = run_folder.RunFolder(run_dir).as_begun("precision", job.train.precision)
     resolved = dataclasses.replace(job, train=job.train.replace(precision=precision.resolve(begun)))
-    loop.check(job.data, resolved.train)
+    preconditions.check(job.data, resolved.train)
     with run_folder.open_locked(str(run_dir), resolved.config, resolved.identity) as run:
         began = time.perf_counter()
         if not run.is_finished:

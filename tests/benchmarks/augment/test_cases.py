@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks.augment import cases
+from benchmarks.augment import cases, choice
 from pipeline.augment import composition
 from pipeline.augment.sets import SETS
 from pipeline.common import errors
@@ -28,9 +28,9 @@ def test_set_and_transform_are_cases_of_ours_and_draw_anew(what, batch):
 
 
 def test_every_set_is_among_the_names_once():
-    assert set(SETS) < set(cases.names())
-    assert len(set(cases.names())) == len(cases.names())
-    assert [what for what in cases.names() if not cases.transforms(what)] == ["none"]
+    assert set(SETS) < set(choice.NAMES)
+    assert len(set(choice.NAMES)) == len(choice.NAMES)
+    assert [what for what in choice.NAMES if not cases.transforms(what)] == ["none"]
 
 
 def test_ours_is_what_the_training_step_does_and_the_fourth_batch_is_step_3(batch):
@@ -43,4 +43,4 @@ def test_ours_is_what_the_training_step_does_and_the_fourth_batch_is_step_3(batc
 
 def test_unknown_name_is_refused():
     with pytest.raises(errors.BadArgumentError, match=r"sets='orignal'.*did you mean 'original'"):
-        cases.check(["flip_shift", "orignal"])
+        choice.check(["flip_shift", "orignal"])

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks.augment import cases, keras_peers
+from benchmarks.augment import cases, choice, keras_peers
 from pipeline.augment import composition
 from tests.benchmarks.augment.conftest import BATCH_SIZE, OLD_SCIPY
 
-PEERED = tuple(what for what in cases.names() if keras_peers.keras_peer(what))
+PEERED = tuple(what for what in choice.NAMES if keras_peers.keras_peer(what))
 
 
 @pytest.mark.parametrize("what", PEERED)
@@ -29,7 +29,7 @@ UNPEERED = {"none", "MixUpOrCutMix", "TrivialAugmentWide", "trivial_augment", "m
 
 
 def test_keras_peers_have_our_names():
-    assert set(cases.names()) == {*PEERED, *UNPEERED}
+    assert set(choice.NAMES) == {*PEERED, *UNPEERED}
     assert set(PEERED) >= keras_peers._EQUAL | keras_peers._SETS.keys()
 
 

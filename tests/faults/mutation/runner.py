@@ -33,6 +33,7 @@ class Copy:
             shutil.copyfile(root / name, self.folder / name)
         self._errors = folder / "stderr"
         environment = {**os.environ, "PYTHONPATH": str(self.folder), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # which takes a second
         command = [sys.executable, "-m", worker.__name__, *libraries]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         with self._errors.open("w") as stderr:

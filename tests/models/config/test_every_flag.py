@@ -13,8 +13,7 @@ from models.architectures import efficientnet
 from models.config import TrainConfig, from_preset
 from models.optimizers import schedules
 from models.optimizers.build import build_optimizer
-from models.runs import warm_start
-from models.training import loop
+from models.training import loop, preconditions
 from pipeline import prepare
 from pipeline.batches import OpenedData
 from pipeline.common import config, errors
@@ -82,7 +81,7 @@ def source(data: DataConfig, train: TrainConfig) -> Any:
 
 
 def warmed(data: DataConfig, train: TrainConfig) -> Any:
-    return warm_start.check(OpenedData(data), train)
+    return preconditions.check(data, train)
 
 
 SPEEDRUN = {"architecture": "speedrun", "widths": (8, 8, 16), "bottlenecks": (8, 8, 8)}

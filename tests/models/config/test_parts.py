@@ -11,7 +11,8 @@ from models.architectures import BUILDERS
 from models.config import TrainConfig, from_preset, resolve, saved
 from models.config.presets import PRESETS
 from pipeline.common import config, errors
-from pipeline.data_config import NUM_TRAIN, DataConfig
+from pipeline.data_config import DataConfig
+from pipeline.datasets.prepared import NUM_TRAIN
 from tests.conftest import ROOT
 
 UNREAD = [

@@ -19,6 +19,7 @@ def make_run(tmp_path):
         (path / "config.json").write_text(json.dumps({**CONFIG, **dict(config)}), encoding="utf-8")
         (path / "metrics.jsonl").write_text("".join(lines), encoding="utf-8")
         (path / "report.json").write_text(json.dumps({**REPORT, **dict(report)}), encoding="utf-8")
+        (path / "report.html").touch()
         return RunFolder(path)
 
     return make

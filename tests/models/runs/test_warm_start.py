@@ -12,7 +12,7 @@ from models.config.training import TrainConfig
 from models.reporting import flops
 from models.runs import saved_model, warm_start
 from models.runs.folder import RunFolder, open_locked
-from models.training import loop
+from models.training import loop, preconditions
 from pipeline.batches import OpenedData
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
@@ -132,7 +132,7 @@ def test_frozen_trunk_costs_its_forward_pass(trunk_run):
 )
 def test_trunk_of_another_network_or_split_is_refused(data, trunk_run, network, split, message):
     with pytest.raises(errors.BadArgumentError, match=f"init_from=.*: {message}"):
-        loop.check(dataclasses.replace(data, **split), begun(trunk_run, **network))
+        preconditions.check(dataclasses.replace(data, **split), begun(trunk_run, **network))
 
 
 def test_trunk_of_other_records_is_announced_and_recorded(data, trunk_run, tiny_data_dir, tmp_path, capsys):
@@ -155,12 +155,12 @@ def test_trunk_whose_own_trunk_saw_these_records_is_refused(data, trunk_run, tin
     with open_locked(str(tmp_path / "run"), {**other.as_dict(), **config.as_dict()}, {}) as run:
         loop.train(other, config, run=run, verbose=0)
     with pytest.raises(errors.BadArgumentError, match=r"^init_from=.*: its own trunk was trained on these records"):
-        loop.check(data.replace(split_seed=1), begun(run))
+        preconditions.check(data.replace(split_seed=1), begun(run))
 
 
 def test_folder_without_a_finished_run_is_refused(data, tmp_path):
     with pytest.raises(errors.BadArgumentError, match=r"init_from=.*: expected a folder that models.train wrote"):
-        loop.check(data, dataclasses.replace(CONFIG, init_from=str(tmp_path)))
+        preconditions.check(data, dataclasses.replace(CONFIG, init_from=str(tmp_path)))
 
 
 def test_nothing_to_freeze_is_refused():

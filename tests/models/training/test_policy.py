@@ -6,7 +6,7 @@ import pytest
 from keras import callbacks
 
 from models.runs.folder import open_locked
-from models.training import loop, policy
+from models.training import loop, policy, preconditions
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 from tests.models.training.linear_runs import linear
@@ -79,7 +79,7 @@ def test_callback_that_would_have_no_effect_is_refused_by_name(data, make, value
 
 def test_resolutions_are_refused_where_the_network_has_one(data):
     progressive = DataConfig(**{**data.as_dict(), "resolutions": "16:0.5,32:0.5"})
-    for refuse in (loop.check, loop.train):
+    for refuse in (preconditions.check, loop.train):
         with pytest.raises(errors.BadArgumentError, match=r"^resolutions=16:0.5,32:0.5: .*linear.* 32 x 32"):
             refuse(progressive, linear())
 
@@ -118,7 +118,7 @@ def test_patience_lets_a_run_that_improves_go_on(accuracies, epochs):
 
 def test_patience_without_validation_is_refused(data):
     with pytest.raises(errors.BadArgumentError, match=r"^patience=2: .*num_validation=0"):
-        loop.check(dataclasses.replace(data, num_validation=0), linear(patience=2))
+        preconditions.check(dataclasses.replace(data, num_validation=0), linear(patience=2))
 
 
 @pytest.mark.parametrize("schedule", ["constant", "warmup_cosine"])

@@ -188,7 +188,7 @@ def test_address_that_is_taken_is_one_clear_line(tmp_path, address):
         host, port = address.split(":")
         taken.bind((host, int(port)))
         taken.listen()
-        with pytest.raises(errors.FailedError, match=f"serve={address}: cannot bind"):
+        with pytest.raises(errors.FailedError, match=f"serve={address}: cannot listen"):
             search.serve(found, address, stub_training.train)
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from models import classifier
 from models.reporting import flops
-from pipeline.batches import EpochSchedule
 from pipeline.common import errors
 from pipeline.common.config import check_read
 from pipeline.data_config import DATASETS, SourceConfig
+from pipeline.epochs import EpochSchedule
 from pipeline.resolution import ResolutionSchedule
 from tuning.studies import catalogue
 from tuning.studies.design import BUDGETS, Combination, Study, Variant, num_steps

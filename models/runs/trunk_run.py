@@ -1,0 +1,57 @@
+"""The run whose trunk another run starts from: which one fits. Needs no TensorFlow."""
+
+from typing import Any
+
+from models.config import saved
+from models.config.network import TRUNK_FIELDS
+from models.config.training import TrainConfig
+from models.runs.folder import RunFolder
+from pipeline.common import errors
+from pipeline.data_config import SPLIT_FIELDS, DataConfig
+
+
+def check(data: DataConfig, config: TrainConfig, records: str) -> RunFolder:
+    """The run in `config.init_from`, which must have ended, and have this network's trunk.
+
+    `records` is the fingerprint of the data set's records, "" where it is not known yet. A run on the same records must
+    have held out the same images, which its trunk has otherwise seen.
+
+    Raises:
+      errors.BadArgumentError: it has another trunk or split, or an unknown one, or the folder holds no run.
+      errors.FailedError: it has not ended, or its model cannot be read.
+    """
+    run = RunFolder(config.init_from, "init_from").check_model()
+    fingerprints = run.report().get("fingerprints")
+    if fingerprints is None:
+        raise errors.BadArgumentError(
+            f"init_from={config.init_from}: an earlier version trained it, on images that are held out for validation "
+            "now; expected a run of this version"
+        )
+    if fingerprints["records"] != records == run.report().get("trunk_records"):
+        raise errors.BadArgumentError(
+            f"init_from={config.init_from}: its own trunk was trained on these records, perhaps on images that are "
+            "held out; expected a run whose trunk was not"
+        )
+    source = saved.normalised(run.config())
+    names = [*TRUNK_FIELDS]
+    if fingerprints["records"] == records:
+        names += SPLIT_FIELDS
+    if duplicates_last_block(source, config):
+        names.remove("separate_blocks")
+    elif config.get("separate_blocks", False):
+        names.append("heads")
+    expected = {**data.as_dict(), **config.as_dict()}
+    for name in names:
+        there, here = source.get(name), expected.get(name)
+        if (there or False) != (here or False):  # not read is as good as off
+            raise errors.BadArgumentError(
+                f"init_from={config.init_from}: {name}={there!r} there, {here!r} here; "
+                "expected a run of this network on this split"
+            )
+    return run
+
+
+def duplicates_last_block(source: dict[str, Any], config: TrainConfig) -> bool:
+    """Whether heads that share a last block in the configuration `source` get one each, trainable."""
+    is_separate = config.get("unfreeze_last_block", False) and config.get("separate_blocks", False)
+    return is_separate and not source.get("separate_blocks", False)

@@ -1,0 +1,266 @@
+"""The table of bad input: for each flag of each binary, values that must be refused, by kind.
+
+The values follow from the type and range of a flag; those that depend on what a flag means are in SPECIAL and
+CONTRADICTIONS.
+"""
+
+import dataclasses
+import importlib
+from typing import Any
+
+from absl import flags as absl_flags
+
+from models.config.training import TrainConfig
+from pipeline.common import app, paths
+from pipeline.common.config import CHECKOUT, settings
+from pipeline.common.setting import Setting, as_text
+from pipeline.data_config import DataConfig
+from pipeline.explore.__main__ import ExploreConfig
+from pipeline.gallery.__main__ import GalleryConfig
+from tuning.sessions.jobs import SessionConfig
+
+LAYERS = ("pipeline", "models", "tuning", "benchmarks")
+MAX_ENTRIES = 10  # of a flag
+HUGE = "9" * 400
+FILE, FOLDER = "a-file", "a-folder"  # which are in the working folder of each call
+WRONG_TYPE, OUT_OF_RANGE, EMPTY, HUGE_VALUE = "wrong type", "out of range", "empty", "huge"
+UNICODE, NEWLINE, CONTRADICTION = "Unicode", "newline", "contradiction"
+Values = tuple[tuple[str, str], ...]  # kind and value
+
+WHOLE: Values = (
+    (WRONG_TYPE, "ten"),
+    (WRONG_TYPE, "1.5"),
+    (WRONG_TYPE, "nan"),
+    (EMPTY, ""),
+    (HUGE_VALUE, HUGE),
+    (UNICODE, "五"),
+    (NEWLINE, "1\n2"),
+)
+NUMBER: Values = (
+    (WRONG_TYPE, "ten"),
+    (WRONG_TYPE, "nan"),
+    (OUT_OF_RANGE, "-inf"),
+    (EMPTY, ""),
+    (HUGE_VALUE, "1e999"),
+    (UNICODE, "五"),
+    (NEWLINE, "1\n2"),
+)
+BOOLEAN: Values = (
+    (WRONG_TYPE, "maybe"),
+    (OUT_OF_RANGE, "2"),
+    (EMPTY, ""),
+    (HUGE_VALUE, HUGE),
+    (UNICODE, "да"),
+    (NEWLINE, "true\nfalse"),
+)
+CHOICE: Values = (
+    (WRONG_TYPE, "1"),
+    (OUT_OF_RANGE, "no_such_value"),
+    (EMPTY, ""),
+    (HUGE_VALUE, "x" * 100_000),
+    (UNICODE, "données"),
+    (NEWLINE, "auto\n"),
+)
+NUMBERS: Values = (
+    (WRONG_TYPE, "ten"),
+    (WRONG_TYPE, "1,nan"),
+    (OUT_OF_RANGE, "0,0,0"),
+    (OUT_OF_RANGE, "-1,8,8"),
+    (HUGE_VALUE, f"{HUGE},{HUGE},{HUGE}"),
+    (UNICODE, "五,五,五"),
+    (NEWLINE, "8\n8,8"),
+)
+PATH: Values = (
+    (WRONG_TYPE, "gs://bucket/folder"),
+    (OUT_OF_RANGE, "~no_such_user/folder"),
+    (HUGE_VALUE, "x" * 300),
+    (HUGE_VALUE, "folder/" * 1000),
+    (UNICODE, "\udcff"),
+    (NEWLINE, "two\nlines"),
+)
+NAMES: Values = (
+    (OUT_OF_RANGE, "-1"),
+    (OUT_OF_RANGE, "no_such_value"),
+    (HUGE_VALUE, "x" * 100_000),
+    (UNICODE, "五"),
+    (NEWLINE, "two\nlines"),
+    (EMPTY, ","),
+)
+
+# The first class that a flag's parser is of.
+BY_PARSER: tuple[tuple[type[absl_flags.ArgumentParser], Values], ...] = (
+    (absl_flags.BooleanParser, BOOLEAN),
+    (absl_flags.IntegerParser, WHOLE),
+    (absl_flags.FloatParser, NUMBER),
+    (absl_flags.EnumParser, CHOICE),
+    (paths.PathParser, PATH),
+    (paths.PathListParser, PATH),
+    (absl_flags.ListParser, NAMES),
+    (absl_flags.ArgumentParser, CHOICE),
+)
+SETTINGS = settings(DataConfig, TrainConfig, SessionConfig, ExploreConfig, GalleryConfig)
+MAY_BE_EMPTY = {"join", "serve"}  # of the flags that are texts
+# Flags whose names are those of Keras layers, so that a wrong one is refused after TensorFlow is loaded.
+LATE = {("benchmarks.augment.__main__", "sets")}
+# Flags without which a binary refuses every call.
+NEEDED = {"tuning.study": ("--study=fast_ablation", "--budget=smoke")}
+_OF_BENCHMARKS = (
+    ("out", (f"--out={FOLDER}",)),
+    ("out", (f"--out={FILE}/result.json",)),
+    ("compare", ("--compare=missing.json",)),
+    ("compare", (f"--compare={FILE}",)),
+)
+# By binary: a flag and the arguments in which it contradicts another flag or the working folder.
+CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "models.train": (
+        ("config", ("--config=missing.json",)),
+        ("config", (f"--config={FILE}",)),
+        ("config", (f"--config={FOLDER}",)),
+        ("run_dir", (f"--run_dir={FILE}",)),
+        ("run_dir", (f"--run_dir={FILE}/run",)),
+        ("resolutions", ("--resolutions=16:0.5,24:0.5",)),
+        ("resolutions", ("--resolutions=16:0.5,32:0.6",)),
+        ("unaugmented_fraction", ("--unaugmented_fraction=0.00001",)),
+    ),
+    "models.evaluate": (
+        ("run_dir", ()),
+        ("run_dir", ("--run_dir=missing",)),
+        ("run_dir", (f"--run_dir={FILE}",)),
+        ("run_dir", (f"--run_dir={FOLDER}",)),
+    ),
+    "tuning.tune": (
+        ("serve", ("--serve=127.0.0.1:8700", "--join=127.0.0.1:8700")),
+        ("serve", ("--serve=127.0.0.1",)),
+        ("serve", ("--serve=127.0.0.1:99999",)),
+        ("join", ("--join=127.0.0.1:port",)),
+        ("workers", ("--workers=2", "--serve=127.0.0.1:8700")),
+        ("max_trials", ("--max_trials=3", "--tuner=hyperband")),
+        ("space", ("--space=missing.py",)),
+        ("session_dir", (f"--session_dir={FILE}",)),
+        ("init_from", ("--init_from=missing",)),
+        ("init_from", (f"--init_from={FOLDER}",)),
+    ),
+    "tuning.study": (
+        ("study", ("--study=fast",)),
+        ("study_dir", (f"--study_dir={FILE}",)),
+        ("study_dir", (f"--study_dir={FILE}/study",)),
+    ),
+    "pipeline.gallery.__main__": (("out", ()), ("out", (f"--out={FOLDER}",)), ("out", (f"--out={FILE}/a.png",))),
+    "pipeline.explore.__main__": (("out", ()), ("out", (f"--out={FILE}",))),
+    "benchmarks.show": (("files", ("--files=missing.json",)), ("files", (f"--files={FILE}",))),
+    "benchmarks.accuracy": (("run_dirs", ()), ("run_dirs", (f"--run_dirs={FOLDER}",)), *_OF_BENCHMARKS),
+    "benchmarks.augment.__main__": _OF_BENCHMARKS,
+    "benchmarks.input.__main__": (*_OF_BENCHMARKS, ("repeats", ("--repeats=2", "--quick"))),
+    "benchmarks.memory.__main__": (
+        *_OF_BENCHMARKS,
+        ("views", ("--views=1000", "--quick")),
+        ("epochs", ("--epochs=9",)),
+    ),
+    "benchmarks.publish.settings": (("out", (f"--out={FILE}/settings.md",)),),
+    "benchmarks.publish.tables": (("checkout", ("--checkout=missing",)), ("checkout", (f"--checkout={FOLDER}",))),
+    "benchmarks.publish.reports": (("docs", ("--docs=missing",)), ("docs", (f"--docs={FILE}",))),
+    "benchmarks.scaling.__main__": (*_OF_BENCHMARKS, ("sizes", ("--sizes=1000", "--quick"))),
+    "benchmarks.shapes100.__main__": _OF_BENCHMARKS,
+    "benchmarks.startup.__main__": (*_OF_BENCHMARKS, ("repeats", ("--repeats=2", "--quick"))),
+    "benchmarks.train_step.__main__": (*_OF_BENCHMARKS, ("recipes", ("--recipes=quick,quick",))),
+    "benchmarks.tuner.__main__": (*_OF_BENCHMARKS, ("workers", ("--workers=1", "--quick"))),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One call of a binary that must be refused.
+
+    Attributes:
+      binary: its module.
+      flag: the flag with which the message must begin.
+      kind: of the bad value.
+      arguments: of the command line.
+    """
+
+    binary: str
+    flag: str
+    kind: str
+    arguments: tuple[str, ...]
+
+    @property
+    def needs_tensorflow(self) -> bool:
+        """Whether the refusal comes after TensorFlow is loaded."""
+        return (self.binary, self.flag) in LATE
+
+
+def binaries() -> list[str]:
+    """The modules that are binaries."""
+    files = sorted(path for layer in LAYERS for path in (CHECKOUT / layer).rglob("*.py"))
+    found = [path for path in files if 'if __name__ == "__main__":' in path.read_text(encoding="utf-8")]
+    return [".".join(path.relative_to(CHECKOUT).with_suffix("").parts) for path in found]
+
+
+def flags_of(binary: str) -> absl_flags.FlagValues:
+    """The flags of a binary; it may have none."""
+    return getattr(importlib.import_module(binary), "flags", app.Flags()).values
+
+
+def entries(binary: str) -> list[Entry]:
+    """The entries of every flag of a binary, at most MAX_ENTRIES each.
+
+    Raises:
+      LookupError: a flag has none.
+    """
+    found = []
+    values = flags_of(binary)
+    for name in values:
+        rows = contradictions(binary, name)
+        rows += [(kind, (f"--{name}={value}",)) for kind, value in bad_values(values[name])]
+        rows = [row for row in rows if row[0] != EMPTY or name not in MAY_BE_EMPTY]
+        if not rows:
+            raise LookupError(f"{binary} --{name}: no entry in {__name__}")
+        needed = NEEDED.get(binary, ())
+        found += [Entry(binary, name, kind, (*needed, *given)) for kind, given in rows[:MAX_ENTRIES]]
+    return found
+
+
+def bad_values(flag: absl_flags.Flag) -> Values:
+    """The values that a flag must refuse by itself."""
+    one = SETTINGS.get(flag.name)
+    if one and isinstance(one.default, tuple):
+        return NUMBERS
+    values = next(values for kind, values in BY_PARSER if isinstance(flag.parser, kind))
+    for bound, step in (("lower_bound", -1), ("upper_bound", 1)):
+        limit = getattr(flag.parser, bound, None)
+        if limit is None and one:
+            limit = one.metadata["low" if step < 0 else "high"]
+        if limit is not None and values in (WHOLE, NUMBER):
+            values = ((OUT_OF_RANGE, str(limit + step)), *values)
+    return values
+
+
+def contradictions(binary: str, name: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Values of a flag that contradict another flag or what is in the working folder."""
+    found = [(CONTRADICTION, given) for flag, given in CONTRADICTIONS.get(binary, ()) if flag == name]
+    one = SETTINGS.get(name)
+    if binary != "models.train" or not one:
+        return found
+    value = f"--{name}={as_text(other_value(one))}"
+    others = [choice for choice, reads in one.readers.items() if not reads]
+    if others:
+        found.append((CONTRADICTION, (f"--{one.choice}={others[0]}", value)))
+    needed, _, needed_value = one.needs.partition("=")
+    if needed and not needed_value:
+        found.append((CONTRADICTION, (value,)))
+    elif needed:
+        choices = SETTINGS[needed].metadata["choices"]
+        found.append((CONTRADICTION, (f"--{needed}={next(one for one in choices if one != needed_value)}", value)))
+    return found
+
+
+def other_value(one: Setting) -> Any:
+    """A correct value of a setting that is not its default."""
+    if one.metadata["choices"]:
+        return next(value for value in one.metadata["choices"] if value != one.default)
+    if isinstance(one.default, bool):
+        return not one.default
+    if isinstance(one.default, tuple):
+        return [*one.default[:-1], one.default[-1] + 8] if one.default else [[16, 0.5], [32, 0.5]]
+    low, high = one.metadata["low"] or 0, one.metadata["high"]
+    return next(value for value in (low, low + 1, high) if value != one.default)

@@ -1,0 +1,52 @@
+"""The address of a chief: what is refused, and how long a worker waits."""
+
+import socket
+
+import pytest
+
+from pipeline.common import errors
+from tuning.sessions import chief_address
+
+
+@pytest.fixture
+def listening():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("address", ["8700", ":8700", "host", "host:", "host:0", "host:65536", "host:x"])
+def test_other_than_host_and_port_is_refused(address):
+    with pytest.raises(errors.BadArgumentError, match=f"^join={address}: expected HOST:PORT"):
+        chief_address.check("join", address)
+
+
+def test_taken_address_is_refused_and_a_free_one_stays_free(listening):
+    with pytest.raises(errors.FailedError, match=f"^serve={listening}: cannot listen there"):
+        chief_address.check_free(listening)
+    for host in ("127.0.0.1", "localhost"):
+        chief_address.check_free(f"{host}:{_free_port()}")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def test_worker_names_the_chief_that_never_answers(capsys):
+    address = f"127.0.0.1:{_free_port()}"
+    with pytest.raises(errors.FailedError, match=f"^join={address}: no chief answers"):
+        chief_address.wait_for_chief(address, seconds=0.0)
+    assert address in capsys.readouterr().out
+
+
+def test_worker_goes_on_once_the_chief_listens(monkeypatch):
+    port = _free_port()
+    servers: list[socket.socket] = []
+
+    def listen(seconds: float) -> None:
+        servers.append(socket.create_server(("127.0.0.1", port)))
+
+    monkeypatch.setattr(chief_address.time, "sleep", listen)
+    chief_address.wait_for_chief(f"127.0.0.1:{port}")
+    assert len(servers) == 1
+    servers[0].close()
