@@ -8,12 +8,13 @@ import tempfile
 
 import pytest
 
-from pipeline.common import errors, temporary_folder
+from pipeline.common import errors
+from pipeline.common.process import temporary_folder
 from tests.conftest import ROOT
 
 WRITE = """
 import sys, tempfile
-from pipeline.common import temporary_folder
+from pipeline.common.process import temporary_folder
 temporary_folder.use()
 with tempfile.NamedTemporaryFile(prefix="__autograph_generated_file", delete=False) as file:  # as TensorFlow does
     print(file.name, flush=True)
