@@ -5,6 +5,7 @@ every field there was, those of all architectures among them.
 """
 
 import os
+import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipeline.data_config import DataConfig, default_data_dir
 
 FORMAT, CURRENT = "config_format", 2
 TRUNK_SHA256 = "init_from_sha256"  # of the model whose trunk the run began with, wherever that run lies now
+MAX_BYTES = 2**20  # of a file for --config; that of a run has a few thousand
 _OF_SEVERAL_ARCHITECTURES = {"widths", "depth", "blocks", "convolutions"}  # which no single run reads
 
 
@@ -83,11 +85,12 @@ def load(path: paths.AnyPath) -> dict[str, Any]:
     """Read the configuration of `--config`.
 
     Raises:
-      errors.BadArgumentError: the file is missing, is no JSON object, or names a field that does not exist.
+      errors.BadArgumentError: the file is missing, is no JSON object, names a field that does not exist, or has a
+        value that its field does not take.
     """
     path = paths.local(path, "config")
     try:
-        values = files.parse_json(path.read_bytes())
+        values = files.parse_json(_content(path))
     except OSError as error:
         raise errors.BadArgumentError(f"config={path}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:  # the latter of brackets in brackets
@@ -100,10 +103,23 @@ def load(path: paths.AnyPath) -> dict[str, Any]:
         raise errors.BadArgumentError(f"config={path}: expected a JSON object, got {type(values).__name__}")
     values = renamed(values)
     check_known(values, {**settings(DataConfig, TrainConfig), FORMAT: None, TRUNK_SHA256: None}, f"config={path}")
-    init_from = values.get("init_from")
-    if is_saved(values) and init_from and isinstance(init_from, str) and os.path.exists(path.parent / init_from):
-        values["init_from"] = str(path.parent / init_from)  # a session's own trunk, beside its best.json
+    for name, one in settings(DataConfig, TrainConfig).items():
+        try:
+            one.checked(values.get(name, one.default))
+        except errors.BadArgumentError as error:
+            raise errors.BadArgumentError(f"config={path}: {error}") from error
+    if is_saved(values) and values.get("init_from") and (path.parent / values["init_from"]).exists():
+        values["init_from"] = str(path.parent / values["init_from"])  # a session's own trunk, beside its best.json
     return values
+
+
+def _content(path: pathlib.Path) -> bytes:
+    """The content of a file of at most MAX_BYTES; ValueError where it has more."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+    return content
 
 
 def check_paths(values: Mapping[str, Any], path: paths.AnyPath, flags: Collection[str]) -> None:

@@ -194,16 +194,27 @@ def reading(where: str, remedy: str) -> Iterator[None]:
 
 
 def parse_json(data: bytes | str, schema: Mapping[str, Any] | None = None) -> Any:
-    """The value of a JSON text; ValueError where it is none, has a number that is not finite, or breaks the schema."""
+    """The value of a JSON text; ValueError where it is none or breaks the schema.
+
+    A number that is not finite and a key that an object has twice are a ValueError too.
+    """
     if not data.strip():
         raise ValueError("it is empty")
     try:
-        value = json.loads(data, parse_constant=_finite, parse_float=_finite)
+        value = json.loads(data, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_without_duplicates)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if schema:
         check_schema(value, schema)
     return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"it has {next(name for name in names if names.count(name) > 1)!r} twice")
+    return values
 
 
 def check_schema(value: Any, schema: Mapping[str, Any]) -> None:

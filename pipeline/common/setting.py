@@ -3,6 +3,7 @@
 A value is checked wherever it comes from, so a flag, a file and a caller meet the same check and the same words.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import fractions
@@ -112,12 +113,12 @@ class Setting(NamedTuple):
 
     def as_tuple(self, value: Any) -> Any:
         """The tuple that a text or a list stands for; errors.BadArgumentError where it is none of the field's type."""
-        try:
-            if isinstance(value, str):
+        result = None
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError, ZeroDivisionError):
                 return _parsed(value, self.kind)
+        elif isinstance(value, list | tuple):
             result = tuple(tuple(item) if isinstance(item, list) else item for item in value)
-        except (TypeError, ValueError, ZeroDivisionError):
-            result = None
         if result is None or not _has_type(result, self.kind):
             raise errors.BadArgumentError(f"{self.name}={as_text(value)}: expected numbers such as {self.example}")
         return result

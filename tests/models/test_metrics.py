@@ -127,3 +127,8 @@ def test_rows_of_shares_cost_what_their_labels_cost_by_share(answered):
     np.testing.assert_allclose(metrics.objective(config, logits, blended), expected, rtol=1e-5)
     hits = metrics.means(metrics.metric_totals(config, logits, blended), "both")
     assert hits["fine_accuracy"] == metrics.means(metrics.metric_totals(config, logits, batch), "both")["fine_accuracy"]
+
+
+def test_sums_of_other_metrics_are_refused():
+    with pytest.raises(ValueError, match="shorter"):
+        metrics.means(np.ones(len(metrics.TOTALS) - 1), "both")

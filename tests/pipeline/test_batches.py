@@ -1,6 +1,7 @@
 """Batches: nothing dropped, nothing twice, and batch k the same wherever the stream begins."""
 
 import collections
+import dataclasses
 import errno
 import itertools
 import os
@@ -270,3 +271,28 @@ def test_images_in_memory_are_there_once():
     assert np.array_equal(batch["image"][:, 0, 0, 0], batch["fine"])
     assert (psutil.Process().memory_info().rss - before) / 2**20 < 1.5 * mib
     assert next(iterator)["image"].shape == (500, *stages.IMAGE_SHAPE)
+
+
+def test_stages_are_frozen():
+    classes = [one for one in vars(stages).values() if dataclasses.is_dataclass(one)]
+    assert len(classes) >= 8
+    assert all(one.__dataclass_params__.frozen for one in classes)
+
+
+def test_examples_that_are_loaded_are_counted(monkeypatch):
+    counts = []
+
+    class Task:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def advance(self, count):
+            counts.append(count)
+
+    monkeypatch.setattr(stages.progress, "task", lambda *_: Task())
+    chunks = tf.data.Dataset.range(10).map(lambda number: {"fine": number}).batch(4)
+    stages.in_memory(chunks, 10)
+    assert counts == [4, 4, 2]

@@ -1,6 +1,7 @@
 """The validation split: stratified, made of the pixels and a seed alone, with equal images on one side."""
 
 import collections
+import dataclasses
 
 import numpy as np
 import pytest
@@ -138,3 +139,9 @@ def test_real_classes_have_400_and_100_and_no_pair_is_separated(real_data_dir):
         assert collections.Counter(int(example["fine"]) for example in examples) == dict.fromkeys(range(100), expected)
         images[part] = {example["image"].tobytes() for example in examples}
     assert not images["train"] & images["validation"]
+
+
+def test_parts_are_frozen():
+    part = split.hold_out(DataConfig(num_validation=300), digests())["train"]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        part.split = "validation"

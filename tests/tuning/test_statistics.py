@@ -131,3 +131,16 @@ def test_enough_equal_differences_are_one():
     )
     assert judged.p_value == pytest.approx(2**-6)
     assert judged.verdict == statistics.LOWER
+
+
+def test_spread_of_rounding_is_none(monkeypatch):
+    """Two values that differ by rounding are equal; any larger spread is one."""
+    assert np.std([0.0, 2e-9], ddof=1) > statistics.NO_SPREAD
+    assert statistics.compare({0: 0.5, 1: 0.5 + 2e-9}, {0: 0.0, 1: 0.0}).p_value < 0.5
+    monkeypatch.setattr(statistics, "NO_SPREAD", 1.0)
+    assert statistics.compare({0: 0.0, 1: 1.0, 2: 2.0}, dict.fromkeys(range(3), 0.0)).p_value == 1.0  # its std is 1
+
+
+def test_verdicts_are_those_of_reports():
+    verdicts = (statistics.HIGHER, statistics.LOWER, statistics.NOT_SHOWN, statistics.TOO_FEW)
+    assert verdicts == ("higher", "lower", "no difference shown", "needs 2 shared seeds")

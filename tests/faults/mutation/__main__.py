@@ -8,6 +8,7 @@ the others are killed. The draw of a mutant does not depend on other lines of it
 """
 
 import dataclasses
+import pathlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ def main() -> None:
     share = 1 - len(survivors) / max(len(others), 1)
     print(f"killed: {share:.1%} of the {len(others)} mutants that change behaviour")
     if OUT.value:
-        files.write_json(OUT.value, _document(rows, equivalent, survivors), indent=2)
+        files.write_json(pathlib.Path(OUT.value), _document(rows, equivalent, survivors), indent=2)
     if share < MIN_KILLED:
         raise errors.FailedError(f"{share:.1%} of the mutants are killed, expected {MIN_KILLED:.0%}")
 

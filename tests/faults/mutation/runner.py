@@ -16,7 +16,7 @@ from tests.faults.mutation import worker
 from tests.faults.mutation.mutants import Mutant
 
 KILLED, SURVIVED = "killed", "survived"
-MIN_SECONDS, TIMES_SLOWER = 30.0, 5.0  # a mutant's tests time out after so many times what they take without it
+MIN_SECONDS, TIMES_SLOWER = 60.0, 3.0  # a mutant's tests time out after so many times what they take without it
 
 Tests = Sequence[str]
 
@@ -102,10 +102,12 @@ def run(
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         copy = Copy(root, pathlib.Path(folder), libraries)
         with contextlib.closing(copy):
-            limits = {module: _limit(copy, tests[module]) for module in {mutant.module: None for mutant in drawn}}
+            limits: dict[frozenset[str], float] = {}
             for mutant in drawn:
+                some = tests[mutant.module]
+                limit = limits.get(frozenset(some)) or limits.setdefault(frozenset(some), _limit(copy, some))
                 with copy.changed(mutant):
-                    outcome, _ = copy.run(tests[mutant.module], limits[mutant.module])
+                    outcome, _ = copy.run(some, limit)
                 each(mutant, SURVIVED if outcome == "passed" else KILLED)
 
 

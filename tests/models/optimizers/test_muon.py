@@ -37,6 +37,11 @@ def test_no_gradient_is_no_step_and_no_number_lost():
     assert not orthogonalised(tf.zeros([4, 6]), 3).numpy().any()
 
 
+def test_smallest_gradient_keeps_its_direction():
+    matrix = tf.constant(np.full((4, 6), 1e-8, np.float32))  # of norm 5e-8
+    assert (orthogonalised(matrix, 3, "float32").numpy() > 0).all()
+
+
 def test_two_steps_equal_numpy():
     generator = np.random.default_rng(2)
     kernel, offset, head = (generator.normal(size=shape).astype(np.float32) for shape in ((3, 3, 4, 8), (8,), (8, 5)))

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from models.runs.folder import RunFolder, open_locked
-from pipeline.common import errors
+from pipeline.common import errors, files
 from tests.models.reporting.run_files import make_confusion, make_rows
 
 
@@ -106,3 +106,73 @@ def test_rows_are_read_back(tmp_path):
     assert folder.rows() == make_rows(2)
     assert (tmp_path / "metrics.jsonl").read_text().count("\n") == 2
     assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[1]) == make_rows(2)[1]
+
+
+def test_identity_of_a_folder_of_something_else_is_refused_before_its_lock(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(errors.BadArgumentError, match=r"'thesis.tex'"):
+        RunFolder(tmp_path).check_identity({})
+
+
+def test_auto_is_what_the_begun_run_has(tmp_path):
+    folder = RunFolder(tmp_path)
+    files.write_json(tmp_path / "config.json", {"precision": "float32"})
+    assert folder.as_begun("precision", "auto") == "auto"
+    folder.write_report({})
+    assert folder.as_begun("precision", "auto") == "float32"
+    assert folder.as_begun("precision", "mixed_bfloat16") == "mixed_bfloat16"
+    assert folder.as_begun("dataset", "auto") == "auto"  # a run of a version without the field
+
+
+def test_run_is_finished_once_it_has_a_report(tmp_path):
+    folder = RunFolder(tmp_path)
+    files.write_json(tmp_path / "config.json", {})
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*finished run"):
+        folder.check_finished()
+    folder.write_report({"fine_accuracy": 0.5})
+    assert folder.check_finished() is folder
+    assert folder.report() == {"fine_accuracy": 0.5}
+
+
+def test_lock_is_nested_and_ends_with_its_context(tmp_path):
+    folder = RunFolder(tmp_path)
+    with folder.locked(), folder.locked():
+        pass
+    with RunFolder(tmp_path).locked(), pytest.raises(errors.BusyError), folder.locked():
+        pass
+
+
+def trunk(path, content: bytes = b"weights"):
+    path.mkdir()
+    (path / "model.keras").write_bytes(content)
+    return str(path)
+
+
+def begun_on(path, init_from: str):
+    """The folder of a run that began with a trunk; "" is none."""
+    values = {"init_from": init_from}
+    with open_locked(path, values, values) as run:
+        run.write_report({})
+    return RunFolder(path)
+
+
+def test_run_goes_on_wherever_its_trunk_lies_now(tmp_path, monkeypatch):
+    folder = begun_on(tmp_path / "run", trunk(tmp_path / "trunk"))
+    folder.check_identity({"init_from": trunk(tmp_path / "moved")})
+    monkeypatch.chdir(tmp_path)
+    folder.check_identity({"init_from": "trunk"})
+    (tmp_path / "trunk" / "model.keras").unlink()
+    folder.check_identity({"init_from": "trunk"})  # the same folder, whose model is not needed any more
+
+
+@pytest.mark.parametrize("name", ["other", "_", ""])
+def test_run_of_another_trunk_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = begun_on(tmp_path / "run", trunk(tmp_path / "trunk"))
+    without = begun_on(tmp_path / "without", "")
+    if name:
+        trunk(tmp_path / name, b"other weights")
+        with pytest.raises(errors.BadArgumentError, match=r"^run_dir=.*init_from"):
+            without.check_identity({"init_from": name})
+    with pytest.raises(errors.BadArgumentError, match=r"^run_dir=.*init_from"):
+        folder.check_identity({"init_from": name})

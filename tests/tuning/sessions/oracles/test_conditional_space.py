@@ -194,6 +194,8 @@ def test_choice_of_truth_values_is_one():
     values = []
     list(ConditionalSpace(lambda hp: values.append(hp.Choice("batch_norm", [True, False]))).combinations())
     assert {id(value) for value in values} == {id(True), id(False)}
+    list(ConditionalSpace(lambda hp: values.append(hp.Choice("batch_norm", [True]))).combinations())
+    assert values[-1] is True
 
 
 def test_scopes_of_one_parent_may_be_nested():
@@ -296,3 +298,18 @@ def test_killed_worker_process_finds_what_it_would_have(tmp_path):
     assert [record["hyperparameters"] for record in again.folder.records()] == [
         record["hyperparameters"] for record in found.folder.records()
     ]
+
+
+def test_hyperparameters_of_a_space_have_no_values():
+    space = ConditionalSpace(branches)
+    assert space.hyperparameters().values == {}
+    assert space.hyperparameters(["no such name"]).space == []
+
+
+def test_samples_before_the_search_are_of_the_seeds_from_one_on(monkeypatch):
+    """They find the hyperparameters of a session, which must be the same in each of its calls."""
+    monkeypatch.setattr(conditional_space, "MAX_COMBINATIONS", 1)
+    monkeypatch.setattr(conditional_space, "NUM_SAMPLES", 2)
+    space = ConditionalSpace(lambda hp: hp.Int("place", 0, 10**6))
+    (place,) = space.hyperparameters().space
+    assert [values["place"] for values in space.explored] == [0, place.random_sample(1), place.random_sample(2)]

@@ -58,14 +58,17 @@ def state(oracle):
 def test_trial_is_of_the_bracket_of_the_trial_that_it_continues(num_workers, tmp_path):
     oracle = search(oracle_of(tmp_path / "journal", MANY), num_workers)
     assert [rungs(oracle, bracket) for bracket in (2, 1, 0)] == [{1: 9, 3: 3, 9: 1}, {3: 5, 9: 2}, {9: 3}]
+    num_promoted = 0
     for trial in oracle.trials.values():
         values = trial.hyperparameters.values
         if "tuner/trial_id" in values:
+            num_promoted += 1
             past = oracle.trials[values["tuner/trial_id"]].hyperparameters.values
             assert values["tuner/bracket"] == past["tuner/bracket"]
             assert values["tuner/round"] == past["tuner/round"] + 1
             assert values["tuner/initial_epoch"] == past["tuner/epochs"]
             assert values["place"] == past["place"]
+    assert num_promoted == 3 + 1 + 2
 
 
 def test_best_of_a_rung_are_promoted_in_whatever_order_trials_end(tmp_path):

@@ -9,10 +9,9 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
 
 from pipeline.common import errors
-from tests.conftest import ROOT
 from tuning.sessions.jobs import TUNERS, SessionConfig
 from tuning.sessions.journal import Journal
-from tuning.sessions.oracles import journaled, keras_tuner_version
+from tuning.sessions.oracles import journaled
 from tuning.sessions.oracles.conditional_space import ConditionalSpace
 from tuning.sessions.oracles.journaled import COMPLETED, FAILED, OBJECTIVE, RUNNING
 
@@ -254,15 +253,32 @@ def test_keras_tuners_own_files_do_not_survive_a_kill(tmp_path):
         stock().reload()
 
 
-@pytest.mark.parametrize("version", ["1.4.7", "1.5.0", "2.0.1"])
-def test_another_version_of_keras_tuner_is_refused_with_the_one_to_install(version):
-    with pytest.raises(
-        errors.FailedError, match=rf"^keras-tuner {version}: .*pip install 'keras-tuner>=1\.4\.8,<1\.5'"
-    ):
-        keras_tuner_version.check_version(version)
+def test_proposals_of_a_seed_are_those_of_earlier_versions(tmp_path):
+    oracle = begun("random", tmp_path / "journal")
+    trials = [oracle.create_trial(str(number)) for number in range(3)]
+    assert [tuple(trial.hyperparameters.values.values()) for trial in trials] == [(1, 1.0), (1, 0.25), (2, 0.75)]
+    assert not oracle.is_exhausted
 
 
-def test_versions_that_setup_installs_are_supported():
-    for version in ("1.4.8", "1.4.9", "1.4.10"):
-        keras_tuner_version.check_version(version)
-    assert "keras-tuner>=1.4.8,<1.5" in (ROOT / "setup.py").read_text()
+def test_bayesian_search_proposes_the_values_at_a_point(tmp_path):
+    oracle = begun("bayesian", tmp_path / "journal")
+    assert oracle._vector_to_values([0.99, 0.0]) == {"units": 3, "rate": 0.0}
+    assert oracle._vector_to_values([0.0, 0.99]) == {"units": 1, "rate": 1.0}
+
+
+def test_seeds_in_place_of_a_duplicate_are_far_from_those_of_other_trials(tmp_path, monkeypatch):
+    oracle = begun("bayesian", tmp_path / "journal")
+    trials = []
+    while len(trials) < oracle.num_initial_points:
+        trials.append(oracle.create_trial("worker"))
+        end(oracle, trials[-1])
+    duplicate = {"status": RUNNING, "values": trials[0].hyperparameters.values}
+    monkeypatch.setattr(keras_tuner.oracles.BayesianOptimizationOracle, "populate_space", lambda *_: duplicate)
+    seeds = []
+    monkeypatch.setattr(oracle, "_random_values", lambda: seeds.append(oracle._seed_state))
+    before, oracle.gpr.n_features_in_ = oracle._seed_state, 2
+    model = oracle.gpr
+    assert oracle.populate_space("trial") == {"status": "STOPPED"}
+    assert oracle.gpr is model  # fitted with as many hyperparameters as there are
+    assert seeds == [oracle.seed + 1_000_000 * len(trials)]
+    assert oracle._seed_state == before
