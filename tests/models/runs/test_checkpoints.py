@@ -68,7 +68,6 @@ def test_checkpoint_of_other_variables_is_refused(tmp_path):
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_damaged_checkpoint_is_named_and_the_previous_one_used(tmp_path, capsys, damage):
     path = tmp_path / "state.npz"
-<<<<<<< HEAD
     path.write_bytes(damage(saved(path, steps=3)))
     loaded = checkpoints.load(path)
     assert (loaded.progress.step, loaded.is_newest) == (2, False)
@@ -113,14 +112,7 @@ def test_checkpoints_of_other_versions(tmp_path):
     path.write_bytes(rewritten(content, progress=np.array('{"step": 1, "moon": 2}'), sha256=None))
     with pytest.raises(errors.FailedError, match=r"later version.*'moon'"):
         checkpoints.load(path)
-=======
-    progress = np.array([{"step": 1}], dtype=object)
-    with open(path, "wb") as file:
-        np.savez(file, progress=progress)  # the only array, so that the variables fit
-    with pytest.raises(ValueError, match="pickle"):
-        checkpoints.restore(path, [])
 
 
 def test_run_is_not_finished_before_it_says_so():
     assert not checkpoints.Progress().finished
->>>>>>> a24ce5e (Refuse damaged --config files by field; test what mutants survived)
