@@ -4,7 +4,6 @@ A saved configuration holds the fields that its run read, and FORMAT. One of an 
 every field there was, those of all architectures among them.
 """
 
-import os
 import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any

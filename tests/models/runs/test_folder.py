@@ -131,7 +131,6 @@ def test_run_is_finished_once_it_has_a_report(tmp_path):
         folder.check_finished()
     folder.write_report({"fine_accuracy": 0.5})
     assert folder.check_finished() is folder
-    assert folder.report() == {"fine_accuracy": 0.5}
 
 
 def test_lock_is_nested_and_ends_with_its_context(tmp_path):
