@@ -49,7 +49,7 @@ def signal_at(number: int, file: str) -> None:
     def replace_and_signal(source: pathlib.Path, target: pathlib.Path) -> None:
         replace(source, target)
         if str(target).endswith(file):
-            os.replace = replace  # a second signal would end a training unsaved
+            os.replace = replace  # once is enough
             os.kill(os.getpid(), number)
 
     os.replace = replace_and_signal  # as every file is written (pipeline/common/files.py)
