@@ -30,7 +30,6 @@ LONG = (
     "faults/test_bad_input.py",
     "faults/test_fuzz.py",
     "faults/test_public_reports_archives.py",
-    "faults/test_bad_input.py",
     "faults/test_config_files.py",
     "faults/test_public_reports_signals.py",
     "faults/test_tracing.py",
