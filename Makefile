@@ -27,7 +27,7 @@ quoted = '$(subst ','\'',$(value $(1)))'
 DATA_FLAGS = --data_dir=$(call quoted,DATA_DIR) --archive=$(call quoted,ARCHIVE)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train check test test-slow lint format bench gallery tables docs clean
+.PHONY: help setup train check test test-slow faults lint format bench gallery tables docs clean
 
 help: ## List these targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -58,6 +58,23 @@ test: $(INSTALLED) ## Run the tests but the slow ones; with CIFAR100_ARCHIVE set
 
 test-slow: $(INSTALLED) ## Run the slow tests, which continuous integration leaves out.
 	$(PYTEST) -m slow || [ $$? -eq 5 ]  # 5: there is none
+
+# A command of tests/faults and its flags, joined by colons.
+DISTURBED := $(foreach binary,train prepare evaluate tune worker chief study,kills:--binary=$(binary):--at=random) \
+    $(foreach binary,train prepare evaluate,kills:--binary=$(binary):--at=operations) \
+    $(foreach binary,train prepare,power_loss:--binary=$(binary):--moments=20) \
+    $(foreach binary,evaluate tune chief study,power_loss:--binary=$(binary):--moments=6) \
+    disks two_at_once clock_back
+
+faults: $(INSTALLED) ## Disturb every command by kills, power failures, full disks and hostile input: hours.
+	@failed=; for fault in $(DISTURBED); do \
+	    out=benchmarks/results/faults/$$(echo "$$fault" | sed 's/--[a-z]*=//g; s/:/-/g').json; \
+	    $(PYTHON) -m tests.faults.$$(echo "$$fault" | tr : ' ') --out=$$out || failed="$$failed $$fault"; \
+	done; \
+	for name in damage fuzz bad_input mutation soak; do \
+	    $(PYTHON) -m tests.faults.$$name || failed="$$failed $$name"; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 lint: $(INSTALLED) ## Check style, format and types.
 	$(PYTHON) -m ruff check .

@@ -39,7 +39,7 @@ ORDER = {
     "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
     "benchmarks": (
         ("harness",),
-        ("augment", "input", "memory", "scaling", "shapes100", "startup", "train_step", "tuner", "tuner_kills"),
+        ("augment", "input", "memory", "scaling", "shapes100", "startup", "train_step", "tuner"),
         ("accuracy", "bench", "show"),
         ("publish",),
     ),

@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks.harness import results
-from benchmarks.publish import benchmark_tables, main_results, original_study, our_results, published_results
+from benchmarks.publish import (
+    benchmark_tables,
+    fault_tables,
+    main_results,
+    original_study,
+    our_results,
+    published_results,
+)
 from models.reporting import figures
 from pipeline.common import errors
 
@@ -73,6 +80,7 @@ BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {
     "training steps": _of_benchmark("train_step", benchmark_tables.training_steps),
     "loaders": _of_benchmark("input", benchmark_tables.loaders),
     "memory": _of_benchmark("memory", benchmark_tables.memory),
+    "faults": lambda checkout: fault_tables.table(checkout / RESULTS / "faults"),
     "every result": _every_result,
     "models of the original study": lambda checkout: original_study.models(checkout / RESULTS),
     "hypotheses of the original study": lambda checkout: original_study.hypotheses(checkout / STUDIES),

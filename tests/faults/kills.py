@@ -12,6 +12,7 @@ the end are not counted. Each end must have the files of an undisturbed run, not
 records and figures; times may differ. Otherwise the exit code is 1.
 """
 
+import dataclasses
 import pathlib
 import random
 import signal
@@ -22,8 +23,9 @@ from typing import Any
 
 from pipeline.common import app, errors, progress
 from tests.faults.tracing import contents, output
-from tests.faults.tracing.cases import CASES, Case, Cases
+from tests.faults.tracing.cases import CASES, Case, Cases, searched
 from tests.faults.tracing.tracer import MAIN, WORKER, Action, Operation, TracedProcess
+from tuning.sessions.jobs import TUNERS
 
 MAX_KILLS = 5  # of one run, which then goes on undisturbed
 ORPHAN_SECONDS = 10.0  # in which the processes of a killed command must end
@@ -31,6 +33,7 @@ ORPHAN_SECONDS = 10.0  # in which the processes of a killed command must end
 flags = app.Flags()
 BINARY = flags.DEFINE_enum("binary", "train", tuple(CASES), "command to disturb")
 AT = flags.DEFINE_enum("at", "operations", ("operations", "random"), "moments of the kills")
+TUNER = flags.DEFINE_enum("tuner", "random", TUNERS, "search algorithm of tune, worker and chief")
 KILLS = flags.DEFINE_integer("kills", 20, "number of kills with --at=random", lower_bound=1)
 SEED = flags.DEFINE_integer("seed", 0, "random seed of the moments")
 OUT = flags.DEFINE_path("out", "", "JSON file to write")
@@ -39,6 +42,7 @@ OUT = flags.DEFINE_path("out", "", "JSON file to write")
 def main() -> None:
     """Disturb the command, compare, and print the number of kills."""
     case = CASES[BINARY.value]
+    case = dataclasses.replace(case, search=searched(TUNER.value) if case.search else ())
     with tempfile.TemporaryDirectory(prefix="kills-") as home:
         cases = Cases(pathlib.Path(home))
         cases.begin(case)

@@ -36,10 +36,11 @@ class Case:
     begins_with: str = ""  # "trained" or "prepared": the folder below home that `work` starts as a copy of
     joins: bool = False  # a worker of the chief runs beside it
     is_one_process: bool = False
+    search: tuple[str, ...] = ()  # flags of a tuner session
 
     def command(self, home: pathlib.Path, work: pathlib.Path) -> list[str]:
         """The command."""
-        return [sys.executable, *self.arguments(home, work)]
+        return [sys.executable, *self.arguments(home, work), *self.search]
 
 
 def data(home: pathlib.Path) -> list[str]:
@@ -48,8 +49,8 @@ def data(home: pathlib.Path) -> list[str]:
 
 
 def _tune(home: pathlib.Path, work: pathlib.Path) -> list[str]:
-    search = ["--tuner=random", "--max_trials=4", "--max_epochs=2", f"--space={home / 'space.py'}"]
-    return ["-m", "tuning.tune", *search, f"--session_dir={work / 'session'}", *data(home)]
+    space = f"--space={home / 'space.py'}"
+    return ["-m", "tuning.tune", space, "--max_epochs=2", f"--session_dir={work / 'session'}", *data(home)]
 
 
 def _train(home: pathlib.Path, work: pathlib.Path) -> list[str]:
@@ -84,15 +85,20 @@ def _address(home: pathlib.Path) -> str:
     return path.read_text(encoding="ascii")
 
 
+def searched(tuner: str, trials: int = 4) -> tuple[str, ...]:
+    """The flags of a search; the number of Hyperband's trials follows from its epochs."""
+    return f"--tuner={tuner}", *([] if tuner == "hyperband" else [f"--max_trials={trials}"])
+
+
 CASES = {
     case.name: case
     for case in (
         Case("train", _train, is_one_process=True),
         Case("prepare", _prepare, is_one_process=True),
         Case("evaluate", _evaluate, begins_with="trained", is_one_process=True),
-        Case("tune", _tune),
-        Case("worker", _tune),
-        Case("chief", _chief, joins=True),
+        Case("tune", _tune, search=searched("random")),
+        Case("worker", _tune, search=searched("random")),
+        Case("chief", _chief, joins=True, search=searched("random")),
         Case("study", _study),
     )
 }
@@ -136,7 +142,7 @@ class Cases:
 
         At the context's end it has ended.
         """
-        command = [sys.executable, *_tune(self.home, work), f"--join={_address(self.home)}"]
+        command = [sys.executable, *_tune(self.home, work), *case.search, f"--join={_address(self.home)}"]
         is_over = threading.Event()
 
         def keep_running() -> None:

@@ -1,0 +1,18 @@
+"""The table of faults has a line for each row, with its counts."""
+
+import json
+
+from benchmarks.publish import fault_tables
+
+
+def test_a_row_is_a_line_with_its_counts(tmp_path):
+    row = {"binary": "train", "at": "random", "kills": 20, "runs": 1000, "failures": 1}
+    document = {"command": "python -m tests.faults.kills", "git_commit": "0123456789", "rows": [row]}
+    (tmp_path / "kills.json").write_text(json.dumps(document))
+    assert fault_tables.table(tmp_path)[2:] == [
+        "| `python -m tests.faults.kills` | train | 20 kills, 1,000 runs | 1 | 0123456 |"
+    ]
+
+
+def test_without_results_there_is_no_line(tmp_path):
+    assert len(fault_tables.table(tmp_path)) == 2
