@@ -9,7 +9,7 @@ from pipeline import prepare
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
 from pipeline.datasets import prepared, records
-from tests.pipeline.datasets import archives
+from tests.pipeline.datasets import archives, pickles
 from tests.pipeline.datasets.archives import SMALL
 
 
@@ -135,7 +135,7 @@ def test_the_python_form_of_the_real_data_gives_the_same_records(cifar100_archiv
 
     binary_form = archive.read(cifar100_archive, records.OFFICIAL, source="--archive")
     files = {
-        split: archives.python2_pickle(archives.as_fields(split, part.rows))
+        split: pickles.dump(archives.as_fields(split, part.rows), 2, writer="python 2")
         for split, part in (("train", binary_form.train), ("test", binary_form.test))
     }
     folder = archives.write_folder(tmp_path / "cifar-100-python", files)

@@ -90,7 +90,7 @@ def join_session(path: paths.AnyPath, config: SessionConfig, space: Space, sourc
 def begun_precision(path: paths.AnyPath, name: str) -> str:
     """The precision of the session that has begun in a folder where `name` is "auto"; else `name`."""
     folder = SessionFolder(paths.local(path, "session_dir").absolute())
-    return (folder.identity() or {}).get("precision", name) if name == AUTO and folder.has_begun else name
+    return (folder.identity() or {}).get("precision", name) if name == AUTO else name
 
 
 def _identity(session: Session) -> dict[str, Any]:

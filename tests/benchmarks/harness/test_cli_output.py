@@ -93,7 +93,7 @@ def test_sigterm_ends_as_ctrl_c_does(tmp_path):
     command = [sys.executable, "-m", "benchmarks.scaling", "--sizes=100000", "--batch_images=100000"]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment)
-    while not list(tmp_path.glob("*/100000/*")):
+    while not list(tmp_path.glob("**/100000/*")):
         assert process.poll() is None
         time.sleep(0.1)
     children = psutil.Process(process.pid).children(recursive=True)
@@ -102,7 +102,7 @@ def test_sigterm_ends_as_ctrl_c_does(tmp_path):
     assert process.returncode == 1
     _, running = psutil.wait_procs(children, timeout=600)  # multiprocessing's resource tracker ends after its parent
     assert running == []
-    assert not list(tmp_path.glob("*/100000"))
+    assert not list(tmp_path.glob("**/100000"))
 
 
 ONE = [row("ours/x", "MiB", 80.0)]

@@ -12,8 +12,9 @@ import pytest
 from benchmarks.startup import times
 from pipeline.common import errors
 from tests.conftest import ROOT
+from tests.models.reporting import run_files
 
-TRAINS = """
+TRAINS = f"""
 import json, pathlib, sys, time
 time.sleep(0.3)
 print("Model: linear, 1 parameter")
@@ -21,7 +22,7 @@ time.sleep(0.5)
 (run_dir,) = (argument.partition("=")[2] for argument in sys.argv if argument.startswith("--run_dir="))
 assert "--max_steps=1" in sys.argv
 pathlib.Path(run_dir).mkdir()
-pathlib.Path(run_dir, "report.json").write_text(json.dumps({"train_seconds": 100.0}))
+pathlib.Path(run_dir, "report.json").write_text(json.dumps({ {**run_files.REPORT, "train_seconds": 100.0}!r}))
 """
 
 

@@ -20,7 +20,7 @@ def call(*flags: str) -> subprocess.CompletedProcess:
     [
         ("--recipes=quick,wrn_16_5", "recipes='wrn_16_5': expected some of .*did you mean 'wrn_16_4'"),
         ("--recipes=quick,quick", "recipes=quick,quick: expected at least one, and each one once"),
-        ("--precisions=bfloat16", "precision='bfloat16': expected one of auto"),
+        ("--precisions=bfloat16", "precisions='bfloat16': expected some of auto"),
     ],
 )
 def test_binary_refuses_in_one_line(flag, message):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from models import metrics
 from models.config.training import TrainConfig
 from models.runs.folder import RunFolder, open_locked
-from models.training import evaluation, loop
+from models.training import loop, preconditions
 from models.training.evaluation import Evaluator, evaluate_run
 from pipeline.common import files
 from pipeline.data_config import DataConfig
@@ -118,6 +118,6 @@ def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_d
     if heads == "both":  # the run and its data have moved together
         moved = RunFolder(run.path.rename(tmp_path / "moved"))
         files.write_json(moved.path / "config.json", {**moved.config(), "data_dir": str(tmp_path / "gone")})
-        monkeypatch.setattr(evaluation, "default_data_dir", lambda: tiny_data_dir)
+        monkeypatch.setattr(preconditions, "default_data_dir", lambda: tiny_data_dir)
         evaluate_run(moved, "test")
         assert moved.report() == report

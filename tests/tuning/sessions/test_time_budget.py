@@ -7,6 +7,7 @@ import pytest
 
 from models.runs.folder import RunFolder
 from pipeline.common import errors
+from tests.models.reporting import run_files
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import SOURCE, searched, told
 from tuning.sessions import search, session
@@ -43,7 +44,7 @@ def test_budget_counts_the_trunks_that_are_still_to_be_trained(tmp_path):
     found.space = dataclasses.replace(found.space, has_frozen_trunk=True)
     run = RunFolder(found.folder.trunk_dir)
     run.path.mkdir()
-    run.write_report({"train_seconds": 50.0})
+    run.write_report({**run_files.REPORT, "train_seconds": 50.0})
     trial = 1.0 + 3 * 2.0
     assert Budget(found, 0).expected_seconds() == pytest.approx(trial)
     assert Budget(found, 3).expected_seconds() == pytest.approx(trial + 3 * trial + 2 * 50.0)

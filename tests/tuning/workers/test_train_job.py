@@ -6,7 +6,7 @@ import pytest
 
 from models.runs.folder import open_locked
 from models.runtime import precision
-from models.training import loop
+from models.training import loop, preconditions
 from pipeline.common import errors
 from tuning.workers import train_job
 
@@ -19,7 +19,7 @@ def test_job_keeps_the_precision_that_its_run_began_with(jobs, tmp_path, monkeyp
         run.checkpoint.parent.mkdir()
         run.checkpoint.touch()
     monkeypatch.setattr(precision, "_try_bfloat16", lambda: precision.Choice("mixed_bfloat16", "fast"))
-    monkeypatch.setattr(loop, "check", lambda data, train: None)
+    monkeypatch.setattr(preconditions, "check", lambda *_: None)
     monkeypatch.setattr(train_job, "_load_tensorflow", lambda: None)
 
     def train(data, config, *, run, callbacks, verbose):
