@@ -53,8 +53,9 @@ class Disk:
             if kind == "truncate":
                 self._synced_bytes[inode] = 0
         elif kind == "fsync" and path.is_dir():
-            for change in self._changes:
-                change.is_durable |= change.place.parent == path
+            for place, change in enumerate(self._changes):
+                later = self._changes[place + 1 :]
+                change.is_durable |= self._now(change.place.parent, later, only_durable=False) == path
         elif kind == "fsync" and path.exists():
             status = path.stat()
             self._synced_bytes.pop(status.st_ino, None)
@@ -108,9 +109,10 @@ class Disk:
         return any(other.kind == "rename" and other.is_durable and other.path == change.place for other in later)
 
     @staticmethod
-    def _now(path: pathlib.Path, later: list[_Change]) -> pathlib.Path:
-        """The path of what had this path, after the later renames that have reached the disk."""
+    def _now(path: pathlib.Path, later: list[_Change], *, only_durable: bool = True) -> pathlib.Path:
+        """The path of what had this path, after the later renames, or those of them that have reached the disk."""
         for change in later:
-            if change.kind == "rename" and change.is_durable and path.is_relative_to(change.path):
+            is_counted = change.kind == "rename" and (change.is_durable or not only_durable)
+            if is_counted and path.is_relative_to(change.path):
                 path = change.second / path.relative_to(change.path)
         return path
