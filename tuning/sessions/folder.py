@@ -106,7 +106,7 @@ class SessionFolder:
 
     def records(self) -> list[dict[str, Any]]:
         """The records of all trials that have ended, by number."""
-        records = (self.record(path.stem) for path in sorted(self.path.glob("trials/*.json")))
+        records = (self.record(path.stem) for path in sorted(self.path.glob("trials/[!.]*.json")))
         return [record for record in records if record is not None]
 
     def write_record(self, record: Mapping[str, Any]) -> None:

@@ -70,7 +70,7 @@ class StudyFolder:
 
     def warn_of_damaged(self, jobs: Sequence[TrainingJob]) -> None:
         """Print a line for each damaged result of other jobs than these, which no call of these jobs trains again."""
-        for path in sorted({*self.path.glob("cells/*.json")} - set(map(self._job_file, jobs))):
+        for path in sorted({*self.path.glob("cells/[!.]*.json")} - set(map(self._job_file, jobs))):
             try:
                 _read_result(path)
             except errors.DamagedError as error:
@@ -78,7 +78,7 @@ class StudyFolder:
 
     def results(self) -> list[dict[str, Any]]:
         """The results of all jobs that ended, by name; damaged files are skipped."""
-        results = (_result(path) for path in sorted(self.path.glob("cells/*.json")))
+        results = (_result(path) for path in sorted(self.path.glob("cells/[!.]*.json")))
         return [result for result in results if result is not None]
 
     def write_finished(self, job: TrainingJob, outcome: dict[str, Any], wall_seconds: float) -> None:
