@@ -6,16 +6,14 @@ The clock is that of Python (`time.time`, `datetime.now`) in the command and in 
 a random file operation, the first time before the command begins. Otherwise the exit code is 1.
 """
 
-import pathlib
 import random
-import tempfile
 import time
 from typing import Any
 
 from pipeline.common import app, progress
 from tests.faults import kills, power_loss
 from tests.faults.tracing import output
-from tests.faults.tracing.cases import CASES, Case, Cases
+from tests.faults.tracing.cases import CASES, Case, Cases, begun
 from tests.faults.tracing.tracer import Action, Operation, TracedProcess
 
 HOUR_SECONDS = 3600
@@ -31,9 +29,7 @@ def main() -> None:
     """Run the commands, compare, and print the number of runs."""
     rows, generator = [], random.Random(SEED.value)
     for name in BINARIES if BINARY.value == "all" else [BINARY.value]:
-        with tempfile.TemporaryDirectory(prefix="clock-back-") as home:
-            cases = Cases(pathlib.Path(home))
-            cases.begin(CASES[name])
+        with begun(CASES[name]) as cases:
             rows.append({"binary": name, **set_back(cases, CASES[name], MOMENTS.value, generator)})
     output.publish("clock_back", rows, OUT.value)
 

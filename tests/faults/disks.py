@@ -23,7 +23,7 @@ from pipeline.common import app, errors, progress
 from tests.conftest import ROOT
 from tests.faults import kills
 from tests.faults.tracing import cases, contents, output
-from tests.faults.tracing.cases import CASES, Case, Cases
+from tests.faults.tracing.cases import CASES, Case, Cases, begun
 from tests.faults.tracing.tracer import Action, Operation, TracedProcess
 
 BYTES, FILES = (0.1, 0.4, 0.7, 0.97), (0.0, 0.6)  # parts of what a command needs, for which its disk has room
@@ -68,9 +68,7 @@ def main() -> None:
         return
     rows = []
     for case in ALL.values() if BINARY.value == "all" else [ALL[BINARY.value]]:
-        with tempfile.TemporaryDirectory(prefix="disks-") as home:
-            tried = Cases(pathlib.Path(home))
-            tried.begin(case)
+        with begun(case) as tried:
             rows.append({"binary": case.name, **fill_disks(tried, case)})
     output.publish("disks", rows, OUT.value)
 

@@ -16,14 +16,13 @@ import dataclasses
 import pathlib
 import random
 import signal
-import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
 from pipeline.common import app, errors, progress
 from tests.faults.tracing import contents, output
-from tests.faults.tracing.cases import CASES, Case, Cases, searched
+from tests.faults.tracing.cases import CASES, Case, Cases, begun, searched
 from tests.faults.tracing.tracer import MAIN, WORKER, Action, Operation, TracedProcess
 from tuning.sessions.jobs import TUNERS
 
@@ -43,9 +42,7 @@ def main() -> None:
     """Disturb the command, compare, and print the number of kills."""
     case = CASES[BINARY.value]
     case = dataclasses.replace(case, search=searched(TUNER.value) if case.search else ())
-    with tempfile.TemporaryDirectory(prefix="kills-") as home:
-        cases = Cases(pathlib.Path(home))
-        cases.begin(case)
+    with begun(case) as cases:
         if AT.value == "operations":
             row = at_every_operation(cases, case)
         else:

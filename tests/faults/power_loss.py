@@ -12,14 +12,13 @@ Otherwise the exit code is 1.
 import pathlib
 import random
 import signal
-import tempfile
 from collections.abc import Callable
 from typing import Any
 
 from pipeline.common import app, progress
 from tests.faults import kills
 from tests.faults.tracing import contents, output
-from tests.faults.tracing.cases import CASES, Case, Cases
+from tests.faults.tracing.cases import CASES, Case, Cases, begun
 from tests.faults.tracing.disk import Disk
 from tests.faults.tracing.tracer import Action, Operation, TracedProcess
 
@@ -36,9 +35,7 @@ OUT = flags.DEFINE_path("out", "", "JSON file to write")
 def main() -> None:
     """Disturb the command, compare, and print the number of power failures."""
     case = CASES[BINARY.value]
-    with tempfile.TemporaryDirectory(prefix="power-loss-") as home:
-        cases = Cases(pathlib.Path(home))
-        cases.begin(case)
+    with begun(case) as cases:
         row = lose_power(cases, case, MOMENTS.value, random.Random(SEED.value))
     output.publish("power_loss", [{"binary": case.name, **row}], OUT.value)
 

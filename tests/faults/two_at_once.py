@@ -10,7 +10,6 @@ import pathlib
 import random
 import re
 import subprocess
-import tempfile
 import time
 from typing import Any
 
@@ -18,7 +17,7 @@ from pipeline.common import app, progress
 from tests.conftest import ROOT
 from tests.faults import kills
 from tests.faults.tracing import output
-from tests.faults.tracing.cases import CASES, Case, Cases
+from tests.faults.tracing.cases import CASES, Case, Cases, begun
 
 flags = app.Flags()
 BINARIES = ("train", "prepare", "evaluate", "tune", "study")
@@ -33,9 +32,7 @@ def main() -> None:
     """Start the commands in pairs, compare, and print how they ended."""
     rows, generator = [], random.Random(SEED.value)
     for name in BINARIES if BINARY.value == "all" else [BINARY.value]:
-        with tempfile.TemporaryDirectory(prefix="two-at-once-") as home:
-            cases = Cases(pathlib.Path(home))
-            cases.begin(CASES[name])
+        with begun(CASES[name]) as cases:
             rows.append({"binary": name, **start_pairs(cases, CASES[name], ROUNDS.value, generator)})
     output.publish("two_at_once", rows, OUT.value)
 

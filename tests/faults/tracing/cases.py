@@ -104,6 +104,15 @@ CASES = {
 }
 
 
+@contextlib.contextmanager
+def begun(case: "Case") -> Iterator["Cases"]:
+    """What a case starts from, in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix=f"faults-{case.name}-") as home:
+        cases = Cases(pathlib.Path(home))
+        cases.begin(case)
+        yield cases
+
+
 class Cases:
     """The folder `home` with the data, a finished run and a space; and a new `work` folder for each try."""
 
