@@ -21,13 +21,15 @@ from typing import Any
 from benchmarks.harness import results
 from models.config import saved
 from models.runs.folder import RunFolder
-from pipeline.common import errors
+from pipeline.common import app, errors, progress
 from pipeline.datasets import integrity
 from tests.conftest import ROOT
 from tests.models.reporting.run_files import CONFIG, REPORT, make_confusion, make_rows
 from tuning.sessions.folder import SessionFolder
 from tuning.studies import folder as study_folder
 
+flags = app.Flags()
+READERS = flags.DEFINE_bool("readers", False, "try the readers alone, without the binaries")
 TIMEOUT_SECONDS = 300
 NUM_FLIPS = 24
 OF_710A023 = ROOT / "tests" / "tuning" / "written_by_710a023"
@@ -224,20 +226,21 @@ def _run(file: File, made: pathlib.Path) -> subprocess.CompletedProcess[str]:
 
 
 def main() -> None:
-    """Try the whole table; exit code 1 where something is mishandled."""
+    """Try the whole table, and print the numbers tried and mishandled."""
     tries = [(read, file, kind) for file in FILES for kind in KINDS]
-    if "--readers" not in sys.argv:
+    if not READERS.value:
         tries += [(call, file, kind) for file in FILES if file.command for kind in KINDS]
     problems = 0
-    for function, file, kind in tries:
+    for function, file, kind in progress.track(tries, "damaging files", len(tries), "files"):
         with tempfile.TemporaryDirectory() as folder:
             problem = function(file, kind, pathlib.Path(folder))
         if problem:
             problems += 1
             print(f"{function.__name__} {file.name}, {kind}: {problem}", flush=True)
     print(f"{len(tries)} tried, {problems} mishandled")
-    sys.exit(1 if problems else 0)
+    if problems:
+        raise errors.FailedError(f"{problems} damaged files are mishandled")
 
 
 if __name__ == "__main__":
-    main()
+    app.run(main, flags)
