@@ -4,8 +4,7 @@
 
 A linear model is trained on shapes100_tiny, in this process; a tuner session of such models runs in another one.
 Measured are this process after each epoch, and the session's process after each trial. Memory is the slope of a line
-through the resident memory, in KiB per epoch or trial; files and threads are the difference of the last value and the
-first. The first third is warm-up and does not count. The exit code is 1 if memory grows by more than 64 KiB per epoch
+through the resident memory, in KiB per epoch XX The exit code is 1 if memory grows by more than 64 KiB per epoch
 or trial, or if a file or a thread is left.
 """
 
@@ -67,8 +66,12 @@ class Growth:
         """The growth over samples, of which the first third is warm-up."""
         steady = samples[len(samples) // 3 :]
         slope, _ = np.polyfit(range(len(steady)), [sample.kib for sample in steady], 1)
-        first, last = steady[0], steady[-1]
-        return cls(name, len(samples), float(slope), last.files - first.files, last.threads - first.threads)
+        second, last = steady[: len(steady) // 2], steady[len(steady) // 2 :]
+        files, threads = (
+            min(getattr(sample, name) for sample in last) - min(getattr(sample, name) for sample in second)
+            for name in ("files", "threads")
+        )
+        return cls(name, len(samples), float(slope), files, threads)
 
     @property
     def is_constant(self) -> bool:

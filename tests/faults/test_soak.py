@@ -12,9 +12,15 @@ def growth(kib=0.0, files=0, threads=0) -> Growth:
 
 
 def test_growth_is_of_the_samples_after_the_warm_up():
-    assert growth(kib=3.0, files=1, threads=2) == Growth("epochs", 30, pytest.approx(3.0), 19, 38)
+    assert growth(kib=3.0, files=1, threads=2) == Growth("epochs", 30, pytest.approx(3.0), 10, 20)
     warm_up = [Sample(1000 * number, number, number) for number in range(10)]
     assert Growth.of("epochs", warm_up + [Sample(9000, 9, 9)] * 20).is_constant
+
+
+def test_a_file_that_is_open_for_a_moment_is_no_growth():
+    samples = [Sample(1000, 10 + (number % 7 == 1), 5) for number in range(30)]
+    assert samples[-1].files > samples[10].files
+    assert Growth.of("trials", samples).is_constant
 
 
 @pytest.mark.parametrize("grown", [{"kib": 65.0}, {"files": 1}, {"threads": 1}])
