@@ -1,7 +1,7 @@
 """A classifier is scaling + trunk + heads: a plain `keras.Model` that can be called, fitted, saved and exported.
 
-Input: images [B, 32, 32, 3], 0 to 255; networks that end in global pooling take any size. Output: float32 logits
-{"fine": [B, 100], "coarse": [B, 20]}, or one of them. The training step augments, never the model: a saved model does
+Input: images [B, S, S, 3], 0 to 255; networks that end in global pooling take any size. Output: float32 logits
+{"fine": [B, classes], "coarse": [B, superclasses]}, or one of them. The training step augments, never the model: a saved model does
 not augment the images that it classifies.
 """
 
@@ -17,23 +17,24 @@ from models.architectures import BUILDERS
 from models.config.training import TrainConfig
 from models.runtime import global_settings, precision
 from pipeline.common import seeds
-from pipeline.resolution import FULL_SIZE
+from pipeline.datasets.description import Description
 
 layers.register()
 _building = threading.Lock()  # of one model at a time: the generator is of all threads
 
 
 @global_settings.defaults()
-def build(config: TrainConfig) -> keras.Model:
-    """The model of a configuration whose `precision` is resolved; initial weights follow from its seed."""
+def build(config: TrainConfig, description: Description) -> keras.Model:
+    """The model of a configuration, whose `precision` is resolved, for a data set; initial weights follow from its seed."""
     with precision.scope(config.precision), _initial_weights_from(seeds.derive(config.seed, "weights")[0]):
-        architecture = BUILDERS[config.architecture]
-        size = None if architecture.takes_any_size else FULL_SIZE
+        architecture, counts = BUILDERS[config.architecture], description.classes.counts
+        size = None if architecture.takes_any_size else description.image_size
         images = keras.Input((size, size, 3), dtype="float32", name="image")
-        scaled = layers.PixelScaling(config.pixel_scaling)(images)
+        means, deviations = description.channel_means, description.channel_deviations
+        scaled = layers.PixelScaling(config.pixel_scaling, means, deviations)(images)
         features = architecture.build(scaled, config.network, config.head_names)
         outputs = {
-            name: heads.head(features[name] if isinstance(features, dict) else features, name, config)
+            name: heads.head(features[name] if isinstance(features, dict) else features, name, config, counts[name])
             for name in config.head_names
         }
         model = keras.Model(images, outputs, name=config.architecture)

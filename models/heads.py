@@ -3,13 +3,10 @@
 import keras
 
 from models.config.heads import Head, HeadsConfig
-from pipeline.datasets.labels import NUM_COARSE, NUM_FINE
-
-NUM_CLASSES = {"fine": NUM_FINE, "coarse": NUM_COARSE}
 
 
-def head(features: keras.KerasTensor, name: str, config: HeadsConfig) -> keras.KerasTensor:
-    """Features [B, F] of any dtype -> float32 logits [B, classes], through the head's hidden layers if it has any.
+def head(features: keras.KerasTensor, name: str, config: HeadsConfig, num_classes: int) -> keras.KerasTensor:
+    """Features [B, F] of any dtype -> float32 logits [B, num_classes], through the head's hidden layers if it has any.
 
     Hidden layers compute in the policy, logits never in half precision: rounding them moves the softmax of 100 classes.
     The logit scale keeps a network without a last normalization from starting overconfident (1/9 to 1/8 in the fast
@@ -23,7 +20,7 @@ def head(features: keras.KerasTensor, name: str, config: HeadsConfig) -> keras.K
         x = _dropped(x, shape, f"{name}_dropout_{number}")
         x = keras.layers.Dense(shape.hidden_units, **hidden, name=f"{name}_hidden_{number}")(x)
     x = _dropped(x, shape, f"{name}_dropout")
-    logits = keras.layers.Dense(NUM_CLASSES[name], kernel_regularizer=penalty, dtype="float32", name=f"{name}_logits")
+    logits = keras.layers.Dense(num_classes, kernel_regularizer=penalty, dtype="float32", name=f"{name}_logits")
     if config.logit_scale == 1.0:
         return logits(x)
     return keras.layers.Rescaling(config.logit_scale, dtype="float32", name=f"{name}_scaled")(logits(x))

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from models.config.training import TrainConfig
-from models.heads import NUM_CLASSES
 from pipeline.common import errors
-from pipeline.datasets.labels import FINE_TO_COARSE, NUM_COARSE
+from pipeline.datasets.description import Classes
 
 Batch = Mapping[str, tf.Tensor]
 # Each mean, and the head that it needs ("" for either).
@@ -36,13 +35,13 @@ def objective(config: TrainConfig, logits: Batch, labels: Batch) -> tf.Tensor:
     return tf.add_n([weight[name] * loss for name, loss in losses.items()])
 
 
-def guessing_loss(config: TrainConfig) -> float:
+def guessing_loss(config: TrainConfig, classes: Classes) -> float:
     """The objective where all classes of each head are equally probable, whatever the labels."""
     weight = _loss_weights(config)
-    return sum(weight[name] * math.log(NUM_CLASSES[name]) for name in config.head_names)
+    return sum(weight[name] * math.log(classes.counts[name]) for name in config.head_names)
 
 
-def metric_totals(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor:
+def metric_totals(config: TrainConfig, classes: Classes, logits: Batch, batch: Batch) -> tf.Tensor:
     """float64 [len(TOTALS)]: over the batch's images, those whose `mask` is False left out.
 
     `loss` is the objective, smoothing included; `fine_loss` and `coarse_loss` are plain cross-entropies. A blended
@@ -53,8 +52,8 @@ def metric_totals(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor
     for name in logits:
         per_image[f"{name}_loss"] = _cross_entropy(logits[name], batch[name], 0.0)
         per_image[f"{name}_accuracy"] = _hits(logits[name], batch[name])
-    if "fine" in logits:
-        per_image["coarse_from_fine_accuracy"] = _hits(coarse_from_fine(logits["fine"]), batch["coarse"])
+    if "fine" in logits and classes.coarse:
+        per_image["coarse_from_fine_accuracy"] = _hits(coarse_from_fine(logits["fine"], classes), batch["coarse"])
     missing = tf.zeros_like(per_image["loss"])
     table = tf.stack([per_image.get(name, missing) for name in TOTALS])
     if "mask" in batch:
@@ -63,33 +62,42 @@ def metric_totals(config: TrainConfig, logits: Batch, batch: Batch) -> tf.Tensor
 
 
 def coarse_source(config: TrainConfig) -> str:
-    """The source of the model's coarse prediction, "head" or "summed"; a single head leaves no choice."""
+    """The source of the model's coarse prediction, "head" or "summed"; a single head leaves no choice.
+
+    It says nothing where the data set has one level of labels.
+    """
     return config.get("coarse_source", {"fine": "summed", "coarse": "head"}.get(config.heads))
 
 
-def confusions(config: TrainConfig, logits: Batch, batch: Batch) -> dict[str, tf.Tensor]:
+def confusions(config: TrainConfig, classes: Classes, logits: Batch, batch: Batch) -> dict[str, tf.Tensor]:
     """Confusion counts, int64 [classes, classes], of each predicted label; padding (`mask` False) is ignored.
 
     Rows are the true classes, int32 [B] in `batch`, columns the predicted ones; the coarse prediction is the model's
     own. Logits are float32 [B, classes] of each head; `mask`, bool [B], is there where batches are padded.
     """
     scores = {"fine": logits["fine"]} if "fine" in logits else {}
-    summed = coarse_source(config) == "summed"
-    scores["coarse"] = coarse_from_fine(logits["fine"]) if summed else logits["coarse"]
+    if classes.coarse:
+        summed = coarse_source(config) == "summed"
+        scores["coarse"] = coarse_from_fine(logits["fine"], classes) if summed else logits["coarse"]
     weights = tf.cast(batch["mask"], tf.int64) if "mask" in batch else None
     return {
-        name: tf.math.confusion_matrix(batch[name], tf.argmax(score, axis=1), NUM_CLASSES[name], weights, tf.int64)
+        name: tf.math.confusion_matrix(batch[name], tf.argmax(score, axis=1), classes.counts[name], weights, tf.int64)
         for name, score in scores.items()
     }
 
 
-def names(heads: str) -> list[str]:
-    """The metrics of a model with these heads ("both", "fine", "coarse")."""
-    return [name for name, head in HEAD_OF.items() if heads == "both" or head in ("", heads)]
+def names(heads: str, classes: Classes) -> list[str]:
+    """The metrics of a model with these heads ("both", "fine", "coarse") on a data set of these classes."""
+    summed = "coarse_from_fine_accuracy"
+    return [
+        name
+        for name, head in HEAD_OF.items()
+        if (heads == "both" or head in ("", heads)) and (classes.coarse or name != summed)
+    ]
 
 
-def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
-    """A vector of sums -> the means that a model with these heads ("both", "fine", "coarse") has; none of no example.
+def means(vector: tf.Tensor, heads: str, classes: Classes) -> dict[str, float]:
+    """A vector of sums -> the means that `names` lists; none of no example.
 
     Raises:
       errors.DivergedError: a mean is not a finite number.
@@ -98,16 +106,16 @@ def means(vector: tf.Tensor, heads: str) -> dict[str, float]:
     if not num_examples:
         return {}
     by_name = {name: total / num_examples for name, total in zip(METRICS, totals, strict=True)}
-    by_name = {name: by_name[name] for name in names(heads)}
+    by_name = {name: by_name[name] for name in names(heads, classes)}
     for name, value in by_name.items():
         if not math.isfinite(value):
             raise errors.DivergedError(f"{name} is {value}, expected a number: training has diverged")
     return by_name
 
 
-def coarse_from_fine(fine_logits: tf.Tensor) -> tf.Tensor:
-    """float32 [B, 100] logits -> [B, 20] probabilities: those of a superclass's five fine classes, summed."""
-    return tf.nn.softmax(fine_logits) @ tf.one_hot(FINE_TO_COARSE, NUM_COARSE)
+def coarse_from_fine(fine_logits: tf.Tensor, classes: Classes) -> tf.Tensor:
+    """float32 [B, classes] logits -> [B, superclasses] probabilities: those of a superclass's classes, summed."""
+    return tf.nn.softmax(fine_logits) @ tf.one_hot(classes.fine_to_coarse, len(classes.coarse))
 
 
 def _loss_weights(config: TrainConfig) -> dict[str, float]:

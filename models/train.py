@@ -13,6 +13,7 @@ import sys
 from typing import Any, NoReturn
 
 from models.config import TrainConfig, resolve, saved
+from models.config.fitted import fitted
 from models.reporting import table
 from models.runs import folder as run_folder
 from models.training import preconditions
@@ -54,6 +55,7 @@ def main() -> None:
 
     data = data.replace(dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
     preconditions.check(data, train)
+    data, train = fitted(data, train, prepared.description(data.data_dir, data.prepared_name))
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page
@@ -79,13 +81,18 @@ def main() -> None:
 
 
 def _run_dir(data: DataConfig, train: TrainConfig) -> str:
-    return RUN_DIR.value or f"runs/{train.preset}-{data.dataset}"
+    return RUN_DIR.value or f"runs/{train.preset}-{data.prepared_name}"
 
 
 def _as_begun(folder: run_folder.RunFolder, data: DataConfig, train: TrainConfig) -> tuple[DataConfig, TrainConfig]:
     """The configurations with each `auto` as the folder's run has it. Ends here if nothing is left to do."""
     data = data.replace(dataset=folder.as_begun("dataset", data.dataset))
     train = train.replace(precision=folder.as_begun("precision", train.precision))
+    description = prepared.describe(data.data_dir, data.prepared_name)
+    if description is None and data.dataset != AUTO:
+        return data, train  # what is read of a run's configuration depends on data that are still to be prepared
+    if description is not None:
+        data, train = fitted(data, train, description)
     unresolved = {name for name, value in (("dataset", data.dataset), ("precision", train.precision)) if value == AUTO}
     folder.check_identity({key: value for key, value in _identity(data, train).items() if key not in unresolved})
     if folder.is_finished and not EVALUATE_TEST.value:

@@ -4,13 +4,13 @@ import keras
 
 from models.architectures.last_block import BEFORE_LAST_BLOCK
 from models.config.training import TrainConfig
-from models.heads import NUM_CLASSES
 from pipeline.common import errors
+from pipeline.datasets.description import LEVELS
 
 
 def feature_extractor(model: keras.Model) -> keras.Model:
     """The layers of a classifier before its heads, as a model that shares them: images -> the features of each head."""
-    heads = tuple(f"{name}_" for name in NUM_CLASSES)
+    heads = tuple(f"{name}_" for name in LEVELS)
     inputs = [
         layer.input
         for head in heads  # not as the model has them, which depends on how deep each head is

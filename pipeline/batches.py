@@ -14,7 +14,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from pipeline import contents, disk_cache, source, split, stages
-from pipeline.data_config import DataConfig
+from pipeline.data_config import OWN_VALIDATION, DataConfig
 from pipeline.datasets import integrity, prepared
 from pipeline.datasets.canonical import Fingerprints
 from pipeline.stages import Stage
@@ -25,13 +25,14 @@ EVAL_BATCH_SIZE = 500
 class OpenedData:
     """A prepared data set, split, cached, shuffled and batched as its configuration says.
 
-    Split names are "train" and "validation", which are parts of the official training split, and "test".
+    Split names are "train", "validation" and "test". Validation is a part of the official training split, unless the
+    data set has a validation split of its own and the configuration asks for no other.
 
     Attributes:
       config: the configuration.
+      description: what the data set says of itself.
       num_examples: {split name: number of examples}.
       fingerprints: of the data set's records and of their order.
-      label_names: {"fine": [...], "coarse": [...]}, in the order of the labels.
 
     Raises:
       errors.BadArgumentError: `config.num_validation` does not fit the data set.
@@ -46,14 +47,13 @@ class OpenedData:
         self._builder = source.open_builder(config)
         digests = contents.read(self._folder)
         self.fingerprints = Fingerprints.of(digests)
-        self._hold_out = split.hold_out(config, digests["train"])
-        self.num_examples = {name: stage.size for name, stage in self._hold_out.items()}
-        self.num_examples["test"] = source.num_examples(self._builder, "test")
-        features = self._builder.info.features
-        self.label_names = {"fine": features["label"].names, "coarse": features["coarse_label"].names}
+        self.description = contents.describe(config, self.fingerprints)
+        self.num_examples = config.split_sizes(self.description)
+        held_out = self.description.num_examples["train"] - self.num_examples["train"]
+        self._hold_out = split.hold_out(config, digests["train"], held_out)
 
     def read(self, official_split: str, host: tuple[Stage, ...] = ()) -> tf.data.Dataset:
-        """The chunks of the official "train" or "test" split (`source.read`) behind the stages `host`."""
+        """The chunks of an official split (`source.read`) behind the stages `host`."""
         with self.reading():  # a cache in memory reads at once
             return stages.chain(source.read(self._builder, official_split), host)
 
@@ -63,12 +63,12 @@ class OpenedData:
 
     def examples(self, split_name: str) -> tf.data.Dataset:
         """The decoded chunks of a split, in the order of the files, without a cache."""
-        return self._read(split_name, (stages.Decode(),))
+        return self._read(split_name, (self._decode,))
 
     def train(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
         """Endless training batches from `start_step` on.
 
-        uint8 [B, 32, 32, 3] `image`, int32 [B] `fine` and `coarse`, int64 [B] `index` and `pass_number`
+        uint8 [B, S, S, 3] `image`, int32 [B] `fine` and, of two levels of labels, `coarse`, int64 [B] `index` and `pass_number`
         (stages.VIEW_KEYS). A batch larger than the training split, or a disk cache that cannot be written, raises
         errors.BadArgumentError.
         """
@@ -91,11 +91,11 @@ class OpenedData:
             self.config.check_held_out()
         cache = (self._cache_in_memory(split_name),) if self.config.cache == "memory" else ()
         pad = stages.BatchPadWithMask(EVAL_BATCH_SIZE)
-        return self._read(split_name, (stages.Decode(), *cache, pad, stages.Prefetch()))
+        return self._read(split_name, (self._decode, *cache, pad, stages.Prefetch()))
 
     def _read(self, split_name: str, host: tuple[Stage, ...]) -> tf.data.Dataset:
-        if split_name == "test":
-            return self.read("test", host)
+        if split_name == "test" or (split_name == "validation" and self._has_own_validation):
+            return self.read(split_name, host)
         return self.read("train", (self._hold_out[split_name], *host))
 
     def _shuffled_batches(self, seed: int, start_step: int) -> tuple[Stage, ...]:
@@ -103,7 +103,7 @@ class OpenedData:
         config, num_train = self.config, self.num_examples["train"]
         if config.cache == "memory":
             permuted = stages.PermutedBatches(num_train, config.batch_size, seed, start_step)
-            return (stages.Decode(), self._cache_in_memory("train"), permuted)
+            return (self._decode, self._cache_in_memory("train"), permuted)
         first_pass, offset = divmod(start_step * config.batch_size, num_train)
         shuffle = stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass, offset)
         batch = stages.Batch(config.batch_size)
@@ -111,8 +111,8 @@ class OpenedData:
             # Inside the prepared data set's own folder, so that removing the data removes the cache too.
             cache = disk_cache.CacheOnDisk(str(self._folder / prepared.CACHE / self._part("train")))
             cache.check()
-            return (stages.Decode(), cache, shuffle, batch)
-        return (shuffle, stages.Decode(), batch)  # decoding last: a resumed run skips examples undecoded
+            return (self._decode, cache, shuffle, batch)
+        return (shuffle, self._decode, batch)  # decoding last: a resumed run skips examples undecoded
 
     def _cache_in_memory(self, split_name: str) -> stages.CacheInMemory:
         return stages.CacheInMemory(self.num_examples[split_name], self._part(split_name), self._cache)
@@ -123,4 +123,13 @@ class OpenedData:
 
     @property
     def _folder(self) -> pathlib.Path:
-        return prepared.folder(self.config.data_dir, self.config.dataset)
+        return prepared.folder(self.config.data_dir, self.config.prepared_name)
+
+    @property
+    def _has_own_validation(self) -> bool:
+        """Whether the validation examples are an official split."""
+        return self.config.num_validation == OWN_VALIDATION and "validation" in self.description.num_examples
+
+    @property
+    def _decode(self) -> stages.Decode:
+        return stages.Decode(self.description.image_size)

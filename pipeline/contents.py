@@ -1,6 +1,7 @@
 """The contents of a prepared data set as digests: what its validation split and its fingerprints are made of."""
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import sys
@@ -9,15 +10,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipeline.common import files, progress
+from pipeline.data_config import SourceConfig
 from pipeline.datasets import integrity, png, prepared
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
+from pipeline.datasets.description import Description
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "test", "validation")  # that a data set may have
 CACHE = f"{prepared.CACHE}/digests.npz"
 
 
 def read(folder: pathlib.Path) -> dict[str, Digests]:
-    """The digests of the "train" and "test" split of the data set in a version folder, in the order of its files.
+    """The digests of each official split of the data set in a version folder, in the order of its files.
 
     They are read from the images once, which takes seconds, and kept in the folder as long as its files stay the same.
     """
@@ -26,7 +29,7 @@ def read(folder: pathlib.Path) -> dict[str, Digests]:
     if cached is not None:
         return cached
     with integrity.reading(folder):
-        splits = {name: Digests.of(examples(folder, name)) for name in SPLITS}
+        splits = {name: Digests.of(examples(folder, name)) for name in splits_of(folder)}
     arrays = {f"{name}_{field}": array for name, split in splits.items() for field, array in vars(split).items()}
     with contextlib.suppress(OSError):  # a read-only data folder: the images are read again next time
         files.make_folder((folder / CACHE).parent)
@@ -36,7 +39,10 @@ def read(folder: pathlib.Path) -> dict[str, Digests]:
 
 
 def examples(folder: pathlib.Path, split: str) -> Iterator[Example]:
-    """The examples of a split of the data set in a version folder, in the order of its files."""
+    """The examples of a split of the data set in a version folder, in the order of its files.
+
+    The coarse label is 0 where the data set has one level of labels.
+    """
     import tensorflow_datasets as tfds
 
     from pipeline import source
@@ -44,9 +50,22 @@ def examples(folder: pathlib.Path, split: str) -> Iterator[Example]:
     builder = tfds.builder_from_directory(folder)
     with progress.task(f"reading the images of {split}", source.num_examples(builder, split), "images") as task:
         for chunk in source.read(builder, split).as_numpy_iterator():
-            for image, fine, coarse in zip(chunk["image"], chunk["fine"], chunk["coarse"], strict=True):
+            coarse_labels = chunk.get("coarse", np.zeros_like(chunk["fine"]))
+            for image, fine, coarse in zip(chunk["image"], chunk["fine"], coarse_labels, strict=True):
                 yield png.decode(image), int(fine), int(coarse)
             task.advance(len(chunk["fine"]))
+
+
+def describe(config: SourceConfig, fingerprints: Fingerprints) -> Description:
+    """What the prepared data set of a configuration says of itself."""
+    description = prepared.description(config.data_dir, config.prepared_name)
+    return dataclasses.replace(description, fingerprints=fingerprints)
+
+
+def splits_of(folder: pathlib.Path) -> tuple[str, ...]:
+    """Those of SPLITS that the data set in a version folder has."""
+    record_files = [path.name.partition(".tfrecord")[0] for path in folder.glob("*.tfrecord*")]
+    return tuple(name for name in SPLITS if any(stem.endswith(f"-{name}") for stem in record_files))
 
 
 def fingerprints(folder: pathlib.Path) -> Fingerprints:
@@ -66,7 +85,8 @@ def _read_cache(path: pathlib.Path, state: str) -> dict[str, Digests] | None:
             if str(arrays["state"]) != state:
                 return None
             names = ("pixels", "fine", "coarse")
-            splits = {split: Digests(*(arrays[f"{split}_{name}"] for name in names)) for split in SPLITS}
+            found = [split for split in SPLITS if f"{split}_pixels" in arrays]
+            splits = {split: Digests(*(arrays[f"{split}_{name}"] for name in names)) for split in found}
             for split in splits.values():
                 split.rows()  # which fails for arrays that do not fit one another
             return splits

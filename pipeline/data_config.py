@@ -6,15 +6,17 @@ from typing import Any
 
 from pipeline.augment.sets import SETS
 from pipeline.common import errors
-from pipeline.common.config import CHECKOUT, Composition, Config, Part, setting
-from pipeline.datasets import labels, prepared
+from pipeline.common.config import CHECKOUT, Composition, Config, Part, own_settings, setting
+from pipeline.datasets import builtin, naming
+from pipeline.datasets.description import Description
 from pipeline.resolution import ResolutionSchedule
 
-DATASETS = tuple(prepared.VERSIONS)
+DATASETS = tuple(builtin.VERSIONS)
 AUTO = "auto"
-DEFAULTS_OF_DATASET: dict[str, dict[str, int]] = {"shapes100_tiny": {"num_validation": 500}}  # where others do not fit
+OWN_VALIDATION = -1  # num_validation: the data set's own validation split, otherwise VALIDATION_SHARE of train
+VALIDATION_SHARE = fractions.Fraction(1, 5)
 LARGEST_DENOMINATOR = 10_000  # of the fraction of originals
-SPLIT_FIELDS = ("dataset", "num_validation", "split_seed")  # of which examples a model has been kept from
+SPLIT_FIELDS = ("dataset", "image_size", "num_validation", "split_seed")  # of which examples a model was kept from
 
 
 def default_data_dir() -> str:
@@ -28,10 +30,20 @@ class SourceConfig(Config):
 
     dataset: str = setting(
         "cifar100",
-        "data set; shapes100 and shapes100_tiny are generated. auto is cifar100 if it is prepared, given by --archive "
+        "data set; shapes100 and shapes100_tiny are generated; folder:PATH is a folder of class folders of images, "
+        "tfds:NAME one that TFDS has prepared on this machine. auto is cifar100 if it is prepared, given by --archive "
         "or can be downloaded, and otherwise shapes100",
-        choices=(*DATASETS, AUTO),
+        choices=(*DATASETS, "folder:PATH", "tfds:NAME", AUTO),
     )
+    image_size: int = setting(
+        0,
+        "pixels each way, to which images are resized once, while they are prepared; 0 is their own size (32 for "
+        "CIFAR-100), or 64 where they have several",
+        low=0,
+        high=512,
+    )
+    fine_key: str = setting("", "feature of a tfds: data set that is the label; empty is the one that TFDS supervises")
+    coarse_key: str = setting("", "feature of a tfds: data set that is the superclass of the label; empty is none")
     data_dir: str = setting(
         default_data_dir(),
         "folder of prepared data sets; a data set that is missing there is prepared",
@@ -45,6 +57,25 @@ class SourceConfig(Config):
         identity=False,
         is_path=True,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "dataset", naming.absolute(self.dataset))
+        naming.check(self.dataset, self.image_size, fine_key=self.fine_key, coarse_key=self.coarse_key)
+
+    def source_values(self) -> dict[str, Any]:
+        """Name -> value of the fields of a SourceConfig, also where this is a larger configuration."""
+        return {name: getattr(self, name) for name in own_settings(SourceConfig)}
+
+    @property
+    def prepared_name(self) -> str:
+        """The data set's name in `data_dir`, as TFDS has it; `auto` stays."""
+        return naming.prepared_name(self.dataset, self.image_size, self.fine_key, self.coarse_key)
+
+    @property
+    def shown_name(self) -> str:
+        """The data set's name in reports, without a path of this machine: `folder:flowers`."""
+        return naming.shown_name(self.dataset)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +109,10 @@ class DataConfig(Composition, SourceConfig):
     """How the examples are split, cached, shuffled, batched and augmented on their way to the device."""
 
     num_validation: int = setting(
-        10_000,
-        "number of training examples held out for validation, as many of each of the 100 classes; 0 trains on all; "
-        "unless set, 500 of shapes100_tiny",
-        low=0,
+        builtin.NUM_VALIDATION[builtin.CIFAR100],
+        "number of training examples held out for validation, the same share of each class; 0 trains on all; unless "
+        "set, 500 of shapes100_tiny, and for images of your own their validation split, or 20 % of train",
+        low=OWN_VALIDATION,
     )
     split_seed: int = setting(0, "random seed of the validation split", low=0)
     cache: str = setting(
@@ -106,25 +137,42 @@ class DataConfig(Composition, SourceConfig):
     )
 
     def __init__(self, *, part_values: tuple[tuple[str, Any], ...] = (), **values: Any) -> None:
-        dataset = {**dict(part_values), **values}.get("dataset")
-        super().__init__(part_values=(*DEFAULTS_OF_DATASET.get(str(dataset), {}).items(), *part_values), **values)
+        dataset = str({**dict(part_values), **values}.get("dataset", SourceConfig.dataset))
+        known = builtin.NUM_VALIDATION | {AUTO: builtin.NUM_VALIDATION[builtin.CIFAR100]}
+        num_validation = known.get(dataset, OWN_VALIDATION)
+        super().__init__(part_values=(("num_validation", num_validation), *part_values), **values)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ResolutionSchedule.from_shares(self.resolutions)
+        SourceConfig.__post_init__(self)
+        if self.num_validation < 0 and self.dataset in (*DATASETS, AUTO):
+            raise errors.BadArgumentError(f"num_validation={self.num_validation}: expected at least 0")
+        ResolutionSchedule.from_shares(self.resolutions, self.image_size or self._usual_size)
 
-    def num_train(self, num_official: int) -> int:
-        """The number of training examples, of `num_official` that include those held out for validation.
+    @property
+    def _usual_size(self) -> int | None:
+        """The size of the images of a built-in data set; None where only the prepared data have it."""
+        return builtin.IMAGE_SIZE if self.dataset in (*DATASETS, AUTO) else None
+
+    def split_sizes(self, description: Description) -> dict[str, int]:
+        """The number of examples of "train", "validation" and "test", as this configuration splits a data set.
 
         Raises:
           errors.BadArgumentError: `num_validation` does not fit.
         """
-        if self.num_validation % labels.NUM_FINE or self.num_validation >= num_official:
+        official = description.num_examples
+        train, validation = official["train"], self.num_validation
+        if validation == OWN_VALIDATION:
+            own = official.get("validation", 0)
+            validation = own or int(train * VALIDATION_SHARE)
+            train -= 0 if own else validation
+        elif validation >= train:
             raise errors.BadArgumentError(
-                f"num_validation={self.num_validation}: expected a multiple of {labels.NUM_FINE} (classes) below the "
-                f"{num_official} training examples of {self.dataset}"
+                f"num_validation={validation}: expected fewer than the {train} training examples of {self.shown_name}"
             )
-        return num_official - self.num_validation
+        else:
+            train -= validation
+        return {"train": train, "validation": validation, "test": official.get("test", 0)}
 
     def check_batch_size(self, num_train: int) -> None:
         """Raise errors.BadArgumentError for batches that are larger than the `num_train` training examples."""

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pipeline.common import errors
 from pipeline.common.setting import as_text
 
-FULL_SIZE = 32
 SMALLEST = 8
 LARGEST_DENOMINATOR = 1_000_000  # of a share, which is written as a decimal: 0.15 is 3/20
 
@@ -34,13 +33,17 @@ class ResolutionSchedule:
     phases: tuple[Phase, ...]
 
     @classmethod
-    def from_shares(cls, resolutions: Sequence[tuple[int, float]]) -> "ResolutionSchedule":
-        """The schedule of (size, share of the steps) pairs; none is full size throughout.
+    def from_shares(cls, resolutions: Sequence[tuple[int, float]], full_size: int | None) -> "ResolutionSchedule":
+        """The schedule of (size, share of the steps) pairs; none is `full_size` throughout.
+
+        `full_size` is the size of the data set's images; None where it is not known yet.
 
         Raises:
           errors.BadArgumentError: a size is out of range, or the shares do not make 1.
         """
-        return cls(tuple(_phases(resolutions or [(FULL_SIZE, 1)])))
+        if not resolutions:
+            return cls((Phase(full_size or SMALLEST, fractions.Fraction(0), fractions.Fraction(1)),))
+        return cls(tuple(_phases(resolutions, full_size or resolutions[-1][0])))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -64,13 +67,13 @@ def _steps(share: fractions.Fraction, total_steps: int) -> int:
     return round(share * total_steps)
 
 
-def _phases(resolutions: Sequence[tuple[int, float]]) -> Iterator[Phase]:
+def _phases(resolutions: Sequence[tuple[int, float]], full_size: int) -> Iterator[Phase]:
     given = f"resolutions={as_text(resolutions)}"
     form = "expected SIZE:SHARE,... with shares that make 1, such as 20:0.15,24:0.35,32:0.5"
     begin = fractions.Fraction(0)
     for size, share in resolutions:
-        if not SMALLEST <= size <= FULL_SIZE:
-            raise errors.BadArgumentError(f"{given}: size {size}, expected {SMALLEST} to {FULL_SIZE}")
+        if not SMALLEST <= size <= full_size:
+            raise errors.BadArgumentError(f"{given}: size {size}, expected {SMALLEST} to {full_size}")
         if share <= 0:
             raise errors.BadArgumentError(f"{given}: share {share:g}, expected more than 0")
         end = begin + fractions.Fraction(share).limit_denominator(LARGEST_DENOMINATOR)
@@ -78,7 +81,7 @@ def _phases(resolutions: Sequence[tuple[int, float]]) -> Iterator[Phase]:
         begin = end
     if begin != 1:
         raise errors.BadArgumentError(f"{given}: the shares make {float(begin):g}; {form}")
-    if size != FULL_SIZE:
+    if size != full_size:
         raise errors.BadArgumentError(
-            f"{given}: ends at size {size}, expected {FULL_SIZE}, at which the network is evaluated; {form}"
+            f"{given}: ends at size {size}, expected {full_size}, at which the network is evaluated; {form}"
         )

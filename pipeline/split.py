@@ -8,18 +8,14 @@ import tensorflow as tf
 
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
-from pipeline.datasets import labels
 from pipeline.datasets.canonical import Digests, as_texts
 
 
-def hold_out(config: DataConfig, train: Digests) -> dict[str, "HoldOut"]:
-    """The stages that select "train" and "validation" from the official training split.
+def hold_out(config: DataConfig, train: Digests, num_validation: int) -> dict[str, "HoldOut"]:
+    """The stages that select "train" and "validation", of `num_validation` examples, from the official training split.
 
-    Raises:
-      errors.BadArgumentError: `config.num_validation` does not fit the data set.
+    errors.BadArgumentError where a class has too few images.
     """
-    config.num_train(len(train))
-    num_validation = config.num_validation
     is_held_out = select_validation(train, num_validation, config.split_seed)
     masks = {"train": ~is_held_out, "validation": is_held_out}
     return {name: HoldOut(name, num_validation, config.split_seed, mask) for name, mask in masks.items()}
@@ -28,34 +24,51 @@ def hold_out(config: DataConfig, train: Digests) -> dict[str, "HoldOut"]:
 def select_validation(train: Digests, num_validation: int, seed: int) -> np.ndarray:
     """Whether each training example is held out for validation: bool [N].
 
-    The images of each class are ranked by a hash of (seed, pixels), and the first `num_validation / 100` are held out.
-    So a set of records has one split, in whatever order. Equal images stay together: where the split would separate
-    some, all of them train, and the next images of their classes take their places. CIFAR-100 has 14 pairs of equal
+    The images of each class are ranked by a hash of (seed, pixels), and the first are held out, the same share of each
+    class (`per_class`). So a set of records has one split, in whatever order. Equal images stay together: where the
+    split would separate some, all of them train, and the next images take their places. CIFAR-100 has 14 pairs of equal
     training images, 9 of them with two labels.
 
     Raises:
-      errors.BadArgumentError: a class has too few images.
+      errors.BadArgumentError: fewer images may be held out.
     """
     hashes = b"".join(hashlib.sha256(b"%d:" % seed + digest.tobytes()).digest() for digest in train.pixels)
     ranked = np.argsort(as_texts(np.frombuffer(hashes, np.uint8).reshape(train.pixels.shape)), kind="stable")
     _, group = np.unique(as_texts(train.pixels), return_inverse=True)  # equal images have one group
-    per_class = num_validation // labels.NUM_FINE
+    sizes = np.bincount(train.fine)
     may_be_held_out = np.ones(len(train), bool)
     while True:
+        candidates = ranked[may_be_held_out[ranked]]
+        by_class = candidates[np.argsort(train.fine[candidates], kind="stable")]
+        limits = np.bincount(train.fine[candidates], minlength=len(sizes))
+        if limits.sum() < num_validation:
+            raise errors.BadArgumentError(
+                f"num_validation={num_validation}: expected at most {limits.sum()}; the others have equals"
+            )
+        counts, begins = per_class(sizes, num_validation, limits), np.cumsum(limits) - limits
         is_held_out = np.zeros(len(train), bool)
-        for label in range(labels.NUM_FINE):
-            candidates = ranked[(train.fine[ranked] == label) & may_be_held_out[ranked]]
-            if len(candidates) < per_class:
-                raise errors.BadArgumentError(
-                    f"num_validation={num_validation}: expected {per_class} images of each class, but class {label} "
-                    f"has {len(candidates)} that may be held out"
-                )
-            is_held_out[candidates[:per_class]] = True
+        for begin, count in zip(begins, counts, strict=True):
+            is_held_out[by_class[begin : begin + count]] = True
         held_out_of_group = np.bincount(group, is_held_out)
         is_separated = (held_out_of_group > 0) & (held_out_of_group < np.bincount(group))
         if not is_separated.any():
             return is_held_out
         may_be_held_out &= ~is_separated[group]
+
+
+def per_class(sizes: np.ndarray, number: int, limits: np.ndarray) -> np.ndarray:
+    """How many of each class make a sample of `number` images: the same share of each one's size, int [classes].
+
+    What rounding down leaves goes to the classes that lose most by it, the first ones among equals. No class gives more
+    than its limit; others give the rest, one each in turns. The limits sum to `number` at least.
+    """
+    counts, lost = np.divmod(number * sizes, max(sizes.sum(), 1))
+    counts[np.argsort(-lost, kind="stable")[: number - counts.sum()]] += 1
+    counts = np.minimum(counts, limits)
+    while counts.sum() < number:
+        has_more = np.flatnonzero(counts < limits)
+        counts[has_more[: number - counts.sum()]] += 1
+    return counts
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,6 @@ import tensorflow as tf
 from pipeline import source
 from pipeline.common import cpu, errors, progress, seeds
 
-IMAGE_SHAPE = (32, 32, 3)
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
 # Columns that identify a view: the place of its example in the training split, and the number of the pass from 0 on.
 VIEW_KEYS = ("index", "pass_number")
@@ -49,8 +48,10 @@ def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
 class Decode:
     """Decodes PNG images to uint8 pixels, in order, on every processor that this process may use."""
 
+    image_size: int
+
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """Chunks with `image` string [C] -> chunks of source.CHUNK with `image` uint8 [C, 32, 32, 3]."""
+        """Chunks with `image` string [C] -> chunks of source.CHUNK with `image` uint8 [C, S, S, 3], S `image_size`."""
         chunks = dataset.rebatch(source.CHUNK)  # drops the empty chunks that a split may leave
         # One more than there are processors: a decoded chunk that waits for its consumer keeps none of them idle.
         return chunks.map(self._decode, num_parallel_calls=cpu.count() + 1, deterministic=True)
@@ -61,7 +62,7 @@ class Decode:
         filled = tf.concat([chunk["image"], tf.repeat(chunk["image"][-1:], source.CHUNK - count)], axis=0)
         images = tf.stack([tf.io.decode_png(png, channels=3) for png in tf.unstack(filled, source.CHUNK)])
         images = tf.gather(images, tf.range(count))  # tf.data warns of slices, which share memory
-        return {**chunk, "image": tf.ensure_shape(images, (None, *IMAGE_SHAPE))}
+        return {**chunk, "image": tf.ensure_shape(images, (None, self.image_size, self.image_size, 3))}
 
 
 class MemoryCache:

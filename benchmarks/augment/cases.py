@@ -14,7 +14,6 @@ from pipeline.augment import composition, sets
 from pipeline.augment.layer import Augmentation, Views
 from pipeline.batches import OpenedData
 from pipeline.data_config import DataConfig
-from pipeline.datasets import labels
 
 PEER = "peer/{peer}/{transforms}"
 
@@ -22,14 +21,15 @@ PEER = "peer/{peer}/{transforms}"
 class Batch(NamedTuple):
     """The batch that every case augments."""
 
-    images: tf.Tensor  # uint8 [B, 32, 32, 3]
-    targets: tf.Tensor  # float32 [B, 120], both labels one-hot, for transforms that mix labels
+    images: tf.Tensor  # uint8 [B, S, S, 3]
+    targets: tf.Tensor  # float32 [B, classes of all levels], the labels one-hot, for transforms that mix labels
 
     @classmethod
     def first(cls, data: DataConfig) -> "Batch":
         """The first batch of a prepared data set, on the device."""
-        batch = next(iter(OpenedData(data).train(seed=0)))
-        one_hot = tf.one_hot(batch["fine"], labels.NUM_FINE), tf.one_hot(batch["coarse"], labels.NUM_COARSE)
+        opened = OpenedData(data)
+        batch = next(iter(opened.train(seed=0)))
+        one_hot = [tf.one_hot(batch[level], count) for level, count in opened.description.classes.counts.items()]
         return cls(batch["image"], tf.concat(one_hot, axis=1))
 
 
@@ -42,16 +42,16 @@ class Work(NamedTuple):
     min_batches: int = 1  # in a round, so that every worker process has work
 
 
-def transforms(what: str) -> tuple[Augmentation, ...]:
-    """The transforms of a set, or the one of that class name."""
-    return (getattr(augment, what)(),) if what in TRANSFORMS else sets.build(what)
+def transforms(what: str, image_size: int) -> tuple[Augmentation, ...]:
+    """The transforms of a set for images of this size, or the one of that class name."""
+    return (getattr(augment, what)(),) if what in TRANSFORMS else sets.build(what, image_size)
 
 
 def ours(what: str, batch: Batch) -> Work:
     """Our transforms as the training step runs them: drawn in TensorFlow's graph, applied by XLA."""
-    parts = transforms(what)
-    apply, mixes = composition.compiled(parts), composition.mixes_labels(parts)
     height, width = batch.images.shape[1:3]
+    parts = transforms(what, width)
+    apply, mixes = composition.compiled(parts), composition.mixes_labels(parts)
     numbers = itertools.count()
 
     @tf.function

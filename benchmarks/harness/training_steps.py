@@ -54,12 +54,13 @@ class Steps:
         from models import classifier
         from models.optimizers.build import build_optimizer
         from models.training.step import TrainStep
+        from pipeline.batches import OpenedData
 
-        self.model = model or classifier.build(train)
+        opened = OpenedData(dataclasses.replace(data, resolutions=()))
+        self.model = model or classifier.build(train, opened.description)
         self._num_steps, self._batch_size = num_steps, data.batch_size
         optimizer = build_optimizer(train, self.model.trainable_variables)
-        full_size = dataclasses.replace(data, resolutions=())
-        self._step = TrainStep(self.model, optimizer, full_size, train, total_steps=1_000_000)
+        self._step = TrainStep(self.model, optimizer, opened, train, total_steps=1_000_000)
 
     def case(self, labels: Labels, batches: "Iterator[dict[str, tf.Tensor]]") -> Case:
         """The case of steps on the next ones of `batches`, which may be one batch that is repeated."""

@@ -49,7 +49,7 @@ def study(data_dir: str, dataset: str, views: int) -> dict[str, float]:
     for begin in range(0, views, STUDY_BATCH):
         made = next(flow)[: views - begin]
         images[begin : begin + len(made)] = made
-    classifier.build(config)(255 * images[: data.batch_size])
+    classifier.build(config, opened.description)(255 * images[: data.batch_size])
     return {"images": len(images), "peak_mib": device.peak_rss_mib(), "steady_mib": memory.resident_mib()}
 
 

@@ -52,9 +52,12 @@ class Recipe:
         # Nothing is held out: the smallest data set has no 10,000 examples to spare.
         self.data = config.build(DataConfig, values, source, {"num_validation": 0})
         self.trains = [config.build(TrainConfig, values, {"precision": precision}) for precision in precisions]
-        self.multiply_adds = flops.multiply_adds(classifier.build(self.trains[0]))
+        opened = OpenedData(self.data)
+        self.description = opened.description
+        network = classifier.build(self.trains[0], self.description)
+        self.multiply_adds = flops.multiply_adds(network, self.description.image_size)
         self.num_steps = effort.num_steps_of(self.multiply_adds, self.data.batch_size)
-        self.stream = iter(OpenedData(self.data).train(seed=0))
+        self.stream = iter(opened.train(seed=0))
         self.batch = next(self.stream)
 
     def labels(self, template: str, kind: str, train: TrainConfig, **fields: Any) -> Labels:
@@ -73,7 +76,7 @@ class Recipe:
             steps = training_steps.Steps(self.data, train, self.num_steps)
             cases.append(steps.case(self.labels(STEP, "step", train), self.stream))
         cases.append(steps.case(self.labels(STEP + "/one_batch", "one_batch", train), itertools.repeat(self.batch)))
-        model = classifier.build(train)
+        model = classifier.build(train, self.description)
         if any(isinstance(layer, FusedBatchNormalization) for layer in model.layers):
             with precision.scope(train.precision):
                 model = with_keras_normalisation(model)
@@ -110,7 +113,7 @@ class Recipe:
             labels = self.labels(PEER, "bare", train, peer=f"pytorch_{mode}", mode=mode)
             print(f"  {labels.name}", flush=True)  # compiling takes minutes
             try:
-                made = peer.make(labels.name, train, batch, mode)
+                made = peer.make(labels.name, train, self.description, batch, mode)
             except errors.FailedError as error:
                 if mode == "eager":
                     raise

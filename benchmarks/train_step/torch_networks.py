@@ -12,32 +12,31 @@ from torch import nn
 from torch.nn import functional
 
 from models.config.network import NetworkConfig
-from pipeline.datasets.labels import NUM_COARSE, NUM_FINE
+from pipeline.datasets.description import Description
 
-CHANNEL_MEAN = (129.304, 124.070, 112.434)
-CHANNEL_STD = (68.170, 65.392, 70.418)
 EPSILON = 1e-3  # of normalization
 Trunk = tuple[nn.Module, int]  # and the number of its features
 
 
 class Classifier(nn.Module):
-    """Scaling + trunk + heads: uint8 images [B, 3, H, W] -> float32 logits, {"fine": [B, 100], "coarse": [B, 20]}.
+    """Scaling + trunk + heads: uint8 images [B, 3, H, W] -> float32 logits, of each head.
 
     Args:
       config: of an architecture among `TRUNKS`.
+      description: of the data set.
       dtype: of the trunk; bfloat16 by autocast, the heads float32 as ours.
     """
 
-    def __init__(self, config: NetworkConfig, dtype: torch.dtype) -> None:
+    def __init__(self, config: NetworkConfig, description: Description, dtype: torch.dtype) -> None:
         super().__init__()
         self.trunk, num_features = TRUNKS[config.architecture](config)
-        num_labels = {"fine": NUM_FINE, "coarse": NUM_COARSE}
+        num_labels = description.classes.counts
         if config.heads != "both":
             num_labels = {config.heads: num_labels[config.heads]}
         self.heads = nn.ModuleDict({name: nn.Linear(num_features, number) for name, number in num_labels.items()})
         self.dtype, self.logit_scale = dtype, config.logit_scale
-        self.register_buffer("mean", torch.tensor(CHANNEL_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("deviation", torch.tensor(CHANNEL_STD).view(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(description.channel_means).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(description.channel_deviations).view(1, 3, 1, 1))
 
     def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """Classify a batch."""

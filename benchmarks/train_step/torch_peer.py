@@ -14,6 +14,7 @@ from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Case
 from models.config.training import TrainConfig
 from pipeline.common import errors
+from pipeline.datasets.description import Description
 from tuning.workers.worker_process import RemoteCallError, Worker, WorkerDiedError, WorkerError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Peer:
 
     def __init__(self, compile_s: float = COMPILE_S) -> None:
         self._compile_s = compile_s
-        self._made: dict[str, tuple[TrainConfig, dict[str, np.ndarray], str]] = {}
+        self._made: dict[str, tuple[TrainConfig, Description, dict[str, np.ndarray], str]] = {}
         self._worker = Worker()
 
     def __enter__(self) -> "Peer":
@@ -70,7 +71,9 @@ class Peer:
         peers.print_left_out("peer/pytorch", reason)
         return False
 
-    def make(self, name: str, config: TrainConfig, batch: Mapping[str, np.ndarray], mode: str) -> Made:
+    def make(
+        self, name: str, config: TrainConfig, description: Description, batch: Mapping[str, np.ndarray], mode: str
+    ) -> Made:
         """Make a network and do its first step; a failure leaves those made before in place.
 
         The configuration is one that `has_twin`, the batch as of `torch_steps.Steps`, the mode one of `MODES`.
@@ -78,7 +81,7 @@ class Peer:
         Raises:
           errors.FailedError: PyTorch failed, or took longer than compiling may take.
         """
-        self._worker.submit(_make, name, config, dict(batch), mode)
+        self._worker.submit(_make, name, config, description, dict(batch), mode)
         if mode == "compiled" and not self._worker.is_done(self._compile_s):
             self._restart()
             raise errors.FailedError(
@@ -91,7 +94,7 @@ class Peer:
             raise errors.FailedError(f"{name}: PyTorch's process died ({error}); --nopeers leaves it out") from error
         except RemoteCallError as error:
             raise errors.FailedError(f"{name}: {str(error)[:200]}") from error
-        self._made[name] = (config, dict(batch), mode)
+        self._made[name] = (config, description, dict(batch), mode)
         return made
 
     def case(self, labels: Labels, num_steps: int) -> Case:
@@ -136,15 +139,15 @@ def _sees_gpu() -> bool:
     return torch_steps.device() == "cuda"
 
 
-def _make(name: str, config: TrainConfig, batch: dict[str, np.ndarray], mode: str) -> Made:
+def _make(name: str, config: TrainConfig, description: Description, batch: dict[str, np.ndarray], mode: str) -> Made:
     from benchmarks.train_step import torch_steps
 
     torch_steps.use_all_processors()
-    model = torch_steps.network(config)
+    model = torch_steps.network(config, description)
     steps = torch_steps.Steps(model, config, batch, mode)
     first_s = timing.seconds_of(lambda: steps().item())  # waits for the device
     _steps[name] = steps
-    return Made(torch_steps.num_parameters(model), torch_steps.multiply_adds(model), first_s)
+    return Made(torch_steps.num_parameters(model), torch_steps.multiply_adds(model, description.image_size), first_s)
 
 
 def _run(name: str, num_steps: int) -> None:

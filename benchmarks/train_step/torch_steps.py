@@ -15,7 +15,7 @@ from benchmarks.train_step import torch_networks
 from models.config.training import TrainConfig
 from models.optimizers import newton_schulz
 from pipeline.common import cpu
-from pipeline.resolution import FULL_SIZE
+from pipeline.datasets.description import Description
 
 DTYPES = {"float32": torch.float32, "mixed_bfloat16": torch.bfloat16}
 
@@ -30,9 +30,9 @@ def use_all_processors() -> None:
     torch.set_num_threads(cpu.num_threads())
 
 
-def network(config: TrainConfig) -> torch_networks.Classifier:
+def network(config: TrainConfig, description: Description) -> torch_networks.Classifier:
     """The network of a configuration, in training, on the device that PyTorch has."""
-    model = torch_networks.Classifier(config, DTYPES[config.precision])
+    model = torch_networks.Classifier(config, description, DTYPES[config.precision])
     return model.to(device(), memory_format=torch.channels_last).train()
 
 
@@ -41,9 +41,9 @@ def num_parameters(model: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
-def multiply_adds(model: torch.nn.Module) -> int:
-    """Of one image's way forward through the convolutions and dense layers, as PyTorch itself counts."""
-    image = torch.zeros([1, 3, FULL_SIZE, FULL_SIZE], dtype=torch.uint8, device=device())
+def multiply_adds(model: torch.nn.Module, size: int) -> int:
+    """At `size` x `size` pixels, of one image's way forward through the convolutions and dense layers, as PyTorch itself counts."""
+    image = torch.zeros([1, 3, size, size], dtype=torch.uint8, device=device())
     was_training = model.training
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model.eval()(image)

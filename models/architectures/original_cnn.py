@@ -15,7 +15,6 @@ from models.architectures.fields import Activated, Dropped
 from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common import errors
 from pipeline.common.config import setting
-from pipeline.resolution import FULL_SIZE
 
 KERNEL = 3  # pixels each way, of each convolution
 POOL = 2
@@ -47,9 +46,9 @@ class OriginalCnn(Activated, Dropped):
         "glorot_uniform", "kernel initializer of the convolutions and of the trunk's dense layer", choices=INITIALIZERS
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_vanishing_maps(self)
+    def check_image_size(self, image_size: int) -> None:
+        """Raise errors.BadArgumentError where a layer would get a map that is smaller than its window."""
+        _check_vanishing_maps(self, image_size)
 
 
 def original_cnn(images: Tensor, config: OriginalCnn, heads: tuple[str, ...]) -> Tensor:
@@ -84,15 +83,18 @@ def _kernels(config: OriginalCnn) -> dict[str, Any]:
     return {"kernel_initializer": config.initializer, "kernel_regularizer": penalty}
 
 
-def _check_vanishing_maps(config: OriginalCnn) -> None:
+def _check_vanishing_maps(config: OriginalCnn, image_size: int) -> None:
     """See that no layer gets a map smaller than its window; Keras says so layers later, if at all."""
-    problem = _vanishing_layer(config.blocks, config.block_convolutions, config.padding)
+    problem = _vanishing_layer(config.blocks, config.block_convolutions, config.padding, image_size)
     if not problem:
         return
-    fewer = range(1, min(config.blocks, FULL_SIZE))
-    fitting = [blocks for blocks in fewer if not _vanishing_layer(blocks, config.block_convolutions, config.padding)]
+    fitting = [
+        blocks
+        for blocks in range(1, min(config.blocks, image_size))
+        if not _vanishing_layer(blocks, config.block_convolutions, config.padding, image_size)
+    ]
     ways_out = [f"blocks={max(fitting)}" if fitting else "fewer block_convolutions"]
-    if not _vanishing_layer(config.blocks, config.block_convolutions, "same"):
+    if not _vanishing_layer(config.blocks, config.block_convolutions, "same", image_size):
         ways_out.insert(0, "padding=same")
     raise errors.BadArgumentError(
         f"architecture original_cnn with padding={config.padding}, blocks={config.blocks} and "
@@ -100,9 +102,9 @@ def _check_vanishing_maps(config: OriginalCnn) -> None:
     )
 
 
-def _vanishing_layer(blocks: int, block_convolutions: int, padding: str) -> str:
+def _vanishing_layer(blocks: int, block_convolutions: int, padding: str, image_size: int) -> str:
     """What the first layer lacks whose input is smaller than its window; nothing where each has enough."""
-    size = FULL_SIZE
+    size = image_size
     for block in range(1, blocks + 1):
         convolutions = (f"convolution {number}" for number in range(1, block_convolutions + 1))
         for layer in itertools.chain(convolutions if padding == "valid" else (), ["pooling"]):

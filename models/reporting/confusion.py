@@ -6,12 +6,12 @@ Classes are ordered by superclass, so that mistakes within one are next to the d
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from pipeline.datasets.labels import FINE_TO_COARSE
+from pipeline.datasets.description import Classes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,31 +44,32 @@ class Mistake:
     is_within_superclass: bool
 
 
-def document(
-    split: str, coarse_source: str, names: Mapping[str, Sequence[str]], counts: Mapping[str, np.ndarray]
-) -> dict[str, Any]:
+def document(split: str, coarse_source: str, classes: Classes, counts: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """The content of `confusion.json`; null for a label that the model does not predict.
 
-    `coarse_source` is "head" or "summed"; names and counts, int [classes, classes], are in the order of the labels'
-    numbers, of "coarse" and of "fine" classes.
+    `coarse_source` is "head" or "summed"; counts, int [classes, classes], are in the order of the labels' numbers, of
+    "coarse" and of "fine" classes. With one level of labels the classes have no superclass, "".
     """
-    by_superclass = np.argsort(FINE_TO_COARSE, kind="stable")
-    coarse = list(names["coarse"])
-    fine = None
+    superclass_of = classes.fine_to_coarse or (0,) * len(classes.fine)
+    names = {"fine": classes.fine, "coarse": classes.coarse or ("",)}
+    by_superclass = np.argsort(superclass_of, kind="stable")
+    parts: dict[str, Any] = dict.fromkeys(("fine", "coarse"))
     if "fine" in counts:
-        fine = {
+        parts["fine"] = {
             "names": [names["fine"][number] for number in by_superclass],
-            "superclasses": [coarse[FINE_TO_COARSE[number]] for number in by_superclass],
+            "superclasses": [names["coarse"][superclass_of[number]] for number in by_superclass],
             "counts": counts["fine"][np.ix_(by_superclass, by_superclass)].tolist(),
         }
+    if "coarse" in counts:
+        coarse = list(classes.coarse)
+        parts["coarse"] = {"names": coarse, "superclasses": coarse, "counts": counts["coarse"].tolist()}
     return {
         "split": split,
-        "examples_evaluated": int(counts["coarse"].sum()),
+        "examples_evaluated": int(next(iter(counts.values())).sum()),
         "coarse_source": coarse_source,
         "rows": "true class",
         "columns": "predicted class",
-        "fine": fine,
-        "coarse": {"names": coarse, "superclasses": coarse, "counts": counts["coarse"].tolist()},
+        **parts,
     }
 
 

@@ -13,12 +13,11 @@ import tensorflow as tf
 from models import trunk
 from models.config.training import TrainConfig
 from models.optimizers import newton_schulz
-from pipeline.resolution import FULL_SIZE
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 
 
-def multiply_adds(model: keras.Model, size: int = FULL_SIZE) -> int:
+def multiply_adds(model: keras.Model, size: int) -> int:
     """Multiply-adds of one image's forward pass through convolutions and dense layers, at `size` x `size` pixels."""
     image = tf.TensorSpec([1, size, size, 3], tf.float32)
     graph = tf.function(lambda images: model(images, training=False)).get_concrete_function(image).graph

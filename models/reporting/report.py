@@ -32,14 +32,16 @@ def of_training(
     """The report of a finished training, with validation metrics; null accuracies where nothing was held out."""
     data, num_examples = opened.config, opened.num_examples
     peak_rss_mib = max(progress.peak_rss_mib, device.peak_rss_mib())  # before this function itself takes memory
-    provenance = prepared.provenance(data.data_dir, data.dataset)
+    provenance = prepared.provenance(data.data_dir, data.prepared_name)
     changes = preset_changes(data, config)
-    steps_by_size = ResolutionSchedule.from_shares(data.resolutions).steps_by_size(progress.step, epochs.total_steps)
+    steps_by_size = ResolutionSchedule.from_shares(data.resolutions, opened.description.image_size).steps_by_size(
+        progress.step, epochs.total_steps
+    )
     images_by_size = {size: steps * data.batch_size for size, steps in steps_by_size.items()}
     trained_epochs = min(config.epochs, progress.step * data.batch_size / epochs.views)
     policy = precision.policy_name(model)
     return {
-        "dataset": data.dataset,
+        "dataset": opened.description.dataset,
         "dataset_provenance": {name: provenance.get(name) for name in PROVENANCE},
         "fingerprints": progress.fingerprints,
         "trunk_records": progress.trunk_records,

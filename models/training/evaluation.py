@@ -10,13 +10,13 @@ import tensorflow as tf
 from models import metrics
 from models.config import saved
 from models.config.training import TrainConfig
-from models.heads import NUM_CLASSES
 from models.reporting import confusion, figures, report
 from models.runs.folder import RunFolder
 from models.runtime import global_settings
 from models.training import preconditions
 from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
 from pipeline.common import errors, progress
+from pipeline.datasets.description import Classes
 
 
 class Evaluator:
@@ -25,12 +25,12 @@ class Evaluator:
     The model maps images to logits; `flip_average` averages those of each image and of its mirror image.
     """
 
-    def __init__(self, model: keras.Model, train: TrainConfig, *, flip_average: bool = False) -> None:
-        self._heads = train.heads
+    def __init__(self, model: keras.Model, train: TrainConfig, classes: Classes, *, flip_average: bool = False) -> None:
+        self._heads, self._classes = train.heads, classes
         self._totals = tf.Variable(tf.zeros(len(metrics.TOTALS), tf.float64), trainable=False)
         self._confusions = {
             name: tf.Variable(tf.zeros((num_classes, num_classes), tf.int64), trainable=False)
-            for name, num_classes in NUM_CLASSES.items()
+            for name, num_classes in classes.counts.items()
             if name in (*train.head_names, "coarse")  # which a fine head predicts too
         }
 
@@ -40,8 +40,8 @@ class Evaluator:
             if flip_average:
                 mirrored = model(tf.reverse(batch["image"], [2]), training=False)
                 logits = {name: (logits[name] + mirrored[name]) / 2.0 for name in logits}
-            self._totals.assign_add(metrics.metric_totals(train, logits, batch))
-            for name, counts in metrics.confusions(train, logits, batch).items():
+            self._totals.assign_add(metrics.metric_totals(train, classes, logits, batch))
+            for name, counts in metrics.confusions(train, classes, logits, batch).items():
                 self._confusions[name].assign_add(counts)
 
         self._add_batch = add_batch
@@ -68,7 +68,7 @@ class Evaluator:
             for number, batch in enumerate(stream):
                 callbacks.on_test_batch_begin(number)
                 self._add_batch(batch)
-                callbacks.on_test_batch_end(number, metrics.means(self._totals, self._heads) if logs_batches else {})
+                callbacks.on_test_batch_end(number, self._means() if logs_batches else {})
                 task.advance(EVAL_BATCH_SIZE)
         num_examples = int(self._totals[metrics.TOTALS.index("examples")])
         if num_examples != num_expected:
@@ -76,7 +76,10 @@ class Evaluator:
         for name, counts in self.confusions.items():
             if counts.sum() != num_expected:
                 raise RuntimeError(f"the {name} confusions hold {counts.sum()} examples, expected {num_expected}")
-        return metrics.means(self._totals, self._heads)
+        return self._means()
+
+    def _means(self) -> dict[str, float]:
+        return metrics.means(self._totals, self._heads, self._classes)
 
     @property
     def confusions(self) -> dict[str, np.ndarray]:
@@ -106,7 +109,9 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> dict[st
     with run.locked() if is_writable else contextlib.nullcontext():
         with progress.task(f"loading {run.model}"):
             model = run.load_model()
-        single_view, flip_averaged = Evaluator(model, train), Evaluator(model, train, flip_average=True)
+        classes = opened.description.classes
+        single_view = Evaluator(model, train, classes)
+        flip_averaged = Evaluator(model, train, classes, flip_average=True)
         with opened.reading():
             means = single_view(stream, num_examples, label=f"evaluating on {split_name}")
             averaged = flip_averaged(stream, num_examples, label=f"evaluating on {split_name} with mirror images")
@@ -114,7 +119,7 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> dict[st
         source = metrics.coarse_source(train)
         evaluated_again = report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)})
         if is_writable:
-            run.write_confusion(confusion.document(split_name, source, opened.label_names, single_view.confusions))
+            run.write_confusion(confusion.document(split_name, source, classes, single_view.confusions))
             run.write_report(evaluated_again)
         return evaluated_again
 

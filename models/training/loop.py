@@ -17,6 +17,7 @@ import keras
 import tensorflow as tf
 
 from models import metrics
+from models.config.fitted import fitted
 from models.config.training import TrainConfig
 from models.reporting import report
 from models.runs import checkpoints
@@ -33,6 +34,7 @@ from pipeline.common import errors
 from pipeline.common.process import signals
 from pipeline.common.progress import task
 from pipeline.data_config import DataConfig
+from pipeline.datasets import prepared
 from pipeline.epochs import EpochSchedule
 
 BAR_SECONDS = 0.25  # between two readings of the running means; on a GPU each reading waits for the device
@@ -69,9 +71,10 @@ def train(
       errors.DivergedError: the loss is not finite or absurd, or every step of an epoch overflowed, and the
         configuration says to stop, or three rollbacks did not help.
     """
-    given = as_list(callbacks)
-    policy.check_callbacks(data, config, given)
-    preconditions.check_configs(data, config)
+    given, description = as_list(callbacks), prepared.description(data.data_dir, data.prepared_name)
+    data, config = fitted(data, config, description)
+    policy.check_callbacks(data, config, description.classes, given)
+    preconditions.check_patience(data, config)
     git_commit()  # of the code that is loaded now; another commit may be checked out when the training ends
     choice = precision.choose(run.as_begun("precision", config.precision) if run else config.precision)
     loop = _Loop(data, dataclasses.replace(config, precision=choice.policy), run, given, verbose)
@@ -91,7 +94,8 @@ class _Loop:
         self.epochs = EpochSchedule.from_config(data, num_train, config.epochs, config.max_steps)
         self.state = TrainState(self.opened, config, self.epochs.total_steps, folder)
         self.step = self.state.step
-        self.evaluator = Evaluator(self.state.model, config)
+        self.classes = self.opened.description.classes
+        self.evaluator = Evaluator(self.state.model, config, self.classes)
         self.validation: tf.data.Dataset | None = None
         self.has_user_callbacks = not all(map(only_watches, callbacks))
         self.logs_steps, self.logs_test_batches = (
@@ -119,7 +123,7 @@ class _Loop:
 
     def _train(self) -> None:
         stream = iter(self.opened.train(self.config.seed, self.progress.step))
-        if self.data.num_validation:
+        if self.opened.num_examples["validation"]:
             self.validation = self.opened.evaluation("validation")
         if self.verbose:
             describe(self.opened, self.config, self.epochs, self.state)
@@ -150,9 +154,9 @@ class _Loop:
         progress = self.progress
         progress.final = report.validation_of(progress.rows[-1])
         if self.has_user_callbacks and self.validation is not None:  # EarlyStopping may have put other weights back
-            progress.final = self.evaluator(self.validation, self.data.num_validation)
+            progress.final = self.evaluator(self.validation, self.opened.num_examples["validation"])
             final_row = {**progress.rows[-1], "validation_loss": progress.final["loss"]}
-            policy.check_losses(self.config, [final_row], is_last=True)
+            policy.check_losses(self.config, self.classes, [final_row], is_last=True)
         policy.check_weights(self.state.model)
         progress.finished = True
         self.state.checkpoint()
@@ -187,9 +191,9 @@ class _Loop:
         is_checked_later = self.state.model.stop_training and self.validation is not None
         if not (is_checked_later and self.config.on_divergence == "stop"):
             is_last = not is_checked_later and (self._has_ended() or self.state.model.stop_training)
-            policy.check_losses(self.config, progress.rows, is_last)
+            policy.check_losses(self.config, self.classes, progress.rows, is_last)
         policy.check_weights(self.state.model)  # which no loss has seen since the last update without validation
-        if not policy.absurd_losses(self.config, progress.rows[-1]):
+        if not policy.absurd_losses(self.config, self.classes, progress.rows[-1]):
             self.state.keep_good()
         self.state.checkpoint()
         return logs
@@ -245,7 +249,7 @@ class _Loop:
 
     def _train_means(self) -> dict[str, float]:
         """The training metrics of the current epoch, so far."""
-        return metrics.means(self.step.metric_totals, self.config.heads)
+        return metrics.means(self.step.metric_totals, self.config.heads, self.classes)
 
     def _images_per_s(self) -> float:
         """The throughput of the current epoch, over all processes that trained it."""
@@ -260,7 +264,7 @@ class _Loop:
             self.callbacks.on_test_begin()
             # Keras's bar has its line open.
             options: dict[str, Any] = {"logs_batches": self.logs_test_batches, "is_shown": self.verbose != 1}
-            means = self.evaluator(self.validation, self.data.num_validation, self.callbacks, **options)
+            means = self.evaluator(self.validation, self.opened.num_examples["validation"], self.callbacks, **options)
             self.callbacks.on_test_end(means)
         return means
 

@@ -11,6 +11,7 @@ from models.config.training import TrainConfig
 from models.training.callbacks import Callback, rate_is_set_twice, rate_setters
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
+from pipeline.datasets.description import Classes
 
 MAX_ROLLBACKS = 3
 RATE_AFTER_ROLLBACK = 0.5  # times the learning rate before it
@@ -27,13 +28,13 @@ REPLACED = {
 }
 
 
-def check_callbacks(data: DataConfig, config: TrainConfig, callbacks: Sequence[Callback]) -> None:
+def check_callbacks(data: DataConfig, config: TrainConfig, classes: Classes, callbacks: Sequence[Callback]) -> None:
     """Raise errors.BadArgumentError for a callback that would have no effect.
 
     These are those in REPLACED, one that sets the learning rate as a schedule or a rollback does, and one that monitors
     what no log has; a callback of another module than Keras's may add to the logs of those behind it.
     """
-    names = metrics.names(config.heads)
+    names = metrics.names(config.heads, classes)
     logs = {*names, "learning_rate", "images_per_s"}
     validation = {f"val_{name}" for name in names if data.num_validation}
     for place, callback in enumerate(callbacks):
@@ -66,9 +67,9 @@ def has_stalled(config: TrainConfig, rows: Sequence[dict[str, Any]]) -> bool:
     return max(accuracies[-config.patience :]) <= max(accuracies[: -config.patience])
 
 
-def absurd_losses(config: TrainConfig, row: Mapping[str, Any]) -> dict[str, float]:
+def absurd_losses(config: TrainConfig, classes: Classes, row: Mapping[str, Any]) -> dict[str, float]:
     """Those of a row's objectives, of training and of validation, that are ABSURD times that of uniform guessing."""
-    limit = ABSURD * metrics.guessing_loss(config)
+    limit = ABSURD * metrics.guessing_loss(config, classes)
     losses = {name: row[name] for name in ("train_loss", "validation_loss")}
     return {name: value for name, value in losses.items() if value is not None and value > limit}
 
@@ -80,20 +81,20 @@ def check_weights(model: keras.Model) -> None:
             raise errors.DivergedError(f"{variable.path} is not finite: training has diverged")
 
 
-def check_losses(config: TrainConfig, rows: Sequence[Mapping[str, Any]], is_last: bool) -> None:
+def check_losses(config: TrainConfig, classes: Classes, rows: Sequence[Mapping[str, Any]], is_last: bool) -> None:
     """Raise errors.DivergedError where the last row, which may be the run's last one, shows that training has diverged.
 
     Before the run's end one absurd loss is not enough. The mean over an epoch may be that of a spike from which
     training has recovered, so both losses have to be absurd, or training's in two successive epochs. Validation's alone
     may come from moving statistics that lag behind the weights.
     """
-    absurd = absurd_losses(config, rows[-1])
-    successive = all("train_loss" in absurd_losses(config, row) for row in rows[-2:]) and len(rows) > 1
+    absurd = absurd_losses(config, classes, rows[-1])
+    successive = all("train_loss" in absurd_losses(config, classes, row) for row in rows[-2:]) and len(rows) > 1
     if rows[-1]["validation_loss"] is None:
         is_final = "train_loss" in absurd
     else:
         lag = ABSURD if rows[-1]["step"] < EARLY_STEPS else 1.0
-        is_final = absurd.get("validation_loss", 0.0) > lag * ABSURD * metrics.guessing_loss(config)
+        is_final = absurd.get("validation_loss", 0.0) > lag * ABSURD * metrics.guessing_loss(config, classes)
     if len(absurd) > 1 or successive or (is_last and is_final):
         name, value = max(absurd.items(), key=lambda item: item[1])
         raise errors.DivergedError(

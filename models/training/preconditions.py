@@ -1,16 +1,14 @@
 """Checks before a training or an evaluation of a run. Nothing here loads TensorFlow: what is wrong is known at once."""
 
-from models.architectures import BUILDERS
 from models.config import saved
+from models.config.fitted import fitted
 from models.config.training import TrainConfig
 from models.runs import trunk_run
 from models.runs.folder import RunFolder
 from pipeline.common import errors
-from pipeline.common.config import as_text
-from pipeline.data_config import DataConfig, default_data_dir
-from pipeline.datasets import prepared
+from pipeline.data_config import AUTO, DataConfig, default_data_dir
+from pipeline.datasets import builtin, prepared
 from pipeline.epochs import EpochSchedule
-from pipeline.resolution import FULL_SIZE, ResolutionSchedule
 
 
 def check(data: DataConfig, config: TrainConfig) -> None:
@@ -20,21 +18,17 @@ def check(data: DataConfig, config: TrainConfig) -> None:
       errors.BadArgumentError: they do not fit.
       errors.FailedError: the trunk's run has not ended, or its model cannot be read.
     """
-    num_train = data.num_train(prepared.num_train(data.data_dir, data.dataset))
-    EpochSchedule.from_config(data, num_train, config.epochs, config.max_steps)
-    check_configs(data, config)
+    description = prepared.describe(data.data_dir, builtin.CIFAR100 if data.dataset == AUTO else data.prepared_name)
+    if description is not None:
+        data, config = fitted(data, config, description)
+        EpochSchedule.from_config(data, data.split_sizes(description)["train"], config.epochs, config.max_steps)
+    check_patience(data, config)
     if config.init_from:
-        trunk_run.check(data, config, prepared.recorded_fingerprint(data.data_dir, data.dataset))
+        trunk_run.check(data, config, prepared.recorded_fingerprint(data.data_dir, data.prepared_name))
 
 
-def check_configs(data: DataConfig, config: TrainConfig) -> None:
-    """Raise errors.BadArgumentError unless the network takes the resolutions and `patience` has a validation part."""
-    sizes = set(ResolutionSchedule.from_shares(data.resolutions).sizes)
-    if sizes != {FULL_SIZE} and not BUILDERS[config.architecture].takes_any_size:
-        raise errors.BadArgumentError(
-            f"resolutions={as_text(data.resolutions)}: --architecture={config.architecture} takes only {FULL_SIZE} x "
-            f"{FULL_SIZE} pixels; leave --resolutions out"
-        )
+def check_patience(data: DataConfig, config: TrainConfig) -> None:
+    """Raise errors.BadArgumentError unless `patience` has a validation part to watch."""
     if config.patience and not data.num_validation:
         raise errors.BadArgumentError(
             f"patience={config.patience}: expected --num_validation above 0, got num_validation=0; leave --patience out"
@@ -52,19 +46,18 @@ def evaluated_data(run: RunFolder, split_name: str, data_dir: str = "") -> DataC
     if split_name == "validation":
         data.check_held_out()
     there = data_dir or _folder_of(data)
-    if not (data_dir or prepared.is_prepared(there, data.dataset)):
+    if not (data_dir or prepared.is_prepared(there, data.prepared_name)):
         raise errors.FailedError(
-            f"data_dir={there}: {data.dataset} is not prepared there; config.json of run_dir={run.path} names this "
+            f"data_dir={there}: {data.shown_name} is not prepared there; config.json of run_dir={run.path} names this "
             "folder, perhaps one of another machine; set --data_dir"
         )
     data = data.replace(data_dir=there)
-    prepared.check_prepared(data.data_dir, data.dataset)
-    data.num_train(prepared.num_train(data.data_dir, data.dataset))
+    data.split_sizes(prepared.description(data.data_dir, data.prepared_name))
     return data
 
 
 def _folder_of(data: DataConfig) -> str:
     """The folder of a run's data; the default one where the data have moved with the checkout."""
-    default = default_data_dir()
-    has_moved = not prepared.is_prepared(data.data_dir, data.dataset) and prepared.is_prepared(default, data.dataset)
+    default, name = default_data_dir(), data.prepared_name
+    has_moved = not prepared.is_prepared(data.data_dir, name) and prepared.is_prepared(default, name)
     return default if has_moved else data.data_dir

@@ -8,14 +8,13 @@ from keras.optimizers import LossScaleOptimizer, Optimizer
 
 from models import metrics
 from models.config.training import TrainConfig
-from models.heads import NUM_CLASSES
 from models.optimizers import schedules, weight_averaging
 from models.runtime import device
 from pipeline.augment import originals, sets
 from pipeline.augment.composition import compiled, draw_all, mix_labels, mixes_labels
 from pipeline.augment.layer import Views
+from pipeline.batches import OpenedData
 from pipeline.common import progress
-from pipeline.data_config import DataConfig
 from pipeline.resolution import ResolutionSchedule
 
 Batch = dict[str, tf.Tensor]
@@ -32,13 +31,14 @@ class TrainStep:
     """
 
     def __init__(
-        self, model: keras.Model, optimizer: Optimizer, data: DataConfig, config: TrainConfig, total_steps: int
+        self, model: keras.Model, optimizer: Optimizer, opened: OpenedData, config: TrainConfig, total_steps: int
     ) -> None:
+        data, self._classes = opened.config, opened.description.classes
         self.metric_totals = tf.Variable(tf.zeros(len(metrics.TOTALS), tf.float64), trainable=False)
-        self.transforms = sets.build(data.augmentation)
+        self.transforms = sets.build(data.augmentation, opened.description.image_size)
         self._model, self._optimizer, self._data, self._config = model, optimizer, data, config
         self._total_steps = total_steps
-        self._resolutions = ResolutionSchedule.from_shares(data.resolutions)
+        self._resolutions = ResolutionSchedule.from_shares(data.resolutions, opened.description.image_size)
         self.slow_weights = weight_averaging.build(model, config, total_steps)
         self._augment = compiled(self.transforms, allow_xla=config.jit_compile != "off")
         self._make_graphs()
@@ -84,10 +84,10 @@ class TrainStep:
         original = self._originals(views, number)
         drawn = draw_all(self.transforms, seed, number, originals.among_augmented(views, share, seed))
         images = self._augment(batch["image"], drawn, original, size)
-        labels = {name: batch[name] for name in NUM_CLASSES}
+        labels = {name: batch[name] for name in self._classes.counts}
         if mixes_labels(self.transforms):
             height, width = batch["image"].shape[1:3]
-            for name, num_classes in NUM_CLASSES.items():
+            for name, num_classes in self._classes.counts.items():
                 one_hot = tf.one_hot(batch[name], num_classes)
                 labels[name] = mix_labels(one_hot, self.transforms, drawn, height, width, original)
         self._update(images, labels, number)
@@ -116,7 +116,7 @@ class TrainStep:
         logits, gradients = self._gradients(images, labels)
         if self._config.sam_radius:
             gradients = self._gradients_uphill(images, labels, gradients, before)
-        totals = metrics.metric_totals(self._config, logits, labels)
+        totals = metrics.metric_totals(self._config, self._classes, logits, labels)
         if scales_loss:
             # Keras skips only the update of the weights where a gradient overflows: the infinity of the forward pass
             # would stay in batch normalisation's statistics, and the step would count in the epoch's metrics.

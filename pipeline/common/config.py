@@ -29,7 +29,7 @@ from absl import flags
 from pipeline.common import errors, flag_help, paths
 from pipeline.common.setting import Part, Setting, as_text, nearest, own_settings, setting
 
-__all__ = ["Composition", "Config", "Part", "as_text", "build", "nearest", "setting", "settings"]
+__all__ = ["Composition", "Config", "Part", "as_text", "build", "nearest", "own_settings", "setting", "settings"]
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 Layer = Mapping[str, Any]

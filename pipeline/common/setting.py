@@ -41,7 +41,7 @@ def setting(
     """One field of a configuration: its default, its flag's `--help` text (with units) and the values allowed.
 
     `{part}` in the text is the prefix of the part. `low` and `high` bound a number or each one of a tuple; `choices`
-    are the values of a string (none means any), and the keys of `parts`, which has the parts that each value adds.
+    are the values of a string (none means any; `tfds:NAME` is any text behind the colon), and the keys of `parts`, which has the parts that each value adds.
     `needs` is a field of the composition ("init_from") that must be non-zero and non-empty, or have one value
     ("heads=both"), for this field to be read. `identity` is whether another value makes another run; a folder of data
     may move, and the run stays the same run. With `is_path` the value is a path as of `paths.local`, and "" stands for
@@ -99,7 +99,7 @@ class Setting(NamedTuple):
         values = value if isinstance(value, tuple) else (value,)
         if not _has_type(value, self.kind):
             expected = getattr(self.kind, "__name__", self.kind)
-        elif choices and value not in choices:
+        elif choices and not any(_is_choice(value, one) for one in choices):
             expected = f"one of {', '.join(choices)}{nearest(value, set(choices))}"
         elif not all(math.isfinite(number) for number in values if isinstance(number, float)):
             expected = "a finite number"
@@ -176,6 +176,12 @@ def _parsed(text: str, kind: Any, separators: str = ",:") -> Any:
 def _item_kinds(kind: Any, length: int) -> tuple[Any, ...]:
     kinds = typing.get_args(kind)
     return kinds[:1] * length if kinds[-1] is Ellipsis else kinds
+
+
+def _is_choice(value: str, choice: str) -> bool:
+    """Whether a value is the choice, or begins as one such as `tfds:NAME` does, with something behind the colon."""
+    prefix, colon, _ = choice.partition(":")
+    return value == choice or (bool(colon) and value.startswith(prefix + colon) and len(value) > len(prefix + colon))
 
 
 def _has_type(value: Any, kind: Any) -> bool:

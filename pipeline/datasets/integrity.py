@@ -49,7 +49,7 @@ _FEATURES = {
             "properties": {
                 "features": {
                     "type": "object",
-                    "required": ["image", "label", "coarse_label"],
+                    "required": ["image", "label"],
                     "properties": {"label": _LABEL, "coarse_label": _LABEL},
                 }
             },
@@ -73,7 +73,7 @@ def check(folder: pathlib.Path) -> None:
 
     info = _read(folder / "dataset_info.json", schema=_INFO, check=check_version)
     features = _read(folder / "features.json", schema=_FEATURES)["featuresDict"]["features"]
-    for name in ("label", "coarse_label"):
+    for name in [name for name in ("label", "coarse_label") if name in features]:
         path = folder / f"{name}.labels.txt"
         with files.reading(*prepared.where(path)):
             count = len(path.read_text(encoding="utf-8").split())

@@ -10,6 +10,7 @@ folder.
 """
 
 import contextlib
+import dataclasses
 import errno
 import os
 import pathlib
@@ -22,10 +23,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.common import errors, files, locked_folder, paths
+from pipeline.datasets import builtin
+from pipeline.datasets.description import Description
 
-VERSIONS = {"cifar100": "3.0.2", "shapes100": "1.0.0", "shapes100_tiny": "1.0.0"}
-NUM_TRAIN = {"cifar100": 50_000, "shapes100": 50_000, "shapes100_tiny": 2_000}  # official training images
+CONVERTED_VERSION = "1.0.0"  # of data sets that are made of class folders, or of other TFDS data sets
 PROVENANCE = "provenance.json"
+DESCRIPTION = "description.json"  # of a converted data set
 CACHE = "cache"  # of a data set: files that are made of it
 _STAGING = ".staging-"
 _DOWNLOAD = ".download"
@@ -53,8 +56,8 @@ _INFO_SCHEMA = {  # of dataset_info.json, what is read before TensorFlow is load
 
 
 def folder(data_dir: _Path, dataset: str) -> pathlib.Path:
-    """The folder of a data set, prepared or not."""
-    return root(data_dir) / dataset / VERSIONS[dataset]
+    """The folder of a data set, prepared or not. `dataset` is its name as TFDS has it: `SourceConfig.prepared_name`."""
+    return root(data_dir) / dataset / builtin.VERSIONS.get(dataset, CONVERTED_VERSION)
 
 
 def root(data_dir: _Path) -> pathlib.Path:
@@ -79,8 +82,7 @@ def check_prepared(data_dir: _Path, dataset: str) -> None:
     check_order(data_dir, dataset)
     if not is_prepared(data_dir, dataset):
         raise errors.FailedError(
-            f"data_dir={data_dir}: {dataset} is not prepared there; "
-            f"run: python -m pipeline.prepare --dataset={dataset} --data_dir={shlex.quote(str(data_dir))}"
+            f"data_dir={data_dir}: {dataset} is not prepared there; run: {command(data_dir, dataset)}"
         )
 
 
@@ -89,22 +91,34 @@ def check_writable(data_dir: _Path) -> None:
     files.check_folder_writable("data_dir", root(data_dir))
 
 
-def num_train(data_dir: _Path, dataset: str) -> int:
-    """The number of official training images of a data set, prepared or not; `auto` is as large as CIFAR-100.
+def describe(data_dir: _Path, dataset: str) -> Description | None:
+    """What a prepared data set says of itself, or a built-in one that is not prepared; None for another.
 
     errors.FailedError where the file that has it is damaged.
     """
-    if dataset not in VERSIONS or not is_prepared(data_dir, dataset):
-        return NUM_TRAIN.get(dataset, NUM_TRAIN["cifar100"])
-    path = folder(data_dir, dataset) / "dataset_info.json"
+    known = builtin.describe(dataset) if dataset in builtin.VERSIONS else None
+    if not is_prepared(data_dir, dataset):
+        return known
+    path = folder(data_dir, dataset) / ("dataset_info.json" if known else DESCRIPTION)
     with files.reading(*where(path)):
+        if known is None:
+            return Description.from_dict(files.parse_json(path.read_bytes()))
         splits = files.parse_json(path.read_bytes(), _INFO_SCHEMA)["splits"]
-        return sum(int(length) for split in splits if split["name"] == "train" for length in split["shardLengths"])
+        counts = {split["name"]: sum(map(int, split["shardLengths"])) for split in splits}
+        return dataclasses.replace(known, num_examples=counts)
+
+
+def description(data_dir: _Path, dataset: str) -> Description:
+    """What a prepared data set says of itself; errors as of `check_prepared`."""
+    check_prepared(data_dir, dataset)
+    found = describe(data_dir, dataset)
+    assert found is not None  # since it is prepared
+    return found
 
 
 def recorded_fingerprint(data_dir: _Path, dataset: str) -> str:
     """The fingerprint of the records as the data set's preparation recorded it; "" where it is not known."""
-    recorded = provenance(data_dir, dataset) if dataset in VERSIONS else {}
+    recorded = provenance(data_dir, dataset)
     return recorded.get("fingerprints", {}).get("records", "")
 
 
@@ -123,7 +137,12 @@ def where(path: pathlib.Path) -> tuple[str, str]:
 
 def command(data_dir: _Path, dataset: str) -> str:
     """The shell command that prepares a data set."""
-    return f"python -m pipeline.prepare --dataset={dataset} --data_dir={shlex.quote(str(data_dir))}"
+    given = (
+        dataset
+        if dataset in builtin.VERSIONS
+        else {"folder": "folder:PATH", "tfds": "tfds:NAME"}.get(dataset.partition("_")[0], "NAME")
+    )
+    return f"python -m pipeline.prepare --dataset={given} --data_dir={shlex.quote(str(data_dir))}"
 
 
 def is_in_file_order(data_dir: _Path, dataset: str) -> bool:
@@ -184,7 +203,7 @@ def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Map
     """
     source, target = folder(staged, dataset), folder(data_dir, dataset)
     if not is_prepared(staged, dataset):
-        raise errors.FailedError(f"{dataset}: TFDS did not write version {VERSIONS[dataset]}; expected {target.name}")
+        raise errors.FailedError(f"{dataset}: TFDS did not write version {target.name}")
     files.write_json(source / PROVENANCE, {"dataset": dataset, **provenance}, indent=2)
     files.make_folder(target.parent)
     try:

@@ -46,7 +46,8 @@ def main() -> None:
     explored = config.build(ExploreConfig, given)
     paths = picture_paths(explored.out)
     data = config.build(DataConfig, given)
-    data.num_train(prepared.num_train(data.data_dir, data.dataset))
+    if known := prepared.describe(data.data_dir, data.prepared_name):
+        data.split_sizes(known)
     data = data.replace(dataset=prepare.prepare(data))
     app.load_tensorflow()
     import tensorflow as tf

@@ -45,7 +45,7 @@ def mean_images(survey: Survey) -> Picture:
 def augmented(config: SourceConfig, survey: Survey, augmentation: str, seed: int) -> Picture:
     """A row for each image: the original, then its views in the first passes of a training."""
     examples = gallery_rows.choose(config, seed, NUM_ORIGINALS)
-    transforms = sets.build(augmentation)
+    transforms = sets.build(augmentation, examples.images.shape[1])
     views = Views(
         index=tf.tile(tf.range(NUM_ORIGINALS, dtype=tf.int64), [NUM_VIEWS]),
         pass_number=tf.repeat(tf.range(NUM_VIEWS, dtype=tf.int64), NUM_ORIGINALS),

@@ -9,14 +9,12 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from pipeline import stages
 from pipeline.batches import OpenedData
 from pipeline.common import progress
 from pipeline.data_config import DataConfig
 
 PARTS = ("train", "validation", "test")
 BATCH = 500  # examples summed at once: 12 MB as int64
-FRAME = stages.IMAGE_SHAPE[0] // 4  # pixels between an image's border and its middle, which is half as wide
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +72,7 @@ class PixelSums:
 
     @property
     def _pixels_per_channel(self) -> int:
-        height, width, _ = stages.IMAGE_SHAPE
+        _, height, width, _ = self.sums.shape
         return self.num_images * height * width
 
 
@@ -132,10 +130,11 @@ def survey(config: DataConfig) -> Survey:
     """
     opened = OpenedData(config)
     fine_names, coarse_names = (
-        tuple(name.replace("_", " ") for name in opened.label_names[label]) for label in ("fine", "coarse")
+        tuple(name.replace("_", " ") for name in names) for names in opened.description.classes.names.values()
     )
     pairs = {part: np.zeros((len(fine_names), len(coarse_names)), np.int64) for part in PARTS}
-    no_images = np.empty((0, *stages.IMAGE_SHAPE), np.uint8), np.empty(0, np.int32)
+    size = opened.description.image_size
+    no_images = np.empty((0, size, size, 3), np.uint8), np.empty(0, np.int32)
     pixels = {part: PixelSums.from_batch(*no_images, len(coarse_names)) for part in ("train", "validation")}
     for part in PARTS:
         examples = opened.examples(part).rebatch(BATCH) if part in pixels else opened.read(part)
@@ -151,5 +150,6 @@ def survey(config: DataConfig) -> Survey:
 def middle_and_frame(image: np.ndarray) -> tuple[float, float]:
     """Brightness (mean of the channels) of the middle quarter of an image [H, W, 3], and of the frame around it."""
     brightness = image.mean(axis=-1)
-    middle = brightness[FRAME:-FRAME, FRAME:-FRAME]
+    frame = len(image) // 4  # pixels between the border and the middle, which is half as wide
+    middle = brightness[frame:-frame, frame:-frame]
     return float(middle.mean()), float((brightness.sum() - middle.sum()) / (brightness.size - middle.size))

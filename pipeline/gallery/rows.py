@@ -37,15 +37,15 @@ def build(config: SourceConfig, augmentation: str, seed: int, columns: int) -> P
     `seed` is that of the classes and of the draws.
     """
     examples = choose(config, seed, columns)
-    subtitle = f"{config.dataset}, images of the training split, seed {seed}"
-    shown = tuple(rows(sets.build(augmentation), examples, seed))
+    subtitle = f"{config.shown_name}, images of the training split, seed {seed}"
+    shown = tuple(rows(sets.build(augmentation, examples.images.shape[1]), examples, seed))
     return Picture(f"Augmentation set: {augmentation}", subtitle, examples.names, shown)
 
 
 def choose(config: SourceConfig, seed: int, columns: int) -> Examples:
     """The first image of each of `columns` classes, drawn by the seed, in the official training split."""
-    opened = OpenedData(DataConfig(dataset=config.dataset, data_dir=config.data_dir, num_validation=0))
-    names = opened.label_names["fine"]
+    opened = OpenedData(DataConfig(**config.source_values(), num_validation=0))
+    names = opened.description.classes.fine
     classes = sorted(range(len(names)), key=lambda number: seeds.derive(seed, "gallery", number))[:columns]
     first: dict[int, dict[str, Any]] = {}
     examples = opened.examples("train").unbatch()

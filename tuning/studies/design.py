@@ -16,7 +16,7 @@ from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.common.config import build, check_known, check_read, nearest, settings, unread
 from pipeline.data_config import DataConfig, SourceConfig
-from pipeline.datasets.prepared import NUM_TRAIN
+from pipeline.datasets import prepared
 from tuning.workers.job import TrainingJob
 
 BUDGETS = ("smoke", "short", "full")
@@ -188,6 +188,7 @@ class Study:
 
 def num_steps(job: TrainingJob) -> int:
     """About how many steps a job takes."""
-    views = job.data.virtual_examples or NUM_TRAIN[job.data.dataset] - job.data.num_validation
+    description = prepared.describe(job.data.data_dir, job.data.prepared_name)
+    views = job.data.virtual_examples or (job.data.split_sizes(description)["train"] if description else 1)
     steps = max(1, round(job.train.epochs * views / job.data.batch_size))
     return min(steps, job.train.max_steps) if job.train.max_steps else steps

@@ -1,0 +1,53 @@
+"""The configurations of a run, fitted to what its data set says of itself."""
+
+from models.architectures import BUILDERS
+from models.architectures.original_cnn import OriginalCnn
+from models.config.presets import PRESETS
+from models.config.training import TrainConfig
+from pipeline.common import errors
+from pipeline.common.config import as_text
+from pipeline.data_config import DataConfig
+from pipeline.datasets import builtin
+from pipeline.datasets.description import Description
+from pipeline.resolution import SMALLEST, ResolutionSchedule
+
+_MULTIPLE = 2  # of a scaled resolution: pooling halves maps
+
+
+def fitted(data: DataConfig, config: TrainConfig, description: Description) -> tuple[DataConfig, TrainConfig]:
+    """The configurations for a data set; fitting them again changes nothing.
+
+    With one level of labels, two heads become the fine one. The resolutions of a preset, which are of 32 pixels, are
+    scaled to the images.
+
+    Raises:
+      errors.BadArgumentError: the data set has no coarse labels to train a head on, resolutions do not end at the size
+        of its images, or the network takes one size alone.
+    """
+    if not description.classes.coarse and config.heads != "fine":
+        if config.heads == "coarse":
+            raise errors.BadArgumentError(
+                f"heads=coarse: {description.dataset} has one level of labels; expected --heads=fine"
+            )
+        config = config.replace(heads="fine")
+    size, of_preset = description.image_size, PRESETS[config.preset].get("resolutions", ())
+    if data.resolutions and data.resolutions == of_preset and size != builtin.IMAGE_SIZE:
+        data = data.replace(resolutions=_scaled(of_preset, size))
+    if isinstance(config.network, OriginalCnn):
+        config.network.check_image_size(size)
+    sizes = set(ResolutionSchedule.from_shares(data.resolutions, size).sizes)
+    if sizes != {size} and not BUILDERS[config.architecture].takes_any_size:
+        raise errors.BadArgumentError(
+            f"resolutions={as_text(data.resolutions)}: --architecture={config.architecture} takes only {size} x {size} "
+            "pixels; leave --resolutions out"
+        )
+    return data, config
+
+
+def _scaled(resolutions: tuple[tuple[int, float], ...], full_size: int) -> tuple[tuple[int, float], ...]:
+    """Resolutions of 32 pixels as the same shares of `full_size`, which is the last one."""
+    *early, (_, last_share) = resolutions
+    scaled = [
+        (max(SMALLEST, size * full_size // builtin.IMAGE_SIZE // _MULTIPLE * _MULTIPLE), share) for size, share in early
+    ]
+    return (*scaled, (full_size, last_share))
