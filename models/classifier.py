@@ -1,8 +1,8 @@
 """A classifier is scaling + trunk + heads: a plain `keras.Model` that can be called, fitted, saved and exported.
 
 Input: images [B, S, S, 3], 0 to 255; networks that end in global pooling take any size. Output: float32 logits
-{"fine": [B, classes], "coarse": [B, superclasses]}, or one of them. The training step augments, never the model: a saved model does
-not augment the images that it classifies.
+{"fine": [B, classes], "coarse": [B, superclasses]}, or one of them. The training step augments, never the model: a
+saved model does not augment the images that it classifies.
 """
 
 import contextlib
@@ -25,7 +25,10 @@ _building = threading.Lock()  # of one model at a time: the generator is of all 
 
 @global_settings.defaults()
 def build(config: TrainConfig, description: Description) -> keras.Model:
-    """The model of a configuration, whose `precision` is resolved, for a data set; initial weights follow from its seed."""
+    """The model of a configuration for a data set; initial weights follow from the configuration's seed.
+
+    Its `precision` is resolved, and the configuration `fitted` to the data set.
+    """
     with precision.scope(config.precision), _initial_weights_from(seeds.derive(config.seed, "weights")[0]):
         architecture, counts = BUILDERS[config.architecture], description.classes.counts
         size = None if architecture.takes_any_size else description.image_size

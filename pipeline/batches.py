@@ -68,9 +68,9 @@ class OpenedData:
     def train(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
         """Endless training batches from `start_step` on.
 
-        uint8 [B, S, S, 3] `image`, int32 [B] `fine` and, of two levels of labels, `coarse`, int64 [B] `index` and `pass_number`
-        (stages.VIEW_KEYS). A batch larger than the training split, or a disk cache that cannot be written, raises
-        errors.BadArgumentError.
+        uint8 [B, S, S, 3] `image`, int32 [B] `fine` and, of two levels of labels, `coarse`, int64 [B] `index` and
+        `pass_number` (stages.VIEW_KEYS). A batch larger than the training split, or a disk cache that cannot be
+        written, raises errors.BadArgumentError.
         """
         return self.read("train", self.train_stages(seed, start_step))
 

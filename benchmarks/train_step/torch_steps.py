@@ -42,7 +42,7 @@ def num_parameters(model: torch.nn.Module) -> int:
 
 
 def multiply_adds(model: torch.nn.Module, size: int) -> int:
-    """At `size` x `size` pixels, of one image's way forward through the convolutions and dense layers, as PyTorch itself counts."""
+    """Of the forward pass of an image of `size` x `size` pixels, as PyTorch itself counts convolutions and products."""
     image = torch.zeros([1, 3, size, size], dtype=torch.uint8, device=device())
     was_training = model.training
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -13,8 +13,8 @@ from pipeline.datasets.description import Channels
 class PixelScaling(keras.layers.Layer):
     """Pixels 0 to 255, uint8 or float32 [B, H, W, 3] -> float32, by `method`.
 
-    "standardise" gives each channel zero mean and unit variance, by the `means` and `deviations` of the training images,
-    0 to 255; "unit" divides by 255, as in the original study.
+    "standardise" gives each channel zero mean and unit variance, by the `means` and `deviations` of the training
+    images, 0 to 255; "unit" divides by 255, as in the original study.
     """
 
     def __init__(

@@ -36,7 +36,7 @@ class TrainState:
         with task("building the network"):
             self.model = classifier.build(config, opened.description)
             self.optimizer = self.model.optimizer = build_optimizer(config, self.model.trainable_variables)
-        self.step = TrainStep(self.model, self.optimizer, opened, config, total_steps)
+        self.step = TrainStep(self.model, self.optimizer, opened.config, opened.description, config, total_steps)
         self._config, self._folder = config, folder
         self.progress = checkpoints.Progress(fingerprints=opened.fingerprints.as_dict())
         self._good: tuple[checkpoints.Progress, list[np.ndarray]] | None = None  # the state that `roll_back` restores

@@ -13,8 +13,9 @@ from models.runtime import device
 from pipeline.augment import originals, sets
 from pipeline.augment.composition import compiled, draw_all, mix_labels, mixes_labels
 from pipeline.augment.layer import Views
-from pipeline.batches import OpenedData
 from pipeline.common import progress
+from pipeline.data_config import DataConfig
+from pipeline.datasets.description import Description
 from pipeline.resolution import ResolutionSchedule
 
 Batch = dict[str, tf.Tensor]
@@ -31,14 +32,20 @@ class TrainStep:
     """
 
     def __init__(
-        self, model: keras.Model, optimizer: Optimizer, opened: OpenedData, config: TrainConfig, total_steps: int
+        self,
+        model: keras.Model,
+        optimizer: Optimizer,
+        data: DataConfig,
+        description: Description,
+        config: TrainConfig,
+        total_steps: int,
     ) -> None:
-        data, self._classes = opened.config, opened.description.classes
+        self._classes = description.classes
         self.metric_totals = tf.Variable(tf.zeros(len(metrics.TOTALS), tf.float64), trainable=False)
-        self.transforms = sets.build(data.augmentation, opened.description.image_size)
+        self.transforms = sets.build(data.augmentation, description.image_size)
         self._model, self._optimizer, self._data, self._config = model, optimizer, data, config
         self._total_steps = total_steps
-        self._resolutions = ResolutionSchedule.from_shares(data.resolutions, opened.description.image_size)
+        self._resolutions = ResolutionSchedule.from_shares(data.resolutions, description.image_size)
         self.slow_weights = weight_averaging.build(model, config, total_steps)
         self._augment = compiled(self.transforms, allow_xla=config.jit_compile != "off")
         self._make_graphs()

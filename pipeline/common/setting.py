@@ -41,11 +41,11 @@ def setting(
     """One field of a configuration: its default, its flag's `--help` text (with units) and the values allowed.
 
     `{part}` in the text is the prefix of the part. `low` and `high` bound a number or each one of a tuple; `choices`
-    are the values of a string (none means any; `tfds:NAME` is any text behind the colon), and the keys of `parts`, which has the parts that each value adds.
-    `needs` is a field of the composition ("init_from") that must be non-zero and non-empty, or have one value
-    ("heads=both"), for this field to be read. `identity` is whether another value makes another run; a folder of data
-    may move, and the run stays the same run. With `is_path` the value is a path as of `paths.local`, and "" stands for
-    the default.
+    are the values of a string (none means any; `tfds:NAME` is any text behind the colon), and the keys of `parts`,
+    which has the parts that each value adds. `needs` is a field of the composition ("init_from") that must be non-zero
+    and non-empty, or have one value ("heads=both"), for this field to be read. `identity` is whether another value
+    makes another run; a folder of data may move, and the run stays the same run. With `is_path` the value is a path as
+    of `paths.local`, and "" stands for the default.
     """
     metadata = {"help": help, "choices": choices or tuple(parts or ()), "parts": parts or {}, "needs": needs}
     limits = {"low": low, "high": high, "identity": identity, "is_path": is_path}

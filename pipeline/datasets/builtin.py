@@ -9,7 +9,7 @@ CIFAR100 = "cifar100"
 VERSIONS = {CIFAR100: "3.0.2", "shapes100": "1.0.0", "shapes100_tiny": "1.0.0"}
 NUM_VALIDATION = {CIFAR100: 10_000, "shapes100": 10_000, "shapes100_tiny": 500}  # unless set
 IMAGE_SIZE = 32
-# Of the 50,000 training images of CIFAR-100. (They hold for the 40,000 to 0.13.) shapes100 stands in for it in this too.
+# Of the 50,000 training images of CIFAR-100. (They hold for the 40,000 to 0.13.) shapes100 stands in here too.
 CHANNEL_MEANS = (129.304, 124.070, 112.434)
 CHANNEL_DEVIATIONS = (68.170, 65.392, 70.418)
 _PER_CLASS = {CIFAR100: (500, 100), "shapes100": (500, 100), "shapes100_tiny": (20, 5)}  # in train, in test

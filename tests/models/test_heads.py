@@ -8,6 +8,7 @@ import tensorflow as tf
 from models import classifier
 from models.config.training import TrainConfig
 from pipeline.common import errors
+from tests.descriptions import CIFAR100
 
 SHAPED = {
     "fine_hidden_layers": 2,
@@ -21,7 +22,7 @@ SMALL_FAST = {"architecture": "speedrun", "widths": "8,8,16", "bottlenecks": "8,
 
 
 def built(**values) -> keras.Model:
-    return classifier.build(TrainConfig(**{"precision": "float32", **values}))
+    return classifier.build(TrainConfig(**{"precision": "float32", **values}), CIFAR100)
 
 
 def shape(variable: keras.Variable) -> tuple[int, ...]:

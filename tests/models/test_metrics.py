@@ -8,6 +8,7 @@ from models import metrics
 from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.datasets import labels
+from tests.descriptions import CIFAR100
 
 CONFIG = TrainConfig(fine_label_smoothing=0.0, coarse_label_smoothing=0.0, coarse_loss_weight=0.5)
 
@@ -32,7 +33,7 @@ def log_softmax(values: np.ndarray) -> np.ndarray:
 
 def test_means_equal_numpy(answered):
     logits, batch = answered
-    found = metrics.means(metrics.metric_totals(CONFIG, logits, batch), "both")
+    found = metrics.means(metrics.metric_totals(CONFIG, CIFAR100.classes, logits, batch), "both", CIFAR100.classes)
     rows = np.arange(12)
     fine_loss = -log_softmax(logits["fine"])[rows, batch["fine"]].mean()
     coarse_loss = -log_softmax(logits["coarse"])[rows, batch["coarse"]].mean()
@@ -54,8 +55,8 @@ def test_means_equal_numpy(answered):
 def test_padding_counts_for_nothing(answered):
     logits, batch = answered
     part = {name: value[:7] for name, value in logits.items()}
-    expected = metrics.metric_totals(CONFIG, part, {name: value[:7] for name, value in batch.items()})
-    found = metrics.metric_totals(CONFIG, logits, {**batch, "mask": np.arange(12) < 7})
+    expected = metrics.metric_totals(CONFIG, CIFAR100.classes, part, {name: value[:7] for name, value in batch.items()})
+    found = metrics.metric_totals(CONFIG, CIFAR100.classes, logits, {**batch, "mask": np.arange(12) < 7})
     np.testing.assert_allclose(found, expected)
 
 
@@ -63,7 +64,9 @@ def test_padding_counts_for_nothing(answered):
 def test_single_head_leaves_the_other_out(answered, heads):
     logits, batch = answered
     config = TrainConfig(**{"heads": heads, f"{heads}_label_smoothing": 0.0})
-    found = metrics.means(metrics.metric_totals(config, {heads: logits[heads]}, batch), heads)
+    found = metrics.means(
+        metrics.metric_totals(config, CIFAR100.classes, {heads: logits[heads]}, batch), heads, CIFAR100.classes
+    )
     other = {"fine": "coarse", "coarse": "fine"}[heads]
     assert f"{heads}_accuracy" in found
     assert f"{other}_loss" not in found
@@ -80,7 +83,7 @@ def test_confusions_are_of_the_own_answer_and_not_of_padding(answered, heads, so
     logits = logits if heads == "both" else {heads: logits[heads]}
     config = TrainConfig(heads=heads, **({"coarse_source": source} if source else {}))
     mask = np.arange(12) != 3
-    found = metrics.confusions(config, logits, {**batch, "mask": mask})
+    found = metrics.confusions(config, CIFAR100.classes, logits, {**batch, "mask": mask})
     summed = np.exp(log_softmax(answered[0]["fine"])) @ np.eye(20)[list(labels.FINE_TO_COARSE)]
     answers = {"coarse": {"coarse": answered[0]["coarse"], "fine": summed}[coarse_from].argmax(1)}
     if heads != "coarse":
@@ -108,11 +111,11 @@ def test_mean_that_is_not_a_number_is_an_error():
     batch = {"fine": np.zeros(2, np.int32), "coarse": np.zeros(2, np.int32)}
     logits = {"fine": np.full((2, 100), np.nan, np.float32)}
     with pytest.raises(errors.DivergedError, match=r"loss is nan.*diverged"):
-        metrics.means(metrics.metric_totals(CONFIG, logits, batch), "fine")
+        metrics.means(metrics.metric_totals(CONFIG, CIFAR100.classes, logits, batch), "fine", CIFAR100.classes)
 
 
 def test_no_example_has_no_mean():
-    assert metrics.means(np.zeros(len(metrics.TOTALS)), "both") == {}
+    assert metrics.means(np.zeros(len(metrics.TOTALS)), "both", CIFAR100.classes) == {}
 
 
 def test_rows_of_shares_cost_what_their_labels_cost_by_share(answered):
@@ -125,10 +128,15 @@ def test_rows_of_shares_cost_what_their_labels_cost_by_share(answered):
     blended = {name: 0.7 * row + 0.3 * np.roll(row, 1, axis=0) for name, row in whole.items()}
     expected = 0.7 * plain + 0.3 * metrics.objective(config, logits, other)
     np.testing.assert_allclose(metrics.objective(config, logits, blended), expected, rtol=1e-5)
-    hits = metrics.means(metrics.metric_totals(config, logits, blended), "both")
-    assert hits["fine_accuracy"] == metrics.means(metrics.metric_totals(config, logits, batch), "both")["fine_accuracy"]
+    hits = metrics.means(metrics.metric_totals(config, CIFAR100.classes, logits, blended), "both", CIFAR100.classes)
+    assert (
+        hits["fine_accuracy"]
+        == metrics.means(metrics.metric_totals(config, CIFAR100.classes, logits, batch), "both", CIFAR100.classes)[
+            "fine_accuracy"
+        ]
+    )
 
 
 def test_sums_of_other_metrics_are_refused():
     with pytest.raises(ValueError, match="shorter"):
-        metrics.means(np.ones(len(metrics.TOTALS) - 1), "both")
+        metrics.means(np.ones(len(metrics.TOTALS) - 1), "both", CIFAR100.classes)

@@ -59,7 +59,7 @@ def test_examples_are_decoded_once_a_process_and_others_are_not_taken_for_them(t
 def test_opened_data_has_sizes_names_and_examples(tiny_data_dir):
     opened = OpenedData(tiny(tiny_data_dir))
     assert opened.num_examples == {"train": 1500, "validation": 500, "test": 500}
-    assert {label: len(names) for label, names in opened.label_names.items()} == {"fine": 100, "coarse": 20}
+    assert opened.description.classes.counts == {"fine": 100, "coarse": 20}
     for split_name, count in opened.num_examples.items():
         images = stages.in_memory(opened.examples(split_name), count)["image"]
         assert images.shape == (count, 32, 32, 3)
@@ -195,7 +195,7 @@ def test_disk_cache_is_made_once(name, tiny_data_dir, tmp_path):
     folder = tmp_path / name
     (tmp_path / f".{name}.partial").mkdir()  # of a process that was killed
     config = tiny(tiny_data_dir)
-    examples = stages.Decode()(OpenedData(config).read("test"))
+    examples = stages.Decode(32)(OpenedData(config).read("test"))
     first = stages.in_memory(disk_cache.CacheOnDisk(str(folder))(examples), 500)["image"].numpy()
     second = stages.in_memory(disk_cache.CacheOnDisk(str(folder))(examples.take(0)), 500)["image"].numpy()
     assert len(first) == 500
@@ -249,7 +249,7 @@ def test_no_holdout_has_no_validation_batches(tiny_data_dir):
     [(499, "expected 499 examples, got more"), (501, "expected 501 examples, got 500")],
 )
 def test_another_number_of_examples_in_memory_is_refused(tiny_data_dir, expected, message):
-    examples = stages.Decode()(OpenedData(tiny(tiny_data_dir)).read("test"))
+    examples = stages.Decode(32)(OpenedData(tiny(tiny_data_dir)).read("test"))
     with pytest.raises(errors.FailedError, match=message):
         stages.in_memory(examples, expected)
 
@@ -260,7 +260,7 @@ def test_images_in_memory_are_there_once():
 
     def chunk(number):
         labels = tf.fill((1000,), tf.cast(number, tf.int32))
-        images = tf.fill((1000, *stages.IMAGE_SHAPE), tf.cast(number, tf.uint8))
+        images = tf.fill((1000, 32, 32, 3), tf.cast(number, tf.uint8))
         return {"image": images, "fine": labels, "coarse": labels}
 
     before = psutil.Process().memory_info().rss
@@ -270,7 +270,7 @@ def test_images_in_memory_are_there_once():
     batch = next(iterator)
     assert np.array_equal(batch["image"][:, 0, 0, 0], batch["fine"])
     assert (psutil.Process().memory_info().rss - before) / 2**20 < 1.5 * mib
-    assert next(iterator)["image"].shape == (500, *stages.IMAGE_SHAPE)
+    assert next(iterator)["image"].shape == (500, 32, 32, 3)
 
 
 def test_stages_are_frozen():

@@ -16,7 +16,7 @@ def test_steps_have_the_size_of_their_share():
 
 
 def test_nothing_is_full_size_throughout():
-    schedule = ResolutionSchedule.from_shares(())
+    schedule = ResolutionSchedule.from_shares((), 32)
     assert schedule.sizes == (32,)
     assert schedule.steps_by_size(7, 9) == {32: 7}
 
@@ -24,7 +24,7 @@ def test_nothing_is_full_size_throughout():
 @given(st.integers(1, 500), st.data())
 def test_counts_agree_with_the_steps_however_far_a_run_came(total_steps, data):
     num_steps = data.draw(st.integers(0, total_steps))
-    schedule = ResolutionSchedule.from_shares(DataConfig(resolutions="16:1/3,24:1/3,16:1/6,32:1/6").resolutions)
+    schedule = ResolutionSchedule.from_shares(DataConfig(resolutions="16:1/3,24:1/3,16:1/6,32:1/6").resolutions, 32)
     sizes = [schedule.size_at(step, total_steps) for step in range(num_steps)]
     assert schedule.steps_by_size(num_steps, total_steps) == {size: sizes.count(size) for size in (16, 24, 32)}
 

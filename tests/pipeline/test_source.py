@@ -28,7 +28,7 @@ def test_read_gives_every_example_in_one_order(tiny_data_dir):
 
 def test_decoded_examples_have_the_documented_form(tiny_data_dir):
     builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
-    chunks = list(stages.Decode()(source.read(builder, "test")).as_numpy_iterator())
+    chunks = list(stages.Decode(32)(source.read(builder, "test")).as_numpy_iterator())
     assert [len(chunk["image"]) for chunk in chunks] == [source.CHUNK] * 7 + [500 - 7 * source.CHUNK]
     for chunk in chunks:
         assert chunk["image"].shape[1:] == (32, 32, 3)
@@ -39,7 +39,7 @@ def test_decoded_examples_have_the_documented_form(tiny_data_dir):
 
 def test_what_is_read_is_what_tfds_itself_reads(tiny_data_dir):
     builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
-    ours = stages.in_memory(stages.Decode()(source.read(builder, "train")), 2000)
+    ours = stages.in_memory(stages.Decode(32)(source.read(builder, "train")), 2000)
     theirs = list(builder.as_dataset(split="train", shuffle_files=False).as_numpy_iterator())
     for name, key in (("image", "image"), ("fine", "label"), ("coarse", "coarse_label")):
         assert np.array_equal(ours[name], [example[key] for example in theirs])
@@ -57,9 +57,9 @@ def test_chunks_that_a_split_left_empty_decode_to_nothing(tiny_data_dir):
     builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
     empty = source.read(builder, "test").map(lambda chunk: {name: column[:0] for name, column in chunk.items()})
     some = source.read(builder, "test").take(2)
-    found = stages.in_memory(stages.Decode()(empty.take(3).concatenate(some).concatenate(empty)), 2 * source.CHUNK)
-    assert np.array_equal(found["image"], stages.in_memory(stages.Decode()(some), 2 * source.CHUNK)["image"])
-    assert list(stages.Decode()(empty)) == []
+    found = stages.in_memory(stages.Decode(32)(empty.take(3).concatenate(some).concatenate(empty)), 2 * source.CHUNK)
+    assert np.array_equal(found["image"], stages.in_memory(stages.Decode(32)(some), 2 * source.CHUNK)["image"])
+    assert list(stages.Decode(32)(empty)) == []
 
 
 @pytest.mark.real_data

@@ -24,6 +24,7 @@ from models.reporting import flops
 from pipeline.batches import OpenedData
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
+from tests.descriptions import CIFAR100
 
 CEILINGS = {
     "float32": Ceiling(Timing(Labels("ours/ceiling/float32", "ceiling"), 1.0, (100.0, 200.0)), Shape(1, 1, 1, 1))
@@ -48,12 +49,12 @@ def small(source) -> Recipe:
 
 @pytest.fixture(scope="module")
 def model() -> keras.Model:
-    return classifier.build(config.build(TrainConfig, SMALL, PRECISION))
+    return classifier.build(config.build(TrainConfig, SMALL, PRECISION), CIFAR100)
 
 
 @pytest.fixture(scope="module")
 def counts(model) -> tuple[int, int]:
-    return sum(int(np.prod(value.shape)) for value in model.trainable_variables), flops.multiply_adds(model)
+    return sum(int(np.prod(value.shape)) for value in model.trainable_variables), flops.multiply_adds(model, 32)
 
 
 class FakePeer:

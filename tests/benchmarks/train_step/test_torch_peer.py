@@ -20,6 +20,7 @@ from models.optimizers.build import build_optimizer
 from models.reporting import flops
 from pipeline.common import config, errors
 from tests.benchmarks.train_step import torch_twins
+from tests.descriptions import CIFAR100
 
 needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
 
@@ -107,10 +108,10 @@ def test_other_process_does_without_tensorflow(peer):
 @pytest.mark.parametrize("name", ["tiny", "fast", "quick", "resnet18", "wrn_16_4"])
 def test_twins_have_our_parameters_and_multiply_adds(peer, name):
     train = config.build(TrainConfig, training_steps.recipe(name), {"precision": "mixed_bfloat16"})
-    model = classifier.build(train)
+    model = classifier.build(train, CIFAR100)
     made = peer.make(name, train, random_batch(32), "eager")
     assert made.num_parameters == sum(int(np.prod(value.shape)) for value in model.trainable_variables)
-    assert made.multiply_adds == flops.multiply_adds(model)
+    assert made.multiply_adds == flops.multiply_adds(model, 32)
 
 
 def in_order_of_creation(model: keras.Model, kind: type) -> list[keras.layers.Layer]:
@@ -151,7 +152,7 @@ def weights_of(model: keras.Model) -> dict[str, list[np.ndarray]]:
 )
 def test_twins_train_as_ours_do(peer, values, size, tolerance):
     train = TrainConfig(precision="float32", schedule="constant", learning_rate=0.02, weight_decay=0.1, **values)
-    model, batch = classifier.build(train), random_batch(size)
+    model, batch = classifier.build(train, CIFAR100), random_batch(size)
     optimizer = build_optimizer(train, model.trainable_variables)
     before = weights_of(model)
     theirs, their_weights = peer.call(torch_twins.trained, train, batch, before, 2)

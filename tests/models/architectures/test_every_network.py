@@ -12,6 +12,7 @@ from models.optimizers.build import build_optimizer
 from models.training.step import TrainStep
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
+from tests.descriptions import CIFAR100
 from tests.models.architectures.networks import LARGE, built
 
 
@@ -86,9 +87,9 @@ def test_every_network_trains_a_step_in_bfloat16(architecture):
         "schedule": "constant",
     }
     train = config.build(TrainConfig, values)  # some have no dropout
-    model = classifier.build(train)
+    model = classifier.build(train, CIFAR100)
     optimizer = build_optimizer(train, model.trainable_variables)
-    step = TrainStep(model, optimizer, DataConfig(augmentation="none"), train, total_steps=2)
+    step = TrainStep(model, optimizer, DataConfig(augmentation="none"), CIFAR100, train, total_steps=2)
     before = [variable.numpy() for variable in model.trainable_variables]
     batch = {
         "image": np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8),

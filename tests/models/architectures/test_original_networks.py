@@ -12,12 +12,13 @@ from models.reporting import flops
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
 from pipeline.resolution import ResolutionSchedule
+from tests.descriptions import CIFAR100
 from tests.models.architectures.networks import built, num_trainable
 
 
 def test_baseline_has_the_studys_parameters():
     values = {**preset("baseline"), "precision": "float32"}
-    model = classifier.build(config.build(TrainConfig, values))
+    model = classifier.build(config.build(TrainConfig, values), CIFAR100)
     assert model.count_params() == 6_454_948
     assert [layer.count_params() for layer in model.layers if layer.count_params()] == [896, 18_496, 6_422_656, 12_900]
 
@@ -50,7 +51,7 @@ def test_original_cnn_has_the_parameters_of_its_fields(values, convolutions, num
     num_filters = sum(filters for _, filters, _ in convolutions)
     model = built(architecture="original_cnn", heads="fine", **values)
     assert num_trainable(model) == weights + num_filters + (num_flat + 1) * 128 + 12_900
-    assert flops.multiply_adds(model) == multiply_adds + num_flat * 128 + 128 * 100
+    assert flops.multiply_adds(model, 32) == multiply_adds + num_flat * 128 + 128 * 100
     normalised = built(architecture="original_cnn", heads="fine", batch_norm=True, **values)
     assert num_trainable(normalised) == num_trainable(model) + num_filters  # a scale; the offsets stand for the biases
 
@@ -164,7 +165,7 @@ def test_original_net_loses_its_convolutions_from_the_front(num_convolutions, pa
     weights, multiply_adds = of_convolutions(convolutions)
     normalisation = 2 * sum(filters for _, filters, _ in convolutions)
     assert num_trainable(model) == weights + normalisation + 1025 * 100 == parameters
-    assert flops.multiply_adds(model) == multiply_adds + 1024 * 100
+    assert flops.multiply_adds(model, 32) == multiply_adds + 1024 * 100
 
 
 @pytest.mark.parametrize(
@@ -178,12 +179,12 @@ def test_original_net_loses_its_convolutions_from_the_front(num_convolutions, pa
 )
 def test_presets_of_the_studys_models_drop_and_cost_what_they_say(name, rates, petaflop):
     data, train = (config.build(kind, preset(name), {"precision": "float32"}) for kind in (DataConfig, TrainConfig))
-    model = classifier.build(train)
+    model = classifier.build(train, CIFAR100)
     assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == rates
     assert {layer.activation.__name__ for layer in model.layers if isinstance(layer, keras.layers.Activation)} == {
         "elu"
     }
     steps = round(data.virtual_examples * train.epochs / data.batch_size)
-    by_size = ResolutionSchedule.from_shares(data.resolutions).steps_by_size(steps, steps)
+    by_size = ResolutionSchedule.from_shares(data.resolutions, 32).steps_by_size(steps, steps)
     images = {size: count * data.batch_size for size, count in by_size.items()}
     assert flops.train_petaflop(model, train, images) == pytest.approx(petaflop, rel=0.01)

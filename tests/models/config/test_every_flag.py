@@ -18,6 +18,7 @@ from pipeline import prepare
 from pipeline.batches import OpenedData
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
+from tests.descriptions import CIFAR100
 
 SETTINGS = config.settings(DataConfig, TrainConfig)
 # Three steps of a linear model of the 1,500 smallest training images.
@@ -41,7 +42,7 @@ def digest(arrays: Any) -> str:
 def network(data: DataConfig, train: TrainConfig) -> Any:
     """The layers, the initial weights, and which of them are trained."""
     keras.utils.clear_session()
-    model = classifier.build(train)
+    model = classifier.build(train, CIFAR100)
     return model.to_json(), digest(model.get_weights()), [variable.shape for variable in model.trainable_variables]
 
 
@@ -80,6 +81,10 @@ def source(data: DataConfig, train: TrainConfig) -> Any:
     return prepare.prepare(data)
 
 
+def name(data: DataConfig, train: TrainConfig) -> str:
+    return data.prepared_name
+
+
 def warmed(data: DataConfig, train: TrainConfig) -> Any:
     return preconditions.check(data, train)
 
@@ -92,6 +97,9 @@ FROZEN = {"init_from": "elsewhere", "freeze_trunk": True}
 # Of each flag: what its effect is on, what it is set beside, and the second value.
 EFFECTS: dict[str, tuple[Callable[[DataConfig, TrainConfig], Any], dict[str, Any], Any]] = {
     "dataset": (source, {}, "cifar100"),
+    "image_size": (stream, {}, 64),
+    "fine_key": (name, {"dataset": "tfds:beans"}, "label"),
+    "coarse_key": (name, {"dataset": "tfds:beans"}, "kind"),
     "data_dir": (stream, {}, "/nowhere"),
     "archive": (source, {"dataset": "cifar100"}, "/nowhere.tar.gz"),
     "num_validation": (stream, {}, 600),

@@ -12,7 +12,7 @@ from models.config import TrainConfig, from_preset, resolve, saved
 from models.config.presets import PRESETS
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
-from pipeline.datasets.prepared import NUM_TRAIN
+from pipeline.datasets import builtin
 from tests.conftest import ROOT
 
 UNREAD = [
@@ -39,7 +39,7 @@ def test_preset_comes_to_what_it_says(name):
 def test_every_preset_fits_the_smallest_data_set_unless_a_value_is_set(name):
     data, _ = from_preset(name, dataset="shapes100_tiny")
     assert (data.num_validation, DataConfig(dataset="shapes100_tiny").num_validation) == (500, 500)
-    assert data.batch_size <= NUM_TRAIN["shapes100_tiny"] - 500
+    assert data.batch_size <= builtin.describe("shapes100_tiny").num_examples["train"] - 500
     assert from_preset(name, dataset="shapes100_tiny", num_validation=10_000)[0].num_validation == 10_000
     assert from_preset(name)[0].num_validation == data.replace(num_validation=10_000).num_validation == 10_000
 

@@ -20,6 +20,6 @@ def test_pixel_statistics_are_those_of_the_training_images(real_data_dir):
     from pipeline.data_config import SourceConfig
 
     builder = source.open_builder(SourceConfig(data_dir=real_data_dir))
-    images = stages.in_memory(stages.Decode()(source.read(builder, "train")), 50_000)["image"].numpy()
+    images = stages.in_memory(stages.Decode(32)(source.read(builder, "train")), 50_000)["image"].numpy()
     np.testing.assert_allclose(images.mean((0, 1, 2)), pixel_scaling.CHANNEL_MEAN, atol=0.01)
     np.testing.assert_allclose(images.std((0, 1, 2)), pixel_scaling.CHANNEL_STD, atol=0.01)

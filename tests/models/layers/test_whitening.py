@@ -7,6 +7,7 @@ import pytest
 from models import classifier
 from models.config.training import TrainConfig
 from models.layers import whitening
+from tests.descriptions import CIFAR100
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def images() -> np.ndarray:
 
 
 def test_outputs_are_uncorrelated_and_of_unit_variance(images):
-    model = classifier.build(TrainConfig(architecture="speedrun", precision="float32"))
+    model = classifier.build(TrainConfig(architecture="speedrun", precision="float32"), CIFAR100)
     whitening.fit(model, images)
     stem = model.get_layer(whitening.LAYER)
     scaled = (images - np.array([129.304, 124.070, 112.434])) / np.array([68.170, 65.392, 70.418])
@@ -30,17 +31,19 @@ def test_outputs_are_uncorrelated_and_of_unit_variance(images):
 
 
 def test_stem_is_frozen_and_belongs_to_the_fast_network_alone(images):
-    model = classifier.build(TrainConfig(architecture="speedrun", precision="float32"))
+    model = classifier.build(TrainConfig(architecture="speedrun", precision="float32"), CIFAR100)
     (kernel,) = model.get_layer(whitening.LAYER).weights
     assert not any(kernel is variable for variable in model.trainable_variables)
     assert whitening.has_stem(model)
     for other in (TrainConfig(architecture="speedrun", whitening=False), TrainConfig()):
-        assert not whitening.has_stem(classifier.build(other.__class__(**{**other.as_dict(), "precision": "float32"})))
+        assert not whitening.has_stem(
+            classifier.build(other.__class__(**{**other.as_dict(), "precision": "float32"}), CIFAR100)
+        )
 
 
 def test_activation_keeps_one_half_of_each_component(images):
     # Without it a filter and its negative would tell the next convolution the same.
-    model = classifier.build(TrainConfig(architecture="speedrun", activation="relu", precision="float32"))
+    model = classifier.build(TrainConfig(architecture="speedrun", activation="relu", precision="float32"), CIFAR100)
     whitening.fit(model, images)
     (behind,) = (node.operation for node in model.get_layer(whitening.LAYER)._outbound_nodes)
     assert isinstance(behind, keras.layers.Activation)

@@ -11,6 +11,7 @@ from models.optimizers.config import OPTIMIZERS
 from models.runs import checkpoints
 from models.training.step import TrainStep
 from pipeline.data_config import DataConfig
+from tests.descriptions import CIFAR100
 
 # Rates at which each one learns within a dozen steps; those of a real run are lower.
 RATES = {"sgd": 0.1, "muon": 0.1, "adagrad": 0.1, "adadelta": 20.0}
@@ -31,9 +32,9 @@ def tiny(optimizer: str, **values) -> tuple[keras.Model, keras.optimizers.Optimi
             **values,
         }
     )
-    model = classifier.build(config)
+    model = classifier.build(config, CIFAR100)
     built = build_optimizer(config, model.trainable_variables)
-    return model, built, TrainStep(model, built, DataConfig(augmentation="none"), config, total_steps=100)
+    return model, built, TrainStep(model, built, DataConfig(augmentation="none"), CIFAR100, config, total_steps=100)
 
 
 def trained(step: TrainStep, numbers: range) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 
 from models.reporting import confusion
 from pipeline.datasets import labels
+from tests.descriptions import CIFAR100
 
 CONFIG = {
     "config_format": 2,
@@ -106,6 +107,5 @@ def make_counts():
 
 def make_confusion(*, fine=True, source="summed"):
     """What an evaluation on test leaves, with or without a fine head."""
-    names = {"fine": labels.FINE_NAMES, "coarse": labels.COARSE_NAMES}
     counts = make_counts()
-    return confusion.document("test", source, names, counts if fine else {"coarse": counts["coarse"]})
+    return confusion.document("test", source, CIFAR100.classes, counts if fine else {"coarse": counts["coarse"]})

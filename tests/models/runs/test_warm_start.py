@@ -16,6 +16,7 @@ from models.training import loop, preconditions
 from pipeline.batches import OpenedData
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
+from tests.descriptions import CIFAR100
 from tests.prepared_copies import with_other_records
 
 NETWORK = {"architecture": "speedrun", "widths": "8,8,16", "bottlenecks": "8,8,16", "precision": "float32"}
@@ -52,7 +53,7 @@ def assert_same(first: list[np.ndarray], second: list[np.ndarray]) -> None:
 def test_frozen_trunk_is_the_other_runs_to_the_last_bit_and_heads_learn(data, trunk_run):
     trained = loop.train(data, begun(trunk_run, freeze_trunk=True, fine_hidden_layers=1), verbose=0)
     assert_same(trunk_weights(trained.model), trunk_weights(saved_model.load(trunk_run.model)))
-    begins = classifier.build(begun(trunk_run, fine_hidden_layers=1)).get_layer("fine_hidden_1").kernel
+    begins = classifier.build(begun(trunk_run, fine_hidden_layers=1), CIFAR100).get_layer("fine_hidden_1").kernel
     assert np.abs(trained.model.get_layer("fine_hidden_1").kernel - begins).max() > 0.0
     assert len(trained.model.trainable_variables) == 6  # three dense layers
 
@@ -76,7 +77,7 @@ def test_thawed_last_block_learns_and_what_is_before_it_stays(data, trunk_run):
 
 def test_separate_last_blocks_begin_as_the_one_they_come_from_and_part(data, trunk_run):
     config = begun(trunk_run, freeze_trunk=True, unfreeze_last_block=True, separate_blocks=True)
-    model = classifier.build(config)
+    model = classifier.build(config, CIFAR100)
     warm_start.load_trunk_weights(model, OpenedData(data), config)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     fine, coarse = trunk.feature_extractor(model)(images)
@@ -89,10 +90,10 @@ def test_separate_last_blocks_begin_as_the_one_they_come_from_and_part(data, tru
 
 def test_thawed_last_block_costs_its_backward_pass(trunk_run):
     config = begun(trunk_run, freeze_trunk=True, unfreeze_last_block=True)
-    model = classifier.build(config)
-    frozen = flops.multiply_adds(keras.Model(model.input, model.get_layer(BEFORE_LAST_BLOCK).output))
+    model = classifier.build(config, CIFAR100)
+    frozen = flops.multiply_adds(keras.Model(model.input, model.get_layer(BEFORE_LAST_BLOCK).output), 32)
     cost = flops.train_petaflop(model, config, {32: 1000})
-    assert cost == pytest.approx((6 * flops.multiply_adds(model) - 4 * frozen) * 1000 / 1e15)
+    assert cost == pytest.approx((6 * flops.multiply_adds(model, 32) - 4 * frozen) * 1000 / 1e15)
 
 
 @pytest.mark.parametrize("changes", [{"freeze_trunk": False}, {"architecture": "resnet18"}])
@@ -115,8 +116,8 @@ def test_trunk_that_is_not_frozen_begins_there_and_learns(data, trunk_run):
 
 
 def test_frozen_trunk_costs_its_forward_pass(trunk_run):
-    model = classifier.build(begun(trunk_run, freeze_trunk=True))
-    everything, heads = flops.multiply_adds(model), 16 * 120
+    model = classifier.build(begun(trunk_run, freeze_trunk=True), CIFAR100)
+    everything, heads = flops.multiply_adds(model, 32), 16 * 120
     cost = flops.train_petaflop(model, begun(trunk_run, freeze_trunk=True), {32: 1000})
     assert cost == pytest.approx((2 * (everything - heads) + 6 * heads) * 1000 / 1e15)
 

@@ -9,6 +9,7 @@ from models.config.training import TrainConfig
 from models.optimizers.build import build_optimizer
 from models.runtime import global_settings
 from pipeline.common import errors
+from tests.descriptions import CIFAR100
 
 CHANGED = {"floatx": "float16", "epsilon": 0.1, "image_data_format": "channels_first", "dtype_policy": "mixed_bfloat16"}
 DEFAULTS = {**global_settings.KERAS_DEFAULTS, "dtype_policy": global_settings.DTYPE_POLICY}
@@ -60,7 +61,7 @@ def test_callers_settings_are_back_when_the_last_of_two_threads_is_done(changed)
 
 def test_callers_settings_reach_neither_model_nor_optimizer(changed):
     config = TrainConfig(architecture="linear", precision="float32")
-    model = classifier.build(config)
+    model = classifier.build(config, CIFAR100)
     optimizer = build_optimizer(config, model.trainable_variables)
     variables = [*model.variables, *optimizer.variables]
     assert {variable.dtype for variable in variables if "int" not in variable.dtype} == {"float32"}
@@ -70,4 +71,4 @@ def test_callers_settings_reach_neither_model_nor_optimizer(changed):
 def test_other_backend_is_refused_by_name(monkeypatch):
     monkeypatch.setattr(keras.config, "backend", lambda: "torch")
     with pytest.raises(errors.BadArgumentError, match=r"^KERAS_BACKEND=torch: expected tensorflow.*keras\.json"):
-        classifier.build(TrainConfig(architecture="linear", precision="float32"))
+        classifier.build(TrainConfig(architecture="linear", precision="float32"), CIFAR100)

@@ -12,6 +12,7 @@ from models.runs import checkpoints
 from models.runs.folder import open_locked
 from models.training import loop, policy
 from pipeline.common import errors
+from tests.descriptions import CIFAR100
 from tests.models.training.linear_runs import assert_same, linear, weights
 
 GUESSING = {"both": math.log(100) + 0.5 * math.log(20), "fine": math.log(100), "coarse": math.log(20)}
@@ -39,7 +40,7 @@ def rows(*losses: tuple[float, float | None], steps: int = 1000) -> list[dict[st
 )
 def test_absurd_losses_are_divergence(losses, is_last):
     with pytest.raises(errors.DivergedError, match=r"_loss is 1e\+04 in epoch \d"):
-        policy.check_losses(TrainConfig(), rows(*losses), is_last)
+        policy.check_losses(TrainConfig(), CIFAR100.classes, rows(*losses), is_last)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +57,13 @@ def test_absurd_losses_are_divergence(losses, is_last):
     ],
 )
 def test_what_recovers_is_no_divergence(losses, is_last):
-    policy.check_losses(TrainConfig(), rows(*losses), is_last)
+    policy.check_losses(TrainConfig(), CIFAR100.classes, rows(*losses), is_last)
 
 
 def test_moving_statistics_may_lag_in_the_first_steps():
-    policy.check_losses(TrainConfig(), rows((4.0, 1e6), steps=2), is_last=True)
+    policy.check_losses(TrainConfig(), CIFAR100.classes, rows((4.0, 1e6), steps=2), is_last=True)
     with pytest.raises(errors.DivergedError, match="validation_loss is 1e"):
-        policy.check_losses(TrainConfig(), rows((4.0, 1e8), steps=2), is_last=True)
+        policy.check_losses(TrainConfig(), CIFAR100.classes, rows((4.0, 1e8), steps=2), is_last=True)
 
 
 def test_first_two_steps_of_quick_are_no_divergence(data):
@@ -75,7 +76,10 @@ def test_first_two_steps_of_quick_are_no_divergence(data):
 def test_limit_follows_the_heads(heads):
     config = TrainConfig(heads=heads)
     below, above = (rows((factor * GUESSING[heads], None)) for factor in (999, 1001))
-    assert (policy.absurd_losses(config, below[0]), len(policy.absurd_losses(config, above[0]))) == ({}, 1)
+    assert (
+        policy.absurd_losses(config, CIFAR100.classes, below[0]),
+        len(policy.absurd_losses(config, CIFAR100.classes, above[0])),
+    ) == ({}, 1)
 
 
 @pytest.mark.parametrize(

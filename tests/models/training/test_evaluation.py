@@ -14,6 +14,7 @@ from pipeline.common import files
 from pipeline.data_config import DataConfig
 from pipeline.datasets.labels import FINE_TO_COARSE
 from pipeline.datasets.shapes100 import builder as shapes100
+from tests.descriptions import CIFAR100
 
 
 class LeftHalf(keras.layers.Layer):
@@ -42,10 +43,14 @@ def test_mirror_image_is_averaged_in():
         lambda: batches,
         output_signature={name: tf.TensorSpec(value.shape, value.dtype) for name, value in batches[0].items()},
     )
-    assert Evaluator(model, train)(stream, 2)["fine_accuracy"] == 0.5  # the right-bright one is class 0
-    assert Evaluator(model, train, flip_average=True)(stream, 2)["fine_accuracy"] == 1.0  # both have 0.5 > 0.4 now
+    assert (
+        Evaluator(model, train, CIFAR100.classes)(stream, 2)["fine_accuracy"] == 0.5
+    )  # the right-bright one is class 0
+    assert (
+        Evaluator(model, train, CIFAR100.classes, flip_average=True)(stream, 2)["fine_accuracy"] == 1.0
+    )  # both have 0.5 > 0.4 now
     with pytest.raises(RuntimeError, match="evaluated 2 examples, expected 3"):
-        Evaluator(model, train)(stream, 3)
+        Evaluator(model, train, CIFAR100.classes)(stream, 3)
 
 
 class Told(keras.layers.Layer):
@@ -72,7 +77,7 @@ def stream_of(answers, truths, batch_size):
 
 
 def test_confusions_count_each_example_once_and_start_anew(told_model):
-    evaluator = Evaluator(told_model, TrainConfig(heads="fine"))
+    evaluator = Evaluator(told_model, TrainConfig(heads="fine"), CIFAR100.classes)
     evaluator(stream_of([7, 7], [9, 9], 2), 2)
     truths = np.arange(100).repeat(3)
     answers = np.where(np.arange(300) % 3 == 0, (truths + 1) % 100, truths)
@@ -88,7 +93,7 @@ def test_confusions_count_each_example_once_and_start_anew(told_model):
 def test_confusions_of_fewer_examples_than_expected_are_an_error(told_model, monkeypatch):
     lost = {"coarse": tf.zeros((20, 20), tf.int64)}
     monkeypatch.setattr(metrics, "confusions", lambda *_: lost)
-    evaluator = Evaluator(told_model, TrainConfig(heads="coarse"))
+    evaluator = Evaluator(told_model, TrainConfig(heads="coarse"), CIFAR100.classes)
     monkeypatch.setattr(metrics, "metric_totals", lambda *_: tf.eye(1, len(metrics.TOTALS), dtype=tf.float64)[0])
     with pytest.raises(RuntimeError, match="coarse confusions hold 0 examples, expected 1"):
         evaluator(stream_of([1], [1], 1), 1)

@@ -11,6 +11,7 @@ from models.optimizers import schedules
 from models.optimizers.build import build_optimizer
 from models.training.step import TrainStep
 from pipeline.data_config import DataConfig
+from tests.descriptions import CIFAR100
 from tests.models.training.single_steps import losses_of_steps, prepared
 
 SMALL = {"architecture": "speedrun", "widths": "8,8,16", "bottlenecks": "8,8,16"}
@@ -27,7 +28,7 @@ def test_augmentation_follows_the_step_number(batch):
     def loss_of(number: int) -> float:
         _, _, step = prepared()
         step(batch, number)
-        return metrics.means(step.metric_totals, "both")["loss"]
+        return metrics.means(step.metric_totals, "both", CIFAR100.classes)["loss"]
 
     assert loss_of(3) == loss_of(3)
     assert loss_of(3) != loss_of(4)
@@ -140,13 +141,13 @@ def test_regularisers_of_layers_are_part_of_the_objective(batch):
     )
     weights = []
     for factor in (0.0, 0.25):
-        model = classifier.build(config)
+        model = classifier.build(config, CIFAR100)
         for layer in model.layers:
             if isinstance(layer, keras.layers.Dense):
                 layer.kernel.regularizer = keras.regularizers.L2(factor)
         start = model.get_weights()
         optimizer = build_optimizer(config, model.trainable_variables)
-        TrainStep(model, optimizer, DataConfig(augmentation="none"), config, total_steps=10)(batch, 0)
+        TrainStep(model, optimizer, DataConfig(augmentation="none"), CIFAR100, config, total_steps=10)(batch, 0)
         weights.append(model.get_weights())
     for old, plain, penalised in zip(start, *weights, strict=True):
         penalty = 0.1 * 2 * 0.25 * old if old.ndim == 2 else 0.0

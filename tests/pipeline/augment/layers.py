@@ -61,7 +61,7 @@ def augment(images, transforms, seed: int, step: int) -> np.ndarray:
 def digest(name: str) -> str:
     """Of the pixels that a set makes, at two steps of two runs."""
     images = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype(np.uint8)
-    transforms = sets.build(name)
+    transforms = sets.build(name, 32)
     program, result = compiled(transforms), hashlib.sha256()
     for seed, step in ((0, 0), (0, 7), (3, 7)):
         drawn = draw_all(transforms, seed, tf.constant(step, tf.int64), views(len(images), pass_number=step))

@@ -62,7 +62,7 @@ def test_wrong_argument_is_named(kind, name):
 
 
 def test_every_argument_of_every_transform_is_here():
-    layers = [*LAYERS, *(layer for name in sets.SETS for layer in sets.build(name))]
+    layers = [*LAYERS, *(layer for name in sets.SETS for layer in sets.build(name, 32))]
     for layer in layers:
         assert layer.parameters().keys() - {"fill", "fill_value"} <= WRONG[type(layer).__name__].keys(), layer
 
@@ -93,4 +93,4 @@ def test_composition_of_other_layers_is_refused():
 
 def test_unknown_set_is_refused():
     with pytest.raises(ValueError, match=r"^augmentation='flips': expected one of none, .*flip_crop"):
-        sets.build("flips")
+        sets.build("flips", 32)

@@ -35,10 +35,10 @@ def drawn_at(transforms, seed: int, step: int, num_images: int = 16):
 
 @pytest.mark.parametrize("name", ["flip_shift", "original", "flip_crop_cutout"])
 def test_augmenting_is_a_function_of_seed_and_step(name, images):
-    transforms = sets.build(name)
+    transforms = sets.build(name, 32)
     images = images.astype(np.uint8)
     here = augment(images, transforms, 0, 5)
-    np.testing.assert_array_equal(augment(images, sets.build(name), 0, 5), here)
+    np.testing.assert_array_equal(augment(images, sets.build(name, 32), 0, 5), here)
     assert (augment(images, transforms, 0, 6) != here).any()
     assert (augment(images, transforms, 1, 5) != here).any()
     assert here.dtype == np.float32
@@ -46,7 +46,7 @@ def test_augmenting_is_a_function_of_seed_and_step(name, images):
 
 @pytest.mark.parametrize("name", sets.SETS)
 def test_draws_in_a_graph_are_the_same(name):
-    transforms = sets.build(name)
+    transforms = sets.build(name, 32)
     traced = tf.function(lambda step: draw_all(transforms, 7, step, views(16)))
     for step in (0, 1, 2**33):
         tf.nest.map_structure(
@@ -98,7 +98,7 @@ def test_the_same_pixels_after_a_restart():
 
 
 def test_floats_pass_as_bytes_do(images):
-    transforms = sets.build("original")
+    transforms = sets.build("original", 32)
     np.testing.assert_array_equal(augment(images, transforms, 0, 0), augment(images.astype(np.uint8), transforms, 0, 0))
 
 
@@ -126,7 +126,7 @@ def test_originals_keep_their_pixels_and_labels(run, images):
 
 
 def test_images_are_resized_in_the_end(images):
-    transforms = sets.build("flip_shift")
+    transforms = sets.build("flip_shift", 32)
     drawn = tf.nest.map_structure(tf.constant, drawn_at(transforms, 0, 0))
     expected = tf.image.resize(apply_all(images, transforms, drawn), (24, 24), antialias=True)
     out = compiled(transforms)(images, drawn, size=24)

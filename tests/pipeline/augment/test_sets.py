@@ -64,7 +64,7 @@ def test_the_studys_sets_equal_its_generator(name, max_shear, program):
     brightness = chance.uniform(-0.2, 0.2, count).astype(np.float32)
     brightness[::4] = 0
     degrees[::16], shears[::16], shares[::16] = 0, 0, 1  # the generator's shortcuts
-    transforms = sets.build(name)
+    transforms = sets.build(name, 32)
     drawn = tf.nest.map_structure(tf.constant, ((degrees, shears, shares, mirrored, upside_down), brightness))
     out = (compiled(transforms) if program == "xla" else lambda x, d: apply_all(x, transforms, d))(images, drawn)
     expected = generated(images, degrees, shears, shares, mirrored, upside_down, brightness)
@@ -74,7 +74,7 @@ def test_the_studys_sets_equal_its_generator(name, max_shear, program):
 
 @pytest.mark.parametrize(("name", "max_shear"), [("original", 0.2), ("original_sheared", 11.5)])
 def test_the_studys_draws_have_its_ranges(name, max_shear):
-    transforms = sets.build(name)
+    transforms = sets.build(name, 32)
     (degrees, shears, shares, *flips), brightness = draw_all(transforms, 0, tf.constant(0, tf.int64), views(4000))
     for drawn, low, high in (
         (degrees, -90, 90),
@@ -91,7 +91,7 @@ def test_the_studys_draws_have_its_ranges(name, max_shear):
 
 @pytest.mark.parametrize("name", sets.SETS)
 def test_every_named_set_can_be_built_and_keeps_shape_and_range(name, images):
-    out = augment(images.astype(np.uint8), sets.build(name), 0, 0)
+    out = augment(images.astype(np.uint8), sets.build(name, 32), 0, 0)
     assert out.shape == images.shape
     assert out.dtype == np.float32
     assert out.min() >= -0.001  # bilinear weights are rounded
@@ -102,7 +102,7 @@ def test_every_named_set_can_be_built_and_keeps_shape_and_range(name, images):
 @pytest.mark.parametrize("name", sets.SETS)
 def test_compiled_sets_equal_uncompiled_ones(name):
     images = np.random.default_rng(5).integers(0, 256, (128, 32, 32, 3)).astype(np.uint8)
-    transforms = sets.build(name)
+    transforms = sets.build(name, 32)
     program = compiled(transforms)
     for step in range(3):
         drawn = draw_all(transforms, 0, tf.constant(step, tf.int64), views(128, pass_number=step))
@@ -113,7 +113,7 @@ def test_compiled_sets_equal_uncompiled_ones(name):
 
 
 def test_geometry_is_resampled_once():
-    first, second = sets.build("original")
+    first, second = sets.build("original", 32)
     assert isinstance(first, Fused)
     assert [type(part).__name__ for part in first.parts] == [
         "Rotation",
@@ -123,9 +123,9 @@ def test_geometry_is_resampled_once():
         "VerticalFlip",
     ]
     assert type(second).__name__ == "ChannelShift"
-    coarse, _ = sets.build("original_coarse")
+    coarse, _ = sets.build("original_coarse", 32)
     assert [type(part) for part in coarse.parts][:2] == [Rotation, Translation]
 
 
 def test_each_build_is_a_new_one():
-    assert not set(map(id, sets.build("flip_shift"))) & set(map(id, sets.build("flip_shift")))
+    assert not set(map(id, sets.build("flip_shift", 32))) & set(map(id, sets.build("flip_shift", 32)))

@@ -22,7 +22,7 @@ def survey(tiny) -> Survey:
 @pytest.fixture(scope="module")
 def official(tiny) -> dict[str, np.ndarray]:
     """The whole training split in memory: uint8 [N, 32, 32, 3] and labels."""
-    stream = stages.chain(source.read(source.open_builder(tiny), "train"), (stages.Decode(),))
+    stream = stages.chain(source.read(source.open_builder(tiny), "train"), (stages.Decode(32),))
     return {name: column.numpy() for name, column in stages.in_memory(stream, 2000).items()}
 
 

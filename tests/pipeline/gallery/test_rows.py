@@ -61,7 +61,7 @@ def test_alternating_flip_is_shown_both_ways(tiny):
 @pytest.mark.parametrize("augmentation", ["alternating_flip_shift", "flip_crop_cutout", "original"])
 def test_last_row_is_what_training_sees_of_the_same_draws(tiny, augmentation):
     original, *_, together = rows_of(tiny, augmentation)
-    transforms = sets.build(augmentation)
+    transforms = sets.build(augmentation, 32)
     drawn = composition.draw_all(transforms, 0, tf.constant(0, tf.int64), Views.of(3))
     expected = composition.apply_all(original.images, transforms, drawn)
     np.testing.assert_allclose(together.images, expected, atol=0.51)  # rounded, and XLA's own rounding
@@ -105,7 +105,7 @@ def test_all_together_says_the_labels_that_all_of_them_mix(plain):
 def test_images_are_training_images_of_distinct_classes(tiny):
     builder = source.open_builder(tiny)
     names = builder.info.features["label"].names
-    train = stages.chain(source.read(builder, "train"), (stages.Decode(),)).unbatch().as_numpy_iterator()
+    train = stages.chain(source.read(builder, "train"), (stages.Decode(32),)).unbatch().as_numpy_iterator()
     known = {example["image"].tobytes(): names[example["fine"]].replace("_", " ") for example in train}
     chosen = gallery_rows.choose(tiny, 0, 20)
     assert len(set(chosen.names)) == 20

@@ -7,6 +7,7 @@ from models import classifier
 from models.config.training import TrainConfig
 from models.runtime import precision
 from pipeline.data_config import SourceConfig
+from tests.descriptions import CIFAR100
 from tuning.sessions import session
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.search_space import Space
@@ -51,14 +52,16 @@ def test_stock_keras_tuner_loses_a_global_policy_after_the_first_build(tmp_path)
 
 def test_ours_keeps_its_policy_in_every_build(tmp_path):
     config = TrainConfig(precision="mixed_bfloat16")
-    assert policies(lambda: classifier.build(config), tmp_path) == ["mixed_bfloat16"] * 3
+    assert policies(lambda: classifier.build(config, CIFAR100), tmp_path) == ["mixed_bfloat16"] * 3
 
 
 def test_policy_is_read_from_the_layers_that_have_weights():
-    assert precision.policy_name(classifier.build(TrainConfig(precision="float32"))) == "float32"
-    assert precision.policy_name(classifier.build(TrainConfig(precision="mixed_float16"))) == "mixed_float16"
+    assert precision.policy_name(classifier.build(TrainConfig(precision="float32"), CIFAR100)) == "float32"
+    assert precision.policy_name(classifier.build(TrainConfig(precision="mixed_float16"), CIFAR100)) == "mixed_float16"
     assert (
-        precision.policy_name(classifier.build(TrainConfig(precision="mixed_bfloat16", architecture="linear")))
+        precision.policy_name(
+            classifier.build(TrainConfig(precision="mixed_bfloat16", architecture="linear"), CIFAR100)
+        )
         == "float32"
     )
 

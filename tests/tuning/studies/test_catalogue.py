@@ -11,6 +11,7 @@ from pipeline.common.config import check_read
 from pipeline.data_config import DATASETS, SourceConfig
 from pipeline.epochs import EpochSchedule
 from pipeline.resolution import ResolutionSchedule
+from tests.descriptions import CIFAR100
 from tuning.studies import catalogue
 from tuning.studies.design import BUDGETS, Combination, Study, Variant, num_steps
 
@@ -137,9 +138,9 @@ def test_full_resolution_at_equal_cost_costs_the_same():
         job = study.job(study.variant(name), "full", 0, SourceConfig(dataset="cifar100"))
         train = dataclasses.replace(job.train, precision="float32")
         steps = EpochSchedule.from_config(job.data, 50_000 - job.data.num_validation, train.epochs).total_steps
-        by_size = ResolutionSchedule.from_shares(job.data.resolutions).steps_by_size(steps, steps)
+        by_size = ResolutionSchedule.from_shares(job.data.resolutions, 32).steps_by_size(steps, steps)
         images = {size: count * job.data.batch_size for size, count in by_size.items()}
-        costs[name] = flops.train_petaflop(classifier.build(train), train, images)
+        costs[name] = flops.train_petaflop(classifier.build(train, CIFAR100), train, images)
     assert costs["full_resolution_equal_cost"] == pytest.approx(costs["all"], rel=0.01)
     assert costs["full_resolution"] > 1.2 * costs["all"]
 

@@ -1,0 +1,5 @@
+"""Descriptions of data sets for tests of models that need no data."""
+
+from pipeline.datasets import builtin
+
+CIFAR100 = builtin.describe(builtin.CIFAR100)
