@@ -50,7 +50,7 @@ class OpenedData:
         self.description = contents.describe(config, self.fingerprints)
         self.num_examples = config.split_sizes(self.description)
         held_out = self.description.num_examples["train"] - self.num_examples["train"]
-        self._hold_out = split.hold_out(config, digests["train"], held_out)
+        self._hold_out = split.hold_out(digests["train"], held_out, config.split_seed)
 
     def read(self, official_split: str, host: tuple[Stage, ...] = ()) -> tf.data.Dataset:
         """The chunks of an official split (`source.read`) behind the stages `host`."""

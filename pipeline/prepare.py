@@ -121,7 +121,7 @@ def _rewrite(staged: pathlib.Path, data_dir: str, dataset: str) -> None:
     _log(f"{dataset} in {folder} is in the order of its files; rewriting it in canonical order")
     app.load_tensorflow()
     recorded = {key: value for key, value in prepared.provenance(data_dir, dataset).items() if key != "records_sha256"}
-    splits = {name: contents.examples(folder, name) for name in contents.SPLITS}
+    splits = {name: contents.examples(folder, name) for name in contents.splits_of(folder)}
     _write(splits, staged, data_dir, dataset, recorded)
 
 

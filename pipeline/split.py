@@ -7,18 +7,17 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline.common import errors
-from pipeline.data_config import DataConfig
 from pipeline.datasets.canonical import Digests, as_texts
 
 
-def hold_out(config: DataConfig, train: Digests, num_validation: int) -> dict[str, "HoldOut"]:
+def hold_out(train: Digests, num_validation: int, seed: int) -> dict[str, "HoldOut"]:
     """The stages that select "train" and "validation", of `num_validation` examples, from the official training split.
 
     errors.BadArgumentError where a class has too few images.
     """
-    is_held_out = select_validation(train, num_validation, config.split_seed)
+    is_held_out = select_validation(train, num_validation, seed)
     masks = {"train": ~is_held_out, "validation": is_held_out}
-    return {name: HoldOut(name, num_validation, config.split_seed, mask) for name, mask in masks.items()}
+    return {name: HoldOut(name, num_validation, seed, mask) for name, mask in masks.items()}
 
 
 def select_validation(train: Digests, num_validation: int, seed: int) -> np.ndarray:

@@ -16,8 +16,8 @@ class NetworkConfig(Composition):
     )
     pixel_scaling: str = setting(
         "standardise",
-        "input scaling: standardise (by the mean and standard deviation of each channel of the training images) or unit "
-        "(pixels / 255)",
+        "input scaling: standardise (by the mean and standard deviation of each channel of the training images) or "
+        "unit (pixels / 255)",
         choices=("standardise", "unit"),
     )
     jit_compile: str = JIT_COMPILE

@@ -10,7 +10,7 @@ from pipeline.resolution import ResolutionSchedule
 
 
 def test_steps_have_the_size_of_their_share():
-    schedule = ResolutionSchedule.from_shares(((20, 0.15), (24, 0.35), (32, 0.5)))
+    schedule = ResolutionSchedule.from_shares(((20, 0.15), (24, 0.35), (32, 0.5)), 32)
     sizes = [schedule.size_at(step, 100) for step in range(100)]
     assert sizes == [20] * 15 + [24] * 35 + [32] * 50
 

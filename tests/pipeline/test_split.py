@@ -13,6 +13,7 @@ from pipeline.common import errors
 from pipeline.data_config import DataConfig
 from pipeline.datasets import labels
 from pipeline.datasets.canonical import Digests
+from tests.descriptions import CIFAR100
 
 PER_CLASS = 10
 NUM_EXAMPLES = PER_CLASS * labels.NUM_FINE
@@ -31,11 +32,11 @@ def held_out(train: Digests, num_validation: int = 300, seed: int = 0) -> set[by
     return {row.tobytes() for row in train.pixels[split.select_validation(train, num_validation, seed)]}
 
 
-def parts(train: Digests, chunk: int = 64, **changes) -> dict[str, list[int]]:
+def parts(train: Digests, chunk: int = 64, num_validation: int = 300) -> dict[str, list[int]]:
     """{part: places of its examples in the stream}."""
     columns = {"place": np.arange(len(train)), "fine": train.fine}
     dataset = tf.data.Dataset.from_tensor_slices(columns).batch(chunk)
-    stages = split.hold_out(DataConfig(**{"num_validation": 300, **changes}), train)
+    stages = split.hold_out(train, num_validation, seed=0)
     return {
         name: [int(example["place"]) for example in stage(dataset).unbatch().as_numpy_iterator()]
         for name, stage in stages.items()
@@ -115,18 +116,40 @@ def test_nothing_held_out_is_everything_in_training():
     assert parts(digests(), num_validation=0) == {"train": list(range(NUM_EXAMPLES)), "validation": []}
 
 
-@pytest.mark.parametrize("num_validation", [150, 1000])
-def test_uneven_or_whole_holdout_is_refused(num_validation):
-    with pytest.raises(errors.BadArgumentError, match=f"num_validation={num_validation}: expected a multiple of 100"):
-        split.hold_out(DataConfig(num_validation=num_validation), digests())
+@pytest.mark.parametrize("num_validation", [1000, 2000])
+def test_a_holdout_of_everything_is_refused(num_validation):
+    description = dataclasses.replace(CIFAR100, num_examples={"train": NUM_EXAMPLES, "test": 0})
+    with pytest.raises(errors.BadArgumentError, match=f"num_validation={num_validation}: expected fewer than the 1000"):
+        DataConfig(num_validation=num_validation).split_sizes(description)
 
 
-def test_a_class_with_too_few_images_is_one_clear_line():
+def test_what_is_no_multiple_of_the_classes_is_spread_over_them():
+    train = digests()
+    counts = np.bincount(train.fine[split.select_validation(train, 250, 0)])
+    assert counts.tolist() == [3] * 50 + [2] * 50
+
+
+def test_classes_of_several_sizes_give_the_same_share():
+    sizes = np.array([1000, 10, 100, 1])
+    counts = split.per_class(sizes, 222, sizes)
+    assert counts.tolist() == [200, 2, 20, 0]
+    assert split.per_class(sizes, 223, sizes).sum() == 223
+
+
+def test_a_class_whose_images_have_equals_gives_fewer_and_others_more():
     train = digests()
     train.fine[np.flatnonzero(train.fine == 7)[2:]] = 8
-    with pytest.raises(
-        errors.BadArgumentError, match=r"num_validation=300: expected 3 images of each class.*class 7.* 2"
-    ):
+    of_7, of_8 = np.flatnonzero(train.fine == 7), np.flatnonzero(train.fine == 8)
+    train.pixels[of_7] = train.pixels[of_8[:1]]  # separated from the image of class 8 whatever is held out
+    counts = np.bincount(train.fine[split.select_validation(train, 300, 0)], minlength=100)
+    assert counts.sum() == 300
+    assert counts[7] == 0
+
+
+def test_more_than_may_be_held_out_is_one_clear_line():
+    train = digests()
+    train.pixels[:] = train.pixels[0]
+    with pytest.raises(errors.BadArgumentError, match="num_validation=300: expected at most 0; the others have equals"):
         split.select_validation(train, 300, 0)
 
 
@@ -142,6 +165,6 @@ def test_real_classes_have_400_and_100_and_no_pair_is_separated(real_data_dir):
 
 
 def test_parts_are_frozen():
-    part = split.hold_out(DataConfig(num_validation=300), digests())["train"]
+    part = split.hold_out(digests(), 300, seed=0)["train"]
     with pytest.raises(dataclasses.FrozenInstanceError):
         part.split = "validation"

@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from pipeline.datasets import labels, prepared, records
+from pipeline.datasets import builtin, labels, records
 
 SMALL = dataclasses.replace(
     records.OFFICIAL, train_per_class=5, test_per_class=1, channel_means=(0.5, 0.5, 0.5), mean_tolerance=0.02
@@ -110,7 +110,7 @@ def check_prepared(data_dir: pathlib.Path) -> None:
     import tensorflow_datasets as tfds
 
     builder = tfds.builder("cifar100", data_dir=str(data_dir))
-    assert str(builder.version) == prepared.VERSIONS["cifar100"]
+    assert str(builder.version) == builtin.VERSIONS["cifar100"]
     for split in ("train", "test"):
         images = {hashlib.sha256(pixels(row).tobytes()).digest(): row for row in rows(split)}
         examples = list(builder.as_dataset(split=split).as_numpy_iterator())

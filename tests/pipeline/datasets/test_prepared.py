@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from pipeline.common import errors, files
-from pipeline.datasets import prepared
+from pipeline.datasets import builtin, prepared
 from tests.pipeline.datasets import archives
 
 
@@ -56,4 +56,4 @@ def test_versions_are_those_of_the_builders():
     from pipeline.datasets.shapes100 import builder as shapes100
 
     builders = {"cifar100": cifar.Cifar100, "shapes100": shapes100.Shapes100, "shapes100_tiny": shapes100.Shapes100Tiny}
-    assert {name: str(builder.VERSION) for name, builder in builders.items()} == prepared.VERSIONS
+    assert {name: str(builder.VERSION) for name, builder in builders.items()} == builtin.VERSIONS
