@@ -69,21 +69,18 @@ def coarse_source(config: TrainConfig) -> str:
     return config.get("coarse_source", {"fine": "summed", "coarse": "head"}.get(config.heads))
 
 
-def confusions(config: TrainConfig, classes: Classes, logits: Batch, batch: Batch) -> dict[str, tf.Tensor]:
-    """Confusion counts, int64 [classes, classes], of each predicted label; padding (`mask` False) is ignored.
+def confusion(config: TrainConfig, classes: Classes, level: str, logits: Batch, batch: Batch) -> tf.Tensor:
+    """Confusion counts, int64 [classes, classes], of a level of labels; padding (`mask` False) is ignored.
 
     Rows are the true classes, int32 [B] in `batch`, columns the predicted ones; the coarse prediction is the model's
     own. Logits are float32 [B, classes] of each head; `mask`, bool [B], is there where batches are padded.
     """
-    scores = {"fine": logits["fine"]} if "fine" in logits else {}
-    if classes.coarse:
-        summed = coarse_source(config) == "summed"
-        scores["coarse"] = coarse_from_fine(logits["fine"], classes) if summed else logits["coarse"]
+    if level == "coarse" and coarse_source(config) == "summed":
+        scores = coarse_from_fine(logits["fine"], classes)
+    else:
+        scores = logits[level]
     weights = tf.cast(batch["mask"], tf.int64) if "mask" in batch else None
-    return {
-        name: tf.math.confusion_matrix(batch[name], tf.argmax(score, axis=1), classes.counts[name], weights, tf.int64)
-        for name, score in scores.items()
-    }
+    return tf.math.confusion_matrix(batch[level], tf.argmax(scores, axis=1), classes.counts[level], weights, tf.int64)
 
 
 def names(heads: str, classes: Classes) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from models.training import preconditions
 from pipeline import contents
 from pipeline.common import app, config, cpu, errors, files, locked_folder, paths, progress
-from pipeline.data_config import AUTO, SourceConfig
+from pipeline.data_config import SourceConfig
 from pipeline.datasets import prepared
 from tuning.studies import catalogue, design
 from tuning.studies import folder as study_folder
@@ -56,29 +56,31 @@ def main() -> None:
         preconditions.check(job.data, job.train)
     path = _study_dir(study, source)
     locked_folder.check_available(path, flag="study_dir", identity="study.json")  # before minutes of preparing data
-    if source.dataset == AUTO:
+    if prepared.describe(source.data_dir, source.prepared_name) is None:  # the jobs depend on what the data are
         source = _prepared(source)
     seeds = range(SEED.value, SEED.value + (REPEATS.value or study.repeats[BUDGET.value]))
     jobs = study.jobs(variants, BUDGET.value, seeds, source)
     path = _study_dir(study, source)
-    if not prepared.is_prepared(source.data_dir, source.dataset) and not all(map(StudyFolder(path).is_finished, jobs)):
+    if not prepared.is_prepared(source.data_dir, source.prepared_name) and not all(
+        map(StudyFolder(path).is_finished, jobs)
+    ):
         prepared.check_writable(source.data_dir)
     others = study.jobs(study.variants, BUDGET.value, seeds[:1], source)
     with study_folder.open_study(path, study.name, BUDGET.value, jobs, others) as folder:
         if not all(folder.is_finished(job) for job in jobs):
             _prepared(source)
-            folder.settle_data(contents.fingerprints(prepared.folder(source.data_dir, source.dataset)))
+            folder.settle_data(contents.fingerprints(prepared.folder(source.data_dir, source.prepared_name)))
             try:
                 _run(folder, jobs, WORKERS.value or _num_workers(study.is_side_by_side(BUDGET.value)))
             except errors.InterruptedRunError:
-                _report(study, source.dataset, folder)
+                _report(study, source.shown_name, folder)
                 raise
-        _report(study, source.dataset, folder)
+        _report(study, source.shown_name, folder)
         _check_failures(folder, jobs)
 
 
 def _study_dir(study: Study, source: SourceConfig) -> pathlib.Path:
-    default = os.path.join("runs", "studies", f"{study.name}-{source.dataset}-{BUDGET.value}")
+    default = os.path.join("runs", "studies", f"{study.name}-{source.prepared_name}-{BUDGET.value}")
     return pathlib.Path(STUDY_DIR.value or default)
 
 

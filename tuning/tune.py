@@ -64,6 +64,7 @@ def main() -> None:
 
     dataset = prepare.prepare(source)
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)), dataset=dataset)
+    space = _fitted(session_config, space, source)
     path = _session_dir(session_config, space, source)
     app.load_tensorflow()
     from models.runtime import device, precision
@@ -89,6 +90,16 @@ def main() -> None:
             return
         session.settle_data()
         _run(session, began)
+
+
+def _fitted(session_config: SessionConfig, space: Space, source: SourceConfig) -> Space:
+    """The space for the levels of labels that the data set has."""
+    description = prepared.description(source.data_dir, source.prepared_name)
+    if session_config.objective == "coarse" and not description.classes.coarse:
+        raise errors.BadArgumentError(
+            f"objective=coarse: {description.dataset} has one level of labels; expected --objective=fine"
+        )
+    return search_space.for_levels(space, description.classes.counts)
 
 
 def _check_completed(records: list[dict[str, Any]]) -> None:
@@ -169,7 +180,7 @@ def _check_places(session_config: SessionConfig, space: Space, source: SourceCon
 
 
 def _session_dir(session_config: SessionConfig, space: Space, source: SourceConfig) -> str:
-    default = os.path.join("runs", "sessions", f"{space.name}-{session_config.tuner}-{source.dataset}")
+    default = os.path.join("runs", "sessions", f"{space.name}-{session_config.tuner}-{source.prepared_name}")
     return SESSION_DIR.value or default
 
 

@@ -61,7 +61,7 @@ def main() -> None:
     loaders += [] if QUICK.value else [*input_cases.variants(data), *input_cases.by_stage(data)]
     cases = [loader.case(len(images), passes) for loader in loaders]
     rows: list[Row] = []
-    with cli_output.publishing("input", lambda: rows, dataset=data.dataset):
+    with cli_output.publishing("input", lambda: rows, dataset=data.shown_name):
         with contextlib.ExitStack() as stack:
             if PEERS.value:
                 cases += peers.start(stack, images, labels, data.batch_size, min(passes, 2))

@@ -56,7 +56,7 @@ def main() -> None:
         plan = memory_rows.Plan((1_000, 50_000), (), 10, 1, 0, data)
     rows: list[Row] = []
     failures = []
-    with cli_output.publishing("memory", lambda: rows, dataset=source.dataset):
+    with cli_output.publishing("memory", lambda: rows, dataset=source.shown_name):
         measures = memory_rows.measures(plan, PEERS.value)
         for measure in progress.track(measures, "measuring", len(measures), "rows", in_background=False):
             try:

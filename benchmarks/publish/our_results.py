@@ -82,7 +82,7 @@ def command(recipe: Measured) -> str:
 
 
 fine = _spread(lambda _: "fine_accuracy")
-coarse = _spread(figures.own_coarse_key)
+coarse = _spread(lambda report: figures.own_coarse_key(report) or "")
 
 COLUMNS: list[Column[Measured]] = [
     Column("command", command),

@@ -44,11 +44,13 @@ class Mistake:
     is_within_superclass: bool
 
 
-def document(split: str, coarse_source: str, classes: Classes, counts: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def document(
+    split: str, coarse_source: str | None, classes: Classes, counts: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
     """The content of `confusion.json`; null for a label that the model does not predict.
 
-    `coarse_source` is "head" or "summed"; counts, int [classes, classes], are in the order of the labels' numbers, of
-    "coarse" and of "fine" classes. With one level of labels the classes have no superclass, "".
+    `coarse_source` is "head" or "summed", or None with one level of labels: classes have no superclass then, "".
+    Counts, int [classes, classes], are in the order of the labels' numbers, of "coarse" and of "fine" classes.
     """
     superclass_of = classes.fine_to_coarse or (0,) * len(classes.fine)
     names = {"fine": classes.fine, "coarse": classes.coarse or ("",)}

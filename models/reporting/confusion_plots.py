@@ -22,7 +22,8 @@ FIRST_DARK_PERCENT = 40  # from here on a number in a cell is white
 DARK, SEPARATOR = "#1b222c", "#8a94a3"
 INCHES = 11.0
 STYLE = {**plots.STYLE, "axes.grid": False, "axes.spines.top": True, "axes.spines.right": True}
-FINE_NAME_POINTS = 5.0  # as high as a row of the hundred
+FINE_NAMES_POINTS = 500.0  # the height of all names, each as high as its row
+LARGEST_NAME_POINTS = 8.5
 
 
 def fine(matrix: Matrix) -> str:
@@ -38,9 +39,9 @@ def fine(matrix: Matrix) -> str:
         for end in ends[:-1]:
             axes.axhline(end - 0.5, color=SEPARATOR, linewidth=0.5)
             axes.axvline(end - 0.5, color=SEPARATOR, linewidth=0.5)
-        places = range(len(matrix.names))
-        axes.secondary_yaxis("right").set_yticks(places, matrix.names, fontsize=FINE_NAME_POINTS)
-        axes.secondary_xaxis("bottom").set_xticks(places, matrix.names, rotation=90, fontsize=FINE_NAME_POINTS)
+        places, points = range(len(matrix.names)), min(LARGEST_NAME_POINTS, FINE_NAMES_POINTS / len(matrix.names))
+        axes.secondary_yaxis("right").set_yticks(places, matrix.names, fontsize=points)
+        axes.secondary_xaxis("bottom").set_xticks(places, matrix.names, rotation=90, fontsize=points)
         for other in axes.child_axes:
             other.tick_params(length=1.5, pad=1.5)
         scale = figure.colorbar(axes.images[0], ax=axes, location="bottom", shrink=0.5, aspect=40, pad=0.02)

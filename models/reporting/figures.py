@@ -11,7 +11,7 @@ from models.config.renamed import renamed
 from pipeline.common import durations
 from pipeline.common.config import as_text
 
-REAL_DATASET = "cifar100"
+REAL_DATASET, GENERATED = "cifar100", ("shapes100", "shapes100_tiny")
 MISSING = "-"
 # Whether a run is evaluated on the data set that it was trained on; runs of earlier versions did not record theirs.
 SAME_RECORDS, OTHER_RECORDS, UNKNOWN_RECORDS = "same", "other", "unknown"
@@ -28,13 +28,18 @@ class ReportItem:
 
 
 def results(report: dict[str, Any]) -> list[ReportItem]:
-    """Fine accuracy and both coarse ones, of which one is marked as the model's own; then what they are of."""
+    """Fine accuracy and both coarse ones, of which one is marked as the model's own; then what they are of.
+
+    Where the data set has one level of labels, there is one accuracy.
+    """
     coarse_key = own_coarse_key(report)
     names = {
         "fine_accuracy": "Fine accuracy",
         "coarse_accuracy": "Coarse, from its head",
         "coarse_from_fine_accuracy": "Coarse, summed from fine",
     }
+    if coarse_key is None:
+        names = {"fine_accuracy": "Accuracy"}
     items = []
     for key, name in names.items():
         averaged = report.get(f"flip_averaged_{key}")
@@ -51,8 +56,9 @@ def _evaluated_on(report: dict[str, Any]) -> ReportItem:
     notes = [f"{count:,} examples" if count else "nothing was held out"]
     for split, evaluation in report.get("evaluations", {}).items():
         keys = {"fine": "fine_accuracy", "coarse": own_coarse_key({**report, **evaluation})}
-        values = {name: evaluation[key] for name, key in keys.items()}
-        accuracies = ", ".join(f"{name} {percent(value)} %" for name, value in values.items() if value is not None)
+        values = {name if keys["coarse"] else "": evaluation[key] for name, key in keys.items() if key}
+        texts = (f"{name} {percent(value)} %".lstrip() for name, value in values.items() if value is not None)
+        accuracies = ", ".join(texts)
         other = " (OTHER records)" if evaluation.get("evaluated_records") == OTHER_RECORDS else ""
         notes += [f"on {split}: {accuracies}{other}"] if split != report["split"] and accuracies else []
     if report.get("evaluated_records") == OTHER_RECORDS:
@@ -100,8 +106,8 @@ def recipe(report: dict[str, Any]) -> str:
 
 
 def stand_in_warning(dataset: str) -> str | None:
-    """The warning of a report that is not of CIFAR-100; None for one that is."""
-    if dataset == REAL_DATASET:
+    """The warning of a report that is of a stand-in for CIFAR-100; None for CIFAR-100 and for images of one's own."""
+    if dataset not in GENERATED:
         return None
     return f"This is {dataset}, a generated stand-in, NOT CIFAR-100; set --archive to train on the real data"
 
@@ -137,8 +143,10 @@ def brief(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def own_coarse_key(report: dict[str, Any]) -> str:
-    """The key of the coarse accuracy that is the model's own."""
+def own_coarse_key(report: dict[str, Any]) -> str | None:
+    """The key of the coarse accuracy that is the model's own; None where the data set has one level of labels."""
+    if report["coarse_source"] is None:
+        return None
     head, summed = "coarse_accuracy", "coarse_from_fine_accuracy"
     chosen, other = (head, summed) if report["coarse_source"] == "head" else (summed, head)
     # A model with a single head has one of the two, whatever its preset chose for two heads.

@@ -42,6 +42,7 @@ COLUMNS = (
     ("train_seconds", "training so far, s", "{:,.1f}".format),
 )
 
+MAX_NUMBERED = 30  # classes of a matrix whose cells have room for numbers
 COARSE_SOURCES = {"head": "from the coarse head", "summed": "summed from the fine probabilities"}
 NUM_MISTAKES = 10
 NUM_RATES = 400  # points of the learning rate's curve
@@ -126,26 +127,30 @@ def command_to_repeat(path: pathlib.Path) -> str:
 
 def _confusion_values(document: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a `confusion.json`: pictures are (name, note, SVG), tables (caption, heads, rows of text)."""
-    fine = confusion.read(document["fine"]) if document["fine"] else None
-    coarse = confusion.read(document["coarse"])
-    note = f"the model's coarse prediction, {COARSE_SOURCES[document['coarse_source']]}; in %, empty below 0.5"
-    pictures = [("Coarse", note, Markup(confusion_plots.coarse(coarse)))]
-    accuracies = {"coarse, %": confusion.accuracy_by_superclass(coarse)}
-    tables = []
+    fine, coarse = (confusion.read(document[level]) if document[level] else None for level in ("fine", "coarse"))
+    pictures, tables, accuracies = [], [], {}
     if fine:
-        pictures.insert(0, ("Fine", "classes ordered by superclass", Markup(confusion_plots.fine(fine))))
-        accuracies = {"fine, %": confusion.accuracy_by_superclass(fine), **accuracies}
-        heads = ["true class", "predicted class", "of its images, %", "same superclass"]
+        name, note = ("Fine", "classes ordered by superclass") if coarse else ("Classes", "in %")
+        draw = confusion_plots.fine if coarse or len(fine.names) > MAX_NUMBERED else confusion_plots.coarse
+        pictures.append((name, note, Markup(draw(fine))))
+        accuracies["fine, %"] = confusion.accuracy_by_superclass(fine)
+        heads = ["true class", "predicted class", "of its images, %", *(["same superclass"] if coarse else [])]
         mistakes = [
             [one.true, one.predicted, figures.brief(100 * one.share), "yes" if one.is_within_superclass else "no"]
             for one in confusion.most_confused(fine, NUM_MISTAKES)
         ]
-        tables = [("Most frequent fine mistakes", heads, mistakes)]
-    rows = [[name, *(figures.percent(column[name]) for column in accuracies.values())] for name in coarse.names]
+        caption = "Most frequent fine mistakes" if coarse else "Most frequent mistakes"
+        tables.append((caption, heads, [row[: len(heads)] for row in mistakes]))
+    if coarse:
+        note = f"the model's coarse prediction, {COARSE_SOURCES[document['coarse_source']]}; in %, empty below 0.5"
+        pictures.append(("Coarse", note, Markup(confusion_plots.coarse(coarse))))
+        accuracies["coarse, %"] = confusion.accuracy_by_superclass(coarse)
+        rows = [[name, *(figures.percent(column[name]) for column in accuracies.values())] for name in coarse.names]
+        tables.append(("Accuracy by superclass", ["superclass", *accuracies], rows))
     return {
         "split": document["split"],
         "num_examples": document["examples_evaluated"],
-        "within_superclass": confusion.share_within_superclass(fine) if fine else None,
+        "within_superclass": confusion.share_within_superclass(fine) if fine and coarse else None,
         "pictures": pictures,
-        "tables": [*tables, ("Accuracy by superclass", ["superclass", *accuracies], rows)],
+        "tables": tables,
     }

@@ -16,7 +16,7 @@ def required(properties: dict[str, Any], **optional: Any) -> dict[str, Any]:
 
 OBJECT = {"type": "object"}
 FINGERPRINTS = required({"records": TEXT, "order": TEXT})
-COARSE_SOURCE = {"enum": ["head", "summed"]}
+COARSE_SOURCE = {"enum": ["head", "summed", None]}  # null where the data set has one level of labels
 ROW = required(
     {"epoch": INTEGER, "step": INTEGER}
     | dict.fromkeys(("learning_rate", "train_seconds", "examples_per_second"), NUMBER)
@@ -41,6 +41,8 @@ REPORT = required(
     evaluations={"type": "object", "additionalProperties": required(dict.fromkeys(ACCURACIES, NUMBER_OR_NULL))},
     settings=OBJECT,
     versions=OBJECT,
+    num_classes={"type": "object", "additionalProperties": INTEGER},
+    image_size=INTEGER,
     device=TEXT,
     git_commit={"type": ["string", "null"]},
 )

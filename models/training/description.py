@@ -10,7 +10,7 @@ from pipeline.epochs import EpochSchedule
 def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, state: TrainState) -> None:
     """Print the stages of the training data and the size of the model and of the training."""
     data, step = opened.config, state.progress.step
-    print(f"Data: {data.dataset}, from {data.data_dir}")
+    print(f"Data: {data.shown_name}, from {data.data_dir}")
     for stage in opened.train_stages(config.seed, step):
         print(f"  {stage}")
     print("  ---- uint8 crosses to the device")

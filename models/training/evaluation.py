@@ -18,6 +18,8 @@ from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
 from pipeline.common import errors, progress
 from pipeline.datasets.description import Classes
 
+MAX_CONFUSED = 1000  # classes; the matrix of 10,000 would take 800 MB
+
 
 class Evaluator:
     """Evaluates a model on padded, masked batches (`OpenedData.evaluation`), with one trace for all calls.
@@ -32,6 +34,7 @@ class Evaluator:
             name: tf.Variable(tf.zeros((num_classes, num_classes), tf.int64), trainable=False)
             for name, num_classes in classes.counts.items()
             if name in (*train.head_names, "coarse")  # which a fine head predicts too
+            and num_classes <= MAX_CONFUSED
         }
 
         @tf.function(reduce_retracing=True)
@@ -41,8 +44,8 @@ class Evaluator:
                 mirrored = model(tf.reverse(batch["image"], [2]), training=False)
                 logits = {name: (logits[name] + mirrored[name]) / 2.0 for name in logits}
             self._totals.assign_add(metrics.metric_totals(train, classes, logits, batch))
-            for name, counts in metrics.confusions(train, classes, logits, batch).items():
-                self._confusions[name].assign_add(counts)
+            for name, total in self._confusions.items():
+                total.assign_add(metrics.confusion(train, classes, name, logits, batch))
 
         self._add_batch = add_batch
 
@@ -83,7 +86,7 @@ class Evaluator:
 
     @property
     def confusions(self) -> dict[str, np.ndarray]:
-        """The confusion matrices of the last call, int64 [classes, classes] by label: `metrics.confusions`."""
+        """The confusion matrices of the last call, int64 [classes, classes] by label: `metrics.confusion`."""
         return {name: counts.numpy() for name, counts in self._confusions.items()}
 
 
@@ -116,10 +119,11 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> dict[st
             means = single_view(stream, num_examples, label=f"evaluating on {split_name}")
             averaged = flip_averaged(stream, num_examples, label=f"evaluating on {split_name} with mirror images")
         evaluated = report.evaluated(split_name, num_examples, means, records)
-        source = metrics.coarse_source(train)
+        source = metrics.coarse_source(train) if classes.coarse else None
         evaluated_again = report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)})
         if is_writable:
-            run.write_confusion(confusion.document(split_name, source, classes, single_view.confusions))
+            if single_view.confusions:
+                run.write_confusion(confusion.document(split_name, source, classes, single_view.confusions))
             run.write_report(evaluated_again)
         return evaluated_again
 

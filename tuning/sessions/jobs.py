@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from models.config import presets
+from models.config.fitted import fitted
 from models.config.renamed import renamed
 from models.config.training import TrainConfig
+from models.reporting import figures
 from models.training import preconditions
 from pipeline.common import errors
 from pipeline.common.config import Config, build, check_known, check_read, setting, settings, unread
 from pipeline.data_config import AUTO, SPLIT_FIELDS, DataConfig, SourceConfig
+from pipeline.datasets import prepared
 from tuning.sessions.search_space import OF_A_TRUNK, Space
 from tuning.workers.job import TrainingJob
 
@@ -76,6 +79,8 @@ def objective(config: SessionConfig, report: Mapping[str, Any]) -> float:
         config.objective, {"fine": config.fine_weight, "coarse": 1.0 - config.fine_weight}
     )
     known = {name: value for name, value in accuracies(report).items() if value is not None}
+    if report["coarse_source"] is None and config.objective == "both":  # one level of labels
+        weights = {"fine": 1.0}
     if not weights.keys() <= known.keys():
         raise errors.FailedError(
             f"objective={config.objective}: the network has only the {' and '.join(known)} accuracy"
@@ -84,9 +89,9 @@ def objective(config: SessionConfig, report: Mapping[str, Any]) -> float:
 
 
 def accuracies(report: Mapping[str, Any]) -> dict[str, float | None]:
-    """The fine and the coarse accuracy of a run, 0 to 1; `coarse_source` chooses the coarse one."""
-    coarse = {"head": "coarse_accuracy", "summed": "coarse_from_fine_accuracy"}[report["coarse_source"]]
-    return {"fine": report["fine_accuracy"], "coarse": report[coarse]}
+    """The fine and the coarse accuracy of a run, 0 to 1; None for one that its model or its data set lacks."""
+    key = figures.own_coarse_key(report)
+    return {"fine": report["fine_accuracy"], "coarse": report[key] if key else None}
 
 
 class JobFactory:
@@ -237,4 +242,5 @@ class JobFactory:
         train = build(TrainConfig, *layers)
         if train.precision == AUTO:  # of a space: one precision in all processes of the session
             train = train.replace(precision=self.config.precision)
-        return TrainingJob(name, data, train)
+        description = prepared.describe(data.data_dir, data.prepared_name)
+        return TrainingJob(name, *(fitted(data, train, description) if description else (data, train)))

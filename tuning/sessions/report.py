@@ -28,7 +28,7 @@ def document(session: Session, command: str) -> dict[str, Any]:
         "space": session.space.name,
         **{name: getattr(session.config, name) for name in ("tuner", "objective", "fine_weight")},
         "max_epochs": session.config.max_epochs,
-        "dataset": session.source.dataset,
+        "dataset": session.source.shown_name,
         "split": "validation",
         "fingerprints": (session.folder.identity() or {}).get("fingerprints"),
         "trials": [_without(record, "config") for record in records],  # which is in the trial's file

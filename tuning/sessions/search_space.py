@@ -21,7 +21,7 @@ import importlib.util
 import pathlib
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,11 @@ def heads(hp: "HyperParameters") -> Values:
     return {**dense_heads(hp), **values}
 
 
+def fine_head(hp: "HyperParameters") -> Values:
+    """As `heads`, of one head."""
+    return {**dense_fine_head(hp), "unfreeze_last_block": hp.Boolean("unfreeze_last_block")}
+
+
 def heads_with_blocks(hp: "HyperParameters") -> Values:
     """As `heads`, on a trunk with a last block per head."""
     return {**dense_heads(hp), "unfreeze_last_block": hp.Choice("last_block", ["frozen", "separate"]) != "frozen"}
@@ -91,18 +96,33 @@ def heads_with_blocks(hp: "HyperParameters") -> Values:
 
 def dense_heads(hp: "HyperParameters") -> Values:
     """Shape, regularization and learning rate of both heads, on frozen features."""
-    values: Values = {}
-    for name in ("fine", "coarse"):
-        values[f"{name}_hidden_layers"] = hp.Int(f"{name}_hidden_layers", 0, 2)
-        values[f"{name}_hidden_units"] = hp.Choice(f"{name}_hidden_units", [128, 256, 512])
-        values[f"{name}_dropout"] = hp.Float(f"{name}_dropout", 0.0, 0.5, step=0.1)
-        values[f"{name}_l2"] = hp.Choice(f"{name}_l2", [0.0, 1e-5, 1e-4, 1e-3])
-        values[f"{name}_label_smoothing"] = hp.Float(f"{name}_label_smoothing", 0.0, 0.3, step=0.05)
+    values = {**one_head(hp, "fine"), **one_head(hp, "coarse")}
     values["coarse_loss_weight"] = hp.Choice("coarse_loss_weight", [0.1, 0.25, 0.5, 1.0])
     values["coarse_source"] = hp.Choice("coarse_source", ["summed", "head"])
-    values["learning_rate"] = hp.Float("learning_rate", 0.1, 3.0, sampling="log")
-    values["weight_decay"] = hp.Choice("weight_decay", [0.0, 1e-3, 3e-3, 1e-2])
-    return values
+    return {**values, **_rates(hp)}
+
+
+def dense_fine_head(hp: "HyperParameters") -> Values:
+    """As `dense_heads`, of one head."""
+    return {**one_head(hp, "fine"), **_rates(hp)}
+
+
+def one_head(hp: "HyperParameters", name: str) -> Values:
+    """Shape and regularization of the head of a label, "fine" or "coarse"."""
+    return {
+        f"{name}_hidden_layers": hp.Int(f"{name}_hidden_layers", 0, 2),
+        f"{name}_hidden_units": hp.Choice(f"{name}_hidden_units", [128, 256, 512]),
+        f"{name}_dropout": hp.Float(f"{name}_dropout", 0.0, 0.5, step=0.1),
+        f"{name}_l2": hp.Choice(f"{name}_l2", [0.0, 1e-5, 1e-4, 1e-3]),
+        f"{name}_label_smoothing": hp.Float(f"{name}_label_smoothing", 0.0, 0.3, step=0.05),
+    }
+
+
+def _rates(hp: "HyperParameters") -> Values:
+    return {
+        "learning_rate": hp.Float("learning_rate", 0.1, 3.0, sampling="log"),
+        "weight_decay": hp.Choice("weight_decay", [0.0, 1e-3, 3e-3, 1e-2]),
+    }
 
 
 def original(hp: "HyperParameters") -> Values:
@@ -130,6 +150,20 @@ def full(hp: "HyperParameters") -> Values:
         "optimizer": optimizer,
         "learning_rate": FULL_RATE_OF[optimizer] * values["learning_rate"],
         "separate_blocks": hp.Boolean("separate_blocks"),
+        **_network(hp),
+    }
+
+
+def full_with_fine_head(hp: "HyperParameters") -> Values:
+    """As `full`, of one head."""
+    optimizer = hp.Choice("optimizer", list(OPTIMIZERS))
+    rates = _rates(hp)
+    rates["learning_rate"] *= FULL_RATE_OF[optimizer]
+    return {**one_head(hp, "fine"), "optimizer": optimizer, **rates, **_network(hp)}
+
+
+def _network(hp: "HyperParameters") -> Values:
+    return {
         "activation": hp.Choice("activation", ["silu", "gelu", "relu"]),
         "batch_size": hp.Choice("batch_size", [256, 384, 512, 1024]),
         "augmentation": hp.Choice("augmentation", ["alternating_flip_shift", "flip_crop", "flip_crop_cutout"]),
@@ -147,6 +181,17 @@ SPACES = {
         Space("full", full, {"preset": "tiny"}),
     )
 }
+
+
+_OF_ONE_LEVEL = {heads: fine_head, dense_heads: dense_fine_head, full: full_with_fine_head}
+
+
+def for_levels(space: Space, levels: Collection[str]) -> Space:
+    """The space for a data set that has these levels of labels, "fine" and perhaps "coarse"."""
+    if "coarse" in levels:
+        return space
+    choose = _OF_ONE_LEVEL.get(space.choose, space.choose)
+    return dataclasses.replace(space, base={**space.base, "heads": "fine"}, choose=choose)
 
 
 def on_trunk(space: Space, run_dir: str) -> Space:

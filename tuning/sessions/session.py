@@ -29,7 +29,7 @@ class Session:
 
     def settle_data(self) -> None:
         """Write the data set's fingerprints; errors.BadArgumentError where the session began on other data."""
-        fingerprints = contents.fingerprints(prepared.folder(self.source.data_dir, self.source.dataset))
+        fingerprints = contents.fingerprints(prepared.folder(self.source.data_dir, self.source.prepared_name))
         identity = self.folder.identity() or {}
         if "fingerprints" in identity or self.folder.has_begun:
             fingerprints.check_continued(identity.get("fingerprints"), f"session_dir={self.folder.path}")

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.config import presets
+from models.config.fitted import fitted
 from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.common.config import build, check_known, check_read, nearest, settings, unread
-from pipeline.data_config import DataConfig, SourceConfig
+from pipeline.data_config import AUTO, DATASETS, OWN_VALIDATION, DataConfig, SourceConfig
 from pipeline.datasets import prepared
 from tuning.workers.job import TrainingJob
 
@@ -163,8 +164,11 @@ class Study:
         )
         for layer in layers:
             check_known(layer, settings(DataConfig, TrainConfig), f"study {self.name}, variant {variant.name}")
-        data = build(DataConfig, *layers, source.as_dict(), {"archive": ""})
+        held_out = {} if source.dataset in (*DATASETS, AUTO) else {"num_validation": OWN_VALIDATION}
+        data = build(DataConfig, *layers, source.as_dict(), {"archive": "", **held_out})
         train = build(TrainConfig, *layers, {"seed": seed})
+        if description := prepared.describe(data.data_dir, data.prepared_name):
+            data, train = fitted(data, train, description)
         return TrainingJob(variant.name, data, train, tuple(unread(self._values(budget, [variant]), data, train)))
 
     def jobs(

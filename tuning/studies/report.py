@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.config import preset_changes, saved
+from models.reporting import figures
 from pipeline.common import errors
 from pipeline.common.config import as_text
 from pipeline.data_config import SourceConfig
@@ -18,9 +19,8 @@ Result = Mapping[str, Any]
 
 def metric(report: Mapping[str, Any], name: str) -> float | None:
     """One of METRICS of a run's report, 0 to 1; None where the run has no such answer."""
-    if name == "own_coarse_accuracy":
-        name = {"head": "coarse_accuracy", "summed": "coarse_from_fine_accuracy"}[report["coarse_source"]]
-    return report[name]
+    key = figures.own_coarse_key(report) if name == "own_coarse_accuracy" else name
+    return report[key] if key else None
 
 
 def document(study: Study, budget: str, dataset: str, results: Sequence[Result]) -> dict[str, Any]:

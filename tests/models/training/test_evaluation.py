@@ -91,8 +91,7 @@ def test_confusions_count_each_example_once_and_start_anew(told_model):
 
 
 def test_confusions_of_fewer_examples_than_expected_are_an_error(told_model, monkeypatch):
-    lost = {"coarse": tf.zeros((20, 20), tf.int64)}
-    monkeypatch.setattr(metrics, "confusions", lambda *_: lost)
+    monkeypatch.setattr(metrics, "confusion", lambda *_: tf.zeros((20, 20), tf.int64))
     evaluator = Evaluator(told_model, TrainConfig(heads="coarse"), CIFAR100.classes)
     monkeypatch.setattr(metrics, "metric_totals", lambda *_: tf.eye(1, len(metrics.TOTALS), dtype=tf.float64)[0])
     with pytest.raises(RuntimeError, match="coarse confusions hold 0 examples, expected 1"):
