@@ -143,7 +143,7 @@ def brief(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def own_coarse_key(report: dict[str, Any]) -> str | None:
+def own_coarse_key(report: Mapping[str, Any]) -> str | None:
     """The key of the coarse accuracy that is the model's own; None where the data set has one level of labels."""
     if report["coarse_source"] is None:
         return None

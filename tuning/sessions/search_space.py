@@ -183,7 +183,7 @@ SPACES = {
 }
 
 
-_OF_ONE_LEVEL = {heads: fine_head, dense_heads: dense_fine_head, full: full_with_fine_head}
+_OF_ONE_LEVEL: dict[Choose, Choose] = {heads: fine_head, dense_heads: dense_fine_head, full: full_with_fine_head}
 
 
 def for_levels(space: Space, levels: Collection[str]) -> Space:
