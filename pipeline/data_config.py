@@ -16,7 +16,8 @@ AUTO = "auto"
 OWN_VALIDATION = -1  # num_validation: the data set's own validation split, otherwise VALIDATION_SHARE of train
 VALIDATION_SHARE = fractions.Fraction(1, 5)
 LARGEST_DENOMINATOR = 10_000  # of the fraction of originals
-SPLIT_FIELDS = ("dataset", "image_size", "num_validation", "split_seed")  # of which examples a model was kept from
+HELD_OUT_FIELDS = ("num_validation", "split_seed")  # of which examples of a data set a model was kept from
+SPLIT_FIELDS = ("dataset", "image_size", *HELD_OUT_FIELDS)
 
 
 def default_data_dir() -> str:

@@ -41,7 +41,8 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
     )
     init_from: str = setting(
         "",
-        "folder of a finished run of the same network and split; this run starts from the weights of its trunk",
+        "folder of a finished run of the same network; this run starts from the weights of its trunk and, if that run "
+        "was trained on other images, of the heads with the same class names",
         is_path=True,
     )
     freeze_trunk: bool = setting(

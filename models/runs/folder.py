@@ -1,6 +1,6 @@
 """A run's folder; every file in it appears whole, by a rename.
 
-config.json   metrics.jsonl   model.keras   report.json   confusion.json   report.html
+config.json   dataset.json   metrics.jsonl   model.keras   report.json   confusion.json   report.html
 checkpoint/state.npz   checkpoint/previous_state.npz
 """
 
@@ -16,6 +16,8 @@ from models.config import saved
 from models.runs import schemas
 from pipeline.common import errors, files, locked_folder, paths
 from pipeline.data_config import AUTO
+from pipeline.datasets import builtin
+from pipeline.datasets.description import Description
 
 if TYPE_CHECKING:
     import keras
@@ -133,6 +135,19 @@ class RunFolder:
         if values is None:
             raise errors.BadArgumentError(f"{self._flag}={self.path}: expected a folder that models.train wrote")
         return values
+
+    def description(self) -> Description:
+        """What the data set said of itself when the run began.
+
+        Earlier versions knew the built-in data sets alone, and left no `dataset.json`.
+        """
+        remedy = f"restore it from a copy, or choose another --{self._flag}"
+        values = self._read("dataset.json", remedy, check=Description.from_dict)
+        return builtin.describe(self.config()["dataset"]) if values is None else Description.from_dict(values)
+
+    def write_description(self, description: Description) -> None:
+        """Replace `dataset.json`."""
+        files.write_json(self.path / "dataset.json", description.as_dict(), indent=2)
 
     def report(self) -> dict[str, Any]:
         """The content of `report.json`."""

@@ -2,19 +2,21 @@
 
 from typing import Any
 
+from models.architectures import BUILDERS
 from models.config import saved
 from models.config.network import TRUNK_FIELDS
 from models.config.training import TrainConfig
 from models.runs.folder import RunFolder
 from pipeline.common import errors
-from pipeline.data_config import SPLIT_FIELDS, DataConfig
+from pipeline.data_config import HELD_OUT_FIELDS, DataConfig
 
 
-def check(data: DataConfig, config: TrainConfig, records: str) -> RunFolder:
+def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation: int, image_size: int) -> RunFolder:
     """The run in `config.init_from`, which must have ended, and have this network's trunk.
 
-    `records` is the fingerprint of the data set's records, "" where it is not known yet. A run on the same records must
-    have held out the same images, which its trunk has otherwise seen.
+    `records` is the fingerprint of the data set's records, "" where it is not known yet. A run on the same records, in
+    whatever form they came, must have held out the same `num_validation` images, which its trunk has otherwise seen.
+    `image_size` is that of the data set.
 
     Raises:
       errors.BadArgumentError: it has another trunk or split, or an unknown one, or the folder holds no run.
@@ -34,13 +36,21 @@ def check(data: DataConfig, config: TrainConfig, records: str) -> RunFolder:
         )
     source = saved.normalised(run.config())
     names = [*TRUNK_FIELDS]
+    expected = {**data.as_dict(), **config.as_dict()}
     if fingerprints["records"] == records:
-        names += SPLIT_FIELDS
+        names += HELD_OUT_FIELDS
+        source["num_validation"] = run.report()["num_validation"]
+        expected["num_validation"] = num_validation
+    size = run.description().image_size
+    if size != image_size and not BUILDERS[config.architecture].takes_any_size:
+        raise errors.BadArgumentError(
+            f"init_from={config.init_from}: trained on images of {size} x {size} pixels, and "
+            f"--architecture={config.architecture} takes one size alone; expected --image_size={size}"
+        )
     if duplicates_last_block(source, config):
         names.remove("separate_blocks")
     elif config.get("separate_blocks", False):
         names.append("heads")
-    expected = {**data.as_dict(), **config.as_dict()}
     for name in names:
         there, here = source.get(name), expected.get(name)
         if (there or False) != (here or False):  # not read is as good as off

@@ -1,4 +1,4 @@
-"""The trunk's weights of another, finished run as the first weights of this one."""
+"""The weights of another, finished run as the first weights of this one: its trunk's, and heads of the same classes."""
 
 import keras
 
@@ -9,10 +9,13 @@ from models.runs import trunk_run
 from pipeline.batches import OpenedData
 
 
-def load_trunk_weights(model: keras.Model, opened: OpenedData, config: TrainConfig) -> str:
-    """Set the weights of a classifier's trunk to those of the run in `config.init_from`.
+def load_weights(model: keras.Model, opened: OpenedData, config: TrainConfig) -> str:
+    """Set weights of a classifier to those of the run in `config.init_from`.
 
-    Where each head has a last block of its own and the run had one for both, each begins as a copy of it.
+    They are those of the trunk and, where the run was trained on other records, those of each head of the same shape
+    and with the same class names in the same order. On the same records heads begin anew: a search of heads would
+    otherwise start from the answer. Where each head has a last block of its own and the run had one for both, each
+    begins as a copy of it.
 
     Returns:
       The fingerprint of the records that the run was trained on.
@@ -21,9 +24,20 @@ def load_trunk_weights(model: keras.Model, opened: OpenedData, config: TrainConf
       errors.BadArgumentError: the folder holds no run, or one that `trunk_run.check` refuses.
       errors.FailedError: the run has not ended, or its model cannot be read.
     """
-    run = trunk_run.check(opened.config, config, opened.fingerprints.records)
+    run = trunk_run.check(
+        opened.config,
+        config,
+        records=opened.fingerprints.records,
+        num_validation=opened.num_examples["validation"],
+        image_size=opened.description.image_size,
+    )
     records: str = run.report()["fingerprints"]["records"]
     source = run.load_model()
+    if records != opened.fingerprints.records:
+        there, here = run.description().classes.names, opened.description.classes.names
+        for level in config.head_names:
+            if there.get(level) == here[level]:
+                _load_head(model, source, level)
     if not trunk_run.duplicates_last_block(saved.normalised(run.config()), config):
         trunk.feature_extractor(model).set_weights(trunk.feature_extractor(source).get_weights())
         return records
@@ -32,3 +46,16 @@ def load_trunk_weights(model: keras.Model, opened: OpenedData, config: TrainConf
     for block in trunk.last_blocks(model):
         block.set_weights(last_block.get_weights())
     return records
+
+
+def _load_head(model: keras.Model, source: keras.Model, level: str) -> None:
+    """Set the weights of the head of a level to those of `source`, if it has such a head of the same shape."""
+    layers, layers_there = (
+        {layer.name: layer for layer in one.layers if layer.name.startswith(f"{level}_") and layer.weights}
+        for one in (model, source)
+    )
+    if {name: layer.kernel.shape for name, layer in layers.items()} == {
+        name: layer.kernel.shape for name, layer in layers_there.items()
+    }:
+        for name, layer in layers.items():
+            layer.set_weights(layers_there[name].get_weights())

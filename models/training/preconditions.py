@@ -23,8 +23,14 @@ def check(data: DataConfig, config: TrainConfig) -> None:
         data, config = fitted(data, config, description)
         EpochSchedule.from_config(data, data.split_sizes(description)["train"], config.epochs, config.max_steps)
     check_patience(data, config)
-    if config.init_from:
-        trunk_run.check(data, config, prepared.recorded_fingerprint(data.data_dir, data.prepared_name))
+    if config.init_from and description is not None:
+        trunk_run.check(
+            data,
+            config,
+            records=prepared.recorded_fingerprint(data.data_dir, data.prepared_name),
+            num_validation=data.split_sizes(description)["validation"],
+            image_size=description.image_size,
+        )
 
 
 def check_patience(data: DataConfig, config: TrainConfig) -> None:

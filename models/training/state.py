@@ -43,9 +43,11 @@ class TrainState:
         if folder and checkpoint:
             self._restore(folder, checkpoint)
             return
+        if folder:
+            folder.write_description(opened.description)
         # The first weights that are not drawn: another run's trunk, or filters of the training images.
         if config.init_from:
-            self.progress.trunk_records = warm_start.load_trunk_weights(self.model, opened, config)
+            self.progress.trunk_records = warm_start.load_weights(self.model, opened, config)
         elif whitening.has_stem(self.model):
             first = next(opened.examples("train").rebatch(whitening.NUM_IMAGES).as_numpy_iterator())
             whitening.fit(self.model, first["image"])

@@ -18,6 +18,14 @@ def test_every_file_of_a_run_survives_a_power_failure(tiny_data_dir, tmp_path, m
         evaluation.evaluate_run(run, "validation")
         page.write(run)
     files = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
-    names = {"config.json", "metrics.jsonl", "model.keras", "report.json", "confusion.json", "report.html"}
+    names = {
+        "config.json",
+        "dataset.json",
+        "metrics.jsonl",
+        "model.keras",
+        "report.json",
+        "confusion.json",
+        "report.html",
+    }
     assert names | {"checkpoint/state.npz", "checkpoint/previous_state.npz"} == files - {".lock"}
     assert record.lost(tmp_path / "runs") == {}

@@ -78,7 +78,7 @@ def test_thawed_last_block_learns_and_what_is_before_it_stays(data, trunk_run):
 def test_separate_last_blocks_begin_as_the_one_they_come_from_and_part(data, trunk_run):
     config = begun(trunk_run, freeze_trunk=True, unfreeze_last_block=True, separate_blocks=True)
     model = classifier.build(config, CIFAR100)
-    warm_start.load_trunk_weights(model, OpenedData(data), config)
+    warm_start.load_weights(model, OpenedData(data), config)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     fine, coarse = trunk.feature_extractor(model)(images)
     np.testing.assert_array_equal(fine, coarse)
