@@ -10,8 +10,9 @@ from typing import Any
 from models.config.renamed import renamed
 from pipeline.common import durations
 from pipeline.common.config import as_text
+from pipeline.datasets import builtin
 
-REAL_DATASET, GENERATED = "cifar100", ("shapes100", "shapes100_tiny")
+REAL_DATASET = "cifar100"
 MISSING = "-"
 # Whether a run is evaluated on the data set that it was trained on; runs of earlier versions did not record theirs.
 SAME_RECORDS, OTHER_RECORDS, UNKNOWN_RECORDS = "same", "other", "unknown"
@@ -107,7 +108,7 @@ def recipe(report: dict[str, Any]) -> str:
 
 def stand_in_warning(dataset: str) -> str | None:
     """The warning of a report that is of a stand-in for CIFAR-100; None for CIFAR-100 and for images of one's own."""
-    if dataset not in GENERATED:
+    if dataset not in builtin.GENERATED:
         return None
     return f"This is {dataset}, a generated stand-in, NOT CIFAR-100; set --archive to train on the real data"
 

@@ -7,6 +7,7 @@ from pipeline.datasets.description import Classes, Description
 
 CIFAR100 = "cifar100"
 VERSIONS = {CIFAR100: "3.0.2", "shapes100": "1.0.0", "shapes100_tiny": "1.0.0"}
+GENERATED = ("shapes100", "shapes100_tiny")  # stand-ins for CIFAR-100
 NUM_VALIDATION = {CIFAR100: 10_000, "shapes100": 10_000, "shapes100_tiny": 500}  # unless set
 IMAGE_SIZE = 32
 # Of the 50,000 training images of CIFAR-100. (They hold for the 40,000 to 0.13.) shapes100 stands in here too.

@@ -3,6 +3,7 @@
 import textwrap
 
 import matplotlib.style
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -27,6 +28,7 @@ STYLE = {
     "legend.frameon": False,
 }
 COLUMNS = 4
+MAX_CLASSES = 400  # of a figure without superclasses
 DOTS_PER_INCH = 128
 WIDTH_INCHES, BAR_INCHES, COARSE_BAR_INCHES, PAD_INCHES = 14.0, 0.26, 0.42, 0.1
 NAME_LETTERS = 18  # of a superclass's name in a line
@@ -34,7 +36,9 @@ LEAST_SHARE = 0.08  # of the axis; a narrower bar has no room for its number
 
 
 def draw(survey: Survey) -> Figure:
-    """Columns of superclasses: bars of their classes above, of the superclasses below."""
+    """Columns of superclasses: bars of their classes above, of the superclasses below; or columns of classes alone."""
+    if not survey.has_superclasses:
+        return _draw_classes(survey)
     coarse = list(survey.members)
     size = -(-len(coarse) // COLUMNS)
     groups = [coarse[first : first + size] for first in range(0, len(coarse), size)]
@@ -52,6 +56,24 @@ def draw(survey: Survey) -> Figure:
             _bars(grid[1, column], names, {part: survey.coarse_counts(part)[group].tolist() for part in PARTS})
         figure.suptitle(f"{survey.title}: images per class (above) and per superclass (below)", weight="bold")
         handles, labels = grid[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(PARTS))
+    return figure
+
+
+def _draw_classes(survey: Survey) -> Figure:
+    """Columns of the classes, those with most training images first, at most MAX_CLASSES of them."""
+    order = np.argsort(-survey.fine_counts("train"), kind="stable")[:MAX_CLASSES]
+    columns = np.array_split(order, min(COLUMNS, len(order)))
+    height = len(columns[0]) * BAR_INCHES + 2
+    with matplotlib.style.context(["default", STYLE]):
+        layout = ConstrainedLayoutEngine(w_pad=PAD_INCHES, h_pad=PAD_INCHES)
+        figure = Figure((WIDTH_INCHES, height), DOTS_PER_INCH, facecolor=GROUND, layout=layout)
+        grid = figure.subplots(1, len(columns), squeeze=False, sharex=True)[0]
+        for axes, numbers in zip(grid, columns, strict=True):
+            names = [textwrap.shorten(survey.fine_names[number], NAME_LETTERS, placeholder="...") for number in numbers]
+            _bars(axes, names, {part: survey.fine_counts(part)[numbers].tolist() for part in PARTS})
+        figure.suptitle(f"{survey.title}: images per class", weight="bold")
+        handles, labels = grid[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(PARTS))
     return figure
 

@@ -24,11 +24,13 @@ def markdown(survey: Survey, augmentation: str, seed: int, pictures: Mapping[str
     """The text of the page; `pictures` are {name: file} of the figures, which lie beside it."""
     link = {name: f"![{name.replace('_', ' ')}]({path.name})" for name, path in pictures.items()}
     nested = "in exactly one superclass" if survey.is_nested else "**NOT in exactly one superclass**"
+    of_superclasses = ["## Superclasses", f"Every class lies {nested}.", _superclasses(survey)]
+    counts = _counts("superclass", survey.coarse_names, {part: survey.coarse_counts(part) for part in PARTS})
     sections = (
         [f"# {survey.title}"],
-        ["## Superclasses", f"Every class lies {nested}.", _superclasses(survey), link["samples"]],
+        [*(of_superclasses if survey.has_superclasses else ["## Samples"]), link["samples"]],
         ["## Images per class", *_equality(survey), link["counts"]],
-        [_counts("superclass", survey.coarse_names, {part: survey.coarse_counts(part) for part in PARTS})],
+        [counts] if survey.has_superclasses else [],
         [_counts("class", survey.fine_names, {part: survey.fine_counts(part) for part in PARTS})],
         ["## Channels", _ABOUT_CHANNELS, _channels(survey)],
         ["## Mean image", _ABOUT_MEAN_IMAGES, link["mean_image"], _ABOUT_MIDDLES, _middles(survey)],
@@ -61,10 +63,10 @@ def _superclasses(survey: Survey) -> str:
 
 def _equality(survey: Survey) -> Iterator[str]:
     """A sentence for each label: the images of each class in each part, or the fewest and the most."""
-    for kind, names, counts_of in (
-        ("classes", survey.fine_names, survey.fine_counts),
-        ("superclasses", survey.coarse_names, survey.coarse_counts),
-    ):
+    kinds = [("classes", survey.fine_names, survey.fine_counts)]
+    if survey.has_superclasses:
+        kinds.append(("superclasses", survey.coarse_names, survey.coarse_counts))
+    for kind, names, counts_of in kinds:
         spreads = ", ".join(f"{part}: {_spread(names, counts_of(part))}" for part in PARTS)
         yield f"The {len(names)} {kind}: {spreads}."
 
@@ -95,7 +97,9 @@ def _channels(survey: Survey) -> str:
 
 def _middles(survey: Survey) -> str:
     pixels = survey.pixels["train"]
-    images = {"all": pixels.mean_image, **dict(zip(survey.coarse_names, pixels.coarse_mean_images, strict=True))}
+    images = {"all": pixels.mean_image}
+    if survey.has_superclasses:
+        images |= dict(zip(survey.coarse_names, pixels.coarse_mean_images, strict=True))
     rows = [
         (name, f"{middle:.1f}", f"{frame:.1f}", f"{middle - frame:+.1f}")
         for name, (middle, frame) in zip(images, map(middle_and_frame, images.values()), strict=True)

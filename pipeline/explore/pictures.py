@@ -11,13 +11,22 @@ from pipeline.gallery import rows as gallery_rows
 from pipeline.gallery.image_grid import Picture, Row, to_uint8
 
 SUPERCLASSES_A_ROW = 5
+CLASSES_A_ROW, MAX_CLASSES = 10, 100  # of samples without superclasses
 NUM_ORIGINALS, NUM_VIEWS = 6, 6
 
 
 def samples(config: SourceConfig, survey: Survey) -> Picture:
-    """A row for each superclass: the first training image of each of its classes, with its name."""
-    examples = gallery_rows.choose(config, 0, len(survey.fine_names))
+    """A row for each superclass: the first training image of each of its classes, with its name.
+
+    Without superclasses, rows of at most MAX_CLASSES classes.
+    """
+    examples = gallery_rows.choose(config, 0, len(survey.fine_names) if survey.has_superclasses else MAX_CLASSES)
     image_of = dict(zip(examples.names, examples.images, strict=True))
+    if not survey.has_superclasses:
+        ends = range(0, len(examples.names), CLASSES_A_ROW)
+        parts = [slice(begin, begin + CLASSES_A_ROW) for begin in ends]
+        plain = tuple(Row("", (), examples.images[part], examples.names[part]) for part in parts)
+        return Picture(survey.title, "One training image of each class", (), plain)
 
     def row(coarse: int, members: tuple[int, ...]) -> Row:
         names = tuple(survey.fine_names[fine] for fine in members)
@@ -33,7 +42,7 @@ def mean_images(survey: Survey) -> Picture:
     mean = pixels.mean_image
     count = f"{pixels.num_images:,} images"
     rows = [Row("all classes", (count,), to_uint8(np.stack([mean, stretched(mean)])), ("original", "stretched"))]
-    for first in range(0, len(survey.coarse_names), SUPERCLASSES_A_ROW):
+    for first in range(0, len(survey.coarse_names) if survey.has_superclasses else 0, SUPERCLASSES_A_ROW):
         those = slice(first, first + SUPERCLASSES_A_ROW)
         means = [stretched(image) for image in pixels.coarse_mean_images[those]]
         name = "superclasses, stretched" if first == 0 else ""

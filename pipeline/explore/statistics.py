@@ -12,9 +12,11 @@ import tensorflow as tf
 from pipeline.batches import OpenedData
 from pipeline.common import progress
 from pipeline.data_config import DataConfig
+from pipeline.datasets import builtin
 
 PARTS = ("train", "validation", "test")
-BATCH = 500  # examples summed at once: 12 MB as int64
+BATCH = 500  # examples summed at once: 12 MB as int64 at 32 x 32 pixels
+EVERY_CLASS = "all classes"  # what stands for a superclass where the data set has one level of labels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Survey:
     Attributes:
       dataset: name of the data set.
       fine_names: names of the classes, in the order of their labels.
-      coarse_names: names of the superclasses, likewise.
+      coarse_names: names of the superclasses, likewise; (EVERY_CLASS,) where there are none.
       label_pairs: int64 [fine, coarse] for each of PARTS: the number of images with both labels.
       pixels: sums of "train" and "validation"; pixels of test images are not read.
     """
@@ -96,8 +98,13 @@ class Survey:
 
     @property
     def title(self) -> str:
-        """The data set's name, with a warning if it is not CIFAR-100."""
-        return self.dataset if self.dataset == "cifar100" else f"{self.dataset}: GENERATED, NOT CIFAR-100"
+        """The data set's name, with a warning if it is generated."""
+        return f"{self.dataset}: GENERATED, NOT CIFAR-100" if self.dataset in builtin.GENERATED else self.dataset
+
+    @property
+    def has_superclasses(self) -> bool:
+        """Whether the data set has two levels of labels."""
+        return self.coarse_names != (EVERY_CLASS,)
 
     @property
     def members(self) -> dict[int, tuple[int, ...]]:
@@ -129,9 +136,8 @@ def survey(config: DataConfig) -> Survey:
     Raises errors as `OpenedData` does.
     """
     opened = OpenedData(config)
-    fine_names, coarse_names = (
-        tuple(name.replace("_", " ") for name in names) for names in opened.description.classes.names.values()
-    )
+    names = {**{"coarse": (EVERY_CLASS,)}, **opened.description.classes.names}
+    fine_names, coarse_names = (tuple(name.replace("_", " ") for name in names[level]) for level in ("fine", "coarse"))
     pairs = {part: np.zeros((len(fine_names), len(coarse_names)), np.int64) for part in PARTS}
     size = opened.description.image_size
     no_images = np.empty((0, size, size, 3), np.uint8), np.empty(0, np.int32)
@@ -140,11 +146,12 @@ def survey(config: DataConfig) -> Survey:
         examples = opened.examples(part).rebatch(BATCH) if part in pixels else opened.read(part)
         with progress.task(f"adding up the images of {part}", opened.num_examples[part], "images") as task:
             for batch in examples.as_numpy_iterator():
-                np.add.at(pairs[part], (batch["fine"], batch["coarse"]), 1)
+                coarse = batch.get("coarse", np.zeros_like(batch["fine"]))
+                np.add.at(pairs[part], (batch["fine"], coarse), 1)
                 if part in pixels:
-                    pixels[part] += PixelSums.from_batch(batch["image"], batch["coarse"], len(coarse_names))
+                    pixels[part] += PixelSums.from_batch(batch["image"], coarse, len(coarse_names))
                 task.advance(len(batch["fine"]))
-    return Survey(config.dataset, fine_names, coarse_names, pairs, pixels)
+    return Survey(config.shown_name, fine_names, coarse_names, pairs, pixels)
 
 
 def middle_and_frame(image: np.ndarray) -> tuple[float, float]:
