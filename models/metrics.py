@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
 
 from models.config.training import TrainConfig
@@ -20,19 +21,42 @@ HEAD_OF = {
     "coarse_from_fine_accuracy": "fine",
 }
 METRICS = tuple(HEAD_OF)
+BALANCED = {"fine": "fine_balanced_accuracy", "coarse": "coarse_balanced_accuracy"}  # of an evaluation, by label
+EVALUATED = (*METRICS, *BALANCED.values())
 TOTALS = ("examples", *METRICS)  # the order of a vector of sums; what a single-headed model cannot answer stays 0 in it
 
 
-def objective(config: TrainConfig, logits: Batch, labels: Batch) -> tf.Tensor:
+def objective(
+    config: TrainConfig, logits: Batch, labels: Batch, class_weights: Mapping[str, np.ndarray] | None = None
+) -> tf.Tensor:
     """float32 [B]: what training minimizes for each image, the heads' smoothed cross-entropies weighted and added.
 
     Of each head, logits are float32 [B, classes] and labels int32 [B], or float32 [B, classes] rows that sum to 1 where
-    images were blended.
+    images were blended. `class_weights`, float32 [classes] of each head, multiply the losses of the classes' images.
     """
     weight = _loss_weights(config)
     smoothing = {name: config.head(name).label_smoothing for name in logits}
     losses = {name: _cross_entropy(one, labels[name], smoothing[name]) for name, one in logits.items()}
+    if class_weights:
+        losses = {name: loss * _weight_of(labels[name], class_weights[name]) for name, loss in losses.items()}
     return tf.add_n([weight[name] * loss for name, loss in losses.items()])
+
+
+def balanced_weights(counts: np.ndarray) -> np.ndarray:
+    """float32 [classes]: the weights of classes with these numbers of training images; their mean over images is 1.
+
+    N / (classes x count), as scikit-learn's `class_weight="balanced"` (King and Zeng 2001); a class without images has
+    no loss, and weight 1.
+    """
+    num_classes = np.count_nonzero(counts)
+    return np.where(counts > 0, counts.sum() / (num_classes * np.maximum(counts, 1)), 1.0).astype(np.float32)
+
+
+def _weight_of(labels: tf.Tensor, weights: np.ndarray) -> tf.Tensor:
+    """float32 [B]: the weights of the images' classes, mixed as the labels are."""
+    if _are_blended(labels):
+        return tf.linalg.matvec(labels, tf.constant(weights))
+    return tf.gather(tf.constant(weights), labels)
 
 
 def guessing_loss(config: TrainConfig, classes: Classes) -> float:
@@ -108,6 +132,16 @@ def means(vector: tf.Tensor, heads: str, classes: Classes) -> dict[str, float]:
         if not math.isfinite(value):
             raise errors.DivergedError(f"{name} is {value}, expected a number: training has diverged")
     return by_name
+
+
+def balanced_accuracy(confusion: np.ndarray) -> float:
+    """The mean over the classes of the share of their examples that is predicted, of classes that have examples.
+
+    `confusion`, int [classes, classes], has the true classes in rows (Brodersen et al. 2010, "The balanced accuracy and
+    its posterior distribution").
+    """
+    totals = confusion.sum(axis=1)
+    return float(np.mean(np.diag(confusion)[totals > 0] / totals[totals > 0]))
 
 
 def coarse_from_fine(fine_logits: tf.Tensor, classes: Classes) -> tf.Tensor:

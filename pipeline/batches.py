@@ -11,6 +11,7 @@ import contextlib
 import pathlib
 from typing import ClassVar
 
+import numpy as np
 import tensorflow as tf
 
 from pipeline import contents, disk_cache, source, split, stages
@@ -33,6 +34,7 @@ class OpenedData:
       description: what the data set says of itself.
       num_examples: {split name: number of examples}.
       fingerprints: of the data set's records and of their order.
+      class_counts: {level of labels: int [classes]}, the numbers of training examples.
 
     Raises:
       errors.BadArgumentError: `config.num_validation` does not fit the data set.
@@ -51,6 +53,11 @@ class OpenedData:
         self.num_examples = config.split_sizes(self.description)
         held_out = self.description.num_examples["train"] - self.num_examples["train"]
         self._hold_out = split.hold_out(digests["train"], held_out, config.split_seed)
+        trained = self._hold_out["train"].mask
+        self.class_counts = {
+            level: np.bincount(getattr(digests["train"], level)[trained], minlength=count)
+            for level, count in self.description.classes.counts.items()
+        }
 
     def read(self, official_split: str, host: tuple[Stage, ...] = ()) -> tf.data.Dataset:
         """The chunks of an official split (`source.read`) behind the stages `host`."""

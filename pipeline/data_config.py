@@ -4,6 +4,8 @@ import dataclasses
 import fractions
 from typing import Any
 
+import psutil
+
 from pipeline.augment.sets import SETS
 from pipeline.common import errors
 from pipeline.common.config import CHECKOUT, Composition, Config, Part, own_settings, setting
@@ -174,6 +176,19 @@ class DataConfig(Composition, SourceConfig):
         else:
             train -= validation
         return {"train": train, "validation": validation, "test": official.get("test", 0)}
+
+    def check_memory(self, description: Description) -> None:
+        """Raise errors.BadArgumentError where the decoded images do not fit into the memory that is free."""
+        if self.cache != "memory":
+            return
+        sizes = self.split_sizes(description)
+        needed = (sizes["train"] + sizes["validation"]) * 3 * description.image_size**2
+        free = psutil.virtual_memory().available
+        if needed > free:
+            raise errors.BadArgumentError(
+                f"cache=memory: the images take {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free; set "
+                "--cache=disk or --cache=none"
+            )
 
     def check_batch_size(self, num_train: int) -> None:
         """Raise errors.BadArgumentError for batches that are larger than the `num_train` training examples."""

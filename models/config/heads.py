@@ -44,6 +44,12 @@ class HeadsConfig(Composition):
         "labels to predict, each with a head of its own",
         parts={"both": (FINE, COARSE, Part(TwoHeads)), "fine": (FINE,), "coarse": (COARSE,)},
     )
+    class_weights: str = setting(
+        "none",
+        "weights of the classes in the training loss: none, or balanced, inversely proportional to their numbers of "
+        "training images",
+        choices=("none", "balanced"),
+    )
     logit_scale: float = setting(
         0.125, "factor of the logits; smaller values make the first predictions less confident", low=0.001
     )

@@ -14,6 +14,11 @@ from pipeline.datasets import builtin
 
 REAL_DATASET = "cifar100"
 MISSING = "-"
+# The mean over the classes of each one's accuracy; the coarse one is of the model's own coarse prediction.
+BALANCED = {
+    "fine_accuracy": "fine_balanced_accuracy",
+    **dict.fromkeys(("coarse_accuracy", "coarse_from_fine_accuracy"), "coarse_balanced_accuracy"),
+}
 # Whether a run is evaluated on the data set that it was trained on; runs of earlier versions did not record theirs.
 SAME_RECORDS, OTHER_RECORDS, UNKNOWN_RECORDS = "same", "other", "unknown"
 
@@ -45,6 +50,9 @@ def results(report: dict[str, Any]) -> list[ReportItem]:
     for key, name in names.items():
         averaged = report.get(f"flip_averaged_{key}")
         notes = ["the model's own"] if key == coarse_key else []
+        balanced = report.get(BALANCED.get(key, "")) if key == coarse_key or key == "fine_accuracy" else None
+        if balanced is not None and percent(balanced) != percent(report[key]):
+            notes.append(f"{percent(balanced)} % balanced over the classes")
         notes += [f"{percent(averaged)} % averaged with the mirror image"] if averaged is not None else []
         measured = (percent(report[key]), "%", "; ".join(notes))
         items.append(ReportItem(name, MISSING) if report[key] is None else ReportItem(name, *measured))

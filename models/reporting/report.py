@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from models.config import preset_changes
 from models.config.training import TrainConfig
-from models.metrics import METRICS, coarse_source
+from models.metrics import EVALUATED, METRICS, coarse_source
 from models.reporting import flops
 from models.reporting.figures import SAME_RECORDS
 from models.runs.checkpoints import Progress
@@ -78,7 +78,7 @@ def evaluated(split: str, num_examples: int, means: dict[str, float], records: s
 
     `records` is what the evaluated data set is for the run, SAME_RECORDS, OTHER_RECORDS or UNKNOWN_RECORDS.
     """
-    metrics = {name: means.get(name) for name in METRICS}
+    metrics = {name: means.get(name) for name in EVALUATED}
     return {"split": split, "examples_evaluated": num_examples, "evaluated_records": records, **metrics}
 
 
@@ -103,7 +103,7 @@ def row(
         "step": progress.step,
         "learning_rate": rate,
         **{f"train_{name}": means.get(name) for name in METRICS},
-        **{f"validation_{name}": validation.get(name) for name in METRICS},
+        **{f"validation_{name}": validation.get(name) for name in EVALUATED},
         "train_seconds": round(progress.train_seconds, 3),
         "examples_per_second": round(images_per_s, 1),
     }
@@ -111,7 +111,7 @@ def row(
 
 def validation_of(last_row: dict[str, Any]) -> dict[str, float]:
     """The validation metrics of a row, without those that are null."""
-    values = {name: last_row[f"validation_{name}"] for name in METRICS}
+    values = {name: last_row.get(f"validation_{name}") for name in EVALUATED}
     return {name: value for name, value in values.items() if value is not None}
 
 

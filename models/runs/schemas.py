@@ -7,6 +7,7 @@ NUMBER_OR_NULL = {"type": ["number", "null"]}
 HEADS = ("fine", "coarse", "coarse_from_fine")
 ACCURACIES = tuple(f"{head}_accuracy" for head in HEADS)
 METRICS = ("loss", "fine_loss", "coarse_loss", *ACCURACIES)
+BALANCED = ("fine_balanced_accuracy", "coarse_balanced_accuracy")
 
 
 def required(properties: dict[str, Any], **optional: Any) -> dict[str, Any]:
@@ -20,7 +21,8 @@ COARSE_SOURCE = {"enum": ["head", "summed", None]}  # null where the data set ha
 ROW = required(
     {"epoch": INTEGER, "step": INTEGER}
     | dict.fromkeys(("learning_rate", "train_seconds", "examples_per_second"), NUMBER)
-    | {f"{split}_{name}": NUMBER_OR_NULL for split in ("train", "validation") for name in METRICS}
+    | {f"{split}_{name}": NUMBER_OR_NULL for split in ("train", "validation") for name in METRICS},
+    **{f"validation_{name}": NUMBER_OR_NULL for name in BALANCED},
 )
 REPORT = required(
     {"coarse_source": COARSE_SOURCE}
@@ -30,6 +32,7 @@ REPORT = required(
     | dict.fromkeys(("epochs", "train_seconds", "examples_per_second", "train_petaflop", "peak_rss_mib"), NUMBER)
     | dict.fromkeys(ACCURACIES, NUMBER_OR_NULL),
     **dict.fromkeys((f"flip_averaged_{name}" for name in ACCURACIES), NUMBER_OR_NULL),
+    **dict.fromkeys(BALANCED, NUMBER_OR_NULL),
     preset_changes=OBJECT,
     precision_reason=TEXT,
     fingerprints={"anyOf": [FINGERPRINTS, {"type": "null"}]},

@@ -59,7 +59,7 @@ class Evaluator:
         label: str = "evaluating on validation",
         is_shown: bool = True,
     ) -> dict[str, float]:
-        """The mean losses and accuracies of a stream; RuntimeError if it holds other than `num_expected` examples.
+        """The losses and accuracies of a stream, balanced ones included; RuntimeError if it holds other than `num_expected` examples.
 
         Calls the callbacks' hooks for each batch, with `logs_batches` with the means so far. `label` is that of its
         progress, which is not shown where Keras's bar has its line open.
@@ -76,10 +76,12 @@ class Evaluator:
         num_examples = int(self._totals[metrics.TOTALS.index("examples")])
         if num_examples != num_expected:
             raise RuntimeError(f"evaluated {num_examples} examples, expected {num_expected}")
-        for name, counts in self.confusions.items():
+        confusions = self.confusions
+        for name, counts in confusions.items():
             if counts.sum() != num_expected:
                 raise RuntimeError(f"the {name} confusions hold {counts.sum()} examples, expected {num_expected}")
-        return self._means()
+        balanced = {metrics.BALANCED[name]: metrics.balanced_accuracy(counts) for name, counts in confusions.items()}
+        return {**self._means(), **(balanced if num_expected else {})}
 
     def _means(self) -> dict[str, float]:
         return metrics.means(self._totals, self._heads, self._classes)

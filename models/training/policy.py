@@ -36,7 +36,8 @@ def check_callbacks(data: DataConfig, config: TrainConfig, classes: Classes, cal
     """
     names = metrics.names(config.heads, classes)
     logs = {*names, "learning_rate", "images_per_s"}
-    validation = {f"val_{name}" for name in names if data.num_validation}
+    balanced = [name for level, name in metrics.BALANCED.items() if level in classes.counts]
+    validation = {f"val_{name}" for name in (*names, *balanced) if data.num_validation}
     for place, callback in enumerate(callbacks):
         label = f"callbacks={type(callback).__name__}"
         for kind, problem in REPLACED.items():

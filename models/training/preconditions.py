@@ -22,6 +22,7 @@ def check(data: DataConfig, config: TrainConfig) -> None:
     if description is not None:
         data, config = fitted(data, config, description)
         EpochSchedule.from_config(data, data.split_sizes(description)["train"], config.epochs, config.max_steps)
+        data.check_memory(description)
     check_patience(data, config)
     if config.init_from and description is not None:
         trunk_run.check(

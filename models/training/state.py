@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models import classifier
+from models import classifier, metrics
 from models.config.training import TrainConfig
 from models.layers import whitening
 from models.optimizers.build import build_optimizer
@@ -36,7 +36,12 @@ class TrainState:
         with task("building the network"):
             self.model = classifier.build(config, opened.description)
             self.optimizer = self.model.optimizer = build_optimizer(config, self.model.trainable_variables)
-        self.step = TrainStep(self.model, self.optimizer, opened.config, opened.description, config, total_steps)
+        weights = None
+        if config.class_weights == "balanced":
+            weights = {level: metrics.balanced_weights(counts) for level, counts in opened.class_counts.items()}
+        self.step = TrainStep(
+            self.model, self.optimizer, opened.config, opened.description, config, total_steps, weights
+        )
         self._config, self._folder = config, folder
         self.progress = checkpoints.Progress(fingerprints=opened.fingerprints.as_dict())
         self._good: tuple[checkpoints.Progress, list[np.ndarray]] | None = None  # the state that `roll_back` restores

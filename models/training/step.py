@@ -1,8 +1,9 @@
 """One training step on the device: augment, forward, backward, update; one traced graph for each resolution."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras.optimizers import LossScaleOptimizer, Optimizer
 
@@ -39,8 +40,9 @@ class TrainStep:
         description: Description,
         config: TrainConfig,
         total_steps: int,
+        class_weights: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        self._classes = description.classes
+        self._classes, self._class_weights = description.classes, class_weights
         self.metric_totals = tf.Variable(tf.zeros(len(metrics.TOTALS), tf.float64), trainable=False)
         self.transforms = sets.build(data.augmentation, description.image_size)
         self._model, self._optimizer, self._data, self._config = model, optimizer, data, config
@@ -137,7 +139,7 @@ class TrainStep:
     def _gradients(self, images: tf.Tensor, labels: Batch) -> tuple[Batch, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             logits = self._model(images, training=True)
-            loss = tf.reduce_mean(metrics.objective(self._config, logits, labels))
+            loss = tf.reduce_mean(metrics.objective(self._config, logits, labels, self._class_weights))
             loss += sum(self._model.losses)  # of layers with a regulariser
             scaled_loss = self._optimizer.scale_loss(loss)
         return logits, tape.gradient(scaled_loss, [variable.value for variable in self._model.trainable_variables])

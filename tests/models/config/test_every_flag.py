@@ -139,6 +139,7 @@ EFFECTS: dict[str, tuple[Callable[[DataConfig, TrainConfig], Any], dict[str, Any
     "pretrained": (network, {"architecture": "efficientnet_b0"}, True),
     "pixel_scaling": (network, {}, "unit"),
     "heads": (network, {}, "fine"),
+    "class_weights": (run, {"num_validation": 550}, "balanced"),
     "logit_scale": (network, {}, 1.0),
     **{
         f"{head}_{field}": (what, beside, value)
