@@ -59,9 +59,9 @@ class Evaluator:
         label: str = "evaluating on validation",
         is_shown: bool = True,
     ) -> dict[str, float]:
-        """The losses and accuracies of a stream, balanced ones included; RuntimeError if it holds other than `num_expected` examples.
+        """The losses and accuracies of a stream, balanced ones included.
 
-        Calls the callbacks' hooks for each batch, with `logs_batches` with the means so far. `label` is that of its
+        RuntimeError if it holds other than `num_expected` examples. Calls the callbacks' hooks for each batch, with `logs_batches` with the means so far. `label` is that of its
         progress, which is not shown where Keras's bar has its line open.
         """
         callbacks = callbacks or keras.callbacks.CallbackList()
