@@ -61,8 +61,9 @@ class Evaluator:
     ) -> dict[str, float]:
         """The losses and accuracies of a stream, balanced ones included.
 
-        RuntimeError if it holds other than `num_expected` examples. Calls the callbacks' hooks for each batch, with `logs_batches` with the means so far. `label` is that of its
-        progress, which is not shown where Keras's bar has its line open.
+        RuntimeError if it holds other than `num_expected` examples. Calls the callbacks' hooks for each batch, with
+        `logs_batches` with the means so far. `label` is that of its progress, which is not shown where Keras's bar has
+        its line open.
         """
         callbacks = callbacks or keras.callbacks.CallbackList()
         for variable in (self._totals, *self._confusions.values()):
