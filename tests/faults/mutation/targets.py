@@ -47,6 +47,12 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
         "return (chunks.map(self._decode, num_parallel_calls=cpu.count() + 1))",
     ): "tf.data keeps the order unless an option turns that off; no stage sets one.",
     (
+        "models/runs/checkpoints.py",
+        "Checkpoint.restore",
+        "for variable, value in zip(run_variables, self.values, strict=True):",
+        "for variable, value in (zip(run_variables, self.values)):",
+    ): "Equal lists of shapes, which are compared before, have one length.",
+    (
         "tuning/statistics.py",
         "residual",
         "design[number, [row, len(rows) + seed]] = 1.0",

@@ -1,13 +1,26 @@
 """Run folders keep other runs, other processes and half-written files out."""
 
+import errno
 import json
 import os
 
 import pytest
 
-from models.runs.folder import RunFolder, open_locked
+from models.runs.folder import RunFolder, open_locked, previous_checkpoint
 from pipeline.common import errors, files
-from tests.models.reporting.run_files import make_confusion, make_rows
+from tests.models.reporting.run_files import REPORT, make_confusion, make_rows
+
+
+def test_files_are_where_other_versions_read_them(tmp_path):
+    run = RunFolder(tmp_path)
+    paths = (run.checkpoint, previous_checkpoint(run.checkpoint), run.good_checkpoint, run.model, run.page)
+    assert [str(path.relative_to(tmp_path)) for path in paths] == [
+        "checkpoint/state.npz",
+        "checkpoint/previous_state.npz",
+        "checkpoint/good.npz",
+        "model.keras",
+        "report.html",
+    ]
 
 
 def test_claim_writes_the_configuration_once_and_goes_on(tmp_path):
@@ -139,6 +152,76 @@ def test_lock_is_nested_and_ends_with_its_context(tmp_path):
         pass
     with RunFolder(tmp_path).locked(), pytest.raises(errors.BusyError), folder.locked():
         pass
+
+
+def finished(path) -> RunFolder:
+    """The folder of a finished run without its checkpoint."""
+    folder = RunFolder(path)
+    files.write_json(path / "config.json", {})
+    folder.write_report(REPORT)
+    folder.model.write_bytes(b"weights")
+    return folder
+
+
+def test_report_is_read_back_and_expected(tmp_path):
+    folder = finished(tmp_path)
+    assert folder.report() == REPORT
+    (tmp_path / "report.json").unlink()
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*report.json is missing"):
+        folder.report()
+
+
+def test_model_of_an_unfinished_run_and_a_missing_one_are_refused(tmp_path):
+    folder = finished(tmp_path)
+    assert folder.check_model() is folder
+    folder.model.unlink()
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*model.keras cannot be read"):
+        folder.check_model()
+    folder.model.write_bytes(b"weights")
+    (tmp_path / "report.json").unlink()
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*finished run"):
+        folder.check_model()
+
+
+@pytest.mark.parametrize("checkpoint", [None, "state.npz", "previous_state.npz"])
+def test_damaged_file_is_rewritten_from_a_checkpoint_or_restored_from_a_copy(checkpoint, tmp_path):
+    folder = finished(tmp_path)
+    folder.write_metrics(make_rows(1))
+    if checkpoint:
+        folder.checkpoint.parent.mkdir()
+        folder.checkpoint.with_name(checkpoint).touch()
+    folder.check_readable()
+    remedy = "from the checkpoint$" if checkpoint else "restore it from a copy"
+    for name, problem in (("metrics.jsonl", "damaged .line 1: "), ("report.json", "damaged ")):
+        (tmp_path / name).write_text("{}\n")
+        with pytest.raises(errors.DamagedError, match=rf"^run_dir=.*{name} is {problem}.*{remedy}"):
+            folder.check_readable()
+
+
+@pytest.mark.parametrize(("content", "is_whole"), [("<html></html>\n", True), ("<html>", False), (None, False)])
+def test_page_that_was_cut_off_is_none(content, is_whole, tmp_path):
+    folder = RunFolder(tmp_path)
+    if content is not None:
+        folder.page.write_text(content)
+    assert folder.has_page == is_whole
+
+
+def test_folder_is_read_only_where_the_place_is_wrong(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    assert folder.read_only_reason is None
+    assert not os.listdir(tmp_path)
+
+    def refuse(number):
+        def check(path):
+            assert path.parent == tmp_path
+            raise OSError(number, os.strerror(number))
+
+        return check
+
+    monkeypatch.setattr(files, "check_writable", refuse(errno.EROFS))
+    assert folder.read_only_reason == "Read-only file system"
+    monkeypatch.setattr(files, "check_writable", refuse(errno.ENOSPC))
+    assert folder.read_only_reason is None  # a full disk can be written to again
 
 
 def trunk(path, content: bytes = b"weights"):

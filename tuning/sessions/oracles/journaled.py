@@ -175,7 +175,7 @@ class Oracle(keras_tuner.Oracle):
         """Repeat the events of the journal; fail where this oracle would have proposed other trials."""
         for number, event in enumerate(self.journal.events(), start=1):
             self._replayed = event
-            is_known = event.get("trial", "") in self.trials
+            is_known = event.get("trial") in self.trials
             if event["event"] == "begin":
                 trial = self.create_trial(event["worker"])
                 if (trial.trial_id, trial.hyperparameters.values) != (event["trial"], event["values"]):

@@ -260,6 +260,13 @@ def test_proposals_of_a_seed_are_those_of_earlier_versions(tmp_path):
     assert not oracle.is_exhausted
 
 
+@pytest.mark.parametrize(("max_trials", "expected"), [(6, 3), (9, 3), (12, 4), (15, 5), (18, 6), (40, 6)])
+def test_third_of_the_trials_of_a_bayesian_search_is_random(max_trials, expected, tmp_path):
+    """At least 3, and at most 3 for each hyperparameter."""
+    oracle = begun("bayesian", tmp_path / "journal", max_trials=max_trials)
+    assert (oracle.num_initial_points, oracle.max_trials) == (expected, max_trials)
+
+
 def test_bayesian_search_proposes_the_values_at_a_point(tmp_path):
     oracle = begun("bayesian", tmp_path / "journal")
     assert oracle._vector_to_values([0.99, 0.0]) == {"units": 3, "rate": 0.0}
