@@ -48,6 +48,7 @@ def main() -> None:
     for name in MODULES.value:
         if name not in TESTS:
             raise errors.BadArgumentError(f"modules={name}: expected some of {', '.join(TESTS)}")
+    git_commit()  # of the modules that are read now; another commit may be checked out when the tests end
     modules = MODULES.value or list(TESTS)
     sources = [(module, (CHECKOUT / module).read_text(encoding="utf-8")) for module in modules]
     drawn = draw(sources, MUTANTS.value, SEED.value)

@@ -53,6 +53,12 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
         "for variable, value in (zip(run_variables, self.values)):",
     ): "Equal lists of shapes, which are compared before, have one length.",
     (
+        "models/runs/folder.py",
+        "RunFolder.rows",
+        'text = path.read_text(encoding="utf-8-sig")',
+        "text = path.read_text(encoding='utf-8-sig_')",
+    ): "Python takes both for the name of one encoding.",
+    (
         "tuning/statistics.py",
         "residual",
         "design[number, [row, len(rows) + seed]] = 1.0",

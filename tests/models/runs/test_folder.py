@@ -213,11 +213,13 @@ def test_folder_is_read_only_where_the_place_is_wrong(tmp_path, monkeypatch):
 
     def refuse(number):
         def check(path):
-            assert path.parent == tmp_path
+            assert path == tmp_path / "report.json"
             raise OSError(number, os.strerror(number))
 
         return check
 
+    with pytest.raises(errors.WriteError, match=rf"^run_dir={tmp_path}: cannot be written"), folder.writing():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path))
     monkeypatch.setattr(files, "check_writable", refuse(errno.EROFS))
     assert folder.read_only_reason == "Read-only file system"
     monkeypatch.setattr(files, "check_writable", refuse(errno.ENOSPC))
