@@ -165,3 +165,15 @@ def test_a_training_goes_on_after_a_power_failure_in_its_second_checkpoint(home,
     assert power_loss.disturb(tried, LINEAR, work, fails, loses_names=True)
     assert tried.finish(LINEAR, work) == []
     assert contents.differences(trained, contents.of_folder(work)) == []
+
+
+def test_random_names_in_a_disk_cache_are_no_difference(tmp_path):
+    for work, name in (("one", "4676811251677118187"), ("other", "10917002008102442928")):
+        folder = tmp_path / work / "cache" / name
+        folder.mkdir(parents=True)
+        (folder / "00000000.snapshot").write_bytes(b"images")
+        (folder.parent / "checksums.json").write_text(f'{{"{name}": "abc"}}')
+    one, other = (contents.of_folder(tmp_path / work) for work in ("one", "other"))
+    assert contents.differences(one, other) == []
+    (tmp_path / "other" / "cache" / "10917002008102442928" / "00000000.snapshot").write_bytes(b"other")
+    assert contents.differences(one, contents.of_folder(tmp_path / "other"))
