@@ -87,7 +87,7 @@ def test_every_packing_is_read(packing, tmp_path):
     np.testing.assert_array_equal(result.test.rows, archives.rows("test"))
 
 
-@settings(max_examples=12, deadline=None, derandomize=True)
+@settings(max_examples=12, derandomize=True)
 @given(st.permutations(list(BINARY)), st.lists(st.from_regex("[a-zß._~ -]{1,20}x", fullmatch=True)), st.booleans())
 def test_order_and_other_files_do_not_matter(order, others, is_zip):
     files = {**dict.fromkeys(others, b"x" * 700), **{name: BINARY[name] for name in order}}
