@@ -40,8 +40,8 @@ class Copy:
             self._process = subprocess.Popen(command, cwd=self.folder, env=environment, stderr=stderr, **pipes)
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
+        """End the process and its tests."""
+        self._process.terminate()
         self._process.communicate()
 
     def run(self, tests: Tests, seconds: float) -> tuple[str, str]:
