@@ -48,7 +48,7 @@ class Checkpoint:
     path: pathlib.Path
     progress: Progress
     values: Sequence[np.ndarray]
-    is_newest: bool = True  # False where that was missing or damaged
+    is_newest: bool  # False where that was missing or damaged
 
     def restore(self, run_variables: Sequence[keras.Variable]) -> None:
         """Assign the values; errors.FailedError where they are those of another model or optimizer."""

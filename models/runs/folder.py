@@ -187,7 +187,7 @@ class RunFolder:
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""
-        files.write_json(self.path / "report.json", report, indent=2)
+        files.write_json(self.path / "report.json", report)
 
     def write_confusion(self, confusion: dict[str, Any]) -> None:
         """Replace `confusion.json`."""
@@ -210,7 +210,7 @@ def open_locked(path: paths.AnyPath, config: dict[str, Any], identity: dict[str,
     with folder.locked():
         folder.check_identity(identity)  # another process may have written there since
         if not folder.has_begun:
-            files.write_json(folder.path / "config.json", {**config, **_trunk_digest(config)}, indent=2)
+            files.write_json(folder.path / "config.json", {**config, **_trunk_digest(config)})
         yield folder
 
 
@@ -225,5 +225,5 @@ def _is_same_trunk(there: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
     before, now = (config.get("init_from") or "" for config in (there, given))
     if not before or not now:
         return False
-    recorded = there.get(saved.TRUNK_SHA256, "")
-    return os.path.realpath(before) == os.path.realpath(now) or recorded == _trunk_digest(given).get(saved.TRUNK_SHA256)
+    recorded = {saved.TRUNK_SHA256: there.get(saved.TRUNK_SHA256)}
+    return os.path.realpath(before) == os.path.realpath(now) or _trunk_digest(given) == recorded

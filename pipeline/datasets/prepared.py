@@ -185,7 +185,7 @@ def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Map
     source, target = folder(staged, dataset), folder(data_dir, dataset)
     if not is_prepared(staged, dataset):
         raise errors.FailedError(f"{dataset}: TFDS did not write version {VERSIONS[dataset]}; expected {target.name}")
-    files.write_json(source / PROVENANCE, {"dataset": dataset, **provenance}, indent=2)
+    files.write_json(source / PROVENANCE, {"dataset": dataset, **provenance})
     files.make_folder(target.parent)
     try:
         _move(source, _new(target))

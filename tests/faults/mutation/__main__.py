@@ -73,7 +73,7 @@ def main() -> None:
     share = 1 - len(survivors) / max(len(others), 1)
     print(f"killed: {share:.1%} of the {len(others)} mutants that change behaviour")
     if OUT.value:
-        files.write_json(pathlib.Path(OUT.value), _document(rows, equivalent, survivors), indent=2)
+        files.write_json(pathlib.Path(OUT.value), _document(rows, equivalent, survivors))
     if share < MIN_KILLED:
         raise errors.FailedError(f"{share:.1%} of the mutants are killed, expected {MIN_KILLED:.0%}")
 

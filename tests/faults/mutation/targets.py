@@ -53,6 +53,18 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
         "for variable, value in (zip(run_variables, self.values)):",
     ): "Equal lists of shapes, which are compared before, have one length.",
     (
+        "models/runs/checkpoints.py",
+        "_read",
+        'with path.open("rb") as file, np.load(file, allow_pickle=False) as npz: # NumPy leaves a damaged file open',
+        'with path.open("rb") as file, (np.load(file)) as npz: # NumPy leaves a damaged file open',
+    ): "It is NumPy's default.",
+    (
+        "models/runs/checkpoints.py",
+        "Checkpoint.restore",
+        "for variable, value in zip(run_variables, self.values, strict=True):",
+        "for variable, value in zip(run_variables, self.values, strict=False):",
+    ): "Equal lists of shapes, which are compared before, have one length.",
+    (
         "models/runs/folder.py",
         "RunFolder.rows",
         'text = path.read_text(encoding="utf-8-sig")',
