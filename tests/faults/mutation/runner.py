@@ -15,7 +15,8 @@ from pipeline.common import errors
 from tests.faults.mutation import worker
 from tests.faults.mutation.mutants import Mutant
 
-KILLED, SURVIVED = "killed", "survived"
+KILLED, TIMED_OUT, SURVIVED = "killed", "timed_out", "survived"
+_RESULTS = {"passed": SURVIVED, "failed": KILLED, "timeout": TIMED_OUT}  # by the outcome of the tests
 MIN_SECONDS, TIMES_SLOWER = 60.0, 3.0  # a mutant's tests time out after so many times what they take without it
 
 Tests = Sequence[str]
@@ -93,7 +94,8 @@ def run(
       root: the repository.
       drawn: the mutants.
       tests: the tests of each module, as arguments of pytest.
-      each: called with each mutant and KILLED, where a test fails or takes far longer than without it, or SURVIVED.
+      each: called with each mutant and KILLED, where a test fails, TIMED_OUT, where the tests take far longer than
+        without it, or SURVIVED.
       libraries: what the tests import.
 
     Raises:
@@ -108,7 +110,7 @@ def run(
                 limit = limits.get(frozenset(some)) or limits.setdefault(frozenset(some), _limit(copy, some))
                 with copy.changed(mutant):
                     outcome, _ = copy.run(some, limit)
-                each(mutant, SURVIVED if outcome == "passed" else KILLED)
+                each(mutant, _RESULTS[outcome])
 
 
 def _limit(copy: Copy, tests: Tests) -> float:
