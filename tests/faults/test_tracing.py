@@ -116,6 +116,32 @@ def test_what_is_not_synchronized_is_lost(tmp_path, loses_names, left):
     assert {path.name: path.read_text() for path in work.iterdir()} == left
 
 
+FOLDER_REMOVED = """
+import os, pathlib, shutil, sys
+work = pathlib.Path(sys.argv[1])
+(work / "folder").mkdir()
+(work / "folder" / "file").write_text("one")
+shutil.rmtree(work / "folder")
+parent = os.open(work, os.O_RDONLY)
+os.fsync(parent)
+"""
+
+
+def test_what_was_in_a_folder_goes_with_it(tmp_path):
+    work, graveyard = tmp_path / "work", tmp_path / "graveyard"
+    work.mkdir()
+    graveyard.mkdir()
+    disk = Disk(graveyard)
+
+    def before(operation):
+        disk.observe(operation)
+        return Action.CONTINUE
+
+    assert run(FOLDER_REMOVED, work, before) == 0
+    disk.lose_power(work, loses_names=True)
+    assert list(work.iterdir()) == []
+
+
 def test_durable_files_survive(tmp_path):
     row = power_loss.lose_power(Cases(tmp_path), program(ATOMIC), 6, random.Random(0))
     assert row["failures"] == 0
