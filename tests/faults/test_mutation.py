@@ -57,7 +57,7 @@ def test_returned_value_becomes_none():
 
 
 @pytest.mark.parametrize(
-    "source", ["import a", '"""A module."""', "x: f(1) = y", "x = f'{a + 1}'", "x = 'a text'", "x = y"]
+    "source", ["import a", '"""A module."""', "x: f(1) = y", "x = f'{a + 1}'", "x = 'a text'", "x = max(a, b)", "x = y"]
 )
 def test_what_changes_no_result_is_left_alone(source):
     assert not changes(source)

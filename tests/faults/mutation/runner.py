@@ -28,12 +28,14 @@ class Copy:
     def __init__(self, root: pathlib.Path, folder: pathlib.Path, libraries: Sequence[str]) -> None:
         self.folder = folder / "copy"
         self._temporary = folder / "pytest"
+        (folder / "temporary").mkdir()
         self._number = 1  # of the next file that is written, its time: Python's caches compare whole seconds
         for name in files(root):
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / name, self.folder / name)
         self._errors = folder / "stderr"
         environment = {**os.environ, "PYTHONPATH": str(self.folder), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        environment["TMPDIR"] = str(folder / "temporary")  # what tests leave there ends with it
         environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # which takes a second
         command = [sys.executable, "-m", worker.__name__, *libraries]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
