@@ -1,6 +1,7 @@
 """A checkpoint round-trips, fits its variables or is refused, and holds no pickle; the last two are kept."""
 
 import dataclasses
+import errno
 import io
 import pathlib
 
@@ -83,6 +84,17 @@ def test_damaged_checkpoint_is_named_and_the_previous_one_used(tmp_path, capsys,
         file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(errors.FailedError, match=f"^{path} and .*previous_state.npz are damaged; .*--run_dir"):
         checkpoints.load(path)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), MemoryError()], ids=repr)
+def test_checkpoint_that_cannot_be_read_now_is_kept(tmp_path, monkeypatch, error):
+    path = tmp_path / "state.npz"
+    content = saved(path, steps=3)
+    with monkeypatch.context() as failing:
+        failing.setattr(np, "load", lambda *_, **__: (_ for _ in ()).throw(error))
+        with pytest.raises(type(error)):
+            checkpoints.load(path)
+    assert path.read_bytes() == content
 
 
 def test_no_flipped_bit_changes_what_is_used(tmp_path):
