@@ -39,15 +39,25 @@ _PROVENANCE_SCHEMA = {
         **{key: {"type": ["string", "null"]} for key in ("official", "sha256")},
     },
 }
-_LENGTHS = {"type": "array", "items": {"type": "string", "pattern": "^[0-9]+$"}}
-_INFO_SCHEMA = {  # of dataset_info.json, what is read before TensorFlow is loaded
+COUNT = {"type": ["string", "integer"], "pattern": "^[0-9]+$"}  # as Protocol Buffers write 64 bits
+INFO = {  # of dataset_info.json
     "type": "object",
-    "required": ["splits"],
+    "required": ["name", "version", "splits"],
     "properties": {
+        "version": {"type": "string"},
         "splits": {
             "type": "array",
-            "items": {"type": "object", "required": ["name", "shardLengths"], "properties": {"shardLengths": _LENGTHS}},
-        }
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["name", "shardLengths", "numBytes"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "shardLengths": {"type": "array", "minItems": 1, "items": COUNT},
+                    "numBytes": COUNT,
+                },
+            },
+        },
     },
 }
 
@@ -79,8 +89,7 @@ def check_prepared(data_dir: _Path, dataset: str) -> None:
     check_order(data_dir, dataset)
     if not is_prepared(data_dir, dataset):
         raise errors.FailedError(
-            f"data_dir={data_dir}: {dataset} is not prepared there; "
-            f"run: python -m pipeline.prepare --dataset={dataset} --data_dir={shlex.quote(str(data_dir))}"
+            f"data_dir={data_dir}: {dataset} is not prepared there; run: {command(data_dir, dataset)}"
         )
 
 
@@ -98,7 +107,7 @@ def num_train(data_dir: _Path, dataset: str) -> int:
         return NUM_TRAIN.get(dataset, NUM_TRAIN["cifar100"])
     path = folder(data_dir, dataset) / "dataset_info.json"
     with files.reading(*where(path)):
-        splits = files.parse_json(path.read_bytes(), _INFO_SCHEMA)["splits"]
+        splits = files.parse_json(path.read_bytes(), INFO)["splits"]
         return sum(int(length) for split in splits if split["name"] == "train" for length in split["shardLengths"])
 
 
