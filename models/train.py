@@ -53,7 +53,7 @@ def main() -> None:
     from pipeline import prepare
 
     data = data.replace(dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
-    preconditions.check(data, train)
+    preconditions.check(data, train)  # again, of the prepared data set: what `auto` has become, and its records
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page

@@ -54,7 +54,7 @@ class RunFolder:
 
     @property
     def read_only_reason(self) -> str | None:
-        """Why the folder can be read alone: read-only media, another user's; None where it can be written."""
+        """Why the folder can only be read: read-only media, another user's; None where it can be written."""
         try:
             files.check_writable(self.path / "report.json")
         except OSError as error:

@@ -25,12 +25,12 @@ LOCKS = (".lock", ".prepare.lock")  # which may be missing
 
 def of_folder(folder: pathlib.Path) -> dict[str, Any]:
     """The folders and the files below a folder, by relative path: None for a folder, else the content of the file."""
-    found: dict[str, Any] = {}
+    contents: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         name = RANDOM.sub("RANDOM", str(path.relative_to(folder)))
         if path.name not in LOCKS and not any(part in NAMELESS for part in path.relative_to(folder).parts[:-1]):
-            found[name] = None if path.is_dir() else _content(path, str(folder))
-    return found
+            contents[name] = None if path.is_dir() else _content(path, str(folder))
+    return contents
 
 
 def differences(expected: dict[str, Any], actual: dict[str, Any]) -> list[str]:
@@ -97,13 +97,12 @@ def _journal(path: pathlib.Path) -> Any:
 
 def _arrays(path: pathlib.Path) -> dict[str, Any]:
     with np.load(path, allow_pickle=False) as arrays:
-        # A cache's times of other files; a checkpoint's checksum, which covers times.
-        found = {name: arrays[name] for name in arrays.files if name not in ("state", "sha256")}
+        timeless = {name: arrays[name] for name in arrays.files if name not in OF_TIMES}
     return {
         name: _timeless(json.loads(str(value)))
         if value.dtype.kind == "U" and str(value).startswith("{")
         else _of(value)
-        for name, value in found.items()
+        for name, value in timeless.items()
     }
 
 
