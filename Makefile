@@ -62,13 +62,13 @@ test-slow: $(INSTALLED) ## Run the slow tests, which continuous integration leav
 # A command of tests/faults and its flags, joined by colons.
 DISTURBED := $(foreach binary,train prepare evaluate tune worker chief study,kills:--binary=$(binary):--at=random) \
     $(foreach binary,train prepare evaluate,kills:--binary=$(binary):--at=operations) \
-    $(foreach binary,train prepare,power_loss:--binary=$(binary):--moments=20) \
+    $(foreach binary,train prepare,power_loss:--binary=$(binary)) \
     $(foreach binary,evaluate tune chief study,power_loss:--binary=$(binary):--moments=6) \
     disks two_at_once clock_back
 
 faults: $(INSTALLED) ## Disturb every command by kills, power failures, full disks and hostile input: hours.
 	@failed=; for fault in $(DISTURBED); do \
-	    out=benchmarks/results/faults/$$(echo "$$fault" | sed 's/--[a-z]*=//g; s/:/-/g').json; \
+	    out=benchmarks/results/faults/$$(echo "$$fault" | sed 's/:--moments=.*//; s/--[a-z]*=//g; s/:/-/g').json; \
 	    $(PYTHON) -m tests.faults.$$(echo "$$fault" | tr : ' ') --out=$$out || failed="$$failed $$fault"; \
 	done; \
 	for name in damage fuzz bad_input mutation soak; do \

@@ -6,6 +6,8 @@ Prints the run's report with the new metrics. In report.json the training times 
 metrics of each split. A run on read-only media is evaluated too; its files stay as they are.
 """
 
+import contextlib
+
 from models.runs.folder import RunFolder
 from models.training import preconditions
 from pipeline.common import app, errors, progress
@@ -30,10 +32,11 @@ def main() -> None:
         from models.training import evaluation
 
     device.allow_gpu_memory_growth()
-    report = evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
     reason = folder.read_only_reason
-    if reason is None:
-        page.write(folder)
+    with contextlib.nullcontext() if reason else folder.locked():  # until the page shows what the report has
+        report = evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
+        if reason is None:
+            page.write(folder)
     table.show(folder, report=report)
     if reason is not None:
         print(f"run_dir={folder.path}: cannot be written ({reason}); its report.json was left as it is")

@@ -54,7 +54,7 @@ def main() -> None:
     from pipeline import prepare
 
     data = data.replace(dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
-    preconditions.check(data, train)
+    preconditions.check(data, train)  # again, of the prepared data set: what `auto` has become, and its records
     data, train = fitted(data, train, prepared.description(data.data_dir, data.prepared_name))
     app.load_tensorflow()
     with progress.task("loading Keras"):

@@ -8,9 +8,16 @@ import signal
 import threading
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# No test depends on how fast the machine is.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAX_PEAK_RSS_MIB = 3 * 1024  # of one test process

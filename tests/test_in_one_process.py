@@ -11,9 +11,10 @@ import keras
 import pytest
 
 from models import evaluate, train
+from models.reporting import page
 from models.runs.folder import RunFolder, open_locked
 from models.training import evaluation, loop
-from pipeline.common import errors
+from pipeline.common import errors, locked_folder
 from pipeline.data_config import DataConfig
 from tests.conftest import ROOT
 from tests.models.training.linear_runs import assert_same, linear, weights
@@ -87,12 +88,20 @@ def call(monkeypatch, binary, *arguments) -> object:
     return code
 
 
+def check_locked(run: RunFolder) -> None:
+    """A page that is drawn after the folder is free may show another evaluation than the report holds."""
+    with pytest.raises(errors.BusyError), locked_folder.locked(run.path):
+        pass
+
+
 def test_run_is_started_twice_in_a_thread_without_a_terminal(tiny_data_dir, tmp_path, monkeypatch):
     """wandb/wandb#834 (signals in a thread), open-mmlab/mmengine#931 and ipython/ipykernel#91 (no fileno)."""
     data = ("--preset=linear", "--dataset=shapes100_tiny", "--num_validation=500", f"--data_dir={tiny_data_dir}")
     assert not call(monkeypatch, train, *data, "--max_steps=2", "--seed=3", f"--run_dir={tmp_path / 'first'}")
     assert not call(monkeypatch, train, *data, "--max_steps=1", f"--run_dir={tmp_path / 'second'}")
-    assert not call(monkeypatch, evaluate, f"--run_dir={tmp_path / 'second'}", "--split=test")
+    with monkeypatch.context() as watched:
+        watched.setattr(page, "write", check_locked)
+        assert not call(monkeypatch, evaluate, f"--run_dir={tmp_path / 'second'}", "--split=test")
     first, second = (json.loads((tmp_path / name / "report.json").read_text()) for name in ("first", "second"))
     assert (first["steps"], first["seed"], first["split"]) == (2, 3, "validation")
     assert (second["steps"], second["seed"], second["split"]) == (1, 0, "test")

@@ -147,7 +147,7 @@ def publish(benchmark: str, rows: Sequence[Row], out: str, **more: Any) -> None:
     path = paths.local(out, "out")
     with files.writing("out", path):
         files.make_folder(path.parent)
-        files.write_json(path, document, indent=2)
+        files.write_json(path, document)
     print(f"written: {path}")
 
 

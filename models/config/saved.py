@@ -92,7 +92,7 @@ def load(path: paths.AnyPath) -> dict[str, Any]:
         values = files.parse_json(_content(path))
     except OSError as error:
         raise errors.BadArgumentError(f"config={path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:  # the latter of brackets in brackets
+    except ValueError as error:
         raise errors.BadArgumentError(f"config={path}: expected a JSON file, but {error}") from error
     if isinstance(values, dict) and isinstance(values.get(FORMAT), int) and values[FORMAT] > CURRENT:
         raise errors.BadArgumentError(

@@ -4,6 +4,7 @@ There is no moment at which half of a state is on the disk, and no random state 
 """
 
 import dataclasses
+import errno
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from models.runs.folder import previous_checkpoint
 from pipeline.common import errors, files
 
 PROGRESS, SHA256 = "progress", "sha256"  # arrays beside those of the variables, which are named by their number
+_OF_DAMAGE = (None, errno.EIO, errno.EINVAL)  # of an OSError: a sector that cannot be read, a place before the file
 FORMER_NAMES = {"sums": "metric_totals"}  # fields of Progress in checkpoints of earlier versions
 
 
@@ -48,7 +50,7 @@ class Checkpoint:
     path: pathlib.Path
     progress: Progress
     values: Sequence[np.ndarray]
-    is_newest: bool = True  # False where that was missing or damaged
+    is_newest: bool  # False where that was missing or damaged
 
     def restore(self, run_variables: Sequence[keras.Variable]) -> None:
         """Assign the values; errors.FailedError where they are those of another model or optimizer."""
@@ -85,9 +87,11 @@ def load(path: pathlib.Path) -> Checkpoint | None:
             continue
         try:
             progress, values = _read(candidate)
-        except (errors.FailedError, PermissionError):
+        except (errors.FailedError, MemoryError):
             raise
-        except Exception:  # NumPy and zipfile raise errors of many kinds
+        except Exception as error:  # NumPy and zipfile raise errors of many kinds
+            if isinstance(error, OSError) and error.errno not in _OF_DAMAGE:
+                raise
             damaged.append(str(candidate))
             continue
         if damaged:

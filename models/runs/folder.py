@@ -56,7 +56,7 @@ class RunFolder:
 
     @property
     def read_only_reason(self) -> str | None:
-        """Why the folder can be read alone: read-only media, another user's; None where it can be written."""
+        """Why the folder can only be read: read-only media, another user's; None where it can be written."""
         try:
             files.check_writable(self.path / "report.json")
         except OSError as error:
@@ -147,7 +147,7 @@ class RunFolder:
 
     def write_description(self, description: Description) -> None:
         """Replace `dataset.json`."""
-        files.write_json(self.path / "dataset.json", description.as_dict(), indent=2)
+        files.write_json(self.path / "dataset.json", description.as_dict())
 
     def report(self) -> dict[str, Any]:
         """The content of `report.json`."""
@@ -202,7 +202,7 @@ class RunFolder:
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""
-        files.write_json(self.path / "report.json", report, indent=2)
+        files.write_json(self.path / "report.json", report)
 
     def write_confusion(self, confusion: dict[str, Any]) -> None:
         """Replace `confusion.json`."""
@@ -225,7 +225,7 @@ def open_locked(path: paths.AnyPath, config: dict[str, Any], identity: dict[str,
     with folder.locked():
         folder.check_identity(identity)  # another process may have written there since
         if not folder.has_begun:
-            files.write_json(folder.path / "config.json", {**config, **_trunk_digest(config)}, indent=2)
+            files.write_json(folder.path / "config.json", {**config, **_trunk_digest(config)})
         yield folder
 
 
@@ -240,5 +240,5 @@ def _is_same_trunk(there: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
     before, now = (config.get("init_from") or "" for config in (there, given))
     if not before or not now:
         return False
-    recorded = there.get(saved.TRUNK_SHA256, "")
-    return os.path.realpath(before) == os.path.realpath(now) or recorded == _trunk_digest(given).get(saved.TRUNK_SHA256)
+    recorded = {saved.TRUNK_SHA256: there.get(saved.TRUNK_SHA256)}
+    return os.path.realpath(before) == os.path.realpath(now) or _trunk_digest(given) == recorded

@@ -99,8 +99,8 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> dict[st
 
     Metrics, and confusion matrices in `confusion.json`, are of a single view; accuracies averaged with the mirror image
     have separate keys. The last metrics of each split stay in the report under `evaluations`. `data_dir` is a folder of
-    prepared data sets, "" the one that the run was trained from, or the default one where that is gone. In a folder
-    that can be read alone nothing is written.
+    prepared data sets, "" the one that the run was trained from, or the default one where that is gone. Nothing is
+    written to a folder that can only be read.
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.

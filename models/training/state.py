@@ -71,8 +71,11 @@ class TrainState:
         checkpoint.restore(self._variables())
         self.progress = checkpoint.progress
         self.step.metric_totals.assign(self.progress.metric_totals)
-        folder.write_metrics(self.progress.rows)  # a kill may have come between the checkpoint and the rows
         self._lower_learning_rate()
+        if checkpoint is good:
+            self.checkpoint()  # else the next call would find the later state beside the earlier good one
+        else:
+            folder.write_metrics(self.progress.rows)  # a kill may have come between the checkpoint and the rows
 
     def checkpoint(self) -> None:
         """Write the checkpoint and the rows to the folder, if there is one."""
@@ -123,8 +126,9 @@ class TrainState:
         """Write the trained model and the run's report to the folder, if there is one."""
         if self._folder is not None:
             saved_model.save(self.model, self._folder.model)
-            # Before the report, with which the run is finished: the next call removes nothing then.
-            for path in (self._folder.good_checkpoint, previous_checkpoint(self._folder.good_checkpoint)):
+            # Before the report, with which the run is finished: the next call removes nothing then. The previous one
+            # first: where it is the only one, a run goes back to it.
+            for path in (previous_checkpoint(self._folder.good_checkpoint), self._folder.good_checkpoint):
                 if path.exists():
                     path.unlink()
                     files.fsync(path.parent)

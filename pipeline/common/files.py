@@ -142,9 +142,9 @@ def write_text(path: pathlib.Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: pathlib.Path, value: Any, *, indent: int | None = 1) -> None:
+def write_json(path: pathlib.Path, value: Any) -> None:
     """Write `value` as JSON; a number that is not finite raises ValueError."""
-    write_text(path, json.dumps(value, indent=indent, allow_nan=False) + "\n")
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(

@@ -13,31 +13,12 @@ from pipeline.datasets import prepared
 
 _FRAME_BYTES = 16  # around each record of a TFRecord file: its length, and two checksums
 _READ_ERRORS = ("DataLossError", "NotFoundError", "FailedPreconditionError", "InvalidArgumentError", "OutOfRangeError")
-_COUNT = {"type": ["string", "integer"], "pattern": "^[0-9]+$"}  # as Protocol Buffers write 64 bits
-_INFO = {
-    "type": "object",
-    "required": ["name", "version", "splits"],
-    "properties": {
-        "version": {"type": "string"},
-        "splits": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["name", "shardLengths", "numBytes"],
-                "properties": {
-                    "name": {"type": "string"},
-                    "shardLengths": {"type": "array", "minItems": 1, "items": _COUNT},
-                    "numBytes": _COUNT,
-                },
-            },
-        },
-    },
-}
 _LABEL = {
     "type": "object",
     "required": ["classLabel"],
-    "properties": {"classLabel": {"type": "object", "required": ["numClasses"], "properties": {"numClasses": _COUNT}}},
+    "properties": {
+        "classLabel": {"type": "object", "required": ["numClasses"], "properties": {"numClasses": prepared.COUNT}}
+    },
 }
 _FEATURES = {
     "type": "object",
@@ -71,7 +52,7 @@ def check(folder: pathlib.Path) -> None:
         if info["version"] != folder.name:
             raise ValueError(f"it is of version {info['version']}; expected {folder.name}")
 
-    info = _read(folder / "dataset_info.json", schema=_INFO, check=check_version)
+    info = _read(folder / "dataset_info.json", schema=prepared.INFO, check=check_version)
     features = _read(folder / "features.json", schema=_FEATURES)["featuresDict"]["features"]
     for name in [name for name in ("label", "coarse_label") if name in features]:
         path = folder / f"{name}.labels.txt"

@@ -42,15 +42,25 @@ _PROVENANCE_SCHEMA = {
         **{key: {"type": ["string", "null"]} for key in ("official", "sha256")},
     },
 }
-_LENGTHS = {"type": "array", "items": {"type": "string", "pattern": "^[0-9]+$"}}
-_INFO_SCHEMA = {  # of dataset_info.json, what is read before TensorFlow is loaded
+COUNT = {"type": ["string", "integer"], "pattern": "^[0-9]+$"}  # as Protocol Buffers write 64 bits
+INFO = {  # of dataset_info.json
     "type": "object",
-    "required": ["splits"],
+    "required": ["name", "version", "splits"],
     "properties": {
+        "version": {"type": "string"},
         "splits": {
             "type": "array",
-            "items": {"type": "object", "required": ["name", "shardLengths"], "properties": {"shardLengths": _LENGTHS}},
-        }
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["name", "shardLengths", "numBytes"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "shardLengths": {"type": "array", "minItems": 1, "items": COUNT},
+                    "numBytes": COUNT,
+                },
+            },
+        },
     },
 }
 
@@ -103,7 +113,7 @@ def describe(data_dir: _Path, dataset: str) -> Description | None:
     with files.reading(*where(path)):
         if known is None:
             return Description.from_dict(files.parse_json(path.read_bytes()))
-        splits = files.parse_json(path.read_bytes(), _INFO_SCHEMA)["splits"]
+        splits = files.parse_json(path.read_bytes(), INFO)["splits"]
         counts = {split["name"]: sum(map(int, split["shardLengths"])) for split in splits}
         return dataclasses.replace(known, num_examples=counts)
 
@@ -204,7 +214,7 @@ def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Map
     source, target = folder(staged, dataset), folder(data_dir, dataset)
     if not is_prepared(staged, dataset):
         raise errors.FailedError(f"{dataset}: TFDS did not write version {target.name}")
-    files.write_json(source / PROVENANCE, {"dataset": dataset, **provenance}, indent=2)
+    files.write_json(source / PROVENANCE, {"dataset": dataset, **provenance})
     files.make_folder(target.parent)
     try:
         _move(source, _new(target))

@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def set_back(cases: Cases, case: Case, moments: int, generator: random.Random) -> dict[str, Any]:
-    """Run a command so many times, each time with the clock set back at another moment."""
+    """Run a command `moments` times, with the clock set back at another moment each time."""
     began = time.monotonic()
     expected, num_operations = power_loss.undisturbed(cases, case)
     limit, failures = 60.0 + 10.0 * (time.monotonic() - began), 0  # other work may slow the machine down
@@ -47,7 +47,7 @@ def set_back(cases: Cases, case: Case, moments: int, generator: random.Random) -
             return Action.CLOCK_BACK if operation.number >= number else Action.CONTINUE
 
         with (
-            cases.beside(case, work),
+            cases.joining_worker(case, work),
             TracedProcess(case.command(cases.home, work), work, before, clock_back_s=HOUR_SECONDS) as process,
         ):
             code = process.wait(limit)

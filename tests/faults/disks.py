@@ -173,11 +173,11 @@ def _run(tried: Cases, case: Case, work: pathlib.Path) -> tuple[int, str]:
 def _problems(code: int, text: str, work: pathlib.Path) -> list[str]:
     """What is wrong with how a command failed."""
     lines = [line for line in text.splitlines() if line.startswith("error: ")]
-    found = [] if code == 1 else [f"exit code {code}, expected 1"]
+    problems = [] if code == 1 else [f"exit code {code}, expected 1"]
     if len(lines) != 1 or "Traceback" in text or not re.match(r"error: --?\w+=|error: \w+=", lines[0]):
-        found.append(f"expected one line `error: FLAG=...`, got {lines or text[-300:]}")
+        problems.append(f"expected one line `error: FLAG=...`, got {lines or text[-300:]}")
     left = [str(path.relative_to(work)) for path in work.rglob("*") if LEFTOVER.search(path.name)]
-    return found + [f"{name}: left by the failed command" for name in left]
+    return problems + [f"{name}: left by the failed command" for name in left]
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def at_every_operation(cases: Cases, case: Case) -> dict[str, Any]:
             names[state] = f"operation {operation.number}, {operation.kind} {operation.path.name}"
         return Action.CONTINUE
 
-    with cases.beside(case, work), TracedProcess(case.command(cases.home, work), work, before) as process:
+    with cases.joining_worker(case, work), TracedProcess(case.command(cases.home, work), work, before) as process:
         check_code(process.wait(), process)
         num_operations = process.count
     expected, failures = contents.of_folder(work), 0
@@ -109,9 +109,12 @@ def undisturbed(cases: Cases, case: Case) -> tuple[dict[str, Any], float]:
 def disturb(
     cases: Cases, case: Case, work: pathlib.Path, moment: Callable[[], float], max_kills: int
 ) -> tuple[int, list[str]]:
-    """Kill a command at most so often, each time some seconds after its start, and let it end; kills and problems."""
+    """Kill a command at most `max_kills` times, each some seconds after its start, and let it end.
+
+    Returns the number of kills, and the problems.
+    """
     num_kills, problems = 0, list[str]()
-    with cases.beside(case, work):
+    with cases.joining_worker(case, work):
         while not problems:
             with TracedProcess(case.command(cases.home, work), work) as process:
                 while num_kills < max_kills and process.wait(moment()) is None:

@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def lose_power(cases: Cases, case: Case, moments: int, generator: random.Random) -> dict[str, Any]:
-    """Take the power away at so many moments, each of a run of its own."""
+    """Take the power away at `moments` moments, each in a run of its own."""
     expected, num_operations = undisturbed(cases, case)
     numbers = [None, None, *(generator.randint(1, num_operations) for _ in range(moments - 2))][:moments]
     titles, num_lost, is_wrong = {}, 0, set()
@@ -69,7 +69,7 @@ def _at(number: int | None) -> Callable[[Operation], bool]:
 def undisturbed(cases: Cases, case: Case) -> tuple[dict[str, Any], int]:
     """What a command leaves, and the number of its file operations."""
     work = cases.work(case)
-    with cases.beside(case, work), TracedProcess(case.command(cases.home, work), work) as process:
+    with cases.joining_worker(case, work), TracedProcess(case.command(cases.home, work), work) as process:
         kills.check_code(process.wait(), process)
         num_operations = process.count
     expected = contents.of_folder(work)
@@ -91,7 +91,7 @@ def disturb(
         disk.observe(operation)
         return Action.CONTINUE
 
-    with cases.beside(case, work), TracedProcess(case.command(cases.home, work), work, before) as process:
+    with cases.joining_worker(case, work), TracedProcess(case.command(cases.home, work), work, before) as process:
         code = process.wait()
         if code != -signal.SIGKILL:
             kills.check_code(code, process)

@@ -4,8 +4,9 @@
 
 A linear model is trained on shapes100_tiny, in this process; a tuner session of such models runs in another one.
 Measured are this process after each epoch, and the session's process after each trial. Memory is the slope of a line
-through the resident memory, in KiB per epoch XX The exit code is 1 if memory grows by more than 64 KiB per epoch
-or trial, or if a file or a thread is left.
+through the resident memory, in KiB per epoch or trial. Files and threads are the difference between the least numbers
+of the second and of the first half: some are open for a moment. The first third is warm-up and does not count. The exit
+code is 1 if memory grows by more than 64 KiB per epoch or trial, or if a file or a thread is left.
 """
 
 import dataclasses
@@ -66,9 +67,9 @@ class Growth:
         """The growth over samples, of which the first third is warm-up."""
         steady = samples[len(samples) // 3 :]
         slope, _ = np.polyfit(range(len(steady)), [sample.kib for sample in steady], 1)
-        second, last = steady[: len(steady) // 2], steady[len(steady) // 2 :]
+        before, after = steady[: len(steady) // 2], steady[len(steady) // 2 :]
         files, threads = (
-            min(getattr(sample, name) for sample in last) - min(getattr(sample, name) for sample in second)
+            min(getattr(sample, name) for sample in after) - min(getattr(sample, name) for sample in before)
             for name in ("files", "threads")
         )
         return cls(name, len(samples), float(slope), files, threads)

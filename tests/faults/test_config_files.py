@@ -14,7 +14,7 @@ from pipeline.common import errors
 from pipeline.common.config import settings as settings_of
 from pipeline.data_config import DataConfig
 
-FEW = settings(max_examples=60, derandomize=True, deadline=None, database=None)
+FEW = settings(max_examples=60, derandomize=True, database=None)
 DATA, TRAIN = resolve({"preset": "quick"})
 SAVED = saved.document(DATA, TRAIN)
 FIELDS = sorted(SAVED)

@@ -1,7 +1,10 @@
 """Mutants are single changes of behaviour, drawn by a seed, and a mutant is killed if a test of its module fails."""
 
+import json
+import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -54,7 +57,7 @@ def test_returned_value_becomes_none():
 
 
 @pytest.mark.parametrize(
-    "source", ["import a", '"""A module."""', "x: f(1) = y", "x = f'{a + 1}'", "x = 'a text'", "x = y"]
+    "source", ["import a", '"""A module."""', "x: f(1) = y", "x = f'{a + 1}'", "x = 'a text'", "x = max(a, b)", "x = y"]
 )
 def test_what_changes_no_result_is_left_alone(source):
     assert not changes(source)
@@ -98,6 +101,21 @@ def test_tests_that_do_not_end_are_ended(tmp_path):
     (tmp_path / "test_endless.py").write_text("def test():\n    while True:\n        pass\n")
     arguments = ["-q", "-p", "no:cacheprovider", str(tmp_path)]
     assert runner.worker.run(0.0, arguments)[0] == "timeout"
+
+
+def test_tests_end_with_the_process_that_runs_them(tmp_path):
+    read, write = os.pipe()
+    lines = [f"os.write({write}, b'begun')", "time.sleep(60)", f"os.write({write}, b'ended')"]
+    source = "\n    ".join(["import os, time\n\ndef test():", *lines])
+    (tmp_path / "test_long.py").write_text(f"{source}\n")
+    command = [sys.executable, runner.worker.__file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[write], text=True) as process:
+        os.close(write)
+        print(json.dumps([3600, ["-q", "-p", "no:cacheprovider", str(tmp_path)]]), file=process.stdin, flush=True)
+        assert os.read(read, 5) == b"begun"
+        process.terminate()
+    assert os.read(read, 5) == b""  # no process has the other end any more
+    os.close(read)
 
 
 def test_targets_exist():

@@ -116,6 +116,32 @@ def test_what_is_not_synchronized_is_lost(tmp_path, loses_names, left):
     assert {path.name: path.read_text() for path in work.iterdir()} == left
 
 
+FOLDER_REMOVED = """
+import os, pathlib, shutil, sys
+work = pathlib.Path(sys.argv[1])
+(work / "folder").mkdir()
+(work / "folder" / "file").write_text("one")
+shutil.rmtree(work / "folder")
+parent = os.open(work, os.O_RDONLY)
+os.fsync(parent)
+"""
+
+
+def test_what_was_in_a_folder_goes_with_it(tmp_path):
+    work, graveyard = tmp_path / "work", tmp_path / "graveyard"
+    work.mkdir()
+    graveyard.mkdir()
+    disk = Disk(graveyard)
+
+    def before(operation):
+        disk.observe(operation)
+        return Action.CONTINUE
+
+    assert run(FOLDER_REMOVED, work, before) == 0
+    disk.lose_power(work, loses_names=True)
+    assert list(work.iterdir()) == []
+
+
 def test_durable_files_survive(tmp_path):
     row = power_loss.lose_power(Cases(tmp_path), program(ATOMIC), 6, random.Random(0))
     assert row["failures"] == 0
@@ -165,3 +191,15 @@ def test_a_training_goes_on_after_a_power_failure_in_its_second_checkpoint(home,
     assert power_loss.disturb(tried, LINEAR, work, fails, loses_names=True)
     assert tried.finish(LINEAR, work) == []
     assert contents.differences(trained, contents.of_folder(work)) == []
+
+
+def test_random_names_in_a_disk_cache_are_no_difference(tmp_path):
+    for work, name in (("one", "4676811251677118187"), ("other", "10917002008102442928")):
+        folder = tmp_path / work / "cache" / name
+        folder.mkdir(parents=True)
+        (folder / "00000000.snapshot").write_bytes(b"images")
+        (folder.parent / "checksums.json").write_text(f'{{"{name}": "abc"}}')
+    one, other = (contents.of_folder(tmp_path / work) for work in ("one", "other"))
+    assert contents.differences(one, other) == []
+    (tmp_path / "other" / "cache" / "10917002008102442928" / "00000000.snapshot").write_bytes(b"other")
+    assert contents.differences(one, contents.of_folder(tmp_path / "other"))

@@ -54,7 +54,7 @@ class Servicer(OracleServicer):
     def EndTrial(self, request: Any, context: Any) -> Any:  # noqa: N802
         """End a trial with its record in the folder."""
         trial_id = request.trial.trial_id
-        record = self._session.folder.record(trial_id)
+        record = self._guarded(context, lambda: self._session.folder.record(trial_id))
         if record is None or self.oracle is None:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"trial {trial_id} has no record here")
         self._guarded(context, lambda: self.oracle.finish(self.oracle.get_trial(trial_id), record))

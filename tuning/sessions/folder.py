@@ -31,6 +31,7 @@ _RECORDS = {
     ),
     FAILED: required({**_ANY_RECORD, "reason": TEXT}),
 }
+_ANY_STATUS = required({"status": {"enum": [*_RECORDS]}})
 _RETRAINED = required({"trial": TEXT, "untuned": OBJECT, "tuned": OBJECT, "test": OBJECT})
 
 
@@ -44,6 +45,7 @@ class SessionFolder:
         self.retrained_file = path / "retrained.json"  # the result of `--retrain_best`
         self.trunk_dir = path / "trunk"  # the run folder of the session's own trunk
         self.journal = Journal(path / "journal.jsonl")
+        self._checked: dict[str, dict[str, Any]] = {}  # the records whose content was checked, by trial
 
     @property
     def has_begun(self) -> bool:
@@ -81,15 +83,18 @@ class SessionFolder:
     def record(self, trial_id: str) -> dict[str, Any] | None:
         """The record of a trial; None where it is missing."""
 
-        def check(record: dict[str, Any]) -> None:
+        def check(record: Any) -> None:
+            if record == self._checked.get(trial_id):  # which is read several times a second
+                return
+            files.check_schema(record, _ANY_STATUS)
             files.check_schema(record, _RECORDS[record["status"]])
             if record["id"] != trial_id:
                 raise ValueError(f"it is of trial {record['id']}")
             saved.check(record.get("config", {}))
+            self._checked[trial_id] = record
 
         remedy = "restore it from a copy, or delete it to go on without this trial's figures"
-        schema = required({"status": {"enum": [*_RECORDS]}})
-        return self._read(f"trials/{trial_id}.json", remedy, schema=schema, check=check)
+        return self._read(f"trials/{trial_id}.json", remedy, check=check)
 
     def _read(self, name: str, remedy: str, **checks: Any) -> Any | None:
         return files.read_json(self.path / name, f"session_dir={self.path}: {name}", remedy, **checks)
@@ -113,7 +118,7 @@ class SessionFolder:
         """Write the record of a trial that has ended."""
         path = self.path / "trials" / f"{record['id']}.json"
         files.make_folder(path.parent)
-        files.write_json(path, record)  # the journal's line is, and would name a missing record
+        files.write_json(path, record)
 
     def spent_s(self) -> float:
         """Seconds that the search has taken, all calls together."""

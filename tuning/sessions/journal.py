@@ -59,19 +59,24 @@ class Journal:
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Append an event durably; where that fails, the journal stays as it was."""
-        with self._lock, open(self._path, "a+b") as file:
+        line = (json.dumps(event, allow_nan=False) + "\n").encode()
+        with self._lock:
             if not self._is_whole:  # not in `events`: workers of a chief read while it writes
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
-                file.seek(0, os.SEEK_END)
-                self._is_whole = True
-                files.fsync(self._path.parent)  # where it may be new
-            length = file.tell()
+                self._make_whole()
+            length = self._path.stat().st_size
             try:
-                file.write((json.dumps(event, allow_nan=False) + "\n").encode())
-                file.flush()
-                os.fsync(file.fileno())
+                with self._path.open("ab") as file:
+                    file.write(line)
+                    file.flush()
+                    os.fsync(file.fileno())
             except OSError:
                 with contextlib.suppress(OSError):  # the first error is the one to report
-                    os.truncate(self._path, length)
+                    os.truncate(self._path, length)  # once the file is closed, which writes what `flush` could not
                 raise
+
+    def _make_whole(self) -> None:
+        """Create the file where it is missing; remove a last line that a kill has cut off."""
+        self._path.touch()
+        os.truncate(self._path, self._path.read_bytes().rfind(b"\n") + 1)
+        files.fsync(self._path.parent)
+        self._is_whole = True

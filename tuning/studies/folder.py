@@ -145,7 +145,7 @@ class StudyFolder:
         values = {"variant": job.label, "seed": job.train.seed, **outcome}
         values |= {"config": job.config, "unread": list(job.unread)}
         files.make_folder(self._job_file(job).parent)
-        files.write_json(self._job_file(job), values)  # the run folder is removed next
+        files.write_json(self._job_file(job), values)
 
     def _job_file(self, job: TrainingJob) -> pathlib.Path:
         return self.path / "cells" / f"{job.name}.json"

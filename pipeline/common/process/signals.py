@@ -16,9 +16,9 @@ _NAMES = (
     "SIGINT",  # Ctrl-C
     "SIGQUIT",  # Ctrl-\
     "SIGTERM",  # kill, timeout, shutdown; Slurm, PBS, HTCondor, Kubernetes and Docker before SIGKILL
-    "SIGUSR1",  # sbatch --signal=USR1@60; Grid Engine's -notify before it suspends a job
+    "SIGUSR1",  # sbatch --signal=USR1@60; Grid Engine's s_rt, and its -notify before it suspends a job
     "SIGUSR2",  # Grid Engine's -notify before SIGKILL; LSF at the run limit of a job
-    "SIGXCPU",  # ulimit -t, and Grid Engine's s_rt and s_cpu: again each second until the hard limit
+    "SIGXCPU",  # ulimit -t, and Grid Engine's s_cpu: again each second until the hard limit
     "SIGALRM",  # `perl -e 'alarm 60; exec @ARGV'`, the timeout of systems that have none
     "SIGVTALRM",  # setitimer's other two timers, which an exec keeps too
     "SIGPROF",
@@ -28,8 +28,8 @@ _NAMES = (
 )
 _REAL_TIME = range(signal.SIGRTMIN, signal.SIGRTMAX + 1) if hasattr(signal, "SIGRTMIN") else range(0)
 ENDING = frozenset({*(getattr(signal, name) for name in _NAMES if hasattr(signal, name)), *_REAL_TIME})
-# From a Ctrl-C to a second one of a person. Sooner comes only the same one by another way: the terminal sends it to
-# each process of a pipeline, and `make`, `timeout` or `uv run` forward theirs.
+# A Ctrl-C within this time of the first signal is the same one by another way: the terminal sends it to each process of
+# a pipeline, and `make`, `timeout` or `uv run` forward theirs. A later one comes from a person.
 REPEAT_SECONDS = 1.0
 
 _contexts: list["Requests"] = []  # those that listen, the innermost last

@@ -5,6 +5,7 @@ supported takes hours for some (CVE-2024-6232). This reader knows names and size
 """
 
 import io
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -59,9 +60,7 @@ def _read_header(stream: io.BufferedReader, *, is_first: bool) -> bytes:
     header = stream.read(_BLOCK_BYTES)
     if not header or not any(header):
         return b""
-    wrong = ContainerError(
-        "is not a tar or ZIP archive" if is_first else "is truncated or damaged (a header of tar is invalid)"
-    )
+    wrong = ContainerError("is not a tar or ZIP archive" if is_first else _INVALID)
     if len(header) < _BLOCK_BYTES:
         raise wrong
     try:
@@ -86,10 +85,10 @@ def _number(field: bytes) -> int:
     """A size: octal digits, or of GNU a big-endian number behind a set bit."""
     if field[0] & 0x80:
         return int.from_bytes(field) & ~(0x80 << 8 * (len(field) - 1))
-    try:
-        return int(field.strip(b" \0") or b"0", 8)
-    except ValueError:
-        raise ContainerError(_INVALID) from None
+    digits = field.strip(b" \0")
+    if not re.fullmatch(rb"[0-7]*", digits):  # `int` takes signs too
+        raise ContainerError(_INVALID)
+    return int(digits or b"0", 8)
 
 
 def _read_extension(stream: io.BufferedReader, size: int) -> bytes:

@@ -33,6 +33,7 @@ ARITHMETIC = {
     ast.BitAnd: ast.BitOr,
     ast.BitOr: ast.BitAnd,
 }
+SYMMETRIC = ("max", "min", "np.maximum", "np.minimum")  # functions: their arguments are not swapped
 REMOVABLE = (ast.Expr, ast.AugAssign, ast.Raise, ast.Delete, ast.Break, ast.Continue)
 
 
@@ -143,7 +144,8 @@ def _texts(node: ast.AST) -> Iterator[str]:
 
 def _calls(node: ast.Call) -> Iterator[str]:
     """A call with its first two arguments swapped, and without each of its named ones."""
-    if len(node.args) > 1 and not any(isinstance(one, ast.Starred) for one in node.args[:2]):
+    is_ordered = ast.unparse(node.func) not in SYMMETRIC
+    if is_ordered and len(node.args) > 1 and not any(isinstance(one, ast.Starred) for one in node.args[:2]):
         first, second, *rest = node.args
         if ast.unparse(first) != ast.unparse(second):
             yield _text(ast.Call(node.func, [second, first, *rest], node.keywords))

@@ -15,7 +15,8 @@ from pipeline.common import errors
 from tests.faults.mutation import worker
 from tests.faults.mutation.mutants import Mutant
 
-KILLED, SURVIVED = "killed", "survived"
+KILLED, TIMED_OUT, SURVIVED = "killed", "timed_out", "survived"
+_RESULTS = {"passed": SURVIVED, "failed": KILLED, "timeout": TIMED_OUT}  # by the outcome of the tests
 MIN_SECONDS, TIMES_SLOWER = 60.0, 3.0  # a mutant's tests time out after so many times what they take without it
 
 Tests = Sequence[str]
@@ -27,12 +28,14 @@ class Copy:
     def __init__(self, root: pathlib.Path, folder: pathlib.Path, libraries: Sequence[str]) -> None:
         self.folder = folder / "copy"
         self._temporary = folder / "pytest"
+        (folder / "temporary").mkdir()
         self._number = 1  # of the next file that is written, its time: Python's caches compare whole seconds
         for name in files(root):
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / name, self.folder / name)
         self._errors = folder / "stderr"
         environment = {**os.environ, "PYTHONPATH": str(self.folder), "TF_CPP_MIN_LOG_LEVEL": "2"}
+        environment["TMPDIR"] = str(folder / "temporary")  # what tests leave there ends with it
         environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # which takes a second
         command = [sys.executable, "-m", worker.__name__, *libraries]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -40,8 +43,8 @@ class Copy:
             self._process = subprocess.Popen(command, cwd=self.folder, env=environment, stderr=stderr, **pipes)
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
+        """End the process and its tests."""
+        self._process.terminate()
         self._process.communicate()
 
     def run(self, tests: Tests, seconds: float) -> tuple[str, str]:
@@ -93,7 +96,8 @@ def run(
       root: the repository.
       drawn: the mutants.
       tests: the tests of each module, as arguments of pytest.
-      each: called with each mutant and KILLED, where a test fails or takes far longer than without it, or SURVIVED.
+      each: called with each mutant and KILLED, where a test fails, TIMED_OUT, where the tests take far longer than
+        without it, or SURVIVED.
       libraries: what the tests import.
 
     Raises:
@@ -108,7 +112,7 @@ def run(
                 limit = limits.get(frozenset(some)) or limits.setdefault(frozenset(some), _limit(copy, some))
                 with copy.changed(mutant):
                     outcome, _ = copy.run(some, limit)
-                each(mutant, SURVIVED if outcome == "passed" else KILLED)
+                each(mutant, _RESULTS[outcome])
 
 
 def _limit(copy: Copy, tests: Tests) -> float:

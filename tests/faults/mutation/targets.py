@@ -47,6 +47,30 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
         "return (chunks.map(self._decode, num_parallel_calls=cpu.count() + 1))",
     ): "tf.data keeps the order unless an option turns that off; no stage sets one.",
     (
+        "models/runs/checkpoints.py",
+        "Checkpoint.restore",
+        "for variable, value in zip(run_variables, self.values, strict=True):",
+        "for variable, value in (zip(run_variables, self.values)):",
+    ): "Equal lists of shapes, which are compared before, have one length.",
+    (
+        "models/runs/checkpoints.py",
+        "_read",
+        'with path.open("rb") as file, np.load(file, allow_pickle=False) as npz: # NumPy leaves a damaged file open',
+        'with path.open("rb") as file, (np.load(file)) as npz: # NumPy leaves a damaged file open',
+    ): "It is NumPy's default.",
+    (
+        "models/runs/checkpoints.py",
+        "Checkpoint.restore",
+        "for variable, value in zip(run_variables, self.values, strict=True):",
+        "for variable, value in zip(run_variables, self.values, strict=False):",
+    ): "Equal lists of shapes, which are compared before, have one length.",
+    (
+        "models/runs/folder.py",
+        "RunFolder.rows",
+        'text = path.read_text(encoding="utf-8-sig")',
+        "text = path.read_text(encoding='utf-8-sig_')",
+    ): "Python takes both for the name of one encoding.",
+    (
         "tuning/statistics.py",
         "residual",
         "design[number, [row, len(rows) + seed]] = 1.0",

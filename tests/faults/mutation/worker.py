@@ -19,6 +19,7 @@ LIBRARIES = ("tensorflow", "keras", "keras_tuner", "tensorflow_datasets", "scipy
 
 
 def main(libraries: list[str]) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that `_wait` ends the tests
     for name in libraries:
         importlib.import_module(name)
     for line in sys.stdin:
@@ -40,6 +41,7 @@ def run(seconds: float, arguments: list[str]) -> tuple[str, str]:
 
 def _call(arguments: list[str], output: int) -> None:
     code = 70
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         for stream, number in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
             os.dup2(stream, number)
@@ -53,11 +55,13 @@ def _call(arguments: list[str], output: int) -> None:
 def _wait(pid: int, deadline: float) -> int | None:
     """The exit code of a process, which is killed with its group at the deadline; None then."""
     status = None
-    while status is None and time.monotonic() < deadline:
-        done, value = os.waitpid(pid, os.WNOHANG)
-        status = value if done else time.sleep(0.02)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+    try:
+        while status is None and time.monotonic() < deadline:
+            done, value = os.waitpid(pid, os.WNOHANG)
+            status = value if done else time.sleep(0.02)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
     if status is None:
         os.waitpid(pid, 0)
         return None

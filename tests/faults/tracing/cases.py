@@ -34,7 +34,7 @@ class Case:
     name: str
     arguments: Callable[[pathlib.Path, pathlib.Path], list[str]]  # of Python, from the folders home and work
     begins_with: str = ""  # "trained" or "prepared": the folder below home that `work` starts as a copy of
-    joins: bool = False  # a worker of the chief runs beside it
+    has_joining_worker: bool = False  # whether a worker joins the chief that the command is
     is_one_process: bool = False
     search: tuple[str, ...] = ()  # flags of a tuner session
 
@@ -98,7 +98,7 @@ CASES = {
         Case("evaluate", _evaluate, begins_with="trained", is_one_process=True),
         Case("tune", _tune, search=searched("random")),
         Case("worker", _tune, search=searched("random")),
-        Case("chief", _chief, joins=True, search=searched("random")),
+        Case("chief", _chief, has_joining_worker=True, search=searched("random")),
         Case("study", _study),
     )
 }
@@ -146,7 +146,7 @@ class Cases:
         shutil.rmtree(work.parent)
 
     @contextlib.contextmanager
-    def beside(self, case: Case, work: pathlib.Path) -> Iterator[None]:
+    def joining_worker(self, case: Case, work: pathlib.Path) -> Iterator[None]:
         """A context in which a worker of the chief runs, if the case has one, and is started again when it has ended.
 
         At the context's end it has ended.
@@ -163,19 +163,19 @@ class Cases:
                         pass
 
         thread = threading.Thread(target=keep_running)
-        if case.joins:
+        if case.has_joining_worker:
             thread.start()
         try:
             yield
         finally:
             is_over.set()
-            if case.joins:
+            if case.has_joining_worker:
                 thread.join()
 
     def finish(self, case: Case, work: pathlib.Path) -> list[str]:
         """Run a case to its end; the last line of what it wrote, if it failed."""
         with (
-            self.beside(case, work),
+            self.joining_worker(case, work),
             subprocess_call.started(
                 case.command(self.home, work), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT
             ) as process,

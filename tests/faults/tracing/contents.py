@@ -18,17 +18,19 @@ OF_TIMES = ("sha256", "state")  # arrays: a checkpoint's checksum, which covers 
 LEFT_OVER = "left over"
 TORN = ".torn"  # the content of a file that cannot be read
 NAMELESS = ("tensorboard", "workers")  # whose files are named after a time or a process
+RANDOM = re.compile(r"\d{15,}")  # the name that TensorFlow gives the shards of a disk cache
+OF_RANDOM = ("checksums.json", "dataset_spec.pb", "snapshot.metadata")  # which hold it
 LOCKS = (".lock", ".prepare.lock")  # which may be missing
 
 
 def of_folder(folder: pathlib.Path) -> dict[str, Any]:
     """The folders and the files below a folder, by relative path: None for a folder, else the content of the file."""
-    found: dict[str, Any] = {}
+    contents: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
+        name = RANDOM.sub("RANDOM", str(path.relative_to(folder)))
         if path.name not in LOCKS and not any(part in NAMELESS for part in path.relative_to(folder).parts[:-1]):
-            found[name] = None if path.is_dir() else _content(path, str(folder))
-    return found
+            contents[name] = None if path.is_dir() else _content(path, str(folder))
+    return contents
 
 
 def differences(expected: dict[str, Any], actual: dict[str, Any]) -> list[str]:
@@ -58,6 +60,8 @@ def copy(source: pathlib.Path, target: pathlib.Path) -> None:
 
 def _content(path: pathlib.Path, folder: str) -> Any:
     try:
+        if path.name in OF_RANDOM:
+            return path.stat().st_size > 0
         if path.suffix == ".json":
             return _timeless(json.loads(path.read_text(encoding="utf-8").replace(folder, "FOLDER")))
         if path.name == "journal.jsonl":
@@ -93,13 +97,12 @@ def _journal(path: pathlib.Path) -> Any:
 
 def _arrays(path: pathlib.Path) -> dict[str, Any]:
     with np.load(path, allow_pickle=False) as arrays:
-        # A cache's times of other files; a checkpoint's checksum, which covers times.
-        found = {name: arrays[name] for name in arrays.files if name not in ("state", "sha256")}
+        timeless = {name: arrays[name] for name in arrays.files if name not in OF_TIMES}
     return {
         name: _timeless(json.loads(str(value)))
         if value.dtype.kind == "U" and str(value).startswith("{")
         else _of(value)
-        for name, value in found.items()
+        for name, value in timeless.items()
     }
 
 

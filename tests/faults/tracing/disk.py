@@ -91,6 +91,8 @@ class Disk:
 
     def _undo(self, change: _Change, later: list[_Change]) -> None:
         path, second = (self._now(name, later) for name in (change.path, change.second))
+        if not path.parent.is_dir():  # its removal has reached the disk, and all that was in it went with it
+            return
         if change.kind == "create":
             path.unlink(missing_ok=True)
         elif change.kind == "mkdir":

@@ -29,7 +29,7 @@ def publish(name: str, rows: Sequence[dict[str, Any]], out: str) -> None:
         }
         path = paths.local(out, "out")
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_json(path, document, indent=2)
+        files.write_json(path, document)
         print(f"written: {path}")
     failures = sum(row["failures"] for row in rows)
     if failures:

@@ -1,5 +1,7 @@
 """A checkpoint round-trips, fits its variables or is refused, and holds no pickle; the last two are kept."""
 
+import dataclasses
+import errno
 import io
 import pathlib
 
@@ -36,6 +38,7 @@ DAMAGES = {
     "not npz": lambda content: b"checkpoint\n",
     "one array": lambda content: b"\x93NUMPY" + content,
     "other values": lambda content: rewritten(content, **{"0000": np.zeros(3)}),
+    "another shape": lambda content: rewritten(content, **{"0000": np.load(io.BytesIO(content))["0000"][None]}),
     "no values": lambda content: rewritten(content, **{"0000": None}),
     "no progress": lambda content: rewritten(content, progress=None),
     "not JSON": lambda content: rewritten(content, progress=np.array("{"), sha256=None),
@@ -53,6 +56,8 @@ def test_checkpoint_round_trip_and_its_absence(tmp_path):
     loaded = checkpoints.load(path)
     loaded.restore(fresh)
     assert loaded.progress == progress
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        loaded.path = tmp_path
     np.testing.assert_array_equal(fresh[0], [0, 1, 2])
     assert int(fresh[1]) == 7
     assert [entry.name for entry in path.parent.iterdir()] == ["state.npz"]
@@ -79,6 +84,17 @@ def test_damaged_checkpoint_is_named_and_the_previous_one_used(tmp_path, capsys,
         file.write_bytes(damage(file.read_bytes()))
     with pytest.raises(errors.FailedError, match=f"^{path} and .*previous_state.npz are damaged; .*--run_dir"):
         checkpoints.load(path)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), MemoryError()], ids=repr)
+def test_checkpoint_that_cannot_be_read_now_is_kept(tmp_path, monkeypatch, error):
+    path = tmp_path / "state.npz"
+    content = saved(path, steps=3)
+    with monkeypatch.context() as failing:
+        failing.setattr(np, "load", lambda *_, **__: (_ for _ in ()).throw(error))
+        with pytest.raises(type(error)):
+            checkpoints.load(path)
+    assert path.read_bytes() == content
 
 
 def test_no_flipped_bit_changes_what_is_used(tmp_path):
@@ -109,10 +125,24 @@ def test_checkpoints_of_other_versions(tmp_path):
     content = saved(path, steps=1)
     path.write_bytes(rewritten(content, sha256=None))  # as at 710a023
     assert checkpoints.load(path).progress.step == 1
+    path.write_bytes(rewritten(content, progress=np.array('{"step": 1, "sums": [2.0]}'), sha256=None))
+    assert checkpoints.load(path).progress == checkpoints.Progress(step=1, metric_totals=[2.0])
     path.write_bytes(rewritten(content, progress=np.array('{"step": 1, "moon": 2}'), sha256=None))
     with pytest.raises(errors.FailedError, match=r"later version.*'moon'"):
         checkpoints.load(path)
 
 
-def test_run_is_not_finished_before_it_says_so():
-    assert not checkpoints.Progress().finished
+def test_pickle_in_a_checkpoint_is_not_executed(tmp_path):
+    class Harm:
+        def __reduce__(self):
+            return (tmp_path / "harm").touch, ()
+
+    path = tmp_path / "state.npz"
+    path.write_bytes(rewritten(saved(path, steps=1), progress=np.array([Harm()]), sha256=None))
+    with pytest.raises(errors.FailedError, match="damaged"):
+        checkpoints.load(path)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_progress_of_a_new_run_is_none():
+    assert not any(dataclasses.asdict(checkpoints.Progress()).values())

@@ -1,13 +1,27 @@
 """Run folders keep other runs, other processes and half-written files out."""
 
+import errno
 import json
 import os
 
 import pytest
 
-from models.runs.folder import RunFolder, open_locked
+from models.runs import saved_model
+from models.runs.folder import RunFolder, open_locked, previous_checkpoint
 from pipeline.common import errors, files
-from tests.models.reporting.run_files import make_confusion, make_rows
+from tests.models.reporting.run_files import REPORT, make_confusion, make_rows
+
+
+def test_files_are_where_other_versions_read_them(tmp_path):
+    run = RunFolder(tmp_path)
+    paths = (run.checkpoint, previous_checkpoint(run.checkpoint), run.good_checkpoint, run.model, run.page)
+    assert [str(path.relative_to(tmp_path)) for path in paths] == [
+        "checkpoint/state.npz",
+        "checkpoint/previous_state.npz",
+        "checkpoint/good.npz",
+        "model.keras",
+        "report.html",
+    ]
 
 
 def test_claim_writes_the_configuration_once_and_goes_on(tmp_path):
@@ -58,6 +72,26 @@ def test_second_process_is_kept_out(tmp_path):
         pass
 
 
+def test_another_configuration_is_refused_though_another_process_holds_the_lock(tmp_path):
+    with open_locked(tmp_path, {"seed": 1}, {"seed": 1}) as run:
+        run.write_report({})
+        with pytest.raises(errors.BadArgumentError, match="seed=1 there"), open_locked(tmp_path, {}, {"seed": 2}):
+            pass
+
+
+def test_run_that_began_before_the_lock_was_taken_is_seen(tmp_path, monkeypatch):
+    locked = RunFolder.locked
+
+    def locked_later(folder):
+        files.write_json(tmp_path / "config.json", {"seed": 1})
+        folder.write_report({})
+        return locked(folder)
+
+    monkeypatch.setattr(RunFolder, "locked", locked_later)
+    with pytest.raises(errors.BadArgumentError, match="seed=1 there"), open_locked(tmp_path, {}, {"seed": 2}):
+        pass
+
+
 def test_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(errors.BadArgumentError, match=r"'thesis.tex'"), open_locked(str(tmp_path), {}, {}):
@@ -76,6 +110,27 @@ def test_folder_without_a_run_has_no_configuration(tmp_path):
 def test_report_never_holds_what_json_does_not_know(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         RunFolder(tmp_path).write_report({"loss": float("nan")})
+
+
+def test_metrics_never_hold_what_json_does_not_know(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        RunFolder(tmp_path).write_metrics([{"loss": float("nan")}])
+
+
+def test_configuration_of_a_begun_run_is_expected_and_understood(tmp_path):
+    files.write_json(tmp_path / "config.json", {"config_format": 1000})
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*config.json was written by a newer version"):
+        RunFolder(tmp_path).config()
+    RunFolder(tmp_path).write_report({})
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*config.json is missing"):
+        RunFolder(tmp_path).config()
+
+
+def test_confusion_of_other_keys_is_damaged(tmp_path):
+    (tmp_path / "confusion.json").write_text("{}")
+    with pytest.raises(errors.DamagedError, match=r"^run_dir=.*confusion.json is damaged .*models.evaluate"):
+        RunFolder(tmp_path).confusion()
 
 
 def test_confusion_is_read_back_and_is_none_before(tmp_path):
@@ -108,6 +163,15 @@ def test_rows_are_read_back(tmp_path):
     assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[1]) == make_rows(2)[1]
 
 
+def test_rows_are_read_back_with_the_mark_of_an_editor(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.rows() == []
+    folder.write_metrics(make_rows(2))
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert folder.rows() == make_rows(2)
+
+
 def test_identity_of_a_folder_of_something_else_is_refused_before_its_lock(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(errors.BadArgumentError, match=r"'thesis.tex'"):
@@ -129,6 +193,8 @@ def test_run_is_finished_once_it_has_a_report(tmp_path):
     files.write_json(tmp_path / "config.json", {})
     with pytest.raises(errors.FailedError, match=r"^run_dir=.*finished run"):
         folder.check_finished()
+    with pytest.raises(errors.BadArgumentError, match=r"^run_dir=.*expected a folder that models.train wrote"):
+        RunFolder(tmp_path / "none").check_finished()
     folder.write_report({"fine_accuracy": 0.5})
     assert folder.check_finished() is folder
 
@@ -139,6 +205,87 @@ def test_lock_is_nested_and_ends_with_its_context(tmp_path):
         pass
     with RunFolder(tmp_path).locked(), pytest.raises(errors.BusyError), folder.locked():
         pass
+
+
+def finished(path) -> RunFolder:
+    """The folder of a finished run without its checkpoint."""
+    folder = RunFolder(path)
+    files.write_json(path / "config.json", {})
+    folder.write_report(REPORT)
+    folder.model.write_bytes(b"weights")
+    return folder
+
+
+def test_report_is_read_back_and_expected(tmp_path):
+    folder = finished(tmp_path)
+    assert folder.report() == REPORT
+    (tmp_path / "report.json").unlink()
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*report.json is missing"):
+        folder.report()
+
+
+def test_model_of_an_unfinished_run_and_a_missing_one_are_refused(tmp_path):
+    folder = finished(tmp_path)
+    assert folder.check_model() is folder
+    folder.model.unlink()
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*model.keras cannot be read"):
+        folder.check_model()
+    folder.model.write_bytes(b"weights")
+    (tmp_path / "report.json").unlink()
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*finished run"):
+        folder.check_model()
+
+
+def test_model_is_loaded_or_its_file_named(tmp_path, monkeypatch):
+    folder = finished(tmp_path)
+    monkeypatch.setattr(saved_model, "load", lambda path: path.read_bytes())
+    assert folder.load_model() == b"weights"
+    folder.model.unlink()
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*model.keras cannot be read"):
+        folder.load_model()
+
+
+@pytest.mark.parametrize("checkpoint", [None, "state.npz", "previous_state.npz"])
+def test_damaged_file_is_rewritten_from_a_checkpoint_or_restored_from_a_copy(checkpoint, tmp_path):
+    folder = finished(tmp_path)
+    folder.write_metrics(make_rows(1))
+    if checkpoint:
+        folder.checkpoint.parent.mkdir()
+        folder.checkpoint.with_name(checkpoint).touch()
+    folder.check_readable()
+    remedy = "from the checkpoint$" if checkpoint else "restore it from a copy"
+    for name, problem in (("metrics.jsonl", "damaged .line 1: "), ("report.json", "damaged ")):
+        (tmp_path / name).write_text("{}\n")
+        with pytest.raises(errors.DamagedError, match=rf"^run_dir=.*{name} is {problem}.*{remedy}"):
+            folder.check_readable()
+
+
+@pytest.mark.parametrize(("content", "is_whole"), [("<html></html>\n", True), ("<html>", False), (None, False)])
+def test_page_that_was_cut_off_is_none(content, is_whole, tmp_path):
+    folder = RunFolder(tmp_path)
+    if content is not None:
+        folder.page.write_text(content)
+    assert folder.has_page == is_whole
+
+
+def test_folder_is_read_only_where_the_place_is_wrong(tmp_path, monkeypatch):
+    folder = RunFolder(tmp_path)
+    assert folder.read_only_reason is None
+    assert not os.listdir(tmp_path)
+
+    def refuse(number):
+        def check(path):
+            assert path == tmp_path / "report.json"
+            raise OSError(number, os.strerror(number))
+
+        return check
+
+    with pytest.raises(errors.WriteError, match=rf"^run_dir={tmp_path}: cannot be written"), folder.writing():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path))
+    monkeypatch.setattr(files, "check_writable", refuse(errno.EROFS))
+    assert folder.read_only_reason == "Read-only file system"
+    monkeypatch.setattr(files, "check_writable", refuse(errno.ENOSPC))
+    assert folder.read_only_reason is None  # a full disk can be written to again
 
 
 def trunk(path, content: bytes = b"weights"):
@@ -162,6 +309,20 @@ def test_run_goes_on_wherever_its_trunk_lies_now(tmp_path, monkeypatch):
     folder.check_identity({"init_from": "trunk"})
     (tmp_path / "trunk" / "model.keras").unlink()
     folder.check_identity({"init_from": "trunk"})  # the same folder, whose model is not needed any more
+
+
+def test_working_folder_is_not_the_trunk_of_a_run_without_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(errors.BadArgumentError, match=r"^run_dir=.*init_from"):
+        begun_on(tmp_path / "run", "").check_identity({"init_from": "."})
+
+
+def test_trunk_at_a_url_is_refused_by_its_flag(tmp_path):
+    with (
+        pytest.raises(errors.BadArgumentError, match=r"^init_from=.*URL"),
+        open_locked(tmp_path / "run", {"init_from": "gs://bucket/run"}, {}),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("name", ["other", "_", ""])

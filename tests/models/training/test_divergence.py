@@ -185,7 +185,7 @@ def test_cut_run_rolls_back_as_one_that_was_not_cut(data, tmp_path, monkeypatch,
     whole = loop.train(data, config, verbose=0)
     assert {entry["good_epoch"] for entry in whole.report["rollbacks"]} == {1}
     with open_locked(str(tmp_path / "run"), {}, {}) as run:
-        for cut_at in (22, 15):  # in the epoch that diverges; after the rollback
+        for cut_at in (22, 1, 15):  # in the epoch that diverges; at once; after the rollback
             with pytest.raises(KeyboardInterrupt):
                 loop.train(data, config, run=run, callbacks=[Cut(cut_at)], verbose=0)
             if is_damaged and cut_at == 22:

@@ -26,6 +26,8 @@ def keras_json(monkeypatch, tmp_path):
 def test_empty_variables_count_as_unset_but_an_empty_list_of_gpus(monkeypatch):
     """pydata/numexpr#318: `int(os.environ["OMP_NUM_THREADS"])` where a cluster sets it to nothing."""
     names = ("KERAS_BACKEND", "KERAS_HOME", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
+    for name in environment.FOLLOWED:
+        monkeypatch.delenv(name, raising=False)
     for name in names:
         monkeypatch.setenv(name, "")
     environment.clean()

@@ -93,7 +93,7 @@ def test_text_mode_of_windows_in_protocol_0_is_read():
     np.testing.assert_array_equal(load(data)[b"data"], IMAGES)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),

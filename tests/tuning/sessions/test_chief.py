@@ -21,7 +21,7 @@ from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import BASE, SOURCE, calls, choose, searched, told
 from tuning.sessions import chief as service
 from tuning.sessions import search, session
-from tuning.sessions.folder import COMPLETED
+from tuning.sessions.folder import COMPLETED, SessionFolder
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.oracles import journaled
 from tuning.sessions.search_space import Space
@@ -216,3 +216,22 @@ def test_worker_that_was_told_to_wait_is_waited_for_until_it_hears_the_end():
     assert (servicer.stop_triggered, servicer.waiting) == (True, {"second"})  # the chief must not end yet
     servicer.CreateTrial(request, None)
     assert servicer.waiting == set()
+
+
+class AbortedError(Exception):
+    """What gRPC's `abort` raises."""
+
+
+def test_damaged_record_of_a_trial_ends_the_chief(tmp_path):
+    (tmp_path / "trials").mkdir()
+    (tmp_path / "trials" / "0.json").write_text("{", encoding="utf-8")
+
+    def abort(*_):
+        raise AbortedError
+
+    servicer = service.Servicer(types.SimpleNamespace(folder=SessionFolder(tmp_path)), None)
+    servicer.oracle = OneTrialOracle()
+    request = protos.get_service().EndTrialRequest(trial=Trial(keras_tuner.HyperParameters(), "0").to_proto())
+    with pytest.raises(AbortedError):
+        servicer.EndTrial(request, types.SimpleNamespace(abort=abort))
+    assert isinstance(servicer.error, errors.DamagedError)

@@ -13,7 +13,6 @@ from models.runs.folder import open_locked
 from pipeline.common import errors, files
 from pipeline.data_config import DataConfig, SourceConfig
 from tuning.sessions import search_space, session
-from tuning.sessions.folder import SessionFolder
 from tuning.sessions.jobs import SessionConfig
 
 SPACE = """
@@ -87,9 +86,3 @@ def test_session_on_the_trunk_of_another_run_is_another(home):
     open_trial("a", init_from="trunk")
     with pytest.raises(errors.BadArgumentError, match="init_from"):
         open_trial("a", init_from="other")
-
-
-def test_record_that_another_worker_is_writing_is_none_yet(tmp_path):
-    (tmp_path / "trials").mkdir()
-    (tmp_path / "trials" / ".5.partial.json").write_text("{")
-    assert SessionFolder(tmp_path).records() == []

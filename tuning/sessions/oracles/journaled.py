@@ -8,6 +8,7 @@ Hyperparameters may depend on the values of others: every proposal comes from a 
 """
 
 import functools
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +37,6 @@ COMPLETED, FAILED = TrialStatus.COMPLETED, TrialStatus.FAILED
 PROBE_TUNER_ID = "nobody"  # asks whether a trial is left, and gives it back
 _BAYESIAN_STARTS = 50  # points from which Keras Tuner maximizes its model of the objective
 _STRIDE = 10**6  # between the seeds of two trials that are drawn in place of a duplicate
-_NO_LIMIT = 10**9  # Keras Tuner counts failures in a row and raises with its lock held; the session counts its own
 
 
 def _synchronized(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,7 +65,7 @@ class Oracle(keras_tuner.Oracle):
     _retry_queue: list[str]
     _seed_state: int
     is_exhausted = False  # whether every combination of the space has been proposed
-    spent_s: Callable[[], float] = staticmethod(lambda: 0.0)  # seconds that the session has taken so far
+    spent_s: Callable[[], float]  # seconds that the session has taken so far
     _replayed: Mapping[str, Any] | None = None  # the event under replay
 
     def save(self) -> None:
@@ -102,11 +102,14 @@ class Oracle(keras_tuner.Oracle):
     def finish(self, trial: Trial, record: Mapping[str, Any]) -> None:
         """End a trial with its record: `status`, and `objective` where it completed.
 
-        A trial that has ended already, by a worker that had timed out, is only taken from the workers that have it.
+        A trial of a worker that had timed out may have ended already, and other workers or the queue may have it: it is
+        taken from them.
         """
-        if self.trials[trial.trial_id].status in (COMPLETED, FAILED):
-            self.forget(trial.trial_id)
-            return
+        if self.trials[trial.trial_id].status not in (COMPLETED, FAILED):
+            self._end(trial, record)
+        self.forget(trial.trial_id)
+
+    def _end(self, trial: Trial, record: Mapping[str, Any]) -> None:
         if record["status"] == COMPLETED:
             self.update_trial(trial.trial_id, {OBJECTIVE: record["objective"]})
         trial.status = record["status"]
@@ -175,7 +178,7 @@ class Oracle(keras_tuner.Oracle):
         """Repeat the events of the journal; fail where this oracle would have proposed other trials."""
         for number, event in enumerate(self.journal.events(), start=1):
             self._replayed = event
-            is_known = event.get("trial", "") in self.trials
+            is_known = event.get("trial") in self.trials
             if event["event"] == "begin":
                 trial = self.create_trial(event["worker"])
                 if (trial.trial_id, trial.hyperparameters.values) != (event["trial"], event["values"]):
@@ -183,7 +186,7 @@ class Oracle(keras_tuner.Oracle):
             elif event["event"] in ("end", "forget") and not is_known:
                 raise self._does_not_follow(number)
             elif event["event"] == "end":
-                self.finish(self.trials[event["trial"]], event)
+                self._end(self.trials[event["trial"]], event)
             elif event["event"] == "forget":
                 self.forget(event["trial"])
             elif event["event"] == "requeue":
@@ -234,7 +237,7 @@ class _Bayesian(Oracle, BayesianOptimizationOracle):
             # The draws that the model's search would have made.
             self._random_state.uniform(size=(_BAYESIAN_STARTS, len(self._nonfixed_space())))
             return {"status": RUNNING, "values": dict(self._replayed["values"])}
-        if getattr(self.gpr, "n_features_in_", 0) != len(self._nonfixed_space()):
+        if getattr(self.gpr, "n_features_in_", None) != len(self._nonfixed_space()):
             self.gpr = self._make_gpr()  # a hyperparameter was added since it was fitted
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # normal with few points
@@ -271,7 +274,8 @@ def build(
         "objective": keras_tuner.Objective(OBJECTIVE, "max"),
         "hyperparameters": hyperparameters,
         "seed": config.seed + 1,  # Keras Tuner takes 0 for none
-        "max_consecutive_failed_trials": _NO_LIMIT,
+        # Keras Tuner counts failures in a row and raises with its lock held; the session counts its own.
+        "max_consecutive_failed_trials": sys.maxsize,
     }
     oracle: Oracle
     if config.tuner == "hyperband":

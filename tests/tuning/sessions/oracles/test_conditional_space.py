@@ -184,6 +184,18 @@ def test_steps_of_a_float_end_with_its_maximum(bounds, expected, tmp_path):
     assert [rate.prob_to_value(rate.value_to_prob(value)) for value in expected] == pytest.approx(expected)
 
 
+def test_steps_of_a_logarithm_are_keras_tuners():
+    space = ConditionalSpace(lambda hp: hp.Float("rate", 1e-3, 1.0, step=10, sampling="log"))
+    assert [values["rate"] for values in space.combinations()] == pytest.approx([1e-3, 1e-2, 1e-1, 1.0])
+    (rate,) = space.hyperparameters().space
+    assert [rate.prob_to_value(rate.value_to_prob(value)) for value in (1e-3, 1e-1)] == pytest.approx([1e-3, 1e-1])
+
+
+def test_values_that_were_tried_before_the_search_are_all_different():
+    space = ConditionalSpace(lambda hp: hp.Boolean("nesterov"))
+    assert space.explored == [{"nesterov": False}, {"nesterov": True}]
+
+
 def test_value_that_a_choice_has_twice_is_one_value():
     space = ConditionalSpace(lambda hp: hp.Choice("units", [1, 2, 2, 3]))
     assert [values["units"] for values in itertools.islice(space.combinations(), 5)] == [1, 2, 3]

@@ -104,6 +104,7 @@ def test_trial_of_a_worker_that_is_gone_goes_to_the_next_that_asks(tmp_path):
     lost = oracle.create_trial("one")
     oracle = begun("random", tmp_path / "journal")
     oracle.requeue()
+    assert not oracle.tuner_ids  # nobody waits for the end of the search
     assert oracle.create_trial("two").trial_id == lost.trial_id
     assert oracle.create_trial("three").trial_id != lost.trial_id
     again = begun("random", tmp_path / "journal")
@@ -153,6 +154,7 @@ def test_grid_is_the_same_with_many_workers(tmp_path):
             trials = [oracle.create_trial(str(number)) for number in range(num_workers)]
             running = [trial for trial in trials if trial.status == RUNNING]
             if not running:
+                assert oracle.is_exhausted
                 return [trial.hyperparameters.values for _, trial in sorted(oracle.trials.items())]
             for trial in reversed(running):
                 end(oracle, trial)
@@ -172,6 +174,26 @@ def test_trial_that_has_ended_ends_once(tmp_path):
     again = begun("random", tmp_path / "journal")
     assert again.end_order == oracle.end_order == [trial.trial_id]
     assert not again.ongoing_trials
+
+
+def test_trial_that_ends_while_it_waits_for_another_worker_is_given_to_none(tmp_path):
+    """Its worker had timed out, and is slow but alive."""
+    oracle = begun("random", tmp_path / "journal")
+    ended, waiting = (oracle.create_trial(worker) for worker in ("one", "two"))
+    oracle.requeue()
+    oracle.finish(ended, {"status": COMPLETED, "objective": 0.5})
+    for again in (begun("random", tmp_path / "journal"), oracle):
+        assert again._retry_queue == [waiting.trial_id]
+    assert oracle.create_trial("three").trial_id == waiting.trial_id
+    assert oracle.create_trial("four").trial_id not in (ended.trial_id, waiting.trial_id)
+    assert begun("random", tmp_path / "journal").end_order == [ended.trial_id]
+
+
+def test_events_have_the_seconds_that_the_session_has_taken(tmp_path):
+    config = SessionConfig(tuner="random", max_trials=3)
+    for worker, spent_s in (("one", {}), ("two", {"spent_s": lambda: 1.26})):
+        journaled.build(config, ConditionalSpace(ask), Journal(tmp_path / "journal"), **spent_s).create_trial(worker)
+    assert [event["spent_s"] for event in Journal(tmp_path / "journal").events()] == [0.0, 1.3]
 
 
 def test_requeue_of_a_worker_that_has_nothing_is_nothing(tmp_path):
@@ -253,11 +275,24 @@ def test_keras_tuners_own_files_do_not_survive_a_kill(tmp_path):
         stock().reload()
 
 
+def test_oracle_prints_nothing(tmp_path, capsys):
+    oracle = begun("random", tmp_path / "journal")
+    end(oracle, oracle.create_trial("worker"))
+    assert not capsys.readouterr().out
+
+
 def test_proposals_of_a_seed_are_those_of_earlier_versions(tmp_path):
     oracle = begun("random", tmp_path / "journal")
     trials = [oracle.create_trial(str(number)) for number in range(3)]
     assert [tuple(trial.hyperparameters.values.values()) for trial in trials] == [(1, 1.0), (1, 0.25), (2, 0.75)]
     assert not oracle.is_exhausted
+
+
+@pytest.mark.parametrize(("max_trials", "expected"), [(6, 3), (9, 3), (12, 4), (15, 5), (18, 6), (40, 6)])
+def test_third_of_the_trials_of_a_bayesian_search_is_random(max_trials, expected, tmp_path):
+    """At least 3, and at most 3 for each hyperparameter."""
+    oracle = begun("bayesian", tmp_path / "journal", max_trials=max_trials)
+    assert (oracle.num_initial_points, oracle.max_trials) == (expected, max_trials)
 
 
 def test_bayesian_search_proposes_the_values_at_a_point(tmp_path):
