@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pipeline.common import app, errors
-from tuning.workers.worker_process import RemoteCallError, WorkerDiedError, WorkerError, run_in_subprocess
+from pipeline.common.process.worker_process import RemoteCallError, WorkerDiedError, WorkerError, run_in_subprocess
 
 Function = Callable[..., dict[str, Any]]
 # What Python, C++, the kernel, TensorFlow and oneDNN write when there is not enough memory.

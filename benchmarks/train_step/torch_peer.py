@@ -14,8 +14,8 @@ from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Case
 from models.config.training import TrainConfig
 from pipeline.common import errors
+from pipeline.common.process.worker_process import RemoteCallError, Worker, WorkerDiedError, WorkerError
 from pipeline.datasets.description import Description
-from tuning.workers.worker_process import RemoteCallError, Worker, WorkerDiedError, WorkerError
 
 if TYPE_CHECKING:
     from benchmarks.train_step import torch_steps

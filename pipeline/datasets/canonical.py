@@ -18,7 +18,7 @@ from pipeline.datasets import png
 Example: TypeAlias = tuple[np.ndarray, int, int]  # the image, uint8 [H, W, 3], its fine label and its coarse label
 DIGEST_BYTES = hashlib.sha256().digest_size
 # A key of 128 bits, as TFDS's writer sorts by: the front of the digest, the fine label, a counter of equal records.
-LABEL_BITS, COUNTER_BITS = 16, 16
+KEY_DIGEST_BYTES, LABEL_BITS, COUNTER_BITS = 12, 16, 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,6 +41,14 @@ class Digests:
 
     def __len__(self) -> int:
         return len(self.fine)
+
+    def take(self, places: np.ndarray) -> "Digests":
+        """The records at the places, int [M] or bool [N]."""
+        return Digests(self.pixels[places], self.fine[places], self.coarse[places])
+
+    def order(self) -> np.ndarray:
+        """The places of the records in canonical order, int64 [N]."""
+        return np.argsort(self.rows(), kind="stable")
 
     def rows(self) -> np.ndarray:
         """A text of 40 bytes a record, which sorts as the records do: digest, fine label, coarse label."""
@@ -103,6 +111,15 @@ def digest(image: np.ndarray) -> bytes:
     return hashlib.sha256(image.tobytes()).digest()
 
 
+def record_id(split: str, pixels: bytes, fine: int, number: int) -> str:
+    """The `id` of the record of a digest and a label; `number` counts equal records of a split from 0 on."""
+    return f"{split}_{_first_key(pixels, fine) + number:032x}"
+
+
+def _first_key(pixels: bytes, fine: int) -> int:
+    return (int.from_bytes(pixels[:KEY_DIGEST_BYTES]) << LABEL_BITS | fine) << COUNTER_BITS
+
+
 def as_texts(rows: np.ndarray) -> np.ndarray:
     """Rows of bytes, uint8 [N, L], as NumPy texts [N], which sort by their bytes."""
     return np.ascontiguousarray(rows).view(f"S{rows.shape[1]}")[:, 0]
@@ -111,10 +128,10 @@ def as_texts(rows: np.ndarray) -> np.ndarray:
 def tfds_examples(split: str, examples: Iterable[Example]) -> Iterator[tuple[int, dict[str, Any]]]:
     """The (key, example) pairs of a split; a TFDS builder that does not shuffle sorts by the keys: canonical order."""
     num_equal: collections.Counter[int] = collections.Counter()
-    label_and_counter = LABEL_BITS + COUNTER_BITS
     for image, fine, coarse in examples:
-        key = int.from_bytes(digest(image)[:16]) >> label_and_counter << label_and_counter | fine << COUNTER_BITS
-        num_equal[key] += 1
-        key += num_equal[key] - 1
+        pixels = digest(image)
+        first = _first_key(pixels, fine)
+        number = num_equal[first]
+        num_equal[first] += 1
         fields = {"label": fine, "coarse_label": coarse}
-        yield key, {"id": f"{split}_{key:032x}", "image": png.encode(image), **fields}
+        yield first + number, {"id": record_id(split, pixels, fine, number), "image": png.encode(image), **fields}

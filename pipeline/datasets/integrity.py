@@ -57,7 +57,7 @@ def check(folder: pathlib.Path) -> None:
     for name in [name for name in ("label", "coarse_label") if name in features]:
         path = folder / f"{name}.labels.txt"
         with files.reading(*prepared.where(path)):
-            count = len(path.read_text(encoding="utf-8").split())
+            count = sum(bool(line.strip()) for line in path.read_text(encoding="utf-8").split("\n"))
             expected = int(features[name]["classLabel"]["numClasses"])
             if count != expected:
                 raise ValueError(f"it has {count} names; expected {expected}")

@@ -202,10 +202,12 @@ def remove_download(data_dir: _Path) -> None:
     _remove(download_folder(data_dir))
 
 
-def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Mapping[str, Any]) -> pathlib.Path:
+def publish(
+    staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Mapping[str, Any], *, replace: bool = False
+) -> pathlib.Path:
     """Move a data set from a staging folder to its folder, which is returned, and write its provenance.
 
-    One that `is_in_file_order` is replaced.
+    One that `is_in_file_order` is replaced, and with `replace` any.
 
     Raises:
       errors.FailedError: TFDS wrote another version, or another folder exists.
@@ -219,7 +221,7 @@ def publish(staged: pathlib.Path, data_dir: _Path, dataset: str, provenance: Map
     try:
         _move(source, _new(target))
         files.fsync_tree(_new(target))
-        if is_in_file_order(data_dir, dataset):
+        if is_in_file_order(data_dir, dataset) or (replace and target.exists()):
             target.rename(_replaced(target))
         _new(target).rename(target)
         files.fsync(target.parent)

@@ -13,16 +13,16 @@ import pytest
 
 from pipeline.common import errors
 from pipeline.common.process import signals
+from pipeline.common.process.worker_process import Worker
 from pipeline.datasets import download
 from tests.conftest import ROOT
-from tuning.workers.worker_process import Worker
 
 
 def test_nohup_reaches_worker_processes():
     """open-mmlab/mmsegmentation#1998, hiyouga/LlamaFactory#3036: SIGHUP ends a distributed training under nohup."""
     program = (
         "import signal\n"
-        "from tuning.workers.worker_process import Worker\n"
+        "from pipeline.common.process.worker_process import Worker\n"
         "with Worker() as worker:\n"
         "    worker.submit(signal.getsignal, signal.SIGHUP)\n"
         "    print(worker.result())"

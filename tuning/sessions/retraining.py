@@ -11,13 +11,13 @@ from models.config import saved
 from models.runs.folder import RunFolder
 from pipeline.common import errors, files, progress
 from pipeline.common.process import signals
+from pipeline.common.process.worker_process import WorkerError
 from tuning.sessions.jobs import accuracies, objective
 from tuning.sessions.session import Session
 from tuning.workers import train_job
 from tuning.workers.job import TrainingJob
 from tuning.workers.pool import WorkerPool
 from tuning.workers.train_job import Train
-from tuning.workers.worker_process import WorkerError
 
 ACCURACIES = ("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy")
 Evaluate = Callable[[pathlib.Path, str], dict[str, Any]]

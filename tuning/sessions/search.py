@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from models.runs.folder import RunFolder
 from pipeline.common import errors, files
 from pipeline.common.process import signals
+from pipeline.common.process.worker_process import WorkerError
 from tuning.sessions import chief
 from tuning.sessions.oracles import journaled
 from tuning.sessions.progress import SessionProgress
@@ -25,7 +26,6 @@ from tuning.sessions.trial_runner import ALL_TRIED, FailureCounter, Trials
 from tuning.workers import train_job
 from tuning.workers.pool import INTERRUPTED, POLL_SECONDS, TimeUpError, WorkerPool
 from tuning.workers.train_job import Train
-from tuning.workers.worker_process import WorkerError
 
 FAREWELL_SECONDS = 20.0  # the most that a chief waits for its workers to get the end of the search
 

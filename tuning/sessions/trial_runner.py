@@ -10,6 +10,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api
 
 from pipeline.common import errors
+from pipeline.common.process.worker_process import WorkerError
 from tuning.sessions import chief
 from tuning.sessions.folder import COMPLETED, FAILED
 from tuning.sessions.jobs import accuracies, objective
@@ -18,7 +19,6 @@ from tuning.sessions.progress import SessionProgress
 from tuning.sessions.session import Session
 from tuning.workers.job import TrainingJob
 from tuning.workers.pool import POLL_SECONDS
-from tuning.workers.worker_process import WorkerError
 
 ALL_TRIED = "every combination of the space has been tried"
 MAX_FAILURES = 5  # in a row; a session in which nothing works must not go on for hours

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.common import errors
 from pipeline.common.process import signals
+from pipeline.common.process.worker_process import WorkerError
 from pipeline.data_config import AUTO
 from tuning.studies.folder import StudyFolder
 from tuning.studies.progress import StudyProgress
@@ -14,7 +15,6 @@ from tuning.workers import train_job
 from tuning.workers.job import TrainingJob
 from tuning.workers.pool import WorkerPool
 from tuning.workers.train_job import Train
-from tuning.workers.worker_process import WorkerError
 
 ChoosePrecision = Callable[[str], tuple[str, str]]
 

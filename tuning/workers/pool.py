@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from pipeline.common import cpu, errors
 from pipeline.common.process import signals
+from pipeline.common.process.worker_process import Cause, Worker, WorkerDiedError, WorkerError
 from tuning.workers.job import TrainingJob
 from tuning.workers.train_job import Train
-from tuning.workers.worker_process import Cause, Worker, WorkerDiedError, WorkerError
 
 POLL_SECONDS = 0.1
 INTERRUPTED = "interrupted; finished trials and jobs are kept; run the same command again to resume"

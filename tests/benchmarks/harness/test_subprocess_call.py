@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.harness import subprocess_call
 from pipeline.common import errors
-from tuning.workers.worker_process import RemoteCallError
+from pipeline.common.process.worker_process import RemoteCallError
 
 
 def process_id() -> dict:

@@ -13,12 +13,13 @@ import pytest
 
 from pipeline.common import errors
 from pipeline.common.environment import THREADS
+from pipeline.common.process import worker_process
+from pipeline.common.process.worker_process import Worker
 from tests.tuning import stub_training
 from tuning.studies import folder as study_folder
 from tuning.studies import runner
 from tuning.studies.folder import FAILED, StudyFolder
-from tuning.workers import pool, worker_process
-from tuning.workers.worker_process import Worker
+from tuning.workers import pool
 
 
 @pytest.fixture

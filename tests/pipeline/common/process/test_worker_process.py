@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from pipeline.common import errors
+from pipeline.common.process.worker_process import RemoteCallError, Worker, WorkerDiedError, run_in_subprocess
 from tests.conftest import ROOT
-from tuning.workers.worker_process import RemoteCallError, Worker, WorkerDiedError, run_in_subprocess
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def _refuse():
 
 def test_worker_ends_when_its_parent_is_killed():
     code = (
-        "import time; from tuning.workers.worker_process import Worker; "
+        "import time; from pipeline.common.process.worker_process import Worker; "
         "w = Worker(); w.submit(time.sleep, 3600); print(w.pid, flush=True)"
     )
     command = [sys.executable, "-c", f"{code}; time.sleep(3600)"]

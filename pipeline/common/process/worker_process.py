@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import inf
 from typing import Any, Literal, TypeAlias
 
@@ -177,6 +177,12 @@ class Worker:
         number = signal.Signals(-code)
         cause, hint = _cause(number, self._oom_kills)
         return WorkerDiedError(f"its process was killed by {number.name}{hint}", cause)
+
+
+def wait(workers: Collection[Worker]) -> list[Worker]:
+    """Wait until the call of one of the workers has ended, and return those whose calls have."""
+    ready = multiprocessing.connection.wait([worker._connection for worker in workers])
+    return [worker for worker in workers if worker._connection in ready]
 
 
 def _cause(number: signal.Signals, oom_kills_before: int | None) -> tuple[Cause, str]:
