@@ -2,6 +2,8 @@
 
     python -m pipeline.prepare                                               # CIFAR-100, downloaded
     python -m pipeline.prepare --archive=~/Downloads/cifar-100-python.tar.gz # CIFAR-100 from a local file
+    python -m pipeline.prepare --dataset=folder:flowers --image_size=64      # your own images, in class folders
+    python -m pipeline.prepare --dataset=tfds:beans                          # a data set that TFDS has prepared here
     dataset=$(python -m pipeline.prepare --dataset=auto)                     # CIFAR-100, otherwise shapes100
 
 The only line on stdout is the name of the prepared data set; messages go to stderr.
@@ -19,32 +21,44 @@ from typing import Any
 from pipeline import contents
 from pipeline.common import app, config, errors, files, progress
 from pipeline.data_config import AUTO, SourceConfig
-from pipeline.datasets import archive, download, integrity, prepared, records
+from pipeline.datasets import archive, builtin, download, integrity, naming, prepared, records
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
+from pipeline.datasets.conversion import convert, listing
+from pipeline.datasets.conversion.image_source import ImageSource
 
 CIFAR100 = "cifar100"
 FALLBACK = "shapes100"
 Splits = Mapping[str, Iterable[Example]]
 
 flags = app.Flags(SourceConfig)
+ON_BAD_IMAGE = flags.DEFINE_enum(
+    "on_bad_image",
+    convert.SKIP,
+    [convert.SKIP, convert.FAIL],
+    "reaction to an image of folder: or tfds: that cannot be used; either way preparation.json names it",
+)
+REFRESH = flags.DEFINE_bool("refresh", False, "prepare a folder: or tfds: data set again, which replaces the one there")
 
 
 def main() -> None:
     """Prepare the data set of the flags, and print its name."""
     source = config.build(SourceConfig, config.given_flags())
-    print(prepare(source, rewrite=True))
+    print(prepare(source, rewrite=True, on_bad_image=ON_BAD_IMAGE.value, refresh=REFRESH.value))
 
 
 def prepare(
     source: SourceConfig,
     *,
     rewrite: bool = False,
+    on_bad_image: str = convert.SKIP,
+    refresh: bool = False,
     url: str = download.OFFICIAL_URL,
     spec: records.Spec = records.OFFICIAL,
 ) -> str:
     """Prepare a data set unless it is prepared; return its name, `source.dataset` or the choice of `auto`.
 
-    With `rewrite`, a data set that an earlier version wrote in the order of its files is put into canonical order.
+    With `rewrite`, a data set that an earlier version wrote in the order of its files is put into canonical order. One
+    made of images of your own is made again with `refresh`; `on_bad_image` is as of `convert`.
 
     Raises:
       errors.BadArgumentError: `source.archive` is not a complete CIFAR-100, or `source.data_dir` cannot be written, or
@@ -55,6 +69,9 @@ def prepare(
         raise errors.BadArgumentError(
             f"--archive={source.archive}: --dataset={source.dataset} is generated; expected --dataset={CIFAR100}"
         )
+    if source.prepared_name not in (*builtin.VERSIONS, AUTO):
+        _convert(source, on_bad_image, refresh)
+        return source.dataset
     dataset = CIFAR100 if source.dataset == AUTO else source.dataset
     try:
         _prepare(source, dataset, rewrite, url, spec)
@@ -108,6 +125,53 @@ def _prepare(source: SourceConfig, dataset: str, rewrite: bool, url: str, spec: 
             else:
                 _log(f"generating {dataset}")
                 _write(None, staged, source.data_dir, dataset, {"how": "generated"})
+
+
+def _convert(source: SourceConfig, on_bad_image: str, refresh: bool) -> None:
+    """Convert the images of `source` unless they are prepared; say what has changed since."""
+    name, data_dir = source.prepared_name, source.data_dir
+    folder = prepared.folder(data_dir, name)
+    is_done = prepared.is_prepared(data_dir, name)
+    if is_done and not refresh:
+        integrity.check(folder)
+        _log(f"{source.shown_name} is already prepared in {folder}")
+        is_there = source.dataset.startswith(naming.FOLDER) and pathlib.Path(_path_of(source)).is_dir()
+        if is_there and (changed := listing.changes(folder, _open(source))):
+            _log(f"{source.shown_name} has changed since, files: {changed}; --refresh prepares it again")
+        return
+    prepared.check_writable(data_dir)
+    if source.dataset in builtin.VERSIONS:  # at another size
+        prepare(dataclasses.replace(source, image_size=0))
+    convert.convert(
+        _open(source),
+        name,
+        data_dir,
+        dataset=source.shown_name,
+        image_size=source.image_size,
+        on_bad_image=on_bad_image,
+        replace=is_done,
+    )
+    counts = prepared.description(data_dir, name).num_examples
+    texts = [f"{count:,} {split}" for split, count in counts.items()]
+    _log(f"{source.shown_name} is prepared in {folder}: {', '.join(texts)} images")
+
+
+def _open(source: SourceConfig) -> ImageSource:
+    if source.dataset.startswith(naming.FOLDER):
+        from pipeline.datasets.conversion import folder_source
+
+        return folder_source.open_source(pathlib.Path(_path_of(source)), source.dataset)
+    app.load_tensorflow()
+    from pipeline.datasets.conversion import tfds_source
+
+    if source.dataset in builtin.VERSIONS:
+        return tfds_source.open_source(source.dataset, source.data_dir, coarse_key="coarse_label")
+    given = source.dataset.removeprefix(naming.TFDS)
+    return tfds_source.open_source(given, source.data_dir, fine_key=source.fine_key, coarse_key=source.coarse_key)
+
+
+def _path_of(source: SourceConfig) -> str:
+    return source.dataset.removeprefix(naming.FOLDER)
 
 
 def _is_done(source: SourceConfig, dataset: str) -> bool:
