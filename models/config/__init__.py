@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.config import presets, saved
+from models.config.fitted import fitted
 from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.common.config import build, check_known, check_read, settings
-from pipeline.data_config import DataConfig
+from pipeline.data_config import DataConfig, SourceConfig
+from pipeline.datasets.description import Description
 
 __all__ = ["TrainConfig", "from_preset", "preset_changes", "resolve"]
 
@@ -41,13 +43,20 @@ def resolve(fields: Mapping[str, Any], file: Mapping[str, Any] | None = None) ->
     return data, train
 
 
-def preset_changes(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
-    """What configurations have otherwise than their preset, by name: the flags that make them of it."""
+def preset_changes(data: DataConfig, train: TrainConfig, description: Description | None = None) -> dict[str, Any]:
+    """What configurations have otherwise than their preset, by name: the flags that make them of it.
+
+    What follows from the data set is no change; `description` is of it, where it is known.
+    """
     values = presets.preset(train.preset)
+    standards = build(DataConfig, values, data.source_values()), build(TrainConfig, values)
+    if description is not None:
+        standards = fitted(*standards, description)
+    sources = SourceConfig().as_dict()
     changes: dict[str, Any] = {}
-    for config in (data, train):
+    for config, of_preset in zip((data, train), standards, strict=True):
         standard = {name: one.default for name, one in settings(type(config)).items()} | values
-        standard |= build(type(config), values).as_dict()
+        standard |= of_preset.as_dict() | sources
         used = config.as_dict(identity_only=True)
         changes |= {name: value for name, value in used.items() if value != standard[name]}
     return {name: value for name, value in changes.items() if name != "preset"}

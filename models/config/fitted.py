@@ -12,13 +12,14 @@ from pipeline.datasets.description import Description
 from pipeline.resolution import SMALLEST, ResolutionSchedule
 
 _MULTIPLE = 2  # of a scaled resolution: pooling halves maps
+MIN_STEPS = 8  # an epoch, where a data set is smaller than the batch of a preset
 
 
 def fitted(data: DataConfig, config: TrainConfig, description: Description) -> tuple[DataConfig, TrainConfig]:
     """The configurations for a data set; fitting them again changes nothing.
 
     With one level of labels, two heads become the fine one. The resolutions of a preset, which are of 32 pixels, are
-    scaled to the images.
+    scaled to the images; a preset's batch that is larger than the training split becomes a small part of it.
 
     Raises:
       errors.BadArgumentError: the data set has no coarse labels to train a head on, resolutions do not end at the size
@@ -30,6 +31,10 @@ def fitted(data: DataConfig, config: TrainConfig, description: Description) -> t
                 f"heads=coarse: {description.dataset} has one level of labels; expected --heads=fine"
             )
         config = config.replace(heads="fine")
+    num_train = data.split_sizes(description)["train"]
+    usual = PRESETS[config.preset].get("batch_size", DataConfig.batch_size)
+    if num_train < data.batch_size == usual:
+        data = data.replace(batch_size=max(1, num_train // MIN_STEPS))
     size, of_preset = description.image_size, PRESETS[config.preset].get("resolutions", ())
     if data.resolutions and data.resolutions == of_preset and size != builtin.IMAGE_SIZE:
         data = data.replace(resolutions=_scaled(of_preset, size))

@@ -22,7 +22,7 @@ from pipeline.epochs import EpochSchedule
 from pipeline.resolution import ResolutionSchedule
 
 PROVENANCE = ("how", "official")  # of what pipeline.prepare recorded; no path of anybody's machine
-OPEN_IN_PRESETS = ("dataset", "seed", "precision")
+OPEN_IN_PRESETS = ("dataset", "fine_key", "coarse_key", "image_size", "seed", "precision")
 PACKAGES = ("streaming-cifar100", "keras", "tensorflow-datasets", "numpy")
 
 
@@ -33,7 +33,7 @@ def of_training(
     data, num_examples = opened.config, opened.num_examples
     peak_rss_mib = max(progress.peak_rss_mib, device.peak_rss_mib())  # before this function itself takes memory
     provenance = prepared.provenance(data.data_dir, data.prepared_name)
-    changes = preset_changes(data, config)
+    changes = preset_changes(data, config, opened.description)
     steps_by_size = ResolutionSchedule.from_shares(data.resolutions, opened.description.image_size).steps_by_size(
         progress.step, epochs.total_steps
     )

@@ -55,9 +55,10 @@ def augmented(config: SourceConfig, survey: Survey, augmentation: str, seed: int
     """A row for each image: the original, then its views in the first passes of a training."""
     examples = gallery_rows.choose(config, seed, NUM_ORIGINALS)
     transforms = sets.build(augmentation, examples.images.shape[1])
+    num_originals = len(examples.names)  # fewer where there are fewer classes
     views = Views(
-        index=tf.tile(tf.range(NUM_ORIGINALS, dtype=tf.int64), [NUM_VIEWS]),
-        pass_number=tf.repeat(tf.range(NUM_VIEWS, dtype=tf.int64), NUM_ORIGINALS),
+        index=tf.tile(tf.range(num_originals, dtype=tf.int64), [NUM_VIEWS]),
+        pass_number=tf.repeat(tf.range(NUM_VIEWS, dtype=tf.int64), num_originals),
     )
     drawn = composition.draw_all(transforms, seed, tf.constant(0, tf.int64), views)
     images = composition.compiled(transforms)(tf.tile(examples.images, [NUM_VIEWS, 1, 1, 1]), drawn)

@@ -11,8 +11,8 @@ from pipeline.datasets.containers.member import ContainerError, Member, check_co
 
 _MAX_DEPTH = 3  # of folders inside a folder
 _MAX_HEAD_BYTES = 1 << 12
-# What people pass in place of an archive, by its first bytes, in a compressed file too.
-_OTHER_FILES: tuple[tuple[bytes, str], ...] = (
+# What people have in place of an archive or an image, by its first bytes, and what to do.
+OTHER_FILES: tuple[tuple[bytes, str], ...] = (
     (
         rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype|html|head|\?xml|!--|error)",
         "is a web page: repeat the download, which failed",
@@ -63,7 +63,7 @@ def _check_is_tar(file: io.BufferedReader, max_bytes: int) -> None:
     file.seek(0)
     if head[257:262] == b"ustar":
         return
-    for pattern, problem in _OTHER_FILES:
+    for pattern, problem in OTHER_FILES:
         if re.match(pattern, head):
             raise ContainerError(problem)
     if _COMPRESSED.match(packed) and _COMPRESSED.match(head):
