@@ -48,7 +48,7 @@ def preset_changes(data: DataConfig, train: TrainConfig, description: Descriptio
 
     What follows from the data set is no change; `description` is of it, where it is known.
     """
-    values = presets.preset(train.preset)
+    values = {**presets.preset(train.preset), "preset": train.preset}
     standards = build(DataConfig, values, data.source_values()), build(TrainConfig, values)
     if description is not None:
         standards = fitted(*standards, description)
