@@ -64,7 +64,7 @@ def main() -> None:
 
     dataset = prepare.prepare(source)
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)), dataset=dataset)
-    space = _fitted(session_config, space, source)
+    session_config, space = _fitted(session_config, space, source)
     path = _session_dir(session_config, space, source)
     app.load_tensorflow()
     from models.runtime import device, precision
@@ -92,14 +92,16 @@ def main() -> None:
         _run(session, began)
 
 
-def _fitted(session_config: SessionConfig, space: Space, source: SourceConfig) -> Space:
-    """The space for the levels of labels that the data set has."""
+def _fitted(session_config: SessionConfig, space: Space, source: SourceConfig) -> tuple[SessionConfig, Space]:
+    """The objective and the space for the levels of labels that the data set has."""
     description = prepared.description(source.data_dir, source.prepared_name)
     if session_config.objective == "coarse" and not description.classes.coarse:
         raise errors.BadArgumentError(
             f"objective=coarse: {description.dataset} has one level of labels; expected --objective=fine"
         )
-    return search_space.for_levels(space, description.classes.counts)
+    if not description.classes.coarse:
+        session_config = dataclasses.replace(session_config, objective="fine")
+    return session_config, search_space.for_levels(space, description.classes.counts)
 
 
 def _check_completed(records: list[dict[str, Any]]) -> None:

@@ -79,8 +79,6 @@ def objective(config: SessionConfig, report: Mapping[str, Any]) -> float:
         config.objective, {"fine": config.fine_weight, "coarse": 1.0 - config.fine_weight}
     )
     known = {name: value for name, value in accuracies(report).items() if value is not None}
-    if report["coarse_source"] is None and config.objective == "both":  # one level of labels
-        weights = {"fine": 1.0}
     if not weights.keys() <= known.keys():
         raise errors.FailedError(
             f"objective={config.objective}: the network has only the {' and '.join(known)} accuracy"

@@ -103,7 +103,10 @@ def _brief(value: Any) -> str:
 
 
 def _accuracy(name: str) -> Column[tuple[int, Record]]:
-    return Column(f"{name} (%)", lambda row: figures.percent(row[1][name]))
+    def text(row: tuple[int, Record]) -> str:
+        return figures.percent(row[1][name]) if row[1][name] is not None else ""
+
+    return Column(f"{name} (%)", text, is_optional=True)
 
 
 TRIAL_COLUMNS: list[Column[tuple[int, Record]]] = [

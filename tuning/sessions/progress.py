@@ -99,7 +99,7 @@ def outcome(record: dict[str, Any]) -> str:
     """The result of a trial as text."""
     if record["status"] != COMPLETED:
         return f"failed: {record['reason']}"
-    return (
-        f"{figures.percent(record['objective'])} % (fine {figures.percent(record['fine'])} %, "
-        f"coarse {figures.percent(record['coarse'])} %), {record['epochs']:g} epochs, {record['seconds']:.0f} s"
-    )
+    known = {name: record[name] for name in ("fine", "coarse") if record[name] is not None}
+    accuracies = ", ".join(f"{name} {figures.percent(value)} %" for name, value in known.items())
+    shown = f" ({accuracies})" if len(known) > 1 else ""
+    return f"{figures.percent(record['objective'])} %{shown}, {record['epochs']:g} epochs, {record['seconds']:.0f} s"
