@@ -1,22 +1,18 @@
 """The contents of a prepared data set as digests: what its validation split and its fingerprints are made of."""
 
-import contextlib
 import dataclasses
-import json
 import pathlib
-import sys
 from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.common import files, progress
+from pipeline.common import progress
 from pipeline.data_config import SourceConfig
-from pipeline.datasets import integrity, png, prepared
+from pipeline.datasets import digest_cache, integrity, png, prepared
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
 from pipeline.datasets.description import Description
 
 SPLITS = ("train", "test", "validation")  # that a data set may have
-CACHE = f"{prepared.CACHE}/digests.npz"
 
 
 def read(folder: pathlib.Path) -> dict[str, Digests]:
@@ -24,17 +20,11 @@ def read(folder: pathlib.Path) -> dict[str, Digests]:
 
     They are read from the images once, which takes seconds, and kept in the folder as long as its files stay the same.
     """
-    state = _state(folder)
-    cached = _read_cache(folder / CACHE, state)
-    if cached is not None:
-        return cached
-    with integrity.reading(folder):
-        splits = {name: Digests.of(examples(folder, name)) for name in splits_of(folder)}
-    arrays = {f"{name}_{field}": array for name, split in splits.items() for field, array in vars(split).items()}
-    with contextlib.suppress(OSError):  # a read-only data folder: the images are read again next time
-        files.make_folder((folder / CACHE).parent)
-        with files.replacing(folder / CACHE) as temporary:
-            np.savez(temporary, state=np.array(state), **arrays)
+    splits = digest_cache.read(folder)
+    if splits is None:
+        with integrity.reading(folder):
+            splits = {name: Digests.of(examples(folder, name)) for name in splits_of(folder)}
+        digest_cache.write(folder, splits)
     return splits
 
 
@@ -71,27 +61,3 @@ def splits_of(folder: pathlib.Path) -> tuple[str, ...]:
 def fingerprints(folder: pathlib.Path) -> Fingerprints:
     """The fingerprints of the data set in a version folder."""
     return Fingerprints.of(read(folder))
-
-
-def _state(folder: pathlib.Path) -> str:
-    """The names, sizes and times of the record files: a file that was written anew has another time."""
-    stats = {path.name: path.stat() for path in sorted(folder.glob("*tfrecord*"))}
-    return json.dumps([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()])
-
-
-def _read_cache(path: pathlib.Path, state: str) -> dict[str, Digests] | None:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if str(arrays["state"]) != state:
-                return None
-            names = ("pixels", "fine", "coarse")
-            found = [split for split in SPLITS if f"{split}_pixels" in arrays]
-            splits = {split: Digests(*(arrays[f"{split}_{name}"] for name in names)) for split in found}
-            for split in splits.values():
-                split.rows()  # which fails for arrays that do not fit one another
-            return splits
-    except FileNotFoundError:
-        return None
-    except Exception:  # NumPy and zipfile raise errors of several kinds
-        print(f"{path} is damaged; reading the images again", file=sys.stderr, flush=True)
-        return None

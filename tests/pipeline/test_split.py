@@ -11,7 +11,7 @@ from pipeline import split
 from pipeline.batches import OpenedData
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
-from pipeline.datasets import labels
+from pipeline.datasets import labels, stratified_split
 from pipeline.datasets.canonical import Digests
 from tests.descriptions import CIFAR100
 
@@ -131,9 +131,9 @@ def test_what_is_no_multiple_of_the_classes_is_spread_over_them():
 
 def test_classes_of_several_sizes_give_the_same_share():
     sizes = np.array([1000, 10, 100, 1])
-    counts = split.per_class(sizes, 222, sizes)
+    counts = stratified_split.per_class(sizes, 222, sizes)
     assert counts.tolist() == [200, 2, 20, 0]
-    assert split.per_class(sizes, 223, sizes).sum() == 223
+    assert stratified_split.per_class(sizes, 223, sizes).sum() == 223
 
 
 def test_a_class_whose_images_have_equals_gives_fewer_and_others_more():

@@ -136,9 +136,8 @@ def _choose_test(digests: Digests, splits: np.ndarray) -> None:
     """Move TEST_SHARE of "train" to "test", the same share of each class."""
     places = np.flatnonzero(splits == SPLITS.index("train"))
     train = digests.take(places)
-    number = int(len(train) * TEST_SHARE)
-    numbers = stratified_split.per_class(np.bincount(train.fine), number)
-    splits[places[stratified_split.select(train, numbers, TEST_SALT)]] = SPLITS.index("test")
+    is_test = stratified_split.select(train, int(len(train) * TEST_SHARE), TEST_SALT)
+    splits[places[is_test]] = SPLITS.index("test")
 
 
 def _records(folder: PartFolder, part: Part) -> Records:

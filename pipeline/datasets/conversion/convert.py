@@ -141,7 +141,12 @@ def _check_images(arrangement: Arrangement, dataset: str, on_bad_image: str) -> 
             f"dataset={dataset}: {len(bad):,} of {total:,} images cannot be used, {first}; remove them, or set "
             f"--on_bad_image={SKIP}"
         )
-    splits = {part.split for part in arrangement.parts} | {"train", "test"}
-    for split in (split for split in SPLITS if split in splits and not len(arrangement.order(split))):
+    official = {part.split for part in arrangement.parts} | {"train"}
+    for split in (split for split in SPLITS if not len(arrangement.order(split))):
         bad_too = f"; {len(bad):,} of {total:,} images cannot be used, {first}" if bad else ""
-        raise errors.BadArgumentError(f"dataset={dataset}: no image for {split}{bad_too}; expected at least one")
+        if split in official:
+            raise errors.BadArgumentError(f"dataset={dataset}: no image for {split}{bad_too}; expected at least one")
+        if split == "test":
+            raise errors.BadArgumentError(
+                f"dataset={dataset}: no image for test, a fifth of train{bad_too}; expected 5 or more different images"
+            )

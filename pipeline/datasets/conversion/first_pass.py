@@ -56,7 +56,8 @@ class State:
 
     def begin(self, folder: pathlib.Path) -> None:
         """Empty the folder, and write the state."""
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)  # parts that stay would be taken for those of this state
         files.make_folder(folder)
         files.write_json(folder / _STATE, dataclasses.asdict(self))
 

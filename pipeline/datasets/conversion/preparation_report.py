@@ -67,7 +67,7 @@ def lines(report: Mapping[str, Any]) -> list[str]:
     smallest, largest = min(train, key=train.__getitem__), max(train, key=train.__getitem__)
     if train[smallest] < train[largest]:
         notes.append(
-            f"unbalanced: {train[smallest]:,} ({smallest}) to {train[largest]:,} ({largest}) training images a class"
+            f"training images of a class: from {train[smallest]:,} ({smallest}) to {train[largest]:,} ({largest})"
         )
     if bad := report["bad_images"]["count"]:
         name, reason = next(iter(report["bad_images"]["listed"].items()))

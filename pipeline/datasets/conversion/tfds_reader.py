@@ -46,7 +46,7 @@ class TfdsReader:
 
     def label_key(self, flag: str, given: str) -> str:
         """The feature of a flag that is a label; if none is given, the one that TFDS supervises, or the only one."""
-        found = [key for key, feature in self.info.features.items() if _is_label(feature)]
+        found = sorted(key for key, feature in self.info.features.items() if _is_label(feature))
         chosen = [given] if given else [key for key in self._supervised() if key in found] or found
         if len(chosen) != 1 or chosen[0] not in found:
             self._refuse(f"{flag}={given}: expected one of {', '.join(found) or 'its labels, but it has none'}")

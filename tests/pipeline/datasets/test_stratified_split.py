@@ -14,7 +14,7 @@ def records(seeds, fine):
 
 
 @pytest.mark.parametrize(
-    ("counts", "number", "expected"),
+    ("sizes", "number", "expected"),
     [
         ([500] * 4, 400, [100] * 4),
         ([50, 20, 5], 15, [10, 4, 1]),
@@ -24,32 +24,33 @@ def records(seeds, fine):
         ([7, 3], 10, [7, 3]),
     ],
 )
-def test_each_class_gives_the_same_share(counts, number, expected):
-    assert per_class(np.array(counts), number).tolist() == expected
+def test_each_class_gives_the_same_share(sizes, number, expected):
+    assert per_class(np.array(sizes), number, np.array(sizes)).tolist() == expected
 
 
-def test_the_numbers_of_each_class_are_exact_and_depend_on_neither_order_nor_other_classes():
+def test_others_give_what_a_class_cannot():
+    assert per_class(np.array([10, 10, 10]), 9, np.array([1, 10, 10])).tolist() == [1, 4, 4]
+
+
+def test_the_numbers_are_exact_and_depend_on_neither_order_nor_on_other_classes():
     fine = np.repeat([0, 1, 2], [30, 20, 10])
     every = records(range(60), fine)
-    numbers = np.array([7, 0, 10])
-    selected = select(every, numbers, b"salt")
-    assert np.bincount(fine[selected], minlength=3).tolist() == [7, 0, 10]
+    selected = select(every, 12, b"salt")
+    assert np.bincount(fine[selected]).tolist() == [6, 4, 2]
     order = np.random.default_rng(0).permutation(60)
-    assert np.array_equal(select(every.take(order), numbers, b"salt"), selected[order])
-    assert np.array_equal(select(every.take(fine == 0), numbers[:1], b"salt"), selected[fine == 0])
-    assert not np.array_equal(select(every, numbers, b"other"), selected)
+    assert np.array_equal(select(every.take(order), 12, b"salt"), selected[order])
+    assert np.array_equal(select(every.take(fine == 0), 6, b"salt"), selected[fine == 0])
+    assert not np.array_equal(select(every, 12, b"other"), selected)
 
 
 def test_equal_images_stay_together():
     seeds = [*range(40), *range(20)]  # the first 20 of class 0 are in class 1 too
-    fine = np.array([0] * 40 + [1] * 20)
     for salt in (b"a", b"b", b"c"):
-        selected = select(records(seeds, fine), np.array([15, 5]), salt)
+        selected = select(records(seeds, [0] * 40 + [1] * 20), 15, salt)
         assert np.array_equal(selected[:20], selected[40:])
-        assert np.count_nonzero(selected[:40]) == 15
+        assert np.count_nonzero(selected) == 15
 
 
-def test_a_class_that_has_too_few_gives_what_it_has():
-    seeds = [1] * 10 + [2, 3]
-    selected = select(records(seeds, [0] * 10 + [1, 1]), np.array([2, 5]), b"salt")
+def test_fewer_are_selected_where_equal_images_leave_no_other_choice():
+    selected = select(records([1] * 10 + [2, 3], [0] * 10 + [1, 1]), 5, b"salt")
     assert selected.tolist() == [False] * 10 + [True] * 2

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from pipeline.common import errors
-from pipeline.common.process.worker_process import RemoteCallError, Worker, WorkerDiedError, run_in_subprocess
+from pipeline.common.process.worker_process import RemoteCallError, Worker, WorkerDiedError, run_in_subprocess, wait
 from tests.conftest import ROOT
 
 
@@ -151,3 +151,10 @@ def test_memory_limit_ends_the_call_alone():
 
 def _allocate(num_bytes):
     return len(bytearray(num_bytes))
+
+
+def test_waiting_for_several_returns_those_whose_calls_have_ended():
+    with Worker() as slow, Worker() as quick:
+        slow.submit(time.sleep, 3600)
+        quick.submit(os.getpid)
+        assert wait([slow, quick]) == [quick]

@@ -1,5 +1,6 @@
 """A source becomes a data set in canonical order, which stock TFDS reads; what it held is reported."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,14 +9,15 @@ import sys
 import numpy as np
 import pytest
 
+from pipeline import contents
 from pipeline.common import errors, files
-from pipeline.datasets import digest_cache, integrity, png, prepared
+from pipeline.datasets import digest_cache, integrity, labels, png, prepared
 from pipeline.datasets.canonical import Digests, Fingerprints
 from pipeline.datasets.conversion import convert as conversion
 from pipeline.datasets.conversion import first_pass, listing, preparation_report, second_pass
 from pipeline.datasets.conversion.convert import convert
 from pipeline.datasets.description import Classes, Description
-from tests.pipeline.datasets.conversion.drawn_source import DrawnSource, draw, with_changes
+from tests.pipeline.datasets.conversion.drawn_source import Drawing, DrawnSource, draw, with_changes
 
 NAME = "folder_pets_01234567"
 TWO_LEVELS = Classes(("cat", "dog", "golden fish"), ("fish", "mammal"), (1, 1, 0))
@@ -30,7 +32,7 @@ for name in sys.argv[2:]:
     examples = {split: list(tfds.as_numpy(data[split])) for split in data}
     print(json.dumps({
         "names": {key: info.features[key].names for key in keys},
-        "labels": {split: [[int(each[key]) for key in keys] for each in examples[split]] for split in examples},
+        "labels": {split: [{key: int(each[key]) for key in keys} for each in examples[split]] for split in examples},
         "pixels": {split: [each["image"].tobytes().hex() for each in examples[split]] for split in examples},
         "ids": [each["id"].decode() for split in examples for each in examples[split]],
         "supervised": list(info.supervised_keys),
@@ -73,9 +75,9 @@ def test_stock_tfds_reads_images_labels_and_names_without_this_package(tmp_path)
         assert line["names"] == {key: list(value) for key, value in names.items() if value}
         drawings = {each.pixels.tobytes().hex(): each for every in source.drawings.values() for each in every}
         for split, pixels in line["pixels"].items():
-            fine = [drawings[each].fine for each in pixels]
-            coarse = [[source.classes.fine_to_coarse[each]] if source.classes.coarse else [] for each in fine]
-            assert line["labels"][split] == [[a, *b] for a, b in zip(fine, coarse, strict=True)]
+            for fine, found in zip((drawings[each].fine for each in pixels), line["labels"][split], strict=True):
+                coarse = {"coarse_label": source.classes.fine_to_coarse[fine]} if source.classes.coarse else {}
+                assert found == {"label": fine, **coarse}
         assert sorted(each for pixels in line["pixels"].values() for each in pixels) == sorted(drawings)
         assert len(set(line["ids"])) == len(drawings)
         assert line["supervised"] == ["image", "label"]
@@ -97,6 +99,32 @@ def test_records_are_in_canonical_order_and_their_fingerprint_is_that_of_any_cop
     assert kept is not None
     assert Fingerprints.of(kept) == description.fingerprints
     assert prepared.provenance(tmp_path, NAME)["fingerprints"] == description.fingerprints.as_dict()
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture(Drawing):
+    """A drawing of given pixels."""
+
+    image: np.ndarray = dataclasses.field(kw_only=True)
+
+    @property
+    def pixels(self):
+        return self.image
+
+
+def test_the_images_of_cifar100_have_the_fingerprints_of_cifar100(tmp_path, small_data_dir):
+    cifar100 = prepared.folder(small_data_dir, "cifar100")
+    pictures = {
+        split: [
+            Picture(f"{split}_{n}", fine, n, image=image)
+            for n, (image, fine, _) in enumerate(contents.examples(cifar100, split))
+        ]
+        for split in ("test", "train")
+    }
+    classes = Classes(labels.FINE_NAMES, labels.COARSE_NAMES, labels.FINE_TO_COARSE)
+    assert list(classes.coarse) == sorted(classes.coarse)  # as those of folders are
+    folder = convert_to(tmp_path, DrawnSource(pictures, classes))
+    assert describe(folder).fingerprints == contents.fingerprints(cifar100)
 
 
 def test_description_has_exact_statistics_of_train(tmp_path):
@@ -188,6 +216,12 @@ def test_a_split_without_images_of_use_is_refused(tmp_path, split):
     drawings[split] = with_changes(drawings[split], *range(6), problem="is empty")
     with pytest.raises(errors.BadArgumentError, match=rf"no image for {split}; .* {split}_0, which is empty"):
         convert_to(tmp_path, DrawnSource(drawings))
+
+
+@pytest.mark.parametrize("drawings", [draw("train", 2, 2), with_changes(draw("train", 9, 9), *range(18), seed=1)])
+def test_train_images_that_give_no_test_split_are_refused(tmp_path, drawings):
+    with pytest.raises(errors.BadArgumentError, match=r"no image for test.* 5 or more different images"):
+        convert_to(tmp_path, DrawnSource({"train": drawings}))
 
 
 @pytest.mark.parametrize("name", ["", " cat", "cat\n", "a\nb", "a\rb", "\udcff"])

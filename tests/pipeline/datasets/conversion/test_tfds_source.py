@@ -144,7 +144,7 @@ def test_superclasses_are_used_unasked_of_cifar100_alone(own_folder, data_dir):
     labels = {"label": tfds.features.ClassLabel(names=ANIMALS), "coarse_label": tfds.features.ClassLabel(num_classes=2)}
     values = examples(6, label=lambda n: n % 3, coarse_label=lambda n: int(n % 3 < 2))
     for name in ("cifar100", "pets"):
-        write(own_folder, {"image": RGB, **labels}, {"train": values}, name=name)
+        write(own_folder, {"image": RGB, **labels}, {"train": values}, name=name, supervised=("image", "label"))
     assert open_source("cifar100", data_dir).classes == Classes(ANIMALS, ("0", "1"), (1, 1, 0))
     assert open_source("pets", data_dir).classes == Classes(ANIMALS)
 
@@ -169,7 +169,7 @@ def test_a_class_without_a_superclass_is_refused(own_folder, data_dir):
 )
 def test_what_is_no_image_is_refused(own_folder, data_dir, features, problem):
     (feature,) = features.values()
-    value = np.zeros(feature.shape, feature.dtype)
+    value = np.zeros(feature.shape, feature.np_dtype)
     features = {**features, "label": tfds.features.ClassLabel(names=ANIMALS)}
     write(own_folder, features, {"train": [{"image": value, "label": 0}]})
     with pytest.raises(errors.BadArgumentError, match=problem):
@@ -181,8 +181,8 @@ def test_a_data_set_without_a_label_or_a_train_split_is_refused(own_folder, data
     with pytest.raises(errors.BadArgumentError, match="none"):
         open_source("bare", data_dir)
     features = {"image": RGB, "label": tfds.features.ClassLabel(names=ANIMALS)}
-    write(own_folder, features, {"all": examples(1, label=lambda n: n)}, name="unsplit")
-    with pytest.raises(errors.BadArgumentError, match="'train' with labels, got all"):
+    write(own_folder, features, {"full": examples(1, label=lambda n: n)}, name="unsplit")
+    with pytest.raises(errors.BadArgumentError, match="'train' with labels, got full"):
         open_source("unsplit", data_dir)
 
 
