@@ -1,6 +1,7 @@
-"""TFDS's CIFAR-100 builder, writing validated records in canonical order instead of a download.
+"""TFDS's builders of CIFAR-100 and CIFAR-10, writing validated records in canonical order instead of a download.
 
-The data set is `cifar100/3.0.2`, which `tfds.builder("cifar100", data_dir=...)` reads without this package.
+The data sets are `cifar100/3.0.2` and `cifar10/3.0.2`; `tfds.builder(NAME, data_dir=...)` reads them without this
+package.
 """
 
 import os
@@ -10,11 +11,12 @@ from typing import Any
 import tensorflow_datasets as tfds
 from tensorflow_datasets.image_classification import cifar
 
-from pipeline.datasets import canonical, labels
+from pipeline.datasets import canonical
+from pipeline.datasets.cifar.spec import SPECS
 
 
-class Cifar100(cifar.Cifar100, skip_registration=True):  # type: ignore[call-arg]
-    """TFDS's builder of the same name, with uncompressed PNGs, from the examples of each split."""
+class _Writer(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    """A builder of uncompressed PNGs from the examples of each split."""
 
     def __init__(self, splits: Mapping[str, Iterable[canonical.Example]], *, data_dir: str | os.PathLike[str]) -> None:
         self._splits = splits
@@ -23,9 +25,21 @@ class Cifar100(cifar.Cifar100, skip_registration=True):  # type: ignore[call-arg
     def _info(self) -> tfds.core.DatasetInfo:
         info = super()._info()
         info.as_proto.disable_shuffling = True  # the order is canonical already
-        info.features["label"].names = labels.FINE_NAMES
-        info.features["coarse_label"].names = labels.COARSE_NAMES
+        for level, names in SPECS[self.name].classes.names.items():
+            info.features[canonical.FEATURES[level]].names = names
         return info
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        return {name: canonical.tfds_examples(name, examples) for name, examples in self._splits.items()}
+        has_coarse = canonical.FEATURES["coarse"] in self.info.features
+        return {
+            name: canonical.tfds_examples(name, examples, has_coarse=has_coarse)
+            for name, examples in self._splits.items()
+        }
+
+
+class Cifar100(_Writer, cifar.Cifar100, skip_registration=True):  # type: ignore[call-arg]
+    """TFDS's builder of the same name."""
+
+
+class Cifar10(_Writer, cifar.Cifar10, skip_registration=True):  # type: ignore[call-arg]
+    """TFDS's builder of the same name."""

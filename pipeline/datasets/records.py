@@ -1,147 +1,122 @@
-"""The records of CIFAR-100: decoding and validation."""
+"""The records of CIFAR-100 and CIFAR-10: decoding and validation."""
 
 import codecs
 import dataclasses
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 import numpy as np
 
-from pipeline.datasets import canonical, labels, unpickle
+from pipeline.datasets import canonical, unpickle
+from pipeline.datasets.cifar.spec import CIFAR100, PIXELS, Spec
+from pipeline.datasets.description import LEVELS, Classes
 
-PIXELS = 3 * 32 * 32
-ROW_BYTES = 2 + PIXELS
-# A pickled row in memory: its pixels, its file name, and two labels, as NumPy scalars of some 20 opcodes at most.
-_MAX_PICKLED_ROW_BYTES = PIXELS + 64 * unpickle.OPCODE_BYTES
-_MAX_NAMES_BYTES = 16 << 20  # of all that does not grow with the rows
+OFFICIAL = CIFAR100
+# A pickled record in memory: its pixels, its file name, and two labels, as NumPy scalars of some 20 opcodes at most.
+_MAX_PICKLED_BYTES = PIXELS + 64 * unpickle.OPCODE_BYTES
+_MAX_NAMES_BYTES = 16 << 20  # of all that does not grow with the records
 
 
 class RecordsError(ValueError):
-    """The data are not CIFAR-100: the value, and the value expected."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Spec:
-    """The expected contents of a data set; tests use a small one."""
-
-    train_per_class: int
-    test_per_class: int
-    channel_means: tuple[float, float, float]  # of the training images, red green blue, 0 to 1
-    mean_tolerance: float
-    sha256: dict[str, str]  # official file name -> checksum
-    records_sha1: dict[str, str]  # split -> checksum of its rows, however they are packed
-
-    def num_rows(self, split: str) -> int:
-        """The number of images of a split."""
-        return labels.NUM_FINE * (self.train_per_class if split == "train" else self.test_per_class)
-
-
-OFFICIAL = Spec(
-    train_per_class=500,
-    test_per_class=100,
-    channel_means=(0.5071, 0.4865, 0.4409),
-    mean_tolerance=0.005,
-    sha256={
-        "cifar-100-binary.tar.gz": "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
-        "cifar-100-python.tar.gz": "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
-    },
-    # As published with MXNet's reader of the binary form; they identify an extracted folder too.
-    records_sha1={
-        "train": "e207cd2e05b73b1393c74c7f5e7bea451d63e08e",
-        "test": "8fb6623e830365ff53cf14adec797474f5478006",
-    },
-)
+    """The data are not those of the specification: the value, and the value expected."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Records:
-    """One split in the layout of the binary form: uint8 [N, 3074], coarse label, fine label, 32x32 red, green, blue."""
+    """Records in the layout of the binary form.
+
+    A row of uint8 [N, 3074] is a coarse label, a fine label, and 32x32 red, green, blue. A data set with one level of
+    labels has rows of 3073 bytes.
+    """
 
     rows: np.ndarray
 
     @property
-    def coarse(self) -> np.ndarray:
-        """uint8[N]."""
-        return self.rows[:, 0]
-
-    @property
-    def fine(self) -> np.ndarray:
-        """uint8[N]."""
-        return self.rows[:, 1]
+    def labels(self) -> dict[str, np.ndarray]:
+        """uint8[N] of each level."""
+        levels = LEVELS[: self.rows.shape[1] - PIXELS]
+        return {level: self.rows[:, column] for column, level in enumerate(levels[::-1])}
 
     @property
     def channels(self) -> np.ndarray:
         """uint8[N, 3, 1024]."""
-        return self.rows[:, 2:].reshape(-1, 3, PIXELS // 3)
+        return self.rows[:, -PIXELS:].reshape(-1, 3, PIXELS // 3)
 
     def examples(self) -> Iterator[canonical.Example]:
         """The examples one by one."""
-        for channels, fine, coarse in zip(self.channels, self.fine, self.coarse, strict=True):
+        labels = self.labels
+        coarse_labels = labels.get("coarse", np.zeros(len(self.rows), np.uint8))
+        for channels, fine, coarse in zip(self.channels, labels["fine"], coarse_labels, strict=True):
             yield channels.reshape(3, 32, 32).transpose(1, 2, 0), int(fine), int(coarse)
 
 
-def decode(file_name: str, file: IO[bytes], num_rows: int) -> Records:
-    """The records of a `train.bin` or `test.bin`, or of a `train` or `test` pickle, else RecordsError.
+def decode(file_name: str, file: IO[bytes], spec: Spec) -> Records:
+    """The records of a file of one of the official forms, else RecordsError.
 
-    `num_rows` of them are expected; a pickle that takes much more memory is not read.
+    A pickle that takes much more memory than its records is not read.
     """
-    split, extension, _ = file_name.partition(".bin")
+    read = _from_pickle if spec.form_of(file_name).is_pickled else _from_binary
     try:
-        return _from_binary(file, num_rows) if extension else _from_pickle(file, num_rows)
+        return read(file, spec.num_records_in(file_name), spec)
     except RecordsError as error:
-        raise RecordsError(f"{split}: {error}") from error
+        raise RecordsError(f"{file_name.removesuffix('.bin')}: {error}") from error
 
 
-def _from_binary(file: IO[bytes], num_rows: int) -> Records:
-    data = file.read(num_rows * ROW_BYTES)
-    if len(data) < num_rows * ROW_BYTES:
-        raise RecordsError(f"{len(data):,} bytes; expected {num_rows * ROW_BYTES:,}")
-    return Records(np.frombuffer(data, np.uint8).reshape(-1, ROW_BYTES))
+def _from_binary(file: IO[bytes], count: int, spec: Spec) -> Records:
+    data = file.read(count * spec.record_bytes)
+    if len(data) < count * spec.record_bytes:
+        raise RecordsError(f"{len(data):,} bytes; expected {count * spec.record_bytes:,}")
+    return Records(np.frombuffer(data, np.uint8).reshape(-1, spec.record_bytes))
 
 
-def _from_pickle(file: IO[bytes], num_rows: int) -> Records:
-    fields = _fields(file, num_rows * _MAX_PICKLED_ROW_BYTES)
+def _from_pickle(file: IO[bytes], count: int, spec: Spec) -> Records:
+    fields = _fields(file, count * _MAX_PICKLED_BYTES)
     images = fields.get("data")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (PIXELS,):
         raise RecordsError(f"'data' is {_kind(images)}; expected uint8[N, {PIXELS}]")
-    rows = np.empty((len(images), ROW_BYTES), np.uint8)
-    for column, name in enumerate(("coarse_labels", "fine_labels")):
-        rows[:, column] = _labels(fields, name, len(images))
-    rows[:, 2:] = images
+    return joined(images, fields, spec, "labels")
+
+
+def joined(images: np.ndarray, fields: Mapping[str, Any], spec: Spec, what: str) -> Records:
+    """The records of `images`, uint8 [N, 3072], and of the labels in the field `what` of each level."""
+    rows = np.empty((len(images), spec.record_bytes), np.uint8)
+    for column, level in enumerate(spec.levels):
+        num_classes = len(spec.classes.names[level])
+        rows[:, column] = _labels(fields, spec.field(level, what), len(images), num_classes)
+    rows[:, -PIXELS:] = images
     return Records(rows)
 
 
-def check_names(file_name: str, file: IO[bytes]) -> None:
-    """Raise RecordsError unless a `{fine,coarse}_label_names.txt` or `meta` pickle has the official names in order."""
-    is_pickle = file_name == "meta"
-    fields = _fields(file) if is_pickle else {file_name.removesuffix(".txt"): _words(file.read())}
-    for kind, official in (("fine", labels.FINE_NAMES), ("coarse", labels.COARSE_NAMES)):
-        key = f"{kind}_label_names"
-        if not is_pickle and key not in fields:
-            continue
-        names = fields.get(key)
+def check_names(file_name: str, file: IO[bytes], spec: Spec) -> None:
+    """Raise RecordsError unless a file of label names, a text or a pickle, has the official ones in their order."""
+    form = spec.form_of(file_name)
+    fields = _fields(file) if form.is_pickled else {}
+    for level in form.label_names[file_name]:
+        key, official = spec.field(level, "label_names"), spec.classes.names[level]
+        names = fields.get(key) if form.is_pickled else _words(file.read())
         names = names.tolist() if isinstance(names, np.ndarray) else names
         if not isinstance(names, list | tuple) or not all(isinstance(name, bytes | str) for name in names):
             raise RecordsError(f"{file_name}: '{key}' is {_kind(names)}; expected a list of texts")
+        kind = spec.field(level, "label").replace("_", " ")
         if len(names) != len(official):
-            raise RecordsError(f"{file_name}: {len(names)} {kind} label names; expected {len(official)}")
+            raise RecordsError(f"{file_name}: {len(names)} {kind} names; expected {len(official)}")
         for index, (name, expected) in enumerate(zip(map(_text, names), official, strict=True)):
             if name != expected:
-                shown = f"{file_name}: {kind} label {index} is named {name[:40]!r}"
-                raise RecordsError(f"{shown}; expected {expected!r}")
+                raise RecordsError(f"{file_name}: {kind} {index} is named {name[:40]!r}; expected {expected!r}")
 
 
 def check(train: Records, test: Records, spec: Spec) -> "Statistics":
     """The channel statistics of `train`; RecordsError for the first wrong count, label, class or color."""
     for split, records, per_class in (("train", train, spec.train_per_class), ("test", test, spec.test_per_class)):
-        if len(records.rows) != spec.num_rows(split):
-            raise RecordsError(f"{split} has {len(records.rows)} records; expected {spec.num_rows(split)}")
-        _check_labels(split, records)
-        counts = np.bincount(records.fine, minlength=labels.NUM_FINE)
-        for fine in np.flatnonzero(counts != per_class)[:1]:
-            name = labels.FINE_NAMES[fine]
-            raise RecordsError(f"{split} has {counts[fine]} images of class {name!r}; expected {per_class}")
+        if len(records.rows) != spec.num_records(split):
+            raise RecordsError(f"{split} has {len(records.rows)} records; expected {spec.num_records(split)}")
+        _check_labels(split, records, spec)
+        names = spec.classes.fine
+        counts = np.bincount(records.labels["fine"], minlength=len(names))
+        fewest = np.argmin(counts)
+        if counts[fewest] != per_class:
+            raise RecordsError(f"{split} has {counts[fewest]} images of class {names[fewest]!r}; expected {per_class}")
     statistics = channel_statistics(train)
     if any(abs(a - b) > spec.mean_tolerance for a, b in zip(statistics.means, spec.channel_means, strict=True)):
         means, expected = (" ".join(f"{mean:.4f}" for mean in each) for each in (statistics.means, spec.channel_means))
@@ -170,17 +145,30 @@ def channel_statistics(records: Records) -> Statistics:
     return Statistics(means=tuple((means / 255).tolist()), deviations=tuple((deviations / 255).tolist()))
 
 
-def _check_labels(split: str, records: Records) -> None:
-    for kind, values, limit in (("fine", records.fine, labels.NUM_FINE), ("coarse", records.coarse, labels.NUM_COARSE)):
-        for index in np.flatnonzero(values >= limit)[:1]:
-            raise RecordsError(f"record {index} of {split} has {kind} label {values[index]}; expected 0 to {limit - 1}")
-    expected = np.array(labels.FINE_TO_COARSE, np.uint8)[records.fine]
-    for index in np.flatnonzero(records.coarse != expected)[:1]:
-        fine, coarse, right = (int(values[index]) for values in (records.fine, records.coarse, expected))
+def _check_labels(split: str, records: Records, spec: Spec) -> None:
+    classes, labels = spec.classes, records.labels
+    if classes.coarse and _are_swapped(labels["fine"], labels["coarse"], classes):
+        raise RecordsError(f"the fine and the coarse labels of {split} are swapped")
+    for level, names in classes.names.items():
+        for index in np.flatnonzero(labels[level] >= len(names))[:1]:
+            kind = spec.field(level, "label").replace("_", " ")
+            raise RecordsError(
+                f"record {index} of {split} has {kind} {labels[level][index]}; expected 0 to {len(names) - 1}"
+            )
+    if not classes.coarse:
+        return
+    expected = np.array(classes.fine_to_coarse, np.uint8)[labels["fine"]]
+    for index in np.flatnonzero(labels["coarse"] != expected)[:1]:
+        fine, coarse, right = (int(values[index]) for values in (labels["fine"], labels["coarse"], expected))
         raise RecordsError(
-            f"record {index} of {split} has fine label {fine} ({labels.FINE_NAMES[fine]}) with coarse label {coarse} "
-            f"({labels.COARSE_NAMES[coarse]}); expected {right} ({labels.COARSE_NAMES[right]})"
+            f"record {index} of {split} has fine label {fine} ({classes.fine[fine]}) with coarse label {coarse} "
+            f"({classes.coarse[coarse]}); expected {right} ({classes.coarse[right]})"
         )
+
+
+def _are_swapped(fine: np.ndarray, coarse: np.ndarray, classes: Classes) -> bool:
+    is_in_range = fine.max() < len(classes.coarse) and coarse.max() < len(classes.fine)
+    return bool(is_in_range and np.array_equal(np.array(classes.fine_to_coarse)[coarse], fine))
 
 
 def _fields(file: IO[bytes], memory_limit: int = 0) -> dict[str, Any]:
@@ -196,19 +184,20 @@ def _fields(file: IO[bytes], memory_limit: int = 0) -> dict[str, Any]:
     return fields
 
 
-def _labels(fields: dict[str, Any], name: str, num_rows: int) -> np.ndarray:
+def _labels(fields: Mapping[str, Any], name: str, num_records: int, num_classes: int) -> np.ndarray:
     """The labels of a field, uint8[N]."""
     field = fields.get(name)
     if field is None:
-        raise RecordsError(f"'{name}' is missing")
+        found = ", ".join(repr(key[:20]) for key in sorted(fields)[:9])
+        raise RecordsError(f"'{name}' is missing; found {found}")
     is_list = isinstance(field, list | tuple) and all(isinstance(value, int) for value in field)
     values = np.asarray(field) if is_list or isinstance(field, np.ndarray) else np.empty(0)
-    if values.shape == (num_rows, 1):
+    if values.shape == (num_records, 1):
         values = values[:, 0]
-    if values.shape != (num_rows,) or values.dtype.kind not in "iu":
-        raise RecordsError(f"'{name}' must be a list of {num_rows} integers; found {_kind(field)}")
+    if values.shape != (num_records,) or values.dtype.kind not in "iu":
+        raise RecordsError(f"'{name}' must be a list of {num_records} integers; found {_kind(field)}")
     for index in np.flatnonzero((values < 0) | (values > 255))[:1]:
-        raise RecordsError(f"record {index} has {values[index]} in '{name}'; expected 0 to 99")
+        raise RecordsError(f"record {index} has {values[index]} in '{name}'; expected 0 to {num_classes - 1}")
     return values.astype(np.uint8)
 
 
