@@ -1,4 +1,4 @@
-"""Reads CIFAR-100 or CIFAR-10 from an archive or folder of either official form.
+"""Reads CIFAR-100 or CIFAR-10 from an archive or folder of either official form, or from Parquet files.
 
 Nothing is extracted: the known files are decoded in one pass over the archive, within limits of memory, and are used
 only after the pass has read every member and the checksum at the end.
@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.common import errors, paths, progress
 from pipeline.datasets import canonical, records
+from pipeline.datasets.cifar import parquet
 from pipeline.datasets.cifar.spec import PIXELS, SPECS, Form, Spec
 from pipeline.datasets.containers.member import ContainerError, Member
 from pipeline.datasets.containers.members import members
@@ -31,7 +32,7 @@ class Archive:
 
     path: pathlib.Path
     form: str
-    sha256: str | None  # of the packed file; None for a folder
+    sha256: str | None  # of the packed file; None for a folder or Parquet files
     train: records.Records
     test: records.Records
     statistics: records.Statistics  # of train
@@ -57,20 +58,20 @@ class Archive:
 
 
 def read(path: str | os.PathLike[str], spec: Spec, *, source: str) -> Archive:
-    """Read and validate an archive, compressed or not, or an extracted folder.
+    """Read and validate an archive, compressed or not, an extracted folder, or Parquet files: one, or their folder.
 
     errors.BadArgumentError, with the prefix `source` (such as `--archive=PATH`), if it is not a complete copy.
     """
     path = paths.local(path, "archive")
     remedy = (
         f"expected a complete {' or '.join(form.name for form in spec.forms)}, as .tar, .tar.gz, .tar.bz2, .tar.xz, "
-        ".zip or folder"
+        ".zip or folder, or the Parquet files of Hugging Face"
     )
     try:
         with progress.task(f"reading {path}"):
             form, train, test = _read(path, spec)
             statistics = records.check(train, test, spec)
-            checksum = None if path.is_dir() else sha256_of(path)
+            checksum = None if path.is_dir() or form == parquet.FORM else sha256_of(path)
     except (ContainerError, records.RecordsError) as error:
         raise errors.BadArgumentError(f"{source}: {error}; {remedy}") from error
     except OSError as error:
@@ -82,11 +83,16 @@ def read(path: str | os.PathLike[str], spec: Spec, *, source: str) -> Archive:
 
 def _read(path: pathlib.Path, spec: Spec) -> tuple[str, records.Records, records.Records]:
     """The form, and the records of train and test."""
+    if parquet.is_parquet(path) and path.is_file():  # which stands for the others beside it
+        splits = parquet.find(map(pathlib.PurePosixPath, os.listdir(path.parent)))
+        return parquet.FORM, *parquet.read(path.parent, splits, spec)
     files = _Files(spec)
     for member in members(path, wanted=spec.files, max_bytes=_max_bytes(spec)):
         files.add(member)
         if path.is_dir() and files.is_complete():
             break  # not on to copies in folders further in
+    if path.is_dir() and not files.has_records() and (splits := parquet.find(files.parquet)):
+        return parquet.FORM, *parquet.read(path, splits, spec)
     return files.data_set()
 
 
@@ -101,6 +107,7 @@ class _Files:
 
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
+        self.parquet: list[pathlib.PurePosixPath] = []
         self._found: dict[pathlib.PurePosixPath, records.Records | records.RecordsError | None] = {}
         self._tried: dict[str, pathlib.PurePosixPath] = {}  # name -> the file of records that has been decoded
         self._other_contents = ""
@@ -110,6 +117,7 @@ class _Files:
         name = member.path.name
         if name not in self._spec.files:
             self._other_contents = self._other_contents or _other_contents(name)
+            self.parquet += [member.path] if parquet.is_parquet(member.path) else []
             return
         if member.path in self._found:
             raise ContainerError(f"holds {str(member.path)!r} twice")
@@ -125,6 +133,10 @@ class _Files:
     def is_complete(self) -> bool:
         """Whether there is a data set without an error."""
         return self._place(self._without_errors()) is not None
+
+    def has_records(self) -> bool:
+        """Whether there is a data set, perhaps with errors."""
+        return self._place(self._found) is not None
 
     def _without_errors(self) -> list[pathlib.PurePosixPath]:
         return [path for path, content in self._found.items() if not isinstance(content, records.RecordsError)]
@@ -187,6 +199,8 @@ def _other_contents(name: str) -> str:
     for spec in SPECS.values():
         if name in spec.files:
             return f"it is {spec.title} (--dataset={spec.name})"
+    if parquet.is_parquet(pathlib.PurePosixPath(name)):
+        return parquet.INCOMPLETE
     return "it is an archive in an archive: unpack it once" if re.fullmatch(_PACKED, name, re.IGNORECASE) else ""
 
 
