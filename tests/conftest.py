@@ -56,7 +56,7 @@ LONG = (
     "pipeline/augment/test_random_operations.py",
     "pipeline/augment/test_sets.py",
     "pipeline/common/process",
-    "pipeline/datasets/test_packings.py",
+    "pipeline/datasets/cifar/test_packings.py",
     "pipeline/explore",
     "pipeline/gallery",
     "pipeline/test_batches.py",

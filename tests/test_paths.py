@@ -16,7 +16,8 @@ from models.config.training import TrainConfig
 from models.runs.folder import RunFolder
 from pipeline.common import app, errors, paths
 from pipeline.data_config import SourceConfig
-from pipeline.datasets import archive, prepared, records
+from pipeline.datasets import prepared
+from pipeline.datasets.cifar import archive, records
 from pipeline.gallery import picture_file
 from tests.conftest import ROOT
 from tests.import_graph import module_files

@@ -8,7 +8,8 @@ import pytest
 from pipeline import prepare
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
-from pipeline.datasets import prepared, records
+from pipeline.datasets import prepared
+from pipeline.datasets.cifar import records
 from tests.pipeline.datasets import archives, pickles
 from tests.pipeline.datasets.archives import SMALL
 
@@ -131,7 +132,7 @@ def test_the_real_data_set_has_all_its_records(real_data_dir):
 
 @pytest.mark.real_data
 def test_the_python_form_of_the_real_data_gives_the_same_records(cifar100_archive, real_data_dir, tmp_path):
-    from pipeline.datasets import archive
+    from pipeline.datasets.cifar import archive
 
     binary_form = archive.read(cifar100_archive, records.OFFICIAL, source="--archive")
     files = {

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Callable
 
 from pipeline.common import environment, errors
-from pipeline.datasets import archive
+from pipeline.datasets.cifar import archive
 from pipeline.datasets.cifar.spec import Spec
 
 

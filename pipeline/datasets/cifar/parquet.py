@@ -14,7 +14,7 @@ import numpy as np
 import PIL.Image
 
 from pipeline.common import progress
-from pipeline.datasets import records
+from pipeline.datasets.cifar import records
 from pipeline.datasets.cifar.spec import PIXELS, SPECS, Spec
 from pipeline.datasets.containers.member import ContainerError
 

@@ -26,7 +26,8 @@ from models.config import saved
 from models.config.training import TrainConfig
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
-from pipeline.datasets import archive, labels, records, unpickle
+from pipeline.datasets import labels
+from pipeline.datasets.cifar import archive, records, unpickle
 from tests.faults.fuzz.mutations import mutate
 from tests.pipeline.datasets import archives, pickles
 

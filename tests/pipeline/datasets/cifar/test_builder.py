@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.datasets import cifar100, records
+from pipeline.datasets.cifar import builder, records
 from pipeline.datasets.cifar.spec import SPECS
 from tests.pipeline.datasets import archives
 
@@ -11,8 +11,7 @@ from tests.pipeline.datasets import archives
 def test_stock_tfds_reads_the_records(dataset, tmp_path):
     spec = archives.SMALL_SPECS[dataset]
     splits = {split: records.Records(archives.rows(split, spec)).examples() for split in ("train", "test")}
-    builder = {"cifar10": cifar100.Cifar10, "cifar100": cifar100.Cifar100}[dataset](splits, data_dir=tmp_path)
-    builder.download_and_prepare()
+    builder.BUILDERS[dataset](splits, data_dir=tmp_path).download_and_prepare()
     archives.check_prepared(tmp_path, spec)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.common import errors
-from pipeline.datasets import archive
+from pipeline.datasets.cifar import archive
 from tests.pipeline.datasets import archives
 from tests.pipeline.datasets.archives import SMALL, SMALL_CIFAR10
 from tests.pipeline.datasets.cifar import parquet_files

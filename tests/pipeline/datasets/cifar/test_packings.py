@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common import errors
-from pipeline.datasets import archive, labels, records
+from pipeline.datasets import labels
+from pipeline.datasets.cifar import archive, records
 from tests.pipeline.datasets import archives, pickles
 from tests.pipeline.datasets.archives import SMALL
 

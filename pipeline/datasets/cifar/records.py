@@ -8,7 +8,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipeline.datasets import canonical, unpickle
+from pipeline.datasets import canonical
+from pipeline.datasets.cifar import unpickle
 from pipeline.datasets.cifar.spec import CIFAR100, PIXELS, Spec
 from pipeline.datasets.description import LEVELS, Classes
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.common import errors
-from pipeline.datasets import archive, labels, records
+from pipeline.datasets import labels
+from pipeline.datasets.cifar import archive, records
 from pipeline.datasets.cifar.spec import CIFAR100
 from tests.pipeline.datasets import archives, pickles
 from tests.pipeline.datasets.archives import SMALL

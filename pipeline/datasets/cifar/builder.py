@@ -43,3 +43,6 @@ class Cifar100(_Writer, cifar.Cifar100, skip_registration=True):  # type: ignore
 
 class Cifar10(_Writer, cifar.Cifar10, skip_registration=True):  # type: ignore[call-arg]
     """TFDS's builder of the same name."""
+
+
+BUILDERS = {"cifar100": Cifar100, "cifar10": Cifar10}

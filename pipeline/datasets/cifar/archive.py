@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable, Iterator
 import numpy as np
 
 from pipeline.common import errors, paths, progress
-from pipeline.datasets import canonical, records
-from pipeline.datasets.cifar import parquet
+from pipeline.datasets import canonical
+from pipeline.datasets.cifar import parquet, records
 from pipeline.datasets.cifar.spec import PIXELS, SPECS, Form, Spec
 from pipeline.datasets.containers.member import ContainerError, Member
 from pipeline.datasets.containers.members import members
