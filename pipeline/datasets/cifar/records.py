@@ -10,10 +10,9 @@ import numpy as np
 
 from pipeline.datasets import canonical
 from pipeline.datasets.cifar import unpickle
-from pipeline.datasets.cifar.spec import CIFAR100, PIXELS, Spec
+from pipeline.datasets.cifar.spec import PIXELS, Spec
 from pipeline.datasets.description import LEVELS, Classes
 
-OFFICIAL = CIFAR100
 # A pickled record in memory: its pixels, its file name, and two labels, as NumPy scalars of some 20 opcodes at most.
 _MAX_PICKLED_BYTES = PIXELS + 64 * unpickle.OPCODE_BYTES
 _MAX_NAMES_BYTES = 16 << 20  # of all that does not grow with the records

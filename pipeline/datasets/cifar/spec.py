@@ -49,7 +49,7 @@ class Spec:
       train_per_class, test_per_class: images of each class.
       channel_means: of the training images, red green blue, 0 to 1.
       mean_tolerance: how far from them the means of a copy may be.
-      sha256: the checksum of each official archive.
+      sha256: the checksum of each official archive, that of `url` first.
       records_sha1: the checksums of the files of records of the first form, whatever form a copy has.
     """
 
