@@ -49,6 +49,7 @@ setup(
             "grain>=0.2.12",
         ],  # what benchmarks compare with; all else does without
         "dali": ["nvidia-dali-cuda120>=2.4", "torch>=2.9"],  # another such, of half a gigabyte; needs no GPU
+        "parquet": ["pyarrow>=17.0"],  # CIFAR from Hugging Face; tensorflow-datasets 4.9 brings it too
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     },
     entry_points={

@@ -34,8 +34,8 @@ class SourceConfig(Config):
     dataset: str = setting(
         "cifar100",
         "data set; shapes100 and shapes100_tiny are generated; folder:PATH is a folder of class folders of images, "
-        "tfds:NAME one that TFDS has prepared on this machine. auto is cifar100 if it is prepared, given by --archive "
-        "or can be downloaded, and otherwise shapes100",
+        "tfds:NAME one that TFDS has prepared on this machine. auto is cifar100 if it is prepared, given by --archive, "
+        "in the cache of Keras or can be downloaded, and otherwise shapes100",
         choices=(*DATASETS, "folder:PATH", "tfds:NAME", AUTO),
     )
     image_size: int = setting(
@@ -55,8 +55,9 @@ class SourceConfig(Config):
     )
     archive: str = setting(
         "",
-        "cifar-100-binary or cifar-100-python (.tar, .tar.gz, .tar.bz2, .tar.xz, .zip or folder) to prepare cifar100 "
-        "from; empty downloads it. An already prepared cifar100 must have the same records",
+        "copy to prepare cifar100 or cifar10 from: the official binary or python form (.tar, .tar.gz, .tar.bz2, "
+        ".tar.xz, .zip or folder), a folder of torchvision, or Parquet files of Hugging Face; empty takes the copy in "
+        "the cache of Keras, otherwise downloads one. What is already prepared must have the same records",
         identity=False,
         is_path=True,
     )

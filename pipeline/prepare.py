@@ -1,6 +1,6 @@
-"""Prepare a data set: download CIFAR-100, read a local archive, or generate shapes100.
+"""Prepare a data set: download CIFAR-100 or CIFAR-10, read a local copy, or generate shapes100.
 
-    python -m pipeline.prepare                                               # CIFAR-100, downloaded
+    python -m pipeline.prepare                                               # CIFAR-100: Keras's copy, or downloaded
     python -m pipeline.prepare --archive=~/Downloads/cifar-100-python.tar.gz # CIFAR-100 from a local file
     python -m pipeline.prepare --dataset=folder:flowers --image_size=64      # your own images, in class folders
     python -m pipeline.prepare --dataset=tfds:beans                          # a data set that TFDS has prepared here
@@ -21,12 +21,13 @@ from typing import Any
 from pipeline import contents
 from pipeline.common import app, config, errors, files, progress
 from pipeline.data_config import AUTO, SourceConfig
-from pipeline.datasets import archive, builtin, download, integrity, naming, prepared, records
+from pipeline.datasets import builtin, canonical, download, integrity, naming, prepared
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
+from pipeline.datasets.cifar import archive, keras_cache
+from pipeline.datasets.cifar.spec import SPECS, Spec
 from pipeline.datasets.conversion import convert, listing
 from pipeline.datasets.conversion.image_source import ImageSource
 
-CIFAR100 = "cifar100"
 FALLBACK = "shapes100"
 Splits = Mapping[str, Iterable[Example]]
 
@@ -52,36 +53,38 @@ def prepare(
     rewrite: bool = False,
     on_bad_image: str = convert.SKIP,
     refresh: bool = False,
-    url: str = download.OFFICIAL_URL,
-    spec: records.Spec = records.OFFICIAL,
+    spec: Spec | None = None,
 ) -> str:
     """Prepare a data set unless it is prepared; return its name, `source.dataset` or the choice of `auto`.
 
     With `rewrite`, a data set that an earlier version wrote in the order of its files is put into canonical order. One
-    made of images of your own is made again with `refresh`; `on_bad_image` is as of `convert`.
+    made of images of your own is made again with `refresh`; `on_bad_image` is as of `convert`. `spec` is of a data set
+    that has copies: by default the official one.
 
     Raises:
-      errors.BadArgumentError: `source.archive` is not a complete CIFAR-100, or `source.data_dir` cannot be written, or
-        holds the data set in the order of its files and `rewrite` is False.
+      errors.BadArgumentError: `source.archive` is not a complete copy of the data set, or `source.data_dir` cannot be
+        written, or holds the data set in the order of its files and `rewrite` is False.
       errors.FailedError: the data could not be downloaded or written.
     """
-    if source.archive and source.dataset not in (CIFAR100, AUTO):
-        raise errors.BadArgumentError(
-            f"--archive={source.archive}: --dataset={source.dataset} is generated; expected --dataset={CIFAR100}"
-        )
+    dataset = builtin.CIFAR100 if source.dataset == AUTO else source.dataset
+    spec = spec or SPECS.get(dataset)
+    if source.archive and spec is None:
+        expected = " or ".join(f"--dataset={name}" for name in SPECS)
+        raise errors.BadArgumentError(f"--archive={source.archive}: --dataset={dataset} has none; expected {expected}")
     if source.prepared_name not in (*builtin.VERSIONS, AUTO):
         _convert(source, on_bad_image, refresh)
         return source.dataset
-    dataset = CIFAR100 if source.dataset == AUTO else source.dataset
     try:
-        _prepare(source, dataset, rewrite, url, spec)
+        _prepare(source, dataset, rewrite, spec)
         return dataset
     except download.DownloadError as error:
+        assert spec is not None  # nothing else is downloaded
         if source.dataset != AUTO:
-            raise download.DownloadError(f"{CIFAR100} cannot be downloaded: {error}; {_REMEDY}") from error
-        _warn_of_fallback(str(error))
-        _prepare(source, FALLBACK, rewrite, url, spec)
-        _log(f"the data set is {FALLBACK}, NOT {CIFAR100}")
+            problem = f"{spec.name} cannot be downloaded: {error}; {_remedy(spec)}, or use --dataset={FALLBACK}"
+            raise download.DownloadError(problem) from error
+        _warn_of_fallback(str(error), spec)
+        _prepare(source, FALLBACK, rewrite, None)
+        _log(f"the data set is {FALLBACK}, NOT {dataset}")
         return FALLBACK
 
 
@@ -90,13 +93,11 @@ def run() -> None:
     app.run(main, flags)
 
 
-_REMEDY = (
-    "download cifar-100-binary.tar.gz or cifar-100-python.tar.gz elsewhere and set --archive=FILE (with make: "
-    f"ARCHIVE=FILE), or use --dataset={FALLBACK}"
-)
+def _remedy(spec: Spec) -> str:
+    return f"download {' or '.join(spec.sha256)} elsewhere and set --archive=FILE (with make: ARCHIVE=FILE)"
 
 
-def _prepare(source: SourceConfig, dataset: str, rewrite: bool, url: str, spec: records.Spec) -> None:
+def _prepare(source: SourceConfig, dataset: str, rewrite: bool, spec: Spec | None) -> None:
     if not rewrite:
         prepared.check_order(source.data_dir, dataset)
     if _is_done(source, dataset):
@@ -104,7 +105,7 @@ def _prepare(source: SourceConfig, dataset: str, rewrite: bool, url: str, spec: 
         _check_prepared(source, dataset, spec)
         return
     prepared.check_writable(source.data_dir)  # before the archive is read
-    local = _read_archive(source, spec) if source.archive else None
+    local = _local_copy(source, spec) if spec else None
     with files.writing("data_dir", prepared.root(source.data_dir)), prepared.lock(source.data_dir):
         prepared.recover(source.data_dir, dataset)
         if _is_done(source, dataset):  # by the previous holder of the lock
@@ -114,11 +115,11 @@ def _prepare(source: SourceConfig, dataset: str, rewrite: bool, url: str, spec: 
             if prepared.is_prepared(source.data_dir, dataset):
                 _rewrite(staged, source.data_dir, dataset)
                 _check_prepared(source, dataset, spec)
-            elif dataset == CIFAR100:
+            elif spec:
                 with _naming_download(source.data_dir):
-                    data = local or _download(url, source.data_dir, spec)
-                    how = "archive" if local else "download"
-                    origin = {"path": str(data.path.absolute())} if local else {"url": url}
+                    data = local or _download(source.data_dir, spec)
+                    how = "archive" if source.archive else "cache" if local else "download"
+                    origin = {"path": str(data.path.absolute())} if local else {"url": spec.url}
                     provenance = {"how": how, **origin, **_provenance(data, spec)}
                     _write(data.splits(), staged, source.data_dir, dataset, provenance)
                     prepared.remove_download(source.data_dir)
@@ -165,7 +166,8 @@ def _open(source: SourceConfig) -> ImageSource:
     from pipeline.datasets.conversion import tfds_source
 
     if source.dataset in builtin.VERSIONS:
-        return tfds_source.open_source(source.dataset, source.data_dir, coarse_key="coarse_label")
+        coarse_key = canonical.FEATURES["coarse"] if builtin.describe(source.dataset).classes.coarse else ""
+        return tfds_source.open_source(source.dataset, source.data_dir, coarse_key=coarse_key)
     given = source.dataset.removeprefix(naming.TFDS)
     return tfds_source.open_source(given, source.data_dir, fine_key=source.fine_key, coarse_key=source.coarse_key)
 
@@ -189,7 +191,14 @@ def _rewrite(staged: pathlib.Path, data_dir: str, dataset: str) -> None:
     _write(splits, staged, data_dir, dataset, recorded)
 
 
-def _read_archive(source: SourceConfig, spec: records.Spec) -> archive.Archive:
+def _local_copy(source: SourceConfig, spec: Spec) -> archive.Archive | None:
+    """The copy that `source` names, otherwise Keras's unless the data set is prepared; None if there is none."""
+    if source.archive:
+        return _read_archive(source, spec)
+    return None if prepared.is_prepared(source.data_dir, spec.name) else keras_cache.find(spec, _log)
+
+
+def _read_archive(source: SourceConfig, spec: Spec) -> archive.Archive:
     _log(f"checking {source.archive}")
     return archive.read(source.archive, spec, source=f"--archive={source.archive}")
 
@@ -205,19 +214,18 @@ def _naming_download(data_dir: str) -> Iterator[None]:
         raise
 
 
-def _download(url: str, data_dir: str, spec: records.Spec) -> archive.Archive:
-    _log(f"downloading {url}")
-    folder = prepared.download_folder(data_dir)
-    target = download.fetch(url, folder, sha256=spec.sha256["cifar-100-binary.tar.gz"])
+def _download(data_dir: str, spec: Spec) -> archive.Archive:
+    _log(f"downloading {spec.url}")
+    target = download.fetch(spec.url, prepared.download_folder(data_dir), sha256=next(iter(spec.sha256.values())))
     try:
-        return archive.read(target, spec, source=url)
+        return archive.read(target, spec, source=spec.url)
     except errors.BadArgumentError as error:  # the download is not an argument of the command
         raise download.DownloadError(str(error)) from error
 
 
-def _provenance(data: archive.Archive, spec: records.Spec) -> dict[str, Any]:
+def _provenance(data: archive.Archive, spec: Spec) -> dict[str, Any]:
     official = data.official_name(spec)
-    checksum = f"sha256 {data.sha256}" if data.sha256 else "an extracted folder"
+    checksum = f"sha256 {data.sha256}" if data.sha256 else "not packed"
     unofficial = "not byte for byte an official file; counts, labels, names and channel means are correct"
     _log(f"{data.form}, {checksum}: {f'the official {official}' if official else unofficial}")
     return {
@@ -252,17 +260,17 @@ def _write(
 
 def _builder(splits: Splits | None, staged: pathlib.Path, dataset: str) -> Any:
     """The TFDS builder of a data set, which writes `splits` or generates them."""
-    if dataset == CIFAR100:
-        from pipeline.datasets import cifar100
+    if dataset in SPECS:
+        from pipeline.datasets.cifar.builder import BUILDERS
 
         assert splits is not None  # nobody can generate them
-        return cifar100.Cifar100(splits, data_dir=staged)
+        return BUILDERS[dataset](splits, data_dir=staged)
     from pipeline.datasets.shapes100 import builder
 
     return {"shapes100": builder.Shapes100, "shapes100_tiny": builder.Shapes100Tiny}[dataset](splits, data_dir=staged)
 
 
-def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> None:
+def _check_prepared(source: SourceConfig, dataset: str, spec: Spec | None) -> None:
     """Log the folder of the prepared data set, and check that `source.archive` has the same records."""
     folder = prepared.folder(source.data_dir, dataset)
     integrity.check(folder)
@@ -270,7 +278,7 @@ def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> N
     origin = recorded.get("path") or recorded.get("url") or recorded.get("how", "an unrecorded source")
     _log(f"{dataset} is already prepared in {folder} ({origin})")
     path = pathlib.Path(source.archive)
-    if not source.archive or (path.is_file() and archive.sha256_of(path) == recorded.get("sha256")):
+    if spec is None or not source.archive or (path.is_file() and archive.sha256_of(path) == recorded.get("sha256")):
         return
     app.load_tensorflow()
     digests = {name: Digests.of(examples) for name, examples in _read_archive(source, spec).splits().items()}
@@ -282,12 +290,12 @@ def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> N
     _log(f"--archive={source.archive} is another file with the same records")
 
 
-def _warn_of_fallback(reason: str) -> None:
+def _warn_of_fallback(reason: str, spec: Spec) -> None:
     bar = "!" * 100
     text = (
-        f"{bar}\n! CIFAR-100 IS NOT AVAILABLE: {reason}\n"
-        f"! Using {FALLBACK} instead: generated images, whose accuracies do NOT predict those on CIFAR-100.\n"
-        f"! For CIFAR-100, {_REMEDY.partition(', or')[0]}.\n{bar}"
+        f"{bar}\n! {spec.title} IS NOT AVAILABLE: {reason}\n"
+        f"! Using {FALLBACK} instead: generated images, whose accuracies do NOT predict those on {spec.title}.\n"
+        f"! For {spec.title}, {_remedy(spec)}.\n{bar}"
     )
     print(text, file=sys.stderr, flush=True)
 

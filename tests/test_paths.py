@@ -16,7 +16,9 @@ from models.config.training import TrainConfig
 from models.runs.folder import RunFolder
 from pipeline.common import app, errors, paths
 from pipeline.data_config import SourceConfig
-from pipeline.datasets import archive, prepared, records
+from pipeline.datasets import prepared
+from pipeline.datasets.cifar import archive
+from pipeline.datasets.cifar.spec import CIFAR100
 from pipeline.gallery import picture_file
 from tests.conftest import ROOT
 from tests.import_graph import module_files
@@ -108,7 +110,7 @@ FIELDS = [
 ]
 FUNCTIONS = [
     ("data_dir", lambda path: prepared.folder(path, "cifar100")),
-    ("archive", lambda path: archive.read(path, records.OFFICIAL, source="archive")),
+    ("archive", lambda path: archive.read(path, CIFAR100, source="archive")),
     ("run_dir", RunFolder),
     ("config", saved.load),
     ("out", picture_file.picture_path),

@@ -151,11 +151,16 @@ def followed() -> dict[str, str]:
     return {name: value for name, value in values.items() if value or (value == "" and name in _EMPTY_IS_NONE)}
 
 
-def keras_json_path() -> pathlib.Path:
-    """Where Keras reads its settings."""
+def keras_home() -> pathlib.Path:
+    """The folder of Keras's settings and data sets."""
     home = os.path.expanduser("~")
     default = pathlib.Path(home if os.access(home, os.W_OK) else "/tmp", ".keras")  # as Keras does
-    return pathlib.Path(os.environ.get("KERAS_HOME") or default) / "keras.json"
+    return pathlib.Path(os.environ.get("KERAS_HOME") or default)
+
+
+def keras_json_path() -> pathlib.Path:
+    """Where Keras reads its settings."""
+    return keras_home() / "keras.json"
 
 
 def check_keras_json() -> None:

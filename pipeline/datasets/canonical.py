@@ -15,7 +15,9 @@ import numpy as np
 from pipeline.common import errors
 from pipeline.datasets import png
 
-Example: TypeAlias = tuple[np.ndarray, int, int]  # the image, uint8 [H, W, 3], its fine label and its coarse label
+# The image, uint8 [H, W, 3], its fine label and its coarse label, 0 where there is one level of labels.
+Example: TypeAlias = tuple[np.ndarray, int, int]
+FEATURES = {"fine": "label", "coarse": "coarse_label"}  # level -> name in TFDS
 DIGEST_BYTES = hashlib.sha256().digest_size
 # A key of 128 bits, as TFDS's writer sorts by: the front of the digest, the fine label, a counter of equal records.
 KEY_DIGEST_BYTES, LABEL_BITS, COUNTER_BITS = 12, 16, 16
@@ -125,7 +127,9 @@ def as_texts(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(rows).view(f"S{rows.shape[1]}")[:, 0]
 
 
-def tfds_examples(split: str, examples: Iterable[Example]) -> Iterator[tuple[int, dict[str, Any]]]:
+def tfds_examples(
+    split: str, examples: Iterable[Example], *, has_coarse: bool = True
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """The (key, example) pairs of a split; a TFDS builder that does not shuffle sorts by the keys: canonical order."""
     num_equal: collections.Counter[int] = collections.Counter()
     for image, fine, coarse in examples:
@@ -133,5 +137,5 @@ def tfds_examples(split: str, examples: Iterable[Example]) -> Iterator[tuple[int
         first = _first_key(pixels, fine)
         number = num_equal[first]
         num_equal[first] += 1
-        fields = {"label": fine, "coarse_label": coarse}
+        fields = {FEATURES["fine"]: fine, **({FEATURES["coarse"]: coarse} if has_coarse else {})}
         yield first + number, {"id": record_id(split, pixels, fine, number), "image": png.encode(image), **fields}

@@ -20,7 +20,6 @@ from typing import Any
 
 from pipeline.common import errors, files, progress
 
-OFFICIAL_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"
 SOURCE = "source.json"  # where the bytes in a folder are from
 _CHUNK_BYTES = 16 << 10  # small, so that the bytes of a slow host are counted as they arrive
 _TICK_S = 0.05

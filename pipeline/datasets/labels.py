@@ -1,4 +1,4 @@
-"""The label names of CIFAR-100: 20 coarse classes (superclasses) of five fine classes each."""
+"""The label names of CIFAR-100, 20 coarse classes (superclasses) of five fine classes each, and of CIFAR-10."""
 
 MEMBERS: dict[str, tuple[str, ...]] = {
     "aquatic_mammals": ("beaver", "dolphin", "otter", "seal", "whale"),
@@ -31,3 +31,5 @@ FINE_TO_COARSE: tuple[int, ...] = tuple(_COARSE_OF[name] for name in FINE_NAMES)
 
 NUM_FINE = len(FINE_NAMES)
 NUM_COARSE = len(COARSE_NAMES)
+
+CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -24,6 +24,7 @@ from typing import Any
 
 from pipeline.common import errors, files, locked_folder, paths
 from pipeline.datasets import builtin
+from pipeline.datasets.cifar.spec import SPECS
 from pipeline.datasets.description import Description
 
 CONVERTED_VERSION = "1.0.0"  # of data sets that are made of class folders, or of other TFDS data sets
@@ -256,7 +257,7 @@ def recover(data_dir: _Path, dataset: str) -> None:
 def sweep(data_dir: _Path, dataset: str) -> None:
     """Remove what killed writers left beside a prepared data set, unless another process writes or that fails."""
     target = folder(data_dir, dataset)
-    in_root = [*root(data_dir).glob(_DOWNLOAD)] if dataset == "cifar100" else []
+    in_root = [*root(data_dir).glob(_DOWNLOAD)] if dataset in SPECS else []
     in_root += [*root(data_dir).glob(f"{_STAGING}*"), *target.parent.glob(".*.new"), *target.parent.glob(".*.replaced")]
     for place, leftovers in ((root(data_dir), in_root), (target / CACHE, [*(target / CACHE).glob(".*.partial*")])):
         if leftovers:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.common import errors
-from pipeline.datasets import archive, unpickle
+from pipeline.datasets.cifar import archive, unpickle
 from tests.pipeline.datasets import archives, pickles
 
 BINARY = archives.binary_files()

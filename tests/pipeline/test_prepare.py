@@ -8,7 +8,8 @@ import pytest
 from pipeline import prepare
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
-from pipeline.datasets import prepared, records
+from pipeline.datasets import prepared
+from pipeline.datasets.cifar.spec import CIFAR100
 from tests.pipeline.datasets import archives, pickles
 from tests.pipeline.datasets.archives import SMALL
 
@@ -55,7 +56,7 @@ def test_the_python_form_gives_the_same_records(small_data_dir, tmp_path):
 
 def test_what_is_prepared_stays(small_data_dir, no_tensorflow, capsys):
     for dataset in ("cifar100", "auto"):
-        assert prepare.prepare(SourceConfig(dataset=dataset, data_dir=str(small_data_dir)), url="unused:") == "cifar100"
+        assert prepare.prepare(SourceConfig(dataset=dataset, data_dir=str(small_data_dir))) == "cifar100"
         assert "cifar100 is already prepared in" in capsys.readouterr().err
 
 
@@ -93,7 +94,7 @@ def test_a_bad_archive_is_an_error_whatever_else_there_is(
 
 def test_an_archive_for_a_generated_data_set_is_an_error(archive, tmp_path):
     source = SourceConfig(dataset="shapes100", data_dir=str(tmp_path), archive=str(archive))
-    with pytest.raises(errors.BadArgumentError, match="--dataset=shapes100 is generated"):
+    with pytest.raises(errors.BadArgumentError, match="--dataset=shapes100 has none; expected --dataset=cifar100 or"):
         prepare.prepare(source)
 
 
@@ -113,7 +114,7 @@ def test_a_data_dir_that_cannot_be_written_is_an_error(archive, tmp_path):
     ],
 )
 def test_a_writer_that_fails_leaves_nothing(archive, tmp_path, monkeypatch, error):
-    def fail(*_arguments):
+    def fail(*_arguments, **_options):
         raise error(tmp_path)
 
     monkeypatch.setattr("pipeline.datasets.canonical.tfds_examples", fail)
@@ -131,9 +132,9 @@ def test_the_real_data_set_has_all_its_records(real_data_dir):
 
 @pytest.mark.real_data
 def test_the_python_form_of_the_real_data_gives_the_same_records(cifar100_archive, real_data_dir, tmp_path):
-    from pipeline.datasets import archive
+    from pipeline.datasets.cifar import archive
 
-    binary_form = archive.read(cifar100_archive, records.OFFICIAL, source="--archive")
+    binary_form = archive.read(cifar100_archive, CIFAR100, source="--archive")
     files = {
         split: pickles.dump(archives.as_fields(split, part.rows), 2, writer="python 2")
         for split, part in (("train", binary_form.train), ("test", binary_form.test))

@@ -24,7 +24,7 @@ OTHER_FILES: tuple[tuple[bytes, str], ...] = (
     (rb"\x28\xb5\x2f\xfd", "is compressed by Zstandard: unpack it"),
     (rb"\x1f\x9d", "is compressed by compress: unpack it"),
     (rb"\x5d\0\0", "is compressed by LZMA: unpack it"),
-    (rb"PAR1", "is a Parquet file"),
+    (rb"PAR1", "is a Parquet file without the ending .parquet"),
     (rb"\x89HDF", "is an HDF5 file"),
     (rb"\x80[\x02-\x05]|\(dp?\d*\r?\n|\}q", "is a pickle: pass the folder that holds it"),
 )

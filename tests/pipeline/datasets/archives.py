@@ -1,4 +1,4 @@
-"""Small synthetic CIFAR-100s, in both official forms and in every broken state."""
+"""Small synthetic copies of CIFAR-100 and CIFAR-10, in every form."""
 
 import dataclasses
 import gzip
@@ -11,53 +11,64 @@ import zipfile
 
 import numpy as np
 
-from pipeline.datasets import builtin, labels, records
+from pipeline.datasets import canonical
+from pipeline.datasets.cifar.spec import CIFAR10, CIFAR100, PIXELS, Form, Spec
 
-SMALL = dataclasses.replace(
-    records.OFFICIAL, train_per_class=5, test_per_class=1, channel_means=(0.5, 0.5, 0.5), mean_tolerance=0.02
+SMALL, SMALL_CIFAR10 = (
+    dataclasses.replace(spec, train_per_class=5, test_per_class=1, channel_means=(0.5, 0.5, 0.5), mean_tolerance=0.02)
+    for spec in (CIFAR100, CIFAR10)
 )
+SMALL_SPECS = {spec.name: spec for spec in (SMALL, SMALL_CIFAR10)}
 
 
-def rows(split: str) -> np.ndarray:
-    """uint8[N, 3074], noise, classes mixed."""
+def rows(split: str, spec: Spec = SMALL) -> np.ndarray:
+    """uint8[N, 3074 or 3073], noise, classes mixed."""
     generator = np.random.default_rng(split == "train")
-    count = SMALL.num_rows(split)
-    fine = generator.permutation(np.arange(count) % labels.NUM_FINE).astype(np.uint8)
-    coarse = np.array(labels.FINE_TO_COARSE, np.uint8)[fine]
-    pixels = generator.integers(0, 256, (count, records.PIXELS), np.uint8)
-    return np.concatenate([coarse[:, None], fine[:, None], pixels], axis=1)
+    count = spec.num_records(split)
+    fine = generator.permutation(np.arange(count) % len(spec.classes.fine)).astype(np.uint8)
+    labels = {"fine": fine}
+    if spec.classes.coarse:
+        labels["coarse"] = np.array(spec.classes.fine_to_coarse, np.uint8)[fine]
+    pixels = generator.integers(0, 256, (count, PIXELS), np.uint8)
+    return np.concatenate([*(labels[level][:, None] for level in spec.levels), pixels], axis=1)
 
 
-def binary_files() -> dict[str, bytes]:
+def parts(form: Form, spec: Spec = SMALL) -> dict[str, np.ndarray]:
+    """The rows of each file of records."""
     return {
-        "train.bin": rows("train").tobytes(),
-        "test.bin": rows("test").tobytes(),
-        "fine_label_names.txt": "".join(f"{name}\n" for name in labels.FINE_NAMES).encode(),
-        "coarse_label_names.txt": "\n".join(labels.COARSE_NAMES).encode() + b"\n\n",
+        name: part
+        for split, names in form.splits.items()
+        for name, part in zip(names, np.array_split(rows(split, spec), len(names)), strict=True)
     }
 
 
-def python_files(protocol: int = 2) -> dict[str, bytes]:
-    """As Python 3 pickles them; `pickles.dump` writes what the official archive holds."""
-    names = {"fine_label_names": list(labels.FINE_NAMES), "coarse_label_names": list(labels.COARSE_NAMES)}
-    files = {"meta": pickle.dumps(names, protocol)}
-    for split in ("train", "test"):
-        files[split] = pickle.dumps(fields(split), protocol)
+def binary_files(spec: Spec = SMALL) -> dict[str, bytes]:
+    form = spec.forms[0]
+    files = {name: part.tobytes() for name, part in parts(form, spec).items()}
+    for name, (level,) in form.label_names.items():
+        files[name] = "".join(f"{label}\n" for label in spec.classes.names[level]).encode() + b"\n"
     return files
+
+
+def python_files(spec: Spec = SMALL, protocol: int = 2) -> dict[str, bytes]:
+    """As Python 3 pickles them; `pickles.dump` writes what the official archive holds."""
+    form = spec.forms[1]
+    files = {name: pickle.dumps(as_fields(name, part, spec), protocol) for name, part in parts(form, spec).items()}
+    names = {spec.field(level, "label_names"): list(names) for level, names in spec.classes.names.items()}
+    return {next(iter(form.label_names)): pickle.dumps(names, protocol), **files}
 
 
 def fields(split: str) -> dict[str, object]:
     return as_fields(split, rows(split))
 
 
-def as_fields(split: str, table: np.ndarray) -> dict[str, object]:
+def as_fields(name: str, table: np.ndarray, spec: Spec = SMALL) -> dict[str, object]:
     """What a pickle of the python form holds for records of the binary form."""
     return {
         "filenames": [f"image_s_{index:06d}.png" for index in range(len(table))],
-        "batch_label": f"{split}ing batch 1 of 1",
-        "fine_labels": table[:, 1].tolist(),
-        "coarse_labels": table[:, 0].tolist(),
-        "data": np.ascontiguousarray(table[:, 2:]),
+        "batch_label": f"{name}: batch 1 of 1",
+        **{spec.field(level, "labels"): table[:, column].tolist() for column, level in enumerate(spec.levels)},
+        "data": np.ascontiguousarray(table[:, -PIXELS:]),
     }
 
 
@@ -105,24 +116,27 @@ def write_tar(
     return path
 
 
-def check_prepared(data_dir: pathlib.Path) -> None:
+def check_prepared(data_dir: pathlib.Path, spec: Spec = SMALL) -> None:
     """Check that plain TFDS reads the records of `rows`, in the order of the SHA-256 of their pixels."""
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder("cifar100", data_dir=str(data_dir))
-    assert str(builder.version) == builtin.VERSIONS["cifar100"]
+    builder = tfds.builder(spec.name, data_dir=str(data_dir))
+    keys = canonical.FEATURES
+    for level, names in spec.classes.names.items():
+        assert tuple(builder.info.features[keys[level]].names) == names
     for split in ("train", "test"):
-        images = {hashlib.sha256(pixels(row).tobytes()).digest(): row for row in rows(split)}
+        images = {hashlib.sha256(pixels(row).tobytes()).digest(): row for row in rows(split, spec)}
         examples = list(builder.as_dataset(split=split).as_numpy_iterator())
-        assert len(examples) == SMALL.num_rows(split)
+        assert len(examples) == spec.num_records(split)
         ids = [example["id"] for example in examples]
         assert ids == sorted(ids)
         for digest, example in zip(sorted(images), examples, strict=True):
             row = images[digest]
-            assert (example["coarse_label"], example["label"]) == (row[0], row[1])
-            assert (example["image"] == pixels(row)).all()
+            assert [example.pop(keys[level]) for level in spec.levels] == row[:-PIXELS].tolist()
+            assert (example.pop("image") == pixels(row)).all()
+            assert list(example) == ["id"]
 
 
 def pixels(row: np.ndarray) -> np.ndarray:
     """uint8[32, 32, 3], the image of a row."""
-    return row[2:].reshape(3, 32, 32).transpose(1, 2, 0)
+    return row[-PIXELS:].reshape(3, 32, 32).transpose(1, 2, 0)

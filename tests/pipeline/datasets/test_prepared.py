@@ -55,5 +55,5 @@ def test_versions_are_those_of_the_builders():
 
     from pipeline.datasets.shapes100 import builder as shapes100
 
-    builders = {"cifar100": cifar.Cifar100, "shapes100": shapes100.Shapes100, "shapes100_tiny": shapes100.Shapes100Tiny}
-    assert {name: str(builder.VERSION) for name, builder in builders.items()} == builtin.VERSIONS
+    builders = [cifar.Cifar100, cifar.Cifar10, shapes100.Shapes100, shapes100.Shapes100Tiny]
+    assert {builder.name: str(builder.VERSION) for builder in builders} == builtin.VERSIONS

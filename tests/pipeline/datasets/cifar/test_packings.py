@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common import errors
-from pipeline.datasets import archive, labels, records
+from pipeline.datasets import labels
+from pipeline.datasets.cifar import archive, records
 from tests.pipeline.datasets import archives, pickles
 from tests.pipeline.datasets.archives import SMALL
 
@@ -138,7 +139,7 @@ def test_label_names_of_every_editor_are_read(editor, tmp_path):
         path = tmp_path / f"{kind}_label_names.txt"
         path.write_bytes(EDITORS[editor]("".join(f"{name}\n" for name in names)))
         with path.open("rb") as file:
-            records.check_names(path.name, file)
+            records.check_names(path.name, file, SMALL)
 
 
 def patched(data, old, new):
@@ -189,8 +190,8 @@ OTHERS = {
     "compressed twice": (lambda: gzip.compress(gzip.compress(tar(BINARY))), "compressed twice"),
     "archive in a zip": (lambda: archives.zip_bytes({"cifar-100-python.tar.gz": b"x"}), "an archive in an archive"),
     "archive in a tar": (lambda: tar({"cifar-100-binary.zip": b"x"}), "an archive in an archive"),
-    "CIFAR-10": (lambda: tar(CIFAR10), "it is CIFAR-10"),
-    "CIFAR-10 of Kaggle": (lambda: archives.zip_bytes(CIFAR10), "it is CIFAR-10"),
+    "CIFAR-10": (lambda: tar(CIFAR10), "it is CIFAR-10 (--dataset=cifar10)"),
+    "CIFAR-10 of Kaggle": (lambda: archives.zip_bytes(CIFAR10), "it is CIFAR-10 (--dataset=cifar10)"),
     "empty zip": (lambda: archives.zip_bytes({}), "not CIFAR-100"),
     "empty tar.gz": (lambda: gzip.compress(bytes(10_240)), "not CIFAR-100"),
     "encrypted zip": (lambda: zip_with_flag(1), "'train.bin' encrypted"),

@@ -11,8 +11,8 @@ import warnings
 from collections.abc import Callable
 from typing import IO, Any
 
-from pipeline.datasets import pickle_types
-from pipeline.datasets.pickle_source import Source
+from pipeline.datasets.cifar import pickle_types
+from pipeline.datasets.cifar.pickle_source import Source
 
 OPCODE_BYTES = 100  # what an opcode takes on average: an object, its place on the stack and in the memo
 _ERRORS = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError, struct.error, Warning)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
-from pipeline.datasets import pickle_types
+from pipeline.datasets.cifar import pickle_types
 
 _CHUNK_BYTES = 1 << 16
 _MAX_LINE_BYTES = 512  # a name or a number

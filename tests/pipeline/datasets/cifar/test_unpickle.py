@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.datasets import unpickle
+from pipeline.datasets.cifar import unpickle
 from tests.pipeline.datasets import pickles
 
 WRITERS = [("python 2", protocol) for protocol in range(3)]
