@@ -141,6 +141,12 @@ def test_spread_of_rounding_is_none(monkeypatch):
     assert statistics.compare({0: 0.0, 1: 1.0, 2: 2.0}, dict.fromkeys(range(3), 0.0)).p_value == 1.0  # its std is 1
 
 
+def test_results_are_frozen():
+    classes = [one for one in vars(statistics).values() if dataclasses.is_dataclass(one)]
+    assert len(classes) == 3
+    assert all(one.__dataclass_params__.frozen for one in classes)
+
+
 def test_verdicts_are_those_of_reports():
     verdicts = (statistics.HIGHER, statistics.LOWER, statistics.NOT_SHOWN, statistics.TOO_FEW)
     assert verdicts == ("higher", "lower", "no difference shown", "needs 2 shared seeds")
