@@ -105,6 +105,8 @@ def _from_pickle(file: IO[bytes], num_rows: int) -> Records:
     images = fields.get("data")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (PIXELS,):
         raise RecordsError(f"'data' is {_kind(images)}; expected uint8[N, {PIXELS}]")
+    if len(images) != num_rows:
+        raise RecordsError(f"{len(images):,} records; expected {num_rows:,}")
     rows = np.empty((len(images), ROW_BYTES), np.uint8)
     for column, name in enumerate(("coarse_labels", "fine_labels")):
         rows[:, column] = _labels(fields, name, len(images))
@@ -133,10 +135,8 @@ def check_names(file_name: str, file: IO[bytes]) -> None:
 
 
 def check(train: Records, test: Records, spec: Spec) -> "Statistics":
-    """The channel statistics of `train`; RecordsError for the first wrong count, label, class or color."""
+    """The channel statistics of `train`; RecordsError for the first wrong label, class or color."""
     for split, records, per_class in (("train", train, spec.train_per_class), ("test", test, spec.test_per_class)):
-        if len(records.rows) != spec.num_rows(split):
-            raise RecordsError(f"{split} has {len(records.rows)} records; expected {spec.num_rows(split)}")
         _check_labels(split, records)
         counts = np.bincount(records.fine, minlength=labels.NUM_FINE)
         for fine in np.flatnonzero(counts != per_class)[:1]:

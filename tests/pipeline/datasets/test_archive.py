@@ -193,6 +193,7 @@ def test_wrong_contents_are_named(kind, tmp_path):
     [
         ({"data": np.zeros((500, 3072), np.int64)}, "'train' has .* bytes; expected"),
         ({"data": np.zeros((3072, 500), np.uint8)}, r"'data' is uint8\[3072, 500\]"),
+        ({"data": np.zeros((501, 3072), np.uint8)}, "train: 501 records; expected 500"),
         ({"data": [1] * 1_000_000}, "more than a data set needs"),
         ({"fine_labels": [0] * 499}, "train: 'fine_labels' must be a list of 500"),
         ({"fine_labels": ["cat"] * 500}, "train: 'fine_labels' must be a list of 500"),
