@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.common import app
+from pipeline.common.process import signals
 from tests.conftest import ROOT
 
 SIGNALLED = """
@@ -37,8 +38,11 @@ def call_signalled(number: signal.Signals, file: str, binary: str, *flags: str) 
 def call_here(monkeypatch: pytest.MonkeyPatch, main: Callable[[], None], flags: app.Flags, *arguments: str) -> int:
     """Run the main function of a binary in this process, which has TensorFlow loaded; its exit code."""
     monkeypatch.setattr(sys, "argv", ["binary", *arguments])
+    handlers = {number: signal.getsignal(number) for number in signals.ENDING}
     with pytest.raises(SystemExit) as ended:
         app.run(main, flags)
+    for number in {number for number, handler in handlers.items() if signal.getsignal(number) != handler}:
+        signal.signal(number, handlers[number])  # a process that got a signal ignores all until it ends
     return ended.value.code or 0
 
 
