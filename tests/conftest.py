@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import gc
 import os
 import pathlib
 import signal
@@ -156,6 +157,11 @@ def pytest_configure(config):
     for number, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, action)
+
+
+def pytest_collection_finish(session):
+    """Leave what is imported out of garbage collections: of these, each `clear_session` of Keras makes one."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):
