@@ -273,6 +273,14 @@ def test_images_in_memory_are_there_once():
     assert next(iterator)["image"].shape == (500, *stages.IMAGE_SHAPE)
 
 
+def test_stages_before_a_cache_that_holds_its_examples_are_left_out():
+    cache = stages.CacheInMemory(3, "images", stages.MemoryCache())
+    chunks = tf.data.Dataset.from_tensors({"fine": [1, 2, 3]})
+    (first,) = stages.chain(chunks, (stages.Prefetch(), cache)).as_numpy_iterator()
+    (again,) = stages.chain(chunks, (lambda _: pytest.fail("is not needed"), cache)).as_numpy_iterator()
+    assert first["fine"].tolist() == again["fine"].tolist() == [1, 2, 3]
+
+
 def test_stages_are_frozen():
     classes = [one for one in vars(stages).values() if dataclasses.is_dataclass(one)]
     assert len(classes) >= 7
