@@ -126,7 +126,10 @@ class SessionFolder:
 
     def remove_run(self, trial_id: str) -> None:
         """Remove the run folder of a trial, since networks would fill the disk."""
-        shutil.rmtree(self.run_dir(trial_id), ignore_errors=True)
+        path = self.run_dir(trial_id)
+        shutil.rmtree(path, ignore_errors=True)
+        if path.parent.exists():
+            files.fsync(path.parent)  # else it would be there again after a power failure, and nothing would remove it
 
 
 def ranked(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
