@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from pipeline.common import config, environment, errors, flag_help, numbers, paths, progress
+from pipeline.common import config, environment, errors, files, flag_help, numbers, paths, progress
 from pipeline.common.process import signals, streams, temporary_folder
 
 _EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
@@ -163,7 +163,10 @@ def _report_errors(main: Callable[[], None], argv: list[str], requests: signals.
                 _end(code, str(error))
         if requests.received:  # libraries replace a KeyboardInterrupt during their import by errors of their own
             raise KeyboardInterrupt from error
-        _end(1, f"{type(error).__name__}: {error} (--verbosity=1 shows the traceback)")
+        hint = "--verbosity=1 shows the traceback"
+        if failed := files.os_error(error):
+            _end(1, f"{files.described(failed)} ({hint})")
+        _end(1, f"{type(error).__name__}: {error} ({hint})")
 
 
 def _check_stdout() -> None:
