@@ -220,7 +220,7 @@ def _report(session: Session) -> None:
 
 def run() -> None:
     """The console script `cifar-tune`."""
-    app.run(main, flags)
+    app.run(main, flags, work="the search")
 
 
 if __name__ == "__main__":

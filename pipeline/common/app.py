@@ -1,6 +1,6 @@
 """Runs binaries: parses flags, prints an error as one line, and exits with its code.
 
-Exit codes: 0 done, 1 failed, 2 bad arguments, 3 interrupted and saved. `--verbosity=1` shows tracebacks.
+Exit codes: 0 done, 1 failed, 2 bad arguments, 3 stopped by a signal. `--verbosity=1` shows tracebacks.
 """
 
 import contextlib
@@ -58,8 +58,12 @@ class Flags:
             flags.FLAGS.remove_flag_values(self.values)
 
 
-def run(main: Callable[[], None], own: Flags | None = None) -> None:
-    """Parse the command line, call `main()`, and exit with the code of its error; `own` are the binary's flags."""
+def run(main: Callable[[], None], own: Flags | None = None, work: str = "") -> None:
+    """Parse the command line, call `main()`, and exit with the code of its error.
+
+    `own` are the binary's flags. `work` names what it saves at a signal, such as "the training"; the line of a signal
+    that came before says so.
+    """
     streams.open_all()
     environment.clean()
     own = own or Flags()
@@ -90,7 +94,9 @@ def run(main: Callable[[], None], own: Flags | None = None) -> None:
         with own.globally(), requests:
             app.run(lambda argv: _report_errors(main, argv, requests), flags_parser=parse)
     except KeyboardInterrupt:
-        _end(1, "interrupted; what was saved before is kept")
+        moment = f" while {requests.task}" if requests.task else ""
+        moment += f", before {work}" if work and not requests.was_nested else ""
+        _end(3, f"interrupted{moment}; what was saved before is kept; run the same command again")
     except SystemExit as end:
         if not end.code:
             _check_stdout()
