@@ -6,6 +6,7 @@ report.json   report.md   best.json   *.png   retrained/   retrained.json
 Each JSON file is replaced by a rename; the journal grows by whole lines.
 """
 
+import contextlib
 import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -123,6 +124,13 @@ class SessionFolder:
     def spent_s(self) -> float:
         """Seconds that the search has taken, all calls together."""
         return max((event["spent_s"] for event in self.journal.events()), default=0.0)
+
+    def reported_spent_s(self) -> float:
+        """Seconds that the search had taken by the latest report; 0 where that is missing or damaged."""
+        with contextlib.suppress(errors.FailedError):
+            report = self._read("report.json", "", schema=required({"spent_s": NUMBER}))
+            return report["spent_s"] if report else 0.0
+        return 0.0
 
     def remove_run(self, trial_id: str) -> None:
         """Remove the run folder of a trial, since networks would fill the disk."""
