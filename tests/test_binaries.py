@@ -1,5 +1,6 @@
 """The binaries as a person meets them, on shapes100_tiny: in processes of their own where that matters."""
 
+import contextlib
 import json
 import pathlib
 import re
@@ -12,7 +13,7 @@ import pytest
 from models import evaluate, train
 from models.runs.folder import RunFolder
 from models.training.evaluation import evaluate_run
-from tests.binaries import call, call_here, call_signalled, signal_at
+from tests.binaries import call, call_here, call_signalled, call_signalled_at_import, signal_at
 
 TINY = ("--dataset=shapes100_tiny", "--num_validation=500", "--precision=float32")
 # 4 steps an epoch of the main job's own network, small enough for a test.
@@ -136,6 +137,46 @@ def test_interrupted_run_ends_with_three_and_says_how_to_go_on(tiny_data_dir, tm
     assert call_here(monkeypatch, train.main, train.flags, *flags) == 3
     assert "same command" in capsys.readouterr().err.splitlines()[-1]
     assert (tmp_path / "run" / "checkpoint" / "state.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "module", "binary", "moment"),
+    [
+        (signal.SIGTERM, "tensorflow", "models.train", "while loading TensorFlow, before the training"),
+        (signal.SIGXCPU, "tensorflow_datasets", "models.train", "before the training"),
+        (signal.SIGHUP, "tensorflow", "tuning.tune", "while loading TensorFlow, before the search"),
+        (signal.SIGINT, "tensorflow_datasets", "pipeline.prepare", ""),
+    ],
+)
+def test_signal_before_the_work_begins_ends_with_three_and_one_line(tmp_path, number, module, binary, moment):
+    folders = {"models.train": ["--run_dir=work"], "tuning.tune": ["--session_dir=work"]}
+    flags = ["--dataset=shapes100_tiny", "--data_dir=data", *folders.get(binary, [])]
+    flags = [flag.replace("_dir=", f"_dir={tmp_path}/") for flag in flags]
+    done = call_signalled_at_import(number, module, binary, *flags)
+    line = done.stderr.splitlines()[-1]
+    assert (done.returncode, line.startswith("error: interrupted")) == (3, True), done.stderr
+    assert moment in line
+    assert "same command" in line
+    assert not (tmp_path / "work").exists()
+    assert [path for path in tmp_path.rglob(".staging-*") if path.exists()] == []
+
+
+def test_evaluation_on_a_full_disk_prints_its_figures_and_then_fails(finished, tiny_data_dir, tmp_path, mount_tmpfs):
+    run_dir, _ = finished
+    mount_tmpfs(tmp_path, 64 * 2**20)
+    shutil.copytree(run_dir, tmp_path / "run")
+    before = (tmp_path / "run" / "report.json").read_bytes()
+    with contextlib.suppress(OSError), (tmp_path / "full").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(2**16))
+    done = call("models.evaluate", f"--run_dir={tmp_path / 'run'}", f"--data_dir={tiny_data_dir}", "--split=test")
+    assert done.returncode == 1
+    assert re.search(r"Fine accuracy +\d", done.stdout)
+    assert "500 examples" in done.stdout
+    assert re.match(
+        rf"error: run_dir={tmp_path / 'run'}: \w+\.json cannot be written \(No space", done.stderr.splitlines()[-1]
+    )
+    assert (tmp_path / "run" / "report.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(

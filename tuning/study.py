@@ -142,7 +142,7 @@ def _check_failures(folder: StudyFolder, jobs: Sequence[TrainingJob]) -> None:
 
 def run() -> None:
     """The console script `cifar-study`."""
-    app.run(main, flags)
+    app.run(main, flags, work="the study")
 
 
 if __name__ == "__main__":

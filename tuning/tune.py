@@ -24,7 +24,7 @@ from models.training import preconditions
 from pipeline.common import app, config, errors, files, locked_folder, paths, progress
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
-from tuning.sessions import chief_address, search_space
+from tuning.sessions import chief_address, journal, search_space
 from tuning.sessions.folder import SessionFolder, ranked
 from tuning.sessions.jobs import JobFactory, SessionConfig
 from tuning.sessions.search_space import Space
@@ -107,6 +107,9 @@ def _run(session: Session, began: float) -> None:
     if num_before == len(records) > 0:
         print(f"{session.folder.path}: no trials or no time left (--max_minutes); only the report is drawn again")
     _report(session)
+    if not records and any(event["event"] == "end" for event in session.folder.journal.events()):
+        place = f"session_dir={session.folder.path}"
+        raise errors.DamagedError(f"{place}: the records of all trials, trials/*.json, are missing; {journal.REMEDY}")
     if not records and not session.config.max_minutes:
         raise errors.FailedError(f"session_dir={session.folder.path}: no trial has finished; run the command again")
     if not records:
@@ -220,7 +223,7 @@ def _report(session: Session) -> None:
 
 def run() -> None:
     """The console script `cifar-tune`."""
-    app.run(main, flags)
+    app.run(main, flags, work="the search")
 
 
 if __name__ == "__main__":

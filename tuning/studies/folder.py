@@ -109,6 +109,7 @@ class StudyFolder:
         if self.run_dir(job).exists():
             self.run_dir(job).rename(removed)
             shutil.rmtree(removed, ignore_errors=True)
+            files.fsync(removed.parent)  # else it would be there again after a power failure
 
     @property
     def precision(self) -> str:

@@ -1,1 +1,1 @@
-"""What a process gets from its caller: signals and standard streams."""
+"""What a process gets from its caller: signals, standard streams and a folder for temporary files."""

@@ -274,8 +274,12 @@ def test_result_is_on_the_disk_before_its_run_goes(jobs, tmp_path, monkeypatch):
         monkeypatch.setattr(os, "fsync", record)
         folder.write_finished(jobs[0], outcome(jobs[0]), 1.0)
         assert not folder.run_dir(jobs[0]).exists()
-    cells_dir = (tmp_path / "cells").resolve()
-    assert synced[-2:] == [(cells_dir / f".{jobs[0].name}.partial.json", True), (cells_dir, True)]
+    cells_dir, runs_dir = ((tmp_path / name).resolve() for name in ("cells", "runs"))
+    assert synced[-3:] == [
+        (cells_dir / f".{jobs[0].name}.partial.json", True),
+        (cells_dir, True),
+        (runs_dir, False),
+    ]
 
 
 @pytest.mark.parametrize("damaged", [b"", b'{"status": "finis', b"\xff\xfe", b"[1]", b"{}"])
