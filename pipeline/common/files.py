@@ -72,6 +72,19 @@ def make_folder(path: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
+def made_folder(path: pathlib.Path) -> Iterator[None]:
+    """A context in which a folder exists; at its end, those of the path that it created are removed if empty."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        make_folder(path)
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # the first one that is not empty
+            for folder in missing:
+                folder.rmdir()
+
+
+@contextlib.contextmanager
 def writing(flag: str, place: pathlib.Path, remedy: str = "", value: str = "") -> Iterator[None]:
     """A context in which a failed write in `place`, a folder or a file, becomes one line that names its `flag`.
 

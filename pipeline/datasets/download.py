@@ -56,10 +56,12 @@ def fetch(url: str, folder: pathlib.Path, *, sha256: str, limits: Limits = Limit
         if not part.is_complete:
             try:
                 was_begun = _receive(part, limits, host) > 0
-            except DownloadError as error:
+            except BaseException as error:
                 if not part.num_bytes:
                     part.remove()
-                raise DownloadError(f"{error}{kept(folder)}") from error
+                if isinstance(error, DownloadError):
+                    raise DownloadError(f"{error}{kept(folder)}") from error
+                raise
         with part.path.open("rb") as file:
             received = hashlib.file_digest(file, "sha256").hexdigest()
         if received == sha256:

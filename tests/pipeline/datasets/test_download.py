@@ -128,6 +128,18 @@ def test_a_bad_host_is_named_in_one_line(host, path, limits, message, tmp_path):
     assert "object at 0x" not in str(caught.value)
 
 
+def test_interruption_before_the_first_byte_leaves_nothing(host, tmp_path, monkeypatch):
+    def interrupt(*_arguments):
+        if (tmp_path / "folder").exists():  # the host has answered
+            raise KeyboardInterrupt
+        return ""
+
+    monkeypatch.setattr(Pace, "too_slow", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(host.url + "/mute", tmp_path / "folder")
+    assert not list(tmp_path.iterdir())
+
+
 def begin(host, path, folder):
     """Receive half of a file."""
     with pytest.raises(DownloadError, match=r"closed the connection early: .*\(524,288 bytes in .*folder\)"):

@@ -45,6 +45,18 @@ def test_other_data_are_refused(jobs, tmp_path, there, words):
             folder.settle_data(Fingerprints("a", "c"))
 
 
+def test_study_that_is_refused_leaves_its_folder_as_it_was(jobs, tmp_path):
+    with claim(tmp_path, jobs[:1]):
+        before = (tmp_path / "study.json").read_bytes()
+    with study_folder.open_study(tmp_path, "normalisation", "smoke", jobs) as folder:  # with another variant
+        with pytest.raises(errors.BadArgumentError, match="started on"):
+            folder.settle_data(Fingerprints("others", "others"))
+    assert (tmp_path / "study.json").read_bytes() == before
+    with study_folder.open_study(tmp_path / "new", "normalisation", "smoke", jobs):
+        pass
+    assert not (tmp_path / "new").exists()
+
+
 def test_more_seeds_and_variants_are_welcome(jobs, tmp_path):
     with claim(tmp_path, jobs[:1]) as folder:
         folder.write_finished(jobs[0], outcome(jobs[0]), 1.0)
@@ -79,7 +91,8 @@ def test_variant_of_another_configuration_is_refused_where_only_its_report_would
         study_folder.open_study(tmp_path, "normalisation", "smoke", jobs[1:2], [changed]),
     ):
         pass
-    with study_folder.open_study(tmp_path / "new", "normalisation", "smoke", jobs[1:2], [changed]):
+    with study_folder.open_study(tmp_path / "new", "normalisation", "smoke", jobs[1:2], [changed]) as folder:
+        folder.settle_data(Fingerprints("records", "order"))
         kept = json.loads((tmp_path / "new" / "study.json").read_text())
     assert set(kept["variants"]) == {"standardise"}
 
