@@ -13,7 +13,9 @@ import pytest
 from models import evaluate, train
 from models.runs.folder import RunFolder
 from models.training.evaluation import evaluate_run
+from pipeline import prepare
 from tests.binaries import call, call_here, call_signalled, call_signalled_at_import, signal_at
+from tuning import study, tune
 
 TINY = ("--dataset=shapes100_tiny", "--num_validation=500", "--precision=float32")
 # 4 steps an epoch of the main job's own network, small enough for a test.
@@ -242,6 +244,18 @@ def test_any_spelling_of_a_path_names_one_run_on_one_data_folder(tiny_data_dir, 
         assert call_here(monkeypatch, train.main, train.flags, *flags, f"--run_dir={folder}/run") == 0
         assert ("is finished" in capsys.readouterr().out) == (folder != f"~/{name}")
     assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == {name, "link"}
+
+
+@pytest.mark.parametrize(
+    ("module", "flags"), [(prepare, ()), (train, ()), (tune, ()), (study, ("--study=padding", "--budget=smoke"))]
+)
+def test_unreachable_host_leaves_no_file_and_no_folder(module, flags, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.chdir(tmp_path)
+    flags = (*flags, "--dataset=cifar100", f"--data_dir={tmp_path / 'new' / 'data'}")
+    assert call_here(monkeypatch, module.main, module.flags, *flags) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: cifar100 cannot be downloaded: ")
+    assert not list(tmp_path.iterdir())
 
 
 def test_traceback_is_there_for_those_who_ask():

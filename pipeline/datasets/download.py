@@ -259,4 +259,6 @@ def _answer(headers: Mapping[str, str], start: int) -> _Answer:
 def _reason(error: BaseException) -> str:
     """The message of the error that requests wraps, without object names."""
     inner = getattr(error.args[0], "reason", error) if error.args else error
+    if original := getattr(inner, "original_error", None):  # of a proxy
+        return f"{inner.args[0]}: {_reason(original)}"
     return str(inner).rpartition("): ")[2] or type(error).__name__
