@@ -131,7 +131,7 @@ class StudyFolder:
         return (self.path / "runs").exists() or bool(self.results())
 
     def settle_data(self, fingerprints: Fingerprints) -> None:
-        """Write the jobs and the data set's fingerprints; errors.BadArgumentError where the study began on other data."""
+        """Write the jobs and the data's fingerprints; errors.BadArgumentError where the study began on other data."""
         if "fingerprints" in self._identity or self.has_begun:
             fingerprints.check_continued(self._identity.get("fingerprints"), f"study_dir={self.path}")
         self._write_identity(fingerprints=fingerprints.as_dict())
