@@ -69,11 +69,15 @@ def test_folder_in_which_nothing_was_written_is_left_as_it_was(tmp_path):
         assert os.listdir(tmp_path) == []
 
 
-def test_folder_of_a_call_that_failed_before_its_work_is_free_for_another_kind(tmp_path):
-    path = tmp_path / "new" / "study"
-    with pytest.raises(ZeroDivisionError), open_study(path):
+def write_and_fail(path):
+    with open_study(path):
         (path / "study.json").touch()
         raise ZeroDivisionError
+
+
+def test_folder_of_a_call_that_failed_before_its_work_is_left_as_it_was(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail(tmp_path / "new" / "study")
     assert os.listdir(tmp_path) == []
 
 
@@ -81,8 +85,8 @@ def test_folder_of_a_call_that_failed_before_its_work_is_free_for_another_kind(t
 def test_failed_call_keeps_what_a_later_one_continues(tmp_path, name):
     (tmp_path / "study.json").touch()
     (tmp_path / name).touch()
-    with pytest.raises(ZeroDivisionError), open_study(tmp_path):
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail(tmp_path)
     assert {"study.json", name} <= set(os.listdir(tmp_path))
 
 
@@ -90,9 +94,12 @@ def test_waiting_process_gets_a_lock_that_others_see_where_the_folder_was_remove
     folder = tmp_path / "new"
     first = locked_folder.locked(folder)
     first.__enter__()
-    with locked_folder.locked(folder, on_wait=lambda: first.__exit__(None, None, None)):
-        with pytest.raises(errors.BusyError), locked_folder.locked(folder):
-            pass
+    with (
+        locked_folder.locked(folder, on_wait=lambda: first.__exit__(None, None, None)),
+        pytest.raises(errors.BusyError),
+        locked_folder.locked(folder),
+    ):
+        pass
     assert not folder.exists()
 
 

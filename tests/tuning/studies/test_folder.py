@@ -48,9 +48,11 @@ def test_other_data_are_refused(jobs, tmp_path, there, words):
 def test_study_that_is_refused_leaves_its_folder_as_it_was(jobs, tmp_path):
     with claim(tmp_path, jobs[:1]):
         before = (tmp_path / "study.json").read_bytes()
-    with study_folder.open_study(tmp_path, "normalisation", "smoke", jobs) as folder:  # with another variant
-        with pytest.raises(errors.BadArgumentError, match="started on"):
-            folder.settle_data(Fingerprints("others", "others"))
+    with (
+        pytest.raises(errors.BadArgumentError, match="started on"),
+        study_folder.open_study(tmp_path, "normalisation", "smoke", jobs) as folder,  # with another variant
+    ):
+        folder.settle_data(Fingerprints("others", "others"))
     assert (tmp_path / "study.json").read_bytes() == before
     with study_folder.open_study(tmp_path / "new", "normalisation", "smoke", jobs):
         pass
