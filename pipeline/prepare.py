@@ -53,7 +53,7 @@ def prepare(
     """
     if source.archive and source.dataset not in (CIFAR100, AUTO):
         raise errors.BadArgumentError(
-            f"--archive={source.archive}: --dataset={source.dataset} is generated; expected --dataset={CIFAR100}"
+            f"archive={source.archive}: --dataset={source.dataset} is generated; expected --dataset={CIFAR100}"
         )
     dataset = CIFAR100 if source.dataset == AUTO else source.dataset
     try:
@@ -126,8 +126,8 @@ def _rewrite(staged: pathlib.Path, data_dir: str, dataset: str) -> None:
 
 
 def _read_archive(source: SourceConfig, spec: records.Spec) -> archive.Archive:
-    _log(f"checking {source.archive}")
-    return archive.read(source.archive, spec, source=f"--archive={source.archive}")
+    with progress.task(f"checking {source.archive}"):
+        return archive.read(source.archive, spec, source=f"archive={source.archive}")
 
 
 @contextlib.contextmanager
@@ -212,10 +212,10 @@ def _check_prepared(source: SourceConfig, dataset: str, spec: records.Spec) -> N
     digests = {name: Digests.of(examples) for name, examples in _read_archive(source, spec).splits().items()}
     if Fingerprints.of(digests).records != contents.fingerprints(folder).records:
         raise errors.BadArgumentError(
-            f"--archive={source.archive}: its records differ from those prepared in {folder}, which is never replaced; "
+            f"archive={source.archive}: its records differ from those prepared in {folder}, which is never replaced; "
             "remove that folder, or choose another --data_dir"
         )
-    _log(f"--archive={source.archive} is another file with the same records")
+    _log(f"{source.archive} is another file with the same records")
 
 
 def _warn_of_fallback(reason: str) -> None:

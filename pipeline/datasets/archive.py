@@ -62,7 +62,7 @@ class Archive:
 def read(path: str | os.PathLike[str], spec: records.Spec, *, source: str) -> Archive:
     """Read and validate an archive, compressed or not, or an extracted folder.
 
-    errors.BadArgumentError, with the prefix `source` (such as `--archive=PATH`), if it is not a complete CIFAR-100.
+    errors.BadArgumentError, with the prefix `source` (such as `archive=PATH`), if it is not a complete CIFAR-100.
     """
     path = paths.local(path, "archive")
     try:

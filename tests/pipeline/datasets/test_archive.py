@@ -16,7 +16,7 @@ from tests.pipeline.datasets.archives import SMALL
 
 
 def read(path, spec=SMALL):
-    return archive.read(path, spec, source="--archive=X")
+    return archive.read(path, spec, source="archive=X")
 
 
 def link(name, target, kind=tarfile.SYMTYPE):
@@ -133,7 +133,7 @@ def test_bad_container_is_named_in_one_line(kind, tmp_path):
     with pytest.raises(errors.BadArgumentError) as caught:
         read(path)
     text = str(caught.value)
-    assert text.startswith("--archive=X: ")
+    assert text.startswith("archive=X: ")
     assert message in text
     assert "expected a complete cifar-100-binary or cifar-100-python" in text
     assert "\n" not in text
@@ -209,7 +209,7 @@ def test_wrong_fields_of_the_python_form_are_named(changes, message, tmp_path):
 
 def test_a_program_in_the_python_form_is_an_error_of_one_line(tmp_path):
     files = {**archives.python_files(), "meta": b"cos\nsystem\n(S'true'\ntR."}
-    with pytest.raises(errors.BadArgumentError, match=r"--archive=X: the pickle asks for os\.system"):
+    with pytest.raises(errors.BadArgumentError, match=r"archive=X: the pickle asks for os\.system"):
         read(archives.write_folder(tmp_path / "data", files))
 
 
