@@ -64,14 +64,14 @@ DISTURBED := $(foreach binary,train prepare evaluate tune worker chief study,kil
     $(foreach binary,train prepare evaluate,kills:--binary=$(binary):--at=operations) \
     $(foreach binary,train prepare,power_loss:--binary=$(binary)) \
     $(foreach binary,evaluate tune chief study,power_loss:--binary=$(binary):--moments=6) \
-    disks two_at_once clock_back
+    disks two_at_once clock_back mutation
 
 faults: $(INSTALLED) ## Disturb every command by kills, power failures, full disks and hostile input: hours.
 	@failed=; for fault in $(DISTURBED); do \
 	    out=benchmarks/results/faults/$$(echo "$$fault" | sed 's/:--moments=.*//; s/--[a-z]*=//g; s/:/-/g').json; \
 	    $(PYTHON) -m tests.faults.$$(echo "$$fault" | tr : ' ') --out=$$out || failed="$$failed $$fault"; \
 	done; \
-	for name in damage fuzz bad_input mutation soak; do \
+	for name in damage fuzz bad_input soak; do \
 	    $(PYTHON) -m tests.faults.$$name || failed="$$failed $$name"; \
 	done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }

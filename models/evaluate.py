@@ -34,10 +34,10 @@ def main() -> None:
     device.allow_gpu_memory_growth()
     reason = folder.read_only_reason
     with contextlib.nullcontext() if reason else folder.locked():  # until the page shows what the report has
-        report = evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value)
+        evaluation.evaluate_run(folder, SPLIT.value, DATA_DIR.value, lambda report: table.show(folder, report=report))
         if reason is None:
             page.write(folder)
-    table.show(folder, report=report)
+    table.show_page(folder)
     if reason is not None:
         print(f"run_dir={folder.path}: cannot be written ({reason}); its report.json was left as it is")
 

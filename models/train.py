@@ -75,9 +75,11 @@ def main() -> None:
             verbose = 1 if is_terminal(sys.stdout) else 2  # no bar into a log
             loop.train(data, train, run=run, callbacks=callbacks, verbose=verbose)
         if EVALUATE_TEST.value:
-            evaluation.evaluate_run(run, "test", data.data_dir)
+            evaluation.evaluate_run(run, "test", data.data_dir, lambda report: table.show(run, report=report))
+        else:
+            table.show(run)
         page.write(run)
-        table.show(run)
+        table.show_page(run)
 
 
 def _run_dir(data: DataConfig, train: TrainConfig) -> str:
@@ -106,18 +108,19 @@ def _identity(data: DataConfig, train: TrainConfig) -> dict[str, Any]:
 
 def _show_finished(folder: run_folder.RunFolder) -> NoReturn:
     print(f"{folder.path}: this run is finished; set another --run_dir to train a new one")
+    table.show(folder)
     if not folder.has_page and folder.read_only_reason is None:  # a kill came between the report and its page
         app.load_tensorflow()
         from models.reporting import page
 
         page.write(folder)
-    table.show(folder)
+    table.show_page(folder)
     sys.exit(0)
 
 
 def run() -> None:
     """The console script `cifar-train`."""
-    app.run(main, flags)
+    app.run(main, flags, work="the training")
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def prepare(
     spec = spec or SPECS.get(dataset)
     if source.archive and spec is None:
         expected = " or ".join(f"--dataset={name}" for name in SPECS)
-        raise errors.BadArgumentError(f"--archive={source.archive}: --dataset={dataset} has none; expected {expected}")
+        raise errors.BadArgumentError(f"archive={source.archive}: --dataset={dataset} has none; expected {expected}")
     if source.prepared_name not in (*builtin.VERSIONS, AUTO):
         _convert(source, on_bad_image, refresh)
         return source.dataset
@@ -199,8 +199,8 @@ def _local_copy(source: SourceConfig, spec: Spec) -> archive.Archive | None:
 
 
 def _read_archive(source: SourceConfig, spec: Spec) -> archive.Archive:
-    _log(f"checking {source.archive}")
-    return archive.read(source.archive, spec, source=f"--archive={source.archive}")
+    with progress.task(f"checking {source.archive}"):
+        return archive.read(source.archive, spec, source=f"archive={source.archive}")
 
 
 @contextlib.contextmanager
@@ -284,10 +284,10 @@ def _check_prepared(source: SourceConfig, dataset: str, spec: Spec | None) -> No
     digests = {name: Digests.of(examples) for name, examples in _read_archive(source, spec).splits().items()}
     if Fingerprints.of(digests).records != contents.fingerprints(folder).records:
         raise errors.BadArgumentError(
-            f"--archive={source.archive}: its records differ from those prepared in {folder}, which is never replaced; "
+            f"archive={source.archive}: its records differ from those prepared in {folder}, which is never replaced; "
             "remove that folder, or choose another --data_dir"
         )
-    _log(f"--archive={source.archive} is another file with the same records")
+    _log(f"{source.archive} is another file with the same records")
 
 
 def _warn_of_fallback(reason: str, spec: Spec) -> None:

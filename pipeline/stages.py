@@ -27,7 +27,9 @@ Stage: TypeAlias = Callable[[tf.data.Dataset], tf.data.Dataset]
 
 
 def chain(dataset: tf.data.Dataset, stages: tuple[Stage, ...]) -> tf.data.Dataset:
-    """Apply the stages in order."""
+    """Apply the stages in order, from the last cache on that holds its examples already: it reads no input."""
+    loaded = [place for place, stage in enumerate(stages) if isinstance(stage, CacheInMemory) and stage.is_loaded]
+    stages = stages[max(loaded, default=0) :]
     # At both ends: a stage may iterate over its input, and its output need not be derived from its input.
     return without_autotune(functools.reduce(lambda current, stage: stage(current), stages, without_autotune(dataset)))
 
@@ -74,9 +76,12 @@ class MemoryCache:
     def __len__(self) -> int:
         return len(self._examples)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._examples
+
     def load(self, key: str, dataset: tf.data.Dataset, num_examples: int) -> dict[str, tf.Tensor]:
         """The examples stored under `key`, else those of `dataset`, which are stored; as `in_memory`."""
-        if key not in self._examples:
+        if key not in self:
             examples = in_memory(dataset, num_examples)
             while len(self._examples) >= MAX_CACHED_DATASETS:
                 del self._examples[next(iter(self._examples))]
@@ -91,6 +96,11 @@ class CacheInMemory:
     num_examples: int
     key: str = dataclasses.field(repr=False)
     cache: MemoryCache = dataclasses.field(repr=False)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the examples are in memory."""
+        return self.key in self.cache
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Chunks -> one chunk with all examples; errors as `in_memory`."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import gc
 import os
 import pathlib
 import signal
@@ -134,6 +135,23 @@ def real_data_dir(cifar100_archive, tmp_path_factory) -> str:
 
 
 @pytest.fixture
+def mount_tmpfs():
+    """A function that mounts a tmpfs of so many bytes on a folder until the test ends, skipped where nothing mounts."""
+    from pipeline.common import errors
+    from tests.faults import disks
+
+    with contextlib.ExitStack() as stack:
+
+        def mount(folder: pathlib.Path, num_bytes: int, *options: str) -> None:
+            try:
+                stack.enter_context(disks.mounted(folder, disks.Room(num_bytes, 1000), *options))
+            except errors.FailedError as error:
+                pytest.skip(str(error))
+
+        yield mount
+
+
+@pytest.fixture
 def press_ctrl_c():
     """A function that interrupts this test, as Ctrl-C does, once a file has a content."""
     threads, is_over = [], threading.Event()
@@ -159,6 +177,11 @@ def pytest_configure(config):
     for number, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, action)
+
+
+def pytest_collection_finish(session):
+    """Leave what is imported out of garbage collections: of these, each `clear_session` of Keras makes one."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):

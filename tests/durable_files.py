@@ -48,4 +48,8 @@ class DiskRecord:
                 lost[name] = "its content was not synchronized"
             if path.is_file() and path not in self.replaced and path.name not in appended:
                 lost[name] = "written under its own name"
+        for folder, entries in self.entries.items():
+            if folder.is_relative_to(root.resolve()) and folder.is_dir():
+                for gone in entries.keys() - {path.name for path in folder.iterdir()} - EXEMPT:
+                    lost[str((folder / gone).relative_to(root.resolve()))] = "its removal was not synchronized"
         return lost

@@ -1,23 +1,25 @@
-"""The binaries as a person meets them: in processes of their own, on shapes100_tiny."""
+"""The binaries as a person meets them, on shapes100_tiny: in processes of their own where that matters."""
 
+import contextlib
 import json
-import os
 import pathlib
 import re
 import shutil
 import signal
 import subprocess
-import sys
 
 import pytest
 
+from models import evaluate, train
 from models.runs.folder import RunFolder
 from models.training.evaluation import evaluate_run
-from tests.binaries import call, call_signalled, command
-from tests.conftest import ROOT
+from pipeline import prepare
+from tests.binaries import call, call_here, call_signalled, call_signalled_at_import, signal_at
+from tuning import study, tune
 
-# 12 steps an epoch of the main job's own network, small enough for a test.
-SMALL = ("--dataset=shapes100_tiny", "--num_validation=500", "--batch_size=128", "--precision=float32", "--epochs=2")
+TINY = ("--dataset=shapes100_tiny", "--num_validation=500", "--precision=float32")
+# 4 steps an epoch of the main job's own network, small enough for a test.
+SMALL = (*TINY, "--batch_size=128", "--virtual_examples=512", "--epochs=2")
 
 
 def rows(run_dir: pathlib.Path) -> list[dict]:
@@ -26,11 +28,11 @@ def rows(run_dir: pathlib.Path) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def finished(tiny_data_dir, tmp_path_factory) -> tuple[pathlib.Path, str]:
+def finished(tiny_data_dir, tmp_path_factory) -> tuple[pathlib.Path, subprocess.CompletedProcess]:
     run_dir = tmp_path_factory.mktemp("runs") / "whole"
     done = call("models.train", *SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
     assert done.returncode == 0, done.stderr
-    return run_dir, done.stdout
+    return run_dir, done
 
 
 def test_train_leaves_a_whole_run_folder(finished):
@@ -40,7 +42,7 @@ def test_train_leaves_a_whole_run_folder(finished):
     assert not list(run_dir.rglob("*partial*"))
 
 
-def test_run_killed_in_its_second_epoch_ends_as_if_it_had_not_been(finished, tiny_data_dir, tmp_path):
+def test_run_killed_in_its_second_epoch_ends_as_if_it_had_not_been(finished, tiny_data_dir, tmp_path, monkeypatch):
     whole, _ = finished
     run_dir = tmp_path / "killed"
     flags = (*SMALL, f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
@@ -48,8 +50,7 @@ def test_run_killed_in_its_second_epoch_ends_as_if_it_had_not_been(finished, tin
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert len(rows(run_dir)) == 1
     assert not (run_dir / "report.json").exists()
-    done = call("models.train", *flags)
-    assert done.returncode == 0, done.stderr
+    assert call_here(monkeypatch, train.main, train.flags, *flags) == 0
     assert rows(run_dir) == rows(whole)
 
 
@@ -79,24 +80,31 @@ def test_saved_configuration_is_that_of_the_run(finished):
 
 
 def test_log_has_a_line_an_epoch_and_no_bar(finished):
-    _, shown = finished
-    assert "Epoch 2/2" in shown
-    assert "\x08" not in shown
-    assert "\r" not in shown
+    _, done = finished
+    assert "Epoch 2/2" in done.stdout
+    assert "\x08" not in done.stdout
+    assert "\r" not in done.stdout
 
 
-def test_damaged_model_is_one_line(finished, tiny_data_dir, tmp_path):
+def test_tensorflow_starts_and_finds_its_devices_without_a_word(finished):
+    """Of stderr, all is progress: TensorFlow's messages begin with a capital or a digit."""
+    _, done = finished
+    assert [line for line in done.stderr.splitlines() if not line[:1].islower()] == []
+
+
+def test_damaged_model_is_one_line(finished, tiny_data_dir, tmp_path, monkeypatch, capsys):
     run_dir, _ = finished
     copy = tmp_path / "run"
     shutil.copytree(run_dir, copy)
     (copy / "model.keras").write_bytes(b"PK")
-    done = call("models.evaluate", f"--run_dir={copy}", f"--data_dir={tiny_data_dir}")
-    assert done.returncode == 1
-    assert "model.keras" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    flags = (f"--run_dir={copy}", f"--data_dir={tiny_data_dir}")
+    assert call_here(monkeypatch, evaluate.main, evaluate.flags, *flags) == 1
+    told = capsys.readouterr().err
+    assert "model.keras" in told.splitlines()[-1]
+    assert "Traceback" not in told
 
 
-def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_dir):
+def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_dir, monkeypatch, capsys):
     run_dir, _ = finished
     before = json.loads((run_dir / "report.json").read_text())
     assert before["flip_averaged_fine_accuracy"] is None
@@ -105,8 +113,8 @@ def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_d
     kept = {key for key in before if "flip" not in key}
     assert {key: same[key] for key in kept} == {key: before[key] for key in kept}
     assert set(same["evaluations"]) == {"validation"}
-    done = call("models.evaluate", f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}", "--split=test")
-    assert done.returncode == 0, done.stderr
+    flags = (f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}", "--split=test")
+    assert call_here(monkeypatch, evaluate.main, evaluate.flags, *flags) == 0
     after = json.loads((run_dir / "report.json").read_text())
     changed = {key for key in before if before[key] != after[key]}
     assert "split" in changed
@@ -122,15 +130,55 @@ def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_d
     for split, report in (("validation", same), ("test", after)):
         assert after["evaluations"][split] == {key: report[key] for key in after["evaluations"][split]}
         assert after["evaluations"][split]["split"] == split
-    assert f"on validation: fine {100 * before['fine_accuracy']:.2f} %, coarse " in done.stdout
+    assert f"on validation: fine {100 * before['fine_accuracy']:.2f} %, coarse " in capsys.readouterr().out
 
 
-def test_interrupted_run_ends_with_three_and_says_how_to_go_on(tiny_data_dir, tmp_path):
-    flags = (*SMALL, "--preset=linear", f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'run'}")
-    interrupted = call_signalled(signal.SIGTERM, "metrics.jsonl", "models.train", *flags)
-    assert interrupted.returncode == 3
-    assert "same command" in interrupted.stderr.splitlines()[-1]
+def test_interrupted_run_ends_with_three_and_says_how_to_go_on(tiny_data_dir, tmp_path, monkeypatch, capsys):
+    flags = (*TINY, "--preset=linear", f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'run'}")
+    signal_at(signal.SIGTERM, "metrics.jsonl")
+    assert call_here(monkeypatch, train.main, train.flags, *flags) == 3
+    assert "same command" in capsys.readouterr().err.splitlines()[-1]
     assert (tmp_path / "run" / "checkpoint" / "state.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "module", "binary", "moment"),
+    [
+        (signal.SIGTERM, "tensorflow", "models.train", "while loading TensorFlow, before the training"),
+        (signal.SIGXCPU, "tensorflow_datasets", "models.train", "before the training"),
+        (signal.SIGHUP, "tensorflow", "tuning.tune", "while loading TensorFlow, before the search"),
+        (signal.SIGINT, "tensorflow_datasets", "pipeline.prepare", ""),
+    ],
+)
+def test_signal_before_the_work_begins_ends_with_three_and_one_line(tmp_path, number, module, binary, moment):
+    folders = {"models.train": ["--run_dir=work"], "tuning.tune": ["--session_dir=work"]}
+    flags = ["--dataset=shapes100_tiny", "--data_dir=data", *folders.get(binary, [])]
+    flags = [flag.replace("_dir=", f"_dir={tmp_path}/") for flag in flags]
+    done = call_signalled_at_import(number, module, binary, *flags)
+    line = done.stderr.splitlines()[-1]
+    assert (done.returncode, line.startswith("error: interrupted")) == (3, True), done.stderr
+    assert moment in line
+    assert "same command" in line
+    assert not (tmp_path / "work").exists()
+    assert [path for path in tmp_path.rglob(".staging-*") if path.exists()] == []
+
+
+def test_evaluation_on_a_full_disk_prints_its_figures_and_then_fails(finished, tiny_data_dir, tmp_path, mount_tmpfs):
+    run_dir, _ = finished
+    mount_tmpfs(tmp_path, 64 * 2**20)
+    shutil.copytree(run_dir, tmp_path / "run")
+    before = (tmp_path / "run" / "report.json").read_bytes()
+    with contextlib.suppress(OSError), (tmp_path / "full").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(2**16))
+    done = call("models.evaluate", f"--run_dir={tmp_path / 'run'}", f"--data_dir={tiny_data_dir}", "--split=test")
+    assert done.returncode == 1
+    assert re.search(r"Fine accuracy +\d", done.stdout)
+    assert "500 examples" in done.stdout
+    assert re.match(
+        rf"error: run_dir={tmp_path / 'run'}: \w+\.json cannot be written \(No space", done.stderr.splitlines()[-1]
+    )
+    assert (tmp_path / "run" / "report.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -159,22 +207,20 @@ def test_wrong_arguments_are_one_line_and_exit_two(binary, flags, message):
     assert message in lines[0]
 
 
-def test_precedence_is_preset_then_file_then_flag(tiny_data_dir, tmp_path):
+def test_precedence_is_preset_then_file_then_flag(tiny_data_dir, tmp_path, monkeypatch, capsys):
     saved = tmp_path / "saved.json"
     saved.write_text(json.dumps({"preset": "linear", "learning_rate": 0.01, "batch_size": 50}))
-    flags = ("--batch_size=60", "--max_steps=1", "--dataset=shapes100_tiny", "--num_validation=500")
-    done = call(
-        "models.train", f"--config={saved}", *flags, f"--data_dir={tiny_data_dir}", f"--run_dir={tmp_path / 'r'}"
-    )
-    assert done.returncode == 0, done.stderr
+    flags = (f"--config={saved}", "--batch_size=60", "--max_steps=1", *TINY, f"--data_dir={tiny_data_dir}")
+    assert call_here(monkeypatch, train.main, train.flags, *flags, f"--run_dir={tmp_path / 'r'}") == 0
     used = json.loads((tmp_path / "r" / "config.json").read_text())
     assert (used["preset"], used["architecture"]) == ("linear", "linear")  # the file's preset
     assert (used["learning_rate"], used["batch_size"]) == (0.01, 60)  # the file over the preset, the flag over the file
-    mixed = call("models.train", f"--config={saved}", "--preset=quick")
-    assert mixed.returncode == 2
-    assert mixed.stderr.startswith("error: preset=quick: ")
-    assert "--config" in mixed.stderr
-    assert "linear" in mixed.stderr
+    capsys.readouterr()
+    assert call_here(monkeypatch, train.main, train.flags, f"--config={saved}", "--preset=quick") == 2
+    mixed = capsys.readouterr().err
+    assert mixed.startswith("error: preset=quick: ")
+    assert "--config" in mixed
+    assert "linear" in mixed
 
 
 def test_finished_run_needs_no_data_to_say_so(finished, tmp_path):
@@ -185,20 +231,31 @@ def test_finished_run_needs_no_data_to_say_so(finished, tmp_path):
     assert not (tmp_path / "gone").exists()
 
 
-def test_any_spelling_of_a_path_names_one_run_on_one_data_folder(tiny_data_dir, tmp_path):
+def test_any_spelling_of_a_path_names_one_run_on_one_data_folder(tiny_data_dir, tmp_path, monkeypatch, capsys):
     """No folder is called ~ (tensorflow/datasets#4117), and brackets are no pattern (tensorflow/tensorflow#34290)."""
     name = 'o\'neil "mü" [1]{x}*?%s,b'
     (tmp_path / name).mkdir()
     (tmp_path / name / "data").symlink_to(tiny_data_dir)
     (tmp_path / "link").symlink_to(name)
-    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    flags = ("--preset=linear", "--dataset=shapes100_tiny", "--num_validation=500", "--max_steps=1", "--cache=disk")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     for folder in (f"~/{name}", "./link/../link/", tmp_path / name, f"{name}//"):
-        arguments = command("models.train", *flags, f"--data_dir={folder}/data", f"--run_dir={folder}/run")
-        done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert ("is finished" in done.stdout) == (folder != f"~/{name}")
+        flags = (*TINY, "--preset=linear", "--max_steps=1", "--cache=disk", f"--data_dir={folder}/data")
+        assert call_here(monkeypatch, train.main, train.flags, *flags, f"--run_dir={folder}/run") == 0
+        assert ("is finished" in capsys.readouterr().out) == (folder != f"~/{name}")
     assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == {name, "link"}
+
+
+@pytest.mark.parametrize(
+    ("module", "flags"), [(prepare, ()), (train, ()), (tune, ()), (study, ("--study=padding", "--budget=smoke"))]
+)
+def test_unreachable_host_leaves_no_file_and_no_folder(module, flags, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.chdir(tmp_path)
+    flags = (*flags, "--dataset=cifar100", f"--data_dir={tmp_path / 'new' / 'data'}")
+    assert call_here(monkeypatch, module.main, module.flags, *flags) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: cifar100 cannot be downloaded: ")
+    assert not list(tmp_path.iterdir())
 
 
 def test_traceback_is_there_for_those_who_ask():
@@ -209,36 +266,13 @@ def test_traceback_is_there_for_those_who_ask():
 
 
 @pytest.mark.real_data
-def test_main_job_on_real_images_learns(real_data_dir, tmp_path):
-    flags = ("--max_steps=40", f"--data_dir={real_data_dir}", f"--run_dir={tmp_path / 'run'}")
-    done = call("models.train", *flags)
+def test_main_job_on_real_images_learns_from_fifteen_times_the_views_within_two_gib(real_data_dir, tmp_path):
+    flags = ("--virtual_examples=600000", "--max_steps=20", "--num_validation=1000", "--evaluate_test")
+    done = call("models.train", *flags, f"--data_dir={real_data_dir}", f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 0, done.stderr
     assert "shapes100" not in done.stdout
-    done = call("models.evaluate", f"--run_dir={tmp_path / 'run'}", f"--data_dir={real_data_dir}", "--split=test")
-    assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["examples_evaluated"] == 10_000
     assert report["dataset"] == "cifar100"
     assert report["coarse_accuracy"] > 0.10  # chance is 0.05
-
-
-@pytest.mark.real_data
-def test_fifteen_times_the_views_stay_within_two_gib(real_data_dir, tmp_path):
-    flags = (
-        "--virtual_examples=600000",
-        "--max_steps=20",
-        f"--data_dir={real_data_dir}",
-        f"--run_dir={tmp_path / 'run'}",
-    )
-    done = call("models.train", *flags)
-    assert done.returncode == 0, done.stderr
-    assert json.loads((tmp_path / "run" / "report.json").read_text())["peak_rss_mib"] < 2048
-
-
-def test_tensorflow_starts_and_finds_its_devices_without_a_word():
-    program = (
-        "from pipeline.common import app; app.load_tensorflow(); import tensorflow; "
-        "tensorflow.config.list_physical_devices('GPU')"
-    )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert report["peak_rss_mib"] < 2048

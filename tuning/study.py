@@ -21,7 +21,7 @@ from tuning.studies import catalogue, design
 from tuning.studies import folder as study_folder
 from tuning.studies.design import Study
 from tuning.studies.folder import StudyFolder
-from tuning.workers.job import TrainingJob
+from tuning.workers.job import MAX_PROCESSES, MAX_SEEDS, TrainingJob
 
 MAX_WORKERS = 4  # each takes about a GiB
 
@@ -34,7 +34,9 @@ BUDGET = flags.DEFINE_enum(
     design.BUDGETS,
     "length of training: smoke only checks that the study runs, short suits two cores, full takes days",
 )
-REPEATS = flags.DEFINE_integer("repeats", None, "number of seeds per variant; default: the study's", lower_bound=1)
+REPEATS = flags.DEFINE_integer(
+    "repeats", None, "number of seeds per variant; default: the study's", lower_bound=1, upper_bound=MAX_SEEDS
+)
 SEED = flags.DEFINE_integer("seed", 0, "first random seed; the others follow it", lower_bound=0)
 VARIANTS = flags.DEFINE_list("variants", [], "variants to train, separated by commas; default: all")
 WORKERS = flags.DEFINE_integer(
@@ -43,6 +45,7 @@ WORKERS = flags.DEFINE_integer(
     "number of jobs trained in parallel, each on its share of the processors; default: 1 on a GPU and for studies of "
     f"large networks (except with --budget=smoke), otherwise one per processor, at most {MAX_WORKERS}",
     lower_bound=1,
+    upper_bound=MAX_PROCESSES,
 )
 
 
@@ -144,7 +147,7 @@ def _check_failures(folder: StudyFolder, jobs: Sequence[TrainingJob]) -> None:
 
 def run() -> None:
     """The console script `cifar-study`."""
-    app.run(main, flags)
+    app.run(main, flags, work="the study")
 
 
 if __name__ == "__main__":

@@ -24,11 +24,12 @@ from models.training import preconditions
 from pipeline.common import app, config, errors, files, locked_folder, paths, progress
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
-from tuning.sessions import chief_address, search_space
+from tuning.sessions import chief_address, journal, search_space
 from tuning.sessions.folder import SessionFolder, ranked
 from tuning.sessions.jobs import JobFactory, SessionConfig
 from tuning.sessions.search_space import Space
 from tuning.sessions.session import Session, begun_precision, check_begun, join_session, open_session
+from tuning.workers.job import MAX_SEEDS
 
 if TYPE_CHECKING:
     from tuning.sessions.time_budget import Budget
@@ -38,7 +39,9 @@ SESSION_DIR = flags.DEFINE_path("session_dir", "", "folder of the session; defau
 RETRAIN_BEST = flags.DEFINE_bool(
     "retrain_best", False, "after the search, retrain the best trial and the untuned preset, and evaluate on test"
 )
-RETRAIN_SEEDS = flags.DEFINE_integer("retrain_seeds", 3, "number of seeds of --retrain_best", lower_bound=1)
+RETRAIN_SEEDS = flags.DEFINE_integer(
+    "retrain_seeds", 3, "number of seeds of --retrain_best", lower_bound=1, upper_bound=MAX_SEEDS
+)
 SERVE = flags.DEFINE_string(
     "serve",
     "",
@@ -120,6 +123,9 @@ def _run(session: Session, began: float) -> None:
     if num_before == len(records) > 0:
         print(f"{session.folder.path}: no trials or no time left (--max_minutes); only the report is drawn again")
     _report(session)
+    if not records and any(event["event"] == "end" for event in session.folder.journal.events()):
+        place = f"session_dir={session.folder.path}"
+        raise errors.DamagedError(f"{place}: the records of all trials, trials/*.json, are missing; {journal.REMEDY}")
     if not records and not session.config.max_minutes:
         raise errors.FailedError(f"session_dir={session.folder.path}: no trial has finished; run the command again")
     if not records:
@@ -160,6 +166,15 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
         raise errors.BadArgumentError(
             f"max_trials={session_config.max_trials}: hyperband's number of trials follows from --max_epochs, or from "
             "--max_minutes; leave it out"
+        )
+    if "retrain_seeds" in set_flags and not RETRAIN_BEST.value:
+        raise errors.BadArgumentError(
+            f"retrain_seeds={RETRAIN_SEEDS.value}: nothing reads it without --retrain_best; leave it out"
+        )
+    if "fine_weight" in set_flags and session_config.objective != "both":
+        raise errors.BadArgumentError(
+            f"fine_weight={session_config.fine_weight}: --objective={session_config.objective} does not read it; leave "
+            "it out, or choose --objective=both"
         )
     if "precision" in set_flags and "precision" in space.base:
         raise errors.BadArgumentError(
@@ -233,7 +248,7 @@ def _report(session: Session) -> None:
 
 def run() -> None:
     """The console script `cifar-tune`."""
-    app.run(main, flags)
+    app.run(main, flags, work="the search")
 
 
 if __name__ == "__main__":

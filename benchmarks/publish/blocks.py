@@ -81,6 +81,7 @@ BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {
     "loaders": _of_benchmark("input", benchmark_tables.loaders),
     "memory": _of_benchmark("memory", benchmark_tables.memory),
     "faults": lambda checkout: fault_tables.table(checkout / RESULTS / "faults"),
+    "mutants": lambda checkout: fault_tables.mutants(checkout / RESULTS / "faults"),
     "every result": _every_result,
     "models of the original study": lambda checkout: original_study.models(checkout / RESULTS),
     "hypotheses of the original study": lambda checkout: original_study.hypotheses(checkout / STUDIES),

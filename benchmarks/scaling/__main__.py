@@ -34,9 +34,8 @@ cli_output.define_flags(flags)
 def main() -> None:
     """Measure process after process, and publish the rows."""
     cli_output.check("scaling", ("sizes", "batch_sizes", "threads", "batch_images", "repeats", "rounds"))
-    sizes, batch_sizes, threads = (
-        number_flags.parse(flag.name, flag.value, int, "1000,10000") for flag in (SIZES, BATCH_SIZES, THREADS)
-    )
+    sizes, batch_sizes = (number_flags.parse(flag.name, flag.value, int, "1000,10000") for flag in (SIZES, BATCH_SIZES))
+    threads = number_flags.parse("threads", THREADS.value, int, "1,2", high=1000)
     repeats, rounds = REPEATS.value, ROUNDS.value
     plan = rows.Plan(sizes, batch_sizes, threads, BATCH_IMAGES.value, repeats, rounds, with_training=True)
     if QUICK.value:

@@ -58,7 +58,7 @@ cli_output.define_flags(flags)
 
 def main() -> None:
     """Measure recipe after recipe, and publish the rows."""
-    cli_output.check("train_step")
+    cli_output.check("train_step", ("steps", "compile_s"))
     recipes, precisions = _check_unique("recipes", RECIPES.value), _check_unique("precisions", PRECISIONS.value)
     for name in recipes:
         config.build(training.TrainConfig, training_steps.recipe(name))

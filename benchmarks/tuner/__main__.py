@@ -18,6 +18,7 @@ import tempfile
 from benchmarks.harness import cli_output, number_flags
 from benchmarks.tuner import cases, rows
 from pipeline.common import app, progress
+from tuning.workers.job import MAX_PROCESSES
 
 flags = app.Flags()
 TRIALS = flags.DEFINE_integer("num_trials", 40, "number of trials per session", lower_bound=8)
@@ -30,7 +31,8 @@ cli_output.define_flags(flags)
 def main() -> None:
     """Run a session for each number of workers, and publish what it took."""
     cli_output.check("tuner", ("num_trials", "workers", "repeats"))
-    trials, workers, repeats = TRIALS.value, number_flags.parse("workers", WORKERS.value, int, "1,2"), REPEATS.value
+    workers = number_flags.parse("workers", WORKERS.value, int, "1,2", high=MAX_PROCESSES)
+    trials, repeats = TRIALS.value, REPEATS.value
     app.load_tensorflow()
     if QUICK.value:
         trials, workers, repeats = 8, (1,), 1

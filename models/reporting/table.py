@@ -56,7 +56,7 @@ def of_texts(
 
 
 def show(run: RunFolder, console: Console | None = None, report: dict[str, Any] | None = None) -> None:
-    """Print a finished run's report; None is standard output. The last line names the run's page, if it has one.
+    """Print a finished run's report; None is standard output.
 
     `report` is its content where that is not `report.json`. Boxes and colors appear only on terminals.
     """
@@ -71,9 +71,13 @@ def show(run: RunFolder, console: Console | None = None, report: dict[str, Any] 
         for item in (*figures.results(report), *figures.costs(report)):
             grid.add_row(*map(Text, (item.name, f"{item.value} {item.unit}".rstrip(), item.note)))
         console.print(Panel.fit(grid, padding=(0, 2)) if console.is_terminal else grid)
-    if run.page.exists():  # it may be missing on read-only media
+
+
+def show_page(run: RunFolder, console: Console | None = None) -> None:
+    """Print the path of a run's page, if it has one: on read-only media it may be missing."""
+    if run.page.exists():
         # Not in the table: a path that is folded into a cell cannot be copied.
-        console.print(Text(f"Report: {paths.shown(run.page)}"), soft_wrap=True)
+        (console or wide_console()).print(Text(f"Report: {paths.shown(run.page)}"), soft_wrap=True)
 
 
 def _print_warning(console: Console, warning: str | None) -> None:

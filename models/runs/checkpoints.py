@@ -79,7 +79,7 @@ def load(path: pathlib.Path) -> Checkpoint | None:
     A damaged file is named on stderr and replaced by the previous one.
 
     Raises:
-      errors.FailedError: no file is undamaged, or a later version wrote it.
+      errors.FailedError: no file is undamaged, a later version wrote it, or it cannot be read.
     """
     damaged = []
     for candidate in (path, previous_checkpoint(path)):
@@ -91,7 +91,8 @@ def load(path: pathlib.Path) -> Checkpoint | None:
             raise
         except Exception as error:  # NumPy and zipfile raise errors of many kinds
             if isinstance(error, OSError) and error.errno not in _OF_DAMAGE:
-                raise
+                error.filename = str(candidate)
+                raise errors.FailedError(files.described(error)) from error
             damaged.append(str(candidate))
             continue
         if damaged:

@@ -6,6 +6,7 @@ import re
 import zipfile
 
 import keras
+import tensorflow as tf
 
 from models import layers
 from models.runtime import global_settings
@@ -42,6 +43,8 @@ def load(path: pathlib.Path) -> keras.Model:
             raise ValueError(f"it is no model that Keras saved: {error}") from error
     try:
         return keras.saving.load_model(path, compile=False)
+    except (MemoryError, tf.errors.ResourceExhaustedError):
+        raise
     except Exception as error:  # Keras and h5py do too
         problem = f"of Keras {version}; this is {keras.__version__}"
         if _numbers(version) > _numbers(keras.__version__):

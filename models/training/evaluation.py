@@ -1,6 +1,7 @@
 """Evaluation: every example of a split exactly once, and the count is checked."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -94,13 +95,15 @@ class Evaluator:
 
 
 @global_settings.defaults()
-def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> dict[str, Any]:
+def evaluate_run(
+    run: RunFolder, split_name: str, data_dir: str = "", show: Callable[[dict[str, Any]], None] = lambda report: None
+) -> dict[str, Any]:
     """Evaluate a finished run's model on "validation" or "test" and write the metrics to its report, which is returned.
 
     Metrics, and confusion matrices in `confusion.json`, are of a single view; accuracies averaged with the mirror image
     have separate keys. The last metrics of each split stay in the report under `evaluations`. `data_dir` is a folder of
     prepared data sets, "" the one that the run was trained from, or the default one where that is gone. Nothing is
-    written to a folder that can only be read.
+    written to a folder that can only be read. `show` gets the report before it is written, which a full disk prevents.
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
@@ -124,6 +127,7 @@ def evaluate_run(run: RunFolder, split_name: str, data_dir: str = "") -> dict[st
         evaluated = report.evaluated(split_name, num_examples, means, records)
         source = metrics.coarse_source(train) if classes.coarse else None
         evaluated_again = report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)})
+        show(evaluated_again)
         if is_writable:
             if single_view.confusions:
                 run.write_confusion(confusion.document(split_name, source, classes, single_view.confusions))

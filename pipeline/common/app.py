@@ -1,6 +1,6 @@
 """Runs binaries: parses flags, prints an error as one line, and exits with its code.
 
-Exit codes: 0 done, 1 failed, 2 bad arguments, 3 interrupted and saved. `--verbosity=1` shows tracebacks.
+Exit codes: 0 done, 1 failed, 2 bad arguments, 3 stopped by a signal. `--verbosity=1` shows tracebacks.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from pipeline.common import config, environment, errors, flag_help, numbers, paths, progress
+from pipeline.common import config, environment, errors, files, flag_help, numbers, paths, progress
 from pipeline.common.process import signals, streams, temporary_folder
 
 _EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
@@ -58,8 +58,12 @@ class Flags:
             flags.FLAGS.remove_flag_values(self.values)
 
 
-def run(main: Callable[[], None], own: Flags | None = None) -> None:
-    """Parse the command line, call `main()`, and exit with the code of its error; `own` are the binary's flags."""
+def run(main: Callable[[], None], own: Flags | None = None, work: str = "") -> None:
+    """Parse the command line, call `main()`, and exit with the code of its error.
+
+    `own` are the binary's flags. `work` names what it saves at a signal, such as "the training"; the line of a signal
+    that came before says so.
+    """
     streams.open_all()
     environment.clean()
     own = own or Flags()
@@ -90,7 +94,9 @@ def run(main: Callable[[], None], own: Flags | None = None) -> None:
         with own.globally(), requests:
             app.run(lambda argv: _report_errors(main, argv, requests), flags_parser=parse)
     except KeyboardInterrupt:
-        _end(1, "interrupted; what was saved before is kept")
+        moment = f" while {requests.task}" if requests.task else ""
+        moment += f", before {work}" if work and not requests.was_nested else ""
+        _end(3, f"interrupted{moment}; what was saved before is kept; run the same command again")
     except SystemExit as end:
         if not end.code:
             _check_stdout()
@@ -163,7 +169,10 @@ def _report_errors(main: Callable[[], None], argv: list[str], requests: signals.
                 _end(code, str(error))
         if requests.received:  # libraries replace a KeyboardInterrupt during their import by errors of their own
             raise KeyboardInterrupt from error
-        _end(1, f"{type(error).__name__}: {error} (--verbosity=1 shows the traceback)")
+        hint = "--verbosity=1 shows the traceback"
+        if failed := files.os_error(error):
+            _end(1, f"{files.described(failed)} ({hint})")
+        _end(1, f"{type(error).__name__}: {error} ({hint})")
 
 
 def _check_stdout() -> None:

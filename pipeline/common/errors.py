@@ -30,4 +30,4 @@ class BusyError(FailedError):
 
 
 class InterruptedRunError(RuntimeError):
-    """A signal ended a run, whose state is saved: exit code 3."""
+    """A signal ended the work, which the same command continues: exit code 3."""

@@ -10,6 +10,7 @@ import math
 import os
 import pathlib
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -28,10 +29,12 @@ _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n) and run the same command again",
     errno.EIO: "check the disk (dmesg) and run the same command again",
 }
-# How TensorFlow words a failed file operation: `{{node ...}} PATH; REASON ...`, in errors of several classes; TFDS puts
-# `Failed to ...:` before that.
-_REASONS = {os.strerror(number): number for number in (*_REMEDIES, errno.EACCES, errno.EPERM, errno.EROFS)}
-_OF_TENSORFLOW = re.compile(rf"(?:^|[}}:] )(/.+?); ({'|'.join(_REASONS)})")
+_NUMBERS = {os.strerror(number): number for number in errno.errorcode}
+# A line of an OpError of a failed file operation is `{{node ...}} PATH; REASON [Op:...]`. Its class does not tell the
+# number: a full disk and too little memory are both a ResourceExhaustedError.
+_OF_TENSORFLOW = re.compile(
+    rf"^(?:{{{{.*?}}}} )?(?P<path>.+?); (?P<reason>{'|'.join(map(re.escape, _NUMBERS))})(?= \[Op:|$)", re.MULTILINE
+)
 
 
 @contextlib.contextmanager
@@ -69,6 +72,19 @@ def make_folder(path: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
+def made_folder(path: pathlib.Path) -> Iterator[None]:
+    """A context in which a folder exists; at its end, those of the path that it created are removed if empty."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        make_folder(path)
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # the first one that is not empty
+            for folder in missing:
+                folder.rmdir()
+
+
+@contextlib.contextmanager
 def writing(flag: str, place: pathlib.Path, remedy: str = "", value: str = "") -> Iterator[None]:
     """A context in which a failed write in `place`, a folder or a file, becomes one line that names its `flag`.
 
@@ -83,28 +99,47 @@ def writing(flag: str, place: pathlib.Path, remedy: str = "", value: str = "") -
         yield
     except Exception as caught:
         error = os_error(caught)
-        if error is None:
+        name = error and _name_within(place, error)
+        if error is None or name is None:
             raise
-        number = error.errno or 0
-        if error.filename is None and number not in _REMEDIES:  # of a pipe or a connection
-            raise
-        path = pathlib.Path(os.fsdecode(error.filename or place)).absolute()
-        is_inside = path.is_relative_to(place.absolute())
-        if not (is_inside or place.absolute().is_relative_to(path)):  # a folder above may be read-only
-            raise
-        name = f"{path.relative_to(place.absolute())} " if is_inside and path != place.absolute() else ""
-        advice = remedy or _REMEDIES.get(number, f"make it writable, or choose another --{flag}")
-        problem = f"{name}cannot be written ({error.strerror or error}); {advice}"
-        kind = errors.BadArgumentError if number in WRONG_PLACE else errors.WriteError
+        advice = remedy or _REMEDIES.get(error.errno or 0, f"make it writable, or choose another --{flag}")
+        problem = f"{name}cannot be written ({error.strerror}); {advice}"
+        kind = errors.BadArgumentError if error.errno in WRONG_PLACE else errors.WriteError
         raise kind(f"{flag}={value}: {place}: {problem}" if value else f"{flag}={place}: {problem}") from caught
 
 
-def os_error(error: Exception) -> OSError | None:
-    """The failed file operation that an error is or, as TensorFlow's do, words; None for another error."""
-    if isinstance(error, OSError):
+def _name_within(place: pathlib.Path, error: OSError) -> str | None:
+    """How a line names the file of an error in `place`, nothing for that itself; None for a file elsewhere."""
+    place, path = place.absolute(), _path(error)
+    if path is None:  # of a descriptor, which may be a file's, a pipe's or a connection's
+        return "" if error.errno in _REMEDIES else None
+    if place.is_relative_to(path):  # a folder above may be read-only
+        return ""
+    return f"{path.relative_to(place)} " if path.is_relative_to(place) else None
+
+
+def _path(error: OSError) -> pathlib.Path | None:
+    name = error.filename
+    return pathlib.Path(os.fsdecode(name)).absolute() if isinstance(name, str | bytes | os.PathLike) else None
+
+
+def os_error(error: BaseException) -> OSError | None:
+    """The failed file operation that an error of Python, TensorFlow or TFDS is; None for another error."""
+    if isinstance(error, OSError) and error.errno is not None:
         return error
-    worded = _OF_TENSORFLOW.search(str(error))
-    return worded and OSError(_REASONS[worded[2]], worded[2], worded[1])
+    if type(error) is RuntimeError or isinstance(error, OSError):  # as TFDS makes them of others
+        return None if error.__cause__ is None else os_error(error.__cause__)
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or not isinstance(error, tensorflow.errors.OpError):
+        return None
+    failed = _OF_TENSORFLOW.search(error.message)
+    return failed and OSError(_NUMBERS[failed["reason"]], failed["reason"], failed["path"])
+
+
+def described(error: OSError) -> str:
+    """One line on a failed file operation that no flag asked for: the path, the reason and what to do."""
+    advice = "correct the path or its permissions" if error.errno in WRONG_PLACE else "run the same command again"
+    return f"{_path(error) or 'a file'}: {error.strerror}; {_REMEDIES.get(error.errno or 0, advice)}"
 
 
 def check_writable(path: pathlib.Path) -> None:

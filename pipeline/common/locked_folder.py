@@ -26,27 +26,47 @@ _warned: set[int] = set()  # devices
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock of an existing folder; OSError where the lock file `name` cannot be written.
+    """Create a folder (and its parents) unless it exists, and hold its lock; OSError where that fails.
 
-    Where another process holds it, `on_wait` is called before waiting; without it, errors.BusyError is raised.
+    Where another process holds it, `on_wait` is called before waiting; without it, errors.BusyError is raised. At the
+    end, the lock file `name` is removed from a folder without other files, and with it the folders that were created.
     """
-    with contextlib.ExitStack() as stack:
-        file = _open(folder / name)
-        stack.callback(os.close, file)
-        if not _acquire(file, folder, stack):
-            if on_wait is None:
-                raise errors.BusyError(f"{folder}: another process, or another run in this process, is using it")
-            on_wait()
-            with progress.task(f"waiting for the process that works in {folder}"):
-                while not _acquire(file, folder, stack):
-                    time.sleep(_POLL_SECONDS)
-        yield
+    path = folder / name
+    while True:
+        with files.made_folder(folder), contextlib.ExitStack() as stack:
+            file = _open(path)
+            stack.callback(os.close, file)
+            if not _acquire(file, folder, stack):
+                if on_wait is None:
+                    raise errors.BusyError(f"{folder}: another process, or another run in this process, is using it")
+                on_wait()
+                with progress.task(f"waiting for the process that works in {folder}"):
+                    while not _acquire(file, folder, stack):
+                        time.sleep(_POLL_SECONDS)
+            if _is_same(file, path):  # else its former holder has removed it, and others lock another file
+                stack.callback(_remove_lone, path)
+                yield
+                return
+
+
+def _is_same(file: int, path: pathlib.Path) -> bool:
+    return path.exists() and os.path.samestat(os.fstat(file), path.stat())
+
+
+def _remove_lone(path: pathlib.Path) -> None:
+    """Remove a lock file from a folder without other files, unless that fails."""
+    with contextlib.suppress(OSError):
+        if os.listdir(path.parent) == [path.name]:
+            path.unlink()
 
 
 def _open(path: pathlib.Path) -> int:
     """The descriptor of a lock file, created where missing; another user's is opened for reading or replaced."""
     create = os.O_RDWR | os.O_CREAT
     try:
+        return os.open(path, create, 0o666)
+    except FileNotFoundError:  # the folder's former holder has just removed it
+        files.make_folder(path.parent)
         return os.open(path, create, 0o666)
     except PermissionError:
         if not path.exists():
@@ -94,7 +114,8 @@ def _acquire(file: int, folder: pathlib.Path, stack: contextlib.ExitStack) -> bo
 def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[None]:
     """Create a folder (and its parents) unless it exists, and hold its lock; `files.writing` within.
 
-    Temporary files that killed processes left in the folder are removed.
+    Temporary files that killed processes left in the folder are removed. An error before anything but a new `identity`
+    was written leaves the folder as it was.
 
     Errors name its `flag`, such as `run_dir`; the JSON file `identity`, such as `config.json`, is in every folder of
     this kind.
@@ -107,14 +128,20 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
     check_content(folder, flag=flag, identity=identity)
     with contextlib.ExitStack() as stack:
         stack.enter_context(files.writing(flag, folder))
-        files.make_folder(folder)
         try:
             stack.enter_context(locked(folder))
             files.check_writable(folder / LOCK)  # another user's lock file may be the only one that can be opened
         except errors.BusyError as error:
             raise errors.BusyError(f"{flag}={error}") from error
         _sweep(folder)
-        yield
+        is_new = not (folder / identity).exists()
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(OSError):  # of a disk that became read-only: the first error is the one to report
+                if is_new and {*os.listdir(folder)} == {LOCK, identity}:
+                    (folder / identity).unlink()
+            raise
 
 
 def _sweep(folder: pathlib.Path) -> None:

@@ -9,12 +9,18 @@ MAX_WHOLE = 2**63 - 1
 
 
 def define_integer(
-    name: str, default: int | None, help: str, *, flag_values: flags.FlagValues, lower_bound: int | None = None
+    name: str,
+    default: int | None,
+    help: str,
+    *,
+    flag_values: flags.FlagValues,
+    lower_bound: int | None = None,
+    upper_bound: int | None = None,
 ) -> "flags.FlagHolder[int]":
     """Define an absl flag whose value is a whole number of at most 64 bits."""
     flags.disclaim_key_flags()
     serializer = flags.ArgumentSerializer()
-    parser = _WholeParser(lower_bound)
+    parser = _WholeParser(lower_bound, upper_bound)
     return flags.DEFINE(parser, name, default, help, serializer=serializer, flag_values=flag_values)
 
 

@@ -175,6 +175,11 @@ def restore_cursor() -> None:
         print(end="\x1b[?25h", file=sys.stderr, flush=True)
 
 
+def current() -> str:
+    """The label of the innermost task that is shown; empty where there is none."""
+    return _under_way[-1].label if _under_way else ""
+
+
 @contextlib.contextmanager
 def shown() -> Iterator[None]:
     """A context in which the tasks of this process are shown."""

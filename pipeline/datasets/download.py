@@ -55,10 +55,12 @@ def fetch(url: str, folder: pathlib.Path, *, sha256: str, limits: Limits = Limit
         if not part.is_complete:
             try:
                 was_begun = _receive(part, limits, host) > 0
-            except DownloadError as error:
+            except BaseException as error:
                 if not part.num_bytes:
                     part.remove()
-                raise DownloadError(f"{error}{kept(folder)}") from error
+                if isinstance(error, DownloadError):
+                    raise DownloadError(f"{error}{kept(folder)}") from error
+                raise
         with part.path.open("rb") as file:
             received = hashlib.file_digest(file, "sha256").hexdigest()
         if received == sha256:
@@ -256,4 +258,6 @@ def _answer(headers: Mapping[str, str], start: int) -> _Answer:
 def _reason(error: BaseException) -> str:
     """The message of the error that requests wraps, without object names."""
     inner = getattr(error.args[0], "reason", error) if error.args else error
+    if original := getattr(inner, "original_error", None):  # of a proxy
+        return f"{inner.args[0]}: {_reason(original)}"
     return str(inner).rpartition("): ")[2] or type(error).__name__

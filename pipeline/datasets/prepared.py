@@ -179,7 +179,6 @@ def lock(data_dir: _Path) -> Iterator[None]:
     def announce() -> None:
         print(f"prepare: waiting for another process that prepares data in {path}", file=sys.stderr, flush=True)
 
-    files.make_folder(path)
     with locked_folder.locked(path, name=_LOCK, on_wait=announce):
         yield
 

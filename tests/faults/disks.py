@@ -92,9 +92,9 @@ def _can_mount() -> bool:
 
 
 @contextlib.contextmanager
-def mounted(folder: pathlib.Path, room: Room = LARGE) -> Iterator[None]:
+def mounted(folder: pathlib.Path, room: Room = LARGE, *options: str) -> Iterator[None]:
     """A context in which a tmpfs with so much room is mounted on a folder."""
-    _mount(folder, room)
+    _mount(folder, room, *options)
     try:
         yield
     finally:

@@ -62,7 +62,7 @@ READ = {
 def test_it_is_read(case, tmp_path):
     path = tmp_path / "cifar-100-python.tar.gz"
     path.write_bytes(READ[case]())
-    result = archive.read(path, archives.SMALL, source="--archive=X")
+    result = archive.read(path, archives.SMALL, source="archive=X")
     np.testing.assert_array_equal(result.train.rows, archives.rows("train"))
 
 
@@ -103,7 +103,7 @@ def test_it_is_refused_in_one_line(case, tmp_path):
     make, message = REFUSED[case]
     (tmp_path / "data").write_bytes(make())
     with pytest.raises(errors.BadArgumentError, match=message) as caught:
-        archive.read(tmp_path / "data", archives.SMALL, source="--archive=X")
+        archive.read(tmp_path / "data", archives.SMALL, source="archive=X")
     assert "\n" not in str(caught.value)
 
 

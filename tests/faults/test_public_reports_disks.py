@@ -58,14 +58,3 @@ def test_folder_that_the_file_system_does_not_synchronize(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "fsync", fsync_files_only)
     files.write_json(tmp_path / "report.json", {"steps": 1})
     assert json.loads((tmp_path / "report.json").read_text()) == {"steps": 1}
-
-
-# `tensorflow.python.framework.errors_impl.PermissionDeniedError: /datasets`: udacity/sdc-issue-reports#467; a read-only
-# or foreign folder of data in a container: roboflow/roboflow-100-benchmark#32.
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
-def test_folder_of_data_that_cannot_be_written(tmp_path, number):
-    with (
-        pytest.raises(errors.BadArgumentError, match=rf"^data_dir={tmp_path}: .*{os.strerror(number)}.*--data_dir$"),
-        files.writing("data_dir", tmp_path),
-    ):
-        raise RuntimeError(f"{tmp_path}/a.tfrecord; {os.strerror(number)}")  # as TensorFlow words it

@@ -95,6 +95,27 @@ def test_confusions_are_of_the_own_answer_and_not_of_padding(answered, heads, so
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize(
+    ("values", "source"),
+    [
+        ({"heads": "fine"}, "summed"),
+        ({"heads": "coarse"}, "head"),
+        ({"coarse_source": "head"}, "head"),
+        ({"coarse_source": "summed"}, "summed"),
+    ],
+)
+def test_single_head_leaves_no_choice_of_the_coarse_prediction(values, source):
+    assert metrics.coarse_source(TrainConfig(**values)) == source
+
+
+@pytest.mark.parametrize("config", [TrainConfig(coarse_loss_weight=0.3), TrainConfig(heads="coarse")])
+def test_loss_of_guessing_is_that_of_equal_logits(config):
+    logits = {name: tf.zeros((2, {"fine": 100, "coarse": 20}[name])) for name in config.head_names}
+    labels_of_two = {name: np.array([0, 7], np.int32) for name in logits}
+    expected = metrics.objective(config, logits, labels_of_two)
+    np.testing.assert_allclose(expected, metrics.guessing_loss(config), rtol=1e-5)
+
+
 def test_smoothing_equals_keras(answered):
     import keras
 

@@ -31,10 +31,11 @@ def dead_url():
         return f"http://127.0.0.1:{unused.getsockname()[1]}/cifar-100-binary.tar.gz"
 
 
-def test_a_dead_host_fails_with_a_remedy(dead_url, tmp_path, no_tensorflow):
-    with pytest.raises(errors.FailedError, match=r"cannot be downloaded: 127.0.0.1: .*refused.*--archive=FILE"):
-        prepare.prepare(SourceConfig(data_dir=str(tmp_path)), spec=dataclasses.replace(SMALL, url=dead_url))
-    assert [path.name for path in tmp_path.iterdir()] == [".prepare.lock"]
+def test_a_dead_host_fails_with_a_remedy_and_leaves_nothing(dead_url, tmp_path, no_tensorflow):
+    for data_dir in (tmp_path, tmp_path / "new" / "data"):
+        with pytest.raises(errors.FailedError, match=r"cannot be downloaded: 127.0.0.1: .*refused.*--archive=FILE"):
+            prepare.prepare(SourceConfig(data_dir=str(data_dir)), spec=dataclasses.replace(SMALL, url=dead_url))
+        assert not list(tmp_path.iterdir())
 
 
 def test_auto_falls_back_loudly(dead_url, tmp_path, monkeypatch, capsys):
@@ -112,4 +113,4 @@ def test_a_download_whose_preparation_is_interrupted_is_named_and_used(host, tmp
     monkeypatch.setattr("requests.get", None)
     prepare.prepare(source, spec=host)
     assert len(written) == 1
-    assert [path.name for path in tmp_path.iterdir()] == [".prepare.lock"]
+    assert not list(tmp_path.iterdir())

@@ -94,9 +94,7 @@ def test_the_binary_ends_a_bad_archive_with_one_line(tmp_path, start):
     out, err = process.communicate()
     assert (process.returncode, out) == (2, "")
     assert [line for line in err.splitlines() if line.startswith("error: ")] == [err.splitlines()[-1]]
-    assert err.splitlines()[-1].startswith(
-        f"error: --archive={path}: holds '../escaped', a path that escapes its folder"
-    )
+    assert err.splitlines()[-1].startswith(f"error: archive={path}: holds '../escaped', a path that escapes its folder")
     assert not (tmp_path / "data").exists()
 
 

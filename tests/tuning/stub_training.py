@@ -101,7 +101,7 @@ def train_but_wait_in_the_third_call(job: TrainingJob, run_dir: pathlib.Path) ->
     return train_until_told(job, run_dir) if len(_calls(run_dir)) == 3 else outcome
 
 
-def train_a_trunk_for_ever(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+def train_until_asked_to_end(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
     """Train until asked to end; a first row of metrics tells that this has begun."""
     run_dir.mkdir(parents=True)
     signal.signal(signal.SIGTERM, lambda *_: (run_dir / "saved").write_text(f"verbose={job.verbose} {job.deadline}"))
@@ -201,3 +201,18 @@ def train_until_the_chief_is_back(job: TrainingJob, run_dir: pathlib.Path) -> di
     while not (run_dir.parent.parent / "back").exists():
         time.sleep(0.01)
     return outcome
+
+
+def train_again(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    """The best trial is better by 0.05 than the untuned preset; both by a hundredth a seed."""
+    better = 0.05 if job.label == "tuned-00" else 0.0
+    trained = outcome(job, accuracy=0.5 + better + 0.01 * job.train.seed)
+    if (run_dir / "tested").exists():
+        trained["report"] |= {"split": "test", "fine_accuracy": 0.4, "coarse_from_fine_accuracy": 0.6}
+    return trained
+
+
+def evaluate_once(run_dir: pathlib.Path, split: str) -> dict[str, Any]:
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / "tested").touch(exist_ok=False)
+    return outcome(None, split=split, fine_accuracy=0.4, coarse_from_fine_accuracy=0.6)["report"]

@@ -51,6 +51,8 @@ def test_residual_is_what_rows_and_seeds_leave():
     left = statistics.residual(rows)
     assert left.degrees == 2
     assert left.std == pytest.approx((4 * 0.005**2 / 2) ** 0.5)
+    one_degree = statistics.residual([{0: 0.5, 1: 0.6}, {0: 0.6, 1: 0.8}])  # each value is 0.025 off
+    assert (one_degree.std, one_degree.degrees) == (pytest.approx(0.05), 1)
     lacking = statistics.residual([*rows, {0: 0.9}])  # its one value is its level
     assert (lacking.std, lacking.degrees) == (pytest.approx(left.std), 2)
     more = statistics.residual([{**rows[0], 2: 0.7}, *rows[1:]])  # its one value is that seed's level
@@ -139,6 +141,12 @@ def test_spread_of_rounding_is_none(monkeypatch):
     assert statistics.compare({0: 0.5, 1: 0.5 + 2e-9}, {0: 0.0, 1: 0.0}).p_value < 0.5
     monkeypatch.setattr(statistics, "NO_SPREAD", 1.0)
     assert statistics.compare({0: 0.0, 1: 1.0, 2: 2.0}, dict.fromkeys(range(3), 0.0)).p_value == 1.0  # its std is 1
+
+
+def test_results_are_frozen():
+    classes = [one for one in vars(statistics).values() if dataclasses.is_dataclass(one)]
+    assert len(classes) == 3
+    assert all(one.__dataclass_params__.frozen for one in classes)
 
 
 def test_verdicts_are_those_of_reports():

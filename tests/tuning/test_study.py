@@ -1,35 +1,35 @@
 """The binary as a person meets it: killed, gone on with, refused; on shapes100_tiny."""
 
+import functools
 import json
 import signal
 
 import pytest
 
-from tests.binaries import call, call_signalled
+from tests.binaries import call, call_here, call_signalled, signal_at
+from tests.tuning import stub_training
+from tuning import study
+from tuning.studies import runner
+
+PADDING = ("--study=padding", "--budget=smoke", "--workers=1", "--dataset=shapes100_tiny")
 
 
-def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
+def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "study"
-    flags = ("--study=padding", "--budget=smoke", "--repeats=2", "--workers=1", "--dataset=shapes100_tiny")
-    flags = (*flags, f"--data_dir={tiny_data_dir}", f"--study_dir={folder}")
-    first, second = (folder / "cells" / f"{name}-seed-0.json" for name in ("same", "valid"))
+    flags = (*PADDING, "--repeats=1", f"--data_dir={tiny_data_dir}", f"--study_dir={folder}")
+    first = folder / "cells" / "same-seed-0.json"
     killed = call_signalled(signal.SIGKILL, first.name, "tuning.study", *flags)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     kept = first.read_bytes()
     assert not (folder / "report.json").exists()
 
-    interrupted = call_signalled(signal.SIGINT, second.name, "tuning.study", *flags)
-    assert interrupted.returncode == 3, interrupted.stderr
-    report = json.loads((folder / "report.json").read_text())
-    assert [row["seeds"] for row in report["variants"]] == [[0], [0]]  # what there was by then
-
-    done = call("tuning.study", *flags)
-    assert done.returncode == 0, done.stderr
+    assert call_here(monkeypatch, study.main, study.flags, *flags) == 0
     assert first.read_bytes() == kept
-    assert "[4/4] valid, seed 1: fine " in done.stdout
-    assert "[1/4]" not in done.stdout  # never again
+    told = capsys.readouterr().out
+    assert "[2/2] valid, seed 0: fine " in told
+    assert "[1/2]" not in told  # never again
     report = json.loads((folder / "report.json").read_text())
-    assert [row["seeds"] for row in report["variants"]] == [[0, 1], [0, 1]]
+    assert [row["seeds"] for row in report["variants"]] == [[0], [0]]
     assert all(job["status"] == "finished" and job["train_petaflop"] > 0 for job in report["cells"])
     assert (report["num_train"], report["num_validation"], report["split"]) == ([1500], [500], "validation")
     job = json.loads(first.read_text())
@@ -40,8 +40,19 @@ def test_killed_study_goes_on_and_reports(tiny_data_dir, tmp_path):
     assert not list((folder / "runs").iterdir())
 
     # A finished study needs no data.
-    done = call("tuning.study", *flags[:-2], f"--data_dir={tmp_path / 'gone'}", flags[-1])
-    assert done.returncode == 0, done.stderr
+    flags = (*PADDING, "--repeats=1", f"--data_dir={tmp_path / 'gone'}", f"--study_dir={folder}")
+    assert call_here(monkeypatch, study.main, study.flags, *flags) == 0
+
+
+def test_interrupted_study_reports_what_there_is(tiny_data_dir, tmp_path, monkeypatch):
+    folder = tmp_path / "study"
+    flags = (*PADDING, "--repeats=2", f"--data_dir={tiny_data_dir}", f"--study_dir={folder}")
+    train = {"train": stub_training.train, "choose_precision": stub_training.choose}
+    monkeypatch.setattr(runner, "run", functools.partial(runner.run, **train))
+    signal_at(signal.SIGINT, "valid-seed-0.json")
+    assert call_here(monkeypatch, study.main, study.flags, *flags) == 3
+    report = json.loads((folder / "report.json").read_text())
+    assert [row["seeds"] for row in report["variants"]] == [[0], [0]]
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,24 @@
 """The binary as a person meets it: a session on shapes100_tiny, its report, its best trial trained again."""
 
+import functools
 import json
 import shlex
 import shutil
-import signal
 import subprocess
-import sys
-import time
 
 import pytest
 
+from models import train
 from models.config import saved
-from tests.conftest import ROOT
+from tests.binaries import call, call_here
+from tests.tuning import stub_training
+from tuning import tune
+from tuning.sessions import search
 
 SPACE = """
 BASE = {
     "preset": "quick", "architecture": "speedrun", "widths": "8,8,16", "bottlenecks": "8,8,16", "num_validation": 500,
-    "batch_size": 100, "optimizer": "adam", "schedule": "constant", "freeze_trunk": True, "precision": "float32",
+    "batch_size": 100, "optimizer": "adam", "schedule": "constant", "freeze_trunk": True,
 }
 
 
@@ -39,17 +41,12 @@ def space(hp):
 """
 
 
-def call(module, *flags) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", module, *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def tuned(tiny_data_dir, tmp_path_factory):
     folder = tmp_path_factory.mktemp("it's a (small) session")
     (folder / "mine.py").write_text(SPACE)
     flags = [
-        *(f"--space={folder / 'mine.py'}", "--tuner=grid", "--max_trials=2", "--max_epochs=2"),
+        *(f"--space={folder / 'mine.py'}", "--tuner=grid", "--max_trials=2", "--max_epochs=2", "--precision=float32"),
         *("--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}", f"--session_dir={folder / 'session'}"),
     ]
     done = call("tuning.tune", *flags)
@@ -75,14 +72,15 @@ def test_session_leaves_a_report_and_pictures(tuned):
     assert "NOT CIFAR-100" in told
 
 
-def test_best_trial_is_reproduced_exactly_by_the_command_that_the_session_prints(tuned):
+def test_best_trial_is_reproduced_exactly_by_the_command_that_the_session_prints(tuned, monkeypatch):
     """Which is to be pasted, unlike those of Mic92/nixpkgs-review#399 and amoffat/sh#756: the folder has a quote."""
     folder, _, told = tuned
     *_, command_line, last_line = told.splitlines()
     assert last_line == f"Report: {folder / 'session' / 'report.md'}"
-    command = command_line.partition(": ")[2]
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    words = f"printf '%s\\n' {command_line.partition(': ')[2]}"
+    pasted = subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert pasted[1:3] == ["-m", "models.train"]
+    assert call_here(monkeypatch, train.main, train.flags, *pasted[3:]) == 0
     best = json.loads((folder / "session" / "report.json").read_text())["best"]
     (report,) = (folder / "session" / "retrained").glob("*/report.json")
     found = json.loads(report.read_text())
@@ -96,33 +94,28 @@ def test_best_trial_of_a_moved_session_begins_with_the_trunk_there(tuned, tmp_pa
     assert saved.load(moved / "best.json")["init_from"] == str(moved / "trunk")
 
 
-def test_finished_session_only_reports_again(tuned):
+def test_finished_session_only_reports_again(tuned, monkeypatch, capsys):
     folder, flags, _ = tuned
     before = (folder / "session" / "journal.jsonl").read_bytes()
-    done = call("tuning.tune", *flags)
-    assert done.returncode == 0, done.stderr
+    assert call_here(monkeypatch, tune.main, tune.flags, *flags) == 0
     assert (folder / "session" / "journal.jsonl").read_bytes() == before
-    assert f"{folder / 'session'}: no trials or no time left" in done.stdout
+    assert f"{folder / 'session'}: no trials or no time left" in capsys.readouterr().out
 
 
-def test_session_interrupted_in_its_first_trial_says_how_to_go_on(tiny_data_dir, tmp_path):
+def test_session_interrupted_in_its_first_trial_says_how_to_go_on(
+    tiny_data_dir, tmp_path, monkeypatch, capsys, press_ctrl_c
+):
     (tmp_path / "mine.py").write_text(LINEAR)
-    flags = [f"--space={tmp_path / 'mine.py'}", "--tuner=grid", "--max_epochs=2000", "--dataset=shapes100_tiny"]
+    flags = [f"--space={tmp_path / 'mine.py'}", "--tuner=grid", "--max_trials=2", "--dataset=shapes100_tiny"]
     flags += [f"--data_dir={tiny_data_dir}", f"--session_dir={tmp_path / 'session'}"]
-    command = [sys.executable, "-m", "tuning.tune", *flags]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            while not list((tmp_path / "session").glob("**/metrics.jsonl")):
-                assert process.poll() is None
-                time.sleep(0.1)
-            process.send_signal(signal.SIGTERM)
-            told, error = process.communicate()
-        finally:
-            process.kill()
-    assert process.returncode == 3
+    monkeypatch.setattr(search, "run", functools.partial(search.run, train=stub_training.train_until_asked_to_end))
+    press_ctrl_c(tmp_path / "session" / "runs" / "0" / "metrics.jsonl")
+    assert call_here(monkeypatch, tune.main, tune.flags, *flags) == 3
+    told = capsys.readouterr()
     line = "error: interrupted; finished trials and jobs are kept; run the same command again to resume"
-    assert error.splitlines()[-1] == line
-    assert "trials completed" not in told
+    assert told.err.splitlines()[-1] == line
+    assert (tmp_path / "session" / "runs" / "0" / "saved").exists()
+    assert "trials completed" not in told.out
     assert not (tmp_path / "session" / "report.json").exists()
 
 

@@ -6,6 +6,7 @@ report.json   report.md   best.json   *.png   retrained/   retrained.json
 Each JSON file is replaced by a rename; the journal grows by whole lines.
 """
 
+import contextlib
 import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
@@ -124,9 +125,19 @@ class SessionFolder:
         """Seconds that the search has taken, all calls together."""
         return max((event["spent_s"] for event in self.journal.events()), default=0.0)
 
+    def reported_spent_s(self) -> float:
+        """Seconds that the search had taken by the latest report; 0 where that is missing or damaged."""
+        with contextlib.suppress(errors.FailedError):
+            report = self._read("report.json", "", schema=required({"spent_s": NUMBER}))
+            return report["spent_s"] if report else 0.0
+        return 0.0
+
     def remove_run(self, trial_id: str) -> None:
         """Remove the run folder of a trial, since networks would fill the disk."""
-        shutil.rmtree(self.run_dir(trial_id), ignore_errors=True)
+        path = self.run_dir(trial_id)
+        shutil.rmtree(path, ignore_errors=True)
+        if path.parent.exists():
+            files.fsync(path.parent)  # else it would be there again after a power failure, and nothing would remove it
 
 
 def ranked(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from pipeline.common.config import Config, build, check_known, check_read, setti
 from pipeline.data_config import AUTO, SPLIT_FIELDS, DataConfig, SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions.search_space import OF_A_TRUNK, Space
-from tuning.workers.job import TrainingJob
+from tuning.workers.job import MAX_PROCESSES, TrainingJob
 
 if TYPE_CHECKING:  # it costs seconds to import
     from tuning.sessions.oracles.conditional_space import ConditionalSpace
@@ -44,7 +44,7 @@ class SessionConfig(Config):
     max_trials: int = setting(
         30, "maximum number of trials; with hyperband it follows from --max_epochs or --max_minutes", low=1
     )
-    max_epochs: int = setting(6, "epochs per trial; fewer in the first rungs of hyperband", low=1)
+    max_epochs: int = setting(6, "epochs per trial; fewer in the first rungs of hyperband", low=1, high=1_000_000)
     patience: int = setting(
         0, "epochs without improvement of validation accuracy after which a trial stops; 0 disables", low=0
     )
@@ -64,7 +64,13 @@ class SessionConfig(Config):
         low=0.0,
         identity=False,
     )
-    workers: int = setting(1, "number of worker processes; each trains one trial at a time", low=1, identity=False)
+    workers: int = setting(
+        1,
+        "number of worker processes; each trains one trial at a time",
+        low=1,
+        high=MAX_PROCESSES,
+        identity=False,
+    )
 
 
 def objective(config: SessionConfig, report: Mapping[str, Any]) -> float:

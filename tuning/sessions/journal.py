@@ -8,10 +8,10 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from models.runs.schemas import NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, required
+from models.runs.schemas import INTEGER, NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, required
 from pipeline.common import files
 
-_EVENT = required({"event": TEXT, "spent_s": NUMBER})
+_EVENT = required({"event": TEXT, "spent_s": NUMBER}, line=INTEGER)
 _EVENTS = {
     "begin": required({"trial": TEXT, "worker": TEXT, "values": OBJECT}),
     "end": required({"trial": TEXT, "status": {"enum": ["COMPLETED", "FAILED"]}, "objective": NUMBER_OR_NULL}),
@@ -32,6 +32,7 @@ class Journal:
         self._lock = threading.Lock()
         self._is_whole = False
         self._num_checked = 0  # lines whose content was checked
+        self._last_number = 0
         self.where = f"session_dir={path.parent}: {path.name}"
 
     def events(self) -> list[dict[str, Any]]:
@@ -57,19 +58,33 @@ class Journal:
         self._num_checked = number
         return event
 
+    def num_missing(self) -> int:
+        """The number of lines that are missing between the others, by the numbers in them."""
+        numbers = self._numbers()
+        return max(numbers, default=0) - len(numbers)
+
+    def _numbers(self) -> list[int]:
+        numbers: list[int] = []
+        for event in self.events():
+            following = numbers[-1] + 1 if numbers else 1
+            numbers.append(event.get("line", following))  # earlier versions wrote none
+        return numbers
+
     def append(self, event: Mapping[str, Any]) -> None:
-        """Append an event durably; where that fails, the journal stays as it was."""
-        line = (json.dumps(event, allow_nan=False) + "\n").encode()
+        """Append an event durably; where that fails, the journal stays as it was. OSError names it."""
         with self._lock:
             if not self._is_whole:  # not in `events`: workers of a chief read while it writes
                 self._make_whole()
+            line = (json.dumps({**event, "line": self._last_number + 1}, allow_nan=False) + "\n").encode()
             length = self._path.stat().st_size
             try:
                 with self._path.open("ab") as file:
                     file.write(line)
                     file.flush()
                     os.fsync(file.fileno())
-            except OSError:
+                self._last_number += 1
+            except OSError as error:
+                error.filename = str(self._path)
                 with contextlib.suppress(OSError):  # the first error is the one to report
                     os.truncate(self._path, length)  # once the file is closed, which writes what `flush` could not
                 raise
@@ -79,4 +94,5 @@ class Journal:
         self._path.touch()
         os.truncate(self._path, self._path.read_bytes().rfind(b"\n") + 1)
         files.fsync(self._path.parent)
+        self._last_number = max(self._numbers(), default=0)
         self._is_whole = True

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline import contents
 from pipeline.common import errors, files, locked_folder, paths
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
+from tuning.sessions import journal
 from tuning.sessions.folder import SessionFolder
 from tuning.sessions.jobs import JobFactory, SessionConfig
 from tuning.sessions.search_space import Space
@@ -66,6 +68,7 @@ def open_session(path: paths.AnyPath, config: SessionConfig, space: Space, sourc
     session = Session(path, config, space, source)
     with locked_folder.open_locked(session.folder.path, flag="session_dir", identity="session.json"):
         _check_identity(session)
+        _check_whole(session.folder)
         yield session
 
 
@@ -131,6 +134,33 @@ def _check_identity(session: Session) -> None:
                 "choose another --session_dir"
             )
     _check_trials(session)
+
+
+def _check_whole(folder: SessionFolder) -> None:
+    """Check that the journal, the records and the report name one another; warn of what the search can do without.
+
+    Raises:
+      errors.DamagedError: the journal lacks a trial that has a record.
+    """
+    events, recorded = folder.journal.events(), {record["id"] for record in folder.records()}
+    begun, ended = ({event["trial"] for event in events if event["event"] == kind} for kind in ("begin", "end"))
+    if unknown := recorded - begun:
+        problem = f"the line that begins trial {min(unknown)}, which has a record, is missing"
+        raise errors.DamagedError(f"{folder.journal.where}: {problem}; {journal.REMEDY}")
+    for trial_id in sorted(ended - recorded):
+        print(
+            f"warning: session_dir={folder.path}: trials/{trial_id}.json is missing; the search goes on with the "
+            "objective in journal.jsonl, and reports leave the trial out unless you restore the file from a copy",
+            file=sys.stderr,
+        )
+    spent_s = folder.reported_spent_s()
+    if spent_s > folder.spent_s():
+        print(
+            f"warning: {folder.journal.where}: its last lines are missing; the time of the search, {spent_s:g} s, is "
+            "taken from report.json",
+            file=sys.stderr,
+        )
+        folder.journal.append({"event": "time", "spent_s": spent_s})
 
 
 def _check_trials(session: Session) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import pathlib
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from models.config import saved
@@ -50,10 +50,10 @@ _RESULTS = {
 
 
 class StudyFolder:
-    """The files of one study on one data set at one budget. Made by `open_study`."""
+    """The files of one study on one data set at one budget. Made by `open_study`, with the content of study.json."""
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self.path = path
+    def __init__(self, path: pathlib.Path, identity: Mapping[str, Any] | None = None) -> None:
+        self.path, self._identity = path, dict(identity or {})
 
     def result(self, job: TrainingJob) -> dict[str, Any] | None:
         """The result of a job; None where there is none, or its file is damaged."""
@@ -109,6 +109,7 @@ class StudyFolder:
         if self.run_dir(job).exists():
             self.run_dir(job).rename(removed)
             shutil.rmtree(removed, ignore_errors=True)
+            files.fsync(removed.parent)  # else it would be there again after a power failure
 
     @property
     def precision(self) -> str:
@@ -122,8 +123,7 @@ class StudyFolder:
 
     def settle_precision(self, precision: str, reason: str) -> None:
         """Write the precision that `auto` becomes in this study, and the reason."""
-        settled = {"precision": precision, "precision_reason": reason}
-        files.write_json(self.path / "study.json", {**_saved_identity(self.path), **settled})
+        self._write_identity(precision=precision, precision_reason=reason)
 
     @property
     def has_begun(self) -> bool:
@@ -131,11 +131,14 @@ class StudyFolder:
         return (self.path / "runs").exists() or bool(self.results())
 
     def settle_data(self, fingerprints: Fingerprints) -> None:
-        """Write the data set's fingerprints; errors.BadArgumentError where the study began on other data."""
-        identity = _saved_identity(self.path)
-        if "fingerprints" in identity or self.has_begun:
-            fingerprints.check_continued(identity.get("fingerprints"), f"study_dir={self.path}")
-        files.write_json(self.path / "study.json", {**identity, "fingerprints": fingerprints.as_dict()})
+        """Write the jobs and the data's fingerprints; errors.BadArgumentError where the study began on other data."""
+        if "fingerprints" in self._identity or self.has_begun:
+            fingerprints.check_continued(self._identity.get("fingerprints"), f"study_dir={self.path}")
+        self._write_identity(fingerprints=fingerprints.as_dict())
+
+    def _write_identity(self, **settled: Any) -> None:
+        self._identity |= settled
+        files.write_json(self.path / "study.json", self._identity)
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Replace `report.json`."""
@@ -175,11 +178,10 @@ def open_study(
     with locked_folder.open_locked(path, flag="study_dir", identity="study.json"):
         identity, before = _identity(study, budget, jobs), _saved_identity(path)
         _check_identity(path, before, _identity(study, budget, [*others, *jobs]))
-        folder = StudyFolder(path)
+        identity = {**before, **identity, "variants": {**before.get("variants", {}), **identity["variants"]}}
+        folder = StudyFolder(path, identity)
         if folder.has_begun and not all(map(folder.is_finished, jobs)):
             check_recorded(before.get("fingerprints"), f"study_dir={path}")
-        identity = {**before, **identity, "variants": {**before.get("variants", {}), **identity["variants"]}}
-        files.write_json(path / "study.json", identity)
         folder.warn_of_damaged(jobs)
         for job in jobs:
             if folder.is_finished(job):

@@ -9,6 +9,8 @@ from models.config import saved
 from models.config.training import TrainConfig
 from pipeline.data_config import DataConfig
 
+MAX_SEEDS, MAX_PROCESSES = 1000, 1000  # that flags take: a larger number is a typing error, and fills the memory
+
 
 @dataclasses.dataclass(frozen=True)
 class TrainingJob:

@@ -8,6 +8,8 @@ import time
 from types import FrameType
 from typing import Any, Self
 
+from pipeline.common import progress
+
 # The signals from outside whose default action ends a process. Those of a crash (SIGSEGV, SIGBUS, SIGFPE, SIGILL,
 # SIGABRT, SIGTRAP, SIGSYS) are not among them: after one, memory is not to be trusted. Python ignores SIGPIPE and
 # SIGXFSZ: the write fails instead. SIGKILL cannot be handled.
@@ -45,18 +47,22 @@ class Requests(contextlib.ExitStack):
     With `raises` the first signal raises KeyboardInterrupt, unless a context within takes it, and once one was received
     the signals stay ignored after the context, while the process ends. A signal that the caller ignores (nohup), or
     handles, is left alone. Handlers are installed if `listen` is true, and only in the main thread, as Python allows.
+
+    `task` is what was under way at the first signal; `was_nested`, whether there was another context within.
     """
 
     def __init__(self, listen: bool, raises: bool = False) -> None:
         super().__init__()
         self.raises = raises
-        self.received = False
+        self.received = self.was_nested = False
+        self.task = ""
         self._listens = listen and threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> Self:
         if self._listens:
             if _contexts:  # a library may have swallowed the KeyboardInterrupt
                 self.received = _contexts[-1].received
+                _contexts[0].was_nested = True
             _contexts.append(self)
             self.callback(_contexts.remove, self)
             for number in sorted(ENDING):
@@ -77,7 +83,7 @@ def _receive(number: int, frame: FrameType | None) -> None:
     if _contexts and not _contexts[-1].received:
         _first = now
         for context in _contexts:
-            context.received = True
+            context.received, context.task = True, progress.current()
         if _contexts[-1].raises:
             raise KeyboardInterrupt
         if number == signal.SIGINT:  # a person waits; print() may not be called within a handler

@@ -17,7 +17,8 @@ ARRAY_TYPE, LIST_TYPE = object(), object()  # arguments of other functions
 _DTYPES = re.compile(r"[|<>=]?([iu][1248]|b1|f[248]|[SU]\d{1,4}|O8?)")
 # The machine formats of `array._array_reconstructor`, by number.
 _ARRAY_FORMATS = ("u1", "i1", "<u2", ">u2", "<i2", ">i2", "<u4", ">u4", "<i4", ">i4", "<u8", ">u8", "<i8", ">i8")
-_POINTER_BYTES = 8
+_MAX_NAME = 512  # characters of a name or a key, of which texts in other encodings are made
+_ENTRY_BYTES = 100  # at most, of a dictionary: a hash, a key and an item in a table that is a third full
 
 
 class Function:
@@ -81,6 +82,8 @@ class Array:
 
 def text_of(value: Any) -> str:
     """The text of a name in a pickle, which Python 2 writes as bytes."""
+    if isinstance(value, bytes | str) and len(value) > _MAX_NAME:
+        raise pickle.UnpicklingError(f"holds a name of {len(value):,} characters")
     if isinstance(value, bytes):
         return value.decode("latin1")
     if isinstance(value, str):
@@ -92,9 +95,9 @@ def dictionary(charge: Charge, items: Iterable[tuple[Any, Any]]) -> dict[Any, An
     """A dictionary of (key, item) pairs; its keys must be texts, whose hashes cannot be made to collide."""
     result = {}
     for key, item in items:
-        charge(_POINTER_BYTES)
-        if not isinstance(key, bytes | str):
-            raise pickle.UnpicklingError("dictionary keys must be strings")
+        charge(_ENTRY_BYTES)
+        if not isinstance(key, bytes | str) or len(key) > _MAX_NAME:
+            raise pickle.UnpicklingError(f"dictionary keys must be strings of at most {_MAX_NAME} characters")
         result[key] = item
     return result
 
@@ -164,6 +167,8 @@ def _python_array(charge: Charge, typecode: Any, values: Any) -> Array:
         raise pickle.UnpicklingError(f"holds an array of type {code[:20]!r}; expected integers")
     if isinstance(values, bytes | bytearray):
         return Array(np.frombuffer(values, code))
+    if not isinstance(values, list | tuple) or not all(isinstance(value, int) for value in values):
+        raise pickle.UnpicklingError("holds an array of other values than integers")  # such as one list many times
     charge(len(values) * np.dtype(code).itemsize)
     return Array(np.array(values, code))
 

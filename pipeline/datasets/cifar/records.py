@@ -75,6 +75,8 @@ def _from_pickle(file: IO[bytes], count: int, spec: Spec) -> Records:
     images = fields.get("data")
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.shape[1:] != (PIXELS,):
         raise RecordsError(f"'data' is {_kind(images)}; expected uint8[N, {PIXELS}]")
+    if len(images) != count:
+        raise RecordsError(f"{len(images):,} records; expected {count:,}")
     return joined(images, fields, spec, "labels")
 
 

@@ -99,7 +99,7 @@ def test_sigterm_ends_as_ctrl_c_does(tmp_path):
     children = psutil.Process(process.pid).children(recursive=True)
     process.terminate()
     assert "interrupted" in process.communicate()[1]
-    assert process.returncode == 1
+    assert process.returncode == 3
     _, running = psutil.wait_procs(children, timeout=600)  # multiprocessing's resource tracker ends after its parent
     assert running == []
     assert not list(tmp_path.glob("**/100000"))
@@ -117,14 +117,14 @@ ONE = [row("ours/x", "MiB", 80.0)]
             KeyboardInterrupt,
             [],
             True,
-            1,
+            3,
             "error: interrupted; what was saved before is kept",
         ),
         (
             KeyboardInterrupt,
             ONE,
             False,
-            1,
+            3,
             "error: interrupted; what was saved before is kept",
         ),
     ],

@@ -13,6 +13,16 @@ from pipeline.common import errors
 from pipeline.common.process.worker_process import RemoteCallError
 
 
+@pytest.fixture(autouse=True)
+def _no_tensorflow(monkeypatch):
+    """Calls that do not load it: tests/benchmarks/memory and scaling have some that do."""
+    monkeypatch.setattr(subprocess_call, "_quietly", do)
+
+
+def do(function):
+    return function()
+
+
 def process_id() -> dict:
     return {"pid": os.getpid()}
 

@@ -52,6 +52,6 @@ def test_processor_time_is_that_of_the_case():
 
 
 def test_resident_memory_is_that_of_a_process_of_its_own(data):
-    (row,) = input_rows.resident(data, ["none"], passes=2, repeats=2)
-    assert (row.name, row.repeats) == ("ours/resident/none", 2)
-    assert 200.0 < row.min <= row.max < 4000.0
+    (row,) = input_rows.resident(data, ["none"], passes=2, repeats=1)
+    assert (row.name, row.repeats) == ("ours/resident/none", 1)
+    assert 200.0 < row.median < 4000.0

@@ -5,7 +5,6 @@ import pytest
 from benchmarks.harness import subprocess_call
 from benchmarks.harness.labels import Labels
 from benchmarks.scaling import cases, rows
-from pipeline.common import errors
 from pipeline.data_config import SourceConfig
 
 
@@ -13,8 +12,7 @@ from pipeline.data_config import SourceConfig
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scaling") / "1000"
     folder.mkdir()
-    reports = subprocess_call.call(cases.prepare, data_dir=str(folder), num_images=1000)
-    assert reports["seconds"] > 0
+    assert cases.prepare(data_dir=str(folder), num_images=1000)["seconds"] > 0
     return folder
 
 
@@ -30,8 +28,7 @@ def test_data_set_has_the_size_asked_for_and_the_usual_one_stays(folder):
 @pytest.mark.parametrize("cache", ["memory", "none"])
 def test_feed_and_training_say_what_their_rows_need(folder, cache):
     given = {"data_dir": str(folder), "cache": cache, "batch_size": 100, "threads": 1, "num_images": 1000, "repeats": 2}
-    reports = subprocess_call.call(cases.load, **given)
-    row = rows.row(rows.Job(Labels("ours/x", "size"), cases.load, 1000, given), [reports])
+    row = rows.row(rows.Job(Labels("ours/x", "size"), cases.load, 1000, given), [cases.load(**given)])
     assert (row.repeats, row.processes) == (2, 1)
     assert row.max >= row.min > 100
     assert row.peak_mib > 100
@@ -42,8 +39,3 @@ def test_training_is_measured(folder):
     reports = subprocess_call.call(cases.train, data_dir=str(folder), batch_size=32, num_images=32, repeats=1)
     assert reports["rates"][0] > 1
     assert reports["peak_mib"] > 100
-
-
-def test_process_that_dies_is_told_of():
-    with pytest.raises(errors.FailedError, match=r"cases\.load: .*unexpected keyword argument 'nonsense'"):
-        subprocess_call.call(cases.load, nonsense=1)

@@ -70,10 +70,10 @@ def test_help_that_fails_is_told_of():
         times.help_s("no.such")
 
 
-def test_binary_measures_each_kind(tmp_path):
+def test_binary_measures_each_kind(tiny_data_dir, tmp_path):
     out = tmp_path / "startup.json"
     command = [sys.executable, "-m", "benchmarks.startup", "--presets=linear", "--repeats=1", f"--out={out}"]
-    command += ["--dataset=shapes100_tiny", f"--data_dir={tmp_path}"]
+    command += ["--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     seconds = {row["name"]: row["median"] for row in json.loads(out.read_text())["rows"]}

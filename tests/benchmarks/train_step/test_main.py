@@ -2,17 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
-from tests.conftest import ROOT
-
-
-def call(*flags: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "benchmarks.train_step", *flags]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+from benchmarks.train_step import __main__ as binary
+from tests.binaries import call, call_here
 
 
 @pytest.mark.parametrize(
@@ -24,17 +18,17 @@ def call(*flags: str) -> subprocess.CompletedProcess:
     ],
 )
 def test_binary_refuses_in_one_line(flag, message):
-    done = call(flag)
+    done = call("benchmarks.train_step", flag)
     assert done.returncode == 2
     assert re.match(f"error: {message}", done.stderr)
     assert done.stderr.count("\n") == 1
 
 
-def test_binary_writes_the_rows(tiny_data_dir, tmp_path):
-    source = ("--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}", f"--out={tmp_path / 'out.json'}")
-    done = call("--quick", "--nopeers", "--recipes=linear", "--precisions=float32", "--repeats=1", *source)
-    assert done.returncode == 0, done.stderr
-    assert "ours/linear/float32/waits_for_data: the device waits for data" in done.stdout
+def test_binary_writes_the_rows(tiny_data_dir, tmp_path, monkeypatch, capsys):
+    flags = ("--quick", "--nopeers", "--recipes=linear", "--precisions=float32", "--repeats=1")
+    flags += ("--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}", f"--out={tmp_path / 'out.json'}")
+    assert call_here(monkeypatch, binary.main, binary.flags, *flags) == 0
+    assert "ours/linear/float32/waits_for_data: the device waits for data" in capsys.readouterr().out
     document = json.loads((tmp_path / "out.json").read_text())
     assert [row["name"] for row in document["rows"]] == [
         "ours/ceiling/float32",

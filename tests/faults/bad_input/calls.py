@@ -12,9 +12,9 @@ from unittest import mock
 
 from absl import flags
 
-from pipeline import prepare
 from pipeline.common import app
 from pipeline.common.config import CHECKOUT
+from pipeline.datasets import download
 from tests.faults.bad_input.table import FILE, FOLDER, Entry
 
 
@@ -91,7 +91,7 @@ def _files(folder: pathlib.Path) -> set[str]:
 
 @contextlib.contextmanager
 def _without_work() -> Iterator[None]:
-    """A context in which preparing data, loading TensorFlow and starting a process raise BeganWorkError."""
+    """A context in which downloading data, loading TensorFlow and starting a process raise BeganWorkError."""
 
     def began(name: str) -> mock.Mock:
         return mock.Mock(side_effect=BeganWorkError(name))
@@ -99,7 +99,7 @@ def _without_work() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for owner, name in (
             (app, "load_tensorflow"),
-            (prepare, "prepare"),
+            (download, "fetch"),
             (subprocess, "Popen"),
             (BaseProcess, "start"),
         ):

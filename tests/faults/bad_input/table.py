@@ -1,7 +1,6 @@
 """The table of bad input: for each flag of each binary, values that must be refused, by kind.
 
-The values follow from the type and range of a flag; those that depend on what a flag means are in SPECIAL and
-CONTRADICTIONS.
+The values follow from the type and range of a flag; those that depend on what a flag means are in CONTRADICTIONS.
 """
 
 import dataclasses
@@ -79,6 +78,7 @@ PATH: Values = (
     (NEWLINE, "two\nlines"),
 )
 NAMES: Values = (
+    (WRONG_TYPE, "nan"),
     (OUT_OF_RANGE, "-1"),
     (OUT_OF_RANGE, "no_such_value"),
     (HUGE_VALUE, "x" * 100_000),
@@ -104,6 +104,23 @@ MAY_BE_EMPTY = {"join", "serve"}  # of the flags that are texts
 LATE = {("benchmarks.augment.__main__", "sets")}
 # Flags without which a binary refuses every call.
 NEEDED = {"tuning.study": ("--study=fast_ablation", "--budget=smoke")}
+# A run that has ended; it is of an earlier version, whose trunk no run of this one takes.
+RUN = CHECKOUT / "tests" / "models" / "written_by_710a023" / "finished"
+
+
+def _of_data(*needed: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Contradictions of the flags of a data set, with the flags without which the binary refuses every call."""
+    rows = (
+        ("data_dir", f"--data_dir={FILE}"),
+        ("data_dir", f"--data_dir={FILE}/data"),
+        ("archive", "--archive=missing.tar.gz"),
+        ("archive", f"--archive={FILE}"),
+        ("archive", f"--archive={FOLDER}"),
+    )
+    unread = ("archive", (*needed, f"--archive={FILE}", "--dataset=shapes100"))
+    return (*((flag, (*needed, argument)) for flag, argument in rows), unread)
+
+
 _OF_BENCHMARKS = (
     ("out", (f"--out={FOLDER}",)),
     ("out", (f"--out={FILE}/result.json",)),
@@ -113,6 +130,21 @@ _OF_BENCHMARKS = (
 # By binary: a flag and the arguments in which it contradicts another flag or the working folder.
 CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "models.train": (
+        *_of_data(),
+        ("num_validation", ("--num_validation=50000",)),
+        ("num_validation", ("--num_validation=2000", "--dataset=shapes100_tiny")),
+        ("batch_size", ("--batch_size=45001",)),
+        ("batch_size", ("--batch_size=1501", "--dataset=shapes100_tiny")),
+        ("virtual_examples", ("--virtual_examples=1",)),
+        ("patience", ("--patience=3", "--num_validation=0")),
+        ("epochs", ("--epochs=0.000001",)),
+        ("epochs", ("--epochs=1e17",)),
+        ("init_from", ("--init_from=missing",)),
+        ("init_from", (f"--init_from={FOLDER}",)),
+        ("init_from", (f"--init_from={FILE}",)),
+        ("init_from", (f"--init_from={RUN}",)),
+        ("profile", (f"--profile={FILE}",)),
+        ("profile", (f"--profile={FILE}/trace",)),
         ("config", ("--config=missing.json",)),
         ("config", (f"--config={FILE}",)),
         ("config", (f"--config={FOLDER}",)),
@@ -120,6 +152,7 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("run_dir", (f"--run_dir={FILE}/run",)),
         ("resolutions", ("--resolutions=16:0.5,24:0.5",)),
         ("resolutions", ("--resolutions=16:0.5,32:0.6",)),
+        ("resolutions", ("--resolutions=16:0.5,32:0.5", "--architecture=linear")),
         ("unaugmented_fraction", ("--unaugmented_fraction=0.00001",)),
     ),
     "models.evaluate": (
@@ -127,8 +160,12 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("run_dir", ("--run_dir=missing",)),
         ("run_dir", (f"--run_dir={FILE}",)),
         ("run_dir", (f"--run_dir={FOLDER}",)),
+        ("data_dir", (f"--data_dir={FILE}", f"--run_dir={RUN}")),
+        ("data_dir", (f"--data_dir={FILE}/data", f"--run_dir={RUN}")),
     ),
+    "pipeline.prepare": (*_of_data(), ("archive", ("--archive=/dev/zero",))),
     "tuning.tune": (
+        *_of_data(),
         ("serve", ("--serve=127.0.0.1:8700", "--join=127.0.0.1:8700")),
         ("serve", ("--serve=127.0.0.1",)),
         ("serve", ("--serve=127.0.0.1:99999",)),
@@ -136,34 +173,96 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("workers", ("--workers=2", "--serve=127.0.0.1:8700")),
         ("max_trials", ("--max_trials=3", "--tuner=hyperband")),
         ("space", ("--space=missing.py",)),
+        ("space", (f"--space={FILE}",)),
         ("session_dir", (f"--session_dir={FILE}",)),
+        ("session_dir", (f"--session_dir={FILE}/session",)),
         ("init_from", ("--init_from=missing",)),
         ("init_from", (f"--init_from={FOLDER}",)),
+        ("init_from", (f"--init_from={FILE}",)),
+        ("init_from", (f"--init_from={RUN}", "--space=full")),
+        ("fine_weight", ("--fine_weight=0.3", "--objective=fine")),
+        ("retrain_seeds", ("--retrain_seeds=5",)),
+        ("retrain_seeds", ("--retrain_seeds=5", "--retrain_best=false")),
     ),
     "tuning.study": (
+        *_of_data(),
+        ("variants", ("--variants=all,all",)),
+        ("seed", (f"--seed={2**63 - 1}", "--repeats=2")),
         ("study", ("--study=fast",)),
         ("study_dir", (f"--study_dir={FILE}",)),
         ("study_dir", (f"--study_dir={FILE}/study",)),
     ),
-    "pipeline.gallery.__main__": (("out", ()), ("out", (f"--out={FOLDER}",)), ("out", (f"--out={FILE}/a.png",))),
-    "pipeline.explore.__main__": (("out", ()), ("out", (f"--out={FILE}",))),
+    "pipeline.gallery.__main__": (
+        *_of_data("--out=rows.png"),
+        ("out", ()),
+        ("out", (f"--out={FOLDER}",)),
+        ("out", (f"--out={FILE}/a.png",)),
+        ("out", ("--out=rows.txt",)),
+        ("columns", ("--columns=1000000", "--out=rows.png")),
+    ),
+    "pipeline.explore.__main__": (
+        *_of_data("--out=pages"),
+        ("out", ()),
+        ("out", (f"--out={FILE}",)),
+        ("out", (f"--out={FILE}/pages",)),
+        ("num_validation", ("--num_validation=50000", "--out=pages")),
+    ),
     "benchmarks.show": (("files", ("--files=missing.json",)), ("files", (f"--files={FILE}",))),
-    "benchmarks.accuracy": (("run_dirs", ()), ("run_dirs", (f"--run_dirs={FOLDER}",)), *_OF_BENCHMARKS),
-    "benchmarks.augment.__main__": _OF_BENCHMARKS,
-    "benchmarks.input.__main__": (*_OF_BENCHMARKS, ("repeats", ("--repeats=2", "--quick"))),
+    "benchmarks.accuracy": (
+        ("run_dirs", ()),
+        ("run_dirs", (f"--run_dirs={FOLDER}",)),
+        ("run_dirs", ("--run_dirs=missing",)),
+        *_OF_BENCHMARKS,
+    ),
+    "benchmarks.augment.__main__": (*_OF_BENCHMARKS, *_of_data()),
+    "benchmarks.input.__main__": (
+        *_OF_BENCHMARKS,
+        *_of_data(),
+        ("repeats", ("--repeats=2", "--quick")),
+        ("passes", ("--passes=2", "--quick")),
+        ("batch_size", ("--batch_size=45001",)),
+    ),
     "benchmarks.memory.__main__": (
         *_OF_BENCHMARKS,
+        *_of_data(),
         ("views", ("--views=1000", "--quick")),
+        ("limits_gib", ("--limits_gib=2", "--quick")),
+        ("max_steps", ("--max_steps=9", "--quick")),
+        ("repeats", ("--repeats=9", "--quick")),
         ("epochs", ("--epochs=9",)),
     ),
-    "benchmarks.publish.settings": (("out", (f"--out={FILE}/settings.md",)),),
+    "benchmarks.publish.settings": (("out", (f"--out={FILE}/settings.md",)), ("out", (f"--out={FOLDER}",))),
     "benchmarks.publish.tables": (("checkout", ("--checkout=missing",)), ("checkout", (f"--checkout={FOLDER}",))),
     "benchmarks.publish.reports": (("docs", ("--docs=missing",)), ("docs", (f"--docs={FILE}",))),
-    "benchmarks.scaling.__main__": (*_OF_BENCHMARKS, ("sizes", ("--sizes=1000", "--quick"))),
+    "benchmarks.scaling.__main__": (
+        *_OF_BENCHMARKS,
+        ("sizes", ("--sizes=1000", "--quick")),
+        ("sizes", ("--sizes=1001",)),
+        ("batch_sizes", ("--batch_sizes=1000", "--quick")),
+        ("batch_sizes", ("--batch_sizes=10001",)),
+        ("batch_images", ("--batch_images=9",)),
+        ("threads", ("--threads=1", "--quick")),
+        ("threads", ("--threads=1000000",)),
+        ("repeats", ("--repeats=9", "--quick")),
+        ("rounds", ("--rounds=9", "--quick")),
+    ),
     "benchmarks.shapes100.__main__": _OF_BENCHMARKS,
-    "benchmarks.startup.__main__": (*_OF_BENCHMARKS, ("repeats", ("--repeats=2", "--quick"))),
-    "benchmarks.train_step.__main__": (*_OF_BENCHMARKS, ("recipes", ("--recipes=quick,quick",))),
-    "benchmarks.tuner.__main__": (*_OF_BENCHMARKS, ("workers", ("--workers=1", "--quick"))),
+    "benchmarks.startup.__main__": (*_OF_BENCHMARKS, *_of_data(), ("repeats", ("--repeats=2", "--quick"))),
+    "benchmarks.train_step.__main__": (
+        *_OF_BENCHMARKS,
+        *_of_data(),
+        ("recipes", ("--recipes=quick,quick",)),
+        ("precisions", ("--precisions=float32,float32",)),
+        ("steps", ("--steps=9", "--quick")),
+        ("compile_s", ("--compile_s=9", "--quick")),
+    ),
+    "benchmarks.tuner.__main__": (
+        *_OF_BENCHMARKS,
+        ("workers", ("--workers=1", "--quick")),
+        ("workers", ("--workers=1001",)),
+        ("num_trials", ("--num_trials=9", "--quick")),
+        ("repeats", ("--repeats=9", "--quick")),
+    ),
 }
 
 

@@ -83,7 +83,7 @@ class ArchiveReader(Reader):
         return mutate(draw, draw.choice((*self.seeds, *self._small)), self.seeds)
 
     def read(self, data: bytes) -> Any:
-        return archive.read(self.path, TINY, source="--archive=X")
+        return archive.read(self.path, TINY, source="archive=X")
 
 
 class FolderReader(Reader):
@@ -113,7 +113,7 @@ class FolderReader(Reader):
                 (folder / name).write_bytes(mutate(draw, content, contents) if kind < 0.4 else content)
 
     def read(self, data: bytes) -> Any:
-        return archive.read(self.path, TINY, source="--archive=X")
+        return archive.read(self.path, TINY, source="archive=X")
 
 
 class PickleReader(Reader):

@@ -47,6 +47,12 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
         "return (chunks.map(self._decode, num_parallel_calls=cpu.count() + 1))",
     ): "tf.data keeps the order unless an option turns that off; no stage sets one.",
     (
+        "models/optimizers/muon.py",
+        "_iterated",
+        "gram = tf.matmul(tf.matmul(factor, gram), factor)",
+        "gram = (tf.matmul(factor, tf.matmul(factor, gram)))",
+    ): "Both are polynomials of one matrix, so their products are equal in any order, but for rounding.",
+    (
         "models/runs/checkpoints.py",
         "Checkpoint.restore",
         "for variable, value in zip(run_variables, self.values, strict=True):",

@@ -90,6 +90,8 @@ def _timeless(value: Any) -> Any:
 def _journal(path: pathlib.Path) -> Any:
     """The trials that ended, each of which must have ended once, and the values of those that began."""
     events = [_timeless(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    for event in events:
+        del event["line"]  # kills add lines
     ended = sorted((event for event in events if event["event"] == "end"), key=lambda event: event["trial"])
     begun = {event["trial"]: event["values"] for event in events if event["event"] == "begin"}
     return {"ended": ended, "begun": begun}

@@ -77,6 +77,10 @@ def test_configuration_makes_the_same_optimizer_again():
     assert again.get_config() == optimizer.get_config()
 
 
+def test_name_in_saved_models_is_that_of_earlier_versions():
+    assert keras.saving.get_registered_name(Muon) == "streaming_cifar100>Muon"
+
+
 def test_trains_in_keras_fit():
     images, labels = np.random.default_rng(3).normal(size=(64, 8, 8, 3)), np.arange(64) % 4
     images[..., 0] += labels[:, None, None]

@@ -14,7 +14,9 @@ SHOUT = "This is shapes100, a generated stand-in, NOT CIFAR-100; set --archive t
 def shown(run, *, terminal=False, width=80):
     """The lines printed, without what a terminal would colour."""
     stream = io.StringIO()
-    table.show(run, Console(file=stream, width=width, force_terminal=terminal, color_system=None))
+    console = Console(file=stream, width=width, force_terminal=terminal, color_system=None)
+    table.show(run, console)
+    table.show_page(run, console)
     return stream.getvalue().splitlines()
 
 

@@ -86,13 +86,20 @@ def test_damaged_checkpoint_is_named_and_the_previous_one_used(tmp_path, capsys,
         checkpoints.load(path)
 
 
-@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), MemoryError()], ids=repr)
-def test_checkpoint_that_cannot_be_read_now_is_kept(tmp_path, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "expected", "words"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), errors.FailedError, "{}: Too many open files; .*ulimit -n"),
+        (PermissionError(errno.EACCES, "Permission denied"), errors.FailedError, "{}: Permission denied; correct"),
+        (MemoryError(), MemoryError, ""),
+    ],
+)
+def test_checkpoint_that_cannot_be_read_now_is_kept(tmp_path, monkeypatch, error, expected, words):
     path = tmp_path / "state.npz"
     content = saved(path, steps=3)
     with monkeypatch.context() as failing:
         failing.setattr(np, "load", lambda *_, **__: (_ for _ in ()).throw(error))
-        with pytest.raises(type(error)):
+        with pytest.raises(expected, match=words.format(path)):
             checkpoints.load(path)
     assert path.read_bytes() == content
 

@@ -21,13 +21,6 @@ from .layers import augment, digest, views
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
-def python(code: str, *arguments: str) -> str:
-    """What a fresh process prints."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout
-
-
 def drawn_at(transforms, seed: int, step: int, num_images: int = 16):
     drawn = draw_all(transforms, seed, tf.constant(step, tf.int64), views(num_images))
     return tf.nest.map_structure(lambda of: of.numpy(), drawn)
@@ -88,13 +81,6 @@ def test_neighbours_in_a_batch_are_independent_pairs():
     pairs = np.zeros((25, 25))
     np.add.at(pairs, (places[::2], places[1::2]), 1)
     assert scipy.stats.chi2_contingency(pairs).pvalue > 0.001
-
-
-def test_the_same_pixels_after_a_restart():
-    """Another process, as after a preemption, makes the same bytes."""
-    names = ("flip_shift", "original")
-    code = "import sys; from tests.pipeline.augment.layers import digest; print(*map(digest, sys.argv[1:]))"
-    assert python(code, *names).split() == [digest(name) for name in names]
 
 
 def test_floats_pass_as_bytes_do(images):
@@ -167,7 +153,7 @@ def test_what_xla_can_compile_is_compiled_each_by_itself(images):
     assert compiled_parts(compiled(both, allow_xla=False), size=16) == [False, False, False]
 
 
-REPLICAS = """
+OTHER_PROCESS = """
 import sys
 
 import numpy as np
@@ -176,11 +162,12 @@ import tensorflow as tf
 (cpu,) = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from pipeline.augment.geometric import Rotation
-from tests.pipeline.augment.test_composition import REPLICATED, step_of
+from tests.pipeline.augment.layers import digest
+from tests.pipeline.augment.test_composition import DIGESTED, REPLICATED, step_of
 
+told = {name: digest(name) for name in DIGESTED}
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 images = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3)).astype(np.uint8)
-told = {}
 for turn in range(2):
     step = tf.function(step_of(images))
     program = tf.function(lambda number: strategy.run(step, args=(number,)))
@@ -196,6 +183,7 @@ for replica, values in enumerate(strategy.experimental_local_results(of_layer)):
     told[f"layer/{replica}"] = values.numpy()
 np.savez(sys.argv[1], **told)
 """
+DIGESTED = ("flip_shift", "original")
 REPLICATED = (HorizontalFlip(), Rotation(), AlternatingFlip(), Shift(2), MixUp())
 
 
@@ -209,9 +197,20 @@ def step_of(images):
     return step
 
 
-def test_replicas_draw_apart_and_each_rightly(tmp_path, images):
-    python(REPLICAS, str(tmp_path / "told.npz"))
-    told = np.load(tmp_path / "told.npz")
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """What another process, with two replicas, has computed."""
+    path = tmp_path_factory.mktemp("told") / "told.npz"
+    subprocess.run([sys.executable, "-c", OTHER_PROCESS, path], cwd=ROOT, check=True, capture_output=True)
+    return np.load(path)
+
+
+def test_the_same_pixels_after_a_restart(told):
+    """Another process, as after a preemption, makes the same bytes."""
+    assert {name: str(told[name]) for name in DIGESTED} == {name: digest(name) for name in DIGESTED}
+
+
+def test_replicas_draw_apart_and_each_rightly(told, images):
     structure = drawn_at(REPLICATED, 0, 5)
     count = len(tf.nest.flatten(structure))
     flips, pixels = [], []

@@ -125,30 +125,6 @@ def test_folder_that_cannot_be_synchronized_is_no_error(tmp_path, monkeypatch, n
     assert (tmp_path / "new").read_text() == "text"
 
 
-@pytest.mark.parametrize(
-    ("message", "number"),
-    [
-        ("{place}/a.tfrecord; No space left on device", errno.ENOSPC),
-        ('Failed to finalize writing of split "train": {place}/a.tfrecord; File too large', errno.EFBIG),
-        (
-            "{{{{function_node x/job:localhost}}}} {place}/a.tfrecord; Read-only file system [Op:Save] name: ",
-            errno.EROFS,
-        ),
-        ("{place}/a.tfrecord; No such file or directory", None),
-        ("OOM when allocating tensor with shape[1] by allocator cpu", None),
-    ],
-)
-def test_failed_write_in_tensorflows_words_is_recognized(tmp_path, message, number):
-    error = RuntimeError(message.format(place=tmp_path))
-    expected = RuntimeError if number is None else errors.FailedError
-    expected = errors.BadArgumentError if number in files.WRONG_PLACE else expected
-    with pytest.raises(expected) as caught, files.writing("cache", tmp_path, value="disk"):
-        raise error
-    if number:
-        text = f"cache=disk: {tmp_path}: a.tfrecord cannot be written ({os.strerror(number)}); "
-        assert str(caught.value).startswith(text)
-
-
 def test_leftover_of_a_killed_process_is_replaced(tmp_path):
     (tmp_path / ".report.partial.json").symlink_to("/nowhere/at/all")
     files.write_json(tmp_path / "report.json", {})

@@ -58,7 +58,49 @@ def test_busy_folder_is_waited_for_where_that_is_asked(tmp_path, other_process):
 def test_new_folder_is_made_with_its_parents_and_opens_again(tmp_path):
     for _ in range(2):
         with open_study(tmp_path / "new" / "study"):
-            pass
+            (tmp_path / "new" / "study" / "study.json").touch()
+    assert sorted(os.listdir(tmp_path / "new" / "study")) == [locked_folder.LOCK, "study.json"]
+
+
+def test_folder_in_which_nothing_was_written_is_left_as_it_was(tmp_path):
+    for path in (tmp_path / "new" / "study", tmp_path):
+        with open_study(path):
+            assert os.listdir(path) == [locked_folder.LOCK]
+        assert os.listdir(tmp_path) == []
+
+
+def write_and_fail(path):
+    with open_study(path):
+        (path / "study.json").touch()
+        raise ZeroDivisionError
+
+
+def test_folder_of_a_call_that_failed_before_its_work_is_left_as_it_was(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail(tmp_path / "new" / "study")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["study.json", "cells"])
+def test_failed_call_keeps_what_a_later_one_continues(tmp_path, name):
+    (tmp_path / "study.json").touch()
+    (tmp_path / name).touch()
+    with pytest.raises(ZeroDivisionError):
+        write_and_fail(tmp_path)
+    assert {"study.json", name} <= set(os.listdir(tmp_path))
+
+
+def test_waiting_process_gets_a_lock_that_others_see_where_the_folder_was_removed(tmp_path):
+    folder = tmp_path / "new"
+    first = locked_folder.locked(folder)
+    first.__enter__()
+    with (
+        locked_folder.locked(folder, on_wait=lambda: first.__exit__(None, None, None)),
+        pytest.raises(errors.BusyError),
+        locked_folder.locked(folder),
+    ):
+        pass
+    assert not folder.exists()
 
 
 def test_folder_of_another_kind_and_file_are_refused(tmp_path):

@@ -128,6 +128,18 @@ def test_a_bad_host_is_named_in_one_line(host, path, limits, message, tmp_path):
     assert "object at 0x" not in str(caught.value)
 
 
+def test_interruption_before_the_first_byte_leaves_nothing(host, tmp_path, monkeypatch):
+    def interrupt(*_arguments):
+        if (tmp_path / "folder").exists():  # the host has answered
+            raise KeyboardInterrupt
+        return ""
+
+    monkeypatch.setattr(Pace, "too_slow", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(host.url + "/mute", tmp_path / "folder")
+    assert not list(tmp_path.iterdir())
+
+
 def begin(host, path, folder):
     """Receive half of a file."""
     with pytest.raises(DownloadError, match=r"closed the connection early: .*\(524,288 bytes in .*folder\)"):
@@ -187,12 +199,16 @@ def test_an_interrupted_download_keeps_what_it_has(host, tmp_path, monkeypatch):
     assert "bytes in" in download.kept(tmp_path / "folder")
 
 
-def test_a_closed_port_is_known_at_once(tmp_path):
+@pytest.fixture
+def dead_url():
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+        return f"http://127.0.0.1:{unused.getsockname()[1]}/x"
+
+
+def test_a_closed_port_is_known_at_once(dead_url, tmp_path):
     with pytest.raises(DownloadError, match=r"127.0.0.1: .*refused"):
-        fetch(f"http://127.0.0.1:{port}/x", tmp_path / "folder")
+        fetch(dead_url, tmp_path / "folder")
 
 
 def test_a_host_that_never_answers_is_given_up(tmp_path):
@@ -225,13 +241,22 @@ def test_an_unknown_name_is_named(monkeypatch, tmp_path):
         fetch("http://example.invalid/x", tmp_path / "folder")
 
 
+def set_proxy(monkeypatch, url):
+    for name, value in (("no_proxy", ""), ("http_proxy", url)):
+        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name.upper(), value)
+
+
 def test_a_proxy_of_the_environment_is_used(host, monkeypatch, tmp_path):
-    monkeypatch.setenv("NO_PROXY", "")
-    monkeypatch.setenv("no_proxy", "")
-    for name in ("http_proxy", "HTTP_PROXY"):
-        monkeypatch.setenv(name, host.url)
+    set_proxy(monkeypatch, host.url)
     # A proxy gets the whole URL; the test host has no such path and sends its file.
     assert fetch("http://example.invalid/good", tmp_path / "folder") == CONTENT
+
+
+def test_a_dead_proxy_is_named(dead_url, monkeypatch, tmp_path):
+    set_proxy(monkeypatch, dead_url)
+    with pytest.raises(DownloadError, match=r"^example.invalid: Unable to connect to proxy: [^()]* refused$"):
+        fetch("http://example.invalid/x", tmp_path / "folder")
 
 
 def test_a_failed_download_is_a_failure_and_no_bad_argument():

@@ -1,6 +1,7 @@
 """Workers on a chief's trials: each once, a killed worker's given to another, and the chief ends by itself."""
 
 import contextlib
+import dataclasses
 import math
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import types
+from concurrent import futures
 
 import keras_tuner
 import pytest
@@ -27,23 +29,23 @@ from tuning.sessions.oracles import journaled
 from tuning.sessions.search_space import Space
 
 CONFIG = SessionConfig(space="mine", tuner="grid", max_trials=8, max_epochs=3)
+SPACE = Space("mine", choose, BASE)
 PROGRAM = """
 import pathlib, sys
 from tests.tuning import stub_training
-from tests.tuning.sessions.small_sessions import BASE, SOURCE, choose
-from tests.tuning.sessions.test_chief import CONFIG
+from tests.tuning.sessions.small_sessions import SOURCE
+from tests.tuning.sessions.test_chief import CONFIG, SPACE
 from tuning.sessions import chief as service
 from tuning.sessions import search, session
-from tuning.sessions.search_space import Space
 
-role, path, address, train, timeout = sys.argv[1:]
-service.TIMEOUT_SECONDS, service.HEARTBEAT_SECONDS = float(timeout), 0.5
-space, path, train = Space("mine", choose, BASE), pathlib.Path(path), getattr(stub_training, train)
+role, path, address, train = sys.argv[1:]
+service.HEARTBEAT_SECONDS = 0.5
+path, train = pathlib.Path(path), getattr(stub_training, train)
 if role == "serve":
-    with session.open_session(path, CONFIG, space, SOURCE) as found:
+    with session.open_session(path, CONFIG, SPACE, SOURCE) as found:
         search.serve(found, address, train)
 else:
-    search.join(session.join_session(path, CONFIG, space, SOURCE), address, train)
+    search.join(session.join_session(path, CONFIG, SPACE, SOURCE), address, train)
 """
 
 
@@ -58,8 +60,8 @@ def address():
 def start(tmp_path, address):
     running = []
 
-    def started(role, train="train", timeout=600.0):
-        command = [sys.executable, "-c", PROGRAM, role, str(tmp_path / "session"), address, train, str(timeout)]
+    def started(role, train="train"):
+        command = [sys.executable, "-c", PROGRAM, role, str(tmp_path / "session"), address, train]
         running.append(subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True))
         return running[-1]
 
@@ -70,17 +72,17 @@ def start(tmp_path, address):
         process.stderr.close()
 
 
-def wait_for(condition, *processes):
-    """Wait for what processes do; one that has ended will not do it any more."""
+def wait_for(condition, process):
+    """Wait for what a process does; one that has ended will not do it any more."""
     while not condition():
-        for process in processes:
-            assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
 
 
-def assert_end_well(*processes):
-    for process in processes:
-        assert process.wait() == 0, process.stderr.read()
+def interrupt_if_failed(worker: futures.Future) -> None:
+    """End a chief of this process that would wait for ever for the workers of a thread."""
+    if worker.exception():
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def is_open(address):
@@ -89,61 +91,76 @@ def is_open(address):
         return client.connect_ex((host, int(port))) == 0
 
 
-def records(tmp_path):
-    with session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
-        return told(found)
-
-
 def test_trial_of_a_killed_worker_goes_to_the_next_and_failing_trials_end_no_chief(
     start, address, tmp_path, monkeypatch
 ):
-    chief = start("serve", timeout=4.0)
-    wait_for((tmp_path / "session" / "session.json").exists, chief)
-    lost = start("join", "train_for_ever")
-    wait_for((tmp_path / "session" / "calls.txt").exists, lost)
-    lost.send_signal(signal.SIGKILL)
+    path = tmp_path / "session"
+    monkeypatch.setattr(service, "TIMEOUT_SECONDS", 4.0)
     monkeypatch.setattr(service, "HEARTBEAT_SECONDS", 0.5)
-    joined = session.join_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE)
-    search.join(joined, address, stub_training.train_but_fail_every_other)
-    assert_end_well(chief)
-    found = records(tmp_path)
-    assert len(found) == 8
-    assert [status for _, status, *_ in found].count(COMPLETED) == 4
-    assert calls(tmp_path / "session").count("0-seed-0") >= 2  # more where the machine stops for four seconds
+
+    def work() -> None:
+        lost = start("join", "train_for_ever")
+        wait_for((path / "calls.txt").exists, lost)
+        lost.send_signal(signal.SIGKILL)
+        joined = session.join_session(path, CONFIG, SPACE, SOURCE)
+        search.join(joined, address, stub_training.train_but_fail_every_other)
+
+    with futures.ThreadPoolExecutor(1) as other, session.open_session(path, CONFIG, SPACE, SOURCE) as found:
+        workers = other.submit(work)
+        workers.add_done_callback(interrupt_if_failed)
+        search.serve(found, address, stub_training.train)
+        workers.result()
+        ended = told(found)
+    assert len(ended) == 8
+    assert [status for _, status, *_ in ended].count(COMPLETED) == 4
+    assert calls(path).count("0-seed-0") >= 2  # more where the machine stops for four seconds
 
 
-def test_killed_chief_goes_on_with_workers_that_live_and_finds_what_one_process_does(start, address, tmp_path):
+def test_killed_chief_goes_on_with_workers_that_live_and_finds_what_one_process_does(
+    start, address, tmp_path, monkeypatch
+):
+    path = tmp_path / "session"
+    monkeypatch.setattr(service, "TIMEOUT_SECONDS", 600.0)
+    monkeypatch.setattr(service, "HEARTBEAT_SECONDS", 0.5)
     chief = start("serve")
-    wait_for((tmp_path / "session" / "session.json").exists, chief)
-    workers = [start("join", "train_until_the_chief_is_back") for _ in range(2)]
-    path = tmp_path / "session" / "calls.txt"
-    wait_for(lambda: path.exists() and len(calls(tmp_path / "session")) >= 2, *workers)
-    chief.send_signal(signal.SIGKILL)
-    chief.wait()
-    again = start("serve")
-    wait_for(lambda: is_open(address), again, *workers)
-    (tmp_path / "session" / "back").touch()
-    assert_end_well(*workers, again)
-    found = records(tmp_path)
+    wait_for((path / "session.json").exists, chief)
+    joined = session.join_session(path, dataclasses.replace(CONFIG, workers=2), SPACE, SOURCE)
+
+    def let_trials_end() -> None:
+        while not is_open(address):
+            time.sleep(0.05)
+        (path / "back").touch()
+
+    with futures.ThreadPoolExecutor(2) as others:
+        workers = others.submit(search.join, joined, address, stub_training.train_until_the_chief_is_back)
+        workers.add_done_callback(interrupt_if_failed)
+        wait_for(lambda: (path / "calls.txt").exists() and len(calls(path)) >= 2, chief)
+        chief.send_signal(signal.SIGKILL)
+        chief.wait()
+        others.submit(let_trials_end)
+        with session.open_session(path, CONFIG, SPACE, SOURCE) as found:
+            search.serve(found, address, stub_training.train)
+        workers.result()
+    ended = told(found)
     alone = searched(tmp_path / "alone", tuner="grid", max_trials=8)
-    assert sorted(str(one[2:]) for one in found) == sorted(str(one[2:]) for one in told(alone))
-    assert [status for _, status, *_ in found] == [COMPLETED] * 8
-    assert len(calls(tmp_path / "session")) == 8  # none was taken from a worker that was at it
-    assert len(list((tmp_path / "session" / "workers").iterdir())) == 2
+    assert sorted(str(one[2:]) for one in ended) == sorted(str(one[2:]) for one in told(alone))
+    assert [status for _, status, *_ in ended] == [COMPLETED] * 8
+    assert len(calls(path)) == 8  # none was taken from a worker that was at it
+    assert len(list((path / "workers").iterdir())) == 2
 
 
 def test_chief_of_a_finished_session_ends_without_workers(address, tmp_path, monkeypatch):
     searched(tmp_path / "session", tuner="grid", max_trials=8)
     monkeypatch.setattr(service, "TIMEOUT_SECONDS", 1.0)
     monkeypatch.setattr(search, "FAREWELL_SECONDS", 0.0)
-    with session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
+    with session.open_session(tmp_path / "session", CONFIG, SPACE, SOURCE) as found:
         search.serve(found, address, stub_training.train)
 
 
 def test_signs_of_life_are_seen_by_the_chiefs_own_clock(tmp_path):
     """A folder whose clock is an hour off: what counts is that signs change."""
     now = [100.0]
-    with session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found:
+    with session.open_session(tmp_path / "session", CONFIG, SPACE, SOURCE) as found:
         oracle = journaled.build(CONFIG, found.jobs.hyperparameters(), found.folder.journal)
         signs = service.Heartbeats(found, lambda: now[0])
         trial = oracle.create_trial("worker")
@@ -160,7 +177,7 @@ def test_signs_of_life_are_seen_by_the_chiefs_own_clock(tmp_path):
 def test_worker_without_a_chief_says_so(tmp_path, address, monkeypatch):
     monkeypatch.setattr(service, "RPC_SECONDS", 0.5)
     with (
-        session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found,
+        session.open_session(tmp_path / "session", CONFIG, SPACE, SOURCE) as found,
         pytest.raises(errors.FailedError, match=f"join={address}: the chief does not answer"),
     ):
         search.join(found, address, stub_training.train)
@@ -177,12 +194,12 @@ def test_worker_that_waits_for_its_chief_can_be_interrupted(address):
 
 def test_worker_without_a_session_says_so(tmp_path):
     with pytest.raises(errors.BadArgumentError, match="expected a session's folder; start its chief first"):
-        session.join_session(tmp_path, CONFIG, Space("mine", choose, BASE), SOURCE)
+        session.join_session(tmp_path, CONFIG, SPACE, SOURCE)
 
 
 def test_address_that_is_taken_is_one_clear_line(tmp_path, address):
     with (
-        session.open_session(tmp_path / "session", CONFIG, Space("mine", choose, BASE), SOURCE) as found,
+        session.open_session(tmp_path / "session", CONFIG, SPACE, SOURCE) as found,
         socket.socket() as taken,
     ):
         host, port = address.split(":")

@@ -1,10 +1,12 @@
-"""The journal of a session is whole after a full disk and after a kill."""
+"""The journal of a session is whole after a full disk and after a kill; what is missing of a session is named."""
 
+import json
 import resource
 
 import pytest
 
-from tests.tuning.sessions.small_sessions import searched
+from pipeline.common import errors, files
+from tests.tuning.sessions.small_sessions import searched, told
 from tuning.sessions.journal import Journal
 
 
@@ -14,7 +16,7 @@ def test_journal_that_cannot_be_written_is_as_it_was(tmp_path, monkeypatch):
     before = (path / "journal.jsonl").read_bytes()
     with monkeypatch.context() as full:
         full.setattr("os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(OSError, match=r"No space.*journal\.jsonl"):
             found.folder.journal.append({"event": "time", "spent_s": 1.0})
     assert (path / "journal.jsonl").read_bytes() == before
 
@@ -47,3 +49,82 @@ def test_line_of_the_journal_that_a_kill_cut_off_is_passed_over_and_replaced(tmp
     assert (tmp_path / "journal.jsonl").read_bytes() != whole  # a chief may be writing it
     again.append({"event": "time", "spent_s": 2.0})
     assert [event["spent_s"] for event in again.events()] == [1.0, 2.0]
+
+
+def without_line(path, place):
+    """Remove a line of the journal, which is returned."""
+    lines = path.read_text().splitlines(keepends=True)
+    removed = lines.pop(place)
+    path.write_text("".join(lines))
+    return json.loads(removed)
+
+
+def test_every_line_that_is_missing_is_an_error_or_a_warning_and_no_trial_changes(tmp_path, capsys):
+    path, whole = tmp_path / "session", searched(tmp_path / "whole", max_trials=3)
+    found = searched(path, max_trials=3)
+    for spent_s in (50.0, 70.0):
+        found.folder.journal.append({"event": "time", "spent_s": spent_s})
+    journal = (path / "journal.jsonl").read_bytes()
+    for place in range(len(found.folder.journal.events()) - 1):
+        event, problem = without_line(path / "journal.jsonl", place), ""
+        try:
+            assert told(searched(path, max_trials=3)) == told(whole)
+        except errors.FailedError as error:
+            problem = str(error)
+        warning = capsys.readouterr().err
+        assert ("journal.jsonl: " in problem) == (event["event"] in ("begin", "end"))
+        assert warning.startswith("warning: session_dir=") == (event["event"] == "time")
+        assert f"journal.jsonl: {'1 of ' if warning else ''}" in warning + problem
+        (path / "journal.jsonl").write_bytes(journal)
+
+
+def test_time_line_that_is_missing_at_the_end_is_taken_from_the_report(tmp_path, capsys):
+    path = tmp_path / "session"
+    found = searched(path, max_trials=2)
+    found.folder.journal.append({"event": "time", "spent_s": 70.0})
+    files.write_json(found.folder.report_file, {"spent_s": 70.0})
+    without_line(path / "journal.jsonl", -1)
+    assert found.folder.spent_s() < 70.0
+    again = searched(path, max_trials=2)
+    assert (again.folder.spent_s(), told(again)) == (70.0, told(found))
+    assert "70 s" in capsys.readouterr().err
+    searched(path, max_trials=2)
+    assert capsys.readouterr().err == ""
+
+
+def test_record_of_a_trial_that_the_journal_does_not_begin_is_an_error(tmp_path):
+    path = tmp_path / "session"
+    searched(path, max_trials=2)
+    for _ in range(2):
+        without_line(path / "journal.jsonl", -1)
+    with pytest.raises(errors.DamagedError, match=r"^session_dir=.*: journal\.jsonl: .*begins trial 1,.*; restore it"):
+        searched(path, max_trials=2)
+    (path / "journal.jsonl").unlink()
+    with pytest.raises(errors.DamagedError, match=r"begins trial 0,"):
+        searched(path, max_trials=2)
+
+
+def test_record_that_is_missing_is_named_and_its_objective_is_that_of_the_journal(tmp_path, capsys):
+    path, whole = tmp_path / "session", searched(tmp_path / "whole", tuner="hyperband")
+    searched(path, tuner="hyperband")
+    assert capsys.readouterr().err == ""
+    (path / "trials" / f"{told(whole)[0][0]}.json").unlink()
+    again = searched(path, tuner="hyperband")
+    assert told(again) == told(whole)[1:]
+    line = capsys.readouterr().err
+    assert (line.count("\n"), line.startswith(f"warning: session_dir={path}: trials/")) == (1, True)
+    assert "restore the file" in line
+
+
+def test_journal_of_an_earlier_version_without_numbers_is_continued(tmp_path, capsys):
+    path = tmp_path / "journal.jsonl"
+    path.write_text('{"event": "time", "spent_s": 1.0}\n{"event": "time", "spent_s": 2.0}\n')
+    journal = Journal(path)
+    for spent_s in (3.0, 4.0):
+        journal.append({"event": "time", "spent_s": spent_s})
+    assert [event.get("line") for event in journal.events()] == [None, None, 3, 4]
+    assert journal.num_missing() == 0
+    without_line(path, 2)
+    assert Journal(path).num_missing() == 1
+    Journal(path).append({"event": "time", "spent_s": 5.0})
+    assert [event.get("line") for event in Journal(path).events()] == [None, None, 4, 5]

@@ -159,25 +159,6 @@ def test_lengths_of_hyperbands_trials_are_told_and_a_short_best_one(tuned):
     assert session_page.markdown(found) == page
 
 
-def train(job, run_dir):
-    """The tuned one is better by 0.05; both by a hundredth a seed."""
-    better = 0.05 if job.label == "tuned-00" else 0.0
-    outcome = stub_training.outcome(job, accuracy=0.5 + better + 0.01 * job.train.seed)
-    marker = run_dir / "tested"
-    if marker.exists():
-        outcome["report"] |= {"split": "test", "fine_accuracy": 0.4, "coarse_from_fine_accuracy": 0.6}
-    return outcome
-
-
-def evaluate(run_dir, split):
-    run_dir.mkdir(parents=True, exist_ok=True)
-    marker = run_dir / "tested"
-    if marker.exists():
-        raise RuntimeError("test is read once")
-    marker.touch()
-    return stub_training.outcome(None, split=split, fine_accuracy=0.4, coarse_from_fine_accuracy=0.6)["report"]
-
-
 def test_what_is_trained_again_learns_as_long_as_the_preset(tuned, tmp_path):
     """Whatever patience and epochs the trials had."""
     untuned = tuned.jobs.trunk(0)
@@ -192,7 +173,7 @@ def test_what_is_trained_again_learns_as_long_as_the_preset(tuned, tmp_path):
 def test_best_trial_is_trained_again_beside_the_preset_and_test_is_read_once(tuned):
     best = {**record(0, 0.3, "a"), "config": tuned.jobs.trial("0", tuned.jobs.hyperparameters().defaults).config}
     for _ in range(2):  # the second time all of it is finished
-        found = retraining.run(tuned, best, range(2), train, evaluate)
+        found = retraining.run(tuned, best, range(2), stub_training.train_again, stub_training.evaluate_once)
         assert found["untuned"] == pytest.approx({"0": 0.6, "1": 0.61})
         assert found["tuned"] == pytest.approx({"0": 0.65, "1": 0.66})
         assert found["test"] == pytest.approx({"fine": 0.4, "coarse": 0.6})

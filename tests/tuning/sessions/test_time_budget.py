@@ -114,7 +114,7 @@ def test_trunk_is_announced_and_shown_and_ends_with_the_minutes(tmp_path, monkey
     path = tmp_path / "session"
     monkeypatch.setattr(Budget, "left", lambda self: 0.0 if (path / "trunk" / "metrics.jsonl").exists() else 50.0)
     began = time.monotonic()
-    heads_searched(path, stub_training.train_a_trunk_for_ever, max_minutes=3.0)
+    heads_searched(path, stub_training.train_until_asked_to_end, max_minutes=3.0)
     printed = capsys.readouterr().out
     assert "training the trunk, the preset quick, 5 epochs, in --max_minutes=3; " in printed
     assert "max_minutes=3: used up" in printed

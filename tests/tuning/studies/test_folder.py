@@ -45,6 +45,20 @@ def test_other_data_are_refused(jobs, tmp_path, there, words):
             folder.settle_data(Fingerprints("a", "c"))
 
 
+def test_study_that_is_refused_leaves_its_folder_as_it_was(jobs, tmp_path):
+    with claim(tmp_path, jobs[:1]):
+        before = (tmp_path / "study.json").read_bytes()
+    with (
+        pytest.raises(errors.BadArgumentError, match="started on"),
+        study_folder.open_study(tmp_path, "normalisation", "smoke", jobs) as folder,  # with another variant
+    ):
+        folder.settle_data(Fingerprints("others", "others"))
+    assert (tmp_path / "study.json").read_bytes() == before
+    with study_folder.open_study(tmp_path / "new", "normalisation", "smoke", jobs):
+        pass
+    assert not (tmp_path / "new").exists()
+
+
 def test_more_seeds_and_variants_are_welcome(jobs, tmp_path):
     with claim(tmp_path, jobs[:1]) as folder:
         folder.write_finished(jobs[0], outcome(jobs[0]), 1.0)
@@ -79,7 +93,8 @@ def test_variant_of_another_configuration_is_refused_where_only_its_report_would
         study_folder.open_study(tmp_path, "normalisation", "smoke", jobs[1:2], [changed]),
     ):
         pass
-    with study_folder.open_study(tmp_path / "new", "normalisation", "smoke", jobs[1:2], [changed]):
+    with study_folder.open_study(tmp_path / "new", "normalisation", "smoke", jobs[1:2], [changed]) as folder:
+        folder.settle_data(Fingerprints("records", "order"))
         kept = json.loads((tmp_path / "new" / "study.json").read_text())
     assert set(kept["variants"]) == {"standardise"}
 
@@ -274,8 +289,12 @@ def test_result_is_on_the_disk_before_its_run_goes(jobs, tmp_path, monkeypatch):
         monkeypatch.setattr(os, "fsync", record)
         folder.write_finished(jobs[0], outcome(jobs[0]), 1.0)
         assert not folder.run_dir(jobs[0]).exists()
-    cells_dir = (tmp_path / "cells").resolve()
-    assert synced[-2:] == [(cells_dir / f".{jobs[0].name}.partial.json", True), (cells_dir, True)]
+    cells_dir, runs_dir = ((tmp_path / name).resolve() for name in ("cells", "runs"))
+    assert synced[-3:] == [
+        (cells_dir / f".{jobs[0].name}.partial.json", True),
+        (cells_dir, True),
+        (runs_dir, False),
+    ]
 
 
 @pytest.mark.parametrize("damaged", [b"", b'{"status": "finis', b"\xff\xfe", b"[1]", b"{}"])

@@ -192,6 +192,12 @@ class Oracle(keras_tuner.Oracle):
             elif event["event"] == "requeue":
                 self.requeue(event["workers"])
         self._replayed = None
+        if num_missing := self.journal.num_missing():
+            print(
+                f"warning: {self.journal.where}: {num_missing} of its lines are missing; the search goes on, since the "
+                "trials follow without them",
+                file=sys.stderr,
+            )
 
     def _does_not_follow(self, number: int) -> errors.FailedError:
         return errors.FailedError(

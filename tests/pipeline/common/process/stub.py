@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from pipeline.common import app, errors
+from pipeline.common import app, errors, progress
 from pipeline.common.process import signals
 from tests.conftest import ROOT
 
@@ -35,6 +35,15 @@ def work() -> None:
     finally:
         signal_itself()
         pathlib.Path("cleaned").touch()
+
+
+def load() -> None:
+    """As a library that replaces a KeyboardInterrupt during its import by an error of its own."""
+    with progress.task("loading a library"):
+        try:
+            signal_itself()
+        except KeyboardInterrupt as error:
+            raise ImportError from error
 
 
 def train() -> None:
@@ -73,4 +82,4 @@ def write() -> None:
 
 
 if __name__ == "__main__":
-    app.run(globals()[os.environ["DOES"]])
+    app.run(globals()[os.environ["DOES"]], work="the training")

@@ -42,9 +42,15 @@ def test_every_signal_that_ends_a_process_is_in_the_table():
 @pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGUSR1, signal.SIGTERM, signal.SIGTERM]])
 def test_work_ends_with_one_line_and_cleans_up(tmp_path, numbers):
     done = stub.call("work", tmp_path, numbers=numbers)
-    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
-    assert done.stderr.startswith("error: interrupted")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1), done.stderr
+    assert done.stderr.startswith("error: interrupted, before the training; ")
     assert [path.name for path in tmp_path.iterdir()] == ["cleaned"]
+
+
+def test_what_was_under_way_before_the_work_is_named(tmp_path):
+    done = stub.call("load", tmp_path, numbers=[signal.SIGHUP])
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1), done.stderr
+    assert done.stderr.startswith("error: interrupted while loading a library, before the training; ")
 
 
 @pytest.mark.parametrize("numbers", [[signal.SIGXCPU], [signal.SIGINT] * 2, [signal.SIGRTMIN, signal.SIGHUP]])
@@ -57,7 +63,8 @@ def test_training_is_saved_however_often_signals_come(tmp_path, numbers):
 
 def test_second_ctrl_c_of_a_person_ends_at_once(tmp_path):
     done = stub.call("train_for_a_person", tmp_path)
-    assert (done.returncode, "Ctrl-C" in done.stderr) == (1, True)
+    assert (done.returncode, "Ctrl-C" in done.stderr) == (3, True)
+    assert "before the training" not in done.stderr
     assert not (tmp_path / "saved").exists()
 
 

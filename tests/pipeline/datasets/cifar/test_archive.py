@@ -18,7 +18,7 @@ from tests.pipeline.datasets.archives import SMALL
 
 
 def read(path, spec=SMALL):
-    return archive.read(path, spec, source="--archive=X")
+    return archive.read(path, spec, source="archive=X")
 
 
 def link(name, target, kind=tarfile.SYMTYPE):
@@ -163,7 +163,7 @@ def test_bad_container_is_named_in_one_line(kind, tmp_path):
     with pytest.raises(errors.BadArgumentError) as caught:
         read(path)
     text = str(caught.value)
-    assert text.startswith("--archive=X: ")
+    assert text.startswith("archive=X: ")
     assert message in text
     assert "expected a complete cifar-100-binary or cifar-100-python" in text
     assert "\n" not in text
@@ -285,6 +285,7 @@ def test_the_other_data_set_is_named(given, expected, make_files, packing, tmp_p
     [
         ({"data": np.zeros((500, 3072), np.int64)}, "'train' has .* bytes; expected"),
         ({"data": np.zeros((3072, 500), np.uint8)}, r"'data' is uint8\[3072, 500\]"),
+        ({"data": np.zeros((501, 3072), np.uint8)}, "train: 501 records; expected 500"),
         ({"data": [1] * 1_000_000}, "more than a data set needs"),
         ({"fine_labels": [0] * 499}, "train: 'fine_labels' must be a list of 500"),
         ({"fine_labels": None}, "train: 'fine_labels' is missing; found 'batch_label', 'coarse_labels', 'data'"),
@@ -302,7 +303,7 @@ def test_wrong_fields_of_the_python_form_are_named(changes, message, tmp_path):
 
 def test_a_program_in_the_python_form_is_an_error_of_one_line(tmp_path):
     files = {**archives.python_files(), "meta": b"cos\nsystem\n(S'true'\ntR."}
-    with pytest.raises(errors.BadArgumentError, match=r"--archive=X: the pickle asks for os\.system"):
+    with pytest.raises(errors.BadArgumentError, match=r"archive=X: the pickle asks for os\.system"):
         read(archives.write_folder(tmp_path / "data", files))
 
 

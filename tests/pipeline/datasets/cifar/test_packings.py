@@ -27,7 +27,7 @@ LONG_FOLDER = "/".join(["a-folder-with-a-long-name"] * 8)  # more than the 100 c
 
 
 def read(path):
-    return archive.read(path, SMALL, source="--archive=X")
+    return archive.read(path, SMALL, source="archive=X")
 
 
 def in_folder(files, folder, separator="/"):
@@ -239,7 +239,7 @@ def test_a_file_of_another_kind_is_named_in_one_line(kind, tmp_path):
     with pytest.raises(errors.BadArgumentError) as caught:
         read(path)
     text = str(caught.value)
-    assert text.startswith("--archive=X: ")
+    assert text.startswith("archive=X: ")
     assert message in text
     assert "\n" not in text
     assert [entry.name for entry in tmp_path.iterdir()] == ["data"]

@@ -27,6 +27,8 @@ LISTS = {
     "list of NumPy scalars": list(np.array(LABELS)),
     "bytes": np.array(LABELS, np.uint8),
 }
+LONG_BYTES = b"B" + struct.pack("<I", 1_000_000) + b"\xff" * 1_000_000
+SHORT_KEYS = b"".join(b"\x8c\x04%04xN" % number for number in range(10_000))
 
 
 def load(data, **limits):
@@ -139,9 +141,16 @@ def test_a_program_is_refused_by_name_and_never_run(protocol, tmp_path):
         (b"I" + b"9" * 5000 + b"\n.", "does not end"),
         (b"N\x85" * 400_000 + b".", "more than 64 MiB"),
         (b"}N" + b"\x85" * 100_000 + b"Ns.", "keys must be strings"),  # whose hash overflows the stack
+        (b"}" + LONG_BYTES + b"Ns.", "keys must be strings of at most"),
+        (LONG_BYTES + b"\x8c\x01x\x93.", "a name of 1,000,000 characters"),
+        (b"c_codecs\nencode\nVa\n" + LONG_BYTES + b"\x86R.", "a name of 1,000,000 characters"),
+        # One list, or the entries of one dictionary, many times.
+        (b"carray\narray\nVq\n](]q\x00(" + b"K\x01" * 1000 + b"e" + b"h\x00" * 999 + b"e\x86R.", "than integers"),
+        (b"(}q\x00(" + SHORT_KEYS + b"u" + b"ccollections\nOrderedDict\nh\x00\x85R" * 100 + b"l.", "more than 64 MiB"),
         (pickle.dumps("\N{SNOWMAN}" + "a" * 200_000), "broken"),
         (b"(lp0\n" + b"g0\na" * 9, "truncated"),
     ],
+    ids=lambda part: part if isinstance(part, str) else "pickle",
 )
 def test_whatever_is_no_array_or_plain_container_is_refused(data, message):
     with pytest.raises(pickle.UnpicklingError, match=message):

@@ -1,0 +1,52 @@
+"""Errors that reach the top of a binary are one line."""
+
+import errno
+import os
+import pathlib
+
+import pytest
+
+from pipeline.common import app
+from tests.binaries import call_here
+
+
+def failed(monkeypatch, capsys, main) -> str:
+    """The one line on stderr of a binary that fails."""
+    assert call_here(monkeypatch, main, app.Flags()) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    return printed.err.removeprefix("error: ").rstrip()
+
+
+@pytest.mark.parametrize(
+    ("operation", "line"),
+    [
+        (lambda folder: (folder / "none").read_bytes(), "{}/none: No such file or directory; correct the path"),
+        (lambda folder: os.listdir(os.fsencode(folder / "none")), "{}/none: No such file or directory; correct"),
+        (lambda folder: os.open(folder, os.O_RDWR), "{}: Is a directory; correct the path"),
+        (lambda folder: (folder / ("x" * 300)).touch(), "{}/" + "x" * 300 + ": File name too long; correct"),
+        (lambda folder: pathlib.Path("/proc/self/mem").read_bytes(), "a file: Input/output error; check the disk"),
+        (lambda folder: os.truncate(99, 1), "a file: Bad file descriptor; run the same command again"),
+    ],
+)
+def test_failed_file_operation_names_the_path_the_reason_and_what_to_do(tmp_path, monkeypatch, capsys, operation, line):
+    line_there = failed(monkeypatch, capsys, lambda: operation(tmp_path))
+    assert line_there.startswith(line.replace("{}", str(tmp_path)))
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EROFS, errno.EMFILE, errno.ESTALE])
+def test_every_reason_has_a_remedy(monkeypatch, capsys, number):
+    def main():
+        raise OSError(number, os.strerror(number), "/data/x")
+
+    path, _, rest = failed(monkeypatch, capsys, main).partition(": ")
+    reason, _, remedy = rest.partition("; ")
+    assert (path, reason) == ("/data/x", os.strerror(number))
+    assert len(remedy.removesuffix("(--verbosity=1 shows the traceback)")) > 10
+
+
+def test_error_of_a_library_keeps_its_type(monkeypatch, capsys):
+    def main():
+        raise KeyError("units")
+
+    assert failed(monkeypatch, capsys, main).startswith("KeyError: 'units'")
