@@ -71,6 +71,7 @@ LONG = (
     "pipeline/test_split.py",
     "test_binaries.py",
     "test_in_one_process.py",
+    "test_own_images.py",
     "test_settings.py",
     "test_toy_parts.py",
     "tuning/sessions/test_chief.py",

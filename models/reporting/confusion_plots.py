@@ -46,11 +46,17 @@ def fine(matrix: Matrix) -> str:
             other.tick_params(length=1.5, pad=1.5)
         scale = figure.colorbar(axes.images[0], ax=axes, location="bottom", shrink=0.5, aspect=40, pad=0.02)
         scale.set_label("% of the true class")
-        return plots.svg_element(figure, "Fine confusion matrix, classes ordered by superclass")
+        title = "Fine confusion matrix, classes ordered by superclass" if any(superclasses) else "Confusion matrix"
+        return plots.svg_element(figure, title)
 
 
 def coarse(matrix: Matrix) -> str:
-    """The coarse matrix with the percent in each cell; a cell that rounds to 0 is empty."""
+    """The coarse matrix, `numbered`."""
+    return numbered(matrix, "Coarse confusion matrix, in percent of the true superclass")
+
+
+def numbered(matrix: Matrix, title: str) -> str:
+    """A matrix with the percent in each cell; a cell that rounds to 0 is empty."""
     with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
         figure, axes = _heat_map(matrix)
         axes.set_xticks(range(len(matrix.names)), matrix.names, rotation=90)
@@ -60,7 +66,7 @@ def coarse(matrix: Matrix) -> str:
             if percent != "0":
                 colour = "white" if 100 * share >= FIRST_DARK_PERCENT else DARK
                 axes.text(place[1], place[0], percent, color=colour, ha="center", va="center", fontsize=9.5)
-        return plots.svg_element(figure, "Coarse confusion matrix, in percent of the true superclass")
+        return plots.svg_element(figure, title)
 
 
 def _heat_map(matrix: Matrix) -> tuple[Figure, Axes]:

@@ -131,8 +131,10 @@ def _confusion_values(document: Mapping[str, Any]) -> dict[str, Any]:
     pictures, tables, accuracies = [], [], {}
     if fine:
         name, note = ("Fine", "classes ordered by superclass") if coarse else ("Classes", "in %")
-        draw = confusion_plots.fine if coarse or len(fine.names) > MAX_NUMBERED else confusion_plots.coarse
-        pictures.append((name, note, Markup(draw(fine))))
+        is_numbered = not coarse and len(fine.names) <= MAX_NUMBERED
+        title = "Confusion matrix, in percent of the true class"
+        picture = confusion_plots.numbered(fine, title) if is_numbered else confusion_plots.fine(fine)
+        pictures.append((name, note, Markup(picture)))
         accuracies["fine, %"] = confusion.accuracy_by_superclass(fine)
         heads = ["true class", "predicted class", "of its images, %", *(["same superclass"] if coarse else [])]
         mistakes = [

@@ -1,0 +1,165 @@
+"""Images of one's own go through every command, with one level of labels or two."""
+
+import json
+import pathlib
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from models import evaluate, train
+from models.runs.folder import RunFolder
+from pipeline import contents, prepare
+from pipeline.common import errors
+from pipeline.data_config import SourceConfig
+from pipeline.datasets import prepared
+from pipeline.explore import __main__ as explore
+from tests.binaries import call_here
+from tests.pipeline.datasets import archives
+from tests.pipeline.datasets.archives import SMALL
+from tuning.sessions import search_space
+from tuning.sessions.jobs import JobFactory, SessionConfig
+
+PER_CLASS = 20
+CLASSES = ("blue car", "green car", "red leaf")
+SUPERCLASSES = "fine,coarse\nblue car,vehicle\ngreen car,vehicle\nred leaf,plant\n"
+SMALL_RUN = ("--preset=linear", "--epochs=1", "--batch_size=10", "--precision=float32")
+
+
+def draw(folder: pathlib.Path, size: int = 40) -> pathlib.Path:
+    """Images of classes that differ by their color, larger than the network's."""
+    generator = np.random.default_rng(0)
+    for number, name in enumerate(CLASSES):
+        (folder / name).mkdir(parents=True)
+        for count in range(PER_CLASS):
+            pixels = generator.integers(0, 100, (size, size + 8, 3), np.uint8)
+            pixels[..., 2 - number] += 150
+            PIL.Image.fromarray(pixels).save(folder / name / f"{count}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> pathlib.Path:
+    """A folder with `photos`, of one level of labels, and `kinds`, of two, both trained in `data` and `NAME_run`."""
+    home = tmp_path_factory.mktemp("own_images")
+    draw(home / "photos")
+    (draw(home / "kinds") / "superclasses.csv").write_text(SUPERCLASSES)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("photos", "kinds"):
+            where = (f"--dataset=folder:{home / name}", "--image_size=32", f"--data_dir={home / 'data'}")
+            assert call_here(patch, train.main, train.flags, *where, *SMALL_RUN, f"--run_dir={home / name}_run") == 0
+            flags = (f"--run_dir={home / name}_run", "--split=test")
+            assert call_here(patch, evaluate.main, evaluate.flags, *flags) == 0
+    return home
+
+
+def source(home: pathlib.Path, name: str = "photos") -> SourceConfig:
+    return SourceConfig(dataset=f"folder:{home / name}", image_size=32, data_dir=str(home / "data"))
+
+
+def test_a_run_reports_its_classes_and_no_path(home):
+    report = RunFolder(home / "photos_run").report()
+    assert (report["dataset"], report["num_classes"], report["image_size"]) == ("folder:photos", {"fine": 3}, 32)
+    assert (report["num_train"], report["num_validation"], report["num_test"]) == (39, 9, 12)
+    assert report["fine_accuracy"] > 0.5  # the colors differ
+    assert str(home) not in json.dumps(report)
+
+
+def test_one_level_of_labels_has_no_coarse_figure(home):
+    run = RunFolder(home / "photos_run")
+    report, confusion = run.report(), run.confusion()
+    assert {name for name, value in report.items() if "coarse" in name and value is not None} == set()
+    assert confusion["coarse"] is None
+    assert confusion["fine"]["names"] == list(CLASSES)
+    body = run.page.read_text().partition("<body")[2]
+    assert "oarse" not in body.partition("Configuration")[0]
+
+
+def test_superclasses_of_a_file_are_a_second_level(home):
+    run = RunFolder(home / "kinds_run")
+    assert run.report()["num_classes"] == {"fine": 3, "coarse": 2}
+    assert run.report()["coarse_from_fine_accuracy"] >= run.report()["fine_accuracy"]
+    assert run.confusion()["coarse"]["names"] == ["plant", "vehicle"]
+    assert run.description().classes.fine_to_coarse == (1, 1, 0)
+
+
+def test_statistics_are_those_of_the_training_images(home):
+    description = RunFolder(home / "photos_run").description()
+    folder = prepared.folder(home / "data", source(home).prepared_name)
+    pixels = np.stack([image for image, *_ in contents.examples(folder, "train")]).reshape(-1, 3)
+    np.testing.assert_allclose(description.channel_means, pixels.mean(axis=0))
+    np.testing.assert_allclose(description.channel_deviations, pixels.std(axis=0))
+
+
+@pytest.mark.parametrize("name", ["photos", "kinds"])
+def test_explore_draws_both(home, monkeypatch, name):
+    out = home / f"{name}_explored"
+    where = (f"--dataset=folder:{home / name}", "--image_size=32", f"--data_dir={home / 'data'}", f"--out={out}")
+    assert call_here(monkeypatch, explore.main, explore.flags, *where) == 0
+    page = (out / "explore.md").read_text()
+    assert "blue car" in page
+    assert ("## Superclasses" in page) == (name == "kinds")
+    assert len(list(out.glob("*.png"))) == 4
+
+
+@pytest.mark.parametrize("space", ["heads", "full"])
+def test_a_search_on_one_level_has_no_hyperparameter_of_a_coarse_head(home, tmp_path, space):
+    chosen = search_space.for_levels(search_space.find(space), ("fine",))
+    jobs = JobFactory(SessionConfig(space=space, objective="fine"), chosen, source(home), tmp_path)
+    names = jobs.hyperparameters().defaults
+    assert "fine_dropout" in names
+    assert not [name for name in names if "coarse" in name or "separate" in name]
+    assert jobs.trial("0", names).train.heads == "fine"
+
+
+def test_a_coarse_head_without_coarse_labels_is_refused(home, monkeypatch, capsys):
+    where = (f"--dataset=folder:{home / 'photos'}", "--image_size=32", f"--data_dir={home / 'data'}")
+    run_dir = f"--run_dir={home / 'none'}"
+    assert call_here(monkeypatch, train.main, train.flags, *where, *SMALL_RUN, "--heads=coarse", run_dir) == 2
+    assert "heads=coarse: folder:photos has one level of labels; expected --heads=fine" in capsys.readouterr().err
+
+
+def test_what_has_changed_is_said_and_refreshed(tmp_path, capsys):
+    draw(tmp_path / "photos", size=16)
+    own = SourceConfig(dataset=f"folder:{tmp_path / 'photos'}", data_dir=str(tmp_path / "data"))
+    prepare.prepare(own)
+    (tmp_path / "photos" / CLASSES[0] / "0.png").unlink()
+    prepare.prepare(own)
+    assert "has changed since, files: 1 removed; --refresh prepares it again" in capsys.readouterr().err
+    prepare.prepare(own, refresh=True)
+    counts = prepared.description(own.data_dir, own.prepared_name).num_examples
+    assert sum(counts.values()) == len(CLASSES) * PER_CLASS - 1
+
+
+def test_cifar100_as_class_folders_is_the_same_set_of_records(tmp_path):
+    archive = archives.write_folder(tmp_path / "cifar-100-binary", archives.binary_files())
+    official = SourceConfig(data_dir=str(tmp_path / "data"), archive=str(archive))
+    prepare.prepare(official, spec=SMALL)
+    folder = prepared.folder(official.data_dir, official.prepared_name)
+    classes = prepared.description(official.data_dir, official.prepared_name).classes
+    for split in ("train", "test"):
+        for number, (image, fine, _) in enumerate(contents.examples(folder, split)):
+            path = tmp_path / "pictures" / split / classes.fine[fine] / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            PIL.Image.fromarray(image).save(path)
+    lines = [f"{name},{classes.coarse[classes.fine_to_coarse[fine]]}" for fine, name in enumerate(classes.fine)]
+    (tmp_path / "pictures" / "superclasses.csv").write_text("\n".join(["fine,coarse", *lines]) + "\n")
+    own = SourceConfig(dataset=f"folder:{tmp_path / 'pictures'}", data_dir=official.data_dir)
+    prepare.prepare(own)
+    assert prepared.description(own.data_dir, own.prepared_name).classes == classes
+    fingerprints = contents.fingerprints(prepared.folder(own.data_dir, own.prepared_name))
+    assert fingerprints == contents.fingerprints(folder)
+
+
+def test_a_built_in_data_set_is_resized(tiny_data_dir, tmp_path):
+    own = SourceConfig(dataset="shapes100_tiny", image_size=48, data_dir=str(tmp_path))
+    assert prepare.prepare(own) == "shapes100_tiny"
+    description = prepared.description(own.data_dir, own.prepared_name)
+    assert (description.image_size, description.dataset) == (48, "shapes100_tiny")
+    assert description.classes == prepared.description(own.data_dir, "shapes100_tiny").classes
+
+
+def test_an_empty_folder_is_one_clear_line(tmp_path):
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(errors.BadArgumentError, match=r"^dataset=folder:.*photos: expected images in folders of class"):
+        prepare.prepare(SourceConfig(dataset=f"folder:{tmp_path / 'photos'}", data_dir=str(tmp_path / "data")))
