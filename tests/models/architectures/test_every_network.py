@@ -1,5 +1,7 @@
 """What every network does: answers, precision, seeds, saving and one step of training."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from models import classifier
 from models.architectures import BUILDERS
 from models.config.training import TrainConfig
 from models.optimizers.build import build_optimizer
+from models.training.evaluation import Evaluator
 from models.training.step import TrainStep
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
@@ -75,30 +78,55 @@ def test_unresolved_precision_is_refused():
         built(precision="auto")
 
 
-@pytest.mark.parametrize("architecture", sorted({*BUILDERS} - {*LARGE, "resnet18", "wide_resnet"}))
-def test_every_network_trains_a_step_in_bfloat16(architecture):
-    values = {
-        "architecture": architecture,
-        "precision": "mixed_bfloat16",
-        "dropout": 0.1,
-        "jit_compile": "off",
-        "optimizer": "adam",
-        "learning_rate": 1e-3,
-        "schedule": "constant",
-    }
+def trained_a_step(size: int, **values) -> tuple[keras.Model, list[np.ndarray], TrainConfig]:
+    """A network after one step on images of a size, and its weights before."""
     train = config.build(TrainConfig, values)  # some have no dropout
-    model = classifier.build(train, CIFAR100)
+    description = dataclasses.replace(CIFAR100, image_size=size)
+    model = classifier.build(train, description)
     optimizer = build_optimizer(train, model.trainable_variables)
-    step = TrainStep(model, optimizer, DataConfig(augmentation="none"), CIFAR100, train, total_steps=2)
+    step = TrainStep(model, optimizer, DataConfig(augmentation="flip_crop"), description, train, total_steps=2)
     before = [variable.numpy() for variable in model.trainable_variables]
-    batch = {
-        "image": np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8),
+    step(batch(size), 0)
+    return model, before, train
+
+
+def batch(size: int) -> dict[str, np.ndarray]:
+    return {
+        "image": np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8),
         "fine": np.array([3, 4], np.int32),
         "coarse": np.array([1, 2], np.int32),
         "index": np.arange(2),
         "pass_number": np.zeros(2, np.int64),
     }
-    step(batch, 0)
+
+
+ADAM = {"jit_compile": "off", "optimizer": "adam", "learning_rate": 1e-3, "schedule": "constant"}
+
+
+@pytest.mark.parametrize("architecture", sorted({*BUILDERS} - {*LARGE, "resnet18", "wide_resnet"}))
+def test_every_network_trains_a_step_in_bfloat16(architecture):
+    values = {"architecture": architecture, "precision": "mixed_bfloat16", "dropout": 0.1, **ADAM}
+    model, before, _ = trained_a_step(32, **values)
     for variable, value in zip(model.trainable_variables, before, strict=True):
         assert np.isfinite(variable.numpy()).all()
         assert (variable.numpy() != value).any(), variable.path
+
+
+POOLING = sorted(name for name, one in BUILDERS.items() if one.takes_any_size)
+OF_SIZES = [
+    # The others take minutes together.
+    pytest.param(name, size, marks=() if (name, size) in {("resnet9", 64), ("speedrun", 224)} else pytest.mark.slow)
+    for name in POOLING
+    for size in (64, 224)
+]
+
+
+@pytest.mark.parametrize(("architecture", "size"), OF_SIZES)
+def test_networks_that_pool_train_and_evaluate_images_of_other_sizes(architecture, size):
+    values = {"architecture": architecture, "precision": "float32", "depth": 10, "widen_factor": 1, **ADAM}
+    model, before, train = trained_a_step(size, **values)
+    assert any(
+        (variable.numpy() != value).any() for variable, value in zip(model.trainable_variables, before, strict=False)
+    )
+    stream = tf.data.Dataset.from_tensors({**batch(size), "mask": np.ones(2, bool)})
+    assert np.isfinite(Evaluator(model, train, CIFAR100.classes)(stream, 2)["loss"])
