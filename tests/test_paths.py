@@ -28,12 +28,21 @@ from tuning.sessions.jobs import SessionConfig
 from tuning.studies.folder import open_study
 
 BINARIES = [
-    name for name, path in module_files(ROOT).items() if "app.run(main, flags)" in path.read_text(encoding="utf-8")
+    name for name, path in module_files(ROOT).items() if "app.run(main, flags" in path.read_text(encoding="utf-8")
 ]
 # Flags that take a text which is not a path. A new flag is one of these, or is defined as a path.
 NOT_PATHS = {
     *("batch_sizes", "limits_gib", "precisions", "presets", "recipes", "sets", "sizes", "threads", "views"),
-    *("join", "serve", "space", "study", "variants", "workers"),  # --space checks its file itself, as a path
+    *(
+        "fine_key",
+        "coarse_key",
+        "join",
+        "serve",
+        "space",
+        "study",
+        "variants",
+        "workers",
+    ),  # --space checks its file itself, as a path
 }
 TAKEN = {
     "10:30/lr:0.1": "10:30/lr:0.1",  # no URL, though TensorFlow took it for one (ibab/tensorflow-wavenet#28)

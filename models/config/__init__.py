@@ -49,14 +49,15 @@ def preset_changes(data: DataConfig, train: TrainConfig, description: Descriptio
     What follows from the data set is no change; `description` is of it, where it is known.
     """
     values = {**presets.preset(train.preset), "preset": train.preset}
-    standards = build(DataConfig, values, data.source_values()), build(TrainConfig, values)
+    held_out = {"num_validation": data.num_validation}  # others may not fit the data set
+    standards = build(DataConfig, values, data.source_values(), held_out), build(TrainConfig, values)
     if description is not None:
         standards = fitted(*standards, description)
-    sources = SourceConfig().as_dict()
+    usual = {**SourceConfig().as_dict(), "num_validation": DataConfig(dataset=data.dataset).num_validation}
     changes: dict[str, Any] = {}
     for config, of_preset in zip((data, train), standards, strict=True):
         standard = {name: one.default for name, one in settings(type(config)).items()} | values
-        standard |= of_preset.as_dict() | sources
+        standard |= of_preset.as_dict() | usual
         used = config.as_dict(identity_only=True)
         changes |= {name: value for name, value in used.items() if value != standard[name]}
     return {name: value for name, value in changes.items() if name != "preset"}

@@ -18,6 +18,8 @@ class Cutout(Augmentation):
     DeVries and Taylor 2017, arXiv 1708.04552: 8 pixels for CIFAR-100.
     """
 
+    lengths = ("pixels",)
+
     wording = "about {:.0%} down, {:.0%} right"
 
     def __init__(self, pixels: int = 8, fill_value: float = 127.5, **kwargs: Any) -> None:

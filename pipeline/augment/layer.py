@@ -20,6 +20,7 @@ from pipeline.augment import arguments
 from pipeline.common import seeds
 
 PACKAGE = "streaming_cifar100"
+OF_LENGTHS = 32  # pixels each way, of the images that the lengths of the sets are of
 
 
 class Views(NamedTuple):
@@ -52,12 +53,14 @@ class Augmentation(keras.layers.Layer):
       xla: whether XLA can compile `apply`.
       rgb: whether images must have three channels, red, green and blue.
       new_every_step: whether each step draws with another seed; else draws differ by the views only.
+      lengths: names of the arguments that are lengths in pixels, which grow with the images.
       wording: the format of `describe`, a field for each number of a draw; a draw of False reads "unchanged".
     """
 
     xla = True
     rgb = False
     new_every_step = True
+    lengths: tuple[str, ...] = ()
     wording: str
 
     def __init__(self, seed: int = 0, **kwargs: Any) -> None:
@@ -74,6 +77,14 @@ class Augmentation(keras.layers.Layer):
     def apply(self, images: tf.Tensor, drawn: Any) -> tf.Tensor:
         """Transform float32 [B, H, W, C] images, 0 to 255, by the draws of `draw`."""
         raise NotImplementedError
+
+    def for_image_size(self, image_size: int) -> "Augmentation":
+        """The transform whose lengths have the share of images of this size that these have of 32 pixels."""
+        if image_size == OF_LENGTHS or not self.lengths:
+            return self
+        config = self.get_config()
+        scaled = {name: max(1, round(config[name] * image_size / OF_LENGTHS)) for name in self.lengths}
+        return type(self).from_config({**config, **scaled})
 
     def describe(self, drawn: Any) -> str:
         """The draw of one image as text, such as "+34°"; `drawn` holds NumPy values without the batch axis."""

@@ -61,6 +61,7 @@ class RandAugment(Augmentation):
       fill_value: 0 to 255, value of pixels outside of the image; torchvision's is 0, the authors' 128.
     """
 
+    lengths = ("size",)
     rgb = True
 
     def __init__(
@@ -122,6 +123,7 @@ class AugMix(Augmentation):
       fill_value: 0 to 255, value of pixels outside of the image.
     """
 
+    lengths = ("size",)
     rgb = True
 
     def __init__(

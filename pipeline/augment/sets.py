@@ -1,6 +1,5 @@
 """The named sets of transforms behind `--augmentation`. Transforms are imported when a set is built."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,28 +14,17 @@ Transforms: TypeAlias = "tuple[Augmentation, ...]"
 def build(name: str, image_size: int) -> "Transforms":
     """The transforms of a set for images of this size, in the order that they are applied.
 
-    The names are the keys of SETS; what sets have in pixels is of 32 pixels, and grows with the images.
+    The names are the keys of SETS, whose lengths are of images of 32 pixels.
     """
     from pipeline.augment.composition import fused
 
     if name not in SETS:
         raise ValueError(f"augmentation={name!r}: expected one of {', '.join(SETS)}")
-    return fused(SETS[name](Scale(image_size)))
+    return fused(tuple(transform.for_image_size(image_size) for transform in SETS[name]()))
 
 
-@dataclasses.dataclass(frozen=True)
-class Scale:
-    """Lengths on images of a size."""
-
-    image_size: int
-
-    def pixels(self, of_32: int) -> int:
-        """The length that has the share of the image that `of_32` pixels have of 32."""
-        return max(1, round(of_32 * self.image_size / 32))
-
-
-def _flip_crop(scale: Scale) -> "Transforms":
-    return augment.HorizontalFlip(), augment.Crop(size=scale.image_size, padding=scale.pixels(4))
+def _flip_crop() -> "Transforms":
+    return augment.HorizontalFlip(), augment.Crop(size=32, padding=4)
 
 
 def _original(max_shear_degrees: float) -> "Transforms":
@@ -51,49 +39,41 @@ def _original(max_shear_degrees: float) -> "Transforms":
     )
 
 
-SETS: dict[str, Callable[[Scale], Transforms]] = {
-    "none": lambda scale: (),
+SETS: dict[str, Callable[[], Transforms]] = {
+    "none": lambda: (),
     # Of the fast recipes.
-    "flip_shift": lambda scale: (augment.HorizontalFlip(), augment.Shift(max_pixels=scale.pixels(2))),
-    "alternating_flip_shift": lambda scale: (augment.AlternatingFlip(), augment.Shift(max_pixels=scale.pixels(2))),
+    "flip_shift": lambda: (augment.HorizontalFlip(), augment.Shift(max_pixels=2)),
+    "alternating_flip_shift": lambda: (augment.AlternatingFlip(), augment.Shift(max_pixels=2)),
     # ... and of those that train for longer (airbench96).
-    "alternating_flip_shift_cutout": lambda scale: (
+    "alternating_flip_shift_cutout": lambda: (
         augment.AlternatingFlip(),
-        augment.Shift(max_pixels=scale.pixels(4)),
-        augment.Cutout(pixels=scale.pixels(8)),
+        augment.Shift(max_pixels=4),
+        augment.Cutout(pixels=8),
     ),
     # The standard of the papers on CIFAR (He et al. 2015), and with cutout.
     "flip_crop": _flip_crop,
-    "flip_crop_cutout": lambda scale: (*_flip_crop(scale), augment.Cutout(pixels=scale.pixels(8))),
+    "flip_crop_cutout": lambda: (*_flip_crop(), augment.Cutout(pixels=8)),
     # Color alone, strong; and the policies that draw an operation for each image.
-    "color": lambda scale: (
-        *_flip_crop(scale),
+    "color": lambda: (
+        *_flip_crop(),
         augment.ColorJitter(),
         augment.Grayscale(probability=0.1),
         augment.RandomErasing(probability=0.5),
     ),
-    "trivial_augment": lambda scale: (
-        *_flip_crop(scale),
-        augment.TrivialAugmentWide(),
-        augment.Cutout(pixels=scale.pixels(8)),
-    ),
-    "rand_augment": lambda scale: (
-        *_flip_crop(scale),
-        augment.RandAugment(size=scale.image_size),
-        augment.Cutout(pixels=scale.pixels(8)),
-    ),
-    "augmix": lambda scale: (*_flip_crop(scale), augment.AugMix(size=scale.image_size)),
+    "trivial_augment": lambda: (*_flip_crop(), augment.TrivialAugmentWide(), augment.Cutout(pixels=8)),
+    "rand_augment": lambda: (*_flip_crop(), augment.RandAugment(), augment.Cutout(pixels=8)),
+    "augmix": lambda: (*_flip_crop(), augment.AugMix()),
     # For long trainings of large networks: all that the papers combine.
-    "modern": lambda scale: (
-        *_flip_crop(scale),
+    "modern": lambda: (
+        *_flip_crop(),
         augment.TrivialAugmentWide(),
         augment.MixUpOrCutMix(mixup_alpha=0.2, cutmix_alpha=1.0),
     ),
     # The study's, as its generator meant it: a shear of 0.2 degrees; and with the 0.2 radians it may have wanted.
-    "original": lambda scale: _original(max_shear_degrees=0.2),
-    "original_sheared": lambda scale: _original(max_shear_degrees=11.5),
+    "original": lambda: _original(max_shear_degrees=0.2),
+    "original_sheared": lambda: _original(max_shear_degrees=11.5),
     # The study names these four for its coarse model and no ranges; these are ours, mild, since it has no flips.
-    "original_coarse": lambda scale: (
+    "original_coarse": lambda: (
         augment.Rotation(max_degrees=15.0),
         augment.Translation(max_fraction=0.125),
         augment.Shear(max_degrees=10.0),

@@ -16,6 +16,8 @@ class Shift(Augmentation):
     Equal to padding by reflection and a random crop (Jordan 2024, arXiv 2404.00498).
     """
 
+    lengths = ("max_pixels",)
+
     wording = "down {:+d}, right {:+d} px"
 
     def __init__(self, max_pixels: int = 2, **kwargs: Any) -> None:
@@ -40,6 +42,8 @@ class Crop(Augmentation):
 
     `Crop(32, padding=4)` is the standard augmentation of CIFAR (He et al. 2015, arXiv 1512.03385).
     """
+
+    lengths = ("size", "padding")
 
     wording = "{:.0%} down, {:.0%} right"
 

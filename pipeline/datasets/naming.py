@@ -10,10 +10,10 @@ import re
 
 from pipeline.common import errors, paths
 from pipeline.datasets import builtin
-from pipeline.resolution import SMALLEST
 
 FOLDER, TFDS = "folder:", "tfds:"
 _TFDS_NAME = re.compile(r"[a-z][a-z0-9_]*(/[A-Za-z0-9_.-]+)?(:\d+\.\d+\.\d+)?")
+MIN_SIZE = 8  # pixels each way
 _DIGITS = 8  # of the digest in a name: two folders of one name do not meet
 _MAX_SLUG = 40
 
@@ -32,8 +32,8 @@ def check(dataset: str, image_size: int, **keys: str) -> None:
     for name, value in keys.items():
         if value and not dataset.startswith(TFDS):
             raise errors.BadArgumentError(f"{name}={value}: only --dataset=tfds:NAME reads it; leave it out")
-    if 0 < image_size < SMALLEST:
-        raise errors.BadArgumentError(f"image_size={image_size}: expected 0, or {SMALLEST} or more")
+    if 0 < image_size < MIN_SIZE:
+        raise errors.BadArgumentError(f"image_size={image_size}: expected 0, or {MIN_SIZE} or more")
 
 
 def prepared_name(dataset: str, image_size: int, fine_key: str = "", coarse_key: str = "") -> str:
