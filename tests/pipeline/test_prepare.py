@@ -104,13 +104,20 @@ def test_a_data_dir_that_cannot_be_written_is_an_error(archive, tmp_path):
         prepare.prepare(SourceConfig(data_dir=str(tmp_path / "file" / "data"), archive=str(archive)), spec=SMALL)
 
 
+def finalizing_failed(folder):
+    """The error of a full disk as TFDS passes TensorFlow's on."""
+    import tensorflow as tf
+
+    error = RuntimeError(f"Failed to finalize writing of split {folder}")
+    error.__cause__ = tf.errors.ResourceExhaustedError(None, None, f"{folder}/a.tfrecord; No space left on device")
+    return error
+
+
 @pytest.mark.parametrize(
     "error",
     [
         lambda folder: OSError(28, "No space left on device"),
-        lambda folder: RuntimeError(
-            f"Failed to finalize: {folder}/a.tfrecord; No space left on device"
-        ),  # TFDS's words
+        finalizing_failed,
     ],
 )
 def test_a_writer_that_fails_leaves_nothing(archive, tmp_path, monkeypatch, error):
