@@ -48,6 +48,17 @@ def test_an_image_that_cannot_be_decoded_says_why(root):
         item.load()
 
 
+def test_a_link_to_nothing_is_an_image_that_cannot_be_used(root):
+    path = root / "train/dog/0.png"
+    path.unlink()
+    path.symlink_to("missing.png")
+    source = open_source(root, "folder:pets")
+    (item,) = source.items("train", 5, 6)
+    with pytest.raises(images.ImageError):
+        item.load()
+    assert len(list(source.files())) == 15 + 6 - 1 + 1  # without the link, and with the superclasses
+
+
 def test_what_is_no_folder_of_classes_is_one_line(root):
     with pytest.raises(errors.BadArgumentError, match=r"dataset=folder:missing: no such folder"):
         open_source(root / "missing", "folder:missing")
