@@ -60,6 +60,7 @@ LONG = (
     "pipeline/datasets/cifar/test_archive.py",
     "pipeline/datasets/cifar/test_builder.py",
     "pipeline/datasets/cifar/test_packings.py",
+    "pipeline/datasets/conversion",
     "pipeline/explore",
     "pipeline/gallery",
     "pipeline/test_batches.py",

@@ -1,5 +1,6 @@
 """A source of images that lie in folders of classes; nothing is written there."""
 
+import contextlib
 import dataclasses
 import functools
 import pathlib
@@ -45,8 +46,9 @@ class FolderSource:
         if (self.root / superclasses.FILE_NAME).is_file():
             names.append(superclasses.FILE_NAME)
         for name in names:
-            stat = (self.root / name).stat()
-            yield SourceFile(name, stat.st_size, stat.st_mtime_ns)
+            with contextlib.suppress(OSError):  # of a link to nothing, which cannot be decoded either
+                stat = (self.root / name).stat()
+                yield SourceFile(name, stat.st_size, stat.st_mtime_ns)
 
 
 def open_source(root: pathlib.Path, dataset: str) -> FolderSource:
