@@ -30,6 +30,7 @@ setup(
         "grpcio>=1.60",  # what tuner sessions across machines talk through, as in keras-tuner
         "scipy>=1.14",  # keras-tuner's Bayesian search and Keras's ImageDataGenerator need it undeclared
         "scikit-learn>=1.5",  # keras-tuner's Bayesian search needs it undeclared
+        "threadpoolctl>=3.5",  # limits the threads of the Bayesian search; scikit-learn needs it too
         "matplotlib>=3.9",
         "textalloc>=1.2.4",  # places the names of points in a chart
         "pillow>=11.0",

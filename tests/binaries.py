@@ -46,6 +46,8 @@ def call_signalled_at_import(
 def call_here(monkeypatch: pytest.MonkeyPatch, main: Callable[[], None], flags: app.Flags, *arguments: str) -> int:
     """Run the main function of a binary in this process, which has TensorFlow loaded; its exit code."""
     monkeypatch.setattr(sys, "argv", ["binary", *arguments])
+    # TensorFlow changes nothing of a GPU that this process uses already.
+    monkeypatch.setattr("models.runtime.device.allow_gpu_memory_growth", lambda: None)
     handlers = {number: signal.getsignal(number) for number in signals.ENDING}
     with pytest.raises(SystemExit) as ended:
         app.run(main, flags)

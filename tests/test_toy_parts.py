@@ -1,6 +1,6 @@
 """Each kind of part is one new file, one entry in a table, or both: added to a copy of the code, it trains.
 
-Nothing is patched in memory: every command below runs in a process of its own, in the copy.
+Nothing is patched in memory: every command below runs in a process of the copy.
 """
 
 import json
@@ -103,40 +103,62 @@ def tree(tmp_path_factory) -> pathlib.Path:
     return tree
 
 
-def call(tree: pathlib.Path, binary: str, *flags: str) -> str:
-    done = subprocess.run([sys.executable, "-m", binary, *flags], cwd=tree, capture_output=True, text=True, check=False)
+def python(tree: pathlib.Path, *arguments: str) -> str:
+    done = subprocess.run([sys.executable, *arguments], cwd=tree, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_toy_preset_trains_two_steps(tree, tiny_data_dir, tmp_path):
-    data = ("--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}")
-    call(tree, "models.train", "--preset=toy", "--toy_units=7", *data, f"--run_dir={tmp_path / 'run'}")
-    report = json.loads((tmp_path / "run" / "report.json").read_text())
+# Runs two binaries one after the other, which saves one start of TensorFlow.
+TRAIN_AND_TUNE = """
+import json, sys
+from models import train
+from tuning import tune
+
+for binary, flags in zip((train, tune), sys.argv[1:], strict=True):
+    sys.argv = [binary.__name__, *json.loads(flags)]
+    try:
+        binary.run()
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+
+
+@pytest.fixture(scope="module")
+def results(tree, tiny_data_dir, tmp_path_factory) -> pathlib.Path:
+    """The folder of a run and of a tuner session."""
+    folder = tmp_path_factory.mktemp("results")
+    data = ["--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}"]
+    run = [*data, "--preset=toy", "--toy_units=7", f"--run_dir={folder / 'run'}"]
+    search = [*data, "--space=toy_space.py", "--tuner=grid", "--max_trials=1", "--max_epochs=1"]
+    search.append(f"--session_dir={folder / 'session'}")
+    python(tree, "-c", TRAIN_AND_TUNE, json.dumps(run), json.dumps(search))
+    return folder
+
+
+def test_toy_preset_trains_two_steps(results):
+    report = json.loads((results / "run" / "report.json").read_text())
     assert (report["steps"], report["num_parameters"]) == (2, (3 + 1) * 7 + (7 + 1) * (100 + 20))
-    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    config = json.loads((results / "run" / "config.json").read_text())
     names = ("architecture", "augmentation", "optimizer", "preset")
     assert {name: config[name] for name in names} == dict.fromkeys(names, "toy")
     assert config["toy_units"] == 7
 
 
 def test_help_names_the_toy_and_what_reads_its_field(tree):
-    text = call(tree, "models.train", "--help").partition("--toy_units=3")[2]
+    text = python(tree, "-m", "models.train", "--help").partition("--toy_units=3")[2]
     assert "--architecture=toy" in "".join(text.splitlines()[:3])
 
 
 def test_toy_study_trains_its_variants(tree, tiny_data_dir, tmp_path):
     data = ("--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}")
-    call(
-        tree, "tuning.study", "--study=toy", "--budget=smoke", "--workers=1", *data, f"--study_dir={tmp_path / 'study'}"
-    )
+    size = ("--study=toy", "--budget=smoke", "--workers=1")
+    python(tree, "-m", "tuning.study", *size, *data, f"--study_dir={tmp_path / 'study'}")
     report = json.loads((tmp_path / "study" / "report.json").read_text())
     assert [row["name"] for row in report["variants"]] == ["narrow", "wide"]
 
 
-def test_toy_space_is_searched(tree, tiny_data_dir, tmp_path):
-    data = ("--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}")
-    search = ("--space=toy_space.py", "--tuner=grid", "--max_trials=1", "--max_epochs=1")
-    call(tree, "tuning.tune", *search, *data, f"--session_dir={tmp_path / 'session'}")
-    report = json.loads((tmp_path / "session" / "report.json").read_text())
+def test_toy_space_is_searched(results):
+    report = json.loads((results / "session" / "report.json").read_text())
     assert [trial["status"] for trial in report["trials"]] == ["COMPLETED"]

@@ -9,7 +9,9 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
+from tests.binaries import call_here
 from tests.conftest import ROOT
+from tuning import tune
 
 EXAMPLES = ROOT / "examples"
 MACHINE_PATH = re.compile(r"\W/(home|root|tmp|Users)/")
@@ -30,11 +32,17 @@ def test_layers_augment_in_fit(tiny_data_dir):
     assert {"loss", "val_accuracy"} <= history.history.keys()
 
 
-def test_space_is_searched(tiny_data_dir, tmp_path):
+def test_space_is_searched(tiny_data_dir, tmp_path, monkeypatch):
     flags = (f"--data_dir={tiny_data_dir}", f"--session_dir={tmp_path}", "--max_trials=1", "--max_epochs=1")
-    command = [sys.executable, str(EXAMPLES / "optimizer_space.py"), *flags]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    commands = []
+    with monkeypatch.context() as script:
+        script.setattr(sys, "argv", ["optimizer_space.py", *flags])
+        done = subprocess.CompletedProcess([], returncode=3)
+        script.setattr(subprocess, "run", lambda command, check: commands.append(command) or done)
+        assert importlib.import_module("optimizer_space").main() == 3
+    (command,) = commands
+    assert command[:3] == [sys.executable, "-m", "tuning.tune"]
+    assert call_here(monkeypatch, tune.main, tune.flags, *command[3:]) == 0
     assert (tmp_path / "best.json").exists()
 
 

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import pathlib
+import shutil
 
 import pytest
 
@@ -28,16 +30,22 @@ def other_records(tiny_data_dir, tmp_path_factory) -> str:
     return with_other_records(tiny_data_dir, tmp_path_factory.mktemp("other") / "data")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def data(tiny_data_dir) -> DataConfig:
     return DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=500, batch_size=100)
 
 
-@pytest.fixture
-def finished_run(data, tmp_path) -> RunFolder:
-    with open_locked(str(tmp_path / "run"), {**data.as_dict(), **linear().as_dict()}, {}) as run:
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    with open_locked(str(folder), {**data.as_dict(), **linear().as_dict()}, {}) as run:
         loop.train(data, linear(max_steps=2), run=run, verbose=0)
-    return run
+    return folder
+
+
+@pytest.fixture
+def finished_run(trained, tmp_path) -> RunFolder:
+    return RunFolder(shutil.copytree(trained, tmp_path / "run"))
 
 
 def content(run: RunFolder) -> dict[str, bytes]:

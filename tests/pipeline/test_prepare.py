@@ -137,6 +137,7 @@ def test_the_real_data_set_has_all_its_records(real_data_dir):
     assert lengths == {"train": 50_000, "test": 10_000}
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_the_python_form_of_the_real_data_gives_the_same_records(cifar100_archive, real_data_dir, tmp_path):
     from pipeline.datasets.cifar import archive

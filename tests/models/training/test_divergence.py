@@ -177,13 +177,21 @@ class Cut(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("is_damaged", [False, True])
-def test_cut_run_rolls_back_as_one_that_was_not_cut(data, tmp_path, monkeypatch, is_damaged):
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    rises = {"schedule": "warmup_linear", "warmup_fraction": 0.9}  # so that the second epoch is the first to diverge
-    config = linear(optimizer="sgd", learning_rate=800.0, epochs=2.0, on_divergence="rollback", **rises)
-    whole = loop.train(data, config, verbose=0)
+# The second epoch is the first to diverge.
+RISES = {"schedule": "warmup_linear", "warmup_fraction": 0.9, "learning_rate": 800.0, "on_divergence": "rollback"}
+
+
+@pytest.fixture(scope="module")
+def whole(data) -> loop.TrainResult:
+    whole = loop.train(data, linear(optimizer="sgd", epochs=2.0, **RISES), verbose=0)
     assert {entry["good_epoch"] for entry in whole.report["rollbacks"]} == {1}
+    return whole
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_cut_run_rolls_back_as_one_that_was_not_cut(data, whole, tmp_path, monkeypatch, is_damaged):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    config = linear(optimizer="sgd", epochs=2.0, **RISES)
     with open_locked(str(tmp_path / "run"), {}, {}) as run:
         for cut_at in (22, 1, 15):  # in the epoch that diverges; at once; after the rollback
             with pytest.raises(KeyboardInterrupt):

@@ -27,10 +27,14 @@ def test_long_epoch_is_checkpointed_within(data, tmp_path, monkeypatch):
     assert steps == [*range(1, 16), 15, 15]  # each step, the epoch's end, the run's end
 
 
+@pytest.fixture(scope="module")
+def whole(data) -> loop.TrainResult:
+    return loop.train(data, linear(epochs=2.0), verbose=0)
+
+
 @pytest.mark.parametrize(("cut_at", "is_damaged"), [(7, False), (15, False), (22, False), (22, True)])
-def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, tmp_path, cut_at, is_damaged):
+def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, whole, tmp_path, cut_at, is_damaged):
     config = linear(epochs=2.0)
-    whole = loop.train(data, config, verbose=0)
     folder = str(tmp_path / "run")
     identity = {"seed": 0}
 

@@ -15,6 +15,7 @@ from tests.descriptions import CIFAR100
 from tests.models.training.single_steps import losses_of_steps, prepared
 
 SMALL = {"architecture": "speedrun", "widths": "8,8,16", "bottlenecks": "8,8,16"}
+NORMALISED = {"architecture": "original_cnn", "blocks": 2, "first_filters": 4, "batch_norm": True}
 
 
 def test_step_lowers_the_loss_and_counts(batch):
@@ -26,7 +27,7 @@ def test_step_lowers_the_loss_and_counts(batch):
 
 def test_augmentation_follows_the_step_number(batch):
     def loss_of(number: int) -> float:
-        _, _, step = prepared()
+        _, _, step = prepared(architecture="linear")
         step(batch, number)
         return metrics.means(step.metric_totals, "both", CIFAR100.classes)["loss"]
 
@@ -35,7 +36,9 @@ def test_augmentation_follows_the_step_number(batch):
 
 
 def test_schedule_sets_the_rate_of_each_step(batch):
-    _, optimizer, step = prepared(schedule="warmup_linear", warmup_fraction=0.25, learning_rate=2.0)
+    _, optimizer, step = prepared(
+        architecture="linear", schedule="warmup_linear", warmup_fraction=0.25, learning_rate=2.0
+    )
     for number, expected in ((0, 2.0 * 0.005 / 0.25), (24, 2.0 * 0.245 / 0.25), (99, 2.0 * 0.005 / 0.75)):
         step(batch, number)
         assert float(optimizer.learning_rate) == pytest.approx(expected, rel=1e-4)
@@ -90,7 +93,7 @@ def _zero_gradients(model, images):
 
 
 def test_sam_keeps_the_statistics_of_the_first_pass(batch):
-    values = {"learning_rate": 0.0, "weight_decay": 0.0}
+    values = {**NORMALISED, "learning_rate": 0.0, "weight_decay": 0.0}
     (plain, _, step), (sam, _, sam_step) = prepared(**values), prepared(sam_radius=0.5, **values)
     step(batch, 0)
     sam_step(batch, 0)
@@ -184,7 +187,7 @@ def test_overflow_changes_no_weight_and_halves_the_scale(batch):
 
 
 def test_overflow_in_the_forward_pass_leaves_no_infinity_in_the_statistics(batch):
-    model, _, step = prepared(precision="mixed_float16")
+    model, _, step = prepared(**NORMALISED, precision="mixed_float16")
     convolution = next(layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
     convolution.kernel.assign(convolution.kernel * 1e6)
     step(batch, 0)
@@ -195,7 +198,7 @@ def test_overflow_in_the_forward_pass_leaves_no_infinity_in_the_statistics(batch
 
 def test_weight_decay_spares_normalisation_and_bias(batch):
     def after(weight_decay: float) -> list[tuple[str, np.ndarray]]:
-        model, _, step = prepared(weight_decay=weight_decay)
+        model, _, step = prepared(**NORMALISED, weight_decay=weight_decay)
         step(batch, 0)
         return [(variable.name, variable.numpy()) for variable in model.trainable_variables]
 
@@ -205,7 +208,7 @@ def test_weight_decay_spares_normalisation_and_bias(batch):
 
 
 def test_graph_is_traced_once(batch):
-    _, _, step = prepared()
+    _, _, step = prepared(architecture="linear")
     for number in range(3):
         step(batch, number)
     assert step._steps.experimental_get_tracing_count() == step._update.experimental_get_tracing_count() == 1

@@ -8,7 +8,10 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from pipeline.augment import operations
 
-pytestmark = pytest.mark.usefixtures("policy")
+# Each way of use, eagerly under every policy: which dtypes a program has is decided when it is traced.
+WAYS = [("float32", "eager"), ("mixed_bfloat16", "eager"), ("mixed_float16", "eager")]
+WAYS += [("mixed_bfloat16", "graph"), ("mixed_float16", "tf_data"), ("float32", "xla"), ("mixed_float16", "xla")]
+pytestmark = [pytest.mark.usefixtures("policy"), pytest.mark.parametrize(("policy", "run"), WAYS, indirect=True)]
 
 LUMA = np.array([0.299, 0.587, 0.114])
 FACTORS = np.array([0.01, 0.6, 1.0, 1.0, 1.4, 1.99, 0.3, 0.0], np.float32)

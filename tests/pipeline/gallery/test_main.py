@@ -1,14 +1,13 @@
 """The binary pipeline.gallery."""
 
-import subprocess
-import sys
-
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from pipeline.common import errors
+from pipeline.gallery import __main__ as gallery
 from pipeline.gallery import picture_file
-from tests.conftest import ROOT
+from tests.binaries import call, call_here
 
 
 @pytest.mark.parametrize(
@@ -31,27 +30,21 @@ def test_wrong_out_is_refused(tmp_path, out, message):
 
 def test_wrong_out_is_one_line_before_any_work(tmp_path):
     flags = ("--dataset=shapes100_tiny", f"--data_dir={tmp_path / 'data'}", f"--out={tmp_path / 'picture.gif'}")
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.gallery", *flags], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = call("pipeline.gallery", *flags)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("error: out=")
     assert not list(tmp_path.iterdir())
 
 
-def test_binary_leaves_the_picture_and_nothing_else(tiny, tmp_path):
+def test_binary_leaves_the_picture_and_nothing_else(tiny, tmp_path, monkeypatch, capsys):
     flags = ("--dataset=shapes100_tiny", f"--data_dir={tiny.data_dir}", "--augmentation=flip_shift", "--columns=2")
     out = tmp_path / "new" / "picture.png"
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.gallery", *flags, f"--out={out}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"written: {out}\n"
+    hidden = []
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *devices: hidden.append(devices))
+    assert call_here(monkeypatch, gallery.main, gallery.flags, *flags, f"--out={out}") == 0
+    assert capsys.readouterr().out == f"written: {out}\n"
+    assert hidden == [([], "GPU")]
     assert [path.name for path in out.parent.iterdir()] == ["picture.png"]
     with Image.open(out) as file:
         assert file.format == "PNG"

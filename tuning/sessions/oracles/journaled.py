@@ -22,6 +22,7 @@ from keras_tuner.src import protos  # noqa: F401  # imported by chief
 from keras_tuner.src.distribute.oracle_chief import OracleServicer  # noqa: F401  # imported by chief
 from keras_tuner.src.engine.oracle import LOCKS, THREADS
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from pipeline.common import errors
 from tuning.sessions import journal
@@ -245,7 +246,8 @@ class _Bayesian(Oracle, BayesianOptimizationOracle):
             return {"status": RUNNING, "values": dict(self._replayed["values"])}
         if getattr(self.gpr, "n_features_in_", None) != len(self._nonfixed_space()):
             self.gpr = self._make_gpr()  # a hyperparameter was added since it was fitted
-        with warnings.catch_warnings():
+        # Threads would wait for one another for longer than the products of these small matrices take.
+        with warnings.catch_warnings(), threadpool_limits(1, "blas"):
             warnings.simplefilter("ignore", ConvergenceWarning)  # normal with few points
             proposed = super().populate_space(trial_id)
         if self._duplicate(proposed["values"]):  # whose training would tell nothing new

@@ -7,6 +7,7 @@ import keras_tuner
 import pytest
 from keras_tuner.engine.trial import Trial
 from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
+from threadpoolctl import threadpool_info
 
 from pipeline.common import errors
 from tuning.sessions.jobs import TUNERS, SessionConfig
@@ -299,6 +300,20 @@ def test_bayesian_search_proposes_the_values_at_a_point(tmp_path):
     oracle = begun("bayesian", tmp_path / "journal")
     assert oracle._vector_to_values([0.99, 0.0]) == {"units": 3, "rate": 0.0}
     assert oracle._vector_to_values([0.0, 0.99]) == {"units": 1, "rate": 1.0}
+
+
+def test_bayesian_search_takes_one_thread(tmp_path, monkeypatch):
+    oracle, threads = begun("bayesian", tmp_path / "journal"), []
+
+    def propose(*_) -> dict:
+        threads.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return {"status": "STOPPED", "values": {"units": 1, "rate": 0.5}}
+
+    for _ in range(oracle.num_initial_points):
+        end(oracle, oracle.create_trial("worker"))
+    monkeypatch.setattr(keras_tuner.oracles.BayesianOptimizationOracle, "populate_space", propose)
+    oracle.populate_space("trial")
+    assert set(threads) == {1}
 
 
 def test_seeds_in_place_of_a_duplicate_are_far_from_those_of_other_trials(tmp_path, monkeypatch):
