@@ -203,7 +203,7 @@ def check_known(values: Layer, known: Mapping[str, Any], where: str = "") -> Non
     """Raise errors.BadArgumentError for a name that is no field; the message begins with `where`."""
     for name in values:
         if name not in known:
-            raise errors.BadArgumentError(f"{where or name}: unknown field {name!r}{nearest(name, set(known))}")
+            raise errors.BadArgumentError(f"{where or name}: unknown field {name!r}{nearest(str(name), set(known))}")
 
 
 def check_read(values: Layer, *configs: Config, problem: str = "") -> None:

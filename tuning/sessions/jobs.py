@@ -181,7 +181,7 @@ class JobFactory:
         hyperparameters.values = dict(values)
         try:
             chosen = self.space.choose(hyperparameters)
-        except Exception as error:  # whatever somebody's function does
+        except (Exception, SystemExit) as error:  # whatever somebody's function does
             raise self._bad_space(f"{type(error).__name__}: {error}{self.space.where(error)}") from error
         if not isinstance(chosen, dict):
             raise self._bad_space(f"expected a dictionary of configuration fields, got {chosen!r}")
@@ -236,6 +236,8 @@ class JobFactory:
 
     def _job(self, name: str, values: Mapping[str, Any], base: Mapping[str, Any]) -> TrainingJob:
         if base.get("dataset", self.source.dataset) != self.source.dataset:
+            if not self.config.init_from:
+                raise self._bad_space("sets 'dataset', which the session sets; leave it out")
             raise errors.BadArgumentError(
                 f"init_from={self.config.init_from}: trained on {base['dataset']}, not on "
                 f"{self.source.dataset}; set --dataset={base['dataset']}"

@@ -227,9 +227,9 @@ def find(name: str) -> Space:
         raise errors.BadArgumentError(f"space={name}: expected a Python file, got none")
     try:
         module = _imported(path)
+        choose, base = getattr(module, "space", None), _plain(getattr(module, "BASE", {}))
     except (Exception, SystemExit) as error:  # whatever somebody's file does
         raise errors.BadArgumentError(f"space={name}: {type(error).__name__}: {error}{_where(error, path)}") from error
-    choose, base = getattr(module, "space", None), _plain(getattr(module, "BASE", {}))
     if not callable(choose) or not isinstance(base, Mapping):
         raise errors.BadArgumentError(f"space={name}: expected a function space(hp), and BASE, if any, to be a dict")
 

@@ -19,22 +19,25 @@ from tuning.sessions.oracles import keras_tuner_version  # noqa: F401  # checks 
 
 Values = dict[str, Any]  # by a hyperparameter's name, in the order in which the function asks
 MAX_COMBINATIONS, NUM_SAMPLES = 200, 200  # that are tried to find hyperparameters before the search
+MAX_NAME = 100  # characters of a hyperparameter's name
+LEAST, MOST = 1e-100, 2**63  # sizes of a hyperparameter's numbers other than 0: ratios and counts of them are finite
+_OF_HYPERBAND = "tuner/"  # how the names of Keras Tuner's own entries begin
 
 
 class ConditionalSpace:
     """The hyperparameters of a function: all that are collected before the search, and those of given values.
 
     Raises:
-      errors.BadArgumentError: one name stands for different ranges.
+      errors.BadArgumentError: one name stands for different ranges, or a name, a number or a text cannot be used.
     """
 
     def __init__(self, function: Callable[[keras_tuner.HyperParameters], object]) -> None:
         self._function = function
         self._known: dict[str, HyperParameter] = {}
-        self._conflict: errors.BadArgumentError | None = None
+        self._problem: errors.BadArgumentError | None = None
         self.explored = list(self._explore())  # the values that were tried, the defaults first
-        if self._conflict is not None:
-            raise self._conflict
+        if self._problem is not None:
+            raise self._problem
 
     @property
     def defaults(self) -> Values:
@@ -51,7 +54,7 @@ class ConditionalSpace:
     def ask(self, value_of: Callable[[HyperParameter], Any]) -> Values:
         """The values of the hyperparameters that the function asks for where each gets `value_of` it."""
         asked = HyperParameters(value_of, self._find)
-        with contextlib.suppress(Exception):  # of somebody's function: a trial of these values fails and says why
+        with contextlib.suppress(Exception, SystemExit):  # of somebody's function: a trial of these values says why
             self._function(asked)
         return asked.values
 
@@ -74,11 +77,11 @@ class ConditionalSpace:
         names = list(values)
         for number in reversed(range(len(names))):
             one = self._known[names[number]]
-            options = list(dict.fromkeys([one.default, *one.values]))  # a choice may have a value twice
-            place = options.index(values[one.name]) + 1
-            if place < len(options):
+            options = _options(one)
+            has_value = values[one.name] in options  # the options before it are used up
+            if has_value and (option := next(options, None)) is not None:
                 unchanged = {name: values[name] for name in names[:number]}
-                return self.complete({**unchanged, one.name: options[place]})
+                return self.complete({**unchanged, one.name: option})
         return None
 
     def _explore(self) -> Iterator[Values]:
@@ -93,16 +96,50 @@ class ConditionalSpace:
                 yield values
 
     def _find(self, one: HyperParameter) -> HyperParameter:
-        """The known hyperparameter of a name; raises where it stands for another range."""
+        """The known hyperparameter of a name; raises where it stands for another range, or cannot be used."""
+        if problem := _problem_of(one):
+            self._problem = errors.BadArgumentError(problem)
+            raise self._problem
         kind = Float if isinstance(one, hyperparameters.Float) else type(one)
         unconditional = kind.from_config({**one.get_config(), "conditions": []})
         known = self._known.setdefault(one.name, unconditional)
         if (kind, unconditional.get_config()) != (type(known), known.get_config()):
-            self._conflict = errors.BadArgumentError(
+            self._problem = errors.BadArgumentError(
                 f"{one.name!r} has two ranges, {known} and {unconditional}; give each range its own name"
             )
-            raise self._conflict
+            raise self._problem
         return known
+
+
+def _options(one: HyperParameter) -> Iterator[Any]:
+    """The default, then the other values; each once, as a choice may have one twice. A range may have billions."""
+    seen = set()
+    for value in itertools.chain([one.default], one.values):
+        if value not in seen:
+            seen.add(value)
+            yield value
+
+
+def _problem_of(one: HyperParameter) -> str:
+    """Why a hyperparameter cannot be searched, saved and shown; "" where it can."""
+    name = one.name
+    if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= MAX_NAME:
+        return f"hyperparameter {name!r}: expected a name of 1 to {MAX_NAME} printable characters"
+    if name.startswith(_OF_HYPERBAND):
+        return f"hyperparameter {name!r}: expected a name that does not begin with {_OF_HYPERBAND}"
+    config = {key: value for key, value in one.get_config().items() if key not in ("name", "conditions")}
+    values = [value for value in (*config.pop("values", ()), *config.values(), one.default) if value is not None]
+    if any(isinstance(value, str) and not value.isprintable() for value in values):
+        return f"hyperparameter {name!r}: expected texts of printable characters"
+    if any(isinstance(value, int | float) and not (value == 0 or LEAST <= abs(value) < MOST) for value in values):
+        return f"hyperparameter {name!r}: expected numbers that are 0 or have a size of {LEAST:g} to 2**63"
+    if isinstance(one, hyperparameters.Int | hyperparameters.Float):
+        kind = int if isinstance(one, hyperparameters.Int) else int | float
+        if not isinstance(one.default, kind) or not one.min_value <= one.default <= one.max_value:
+            return f"hyperparameter {name!r}: default={one.default!r}, expected {one.min_value} to {one.max_value}"
+        if one.step is not None and not one.step > 0:
+            return f"hyperparameter {name!r}: step={one.step}, expected above 0"
+    return ""
 
 
 class Float(hyperparameters.Float):
