@@ -121,6 +121,7 @@ def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_d
     assert changed <= {
         "split",
         "examples_evaluated",
+        *("fine_balanced_accuracy", "coarse_balanced_accuracy"),
         *("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy"),
         *("loss", "fine_loss", "coarse_loss"),
         *("flip_averaged_fine_accuracy", "flip_averaged_coarse_accuracy", "flip_averaged_coarse_from_fine_accuracy"),
@@ -195,7 +196,7 @@ def test_evaluation_on_a_full_disk_prints_its_figures_and_then_fails(finished, t
         ("models.evaluate", [], "run_dir"),
         ("models.evaluate", ["--run_dir=/none"], "run_dir=/none"),
         ("models.evaluate", ["--split=train"], "split=train"),
-        ("pipeline.prepare", ["--dataset=cifar10"], "dataset='cifar10': expected one of"),
+        ("pipeline.prepare", ["--dataset=imagenet"], "dataset='imagenet': expected one of"),
     ],
 )
 def test_wrong_arguments_are_one_line_and_exit_two(binary, flags, message):

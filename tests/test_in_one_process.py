@@ -39,7 +39,7 @@ def call(name, *arguments):
     except SystemExit as end:
         print(end.code, file=sys.stderr)
 call("models.train", "--epochs=-1", "--seed=3")
-call("models.train", "--dataset=cifar10")
+call("models.train", "--dataset=imagenet")
 call("models.evaluate", "--split=none")
 call("models.evaluate", "--epochs=1")
 call("pipeline.prepare", "--help")
@@ -62,7 +62,7 @@ def test_all_binaries_are_imported_and_run_again_in_one_process():
     lines = [line for line in done.stderr.splitlines() if line]
     assert len(lines) == 9, done.stderr
     assert lines[1::2] == ["2"] * 4
-    parts = ("epochs=-1.0", "dataset='cifar10'", "split=none", "'epochs'")
+    parts = ("epochs=-1.0", "dataset='imagenet'", "split=none", "'epochs'")
     for line, part in zip(lines[:8:2], parts, strict=True):
         assert part in line
     assert lines[-1] == "0"

@@ -11,7 +11,7 @@ NOWHERE = "/proc/nowhere"  # not even root can write there
 # Of each refused command: its binary, its flags, its exit code, and what the error begins with.
 REFUSED = [
     ("models.train", [*TINY, "--batch_size=1501"], 2, "batch_size=1501: expected at most the 1500"),
-    ("models.train", [*TINY, "--num_validation=2000"], 2, "num_validation=2000: expected a multiple of 100"),
+    ("models.train", [*TINY, "--num_validation=2000"], 2, "num_validation=2000: expected fewer than the 2000"),
     ("models.train", [*TINY, "--virtual_examples=100"], 2, "virtual_examples=100: expected at least one batch"),
     ("models.train", [*TINY, "--num_validation=0", "--patience=1"], 2, "patience=1: expected --num_validation"),
     ("models.train", [*TINY, f"--run_dir={NOWHERE}"], 2, f"run_dir={NOWHERE}: cannot be written"),

@@ -27,8 +27,8 @@ HALF_PREPARE = (
 import sys, time
 from pipeline.datasets import canonical
 examples = canonical.tfds_examples
-def half(*arguments):
-    for index, pair in enumerate(examples(*arguments)):
+def half(*arguments, **options):
+    for index, pair in enumerate(examples(*arguments, **options)):
         if index == 250:
             print("half way", file=sys.__stdout__, flush=True)
             time.sleep(600)

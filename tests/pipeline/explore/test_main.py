@@ -20,11 +20,11 @@ def test_wrong_out_is_refused(tmp_path, out, message):
 
 
 def test_unknown_data_set_is_one_line_before_any_work(tmp_path):
-    flags = ("--dataset=cifar10", f"--data_dir={tmp_path / 'data'}", f"--out={tmp_path / 'out'}")
+    flags = ("--dataset=imagenet", f"--data_dir={tmp_path / 'data'}", f"--out={tmp_path / 'out'}")
     done = call("pipeline.explore", *flags)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("error: dataset='cifar10': expected one of ")
+    assert done.stderr.startswith("error: dataset='imagenet': expected one of ")
     assert not list(tmp_path.iterdir())
 
 

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from models.layers import pixel_scaling
 from pipeline.data_config import DataConfig
+from pipeline.datasets import builtin
 from pipeline.datasets.shapes100 import drawing
 from pipeline.explore import statistics
 from pipeline.explore.statistics import PARTS, PixelSums
@@ -53,8 +53,8 @@ def test_size_of_batches_changes_nothing(tiny, survey, monkeypatch):
 def test_models_scale_by_the_statistics_of_the_official_split(real_data_dir):
     survey = statistics.survey(DataConfig(data_dir=real_data_dir))
     both = survey.pixels["train"] + survey.pixels["validation"]
-    np.testing.assert_allclose(both.channel_mean, pixel_scaling.CHANNEL_MEAN, atol=6e-4)
-    np.testing.assert_allclose(both.channel_std, pixel_scaling.CHANNEL_STD, atol=6e-4)
+    np.testing.assert_allclose(both.channel_mean, builtin.CHANNEL_MEANS, atol=6e-4)
+    np.testing.assert_allclose(both.channel_std, builtin.CHANNEL_DEVIATIONS, atol=6e-4)
     assert {part: set(survey.fine_counts(part)) for part in PARTS} == {
         "train": {400},
         "validation": {100},
