@@ -27,9 +27,9 @@ REFUSED = [
     ("models.evaluate", ["--run_dir=foreign", "--split=test", "--data_dir=here"], 1, "data_dir=here: cifar100 is not"),
     (
         "pipeline.explore.__main__",
-        [*TINY, "--out=out", "--num_validation=150"],
+        [*TINY, "--out=out", "--num_validation=2000"],
         2,
-        "num_validation=150: expected",
+        "num_validation=2000: expected",
     ),
     ("pipeline.gallery.__main__", [*TINY, f"--out={NOWHERE}/x.png"], 2, f"out={NOWHERE}/x.png: cannot be written"),
     ("tuning.tune", [*TINY, f"--session_dir={NOWHERE}"], 2, f"session_dir={NOWHERE}: cannot be written"),
