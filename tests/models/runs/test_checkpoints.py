@@ -91,7 +91,7 @@ def test_damaged_checkpoint_is_named_and_the_previous_one_used(tmp_path, capsys,
     [
         (OSError(errno.EMFILE, "Too many open files"), errors.FailedError, "{}: Too many open files; .*ulimit -n"),
         (PermissionError(errno.EACCES, "Permission denied"), errors.FailedError, "{}: Permission denied; correct"),
-        (MemoryError(), MemoryError, ""),
+        (MemoryError(), MemoryError, "^$"),
     ],
 )
 def test_checkpoint_that_cannot_be_read_now_is_kept(tmp_path, monkeypatch, error, expected, words):
