@@ -31,8 +31,8 @@ def open_builder(config: SourceConfig) -> Builder:
     try:
         return tfds.builder_from_directory(folder)
     except Exception as error:  # TFDS and Protocol Buffers raise errors of many kinds
-        with files.reading(*prepared.where(folder / "dataset_info.json")):
-            raise ValueError(f"TFDS cannot read it: {error}") from error
+        where = prepared.where(folder / "dataset_info.json")
+        raise files.damaged(*where, f"TFDS cannot read it: {error}") from error
 
 
 def num_examples(builder: Builder, split: str) -> int:

@@ -225,7 +225,12 @@ def reading(where: str, remedy: str) -> Iterator[None]:
     except OSError as error:
         raise errors.FailedError(f"{where} cannot be read ({error.strerror or error}); {remedy}") from error
     except ValueError as error:
-        raise errors.DamagedError(f"{where} is damaged ({error}); {remedy}") from error
+        raise damaged(where, remedy, error) from error
+
+
+def damaged(where: str, remedy: str, problem: object) -> errors.DamagedError:
+    """The error of a damaged file; arguments as `read_json`, and what is wrong with its content."""
+    return errors.DamagedError(f"{where} is damaged ({problem}); {remedy}")
 
 
 def parse_json(data: bytes | str, schema: Mapping[str, Any] | None = None) -> Any:

@@ -76,8 +76,8 @@ def _check_sizes(folder: pathlib.Path, split: Mapping[str, Any]) -> None:
                 raise ValueError("it is empty")
     expected = int(split["numBytes"]) + _FRAME_BYTES * sum(map(int, split["shardLengths"]))
     if size != expected:
-        with files.reading(*prepared.where(path if count == 1 else folder / name)):
-            raise ValueError(f"its files have {size} bytes; expected {expected}")
+        where = prepared.where(path if count == 1 else folder / name)
+        raise files.damaged(*where, f"its files have {size} bytes; expected {expected}")
 
 
 @contextlib.contextmanager
@@ -86,11 +86,11 @@ def reading(folder: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        damaged = _damaged_records(folder) if type(error).__name__ in _READ_ERRORS else None
-        if damaged is None:
+        path = _damaged_records(folder) if type(error).__name__ in _READ_ERRORS else None
+        if path is None:
             raise
-        with files.reading(*prepared.where(damaged)):
-            raise ValueError("the checksum of a record is wrong, or its end is missing") from error
+        problem = "the checksum of a record is wrong, or its end is missing"
+        raise files.damaged(*prepared.where(path), problem) from error
 
 
 def _damaged_records(folder: pathlib.Path) -> pathlib.Path | None:
