@@ -15,6 +15,7 @@ from models.architectures.fields import Activated, Dropped
 from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common import errors
 from pipeline.common.config import setting
+from pipeline.datasets import builtin
 
 KERNEL = 3  # pixels each way, of each convolution
 POOL = 2
@@ -45,6 +46,10 @@ class OriginalCnn(Activated, Dropped):
     initializer: str = setting(
         "glorot_uniform", "kernel initializer of the convolutions and of the trunk's dense layer", choices=INITIALIZERS
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_image_size(builtin.IMAGE_SIZE)  # the original study's; larger images may not have more blocks
 
     def check_image_size(self, image_size: int) -> None:
         """Raise errors.BadArgumentError where a layer would get a map that is smaller than its window."""

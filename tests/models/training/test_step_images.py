@@ -23,7 +23,7 @@ class Darken(Augmentation):
 
 def images_seen(monkeypatch, transforms, batch, **data) -> tf.Tensor:
     """What the step hands to the network."""
-    monkeypatch.setattr(sets, "build", lambda name: transforms)
+    monkeypatch.setattr(sets, "build", lambda *_: transforms)
     _, _, step = prepared(DataConfig(**data))
     seen = []
     step._update = lambda images, labels, number: seen.append((images, labels))
@@ -75,7 +75,7 @@ def test_labels_of_both_heads_are_blended_as_the_images_are_and_originals_are_no
 
 
 def test_blended_labels_train(monkeypatch, batch):
-    monkeypatch.setattr(sets, "build", lambda name: (MixUp(alpha=1.0),))
+    monkeypatch.setattr(sets, "build", lambda *_: (MixUp(alpha=1.0),))
     _, _, step = prepared()
     losses = losses_of_steps(step, batch, 12)
     assert losses[-1] < losses[0]
