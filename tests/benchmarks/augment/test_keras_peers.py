@@ -16,7 +16,7 @@ def test_keras_peer_changes_the_images_and_mixes_labels_where_we_do(what, batch)
     stacked = keras_peers.Stacked(keras_peers.keras_peer(what).layers)
     (first, targets), (second, _) = stacked(*batch), stacked(*batch)
     assert (first.shape, first.dtype) == ((BATCH_SIZE, 32, 32, 3), tf.float32)
-    mixes = composition.mixes_labels(cases.transforms(what))
+    mixes = composition.mixes_labels(cases.transforms(what, 32))
     assert targets.shape == (BATCH_SIZE, 120)
     assert mixes != np.array_equal(targets, batch.targets)
     if what not in ("AugMix", "augmix"):  # chooses its operations when it is traced; now and then none

@@ -79,7 +79,7 @@ def test_what_cannot_be_compared_with_is_one_line_before_any_measuring(run_dir, 
         (["--out=/tmp"], "out=/tmp: cannot be written (it is a folder); expected a JSON file to write"),
         (["--out=/proc/x.json"], "out=/proc/x.json: cannot be written ("),
         (["--quick", "--num_trials=9"], "num_trials and quick: --quick has its own"),
-        (["--workers=0"], "workers=0: expected whole numbers above 0, such as 1,2"),
+        (["--workers=0"], "workers=0: expected whole numbers above 0 and at most 1000, such as 1,2"),
     ],
 )
 def test_what_would_fail_at_the_end_is_refused_at_the_beginning(flags, message):
