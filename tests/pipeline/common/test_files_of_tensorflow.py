@@ -122,7 +122,7 @@ def test_full_device():
 # `tensorflow.python.framework.errors_impl.PermissionDeniedError: /datasets`: udacity/sdc-issue-reports#467.
 @pytest.mark.parametrize("operation", [*WRITES, *READS])
 def test_folder_of_another_user(operation):
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # TMPDIR may be closed to others
         folder = pathlib.Path(name)
         (folder / "a.tfrecord").touch(mode=0)
         folder.chmod(0o555)
