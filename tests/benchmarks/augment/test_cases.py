@@ -34,7 +34,7 @@ def test_every_set_is_among_the_names_once():
 
 
 def test_ours_is_what_the_training_step_does_and_the_fourth_batch_is_step_3(batch):
-    transforms = cases.transforms("original")
+    transforms = cases.transforms("original", 32)
     views = composition.Views(tf.range(BATCH_SIZE, dtype=tf.int64), tf.fill([BATCH_SIZE], tf.constant(3, tf.int64)))
     drawn = composition.draw_all(transforms, 0, tf.constant(3, tf.int64), views)
     expected = composition.apply_all(batch.images, transforms, drawn)

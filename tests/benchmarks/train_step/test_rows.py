@@ -64,7 +64,7 @@ class FakePeer:
         self.made = torch_peer.Made(num_parameters, multiply_adds, 7.0)
         self.failing, self.num_cleared, self.configs = failing, 0, []
 
-    def make(self, name, train, batch, mode) -> torch_peer.Made:
+    def make(self, name, train, description, batch, mode) -> torch_peer.Made:
         assert {key: (value.shape, value.dtype) for key, value in batch.items() if key in ("image", "fine")} == {
             "image": ((8, 32, 32, 3), np.uint8),
             "fine": ((8,), np.int32),

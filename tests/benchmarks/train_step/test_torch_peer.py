@@ -58,12 +58,12 @@ def test_peer_that_compiles_too_long_or_dies_leaves_the_others_alone(monkeypatch
     monkeypatch.setattr(torch_peer, "_run", torch_twins.ran)
     train = TrainConfig(**PRECISION)
     with torch_peer.Peer(compile_s=0.5) as peer:
-        peer.make("before", train, {}, "eager")
+        peer.make("before", train, CIFAR100, {}, "eager")
         with pytest.raises(errors.FailedError, match=r"^late: compiling took more than 0.5 s; set --compile_s"):
-            peer.make("late", train, {}, "compiled")
+            peer.make("late", train, CIFAR100, {}, "compiled")
         assert peer.case(Labels("before", "bare", batch_size=8), 3).run() == (["before"], 3)
         with pytest.raises(errors.FailedError, match=r"^dead: PyTorch's process died \(.*\); --nopeers leaves it out"):
-            peer.make("dead", train, {}, "dies")
+            peer.make("dead", train, CIFAR100, {}, "dies")
         assert peer.case(Labels("before", "bare", batch_size=8), 3).run() == (["before"], 3)
 
 
@@ -109,7 +109,7 @@ def test_other_process_does_without_tensorflow(peer):
 def test_twins_have_our_parameters_and_multiply_adds(peer, name):
     train = config.build(TrainConfig, training_steps.recipe(name), {"precision": "mixed_bfloat16"})
     model = classifier.build(train, CIFAR100)
-    made = peer.make(name, train, random_batch(32), "eager")
+    made = peer.make(name, train, CIFAR100, random_batch(32), "eager")
     assert made.num_parameters == sum(int(np.prod(value.shape)) for value in model.trainable_variables)
     assert made.multiply_adds == flops.multiply_adds(model, 32)
 
@@ -180,7 +180,7 @@ def test_activations_are_those_of_keras(peer):
 @needs_torch
 def test_failure_in_the_other_process_is_one_line(peer):
     with pytest.raises(errors.FailedError, match=r"^x: \w+: ") as caught:
-        peer.make("x", TrainConfig(precision="float32"), {**random_batch(32), "fine": np.full(6, 100)}, "eager")
+        peer.make("x", TrainConfig(precision="float32"), CIFAR100, {**random_batch(32), "fine": np.full(6, 100)}, "eager")
     assert "\n" not in str(caught.value)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 _made: list[str] = []
 
 
-def made_unless_compiled(name: str, config: Any, batch: dict[str, Any], mode: str) -> None:
+def made_unless_compiled(name: str, config: Any, description: Any, batch: dict[str, Any], mode: str) -> None:
     """In the place of `torch_peer._make`: compiling takes for ever, and "dies" does."""
     if mode == "compiled":
         time.sleep(3600)
@@ -45,8 +45,9 @@ def trained(
     import torch
 
     from benchmarks.train_step import torch_steps
+    from tests.descriptions import CIFAR100
 
-    model = torch_steps.network(config)
+    model = torch_steps.network(config, CIFAR100)
     kernels, norms, heads = (
         [layer for layer in model.modules() if isinstance(layer, kind)]
         for kind in (torch.nn.Conv2d, torch.nn.BatchNorm2d, torch.nn.Linear)

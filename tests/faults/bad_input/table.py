@@ -99,7 +99,7 @@ BY_PARSER: tuple[tuple[type[absl_flags.ArgumentParser], Values], ...] = (
     (absl_flags.ArgumentParser, CHOICE),
 )
 SETTINGS = settings(DataConfig, TrainConfig, SessionConfig, ExploreConfig, GalleryConfig)
-MAY_BE_EMPTY = {"join", "serve"}  # of the flags that are texts
+MAY_BE_EMPTY = {"coarse_key", "fine_key", "join", "serve"}  # of the flags that are texts
 # Flags whose names are those of Keras layers, so that a wrong one is refused after TensorFlow is loaded.
 LATE = {("benchmarks.augment.__main__", "sets")}
 # Flags without which a binary refuses every call.
