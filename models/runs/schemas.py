@@ -2,8 +2,10 @@
 
 from typing import Any
 
-NUMBER, INTEGER, TEXT, FLAG = ({"type": name} for name in ("number", "integer", "string", "boolean"))
-NUMBER_OR_NULL = {"type": ["number", "null"]}
+TEXT, FLAG = ({"type": name} for name in ("string", "boolean"))
+INTEGER = {"type": "integer", "minimum": -(2**63), "maximum": 2**63}
+_FINITE = {"minimum": -1e300, "maximum": 1e300}  # JSON's whole numbers may be larger, and become no floats
+NUMBER, NUMBER_OR_NULL = {"type": "number", **_FINITE}, {"type": ["number", "null"], **_FINITE}
 HEADS = ("fine", "coarse", "coarse_from_fine")
 ACCURACIES = tuple(f"{head}_accuracy" for head in HEADS)
 METRICS = ("loss", "fine_loss", "coarse_loss", *ACCURACIES)

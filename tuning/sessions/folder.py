@@ -20,7 +20,11 @@ from tuning.workers.job import TrainingJob
 
 COMPLETED, FAILED = "COMPLETED", "FAILED"  # the status of a record
 
-_IDENTITY = required({"trial": OBJECT}, fingerprints=FINGERPRINTS, precision=TEXT)
+_IDENTITY = required(
+    {"trial": OBJECT},
+    fingerprints=FINGERPRINTS,
+    **dict.fromkeys(("precision", "space", "init_from", "trunk_run_dir"), TEXT),
+)
 _ANY_RECORD = {"id": TEXT, "hyperparameters": OBJECT, "seconds": NUMBER}
 _FIGURES: dict[str, Any] = {
     **dict.fromkeys(("objective", "epochs"), NUMBER),

@@ -36,9 +36,12 @@ _RESULT = schemas.required(
         "config": OBJECT,
     }
 )
-_ROW = schemas.required({"step": schemas.INTEGER})
+_ROW = schemas.required(
+    {"step": schemas.INTEGER}, **{f"validation_{name}": schemas.NUMBER_OR_NULL for name in schemas.ACCURACIES}
+)
 _REPORT = schemas.required(
     {"split": schemas.TEXT, "coarse_source": schemas.COARSE_SOURCE, "git_commit": {"type": ["string", "null"]}}
+    | {"device": schemas.TEXT, "precision": schemas.TEXT, "versions": OBJECT}
     | dict.fromkeys(schemas.ACCURACIES, schemas.NUMBER_OR_NULL)
     | dict.fromkeys(("num_train", "num_validation"), schemas.INTEGER)
     | dict.fromkeys(("train_petaflop", "train_seconds"), schemas.NUMBER)

@@ -194,9 +194,10 @@ def _by_seed(row: Mapping[str, Any], key: str) -> dict[int, float]:
 
 def _curve(runs: Sequence[Result]) -> list[dict[str, Any]]:
     """The images seen and the mean validation accuracies over the seeds, by epoch."""
+    batch_size = saved.configs(runs[0]["config"])[0].batch_size if runs else 0
     return [
         {
-            "images": epoch[0]["step"] * runs[0]["config"]["batch_size"],
+            "images": epoch[0]["step"] * batch_size,
             **{name: _mean([metric(_validation(row, runs[0]["report"]), name) for row in epoch]) for name in METRICS},
         }
         for epoch in zip(*(result["rows"] for result in runs), strict=False)
