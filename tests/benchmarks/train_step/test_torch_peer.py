@@ -180,7 +180,9 @@ def test_activations_are_those_of_keras(peer):
 @needs_torch
 def test_failure_in_the_other_process_is_one_line(peer):
     with pytest.raises(errors.FailedError, match=r"^x: \w+: ") as caught:
-        peer.make("x", TrainConfig(precision="float32"), CIFAR100, {**random_batch(32), "fine": np.full(6, 100)}, "eager")
+        peer.make(
+            "x", TrainConfig(precision="float32"), CIFAR100, {**random_batch(32), "fine": np.full(6, 100)}, "eager"
+        )
     assert "\n" not in str(caught.value)
 
 
