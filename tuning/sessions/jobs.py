@@ -11,7 +11,6 @@ from models.config import presets
 from models.config.fitted import fitted
 from models.config.renamed import renamed
 from models.config.training import TrainConfig
-from models.reporting import figures
 from models.training import preconditions
 from pipeline.common import errors
 from pipeline.common.config import Config, build, check_known, check_read, setting, settings, unread
@@ -94,7 +93,7 @@ def objective(config: SessionConfig, report: Mapping[str, Any]) -> float:
 
 def accuracies(report: Mapping[str, Any]) -> dict[str, float | None]:
     """The fine and the coarse accuracy of a run, 0 to 1; None for one that its model or its data set lacks."""
-    key = figures.own_coarse_key(report)
+    key = {"head": "coarse_accuracy", "summed": "coarse_from_fine_accuracy"}.get(report["coarse_source"])
     return {"fine": report["fine_accuracy"], "coarse": report[key] if key else None}
 
 

@@ -181,7 +181,10 @@ class Study:
         """
         every = [self.job(variant, budget, 0, source) for variant in self.variants]
         configs = [config for job in every for config in (job.data, job.train)]
-        check_read(self._values(budget, self.variants), *configs, problem=f"no variant of study {self.name} reads it")
+        values = self._values(budget, self.variants)
+        if all(job.train.heads == "fine" for job in every):  # of a data set with one level of labels
+            values = {name: value for name, value in values.items() if not name.startswith("coarse_")}
+        check_read(values, *configs, problem=f"no variant of study {self.name} reads it")
         return [self.job(variant, budget, seed, source) for seed in seeds for variant in variants]
 
     def _values(self, budget: str, variants: Sequence[Variant]) -> dict[str, Any]:

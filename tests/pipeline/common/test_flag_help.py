@@ -67,4 +67,6 @@ def test_flags_of_a_configuration_are_listed_under_its_title(with_flags):
     assert ("Flags:" in lines[:begin]) == with_flags
     assert lines[begin - 1] == ""
     assert lines[begin + 1] == "  --dataset=cifar100"
-    assert "(one of cifar100, shapes100, shapes100_tiny, auto)" in " ".join(line.strip() for line in lines[begin:])
+    assert "(one of cifar100, cifar10, shapes100, shapes100_tiny, folder:PATH, tfds:NAME, auto)" in " ".join(
+        line.strip() for line in lines[begin:]
+    )

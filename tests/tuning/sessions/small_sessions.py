@@ -1,5 +1,6 @@
 """A small session whose trials train nothing."""
 
+import json
 import pathlib
 
 from pipeline.data_config import SourceConfig
@@ -35,3 +36,13 @@ def told(found):
 
 def calls(path: pathlib.Path) -> list[str]:
     return (path / "calls.txt").read_text().split()
+
+
+def cut_off(journal: pathlib.Path, num_lines: int) -> None:
+    """Leave a session as it was when its journal had so many lines: without the records of later trials."""
+    lines = journal.read_text().splitlines(keepends=True)[:num_lines]
+    journal.write_text("".join(lines))
+    ended = {event["trial"] for event in map(json.loads, lines) if event["event"] == "end"}
+    for record in (journal.parent / "trials").glob("*.json"):
+        if record.stem not in ended:
+            record.unlink()

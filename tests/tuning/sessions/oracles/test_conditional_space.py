@@ -9,7 +9,7 @@ from keras_tuner.engine.trial import Trial
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
 from tests.tuning import stub_training
-from tests.tuning.sessions.small_sessions import BASE, searched
+from tests.tuning.sessions.small_sessions import BASE, cut_off, searched
 from tuning.sessions import session
 from tuning.sessions.jobs import TUNERS, SessionConfig
 from tuning.sessions.journal import Journal
@@ -305,7 +305,7 @@ def test_killed_worker_process_finds_what_it_would_have(tmp_path):
     """Sessions with two workers: the journal of one that ended early leads to the same trials."""
     found = searched(tmp_path / "session", stub_training.train_as_well_as_the_rate, choose=optimizers, workers=2)
     journal = tmp_path / "session" / "journal.jsonl"
-    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:5]))
+    cut_off(journal, 5)
     again = searched(tmp_path / "session", choose=optimizers)
     assert [record["hyperparameters"] for record in again.folder.records()] == [
         record["hyperparameters"] for record in found.folder.records()

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tests.tuning.sessions.small_sessions import BASE, searched
+from tests.tuning.sessions.small_sessions import BASE, cut_off, searched
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import journaled
@@ -162,7 +162,7 @@ def test_session_of_five_values_and_three_workers_continues(tmp_path, capsys):
     best = max(records, key=lambda record: (record["objective"], record["epochs"]))
     assert (best["hyperparameters"]["learning_rate"], best["epochs"]) == (pytest.approx(0.3), 9.0)
     journal = path / "journal.jsonl"
-    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:9]))
+    cut_off(journal, 9)
     assert "every combination of the space has been tried" in capsys.readouterr().out
     again = searched(path, **values).folder.records()
     assert sorted(record["epochs"] for record in again) == sorted(record["epochs"] for record in records)
