@@ -38,7 +38,7 @@ class TfdsReader:
         found = [key for key, feature in features.items() if isinstance(feature, tfds.features.Image)]
         chosen = [key for key in self._supervised() if key in found] or found
         if len(chosen) != 1:
-            kinds = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in features.items())
+            kinds = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in sorted(features.items()))
             self._refuse(f"expected one feature that is an image, got {kinds}")
         if np.issubdtype(features[chosen[0]].np_dtype, np.floating):
             self._refuse(f"expected images of 8 or 16 bits a channel, got floating-point numbers in {chosen[0]!r}")
