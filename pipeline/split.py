@@ -13,7 +13,7 @@ from pipeline.datasets.canonical import Digests
 def hold_out(train: Digests, num_validation: int, seed: int) -> dict[str, "HoldOut"]:
     """The stages that select "train" and "validation", of `num_validation` examples, from the official training split.
 
-    errors.BadArgumentError where a class has too few images.
+    errors.BadArgumentError where fewer may be held out.
     """
     is_held_out = select_validation(train, num_validation, seed)
     masks = {"train": ~is_held_out, "validation": is_held_out}

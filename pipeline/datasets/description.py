@@ -8,10 +8,43 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.common import files
 from pipeline.datasets.canonical import Fingerprints
 
 LEVELS = ("fine", "coarse")  # of labels: classes, and superclasses where a data set has them
 Channels = tuple[float, float, float]  # red, green, blue
+_NAMES = {"type": "array", "items": {"type": "string"}}
+_CHANNELS = {"type": "array", "minItems": 3, "maxItems": 3, "items": {"type": "number"}}
+_COUNT = {"type": "integer", "minimum": 0}
+_SCHEMA = {
+    "type": "object",
+    "required": ["dataset", "classes", "image_size", "num_examples", "channel_means", "channel_deviations"],
+    "properties": {
+        "dataset": {"type": "string"},
+        "classes": {
+            "type": "object",
+            "required": ["fine", "coarse", "fine_to_coarse"],
+            "properties": {
+                "fine": {**_NAMES, "minItems": 1},
+                "coarse": _NAMES,
+                "fine_to_coarse": {"type": "array", "items": _COUNT},
+            },
+            "additionalProperties": False,
+        },
+        "image_size": {"type": "integer", "minimum": 1},
+        "num_examples": {"type": "object", "required": ["train"], "additionalProperties": _COUNT},
+        "channel_means": _CHANNELS,
+        "channel_deviations": _CHANNELS,
+        "origin": {"type": "string"},
+        "fingerprints": {
+            "type": ["object", "null"],
+            "required": ["records", "order"],
+            "properties": {"records": {"type": "string"}, "order": {"type": "string"}},
+            "additionalProperties": False,
+        },
+    },
+    "additionalProperties": False,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +106,9 @@ class Description:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Description":
-        """The inverse of `as_dict`; ValueError, TypeError or KeyError for what is none."""
+    def from_dict(cls, values: Any) -> "Description":
+        """The inverse of `as_dict`; ValueError for what is none."""
+        files.check_schema(values, _SCHEMA)
         classes = Classes(**{name: tuple(numbers) for name, numbers in values["classes"].items()})
         channels = {name: _channels(values[name]) for name in ("channel_means", "channel_deviations")}
         fingerprints = values.get("fingerprints")

@@ -101,10 +101,8 @@ def test_only_programs_that_do_not_end_alike_are_failures(tmp_path, code, failur
     assert kills.at_every_operation(Cases(tmp_path), program(code))["failures"] == failures
 
 
-@pytest.mark.parametrize(
-    ("loses_names", "left"), [(False, {"journal": "one\n", "b": ""}), (True, {})], ids=["bytes", "names"]
-)
-def test_what_is_not_synchronized_is_lost(tmp_path, loses_names, left):
+def after_power_loss(tmp_path: pathlib.Path, code: str, *, loses_names: bool) -> pathlib.Path:
+    """The folder of a program that has ended, as a power failure leaves it."""
     work, graveyard = tmp_path / "work", tmp_path / "graveyard"
     work.mkdir()
     graveyard.mkdir()
@@ -114,8 +112,16 @@ def test_what_is_not_synchronized_is_lost(tmp_path, loses_names, left):
         disk.observe(operation)
         return Action.CONTINUE
 
-    assert run(NOT_DURABLE, work, before) == 0
+    assert run(code, work, before) == 0
     disk.lose_power(work, loses_names=loses_names)
+    return work
+
+
+@pytest.mark.parametrize(
+    ("loses_names", "left"), [(False, {"journal": "one\n", "b": ""}), (True, {})], ids=["bytes", "names"]
+)
+def test_what_is_not_synchronized_is_lost(tmp_path, loses_names, left):
+    work = after_power_loss(tmp_path, NOT_DURABLE, loses_names=loses_names)
     assert {path.name: path.read_text() for path in work.iterdir()} == left
 
 
@@ -131,18 +137,7 @@ os.fsync(parent)
 
 
 def test_what_was_in_a_folder_goes_with_it(tmp_path):
-    work, graveyard = tmp_path / "work", tmp_path / "graveyard"
-    work.mkdir()
-    graveyard.mkdir()
-    disk = Disk(graveyard)
-
-    def before(operation):
-        disk.observe(operation)
-        return Action.CONTINUE
-
-    assert run(FOLDER_REMOVED, work, before) == 0
-    disk.lose_power(work, loses_names=True)
-    assert list(work.iterdir()) == []
+    assert list(after_power_loss(tmp_path, FOLDER_REMOVED, loses_names=True).iterdir()) == []
 
 
 def test_durable_files_survive(tmp_path):

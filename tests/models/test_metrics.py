@@ -160,3 +160,24 @@ def test_rows_of_shares_cost_what_their_labels_cost_by_share(answered):
 def test_sums_of_other_metrics_are_refused():
     with pytest.raises(ValueError, match="shorter"):
         metrics.means(np.ones(len(metrics.TOTALS) - 1), "both", CIFAR100.classes)
+
+
+def test_balanced_weights_are_those_of_scikit_learn_and_mix_as_labels_do():
+    from sklearn.utils.class_weight import compute_class_weight
+
+    labels_of_all = np.repeat([0, 1, 2], [6, 3, 1])
+    weights = metrics.balanced_weights(np.bincount(labels_of_all, minlength=4))
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels_of_all)
+    np.testing.assert_allclose(weights, [*expected, 1.0], rtol=1e-6)
+    config = TrainConfig(heads="fine", fine_label_smoothing=0.0)
+    logits, of_each = {"fine": tf.zeros((3, 4))}, {"fine": np.array([0, 1, 2], np.int32)}
+    plain = metrics.objective(config, logits, of_each)
+    np.testing.assert_allclose(metrics.objective(config, logits, of_each, {"fine": weights}), plain * weights[:3])
+    blended = {"fine": tf.constant([[0.5, 0.5, 0.0, 0.0]])}
+    half = metrics.objective(config, {"fine": tf.zeros((1, 4))}, blended, {"fine": weights})
+    np.testing.assert_allclose(half, plain[:1] * weights[:2].mean(), rtol=1e-6)
+
+
+def test_balanced_accuracy_is_the_mean_over_classes_that_have_examples():
+    counts = np.array([[8, 2, 0], [1, 1, 0], [0, 0, 0]])
+    assert metrics.balanced_accuracy(counts) == pytest.approx((0.8 + 0.5) / 2)

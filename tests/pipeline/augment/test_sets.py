@@ -129,3 +129,11 @@ def test_geometry_is_resampled_once():
 
 def test_each_build_is_a_new_one():
     assert not set(map(id, sets.build("flip_shift", 32))) & set(map(id, sets.build("flip_shift", 32)))
+
+
+def test_lengths_grow_with_the_images_and_stay_at_32():
+    _, crop, cutout = sets.build("flip_crop_cutout", 64)
+    assert (crop.size, crop.padding, cutout.pixels) == (64, 8, 16)
+    assert [repr(one) for one in sets.build("flip_crop_cutout", 32)] == [
+        repr(one) for one in sets.SETS["flip_crop_cutout"]()
+    ]

@@ -1,0 +1,62 @@
+"""Configurations fitted to a data set: what follows from it, and what is refused."""
+
+import dataclasses
+
+import pytest
+
+from models.config import from_preset, preset_changes
+from models.config.fitted import fitted
+from pipeline.common import errors
+from pipeline.data_config import DataConfig
+from pipeline.datasets.description import Classes
+from tests.descriptions import CIFAR100
+
+PETS = dataclasses.replace(
+    CIFAR100, classes=Classes(("cat", "dog")), image_size=64, num_examples={"train": 240, "test": 60}
+)
+
+
+def of_pets(preset: str = "tiny", **values):
+    return from_preset(preset, dataset="folder:/pets", **values)
+
+
+def test_nothing_changes_on_cifar100():
+    for preset in ("quick", "tiny", "original_coarse"):
+        given = from_preset(preset)
+        assert fitted(*given, CIFAR100) == given
+
+
+def test_heads_resolutions_and_batch_follow_from_the_data_and_stay():
+    data, train = fitted(*of_pets(), PETS)
+    assert (train.heads, data.resolutions) == ("fine", ((40, 0.15), (48, 0.35), (64, 0.5)))
+    assert data.batch_size == 192 // 8  # an own 20 % of validation is left out
+    assert fitted(data, train, PETS) == (data, train)
+    assert preset_changes(data, train, PETS) == {"dataset": "folder:/pets"}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"heads": "coarse"}, "heads=coarse: cifar100 has one level of labels; expected --heads=fine"),
+        ({"resolutions": ((32, 0.5), (48, 0.5))}, "ends at size 48, expected 64"),
+        ({"num_validation": 240}, "num_validation=240: expected fewer than the 240"),
+    ],
+)
+def test_what_the_data_do_not_allow_is_refused(values, message):
+    with pytest.raises(errors.BadArgumentError) as refused:
+        fitted(*of_pets(**values), PETS)
+    assert message in str(refused.value)
+
+
+def test_an_own_validation_split_is_used_unless_another_number_is_set():
+    own = dataclasses.replace(PETS, num_examples={"train": 240, "validation": 30, "test": 60})
+    config = DataConfig(dataset="folder:/pets")
+    assert config.split_sizes(own) == {"train": 240, "validation": 30, "test": 60}
+    assert config.replace(num_validation=40).split_sizes(own) == {"train": 200, "validation": 40, "test": 60}
+
+
+def test_images_that_do_not_fit_into_memory_are_refused(monkeypatch):
+    huge = dataclasses.replace(PETS, image_size=224, num_examples={"train": 10**9, "test": 1})
+    with pytest.raises(errors.BadArgumentError, match=r"^cache=memory: .* set --cache=disk or --cache=none"):
+        DataConfig(dataset="folder:/pets").check_memory(huge)
+    DataConfig(dataset="folder:/pets", cache="disk").check_memory(huge)
