@@ -18,15 +18,15 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from pipeline import contents
+from pipeline import contents, own_images
 from pipeline.common import app, config, errors, files, progress
 from pipeline.data_config import AUTO, SourceConfig
-from pipeline.datasets import builtin, canonical, download, integrity, naming, prepared
+from pipeline.datasets import builtin, download, integrity, prepared
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
 from pipeline.datasets.cifar import archive, keras_cache
 from pipeline.datasets.cifar.spec import SPECS, Spec
-from pipeline.datasets.conversion import convert, listing
-from pipeline.datasets.conversion.image_source import ImageSource
+from pipeline.datasets.conversion import convert
+from pipeline.datasets.conversion.messages import log
 
 FALLBACK = "shapes100"
 Splits = Mapping[str, Iterable[Example]]
@@ -72,7 +72,9 @@ def prepare(
         expected = " or ".join(f"--dataset={name}" for name in SPECS)
         raise errors.BadArgumentError(f"archive={source.archive}: --dataset={dataset} has none; expected {expected}")
     if source.prepared_name not in (*builtin.VERSIONS, AUTO):
-        _convert(source, on_bad_image, refresh)
+        if source.dataset in builtin.VERSIONS:  # at another size than its own
+            prepare(dataclasses.replace(source, image_size=0))
+        own_images.prepare(source, on_bad_image, refresh)
         return source.dataset
     try:
         _prepare(source, dataset, rewrite, spec)
@@ -84,7 +86,7 @@ def prepare(
             raise download.DownloadError(problem) from error
         _warn_of_fallback(str(error), spec)
         _prepare(source, FALLBACK, rewrite, None)
-        _log(f"the data set is {FALLBACK}, NOT {dataset}")
+        log(f"the data set is {FALLBACK}, NOT {dataset}")
         return FALLBACK
 
 
@@ -124,56 +126,8 @@ def _prepare(source: SourceConfig, dataset: str, rewrite: bool, spec: Spec | Non
                     _write(data.splits(), staged, source.data_dir, dataset, provenance)
                     prepared.remove_download(source.data_dir)
             else:
-                _log(f"generating {dataset}")
+                log(f"generating {dataset}")
                 _write(None, staged, source.data_dir, dataset, {"how": "generated"})
-
-
-def _convert(source: SourceConfig, on_bad_image: str, refresh: bool) -> None:
-    """Convert the images of `source` unless they are prepared; say what has changed since."""
-    name, data_dir = source.prepared_name, source.data_dir
-    folder = prepared.folder(data_dir, name)
-    is_done = prepared.is_prepared(data_dir, name)
-    if is_done and not refresh:
-        integrity.check(folder)
-        _log(f"{source.shown_name} is already prepared in {folder}")
-        is_there = source.dataset.startswith(naming.FOLDER) and pathlib.Path(_path_of(source)).is_dir()
-        if is_there and (changed := listing.changes(folder, _open(source))):
-            _log(f"{source.shown_name} has changed since, files: {changed}; --refresh prepares it again")
-        return
-    prepared.check_writable(data_dir)
-    if source.dataset in builtin.VERSIONS:  # at another size
-        prepare(dataclasses.replace(source, image_size=0))
-    convert.convert(
-        _open(source),
-        name,
-        data_dir,
-        dataset=source.shown_name,
-        image_size=source.image_size,
-        on_bad_image=on_bad_image,
-        replace=is_done,
-    )
-    counts = prepared.description(data_dir, name).num_examples
-    texts = [f"{count:,} {split}" for split, count in counts.items()]
-    _log(f"{source.shown_name} is prepared in {folder}: {', '.join(texts)} images")
-
-
-def _open(source: SourceConfig) -> ImageSource:
-    if source.dataset.startswith(naming.FOLDER):
-        from pipeline.datasets.conversion import folder_source
-
-        return folder_source.open_source(pathlib.Path(_path_of(source)), source.dataset)
-    app.load_tensorflow()
-    from pipeline.datasets.conversion import tfds_source
-
-    if source.dataset in builtin.VERSIONS:
-        coarse_key = canonical.FEATURES["coarse"] if builtin.describe(source.dataset).classes.coarse else ""
-        return tfds_source.open_source(source.dataset, source.data_dir, coarse_key=coarse_key)
-    given = source.dataset.removeprefix(naming.TFDS)
-    return tfds_source.open_source(given, source.data_dir, fine_key=source.fine_key, coarse_key=source.coarse_key)
-
-
-def _path_of(source: SourceConfig) -> str:
-    return source.dataset.removeprefix(naming.FOLDER)
 
 
 def _is_done(source: SourceConfig, dataset: str) -> bool:
@@ -184,7 +138,7 @@ def _is_done(source: SourceConfig, dataset: str) -> bool:
 def _rewrite(staged: pathlib.Path, data_dir: str, dataset: str) -> None:
     """Write a prepared data set again, in canonical order."""
     folder = prepared.folder(data_dir, dataset)
-    _log(f"{dataset} in {folder} is in the order of its files; rewriting it in canonical order")
+    log(f"{dataset} in {folder} is in the order of its files; rewriting it in canonical order")
     app.load_tensorflow()
     recorded = {key: value for key, value in prepared.provenance(data_dir, dataset).items() if key != "records_sha256"}
     splits = {name: contents.examples(folder, name) for name in contents.splits_of(folder)}
@@ -195,7 +149,7 @@ def _local_copy(source: SourceConfig, spec: Spec) -> archive.Archive | None:
     """The copy that `source` names, otherwise Keras's unless the data set is prepared; None if there is none."""
     if source.archive:
         return _read_archive(source, spec)
-    return None if prepared.is_prepared(source.data_dir, spec.name) else keras_cache.find(spec, _log)
+    return None if prepared.is_prepared(source.data_dir, spec.name) else keras_cache.find(spec, log)
 
 
 def _read_archive(source: SourceConfig, spec: Spec) -> archive.Archive:
@@ -215,7 +169,7 @@ def _naming_download(data_dir: str) -> Iterator[None]:
 
 
 def _download(data_dir: str, spec: Spec) -> archive.Archive:
-    _log(f"downloading {spec.url}")
+    log(f"downloading {spec.url}")
     target = download.fetch(spec.url, prepared.download_folder(data_dir), sha256=next(iter(spec.sha256.values())))
     try:
         return archive.read(target, spec, source=spec.url)
@@ -227,7 +181,7 @@ def _provenance(data: archive.Archive, spec: Spec) -> dict[str, Any]:
     official = data.official_name(spec)
     checksum = f"sha256 {data.sha256}" if data.sha256 else "not packed"
     unofficial = "not byte for byte an official file; counts, labels, names and channel means are correct"
-    _log(f"{data.form}, {checksum}: {f'the official {official}' if official else unofficial}")
+    log(f"{data.form}, {checksum}: {f'the official {official}' if official else unofficial}")
     return {
         "form": data.form,
         "sha256": data.sha256,
@@ -255,7 +209,7 @@ def _write(
     provenance |= {"fingerprints": dataclasses.asdict(fingerprints), "num_examples": counts}
     provenance |= {"tfds_version": tfds.__version__, "created": created}
     target = prepared.publish(staged, data_dir, dataset, provenance)
-    _log(f"{dataset} is prepared in {target}: {counts['train']} train and {counts['test']} test images")
+    log(f"{dataset} is prepared in {target}: {counts['train']} train and {counts['test']} test images")
 
 
 def _builder(splits: Splits | None, staged: pathlib.Path, dataset: str) -> Any:
@@ -276,7 +230,7 @@ def _check_prepared(source: SourceConfig, dataset: str, spec: Spec | None) -> No
     integrity.check(folder)
     recorded = prepared.provenance(source.data_dir, dataset)
     origin = recorded.get("path") or recorded.get("url") or recorded.get("how", "an unrecorded source")
-    _log(f"{dataset} is already prepared in {folder} ({origin})")
+    log(f"{dataset} is already prepared in {folder} ({origin})")
     path = pathlib.Path(source.archive)
     if spec is None or not source.archive or (path.is_file() and archive.sha256_of(path) == recorded.get("sha256")):
         return
@@ -287,7 +241,7 @@ def _check_prepared(source: SourceConfig, dataset: str, spec: Spec | None) -> No
             f"archive={source.archive}: its records differ from those prepared in {folder}, which is never replaced; "
             "remove that folder, or choose another --data_dir"
         )
-    _log(f"{source.archive} is another file with the same records")
+    log(f"{source.archive} is another file with the same records")
 
 
 def _warn_of_fallback(reason: str, spec: Spec) -> None:
@@ -298,10 +252,6 @@ def _warn_of_fallback(reason: str, spec: Spec) -> None:
         f"! For {spec.title}, {_remedy(spec)}.\n{bar}"
     )
     print(text, file=sys.stderr, flush=True)
-
-
-def _log(message: str) -> None:
-    print(f"prepare: {message}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

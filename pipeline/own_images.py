@@ -1,0 +1,59 @@
+"""Images of your own, of TFDS, or of a built-in data set at another size, as a prepared data set."""
+
+import pathlib
+
+from pipeline.common import app
+from pipeline.data_config import SourceConfig
+from pipeline.datasets import builtin, canonical, integrity, naming, prepared
+from pipeline.datasets.conversion import convert, listing
+from pipeline.datasets.conversion.image_source import ImageSource
+from pipeline.datasets.conversion.messages import log
+
+
+def prepare(source: SourceConfig, on_bad_image: str, refresh: bool) -> None:
+    """Convert the images of `source` unless they are prepared; say what has changed since.
+
+    A built-in data set must be prepared at its own size. Arguments and errors are as of `pipeline.prepare.prepare`.
+    """
+    name, data_dir = source.prepared_name, source.data_dir
+    folder = prepared.folder(data_dir, name)
+    is_done = prepared.is_prepared(data_dir, name)
+    if is_done and not refresh:
+        integrity.check(folder)
+        log(f"{source.shown_name} is already prepared in {folder}")
+        is_there = source.dataset.startswith(naming.FOLDER) and pathlib.Path(_path_of(source)).is_dir()
+        if is_there and (changed := listing.changes(folder, _open(source))):
+            log(f"{source.shown_name} has changed since, files: {changed}; --refresh prepares it again")
+        return
+    prepared.check_writable(data_dir)
+    convert.convert(
+        _open(source),
+        name,
+        data_dir,
+        dataset=source.shown_name,
+        image_size=source.image_size,
+        on_bad_image=on_bad_image,
+        replace=is_done,
+    )
+    counts = prepared.description(data_dir, name).num_examples
+    texts = [f"{count:,} {split}" for split, count in counts.items()]
+    log(f"{source.shown_name} is prepared in {folder}: {', '.join(texts)} images")
+
+
+def _open(source: SourceConfig) -> ImageSource:
+    if source.dataset.startswith(naming.FOLDER):
+        from pipeline.datasets.conversion import folder_source
+
+        return folder_source.open_source(pathlib.Path(_path_of(source)), source.dataset)
+    app.load_tensorflow()
+    from pipeline.datasets.conversion import tfds_source
+
+    if source.dataset in builtin.VERSIONS:
+        coarse_key = canonical.FEATURES["coarse"] if builtin.describe(source.dataset).classes.coarse else ""
+        return tfds_source.open_source(source.dataset, source.data_dir, coarse_key=coarse_key)
+    given = source.dataset.removeprefix(naming.TFDS)
+    return tfds_source.open_source(given, source.data_dir, fine_key=source.fine_key, coarse_key=source.coarse_key)
+
+
+def _path_of(source: SourceConfig) -> str:
+    return source.dataset.removeprefix(naming.FOLDER)
