@@ -18,7 +18,7 @@ ORDER = {
         ("data_config",),
         ("epochs", "source"),
         ("contents",),
-        ("disk_cache", "prepare", "split", "stages"),
+        ("disk_cache", "own_images", "prepare", "split", "stages"),
         ("batches",),
         ("gallery",),
         ("explore",),
