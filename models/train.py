@@ -56,6 +56,7 @@ def main() -> None:
     data = data.replace(dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
     preconditions.check(data, train)  # again, of the prepared data set: what `auto` has become, and its records
     data, train = fitted(data, train, prepared.description(data.data_dir, data.prepared_name))
+    config.check_read(set_flags, data, train, problem=f"{data.shown_name} has one level of labels")
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page

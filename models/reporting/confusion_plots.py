@@ -20,7 +20,8 @@ STEPS_PERCENT = (0, 1, 2, 5, 10, 20, 40, 60, 80, 100)
 SHADES = ListedColormap(["white", *colormaps["Blues"](np.linspace(0.16, 1.0, len(STEPS_PERCENT) - 2))])
 FIRST_DARK_PERCENT = 40  # from here on a number in a cell is white
 DARK, SEPARATOR = "#1b222c", "#8a94a3"
-INCHES = 11.0
+INCHES = 11.0  # at most, of a figure
+INCHES_AROUND, INCHES_A_CLASS = 4.0, 0.5
 STYLE = {**plots.STYLE, "axes.grid": False, "axes.spines.top": True, "axes.spines.right": True}
 FINE_NAMES_POINTS = 500.0  # the height of all names, each as high as its row
 LARGEST_NAME_POINTS = 8.5
@@ -70,7 +71,8 @@ def numbered(matrix: Matrix, title: str) -> str:
 
 
 def _heat_map(matrix: Matrix) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(INCHES, INCHES), layout="constrained")
+    inches = min(INCHES, INCHES_AROUND + INCHES_A_CLASS * len(matrix.names))
+    figure = Figure(figsize=(inches, inches), layout="constrained")
     axes = figure.add_subplot()
     axes.set_xlabel("predicted class", labelpad=12)  # a browser's letters may be wider than matplotlib's
     axes.set_ylabel("true class", labelpad=12)
