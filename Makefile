@@ -53,8 +53,8 @@ check: lint ## Check style, format and types, and run the fast tests: the loop w
 
 # In two parts, since TensorFlow gives no memory back: one process alone would need 3.6 GiB for tests/models.
 test: $(INSTALLED) ## Run the tests but the slow ones; with CIFAR100_ARCHIVE set, those on the real data too.
-	$(PYTEST) -m 'not slow' tests/models
-	$(PYTEST) -m 'not slow' --ignore=tests/models
+	@$(PYTEST) -m 'not slow' tests/models; models=$$?; \
+	    $(PYTEST) -m 'not slow' --ignore=tests/models && exit $$models
 
 test-slow: $(INSTALLED) ## Run the slow tests, which continuous integration leaves out.
 	$(PYTEST) -m slow || [ $$? -eq 5 ]  # 5: there is none
