@@ -79,7 +79,7 @@ def double_precision(monkeypatch):
     """Untrained networks of this depth let rounding grow: in float32, by machine, up to the second digit."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float64")
-    monkeypatch.setattr(layers, "FusedBatchNormalization", keras.layers.BatchNormalization)  # the fused op has no double
+    monkeypatch.setattr(layers, "FusedBatchNormalization", keras.layers.BatchNormalization)  # whose op has no double
     yield
     keras.config.set_dtype_policy(before)
 
