@@ -24,14 +24,15 @@ _building = threading.Lock()  # of one model at a time: the generator is of all 
 
 
 @global_settings.defaults()
-def build(config: TrainConfig, description: Description) -> keras.Model:
+def build(config: TrainConfig, description: Description, input_size: int = 0) -> keras.Model:
     """The model of a configuration for a data set; initial weights follow from the configuration's seed.
 
-    Its `precision` is resolved, and the configuration `fitted` to the data set.
+    Its `precision` is resolved, and the configuration `fitted` to the data set. A network of one size takes images with
+    `input_size` pixels each way, 0 for whole ones of the data set.
     """
     with precision.scope(config.precision), _initial_weights_from(seeds.derive(config.seed, "weights")[0]):
         architecture, counts = BUILDERS[config.architecture], description.classes.counts
-        size = None if architecture.takes_any_size else description.image_size
+        size = None if architecture.takes_any_size else input_size or description.image_size
         images = keras.Input((size, size, 3), dtype="float32", name="image")
         means, deviations = description.channel_means, description.channel_deviations
         scaled = layers.PixelScaling(config.pixel_scaling, means, deviations)(images)

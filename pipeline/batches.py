@@ -32,12 +32,13 @@ class OpenedData:
     Attributes:
       config: the configuration.
       description: what the data set says of itself.
+      input_size: pixels each way of the part of an image that the network takes.
       num_examples: {split name: number of examples}.
       fingerprints: of the data set's records and of their order.
       class_counts: {level of labels: int [classes]}, the numbers of training examples.
 
     Raises:
-      errors.BadArgumentError: `config.num_validation` does not fit the data set.
+      errors.BadArgumentError: `config.num_validation` or `crop_size` does not fit the data set.
       errors.FailedError: the data set is not prepared in `config.data_dir`.
     """
 
@@ -50,6 +51,7 @@ class OpenedData:
         digests = contents.read(self._folder)
         self.fingerprints = Fingerprints.of(digests)
         self.description = contents.describe(config, self.fingerprints)
+        self.input_size = config.input_size(self.description.image_size)
         self.num_examples = config.split_sizes(self.description)
         held_out = self.description.num_examples["train"] - self.num_examples["train"]
         self._hold_out = split.hold_out(digests["train"], held_out, config.split_seed)
@@ -76,8 +78,9 @@ class OpenedData:
         """Endless training batches from `start_step` on.
 
         uint8 [B, S, S, 3] `image`, int32 [B] `fine` and, of two levels of labels, `coarse`, int64 [B] `index` and
-        `pass_number` (stages.VIEW_KEYS). A batch larger than the training split, or a disk cache that cannot be
-        written, raises errors.BadArgumentError.
+        `pass_number` (stages.VIEW_KEYS). S is the size of the images, which augmentation crops; without augmentation
+        it is `input_size`. A batch larger than the training split, or a disk cache that cannot be written, raises
+        errors.BadArgumentError.
         """
         return self.read("train", self.train_stages(seed, start_step))
 
@@ -86,10 +89,13 @@ class OpenedData:
         config, num_train = self.config, self.num_examples["train"]
         config.check_batch_size(num_train)
         device = "/GPU:0" if tf.config.list_logical_devices("GPU") else ""
-        return (self._hold_out["train"], *self._shuffled_batches(seed, start_step), stages.Prefetch(device=device))
+        batches = (*self._shuffled_batches(seed, start_step), *(self._crop if config.augmentation == "none" else ()))
+        return (self._hold_out["train"], *batches, stages.Prefetch(device=device))
 
     def evaluation(self, split_name: str) -> tf.data.Dataset:
         """The batches of "validation" or "test": images and labels in order, with `mask` False on padding.
+
+        Images have `input_size` pixels each way.
 
         Raises:
           errors.BadArgumentError: "validation", and nothing is held out.
@@ -98,7 +104,7 @@ class OpenedData:
             self.config.check_held_out()
         cache = (self._cache_in_memory(split_name),) if self.config.cache == "memory" else ()
         pad = stages.BatchPadWithMask(EVAL_BATCH_SIZE)
-        return self._read(split_name, (self._decode, *cache, pad, stages.Prefetch()))
+        return self._read(split_name, (self._decode, *cache, pad, *self._crop, stages.Prefetch()))
 
     def _read(self, split_name: str, host: tuple[Stage, ...]) -> tf.data.Dataset:
         if split_name == "test" or (split_name == "validation" and self._has_own_validation):
@@ -136,6 +142,12 @@ class OpenedData:
     def _has_own_validation(self) -> bool:
         """Whether the validation examples are an official split."""
         return self.config.num_validation == OWN_VALIDATION and "validation" in self.description.num_examples
+
+    @property
+    def _crop(self) -> tuple[Stage, ...]:
+        """The stage that keeps the part of each image that the network takes; none where that is all of it."""
+        is_whole = self.input_size == self.description.image_size
+        return () if is_whole else (stages.CenterCrop(self.input_size),)
 
     @property
     def _decode(self) -> stages.Decode:

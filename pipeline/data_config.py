@@ -45,6 +45,13 @@ class SourceConfig(Config):
         low=0,
         high=512,
     )
+    crop_size: int = setting(
+        0,
+        "pixels each way of the part of an image that the network takes: a random window in training, the central one "
+        "in evaluation and with --augmentation=none; 0 is the whole image",
+        low=0,
+        high=512,
+    )
     fine_key: str = setting("", "feature of a tfds: data set that is the label; empty is the one that TFDS supervises")
     coarse_key: str = setting("", "feature of a tfds: data set that is the superclass of the label; empty is none")
     data_dir: str = setting(
@@ -66,6 +73,23 @@ class SourceConfig(Config):
         super().__post_init__()
         object.__setattr__(self, "dataset", naming.absolute(self.dataset))
         naming.check(self.dataset, self.image_size, fine_key=self.fine_key, coarse_key=self.coarse_key)
+        if 0 < self.crop_size < naming.MIN_SIZE:
+            raise errors.BadArgumentError(f"crop_size={self.crop_size}: expected 0, or {naming.MIN_SIZE} or more")
+        if known := self.image_size or self._usual_size:
+            self.input_size(known)
+
+    def input_size(self, image_size: int) -> int:
+        """Pixels each way of what the network takes of images that are prepared with `image_size` pixels each way.
+
+        Raises:
+          errors.BadArgumentError: `crop_size` is larger.
+        """
+        if self.crop_size > image_size:
+            raise errors.BadArgumentError(
+                f"crop_size={self.crop_size}: expected at most {image_size}, the size of the images; set a larger "
+                "--image_size"
+            )
+        return self.crop_size or image_size
 
     def source_values(self) -> dict[str, Any]:
         """Name -> value of the fields of a SourceConfig, also where this is a larger configuration."""
@@ -80,6 +104,11 @@ class SourceConfig(Config):
     def shown_name(self) -> str:
         """The data set's name in reports, without a path of this machine: `folder:flowers`."""
         return naming.shown_name(self.dataset)
+
+    @property
+    def _usual_size(self) -> int | None:
+        """The size of the images of a built-in data set; None where only the prepared data have it."""
+        return builtin.IMAGE_SIZE if self.dataset in (*DATASETS, AUTO) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,12 +180,10 @@ class DataConfig(Composition, SourceConfig):
         SourceConfig.__post_init__(self)
         if self.num_validation < 0 and self.dataset in (*DATASETS, AUTO):
             raise errors.BadArgumentError(f"num_validation={self.num_validation}: expected at least 0")
-        ResolutionSchedule.from_shares(self.resolutions, self.image_size or self._usual_size)
-
-    @property
-    def _usual_size(self) -> int | None:
-        """The size of the images of a built-in data set; None where only the prepared data have it."""
-        return builtin.IMAGE_SIZE if self.dataset in (*DATASETS, AUTO) else None
+        size = self.crop_size or self.image_size or self._usual_size
+        # Those of a preset end at the usual size; what they are fitted to is checked again with the data set.
+        may_be_fitted = self.resolutions and self.resolutions[-1][0] == builtin.IMAGE_SIZE
+        ResolutionSchedule.from_shares(self.resolutions, None if may_be_fitted else size)
 
     def split_sizes(self, description: Description) -> dict[str, int]:
         """The number of examples of "train", "validation" and "test", as this configuration splits a data set.

@@ -213,6 +213,20 @@ class BatchPadWithMask:
 
 
 @dataclasses.dataclass(frozen=True)
+class CenterCrop:
+    """Keeps the central part of each image, `size` x `size` pixels."""
+
+    size: int
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Batches -> batches with `image` uint8 [B, S, S, 3], S `size`."""
+        return dataset.map(self._crop)
+
+    def _crop(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {**batch, "image": tf.image.resize_with_crop_or_pad(batch["image"], self.size, self.size)}
+
+
+@dataclasses.dataclass(frozen=True)
 class Prefetch:
     """Makes the next batches while the device computes. The host ends here: uint8 crosses to the device.
 

@@ -26,8 +26,8 @@ class Batch(NamedTuple):
 
     @classmethod
     def first(cls, data: DataConfig) -> "Batch":
-        """The first batch of a prepared data set, on the device."""
-        opened = OpenedData(data)
+        """The first batch of a prepared data set, of the size that the network takes, on the device."""
+        opened = OpenedData(data.replace(augmentation="none"))
         batch = next(iter(opened.train(seed=0)))
         one_hot = [tf.one_hot(batch[level], count) for level, count in opened.description.classes.counts.items()]
         return cls(batch["image"], tf.concat(one_hot, axis=1))

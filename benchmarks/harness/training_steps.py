@@ -57,7 +57,7 @@ class Steps:
         from pipeline.batches import OpenedData
 
         opened = OpenedData(dataclasses.replace(data, resolutions=()))
-        self.model = model or classifier.build(train, opened.description)
+        self.model = model or classifier.build(train, opened.description, opened.input_size)
         self._num_steps, self._batch_size = num_steps, data.batch_size
         optimizer = build_optimizer(train, self.model.trainable_variables)
         self._step = TrainStep(self.model, optimizer, opened.config, opened.description, train, total_steps=1_000_000)

@@ -54,8 +54,9 @@ class Recipe:
         self.trains = [config.build(TrainConfig, values, {"precision": precision}) for precision in precisions]
         opened = OpenedData(self.data)
         self.description = opened.description
-        network = classifier.build(self.trains[0], self.description)
-        self.multiply_adds = flops.multiply_adds(network, self.description.image_size)
+        self.input_size = opened.input_size
+        network = classifier.build(self.trains[0], self.description, self.input_size)
+        self.multiply_adds = flops.multiply_adds(network, self.input_size)
         self.num_steps = effort.num_steps_of(self.multiply_adds, self.data.batch_size)
         self.stream = iter(opened.train(seed=0))
         self.batch = next(self.stream)
@@ -76,7 +77,7 @@ class Recipe:
             steps = training_steps.Steps(self.data, train, self.num_steps)
             cases.append(steps.case(self.labels(STEP, "step", train), self.stream))
         cases.append(steps.case(self.labels(STEP + "/one_batch", "one_batch", train), itertools.repeat(self.batch)))
-        model = classifier.build(train, self.description)
+        model = classifier.build(train, self.description, self.input_size)
         if any(isinstance(layer, FusedBatchNormalization) for layer in model.layers):
             with precision.scope(train.precision):
                 model = with_keras_normalisation(model)
@@ -105,9 +106,10 @@ class Recipe:
         train = dataclasses.replace(train, schedule="constant", learning_rate=1e-3)
         unaugmented = dataclasses.replace(self.data, augmentation="none")
         steps = training_steps.Steps(unaugmented, train, self.num_steps)
+        bare_batch = next(iter(OpenedData(unaugmented).train(seed=0)))
         num_parameters = sum(variable.shape.num_elements() for variable in steps.model.trainable_variables)
-        batch = {key: value.numpy() for key, value in self.batch.items()}
-        cases = [steps.case(self.labels(STEP + "/bare", "bare", train), itertools.repeat(self.batch))]
+        batch = {key: value.numpy() for key, value in bare_batch.items()}
+        cases = [steps.case(self.labels(STEP + "/bare", "bare", train), itertools.repeat(bare_batch))]
         first_s: dict[str, float] = {}
         for mode in self.effort.peer_modes:
             labels = self.labels(PEER, "bare", train, peer=f"pytorch_{mode}", mode=mode)

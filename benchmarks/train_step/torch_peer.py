@@ -147,7 +147,8 @@ def _make(name: str, config: TrainConfig, description: Description, batch: dict[
     steps = torch_steps.Steps(model, config, batch, mode)
     first_s = timing.seconds_of(lambda: steps().item())  # waits for the device
     _steps[name] = steps
-    return Made(torch_steps.num_parameters(model), torch_steps.multiply_adds(model, description.image_size), first_s)
+    input_size = batch["image"].shape[1]
+    return Made(torch_steps.num_parameters(model), torch_steps.multiply_adds(model, input_size), first_s)
 
 
 def _run(name: str, num_steps: int) -> None:

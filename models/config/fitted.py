@@ -19,11 +19,12 @@ def fitted(data: DataConfig, config: TrainConfig, description: Description) -> t
     """The configurations for a data set; fitting them again changes nothing.
 
     With one level of labels, two heads become the fine one. The resolutions of a preset, which are of 32 pixels, are
-    scaled to the images; a preset's batch that is larger than the training split becomes a small part of it.
+    scaled to what the network takes of the images; a preset's batch that is larger than the training split becomes a
+    small part of it.
 
     Raises:
-      errors.BadArgumentError: the data set has no coarse labels to train a head on, resolutions do not end at the size
-        of its images, or the network takes one size alone.
+      errors.BadArgumentError: the data set has no coarse labels to train a head on, `crop_size` is larger than its
+        images, resolutions do not end at the size that the network takes, or the network takes one size alone.
     """
     if not description.classes.coarse and config.heads != "fine":
         if config.heads == "coarse":
@@ -35,7 +36,7 @@ def fitted(data: DataConfig, config: TrainConfig, description: Description) -> t
     usual = PRESETS[config.preset].get("batch_size", DataConfig.batch_size)
     if num_train < data.batch_size == usual:
         data = data.replace(batch_size=max(1, num_train // MIN_STEPS))
-    size, of_preset = description.image_size, PRESETS[config.preset].get("resolutions", ())
+    size, of_preset = data.input_size(description.image_size), PRESETS[config.preset].get("resolutions", ())
     if data.resolutions and data.resolutions == of_preset and size != builtin.IMAGE_SIZE:
         data = data.replace(resolutions=_scaled(of_preset, size))
     if isinstance(config.network, OriginalCnn):

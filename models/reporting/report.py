@@ -22,7 +22,7 @@ from pipeline.epochs import EpochSchedule
 from pipeline.resolution import ResolutionSchedule
 
 PROVENANCE = ("how", "official")  # of what pipeline.prepare recorded; no path of anybody's machine
-OPEN_IN_PRESETS = ("dataset", "fine_key", "coarse_key", "image_size", "seed", "precision")
+OPEN_IN_PRESETS = ("dataset", "fine_key", "coarse_key", "image_size", "crop_size", "seed", "precision")
 PACKAGES = ("streaming-cifar100", "keras", "tensorflow-datasets", "numpy")
 
 
@@ -34,7 +34,7 @@ def of_training(
     peak_rss_mib = max(progress.peak_rss_mib, device.peak_rss_mib())  # before this function itself takes memory
     provenance = prepared.provenance(data.data_dir, data.prepared_name)
     changes = preset_changes(data, config, opened.description)
-    steps_by_size = ResolutionSchedule.from_shares(data.resolutions, opened.description.image_size).steps_by_size(
+    steps_by_size = ResolutionSchedule.from_shares(data.resolutions, opened.input_size).steps_by_size(
         progress.step, epochs.total_steps
     )
     images_by_size = {size: steps * data.batch_size for size, steps in steps_by_size.items()}
@@ -59,6 +59,7 @@ def of_training(
         "coarse_source": coarse_source(config) if opened.description.classes.coarse else None,
         "num_classes": opened.description.classes.counts,
         "image_size": opened.description.image_size,
+        "input_size": opened.input_size,
         "train_seconds": round(progress.train_seconds, 3),
         "examples_per_second": round(progress.step * data.batch_size / progress.train_seconds, 1),
         "train_petaflop": flops.train_petaflop(model, config, images_by_size),

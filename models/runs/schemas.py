@@ -48,6 +48,7 @@ REPORT = required(
     versions=OBJECT,
     num_classes={"type": "object", "additionalProperties": INTEGER},
     image_size=INTEGER,
+    input_size=INTEGER,
     device=TEXT,
     git_commit={"type": ["string", "null"]},
 )

@@ -11,12 +11,12 @@ from pipeline.common import errors
 from pipeline.data_config import HELD_OUT_FIELDS, DataConfig
 
 
-def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation: int, image_size: int) -> RunFolder:
+def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation: int, input_size: int) -> RunFolder:
     """The run in `config.init_from`, which must have ended, and have this network's trunk.
 
     `records` is the fingerprint of the data set's records, "" where it is not known yet. A run on the same records, in
     whatever form they came, must have held out the same `num_validation` images, which its trunk has otherwise seen.
-    `image_size` is that of the data set.
+    `input_size` is that of the images that the network takes.
 
     Raises:
       errors.BadArgumentError: it has another trunk or split, or an unknown one, or the folder holds no run.
@@ -41,11 +41,12 @@ def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation
         names += HELD_OUT_FIELDS
         source["num_validation"] = run.report()["num_validation"]
         expected["num_validation"] = num_validation
-    size = run.description().image_size
-    if size != image_size and not BUILDERS[config.architecture].takes_any_size:
+    size = source["crop_size"] or run.description().image_size
+    if size != input_size and not BUILDERS[config.architecture].takes_any_size:
         raise errors.BadArgumentError(
             f"init_from={config.init_from}: trained on images of {size} x {size} pixels, and "
-            f"--architecture={config.architecture} takes one size alone; expected --image_size={size}"
+            f"--architecture={config.architecture} takes one size alone; expected --image_size={size}, or "
+            f"--crop_size={size} of larger images"
         )
     if duplicates_last_block(source, config):
         names.remove("separate_blocks")

@@ -29,7 +29,7 @@ def load_weights(model: keras.Model, opened: OpenedData, config: TrainConfig) ->
         config,
         records=opened.fingerprints.records,
         num_validation=opened.num_examples["validation"],
-        image_size=opened.description.image_size,
+        input_size=opened.input_size,
     )
     records: str = run.report()["fingerprints"]["records"]
     source = run.load_model()

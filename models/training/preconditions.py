@@ -30,7 +30,7 @@ def check(data: DataConfig, config: TrainConfig) -> None:
             config,
             records=prepared.recorded_fingerprint(data.data_dir, data.prepared_name),
             num_validation=data.split_sizes(description)["validation"],
-            image_size=description.image_size,
+            input_size=data.input_size(description.image_size),
         )
 
 

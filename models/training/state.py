@@ -34,7 +34,7 @@ class TrainState:
         if folder and checkpoint:
             opened.fingerprints.check_continued(checkpoint.progress.fingerprints, f"run_dir={folder.path}")
         with task("building the network"):
-            self.model = classifier.build(config, opened.description)
+            self.model = classifier.build(config, opened.description, opened.input_size)
             self.optimizer = self.model.optimizer = build_optimizer(config, self.model.trainable_variables)
         weights = None
         if config.class_weights == "balanced":

@@ -44,10 +44,11 @@ class TrainStep:
     ) -> None:
         self._classes, self._class_weights = description.classes, class_weights
         self.metric_totals = tf.Variable(tf.zeros(len(metrics.TOTALS), tf.float64), trainable=False)
-        self.transforms = sets.build(data.augmentation, description.image_size)
+        self._input_size = data.input_size(description.image_size)
+        self.transforms = sets.build(data.augmentation, description.image_size, self._input_size)
         self._model, self._optimizer, self._data, self._config = model, optimizer, data, config
         self._total_steps = total_steps
-        self._resolutions = ResolutionSchedule.from_shares(data.resolutions, description.image_size)
+        self._resolutions = ResolutionSchedule.from_shares(data.resolutions, self._input_size)
         self.slow_weights = weight_averaging.build(model, config, total_steps)
         self._augment = compiled(self.transforms, allow_xla=config.jit_compile != "off")
         self._make_graphs()
@@ -95,10 +96,10 @@ class TrainStep:
         images = self._augment(batch["image"], drawn, original, size)
         labels = {name: batch[name] for name in self._classes.counts}
         if mixes_labels(self.transforms):
-            height, width = batch["image"].shape[1:3]
+            side = self._input_size
             for name, num_classes in self._classes.counts.items():
                 one_hot = tf.one_hot(batch[name], num_classes)
-                labels[name] = mix_labels(one_hot, self.transforms, drawn, height, width, original)
+                labels[name] = mix_labels(one_hot, self.transforms, drawn, side, side, original)
         self._update(images, labels, number)
         if self.slow_weights is not None:
             self.slow_weights.update(number)

@@ -68,9 +68,16 @@ def apply_all(
 ) -> tf.Tensor:
     """uint8 or float32 [B, H, W, C] images, 0 to 255 -> float32, changed by each transform in order.
 
-    Images whose `original` (bool [B]) is True stay unchanged.
+    Images whose `original` (bool [B]) is True stay as they are evaluated.
     """
-    return _applied([transform.apply for transform in transforms], _originals_kept, images, drawn, original)
+    return _applied([transform.apply for transform in transforms], _keep_originals(transforms), images, drawn, original)
+
+
+def unaugmented(images: tf.Tensor, transforms: Sequence[Augmentation]) -> tf.Tensor:
+    """[B, H, W, C] images of the size that `apply_all` gives them, otherwise as they are."""
+    for transform in transforms:
+        images = transform.unaugmented(images)
+    return images
 
 
 def compiled(transforms: Sequence[Augmentation], allow_xla: bool = True) -> Program:
@@ -85,7 +92,7 @@ def compiled(transforms: Sequence[Augmentation], allow_xla: bool = True) -> Prog
         return tf.function(function, jit_compile=(allow_xla and xla) or None)
 
     programs = [program(transform.apply, transform.xla) for transform in transforms]
-    keep_originals, shrink = program(_originals_kept), program(resize)
+    keep_originals, shrink = program(_keep_originals(transforms)), program(resize)
 
     def augment(
         images: tf.Tensor, drawn: Drawn, original: tf.Tensor | None = None, size: int | None = None
@@ -127,5 +134,10 @@ def _applied(
     return augmented if original is None else keep(images, augmented, original)
 
 
-def _originals_kept(images: tf.Tensor, augmented: tf.Tensor, original: tf.Tensor) -> tf.Tensor:
-    return tf.where(per_image(original), images, augmented)
+def _keep_originals(transforms: Sequence[Augmentation]) -> Program:
+    """A function that replaces augmented images by unaugmented ones where `original` (bool [B]) is True."""
+
+    def kept(images: tf.Tensor, augmented: tf.Tensor, original: tf.Tensor) -> tf.Tensor:
+        return tf.where(per_image(original), unaugmented(images, transforms), augmented)
+
+    return kept

@@ -11,16 +11,22 @@ if TYPE_CHECKING:  # `--help` names the sets, and must not import TensorFlow
 Transforms: TypeAlias = "tuple[Augmentation, ...]"
 
 
-def build(name: str, image_size: int) -> "Transforms":
+def build(name: str, image_size: int, crop_size: int = 0) -> "Transforms":
     """The transforms of a set for images of this size, in the order that they are applied.
 
-    The names are the keys of SETS, whose lengths are of images of 32 pixels.
+    The names are the keys of SETS, whose lengths are of images of 32 pixels. Of images larger than a `crop_size` that
+    is not 0, a random window comes first, in place of the set's own shift or crop; `none` stays empty.
     """
     from pipeline.augment.composition import fused
 
     if name not in SETS:
         raise ValueError(f"augmentation={name!r}: expected one of {', '.join(SETS)}")
-    return fused(tuple(transform.for_image_size(image_size) for transform in SETS[name]()))
+    size = crop_size or image_size
+    transforms = tuple(transform.for_image_size(size) for transform in SETS[name]())
+    if transforms and size < image_size:
+        rest = (transform for transform in transforms if not isinstance(transform, augment.Shift | augment.Crop))
+        transforms = (augment.Crop(size, padding=0), *rest)
+    return fused(transforms)
 
 
 def _flip_crop() -> "Transforms":

@@ -54,7 +54,7 @@ def mean_images(survey: Survey) -> Picture:
 def augmented(config: SourceConfig, survey: Survey, augmentation: str, seed: int) -> Picture:
     """A row for each image: the original, then its views in the first passes of a training."""
     examples = gallery_rows.choose(config, seed, NUM_ORIGINALS)
-    transforms = sets.build(augmentation, examples.images.shape[1])
+    transforms = sets.build(augmentation, examples.images.shape[1], config.crop_size)
     num_originals = len(examples.names)  # fewer where there are fewer classes
     views = Views(
         index=tf.tile(tf.range(num_originals, dtype=tf.int64), [NUM_VIEWS]),
@@ -62,7 +62,8 @@ def augmented(config: SourceConfig, survey: Survey, augmentation: str, seed: int
     )
     drawn = composition.draw_all(transforms, seed, tf.constant(0, tf.int64), views)
     images = composition.compiled(transforms)(tf.tile(examples.images, [NUM_VIEWS, 1, 1, 1]), drawn)
-    passes = [examples.images, *to_uint8(images.numpy()).reshape(NUM_VIEWS, *examples.images.shape)]
+    originals = np.asarray(composition.unaugmented(examples.images, transforms))
+    passes = [originals, *to_uint8(images.numpy()).reshape(NUM_VIEWS, *originals.shape)]
     rows = tuple(Row(name, (), of_image) for name, of_image in zip(examples.names, np.stack(passes, 1), strict=True))
     headings = ("original", *(f"view {number}" for number in range(1, NUM_VIEWS + 1)))
     mixed = "; labels are mixed as the images are" if composition.mixes_labels(transforms) else ""

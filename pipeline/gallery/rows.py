@@ -38,7 +38,7 @@ def build(config: SourceConfig, augmentation: str, seed: int, columns: int) -> P
     """
     examples = choose(config, seed, columns)
     subtitle = f"{config.shown_name}, images of the training split, seed {seed}"
-    shown = tuple(rows(sets.build(augmentation, examples.images.shape[1]), examples, seed))
+    shown = tuple(rows(sets.build(augmentation, examples.images.shape[1], config.crop_size), examples, seed))
     return Picture(f"Augmentation set: {augmentation}", subtitle, examples.names, shown)
 
 
@@ -58,14 +58,17 @@ def choose(config: SourceConfig, seed: int, columns: int) -> Examples:
 
 
 def rows(transforms: Sequence[Augmentation], examples: Examples, seed: int) -> Iterator[Row]:
-    """The rows of the originals, of each transform, and of all of them together if there are several."""
+    """The rows of the originals, of each transform, and of all of them together if there are several.
+
+    A transform gets what those before it make of unaugmented images.
+    """
     yield Row("original", (), examples.images)
     drawn, drawn_later = (_draw(transforms, seed, pass_number, len(examples.names)) for pass_number in (0, 1))
-    single = [
-        row
-        for transform, of, later in zip(transforms, drawn, drawn_later, strict=True)
-        for row in _transform_rows(transform, of, later, examples)
-    ]
+    single: list[Row] = []
+    unaugmented = examples
+    for transform, of, later in zip(transforms, drawn, drawn_later, strict=True):
+        single += _transform_rows(transform, of, later, unaugmented)
+        unaugmented = unaugmented._replace(images=np.asarray(transform.unaugmented(unaugmented.images)))
     yield from single
     if len(single) > 1:
         images = composition.compiled(transforms)(tf.constant(examples.images), drawn)

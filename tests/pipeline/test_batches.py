@@ -189,6 +189,42 @@ def test_evaluation_pads_and_masks(tiny_data_dir, monkeypatch, split, expected):
     assert set(collections.Counter(fine.tolist()).values()) == {5}
 
 
+def images_of(stream) -> np.ndarray:
+    return np.concatenate([batch["image"] for batch in stream.as_numpy_iterator()])
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize("cache", ["memory", "none"])
+def test_evaluation_takes_the_middle_of_larger_images(tiny_data_dir, cache, split):
+    whole, cropped = (OpenedData(tiny(tiny_data_dir, cache=cache, crop_size=size)) for size in (0, 25))
+    assert (whole.input_size, cropped.input_size, cropped.description.image_size) == (32, 25, 32)
+    np.testing.assert_array_equal(
+        images_of(cropped.evaluation(split)), images_of(whole.evaluation(split))[:, 3:28, 3:28]
+    )
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_training_streams_whole_images_for_augmentation_to_crop(tiny_data_dir, cache):
+    def first(**values) -> np.ndarray:
+        return images_of(OpenedData(tiny(tiny_data_dir, cache=cache, **values)).train(0).take(2))
+
+    whole = first()
+    np.testing.assert_array_equal(first(crop_size=24), whole)
+    np.testing.assert_array_equal(first(crop_size=24, augmentation="none"), whole[:, 4:28, 4:28])
+
+
+def test_a_crop_of_all_pixels_is_no_stage(tiny_data_dir):
+    config = tiny(tiny_data_dir, augmentation="none")
+    whole, same = (OpenedData(config.replace(crop_size=size)).train_stages(0) for size in (0, 32))
+    assert list(map(str, whole)) == list(map(str, same))
+
+
+@pytest.mark.parametrize("values", [{"crop_size": 33}, {"crop_size": 65, "image_size": 64}, {"crop_size": 7}])
+def test_a_crop_larger_than_the_images_or_tiny_is_refused(values):
+    with pytest.raises(errors.BadArgumentError, match=rf"^crop_size={values['crop_size']}: expected "):
+        DataConfig(**values)
+
+
 @pytest.mark.parametrize("name", ["cache", "a[1]*?\\'ü"])
 def test_disk_cache_is_made_once(name, tiny_data_dir, tmp_path):
     """Also where tf.data takes its name for a pattern and reads nothing (tensorflow/tensorflow#55756, #70116)."""

@@ -13,7 +13,7 @@ from models.config.renamed import renamed
 from models.config.training import TrainConfig
 from models.training import preconditions
 from pipeline.common import errors
-from pipeline.common.config import Config, build, check_known, check_read, setting, settings, unread
+from pipeline.common.config import Config, build, check_known, check_read, own_settings, setting, settings, unread
 from pipeline.data_config import AUTO, SPLIT_FIELDS, DataConfig, SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions.search_space import OF_A_TRUNK, Space
@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # it costs seconds to import
 TUNERS = ("hyperband", "bayesian", "random", "grid")
 OBJECTIVES = ("both", "fine", "coarse")
 # The fields that the session sets for all of its trials; a space may not.
-OF_THE_SESSION = ("epochs", "patience", "seed", "init_from", "dataset", "data_dir", "archive", "max_steps")
+OF_THE_SESSION = ("epochs", "patience", "seed", "init_from", "max_steps", *own_settings(SourceConfig))
 
 
 @dataclasses.dataclass(frozen=True)

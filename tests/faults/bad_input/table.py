@@ -116,6 +116,8 @@ def _of_data(*needed: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
         ("archive", "--archive=missing.tar.gz"),
         ("archive", f"--archive={FILE}"),
         ("archive", f"--archive={FOLDER}"),
+        ("crop_size", "--crop_size=7"),
+        ("crop_size", "--crop_size=33"),
     )
     unread = ("archive", (*needed, f"--archive={FILE}", "--dataset=shapes100"))
     return (*((flag, (*needed, argument)) for flag, argument in rows), unread)

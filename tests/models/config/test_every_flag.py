@@ -98,6 +98,7 @@ FROZEN = {"init_from": "elsewhere", "freeze_trunk": True}
 EFFECTS: dict[str, tuple[Callable[[DataConfig, TrainConfig], Any], dict[str, Any], Any]] = {
     "dataset": (source, {}, "cifar100"),
     "image_size": (stream, {}, 64),
+    "crop_size": (stream, {}, 24),
     "fine_key": (name, {"dataset": "tfds:beans"}, "label"),
     "coarse_key": (name, {"dataset": "tfds:beans"}, "kind"),
     "data_dir": (stream, {}, "/nowhere"),

@@ -60,3 +60,23 @@ def test_images_that_do_not_fit_into_memory_are_refused(monkeypatch):
     with pytest.raises(errors.BadArgumentError, match=r"^cache=memory: .* set --cache=disk or --cache=none"):
         DataConfig(dataset="folder:/pets").check_memory(huge)
     DataConfig(dataset="folder:/pets", cache="disk").check_memory(huge)
+
+
+def test_a_crop_decides_what_the_resolutions_end_at():
+    data, train = of_pets(crop_size=48)
+    data, train = fitted(data, train, PETS)
+    assert data.resolutions == ((30, 0.15), (36, 0.35), (48, 0.5))
+    assert fitted(data, train, PETS) == (data, train)
+    data, _ = fitted(*of_pets(crop_size=32), PETS)
+    assert data.resolutions == ((20, 0.15), (24, 0.35), (32, 0.5))
+
+
+def test_a_crop_larger_than_the_images_is_refused():
+    with pytest.raises(errors.BadArgumentError, match=r"^crop_size=65: expected at most 64"):
+        fitted(*of_pets(crop_size=65), PETS)
+
+
+@pytest.mark.parametrize("dataset", ["cifar100", "folder:/pets"])
+def test_resolutions_of_a_preset_grow_with_images_of_a_set_size(dataset):
+    data, _ = fitted(*from_preset("tiny", dataset=dataset, image_size=64), dataclasses.replace(CIFAR100, image_size=64))
+    assert data.resolutions == ((40, 0.15), (48, 0.35), (64, 0.5))

@@ -13,7 +13,7 @@ from pipeline.augment import sets
 from pipeline.augment.composition import apply_all, compiled, draw_all, mix_labels
 from pipeline.augment.geometric import AlternatingFlip, HorizontalFlip, Rotation
 from pipeline.augment.mixing import MixUp
-from pipeline.augment.windows import Shift
+from pipeline.augment.windows import Crop, Shift
 from pipeline.common import seeds
 
 from .layers import augment, digest, views
@@ -234,3 +234,18 @@ def test_replicas_draw_apart_and_each_rightly(told, images):
     for place in (0, 1, 3):
         assert (pixels[0][place] != pixels[1][place]).any()
     assert (pixels[0][4].share != pixels[1][4].share).all()
+
+
+@pytest.mark.usefixtures("policy")
+def test_unaugmented_views_of_larger_images_are_their_middle():
+    images = np.random.default_rng(4).integers(0, 256, (32, 40, 40, 3)).astype(np.uint8)
+    transforms = sets.build("modern", 40, 32)
+    drawn, original = draw_all(transforms, 0, tf.constant(0, tf.int64), views(32)), tf.range(32) % 2 == 0
+    out = compiled(transforms)(images, drawn, original).numpy()
+    np.testing.assert_array_equal(out[::2], images[::2, 4:36, 4:36])
+    np.testing.assert_array_equal(out[1::2], compiled(transforms)(images, drawn).numpy()[1::2])
+    assert (out[1::2] != images[1::2, 4:36, 4:36]).any(axis=(1, 2, 3)).all()
+
+
+def test_a_crop_to_the_images_own_size_adds_no_operation(images):
+    assert Crop(32, padding=4).unaugmented(images) is images

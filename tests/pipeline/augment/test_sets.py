@@ -137,3 +137,23 @@ def test_lengths_grow_with_the_images_and_stay_at_32():
     assert [repr(one) for one in sets.build("flip_crop_cutout", 32)] == [
         repr(one) for one in sets.SETS["flip_crop_cutout"]()
     ]
+
+
+@pytest.mark.parametrize("name", sets.SETS)
+def test_of_larger_images_a_random_window_comes_first(name):
+    transforms = sets.build(name, 40, 24)
+    images = np.random.default_rng(2).integers(0, 256, (16, 40, 40, 3)).astype(np.uint8)
+    out = augment(images, transforms, 0, 0)
+    if name == "none":  # the batches have the central window
+        assert transforms == ()
+        return
+    assert out.shape == (16, 24, 24, 3)
+    crop, *rest = transforms
+    assert repr(crop) == "Crop(size=24, padding=0)"
+    expected = [repr(one) for one in sets.build(name, 24)]
+    assert [repr(one) for one in rest] == [one for one in expected if not one.startswith(("Shift", "Crop"))]
+
+
+@pytest.mark.parametrize("name", sets.SETS)
+def test_a_window_of_the_images_own_size_changes_no_set(name):
+    assert [repr(one) for one in sets.build(name, 40, 40)] == [repr(one) for one in sets.build(name, 40)]

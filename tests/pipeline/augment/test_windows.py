@@ -42,12 +42,14 @@ def test_crop_equals_black_padding_and_slicing(run, images, size, padding):
     np.testing.assert_array_equal(out, cropped(images, places, size, padding))
 
 
-def test_all_81_places_are_reached_and_as_likely():
+@pytest.mark.parametrize(("image_size", "padding"), [(32, 4), (40, 0)])
+def test_all_81_places_are_reached_and_as_likely(image_size, padding):
     """Each image tells where its pixels come from; pixel (16, 16) of a window was within the image at every place."""
-    drawn = draw(Crop(32, padding=4), 81 * 100)
-    maps = np.zeros((1, 32, 32, 2), np.float32)
-    maps[0, ..., 0], maps[0, ..., 1] = np.mgrid[:32, :32]
-    from_where = Crop(32, padding=4).apply(np.repeat(maps, 8100, axis=0), drawn).numpy()[:, 16, 16].astype(int) - 12
+    crop = Crop(32, padding)
+    drawn = draw(crop, 81 * 100)
+    maps = np.zeros((1, image_size, image_size, 2), np.float32)
+    maps[0, ..., 0], maps[0, ..., 1] = np.mgrid[:image_size, :image_size]
+    from_where = crop.apply(np.repeat(maps, 8100, axis=0), drawn).numpy()[:, 16, 16].astype(int) - 16 + padding
     assert from_where.min() == 0
     assert from_where.max() == 8
     counts = np.bincount(from_where[:, 0] * 9 + from_where[:, 1], minlength=81)
@@ -68,4 +70,6 @@ def test_a_window_larger_than_the_padded_image_is_refused(images):
 def test_outside_of_training_a_crop_is_the_middle(images):
     np.testing.assert_array_equal(Crop(32, padding=4)(images, training=False), images)
     np.testing.assert_array_equal(Crop(24, padding=4)(images, training=False), images[:, 4:28, 4:28])
+    np.testing.assert_array_equal(Crop(25, padding=0)(images, training=False), images[:, 3:28, 3:28])
+    np.testing.assert_array_equal(Crop(34, padding=4)(images, training=False)[:, 1:33, 1:33], images)
     assert Crop(24)(images, training=True).shape == Crop(24).compute_output_shape(images.shape) == (16, 24, 24, 3)

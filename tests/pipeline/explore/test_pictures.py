@@ -1,5 +1,7 @@
 """The figures of an exploration."""
 
+import dataclasses
+
 import numpy as np
 
 from pipeline.explore import pictures as explore_pictures
@@ -35,6 +37,15 @@ def test_mean_images_are_those_of_the_training_images(survey):
 
 def test_grey_image_cannot_be_stretched():
     np.testing.assert_array_equal(explore_pictures.stretched(np.full((2, 2, 3), 7.0)), 7.0)
+
+
+def test_views_of_a_crop_stand_beside_the_middle(tiny, survey):
+    whole, cropped = (
+        explore_pictures.augmented(dataclasses.replace(tiny, crop_size=size), survey, "flip_crop", 0).rows
+        for size in (0, 24)
+    )
+    for row, crop in zip(whole, cropped, strict=True):
+        np.testing.assert_array_equal(crop.images[0], row.images[0][4:28, 4:28])
 
 
 def test_views_stand_beside_their_originals(tiny, survey, official):

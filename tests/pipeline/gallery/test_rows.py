@@ -1,5 +1,6 @@
 """The rows of a gallery against the transforms."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -65,6 +66,16 @@ def test_last_row_is_what_training_sees_of_the_same_draws(tiny, augmentation):
     drawn = composition.draw_all(transforms, 0, tf.constant(0, tf.int64), Views.of(3))
     expected = composition.apply_all(original.images, transforms, drawn)
     np.testing.assert_allclose(together.images, expected, atol=0.51)  # rounded, and XLA's own rounding
+
+
+def test_images_are_cropped_before_what_follows(tiny):
+    original, crop, *rows = rows_of(dataclasses.replace(tiny, crop_size=24), "rand_augment")
+    assert (original.images.shape[1], crop.images.shape[1]) == (32, 24)
+    assert [row.name for row in rows] == ["HorizontalFlip", "RandAugment", "Cutout", "all together"]
+    assert {row.images.shape[1] for row in rows} == {24}
+    for image, flipped, caption in zip(original.images, rows[0].images, rows[0].captions, strict=True):
+        middle = image[4:28, 4:28]
+        np.testing.assert_array_equal(flipped, middle[:, ::-1] if caption == "mirrored" else middle)
 
 
 def test_row_of_a_transform_shows_what_its_caption_says(tiny):
