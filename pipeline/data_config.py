@@ -166,7 +166,8 @@ class DataConfig(Composition, SourceConfig):
     resolutions: tuple[tuple[int, float], ...] = setting(
         (),
         "progressive resizing, SIZE:SHARE,... such as 20:0.15,24:0.35,32:0.5: image sizes in pixels, 8 to 32 and "
-        "finally 32, and their shares of the steps, which sum to 1; empty is 32 throughout",
+        "finally 32 (or --crop_size, or --image_size), and their shares of the steps, which sum to 1; empty is the "
+        "last size throughout",
     )
 
     def __init__(self, *, part_values: tuple[tuple[str, Any], ...] = (), **values: Any) -> None:

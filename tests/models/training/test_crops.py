@@ -1,7 +1,5 @@
 """Networks that take a part of each image: random windows in training, the middle in evaluation."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
@@ -9,7 +7,7 @@ import pytest
 from models.config import from_preset
 from models.runs import trunk_run
 from models.runs.folder import RunFolder, open_locked
-from models.training import loop
+from models.training import loop, step
 from models.training.evaluation import evaluate_run
 from pipeline.batches import OpenedData
 from pipeline.common import errors
@@ -106,6 +104,18 @@ def test_mixed_labels_resolutions_and_sixteen_bits_go_with_crops(data):
     own = data.as_dict() | {"crop_size": CROP, "augmentation": "modern", "resolutions": ((16, 0.5), (CROP, 0.5))}
     own |= {"unaugmented_fraction": 0.25, "batch_size": 20, "max_steps": 4, "precision": "mixed_bfloat16"}
     cropped, train = from_preset("quick", **own)
-    first, second = (loop.train(cropped, dataclasses.replace(train), verbose=0) for _ in range(2))
+    first, second = (loop.train(cropped, train, verbose=0) for _ in range(2))
     assert np.isfinite(first.report["loss"])
     assert_same(weights(first), weights(second))
+
+
+def test_labels_are_mixed_by_the_pixels_of_the_crop(cropped, monkeypatch):
+    sizes, mix_labels = [], step.mix_labels
+
+    def recorded(targets, transforms, drawn, height, width, original):
+        sizes.append((height, width))
+        return mix_labels(targets, transforms, drawn, height, width, original)
+
+    monkeypatch.setattr(step, "mix_labels", recorded)
+    loop.train(cropped.replace(augmentation="modern"), linear(max_steps=1), verbose=0)
+    assert set(sizes) == {(CROP, CROP)}

@@ -24,6 +24,7 @@ def broken(hp):
         (choose, {**BASE, "heads": "coarse"}, "objective=both: .*coarse head"),
         (choose, {**BASE, "epochs": 3.0}, "sets 'epochs', which the session sets"),
         (lambda hp: {"seed": hp.Choice("seed", [1, 2])}, BASE, "sets 'seed', which the session sets"),
+        (choose, {**BASE, "crop_size": 24}, "sets 'crop_size', which the session sets"),
         (choose, {**BASE, "dropout": 0.1}, "dropout=0.1: --architecture=linear does not read it"),
         (choose, {**BASE, "optimizer": "adam", "momentum": 0.7}, "momentum=0.7: --optimizer=adam does not read it"),
     ],
