@@ -6,7 +6,6 @@ chunks ─▶ cache/train-.../ (TensorFlow's files, checksums.json) ─▶ the s
 import contextlib
 import dataclasses
 import hashlib
-import json
 import os
 import pathlib
 import shutil
@@ -63,7 +62,7 @@ class CacheOnDisk:
         """Whether the files are there as they were written: TensorFlow waits for ever for what an empty one lacks."""
         folder = pathlib.Path(self.folder)
         try:
-            return json.loads((folder / CHECKSUMS).read_bytes()) == _checksums(folder)
+            return files.parse_json((folder / CHECKSUMS).read_bytes()) == _checksums(folder)
         except (OSError, ValueError):
             return False
 

@@ -5,12 +5,12 @@ import pathlib
 from pipeline.common import app
 from pipeline.data_config import SourceConfig
 from pipeline.datasets import builtin, canonical, integrity, naming, prepared
-from pipeline.datasets.conversion import convert, listing
+from pipeline.datasets.conversion import convert, listing, tfds_folders
 from pipeline.datasets.conversion.image_source import ImageSource
 from pipeline.datasets.conversion.messages import log
 
 
-def prepare(source: SourceConfig, on_bad_image: str, refresh: bool) -> None:
+def prepare(source: SourceConfig, on_bad_image: str, refresh: bool, may_download: bool) -> None:
     """Convert the images of `source` unless they are prepared; say what has changed since.
 
     A built-in data set must be prepared at its own size. Arguments and errors are as of `pipeline.prepare.prepare`.
@@ -26,6 +26,8 @@ def prepare(source: SourceConfig, on_bad_image: str, refresh: bool) -> None:
             log(f"{source.shown_name} has changed since, files: {changed}; --refresh prepares it again")
         return
     prepared.check_writable(data_dir)
+    if may_download and source.dataset.startswith(naming.TFDS):
+        _download(source)
     convert.convert(
         _open(source),
         name,
@@ -38,6 +40,18 @@ def prepare(source: SourceConfig, on_bad_image: str, refresh: bool) -> None:
     counts = prepared.description(data_dir, name).num_examples
     texts = [f"{count:,} {split}" for split, count in counts.items()]
     log(f"{source.shown_name} is prepared in {folder}: {', '.join(texts)} images")
+
+
+def _download(source: SourceConfig) -> None:
+    """Let TFDS download the data set of `tfds:` unless it is there."""
+    given = source.dataset.removeprefix(naming.TFDS)
+    try:
+        tfds_folders.find(given, source.data_dir)
+    except tfds_folders.NotFoundError:
+        app.load_tensorflow()
+        from pipeline.datasets.conversion import tfds_download
+
+        tfds_download.download(given, source.data_dir)
 
 
 def _open(source: SourceConfig) -> ImageSource:

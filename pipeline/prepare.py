@@ -39,12 +39,14 @@ ON_BAD_IMAGE = flags.DEFINE_enum(
     "reaction to an image of folder: or tfds: that cannot be used; either way preparation.json names it",
 )
 REFRESH = flags.DEFINE_bool("refresh", False, "prepare a folder: or tfds: data set again, which replaces the one there")
+DOWNLOAD = flags.DEFINE_bool("download", False, "let TFDS download a tfds: data set that it has not prepared here")
 
 
 def main() -> None:
     """Prepare the data set of the flags, and print its name."""
     source = config.build(SourceConfig, config.given_flags())
-    print(prepare(source, rewrite=True, on_bad_image=ON_BAD_IMAGE.value, refresh=REFRESH.value))
+    own = {"on_bad_image": ON_BAD_IMAGE.value, "refresh": REFRESH.value, "may_download": DOWNLOAD.value}
+    print(prepare(source, rewrite=True, **own))
 
 
 def prepare(
@@ -53,13 +55,15 @@ def prepare(
     rewrite: bool = False,
     on_bad_image: str = convert.SKIP,
     refresh: bool = False,
+    may_download: bool = False,
     spec: Spec | None = None,
 ) -> str:
     """Prepare a data set unless it is prepared; return its name, `source.dataset` or the choice of `auto`.
 
     With `rewrite`, a data set that an earlier version wrote in the order of its files is put into canonical order. One
-    made of images of your own is made again with `refresh`; `on_bad_image` is as of `convert`. `spec` is of a data set
-    that has copies: by default the official one.
+    made of images of your own is made again with `refresh`; `on_bad_image` is as of `convert`. With `may_download`,
+    TFDS downloads one of `tfds:` that it does not find. `spec` is of a data set that has copies: by default the
+    official one.
 
     Raises:
       errors.BadArgumentError: `source.archive` is not a complete copy of the data set, or `source.data_dir` cannot be
@@ -74,7 +78,7 @@ def prepare(
     if source.prepared_name not in (*builtin.VERSIONS, AUTO):
         if source.dataset in builtin.VERSIONS:  # at another size than its own
             prepare(dataclasses.replace(source, image_size=0))
-        own_images.prepare(source, on_bad_image, refresh)
+        own_images.prepare(source, on_bad_image, refresh, may_download)
         return source.dataset
     try:
         _prepare(source, dataset, rewrite, spec)

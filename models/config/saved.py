@@ -68,6 +68,13 @@ def check(values: Any) -> None:
     configs(values)
 
 
+def check_of_run(values: Any) -> None:
+    """As `check`, for the configuration that a run has saved, which always has fields."""
+    check(values)
+    if not values:
+        raise ValueError("it has no field")
+
+
 def differences(values: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
     """How a saved configuration differs from one given by `identity`, a text a field."""
     there = normalised(values)

@@ -129,7 +129,7 @@ class RunFolder:
     def config(self) -> dict[str, Any]:
         """The content of `config.json`, the resolved configuration; errors.BadArgumentError if there is no run."""
         remedy = f"restore it from a copy, or choose another --{self._flag}"
-        values = self._read("config.json", remedy, check=saved.check)
+        values = self._read("config.json", remedy, check=saved.check_of_run)
         if values is None and self.has_begun:
             raise errors.FailedError(f"{self._flag}={self.path}: config.json is missing; {remedy}")
         if values is None:

@@ -174,6 +174,8 @@ def check_keras_json() -> None:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # Keras takes its defaults where there is no JSON
         return
+    except RecursionError as error:
+        raise errors.BadArgumentError(f"{path}: is nested too deeply; delete the file") from error
     if not isinstance(settings, dict):
         raise errors.BadArgumentError(f"{path}: expected a JSON object, got {settings!r}; delete the file")
     expected = {name: " or ".join(map(str, values)) for name, values in KERAS_JSON.items()}

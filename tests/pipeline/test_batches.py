@@ -240,6 +240,14 @@ def test_disk_cache_is_made_once(name, tiny_data_dir, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [".prepare.lock", name]
 
 
+@pytest.mark.parametrize("text", ["", "{}", "null", "[" * 100_000])
+def test_disk_cache_with_damaged_checksums_is_made_again(text, tmp_path):
+    cache, numbers = disk_cache.CacheOnDisk(str(tmp_path / "cache")), tf.data.Dataset.range(10)
+    list(cache(numbers))
+    (tmp_path / "cache" / disk_cache.CHECKSUMS).write_text(text)
+    assert [int(number) for number in cache(numbers.map(lambda number: number + 1))] == list(range(1, 11))
+
+
 class FullDisk:
     """A data set that cannot be saved."""
 

@@ -15,6 +15,10 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _MAX_LISTED = 20  # names in an error
 
 
+class NotFoundError(errors.BadArgumentError):
+    """TFDS has not prepared the data set on this machine."""
+
+
 def default_root() -> pathlib.Path:
     """Where TFDS keeps its data sets unless it is given another folder."""
     return pathlib.Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser().absolute()
@@ -26,7 +30,8 @@ def find(given: str, data_dir: str | os.PathLike[str]) -> pathlib.Path:
     Without a version it is the newest one.
 
     Raises:
-      errors.BadArgumentError: there is none, or it has several configurations and none of them is given.
+      NotFoundError: there is none.
+      errors.BadArgumentError: it has several configurations and none of them is given.
     """
     match = _NAME.fullmatch(given)
     if match is None:
@@ -49,9 +54,9 @@ def find(given: str, data_dir: str | os.PathLike[str]) -> pathlib.Path:
     available = [name for root in roots for name in _names(root)]
     places = " or ".join(map(str, roots))
     content = f"have {_listed(available)}" if available else "have none"
-    raise errors.BadArgumentError(
-        f"dataset=tfds:{given}: not found in {places}, which {content}; nothing is downloaded: prepare it with "
-        f"TFDS (tfds build {name}{f'/{config}' if config else ''})"
+    raise NotFoundError(
+        f"dataset=tfds:{given}: not found in {places}, which {content}; with --download, "
+        "pipeline.prepare lets TFDS download it"
     )
 
 

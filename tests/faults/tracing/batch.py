@@ -19,6 +19,8 @@ def main() -> None:
     """Run the calls."""
     out, module_name, *calls = sys.argv[1:]
     module = importlib.import_module(module_name)
+    if hasattr(module, "__path__"):  # a package, which is run by the module of this name
+        module = importlib.import_module(f"{module_name}.__main__")
     with open(out, "a", encoding="utf-8") as results:
         for call in calls:
             sys.argv = [module_name, *json.loads(call)]

@@ -190,13 +190,20 @@ def test_auto_is_what_the_begun_run_has(tmp_path):
 
 def test_run_is_finished_once_it_has_a_report(tmp_path):
     folder = RunFolder(tmp_path)
-    files.write_json(tmp_path / "config.json", {})
+    files.write_json(tmp_path / "config.json", {"epochs": 2.0})
     with pytest.raises(errors.FailedError, match=r"^run_dir=.*finished run"):
         folder.check_finished()
     with pytest.raises(errors.BadArgumentError, match=r"^run_dir=.*expected a folder that models.train wrote"):
         RunFolder(tmp_path / "none").check_finished()
     folder.write_report({"fine_accuracy": 0.5})
     assert folder.check_finished() is folder
+
+
+def test_configuration_without_a_field_is_damaged(tmp_path):
+    """Its defaults would stand for another run."""
+    files.write_json(tmp_path / "config.json", {})
+    with pytest.raises(errors.DamagedError, match=r"^run_dir=.*config.json is damaged"):
+        RunFolder(tmp_path).config()
 
 
 def test_lock_is_nested_and_ends_with_its_context(tmp_path):
@@ -210,7 +217,7 @@ def test_lock_is_nested_and_ends_with_its_context(tmp_path):
 def finished(path) -> RunFolder:
     """The folder of a finished run without its checkpoint."""
     folder = RunFolder(path)
-    files.write_json(path / "config.json", {})
+    files.write_json(path / "config.json", {"epochs": 2.0})
     folder.write_report(REPORT)
     folder.model.write_bytes(b"weights")
     return folder

@@ -98,6 +98,12 @@ def test_keras_json_that_keras_cannot_read_is_named(keras_json, settings, names)
     assert all(name in str(raised.value) for name in names)
 
 
+def test_keras_json_that_is_nested_too_deeply_is_named(keras_json):
+    keras_json.write_text("[" * 100_000)
+    with pytest.raises(errors.BadArgumentError, match=rf"^{keras_json}: .*too deeply"):
+        environment.check_keras_json()
+
+
 @pytest.mark.parametrize("text", ['{"floatx": "float64", "epsilon": 0.1, "backend": "torch"}', "no JSON", "\xff", None])
 def test_keras_json_of_another_project_is_overridden(monkeypatch, keras_json, text):
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
