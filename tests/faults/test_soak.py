@@ -17,10 +17,12 @@ def test_growth_is_of_the_samples_after_the_warm_up():
     assert Growth.of("epochs", warm_up + [Sample(9000, 9, 9)] * 20).is_constant
 
 
-def test_a_file_that_is_open_for_a_moment_is_no_growth():
-    samples = [Sample(1000, 10 + (number % 7 == 1), 5) for number in range(30)]
-    assert samples[-1].files > samples[10].files
-    assert Growth.of("trials", samples).is_constant
+def test_a_file_that_is_open_or_closed_for_a_moment_is_no_growth():
+    opened = [Sample(1000, 10 + (number % 7 == 1), 5) for number in range(30)]
+    assert opened[-1].files > opened[10].files
+    assert Growth.of("trials", opened).is_constant
+    closed = [Sample(1000, 10 - (number == 12), 5) for number in range(30)]
+    assert Growth.of("trials", closed).is_constant
 
 
 @pytest.mark.parametrize("grown", [{"kib": 65.0}, {"files": 1}, {"threads": 1}])
