@@ -1,5 +1,6 @@
 """Images of one's own go through every command, with one level of labels or two."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -8,11 +9,16 @@ import PIL.Image
 import pytest
 
 from models import evaluate, train
+from models.config import from_preset
 from models.runs.folder import RunFolder
+from models.training import loop
+from models.training.evaluation import Evaluator
 from pipeline import contents, prepare
-from pipeline.common import errors
+from pipeline.batches import OpenedData
+from pipeline.common import errors, files
 from pipeline.data_config import SourceConfig
-from pipeline.datasets import prepared
+from pipeline.datasets import builtin, prepared
+from pipeline.datasets.description import Description
 from pipeline.explore import __main__ as explore
 from tests.binaries import call_here
 from tests.pipeline.datasets import archives
@@ -55,6 +61,34 @@ def home(tmp_path_factory) -> pathlib.Path:
 
 def source(home: pathlib.Path, name: str = "photos") -> SourceConfig:
     return SourceConfig(dataset=f"folder:{home / name}", image_size=32, data_dir=str(home / "data"))
+
+
+def description(config: SourceConfig) -> Description:
+    return prepared.description(config.data_dir, config.prepared_name)
+
+
+def write_class_folders(folder: pathlib.Path, official: SourceConfig) -> str:
+    """Write a prepared data set of two levels as PNG files in folders of classes; their name for `--dataset`."""
+    classes = description(official).classes
+    for split in ("train", "test"):
+        for name in classes.fine:
+            (folder / split / name).mkdir(parents=True)
+        examples = contents.examples(prepared.folder(official.data_dir, official.prepared_name), split)
+        for number, (image, fine, _) in enumerate(examples):
+            PIL.Image.fromarray(image).save(folder / split / classes.fine[fine] / f"{number}.png", compress_level=1)
+    lines = [f"{name},{classes.coarse[classes.fine_to_coarse[fine]]}" for fine, name in enumerate(classes.fine)]
+    (folder / "superclasses.csv").write_text("\n".join(["fine,coarse", *lines]) + "\n")
+    return f"folder:{folder}"
+
+
+def trained_figures(source: SourceConfig) -> tuple[float, dict[str, float]]:
+    """The accuracy on validation and the figures on test of a narrow network after some steps of `tiny`."""
+    narrow = {"widths": (16, 32, 64), "bottlenecks": (16, 32, 64), "resolutions": (), "precision": "float32"}
+    data, config = from_preset("tiny", **narrow, max_steps=20, **source.source_values())
+    result, opened = loop.train(data, config, verbose=0), OpenedData(data)
+    evaluator = Evaluator(result.model, config, opened.description.classes)
+    figures = evaluator(opened.evaluation("test"), opened.num_examples["test"])
+    return result.report["fine_accuracy"], figures
 
 
 def test_a_run_reports_its_classes_and_no_path(home):
@@ -142,20 +176,25 @@ def test_cifar100_as_class_folders_is_the_same_set_of_records(tmp_path):
     archive = archives.write_folder(tmp_path / "cifar-100-binary", archives.binary_files())
     official = SourceConfig(data_dir=str(tmp_path / "data"), archive=str(archive))
     prepare.prepare(official, spec=SMALL)
-    folder = prepared.folder(official.data_dir, official.prepared_name)
-    classes = prepared.description(official.data_dir, official.prepared_name).classes
-    for split in ("train", "test"):
-        for number, (image, fine, _) in enumerate(contents.examples(folder, split)):
-            path = tmp_path / "pictures" / split / classes.fine[fine] / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            PIL.Image.fromarray(image).save(path)
-    lines = [f"{name},{classes.coarse[classes.fine_to_coarse[fine]]}" for fine, name in enumerate(classes.fine)]
-    (tmp_path / "pictures" / "superclasses.csv").write_text("\n".join(["fine,coarse", *lines]) + "\n")
-    own = SourceConfig(dataset=f"folder:{tmp_path / 'pictures'}", data_dir=official.data_dir)
+    own = SourceConfig(dataset=write_class_folders(tmp_path / "pictures", official), data_dir=official.data_dir)
     prepare.prepare(own)
-    assert prepared.description(own.data_dir, own.prepared_name).classes == classes
+    assert description(own).classes == description(official).classes
     fingerprints = contents.fingerprints(prepared.folder(own.data_dir, own.prepared_name))
-    assert fingerprints == contents.fingerprints(folder)
+    assert fingerprints == contents.fingerprints(prepared.folder(official.data_dir, official.prepared_name))
+
+
+@pytest.mark.real_data
+def test_the_real_cifar100_as_class_folders_trains_to_the_same_figures(real_data_dir, tmp_path):
+    """With the built-in statistics of the channels in place of its own, which have more digits."""
+    official = SourceConfig(data_dir=real_data_dir)
+    own = SourceConfig(dataset=write_class_folders(tmp_path / "pictures", official), data_dir=str(tmp_path / "data"))
+    prepare.prepare(own)
+    channels = {"channel_means": builtin.CHANNEL_MEANS, "channel_deviations": builtin.CHANNEL_DEVIATIONS}
+    for name, built_in in channels.items():
+        np.testing.assert_allclose(getattr(description(own), name), built_in, atol=6e-4)
+    path = prepared.folder(own.data_dir, own.prepared_name) / prepared.DESCRIPTION
+    files.write_json(path, dataclasses.replace(description(own), **channels).as_dict())
+    assert trained_figures(own) == trained_figures(official)
 
 
 def test_a_built_in_data_set_is_resized(tiny_data_dir, tmp_path):
