@@ -4,13 +4,14 @@ import dataclasses
 import json
 import pathlib
 
+import keras
 import numpy as np
 import PIL.Image
 import pytest
 
-from models import evaluate, train
-from models.config import from_preset
-from models.runs.folder import RunFolder
+from models import evaluate, train, trunk
+from models.config import from_preset, saved
+from models.runs.folder import RunFolder, open_locked
 from models.training import loop
 from models.training.evaluation import Evaluator
 from pipeline import contents, prepare
@@ -134,6 +135,44 @@ def test_explore_draws_both(home, monkeypatch, name):
     assert "blue car" in page
     assert ("## Superclasses" in page) == (name == "kinds")
     assert len(list(out.glob("*.png"))) == 4
+
+
+@pytest.fixture(scope="module")
+def trunk_run(tiny_data_dir, tmp_path_factory) -> RunFolder:
+    """A run of a narrow network on other images, of 32 pixels in 100 classes."""
+    narrow = {"widths": (8, 8, 16), "bottlenecks": (8, 8, 16), "max_steps": 2, "precision": "float32"}
+    data, config = from_preset("tiny", dataset="shapes100_tiny", data_dir=tiny_data_dir, **narrow)
+    with open_locked(tmp_path_factory.mktemp("trunk") / "run", saved.document(data, config), {}) as run:
+        loop.train(data, config, run=run, verbose=0)
+    return run
+
+
+def kernels(model: keras.Model) -> list[np.ndarray]:
+    """The kernels of the convolutions of a trunk; the first one, of the whitening stem, never learns."""
+    return [weight for weight in trunk.feature_extractor(model).get_weights() if weight.ndim == 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "num_kept", "num_kernels"),
+    [
+        ("photos", (), 1, 10),
+        ("kinds", ("--freeze_trunk",), 10, 10),
+        ("photos", ("--freeze_trunk", "--unfreeze_last_block"), 7, 10),
+        ("kinds", ("--freeze_trunk", "--unfreeze_last_block", "--separate_blocks"), 7, 13),
+    ],
+)
+def test_a_run_on_other_images_is_fine_tuned(
+    home, trunk_run, tmp_path, monkeypatch, name, flags, num_kept, num_kernels
+):
+    where = (f"--dataset=folder:{home / name}", "--image_size=48", f"--data_dir={home / 'data'}")
+    start = ("--preset=finetune", f"--init_from={trunk_run.path}", "--max_steps=3", "--precision=float32", *flags)
+    run = RunFolder(tmp_path / "run")
+    assert call_here(monkeypatch, train.main, train.flags, *where, *start, f"--run_dir={run.path}") == 0
+    model, before = run.load_model(), kernels(trunk_run.load_model())
+    assert {level: logits.shape[1] for level, logits in model.output.items()} == run.report()["num_classes"]
+    kept = [any(np.array_equal(kernel, one) for one in before) for kernel in kernels(model)]
+    assert (sum(kept), len(kept)) == (num_kept, num_kernels)
+    assert run.report()["trunk_records"] == trunk_run.report()["fingerprints"]["records"]
 
 
 @pytest.mark.parametrize("space", ["heads", "full"])

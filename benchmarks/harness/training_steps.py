@@ -27,7 +27,7 @@ _LARGER = {
     "logit_scale": 1.0,
 }
 RECIPES: dict[str, dict[str, Any]] = {
-    **presets.PRESETS,
+    **{name: presets.PRESETS[name] for name in presets.WITH_NETWORK},
     "resnet18": {**_LARGER, "architecture": "resnet18"},
     "wrn_16_4": {**_LARGER, "architecture": "wide_resnet", "depth": 16, "widen_factor": 4},
 }

@@ -21,7 +21,7 @@ from pipeline.common import app, errors, progress
 from pipeline.data_config import SourceConfig
 
 flags = app.Flags(SourceConfig)
-PRESETS = flags.DEFINE_list("presets", ["quick", "tiny"], f"some of {', '.join(presets.PRESETS)}")
+PRESETS = flags.DEFINE_list("presets", ["quick", "tiny"], f"some of {', '.join(presets.WITH_NETWORK)}")
 REPEATS = flags.DEFINE_integer("repeats", 7, "number of processes of each kind; kinds take turns", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, "under a minute: the first of --presets, one process of each kind")
 cli_output.define_flags(flags)
@@ -34,8 +34,8 @@ def main() -> None:
     if not names:
         raise errors.BadArgumentError("presets is empty: expected some, such as quick,tiny")
     for name in names:
-        if name not in presets.PRESETS:
-            raise errors.BadArgumentError(f"presets={name!r}: expected some of {', '.join(presets.PRESETS)}")
+        if name not in presets.WITH_NETWORK:
+            raise errors.BadArgumentError(f"presets={name!r}: expected some of {', '.join(presets.WITH_NETWORK)}")
     names, repeats = (names[:1], 1) if QUICK.value else (names, REPEATS.value)
     from pipeline.datasets import prepared
 

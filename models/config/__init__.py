@@ -27,17 +27,22 @@ def from_preset(name: str, **fields: Any) -> tuple[DataConfig, TrainConfig]:
 def resolve(fields: Mapping[str, Any], file: Mapping[str, Any] | None = None) -> tuple[DataConfig, TrainConfig]:
     """The configurations of preset < `file` (as `saved.load` read it) < `fields` (such as flags; other names pass).
 
-    Values of the preset, or of a file that a run saved, are dropped where nothing reads them.
+    The preset `finetune` has the network of the run in `init_from`. Values of the preset, or of a file that a run
+    saved, are dropped where nothing reads them.
 
     Raises:
-      errors.BadArgumentError: there is no such preset, the file is of another one, or a value is not read or out of
-        range.
+      errors.BadArgumentError: there is no such preset, the file is of another one, a value is not read or out of
+        range, or `finetune` has no run to start from.
+      errors.FailedError: the configuration of that run cannot be read.
     """
     file = file or {}
     preset = fields.get("preset", file.get("preset", TrainConfig().preset))
     if file.get("preset", preset) != preset:
         raise errors.BadArgumentError(f"preset={preset}: the --config file has preset {file['preset']}; set one")
-    layers = (presets.preset(preset), file, fields, {"preset": preset})
+    values, init_from = presets.preset(preset), fields.get("init_from", file.get("init_from"))
+    if preset == presets.FINETUNE and init_from and not saved.is_saved(file):
+        values = {**values, **saved.network(init_from)}
+    layers = (values, file, fields, {"preset": preset})
     data, train = build(DataConfig, *layers), build(TrainConfig, *layers)
     check_read(fields if saved.is_saved(file) else {**file, **fields}, data, train)
     return data, train
@@ -49,11 +54,17 @@ def preset_changes(data: DataConfig, train: TrainConfig, description: Descriptio
     What follows from the data set is no change; `description` is of it, where it is known.
     """
     values = {**presets.preset(train.preset), "preset": train.preset}
+    if train.preset == presets.FINETUNE:
+        values |= saved.of_network(train)
     held_out = {"num_validation": data.num_validation}  # others may not fit the data set
-    standards = build(DataConfig, values, data.source_values(), held_out), build(TrainConfig, values)
+    standards = (
+        build(DataConfig, values, data.source_values(), held_out),
+        build(TrainConfig, values, {"init_from": train.init_from}),
+    )
     if description is not None:
         standards = fitted(*standards, description)
-    usual = {**SourceConfig().as_dict(), "num_validation": DataConfig(dataset=data.dataset).num_validation}
+    num_validation = DataConfig(dataset=data.dataset).num_validation
+    usual = {**SourceConfig().as_dict(), "num_validation": num_validation, "init_from": ""}
     changes: dict[str, Any] = {}
     for config, of_preset in zip((data, train), standards, strict=True):
         standard = {name: one.default for name, one in settings(type(config)).items()} | values

@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from models.config.network import TRUNK_FIELDS
 from models.config.renamed import renamed
 from models.config.training import TrainConfig
 from pipeline.common import errors, files, paths
@@ -73,6 +74,36 @@ def check_of_run(values: Any) -> None:
     check(values)
     if not values:
         raise ValueError("it has no field")
+
+
+def read(folder: pathlib.Path, flag: str) -> dict[str, Any] | None:
+    """The content of `config.json` in the folder of a run, which `flag` named; None where there is none.
+
+    Raises:
+      errors.FailedError: it is damaged, of a newer version, or cannot be read.
+    """
+    where, remedy = f"{flag}={folder}: config.json", f"restore it from a copy, or choose another --{flag}"
+    return files.read_json(folder / "config.json", where, remedy, check=check_of_run)
+
+
+def network(run_dir: paths.AnyPath) -> dict[str, Any]:
+    """The fields of the network that the run in the folder `init_from` was trained with, and their values.
+
+    Raises:
+      errors.BadArgumentError: the folder holds no run.
+      errors.FailedError: as of `read`.
+    """
+    folder = paths.local(run_dir, "init_from")
+    values = read(folder, "init_from")
+    if values is None:
+        raise errors.BadArgumentError(f"init_from={folder}: expected a folder that models.train wrote")
+    _, train = configs(values)
+    return of_network(train)
+
+
+def of_network(train: TrainConfig) -> dict[str, Any]:
+    """The fields of a configuration, and their values, in which it must agree with the run whose weights it takes."""
+    return {name: value for name, value in train.as_dict().items() if name in (*TRUNK_FIELDS, "logit_scale")}
 
 
 def differences(values: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from models.config.heads import HeadsConfig
 from models.config.network import NetworkConfig
-from models.config.presets import PRESETS
+from models.config.presets import FINETUNE, PRESETS
 from models.optimizers.config import OptimizationConfig
 from pipeline.common import errors
 from pipeline.common.config import setting
@@ -60,6 +60,11 @@ class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
     def __init__(self, *, made_of: str = "", **values: Any) -> None:
         super().__init__(**values)
         object.__setattr__(self, "made_of", self.preset)
+        if self.preset == FINETUNE and not self.init_from:
+            raise errors.BadArgumentError(
+                f"preset={FINETUNE}: expected --init_from=RUN_DIR, a finished run on other images, whose network this "
+                "one takes; to train without one, choose another --preset"
+            )
         if "preset" not in values or made_of == self.preset:
             return
         missing = [name for name in PRESETS[self.preset] if name in self.as_dict() and name not in values]

@@ -128,10 +128,12 @@ class RunFolder:
 
     def config(self) -> dict[str, Any]:
         """The content of `config.json`, the resolved configuration; errors.BadArgumentError if there is no run."""
-        remedy = f"restore it from a copy, or choose another --{self._flag}"
-        values = self._read("config.json", remedy, check=saved.check_of_run)
+        values = saved.read(self.path, self._flag)
         if values is None and self.has_begun:
-            raise errors.FailedError(f"{self._flag}={self.path}: config.json is missing; {remedy}")
+            raise errors.FailedError(
+                f"{self._flag}={self.path}: config.json is missing; restore it from a copy, or choose another "
+                f"--{self._flag}"
+            )
         if values is None:
             raise errors.BadArgumentError(f"{self._flag}={self.path}: expected a folder that models.train wrote")
         return values

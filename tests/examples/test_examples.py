@@ -9,6 +9,9 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
+from models.config import from_preset, saved
+from models.runs.folder import open_locked
+from models.training import loop
 from tests.binaries import call_here
 from tests.conftest import ROOT
 from tuning import tune
@@ -30,6 +33,15 @@ def test_callback_stops_training(tiny_data_dir):
 def test_layers_augment_in_fit(tiny_data_dir):
     history = importlib.import_module("augment_in_fit").main(data_dir=tiny_data_dir, epochs=1, batch_size=500)
     assert {"loss", "val_accuracy"} <= history.history.keys()
+
+
+def test_run_is_fine_tuned(tiny_data_dir, tmp_path):
+    small = {"widths": (8, 8, 16), "bottlenecks": (8, 8, 16), "max_steps": 1, "precision": "float32"}
+    data, train = from_preset("tiny", dataset="shapes100_tiny", data_dir=tiny_data_dir, **small)
+    with open_locked(tmp_path / "run", saved.document(data, train), {}) as run:
+        loop.train(data, train, run=run, verbose=0)
+    accuracies = importlib.import_module("fine_tune").main(str(run.path), max_steps=1, precision="float32")
+    assert accuracies.keys() == {"quick", "finetune"}
 
 
 def test_space_is_searched(tiny_data_dir, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.config import resolve, saved
-from models.config.presets import PRESETS
+from models.config.presets import WITH_NETWORK
 from pipeline.common import errors
 from pipeline.common.config import settings as settings_of
 from pipeline.data_config import DataConfig
@@ -31,7 +31,7 @@ ODD = st.one_of(
 
 
 @FEW
-@given(st.sampled_from(sorted(PRESETS)), st.data())
+@given(st.sampled_from(sorted(WITH_NETWORK)), st.data())
 def test_configuration_survives_saving_and_loading(tmp_path_factory, preset, data):
     values = {
         "preset": preset,

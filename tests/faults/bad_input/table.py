@@ -145,6 +145,7 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("init_from", (f"--init_from={FOLDER}",)),
         ("init_from", (f"--init_from={FILE}",)),
         ("init_from", (f"--init_from={RUN}",)),
+        ("preset", ("--preset=finetune",)),
         ("profile", (f"--profile={FILE}",)),
         ("profile", (f"--profile={FILE}/trace",)),
         ("config", ("--config=missing.json",)),

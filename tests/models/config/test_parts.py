@@ -9,7 +9,7 @@ import pytest
 
 from models.architectures import BUILDERS
 from models.config import TrainConfig, from_preset, resolve, saved
-from models.config.presets import PRESETS
+from models.config.presets import FINETUNE, PRESETS, WITH_NETWORK
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
 from pipeline.datasets import builtin
@@ -26,25 +26,29 @@ UNREAD = [
 ]
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_preset_comes_to_what_it_says(name):
-    data, train = from_preset(name)
+RUN = str(ROOT / "tests" / "models" / "written_by_710a023" / "finished")  # which finetune takes the network of
+COMPLETE = [(name, {"init_from": RUN} if name == FINETUNE else {}) for name in PRESETS]
+
+
+@pytest.mark.parametrize(("name", "needed"), COMPLETE)
+def test_preset_comes_to_what_it_says(name, needed):
+    data, train = from_preset(name, **needed)
     read = {**data.as_dict(), **train.as_dict()}
     assert PRESETS[name].keys() <= config.settings(DataConfig, TrainConfig).keys()
     assert {field: read.get(field, value) for field, value in PRESETS[name].items()} == PRESETS[name]
     assert read["preset"] == name
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_fits_the_smallest_data_set_unless_a_value_is_set(name):
-    data, _ = from_preset(name, dataset="shapes100_tiny")
+@pytest.mark.parametrize(("name", "needed"), COMPLETE)
+def test_every_preset_fits_the_smallest_data_set_unless_a_value_is_set(name, needed):
+    data, _ = from_preset(name, dataset="shapes100_tiny", **needed)
     assert (data.num_validation, DataConfig(dataset="shapes100_tiny").num_validation) == (500, 500)
     assert data.batch_size <= builtin.describe("shapes100_tiny").num_examples["train"] - 500
-    assert from_preset(name, dataset="shapes100_tiny", num_validation=10_000)[0].num_validation == 10_000
-    assert from_preset(name)[0].num_validation == data.replace(num_validation=10_000).num_validation == 10_000
+    assert from_preset(name, dataset="shapes100_tiny", num_validation=10_000, **needed)[0].num_validation == 10_000
+    assert from_preset(name, **needed)[0].num_validation == data.replace(num_validation=10_000).num_validation == 10_000
 
 
-@pytest.mark.parametrize("name", [name for name, values in PRESETS.items() if values])
+@pytest.mark.parametrize("name", [name for name in WITH_NETWORK if PRESETS[name]])
 def test_preset_without_its_values_is_refused(name):
     """An argument without an effect, as in slideflow/slideflow#294."""
     _, train = from_preset(name)
