@@ -244,6 +244,18 @@ def test_a_built_in_data_set_is_resized(tiny_data_dir, tmp_path):
     assert description.classes == prepared.description(own.data_dir, "shapes100_tiny").classes
 
 
+def test_crops_of_several_sizes_share_one_prepared_folder(home, monkeypatch):
+    where = (f"--dataset=folder:{home / 'photos'}", "--image_size=32", f"--data_dir={home / 'data'}")
+    before = sorted(path.name for path in (home / "data").iterdir())
+    for size in (20, 24):
+        flags = (*SMALL_RUN, f"--crop_size={size}", "--augmentation=flip_shift", f"--run_dir={home / f'crop_{size}'}")
+        assert call_here(monkeypatch, train.main, train.flags, *where, *flags) == 0
+        report = RunFolder(home / f"crop_{size}").report()
+        assert (report["image_size"], report["input_size"]) == (32, size)
+        assert RunFolder(home / f"crop_{size}").load_model().input_shape == (None, size, size, 3)
+    assert sorted(path.name for path in (home / "data").iterdir()) == before
+
+
 def test_an_empty_folder_is_one_clear_line(tmp_path):
     (tmp_path / "photos").mkdir()
     with pytest.raises(errors.BadArgumentError, match=r"^dataset=folder:.*photos: expected images in folders of class"):
