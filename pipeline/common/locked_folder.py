@@ -11,6 +11,7 @@ import hashlib
 import os
 import pathlib
 import socket
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -61,20 +62,29 @@ def _remove_lone(path: pathlib.Path) -> None:
 
 
 def _open(path: pathlib.Path) -> int:
-    """The descriptor of a lock file, created where missing; another user's is opened for reading or replaced."""
+    """The descriptor of a lock file, created where missing; another user's is opened for reading or replaced.
+
+    A replaced one would no longer keep others out. Each is therefore readable by all users, whatever the umask, and
+    only one that stays unreadable is replaced: of an earlier version, or of a process that was killed as it made it.
+    """
     create = os.O_RDWR | os.O_CREAT
     try:
-        return os.open(path, create, 0o666)
+        file = os.open(path, create, 0o666)
     except FileNotFoundError:  # the folder's former holder has just removed it
         files.make_folder(path.parent)
-        return os.open(path, create, 0o666)
+        file = os.open(path, create, 0o666)
     except PermissionError:
         if not path.exists():
             raise
-        with contextlib.suppress(PermissionError):
-            return os.open(path, os.O_RDONLY)
+        for seconds in (0.0, _POLL_SECONDS):  # the process that makes it may be about to make it readable
+            time.sleep(seconds)
+            with contextlib.suppress(PermissionError):
+                return os.open(path, os.O_RDONLY)
         path.unlink()
-        return os.open(path, create, 0o666)
+        file = os.open(path, create, 0o666)
+    with contextlib.suppress(OSError):  # of another user's file, or of a file system without permissions
+        os.fchmod(file, stat.S_IMODE(os.fstat(file).st_mode) | 0o444)
+    return file
 
 
 def _acquire(file: int, folder: pathlib.Path, stack: contextlib.ExitStack) -> bool:

@@ -178,6 +178,34 @@ def test_lock_file_of_another_user_is_no_obstacle(tmp_path, monkeypatch, readabl
         assert (tmp_path / locked_folder.LOCK).read_text() == ("theirs" if readable else "")
 
 
+def test_lock_file_can_be_read_by_all_users_whatever_the_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        with locked_folder.locked(tmp_path):
+            assert (tmp_path / locked_folder.LOCK).stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(before)
+
+
+def test_lock_that_another_user_is_about_to_make_readable_is_not_replaced(tmp_path, monkeypatch):
+    lock = tmp_path / locked_folder.LOCK
+    lock.touch()
+    real_open, is_readable = os.open, []
+
+    def open_as_another_user(path, flags, *mode):
+        if path == lock and not (is_readable and flags == os.O_RDONLY):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real_open(path, flags, *mode)
+
+    held = real_open(lock, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    monkeypatch.setattr(os, "open", open_as_another_user)
+    monkeypatch.setattr(locked_folder.time, "sleep", lambda seconds: seconds and is_readable.append(True))
+    with pytest.raises(errors.BusyError), open_study(tmp_path):
+        pass
+    os.close(held)
+
+
 def test_folder_that_cannot_be_written_is_refused_although_its_lock_file_opens(tmp_path, monkeypatch):
     def refuse(_):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path))
