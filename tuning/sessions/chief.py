@@ -31,6 +31,10 @@ TIMEOUT_SECONDS = 60.0  # without a heartbeat, after which a worker's trial is g
 RPC_SECONDS = 60.0  # the most that a call of the chief may take
 
 
+class NoAnswerError(errors.FailedError):
+    """The chief does not answer: it has ended, or it cannot be reached."""
+
+
 class Servicer(OracleServicer):
     """Keras Tuner's service, with records read from the session's folder and with errors that reach the chief."""
 
@@ -199,6 +203,6 @@ class RemoteOracle:
                     return future.result(timeout=POLL_SECONDS)
                 self._on_wait()
         except grpc.RpcError as error:
-            raise errors.FailedError(
+            raise NoAnswerError(
                 f"join={self._address}: the chief does not answer ({error.code().name}: {error.details()})"
             ) from error

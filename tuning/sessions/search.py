@@ -128,7 +128,7 @@ def join(session: Session, address: str, train: Train = train_job.train) -> None
         try:
             with WorkerPool(requests, num_workers, notify=progress.print) as pool:
                 pool.run(trials, train)
-        except errors.FailedError:
+        except chief.NoAnswerError:
             if budget.left() > chief.RPC_SECONDS + KEPT_SECONDS:  # by the journal, which is as old as that
                 raise
             progress.print("the chief has ended; the minutes are used up")

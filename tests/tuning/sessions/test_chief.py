@@ -183,6 +183,25 @@ def test_worker_without_a_chief_says_so(tmp_path, address, monkeypatch):
         search.join(found, address, stub_training.train)
 
 
+def test_worker_whose_chief_has_ended_with_the_minutes_ends_too(tmp_path, address, monkeypatch, capsys):
+    monkeypatch.setattr(service, "RPC_SECONDS", 0.5)
+    config = dataclasses.replace(CONFIG, max_minutes=0.5)  # less than the journal may be old
+    with session.open_session(tmp_path / "session", config, SPACE, SOURCE) as found:
+        search.join(found, address, stub_training.train)
+    assert "the chief has ended" in capsys.readouterr().out
+
+
+def test_full_disk_of_a_worker_is_not_taken_for_the_end_of_the_chief(tmp_path, address, monkeypatch):
+    config = dataclasses.replace(CONFIG, max_minutes=1.0)
+    with session.open_session(tmp_path / "session", config, SPACE, SOURCE) as found:
+        oracle = journaled.build(config, found.jobs.hyperparameters(), found.folder.journal)
+        oracle.close = lambda: None
+        monkeypatch.setattr(service, "RemoteOracle", lambda *_: oracle)
+        with pytest.raises(errors.WriteError, match="No space left on device"):
+            search.join(found, address, stub_training.train_but_fill_the_disk)
+        assert list(oracle.ongoing_trials)
+
+
 def test_worker_that_waits_for_its_chief_can_be_interrupted(address):
     def interrupt():
         raise errors.InterruptedRunError("a signal came")
