@@ -2,3 +2,7 @@
 
 Imports no other folder of the project.
 """
+
+from pipeline.common.process import signals
+
+signals.end_while_starting()

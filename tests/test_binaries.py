@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -15,6 +16,7 @@ from models.runs.folder import RunFolder
 from models.training.evaluation import evaluate_run
 from pipeline import prepare
 from tests.binaries import call, call_here, call_signalled, call_signalled_at_import, signal_at
+from tests.conftest import ROOT
 from tuning import study, tune
 
 TINY = ("--dataset=shapes100_tiny", "--num_validation=500", "--precision=float32")
@@ -162,6 +164,22 @@ def test_signal_before_the_work_begins_ends_with_three_and_one_line(tmp_path, nu
     assert "same command" in line
     assert not (tmp_path / "work").exists()
     assert [path for path in tmp_path.rglob(".staging-*") if path.exists()] == []
+
+
+@pytest.mark.parametrize("binary", ["models.train", "pipeline.prepare", "tuning.tune", "benchmarks.bench"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_modules_are_imported_ends_with_three_and_one_line(tmp_path, monkeypatch, binary, number):
+    (tmp_path / "numpy.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = call(binary)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert re.fullmatch(r"error: interrupted.*\n", done.stderr), done.stderr
+
+
+def test_signals_of_other_programs_are_left_alone(tmp_path):
+    program = "import signal, models.train; print(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_evaluation_on_a_full_disk_prints_its_figures_and_then_fails(finished, tiny_data_dir, tmp_path, mount_tmpfs):

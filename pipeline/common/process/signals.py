@@ -3,10 +3,11 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from pipeline.common import progress
 
@@ -34,8 +35,31 @@ ENDING = frozenset({*(getattr(signal, name) for name in _NAMES if hasattr(signal
 # a pipeline, and `make`, `timeout` or `uv run` forward theirs. A later one comes from a person.
 REPEAT_SECONDS = 1.0
 
+_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+_BINARIES = ("pipeline.", "models.", "tuning.", "benchmarks.", "cifar-")  # the names of modules and scripts begin so
+
 _contexts: list["Requests"] = []  # those that listen, the innermost last
 _first = 0.0  # the time of the first signal
+
+
+def end_while_starting() -> None:
+    """Let a signal end a binary with one line and exit code 3 until it has its `Requests`, while it imports modules.
+
+    Does nothing in other programs, which import packages of this project.
+    """
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    name = spec.name if spec else os.path.basename(getattr(main, "__file__", None) or "")
+    if name.startswith(_BINARIES) or sys.argv[:1] == ["-m"]:  # which Python has while it imports the binary's package
+        for number in ENDING:
+            if signal.getsignal(number) in _DEFAULTS:
+                signal.signal(number, _end)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    with contextlib.suppress(OSError):
+        os.write(2, b"error: interrupted; run the same command again\n")
+    os._exit(3)
 
 
 class Requests(contextlib.ExitStack):
@@ -66,7 +90,7 @@ class Requests(contextlib.ExitStack):
             _contexts.append(self)
             self.callback(_contexts.remove, self)
             for number in sorted(ENDING):
-                if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler, _receive):
+                if signal.getsignal(number) in (*_DEFAULTS, _end, _receive):
                     self.callback(self._restore, number, signal.signal(number, _receive))
         return self
 
