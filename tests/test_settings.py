@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks.publish import setting_names
-from pipeline.common import environment
+from pipeline.common.process import environment
 from tests.binaries import command
 from tests.conftest import ROOT, shared_folder
 

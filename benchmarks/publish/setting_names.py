@@ -10,7 +10,8 @@ import pathlib
 import re
 from collections.abc import Iterator, Mapping
 
-from pipeline.common import environment, errors, markdown_table
+from pipeline.common import errors, markdown_table
+from pipeline.common.process import environment
 
 PACKAGES = ("keras", "keras_tuner", "tensorflow", "tensorflow_datasets")
 # Read, and of no effect on results here; tests/test_settings.py tries each.
@@ -134,7 +135,7 @@ random numbers.
 
 `python -m benchmarks.publish.settings` draws this page. It fails if an installed package reads a setting that the page
 does not list, so that an update of Keras or TensorFlow cannot add one unnoticed. `tests/test_settings.py` trains a few
-steps under each of them. The rules are in [environment.py](../pipeline/common/environment.py).
+steps under each of them. The rules are in [environment.py](../pipeline/common/process/environment.py).
 """
 
 
@@ -147,8 +148,8 @@ def page(readers: Mapping[str, str]) -> str:
     if unknown := sorted(readers.keys() - effects().keys()):
         names = ", ".join(f"{name} ({readers[name]})" for name in unknown)
         raise errors.FailedError(
-            f"{names}: expected in FOLLOWED, REMOVED or REFUSED of "
-            "pipeline/common/environment.py, or in NO_EFFECT or KERAS_JSON_KEYS of benchmarks/publish/setting_names.py"
+            f"{names}: expected in FOLLOWED, REMOVED or REFUSED of pipeline/common/process/environment.py, or in "
+            "NO_EFFECT or KERAS_JSON_KEYS of benchmarks/publish/setting_names.py"
         )
     return "\n".join([_HEADING, *_table(readers), ""])
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.harness import memory, subprocess_call, tuner_sessions
 from pipeline.common import errors
-from pipeline.common.environment import THREADS
+from pipeline.common.process.environment import THREADS
 from pipeline.data_config import SourceConfig
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.journal import Journal

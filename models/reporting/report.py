@@ -16,7 +16,8 @@ from models.runs.checkpoints import Progress
 from models.runtime import device, precision
 from models.runtime.git_commit import git_commit
 from pipeline.batches import OpenedData
-from pipeline.common import cpu, environment
+from pipeline.common import cpu
+from pipeline.common.process import environment
 from pipeline.datasets import prepared
 from pipeline.epochs import EpochSchedule
 from pipeline.resolution import ResolutionSchedule

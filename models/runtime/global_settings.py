@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from pipeline.common import environment, errors
+from pipeline.common import errors
+from pipeline.common.process import environment
 
 # By the names of their functions in `keras.config`; Keras's own defaults. Its dtype policy is each thread's own.
 KERAS_DEFAULTS = {"floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last"}

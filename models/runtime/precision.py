@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 import keras
 import tensorflow as tf
 
-from pipeline.common import environment, errors, progress
+from pipeline.common import errors, progress
+from pipeline.common.process import environment
 
 TRIAL_SECONDS = 0.3  # of repeated steps; one step of each type is timed however long it takes
 # Coarse, so that a busy machine does not change the choice: bfloat16 takes 0.5 to 1.5 times as long as float32 where

@@ -18,8 +18,8 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from pipeline.common import config, environment, errors, files, flag_help, numbers, paths, progress
-from pipeline.common.process import signals, streams, temporary_folder
+from pipeline.common import config, errors, files, flag_help, numbers, paths, progress
+from pipeline.common.process import environment, signals, streams, temporary_folder
 
 _EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
 _loading = threading.Lock()

@@ -26,8 +26,8 @@ from collections.abc import Callable, Collection
 from math import inf
 from typing import Any, Literal, TypeAlias
 
-from pipeline.common import environment, errors, progress
-from pipeline.common.process import signals, streams, temporary_folder
+from pipeline.common import errors, progress
+from pipeline.common.process import environment, signals, streams, temporary_folder
 
 GIB = 2**30
 # Why a process ended. Killed for want of memory counts as a crash: the same call would end so again. "unknown" is a

@@ -3,7 +3,8 @@
 import pytest
 
 from benchmarks.publish import setting_names
-from pipeline.common import environment, errors
+from pipeline.common import errors
+from pipeline.common.process import environment
 from tests.binaries import call
 
 MODULE = """

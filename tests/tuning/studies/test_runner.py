@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from pipeline.common import errors
-from pipeline.common.environment import THREADS
 from pipeline.common.process import worker_process
+from pipeline.common.process.environment import THREADS
 from pipeline.common.process.worker_process import Worker
 from tests.tuning import stub_training
 from tuning.studies import folder as study_folder

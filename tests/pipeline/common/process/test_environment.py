@@ -8,7 +8,8 @@ from unittest import mock
 
 import pytest
 
-from pipeline.common import environment, errors
+from pipeline.common import errors
+from pipeline.common.process import environment
 
 
 @pytest.fixture(autouse=True)
