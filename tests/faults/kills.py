@@ -88,6 +88,8 @@ def at_random_moments(cases: Cases, case: Case, kills: int, moments: random.Rand
             num_kills, problems = disturb(
                 cases, case, work, lambda: moments.uniform(0.0, seconds), min(left, MAX_KILLS)
             )
+            if problems and not num_kills:
+                raise errors.FailedError(f"the undisturbed command: {problems[0]}")
             task.advance(num_kills)
             left, num_runs = left - num_kills, num_runs + 1
             failures += is_failure(f"run {num_runs}, {num_kills} kills", problems, expected, work)
