@@ -6,26 +6,13 @@
 The keys are fields of DataConfig and TrainConfig, which `models.train --help` lists as flags. A space may ask for a
 hyperparameter inside an `if` on another one's value, or in `hp.conditional_scope`: only the trials that it is asked for
 in have it. What a space asks for depends on hyperparameters alone, and one name always has one range. A file
-(`--space=FILE.py`) defines a new space by a function `space(hp)` and, optionally, the fields that all trials share
-(those of `quick` by default):
-
-    BASE = {"preset": "tiny", "batch_size": 256}
-
-Such a file may import the modules beside it, and use NumPy's numbers and arrays wherever Python's would do.
+(`--space=FILE.py`) defines a new space: `space_file.py`.
 """
 
-import ast
 import dataclasses
-import enum
-import importlib.util
 import pathlib
-import sys
-import traceback
-from collections.abc import Callable, Collection, Mapping
-from types import ModuleType
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from models.architectures.last_block import LastBlock
 from models.config import saved
@@ -36,12 +23,11 @@ from models.runs.folder import RunFolder
 from pipeline.common import errors, paths
 from pipeline.common.config import nearest
 from pipeline.data_config import SPLIT_FIELDS
+from tuning.sessions import space_file
+from tuning.sessions.space_file import Choose, Values
 
 if TYPE_CHECKING:
     from keras_tuner import HyperParameters
-
-Values = dict[str, Any]
-Choose = Callable[["HyperParameters"], Values]
 
 # The learning rate of each optimizer for these networks, in units of a space's relative rate. Without them an
 # activation x optimizer table would mostly show whose customary rate is far from the others'.
@@ -74,7 +60,7 @@ class Space:
 
     def where(self, error: BaseException) -> str:
         """` (FILE, line N)`: the last line of the space's file, or of one beside it, that led to an error."""
-        return _where(error, self.path) if self.path else ""
+        return space_file.where(error, self.path) if self.path else ""
 
 
 def heads(hp: "HyperParameters") -> Values:
@@ -216,98 +202,13 @@ def on_trunk(space: Space, run_dir: str) -> Space:
 
 def find(name: str) -> Space:
     """The space of a name, or of a Python file; errors.BadArgumentError where there is none."""
-    if not name.endswith(".py"):
-        if name not in SPACES:
-            raise errors.BadArgumentError(
-                f"space={name!r}: expected FILE.py or one of {', '.join(SPACES)}{nearest(name, set(SPACES))}"
-            )
-        return SPACES[name]
-    path = paths.local(name, "space").resolve()  # as Python finds the modules beside a script
-    if not path.is_file():
-        raise errors.BadArgumentError(f"space={name}: expected a Python file, got none")
-    try:
-        module = _imported(path)
-        choose, base = getattr(module, "space", None), _plain(getattr(module, "BASE", {}))
-    except (Exception, SystemExit) as error:  # whatever somebody's file does
-        raise errors.BadArgumentError(f"space={name}: {type(error).__name__}: {error}{_where(error, path)}") from error
-    if not callable(choose) or not isinstance(base, Mapping):
-        raise errors.BadArgumentError(f"space={name}: expected a function space(hp), and BASE, if any, to be a dict")
-
-    def choose_plain(hp: "HyperParameters") -> Values:
-        return _plain(choose(_PlainHyperParameters(hp)))
-
-    return Space(
-        path.stem,
-        choose_plain,
-        {"preset": "quick", **renamed(base)},
-        bool(base.get("freeze_trunk")),
-        path,
-    )
-
-
-def _imported(path: pathlib.Path) -> ModuleType:
-    """The module of a file.
-
-    Its folder comes last in Python's path, for ever: `space` may import later, and a file there that is called like a
-    module of Python or of a library must not take that module's place. Its own name hides no module either.
-    """
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))
-    _check_neighbours(path)
-    spec = importlib.util.spec_from_file_location("__space__", path)
-    assert spec is not None
-    assert spec.loader is not None  # it ends with .py
-    module = sys.modules["__space__"] = importlib.util.module_from_spec(spec)  # there dataclasses look for it
-    spec.loader.exec_module(module)
-    return module
-
-
-def _check_neighbours(path: pathlib.Path) -> None:
-    """Raise ImportError where a file imports a module beside it by the name of another one."""
-    for node in ast.walk(ast.parse(path.read_bytes(), path.name)):
-        imported = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        imported += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
-        for name in {name.partition(".")[0] for name in imported} - sys.stdlib_module_names:
-            beside = [path.parent / f"{name}.py", path.parent / name / "__init__.py"]
-            origin = pathlib.Path(getattr(importlib.util.find_spec(name), "origin", None) or "").resolve()
-            own = [one.resolve() for one in beside if one.exists() and one != path]
-            if own and origin not in own:
-                raise ImportError(f"import of {name!r}: {origin} comes before {own[0]}; rename the latter")
-
-
-def _where(error: BaseException, path: pathlib.Path) -> str:
-    if isinstance(error, SyntaxError):
-        return ""  # which says so itself
-    lines = traceback.extract_tb(error.__traceback__)
-    files = [line for line in lines if pathlib.Path(line.filename).parent == path.parent]
-    return f" ({pathlib.Path(files[-1].filename).name}, line {files[-1].lineno})" if files else ""
-
-
-class _PlainHyperParameters:
-    """Hyperparameters whose methods take NumPy's numbers and arrays."""
-
-    def __init__(self, hyperparameters: "HyperParameters") -> None:
-        self._hyperparameters = hyperparameters
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._hyperparameters, name)
-        if not callable(value):
-            return value
-        return lambda *arguments, **named: value(*_plain(arguments), **_plain(named))
-
-    def __getitem__(self, name: str) -> Any:
-        return self._hyperparameters[name]
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._hyperparameters
-
-
-def _plain(value: Any) -> Any:
-    """A value, or what a list, tuple or mapping holds, with NumPy's types and enumerations made Python's numbers."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, enum.Enum):
-        return _plain(value.value)
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    if name.endswith(".py"):
+        path = paths.local(name, "space").resolve()  # as Python finds the modules beside a script
+        choose, base = space_file.load(path, name)
+        values = {"preset": "quick", **renamed(base)}
+        return Space(path.stem, choose, values, has_frozen_trunk=bool(base.get("freeze_trunk")), path=path)
+    if name not in SPACES:
+        raise errors.BadArgumentError(
+            f"space={name!r}: expected FILE.py or one of {', '.join(SPACES)}{nearest(name, set(SPACES))}"
+        )
+    return SPACES[name]
