@@ -1,4 +1,8 @@
-"""Which files would be whole after a power failure: a record of what this process synchronizes with the disk."""
+"""Which files would be whole after a power failure: a record of what this process synchronizes with the disk.
+
+It needs no process of its own and no C compiler, and also shows files that are not replaced by a rename, unlike
+tests/faults/tracing/disk.py, which simulates the power failure of a traced command.
+"""
 
 import os
 import pathlib
