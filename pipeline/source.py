@@ -29,8 +29,9 @@ def open_builder(config: SourceConfig) -> Builder:
     folder = prepared.folder(config.data_dir, config.prepared_name)
     integrity.check(folder)
     try:
-        return tfds.builder_from_directory(folder)
-    except Exception as error:  # TFDS and Protocol Buffers raise errors of many kinds
+        with files.decoding():
+            return tfds.builder_from_directory(folder)
+    except ValueError as error:
         where = prepared.where(folder / "dataset_info.json")
         raise files.damaged(*where, f"TFDS cannot read it: {error}") from error
 

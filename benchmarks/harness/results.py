@@ -11,8 +11,8 @@ from typing import Any
 from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Timing, ratio
 from models.reporting import table
-from models.runs import schemas
 from pipeline.common import app, errors, files, markdown_table, paths
+from pipeline.common.json_values import INTEGER, NUMBER, OBJECT, TEXT, array, required
 from pipeline.common.markdown_table import field
 
 COLUMNS = (
@@ -24,14 +24,12 @@ COLUMNS = (
     field("peak_mib", "{:,.0f}".format, "peak\nMiB", is_optional=True),
     field("first_call_s", "{:,.2f}".format, "first\ncall s", is_optional=True),
 )
-_ROW = schemas.required(
-    {"name": schemas.TEXT, "unit": schemas.TEXT, "repeats": schemas.INTEGER}
-    | dict.fromkeys(("median", "min", "max"), schemas.NUMBER),
-    **dict.fromkeys(("first_call_s", "ratio", "ceiling_share", "cpu_s_per_million", "peak_mib"), schemas.NUMBER),
+_ROW = required(
+    {"name": TEXT, "unit": TEXT, "repeats": INTEGER} | dict.fromkeys(("median", "min", "max"), NUMBER),
+    **dict.fromkeys(("first_call_s", "ratio", "ceiling_share", "cpu_s_per_million", "peak_mib"), NUMBER),
 )
-DOCUMENT = schemas.required(
-    dict.fromkeys(("benchmark", "command", "device", "git_commit"), schemas.TEXT)
-    | {"versions": schemas.OBJECT, "rows": {"type": "array", "items": _ROW}}
+DOCUMENT = required(
+    dict.fromkeys(("benchmark", "command", "device", "git_commit"), TEXT) | {"versions": OBJECT, "rows": array(_ROW)}
 )
 
 
@@ -110,7 +108,7 @@ def read(path: pathlib.Path, where: str) -> dict[str, Any]:
 
 def read_folder(folder: pathlib.Path) -> dict[pathlib.Path, dict[str, Any]]:
     """What benchmarks wrote to a folder, which may have runs' reports beside; errors as `read`."""
-    documents = {path: _read(path, f"{path}:", schemas.OBJECT) for path in sorted(folder.glob("*.json"))}
+    documents = {path: _read(path, f"{path}:", OBJECT) for path in sorted(folder.glob("*.json"))}
     return {path: read(path, f"{path}:") for path, document in documents.items() if "benchmark" in document}
 
 

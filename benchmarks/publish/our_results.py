@@ -12,14 +12,15 @@ from typing import Any
 
 from models.reporting import figures
 from models.runs import schemas
-from pipeline.common import errors, files, markdown_table
+from pipeline.common import errors, files, json_values, markdown_table
+from pipeline.common.json_values import INTEGER, NUMBER, NUMBER_OR_NULL, TEXT, required
 from pipeline.common.markdown_table import Column
 
 Report = dict[str, Any]
 
-_REPORT = schemas.required(
-    {"fine_accuracy": schemas.NUMBER_OR_NULL, "train_petaflop": schemas.NUMBER, "preset": schemas.TEXT}
-    | dict.fromkeys(("seed", "num_train"), schemas.INTEGER),
+_REPORT = required(
+    {"fine_accuracy": NUMBER_OR_NULL, "train_petaflop": NUMBER, "preset": TEXT}
+    | dict.fromkeys(("seed", "num_train"), INTEGER),
     **{name: schemas.REPORT["properties"][name] for name in schemas.REPORT["required"]},
 )
 NEEDED = {"dataset", "preset", "split", "seed", "num_train", "fine_accuracy", "train_petaflop"}
@@ -120,7 +121,7 @@ def charted(folder: pathlib.Path) -> list[Measured]:
 def _document(path: pathlib.Path) -> Any:
     def check(document: Any) -> None:
         for report in _test_reports(document):
-            files.check_schema(report, _REPORT)
+            json_values.check(report, _REPORT)
 
     try:
         return files.read_json(path, f"{path}:", "evaluate its runs again", check=check)

@@ -11,7 +11,7 @@ from typing import Any
 from models.config.network import TRUNK_FIELDS
 from models.config.renamed import renamed
 from models.config.training import TrainConfig
-from pipeline.common import errors, files, paths
+from pipeline.common import errors, json_values, paths
 from pipeline.common.config import build, check_known, settings
 from pipeline.data_config import DataConfig, default_data_dir
 
@@ -127,7 +127,7 @@ def load(path: paths.AnyPath) -> dict[str, Any]:
     """
     path = paths.local(path, "config")
     try:
-        values = files.parse_json(_content(path))
+        values = json_values.parse(_content(path))
     except OSError as error:
         raise errors.BadArgumentError(f"config={path}: cannot be read ({error.strerror})") from error
     except ValueError as error:

@@ -20,7 +20,6 @@ from models.runs.folder import previous_checkpoint
 from pipeline.common import errors, files
 
 PROGRESS, SHA256 = "progress", "sha256"  # arrays beside those of the variables, which are named by their number
-_OF_DAMAGE = (None, errno.EIO, errno.EINVAL)  # of an OSError: a sector that cannot be read, a place before the file
 FORMER_NAMES = {"sums": "metric_totals"}  # fields of Progress in checkpoints of earlier versions
 
 
@@ -86,11 +85,10 @@ def load(path: pathlib.Path) -> Checkpoint | None:
         if not candidate.exists():
             continue
         try:
-            progress, values = _read(candidate)
-        except (errors.FailedError, MemoryError):
-            raise
-        except Exception as error:  # NumPy and zipfile raise errors of many kinds
-            if isinstance(error, OSError) and error.errno not in _OF_DAMAGE:
+            with files.decoding():
+                progress, values = _read(candidate)
+        except (ValueError, OSError) as error:
+            if isinstance(error, OSError) and error.errno != errno.EIO:  # a sector that cannot be read
                 error.filename = str(candidate)
                 raise errors.FailedError(files.described(error)) from error
             damaged.append(str(candidate))
@@ -109,7 +107,7 @@ def load(path: pathlib.Path) -> Checkpoint | None:
 
 
 def _read(path: pathlib.Path) -> tuple[Progress, list[np.ndarray]]:
-    """The progress and the values in a checkpoint; any exception where it is damaged."""
+    """The progress and the values in a checkpoint; within `files.decoding`."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as npz:  # NumPy leaves a damaged file open
         arrays = {name: npz[name] for name in npz.files}
     sha256 = arrays.pop(SHA256, None)  # earlier versions wrote none

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.config import saved
 from models.runs import schemas
-from pipeline.common import errors, files, locked_folder, paths
+from pipeline.common import errors, files, json_values, locked_folder, paths
 from pipeline.data_config import AUTO
 from pipeline.datasets import builtin
 from pipeline.datasets.description import Description
@@ -187,7 +187,7 @@ class RunFolder:
                 return []
             for number, line in enumerate(text.splitlines(), start=1):
                 try:
-                    rows.append(files.parse_json(line, schemas.ROW))
+                    rows.append(json_values.parse(line, schemas.ROW))
                 except ValueError as error:
                     raise ValueError(f"line {number}: {error}") from error
         return rows

@@ -35,17 +35,17 @@ def load(path: pathlib.Path) -> keras.Model:
     layers.register()
     with path.open("rb") as file:
         try:
-            with zipfile.ZipFile(file) as archive:
+            with files.decoding(), zipfile.ZipFile(file) as archive:
                 if name := archive.testzip():  # compares checksums, which h5py does not
                     raise ValueError(f"the checksum of its {name} is wrong")
                 version = json.loads(archive.read("metadata.json"))["keras_version"]
-        except Exception as error:  # zipfile, zlib and json raise errors of many kinds
+        except ValueError as error:
             raise ValueError(f"it is no model that Keras saved: {error}") from error
     try:
         return keras.saving.load_model(path, compile=False)
     except (MemoryError, tf.errors.ResourceExhaustedError):
         raise
-    except Exception as error:  # Keras and h5py do too
+    except Exception as error:  # Keras and h5py raise errors of many kinds
         problem = f"of Keras {version}; this is {keras.__version__}"
         if _numbers(version) > _numbers(keras.__version__):
             raise errors.NewerVersionError(problem) from error

@@ -5,8 +5,9 @@ After a power failure a file is the former one or the new one, whole.
 
 import contextlib
 import errno
+import fcntl
+import glob
 import json
-import math
 import os
 import pathlib
 import re
@@ -15,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pipeline.common import errors
+from pipeline.common import errors, json_values
 
 # The place is wrong; with other errors, such as those of a full disk or a file server, it is right.
 WRONG_PLACE = (
@@ -39,28 +40,58 @@ _OF_TENSORFLOW = re.compile(
 
 @contextlib.contextmanager
 def replacing(path: pathlib.Path, *, previous: pathlib.Path | None = None) -> Iterator[pathlib.Path]:
-    """The path of a temporary file, of the same suffix, that replaces `path` at the end; an error removes it.
+    """The path of a new temporary file, of the same suffix, that replaces `path` at the end; an error removes it.
 
-    The replaced file is renamed to `previous`, if given. An OSError names `path`.
+    Processes that replace the same file at the same time have one each. The replaced file is renamed to `previous`, if
+    given. An OSError names `path`.
     """
-    temporary = path.with_name(partial_name(path.name))
     try:
-        temporary.unlink(missing_ok=True)  # of a process that was killed, perhaps another user's
-        yield temporary
-        fsync(temporary)
-        if previous is not None and path.exists():
-            os.replace(path, previous)
-        os.replace(temporary, path)
-        fsync(path.parent)
+        _remove_abandoned(path)
+        with _temporary(path) as temporary:
+            yield temporary
+            fsync(temporary)
+            if previous is not None and path.exists():
+                os.replace(path, previous)
+            os.replace(temporary, path)
+            fsync(path.parent)
     except OSError as error:
         if error.errno is None:  # a library's own message, such as HDF5's
             raise OSError(errno.EIO, str(error), str(path)) from error
-        if error.filename in (None, str(temporary), temporary):
+        named = _path(error)
+        if named is None or is_partial(named.name):
             error.filename, error.filename2 = str(path), None
         raise
-    finally:
-        with contextlib.suppress(OSError):  # of a disk that became read-only: the first error is the one to report
-            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _temporary(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A new file beside `path`, locked where its file system has locks, and removed at the end if it is still there."""
+    while True:
+        temporary = path.with_name(partial_name(path.name))
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if temporary.exists():  # else another process removed it before it was locked
+                yield temporary
+                return
+        finally:
+            with contextlib.suppress(OSError):  # of a disk that became read-only: the first error is the one to report
+                temporary.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def _remove_abandoned(path: pathlib.Path) -> None:
+    """Remove the temporary files of `path` whose processes were killed: nobody has locked them."""
+    stem, suffix = os.path.splitext(path.name)
+    for temporary in path.parent.glob(f"{glob.escape(f'.{stem}.')}*partial{glob.escape(suffix)}"):
+        with contextlib.suppress(OSError):  # it is locked, or another user's
+            descriptor = os.open(temporary, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                temporary.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def make_folder(path: pathlib.Path) -> None:
@@ -160,13 +191,13 @@ def check_folder_writable(flag: str, folder: pathlib.Path) -> None:
 
 
 def partial_name(name: str) -> str:
-    """The name of a file's temporary file."""
+    """A new name of a temporary file of a file."""
     stem, suffix = os.path.splitext(name)
-    return f".{stem}.partial{suffix}"
+    return f".{stem}.{os.urandom(4).hex()}.partial{suffix}"
 
 
 def is_partial(name: str) -> bool:
-    """Whether a file's name is one that `partial_name` returns."""
+    """Whether a file's name is one that `partial_name` returns, or returned in earlier versions."""
     stem, suffix = os.path.splitext(name)
     return name.startswith(".") and ".partial" in (suffix, os.path.splitext(stem)[1])
 
@@ -208,7 +239,7 @@ def read_json(
             data = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
-        value = parse_json(data, schema)
+        value = json_values.parse(data, schema)
         check(value)
         return value
 
@@ -228,51 +259,26 @@ def reading(where: str, remedy: str) -> Iterator[None]:
         raise damaged(where, remedy, error) from error
 
 
+@contextlib.contextmanager
+def decoding() -> Iterator[None]:
+    """A context in which whatever a library raises for the content of a file becomes a ValueError.
+
+    NumPy, zipfile, Pillow, TFDS and Protocol Buffers raise errors of many kinds for it. Too little memory and failed
+    file operations are no such errors.
+    """
+    try:
+        yield
+    except (MemoryError, ValueError, errors.FailedError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # None is a library's own
+            raise
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
 def damaged(where: str, remedy: str, problem: object) -> errors.DamagedError:
     """The error of a damaged file; arguments as `read_json`, and what is wrong with its content."""
     return errors.DamagedError(f"{where} is damaged ({problem}); {remedy}")
-
-
-def parse_json(data: bytes | str, schema: Mapping[str, Any] | None = None) -> Any:
-    """The value of a JSON text; ValueError where it is none or breaks the schema.
-
-    A number that is not finite and a key that an object has twice are a ValueError too.
-    """
-    if not data.strip():
-        raise ValueError("it is empty")
-    try:
-        value = json.loads(data, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_without_duplicates)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    if schema:
-        check_schema(value, schema)
-    return value
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"it has {next(name for name in names if names.count(name) > 1)!r} twice")
-    return values
-
-
-def check_schema(value: Any, schema: Mapping[str, Any]) -> None:
-    """Raise ValueError, which says where, unless a value keeps a JSON Schema."""
-    from jsonschema import Draft202012Validator, exceptions  # not needed by --help
-
-    problem = exceptions.best_match(Draft202012Validator(schema).iter_errors(value))
-    if problem is not None:
-        expected = f"expected {problem.validator} {problem.validator_value}"
-        text = problem.message if problem.validator == "required" else expected  # others quote the whole value
-        raise ValueError(f"{problem.json_path}: {text}")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:20]} is no finite number")
-    return number
 
 
 def fsync(path: pathlib.Path) -> None:

@@ -180,9 +180,8 @@ def check_content(folder: pathlib.Path, *, flag: str, identity: str) -> None:
     paths.check_folder(folder, flag)
     if not folder.exists() or (folder / identity).exists():
         return
-    leftovers = (LOCK, files.partial_name(identity), f".{identity}.partial")  # the last one from earlier versions
     for entry in folder.iterdir():
-        if entry.name not in leftovers:
+        if entry.name != LOCK and not files.is_partial(entry.name):
             kind = flag.removesuffix("_dir")
             raise errors.BadArgumentError(
                 f"{flag}={folder}: expected a new folder or a {kind}'s, got one with {entry.name!r}; "

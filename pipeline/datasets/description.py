@@ -8,43 +8,31 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.common import files
+from pipeline.common import json_values
+from pipeline.common.json_values import COUNT, NUMBER, SIZE, TEXT, array, mapping, required
 from pipeline.datasets.canonical import Fingerprints
 
 LEVELS = ("fine", "coarse")  # of labels: classes, and superclasses where a data set has them
 Channels = tuple[float, float, float]  # red, green, blue
-_NAMES = {"type": "array", "items": {"type": "string"}}
-_CHANNELS = {"type": "array", "minItems": 3, "maxItems": 3, "items": {"type": "number"}}
-_COUNT = {"type": "integer", "minimum": 0}
-_SCHEMA = {
-    "type": "object",
-    "required": ["dataset", "classes", "image_size", "num_examples", "channel_means", "channel_deviations"],
-    "properties": {
-        "dataset": {"type": "string"},
-        "classes": {
-            "type": "object",
-            "required": ["fine", "coarse", "fine_to_coarse"],
-            "properties": {
-                "fine": {**_NAMES, "minItems": 1},
-                "coarse": _NAMES,
-                "fine_to_coarse": {"type": "array", "items": _COUNT},
-            },
-            "additionalProperties": False,
+_CHANNELS = array(NUMBER, minItems=3, maxItems=3)
+_STRICT = {"additionalProperties": False}
+_CLASSES = required({"fine": array(TEXT, minItems=1), "coarse": array(TEXT), "fine_to_coarse": array(COUNT)})
+_FINGERPRINTS = {**required({"records": TEXT, "order": TEXT}), "type": ["object", "null"]}
+_SCHEMA = (
+    required(
+        {
+            "dataset": TEXT,
+            "classes": _CLASSES | _STRICT,
+            "image_size": SIZE,
+            "num_examples": required({"train": COUNT}) | mapping(COUNT),
+            "channel_means": _CHANNELS,
+            "channel_deviations": _CHANNELS,
         },
-        "image_size": {"type": "integer", "minimum": 1},
-        "num_examples": {"type": "object", "required": ["train"], "additionalProperties": _COUNT},
-        "channel_means": _CHANNELS,
-        "channel_deviations": _CHANNELS,
-        "origin": {"type": "string"},
-        "fingerprints": {
-            "type": ["object", "null"],
-            "required": ["records", "order"],
-            "properties": {"records": {"type": "string"}, "order": {"type": "string"}},
-            "additionalProperties": False,
-        },
-    },
-    "additionalProperties": False,
-}
+        origin=TEXT,
+        fingerprints=_FINGERPRINTS | _STRICT,
+    )
+    | _STRICT
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +96,7 @@ class Description:
     @classmethod
     def from_dict(cls, values: Any) -> "Description":
         """The inverse of `as_dict`; ValueError for what is none."""
-        files.check_schema(values, _SCHEMA)
+        json_values.check(values, _SCHEMA)
         classes = Classes(**{name: tuple(numbers) for name, numbers in values["classes"].items()})
         channels = {name: _channels(values[name]) for name in ("channel_means", "channel_deviations")}
         fingerprints = values.get("fingerprints")

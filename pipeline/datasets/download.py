@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.common import errors, files, progress
+from pipeline.common.json_values import TEXT, TEXT_OR_NULL, required
 
 SOURCE = "source.json"  # where the bytes in a folder are from
 _CHUNK_BYTES = 16 << 10  # small, so that the bytes of a slow host are counted as they arrive
@@ -85,14 +86,7 @@ class _Answer:
     validator: str | None
 
 
-_SOURCE = {
-    "type": "object",
-    "properties": {
-        "url": {"type": "string"},
-        "total_bytes": {"type": ["integer", "null"]},
-        "validator": {"type": ["string", "null"]},
-    },
-}
+_SOURCE = required({}, url=TEXT, total_bytes={"type": ["integer", "null"]}, validator=TEXT_OR_NULL)
 
 
 class _Part:
@@ -244,9 +238,9 @@ class _Worker(threading.Thread):
 
     def _fits(self, headers: Mapping[str, str]) -> bool:
         """Whether the bytes that follow are the rest of the file that was begun."""
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
-        totals = ("*", str(self._total_bytes)) if self._total_bytes else ("*", found and found[2])
-        return bool(found and int(found[1]) == self._start and found[2] in totals)
+        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
+        totals = ("*", str(self._total_bytes)) if self._total_bytes else ("*", match and match[2])
+        return bool(match and int(match[1]) == self._start and match[2] in totals)
 
 
 def _answer(headers: Mapping[str, str], start: int) -> _Answer:

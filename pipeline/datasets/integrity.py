@@ -9,34 +9,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.common import errors, files
+from pipeline.common.json_values import OBJECT, required
 from pipeline.datasets import prepared
 
 _FRAME_BYTES = 16  # around each record of a TFRecord file: its length, and two checksums
 _READ_ERRORS = ("DataLossError", "NotFoundError", "FailedPreconditionError", "InvalidArgumentError", "OutOfRangeError")
-_LABEL = {
-    "type": "object",
-    "required": ["classLabel"],
-    "properties": {
-        "classLabel": {"type": "object", "required": ["numClasses"], "properties": {"numClasses": prepared.COUNT}}
-    },
-}
-_FEATURES = {
-    "type": "object",
-    "required": ["featuresDict"],
-    "properties": {
-        "featuresDict": {
-            "type": "object",
-            "required": ["features"],
-            "properties": {
-                "features": {
-                    "type": "object",
-                    "required": ["image", "label"],
-                    "properties": {"label": _LABEL, "coarse_label": _LABEL},
-                }
-            },
-        }
-    },
-}
+_LABEL = required({"classLabel": required({"numClasses": prepared.COUNT})})
+_FEATURES = required(
+    {"featuresDict": required({"features": required({"image": OBJECT, "label": _LABEL}, coarse_label=_LABEL)})}
+)
 
 
 def check(folder: pathlib.Path) -> None:

@@ -22,7 +22,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.common import errors, files, locked_folder, paths
+from pipeline.common import errors, files, json_values, locked_folder, paths
+from pipeline.common.json_values import OBJECT, TEXT, TEXT_OR_NULL, array, required
 from pipeline.datasets import builtin
 from pipeline.datasets.cifar.spec import SPECS
 from pipeline.datasets.description import Description
@@ -35,35 +36,15 @@ _STAGING = ".staging-"
 _DOWNLOAD = ".download"
 _LOCK = ".prepare.lock"
 _Path = str | os.PathLike[str]
-_PROVENANCE_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "fingerprints": {"type": "object"},
-        **{key: {"type": "string"} for key in ("how", "path", "url")},
-        **{key: {"type": ["string", "null"]} for key in ("official", "sha256")},
-    },
-}
+_PROVENANCE_SCHEMA = required(
+    {},
+    fingerprints=OBJECT,
+    **dict.fromkeys(("how", "path", "url"), TEXT),
+    **dict.fromkeys(("official", "sha256"), TEXT_OR_NULL),
+)
 COUNT = {"type": ["string", "integer"], "pattern": "^[0-9]+$"}  # as Protocol Buffers write 64 bits
-INFO = {  # of dataset_info.json
-    "type": "object",
-    "required": ["name", "version", "splits"],
-    "properties": {
-        "version": {"type": "string"},
-        "splits": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["name", "shardLengths", "numBytes"],
-                "properties": {
-                    "name": {"type": "string"},
-                    "shardLengths": {"type": "array", "minItems": 1, "items": COUNT},
-                    "numBytes": COUNT,
-                },
-            },
-        },
-    },
-}
+_SPLIT = required({"name": TEXT, "shardLengths": array(COUNT, minItems=1), "numBytes": COUNT})
+INFO = required({"name": TEXT, "version": TEXT, "splits": array(_SPLIT, minItems=1)})  # of dataset_info.json
 
 
 def folder(data_dir: _Path, dataset: str) -> pathlib.Path:
@@ -113,8 +94,8 @@ def describe(data_dir: _Path, dataset: str) -> Description | None:
     path = folder(data_dir, dataset) / ("dataset_info.json" if known else DESCRIPTION)
     with files.reading(*where(path)):
         if known is None:
-            return Description.from_dict(files.parse_json(path.read_bytes()))
-        splits = files.parse_json(path.read_bytes(), INFO)["splits"]
+            return Description.from_dict(json_values.parse(path.read_bytes()))
+        splits = json_values.parse(path.read_bytes(), INFO)["splits"]
         counts = {split["name"]: sum(map(int, split["shardLengths"])) for split in splits}
         return dataclasses.replace(known, num_examples=counts)
 
@@ -122,9 +103,9 @@ def describe(data_dir: _Path, dataset: str) -> Description | None:
 def description(data_dir: _Path, dataset: str) -> Description:
     """What a prepared data set says of itself; errors as of `check_prepared`."""
     check_prepared(data_dir, dataset)
-    found = describe(data_dir, dataset)
-    assert found is not None  # since it is prepared
-    return found
+    known = describe(data_dir, dataset)
+    assert known is not None  # since it is prepared
+    return known
 
 
 def recorded_fingerprint(data_dir: _Path, dataset: str) -> str:

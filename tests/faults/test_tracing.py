@@ -9,6 +9,7 @@ import keras
 import pytest
 
 from models import train
+from pipeline.common import errors, files
 from tests.binaries import call_here
 from tests.faults import kills, power_loss
 from tests.faults.tracing import cases, contents, tracer
@@ -26,6 +27,7 @@ for name in ("one.json", "two.json"):
     files.write_json(folder / name, list(range(2000)))
 files.write_json(folder / "one.json", [1])
 """
+PARTIAL = "partial"
 NOT_ATOMIC = """
 import pathlib, sys
 path = pathlib.Path(sys.argv[1], "one.json")
@@ -58,19 +60,19 @@ def test_every_operation_is_reported(tmp_path):
     seen = []
 
     def before(operation):
-        seen.append((operation.kind, operation.path.name, operation.second.name))
+        name = PARTIAL if files.is_partial(operation.path.name) else operation.path.name
+        seen.append((operation.kind, name, operation.second.name))
         return Action.CONTINUE
 
     assert run(ATOMIC, tmp_path, before) == 0
-    partial = ".one.partial.json"
-    write = [(kind, partial, "") for kind in ("create", "write", "half", "fsync")]
-    write += [("rename", partial, "one.json"), ("fsync", "made", "")]
-    assert [operation for operation in seen if operation[0] != "start"][:8] == [
+    write = [(kind, PARTIAL, "") for kind in ("create", "truncate", "write", "half", "fsync")]
+    write += [("rename", PARTIAL, "one.json"), ("fsync", "made", "")]
+    assert [operation for operation in seen if operation[0] != "start"][:9] == [
         ("mkdir", "made", ""),
         ("fsync", tmp_path.name, ""),
         *write,
     ]
-    assert [operation for operation in seen if operation[0] != "start"][-6:] == write
+    assert [operation for operation in seen if operation[0] != "start"][-7:] == write
 
 
 @pytest.mark.parametrize("number", [1, 5, 7, 9])
@@ -93,12 +95,31 @@ def test_half_of_the_first_write_is_there_before_the_rest(tmp_path):
         return Action.KILL if operation.kind == "half" else Action.CONTINUE
 
     run(ATOMIC, tmp_path, before)
-    assert 0 < (tmp_path / "made" / ".one.partial.json").stat().st_size < len(str(list(range(2000))))
+    (partial,) = (tmp_path / "made").iterdir()
+    assert 0 < partial.stat().st_size < len(str(list(range(2000))))
 
 
 @pytest.mark.parametrize(("code", "failures"), [(ATOMIC, 0), (NOT_ATOMIC, 2)])
 def test_only_programs_that_do_not_end_alike_are_failures(tmp_path, code, failures):
     assert kills.at_every_operation(Cases(tmp_path), program(code))["failures"] == failures
+
+
+FAILS_AGAIN = """
+import pathlib, sys
+pathlib.Path(sys.argv[1], "../../ran").touch(exist_ok=False)
+"""
+
+
+def test_command_that_fails_without_a_kill_ends_the_harness(tmp_path):
+    with pytest.raises(errors.FailedError, match="FileExistsError"):
+        kills.at_random_moments(Cases(tmp_path), program(FAILS_AGAIN), 1, Late())
+
+
+class Late(random.Random):
+    """Moments that come after the end of a command."""
+
+    def uniform(self, a, b):
+        return 60.0
 
 
 def after_power_loss(tmp_path: pathlib.Path, code: str, *, loses_names: bool) -> pathlib.Path:

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.config import saved
-from models.runs.schemas import FINGERPRINTS, NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, required
-from pipeline.common import errors, files
+from models.runs.schemas import FINGERPRINTS
+from pipeline.common import errors, files, json_values
+from pipeline.common.json_values import NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, TEXT_OR_NULL, required
 from tuning.sessions.journal import Journal
 from tuning.workers.job import TrainingJob
 
@@ -31,9 +32,7 @@ _FIGURES: dict[str, Any] = {
     **dict.fromkeys(("fine", "coarse"), NUMBER_OR_NULL),
 }
 _RECORDS = {
-    COMPLETED: required(
-        {**_ANY_RECORD, **_FIGURES, "config": OBJECT}, train_seconds=NUMBER, git_commit={"type": ["string", "null"]}
-    ),
+    COMPLETED: required({**_ANY_RECORD, **_FIGURES, "config": OBJECT}, train_seconds=NUMBER, git_commit=TEXT_OR_NULL),
     FAILED: required({**_ANY_RECORD, "reason": TEXT}),
 }
 _ANY_STATUS = required({"status": {"enum": [*_RECORDS]}})
@@ -91,8 +90,8 @@ class SessionFolder:
         def check(record: Any) -> None:
             if record == self._checked.get(trial_id):  # which is read several times a second
                 return
-            files.check_schema(record, _ANY_STATUS)
-            files.check_schema(record, _RECORDS[record["status"]])
+            json_values.check(record, _ANY_STATUS)
+            json_values.check(record, _RECORDS[record["status"]])
             if record["id"] != trial_id:
                 raise ValueError(f"it is of trial {record['id']}")
             saved.check(record.get("config", {}))

@@ -8,14 +8,14 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from models.runs.schemas import INTEGER, NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, required
-from pipeline.common import files
+from pipeline.common import files, json_values
+from pipeline.common.json_values import INTEGER, NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, array, required
 
 _EVENT = required({"event": TEXT, "spent_s": NUMBER}, line=INTEGER)
 _EVENTS = {
     "begin": required({"trial": TEXT, "worker": TEXT, "values": OBJECT}),
     "end": required({"trial": TEXT, "status": {"enum": ["COMPLETED", "FAILED"]}, "objective": NUMBER_OR_NULL}),
-    "requeue": required({"workers": {"type": "array", "items": TEXT}}),
+    "requeue": required({"workers": array(TEXT)}),
     "forget": required({"trial": TEXT}),
     "time": OBJECT,
 }
@@ -49,10 +49,10 @@ class Journal:
         if number <= self._num_checked:  # the journal only grows
             return json.loads(line)
         try:
-            event = files.parse_json(line, _EVENT)
+            event = json_values.parse(line, _EVENT)
             if event["event"] not in _EVENTS:
                 raise ValueError(f"event {event['event']!r} is unknown here, of a newer version or damaged")
-            files.parse_json(line, _EVENTS[event["event"]])
+            json_values.parse(line, _EVENTS[event["event"]])
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from error
         self._num_checked = number

@@ -13,42 +13,50 @@ from typing import Any
 from models.config import saved
 from models.runs import schemas
 from models.runs.folder import RunFolder
-from models.runs.schemas import OBJECT
-from pipeline.common import errors, files, locked_folder, paths
+from pipeline.common import errors, files, json_values, locked_folder, paths
+from pipeline.common.json_values import (
+    INTEGER,
+    NUMBER,
+    NUMBER_OR_NULL,
+    OBJECT,
+    TEXT,
+    TEXT_OR_NULL,
+    array,
+    mapping,
+    required,
+)
 from pipeline.data_config import AUTO
 from pipeline.datasets.canonical import Fingerprints, check_recorded
 from tuning.workers.job import TrainingJob
 
 FINISHED, FAILED = "finished", "failed"
 
-_IDENTITY = schemas.required(
-    {"study": schemas.TEXT, "budget": schemas.TEXT, "variants": {"type": "object", "additionalProperties": OBJECT}},
+_IDENTITY = required(
+    {"study": TEXT, "budget": TEXT, "variants": mapping(OBJECT)},
     fingerprints=schemas.FINGERPRINTS,
-    precision=schemas.TEXT,
-    precision_reason={"type": ["string", "null"]},
+    precision=TEXT,
+    precision_reason=TEXT_OR_NULL,
 )
-_RESULT = schemas.required(
+_RESULT = required(
     {
-        "variant": schemas.TEXT,
-        "seed": schemas.INTEGER,
+        "variant": TEXT,
+        "seed": INTEGER,
         "status": {"enum": [FINISHED, FAILED]},
-        "wall_seconds": schemas.NUMBER,
+        "wall_seconds": NUMBER,
         "config": OBJECT,
     }
 )
-_ROW = schemas.required(
-    {"step": schemas.INTEGER}, **{f"validation_{name}": schemas.NUMBER_OR_NULL for name in schemas.ACCURACIES}
-)
-_REPORT = schemas.required(
-    {"split": schemas.TEXT, "coarse_source": schemas.COARSE_SOURCE, "git_commit": {"type": ["string", "null"]}}
-    | {"device": schemas.TEXT, "precision": schemas.TEXT, "versions": OBJECT}
-    | dict.fromkeys(schemas.ACCURACIES, schemas.NUMBER_OR_NULL)
-    | dict.fromkeys(("num_train", "num_validation"), schemas.INTEGER)
-    | dict.fromkeys(("train_petaflop", "train_seconds"), schemas.NUMBER)
+_ROW = required({"step": INTEGER}, **{f"validation_{name}": NUMBER_OR_NULL for name in schemas.ACCURACIES})
+_REPORT = required(
+    {"split": TEXT, "coarse_source": schemas.COARSE_SOURCE, "git_commit": TEXT_OR_NULL}
+    | {"device": TEXT, "precision": TEXT, "versions": OBJECT}
+    | dict.fromkeys(schemas.ACCURACIES, NUMBER_OR_NULL)
+    | dict.fromkeys(("num_train", "num_validation"), INTEGER)
+    | dict.fromkeys(("train_petaflop", "train_seconds"), NUMBER)
 )
 _RESULTS = {
-    FINISHED: schemas.required({"report": _REPORT, "rows": {"type": "array", "items": _ROW}}),
-    FAILED: schemas.required({"reason": schemas.TEXT}),
+    FINISHED: required({"report": _REPORT, "rows": array(_ROW)}),
+    FAILED: required({"reason": TEXT}),
 }
 
 
@@ -203,7 +211,7 @@ def _result(path: pathlib.Path) -> dict[str, Any] | None:
 def _read_result(path: pathlib.Path) -> dict[str, Any] | None:
     def check(result: dict[str, Any]) -> None:
         saved.check(result["config"])
-        files.check_schema(result, _RESULTS[result["status"]])
+        json_values.check(result, _RESULTS[result["status"]])
 
     where = f"study_dir={path.parents[1]}: {path.parent.name}/{path.name}"
     return files.read_json(path, where, "a call with its variant and seed trains it again", schema=_RESULT, check=check)

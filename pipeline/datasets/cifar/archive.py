@@ -108,7 +108,7 @@ class _Files:
     def __init__(self, spec: Spec) -> None:
         self._spec = spec
         self.parquet: list[pathlib.PurePosixPath] = []
-        self._found: dict[pathlib.PurePosixPath, records.Records | records.RecordsError | None] = {}
+        self._contents: dict[pathlib.PurePosixPath, records.Records | records.RecordsError | None] = {}
         self._tried: dict[str, pathlib.PurePosixPath] = {}  # name -> the file of records that has been decoded
         self._other_contents = ""
 
@@ -119,14 +119,14 @@ class _Files:
             self._other_contents = self._other_contents or _other_contents(name)
             self.parquet += [member.path] if parquet.is_parquet(member.path) else []
             return
-        if member.path in self._found:
+        if member.path in self._contents:
             raise ContainerError(f"holds {str(member.path)!r} twice")
-        if len(self._found) == _MAX_KNOWN:
+        if len(self._contents) == _MAX_KNOWN:
             raise ContainerError(f"holds more than {_MAX_KNOWN} files with the names of {self._spec.title}'s")
         try:
-            self._found[member.path] = self._decoded(member)
+            self._contents[member.path] = self._decoded(member)
         except records.RecordsError as error:  # raised if this is the file that is used
-            self._found[member.path] = error
+            self._contents[member.path] = error
         while member.file.read(1 << 20):  # on to a checksum that follows
             pass
 
@@ -136,10 +136,10 @@ class _Files:
 
     def has_records(self) -> bool:
         """Whether there is a data set, perhaps with errors."""
-        return self._place(self._found) is not None
+        return self._place(self._contents) is not None
 
     def _without_errors(self) -> list[pathlib.PurePosixPath]:
-        return [path for path, content in self._found.items() if not isinstance(content, records.RecordsError)]
+        return [path for path, content in self._contents.items() if not isinstance(content, records.RecordsError)]
 
     def _decoded(self, member: Member) -> records.Records | None:
         name, spec = member.path.name, self._spec
@@ -158,19 +158,19 @@ class _Files:
 
     def data_set(self) -> tuple[str, records.Records, records.Records]:
         """The form, and the records of train and test."""
-        place = self._place(self._without_errors()) or self._place(self._found)
+        place = self._place(self._without_errors()) or self._place(self._contents)
         if place is None:
             raise ContainerError(self._problem())
         form, folder = place
         for name in form.files:
-            error = self._found.get(folder / name)
+            error = self._contents.get(folder / name)
             if isinstance(error, records.RecordsError):
                 raise error
         train, test = (self._joined(folder / name for name in form.splits[split]) for split in ("train", "test"))
         return form.name, train, test
 
     def _joined(self, files: Iterable[pathlib.PurePosixPath]) -> records.Records:
-        parts = [part.rows for part in map(self._found.get, files) if isinstance(part, records.Records)]
+        parts = [part.rows for part in map(self._contents.get, files) if isinstance(part, records.Records)]
         return records.Records(np.concatenate(parts) if len(parts) > 1 else parts[0])
 
     def _place(self, files: Collection[pathlib.PurePosixPath]) -> tuple[Form, pathlib.PurePosixPath] | None:
@@ -184,9 +184,9 @@ class _Files:
 
     def _problem(self) -> str:
         """What is missing."""
-        found = {path.name for path in self._found}
+        names = {path.name for path in self._contents}
         for form in self._spec.forms:
-            missing = [name for name in form.record_files if name not in found]
+            missing = [name for name in form.record_files if name not in names]
             if len(missing) < len(form.record_files):
                 are_apart = f"{' and '.join(form.record_files)} are in different folders"
                 return f"incomplete {form.name}: {f'missing {missing[0]}' if missing else are_apart}"

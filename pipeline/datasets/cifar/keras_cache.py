@@ -3,7 +3,8 @@
 import pathlib
 from collections.abc import Callable
 
-from pipeline.common import environment, errors
+from pipeline.common import errors
+from pipeline.common.process import environment
 from pipeline.datasets.cifar import archive
 from pipeline.datasets.cifar.spec import Spec
 
@@ -29,5 +30,4 @@ def paths(spec: Spec) -> list[pathlib.Path]:
     `cifar-100-python.tar.gz` to `cifar-100-python`.
     """
     names = [form.name for form in spec.forms if form.is_pickled]  # Keras reads no other form
-    found = [path for name in names for path in (environment.keras_home() / "datasets").glob(f"{name}*")]
-    return sorted(found)
+    return sorted(path for name in names for path in (environment.keras_home() / "datasets").glob(f"{name}*"))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from pipeline.common import progress
+from pipeline.common import files, progress
 from pipeline.datasets.cifar import records
 from pipeline.datasets.cifar.spec import PIXELS, SPECS, Spec
 from pipeline.datasets.containers.member import ContainerError
@@ -65,13 +65,13 @@ def read(folder: pathlib.Path, splits: Splits, spec: Spec) -> tuple[records.Reco
 def _read_split(split: str, paths: list[pathlib.Path], spec: Spec) -> records.Records:
     pyarrow = _import()
     try:
-        files = [pyarrow.parquet.ParquetFile(path) for path in paths]
-        for file in files:
-            _check_columns(file.schema_arrow, spec)
-        count = sum(file.metadata.num_rows for file in files)
+        tables = [pyarrow.parquet.ParquetFile(path) for path in paths]
+        for table in tables:
+            _check_columns(table.schema_arrow, spec)
+        count = sum(table.metadata.num_rows for table in tables)
         if count != spec.num_records(split):  # before they take memory
             raise records.RecordsError(f"{split} has {count} records; expected {spec.num_records(split)}")
-        return _records(split, files, count, spec)
+        return _records(split, tables, count, spec)
     except (pyarrow.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the disk
             raise
@@ -106,11 +106,13 @@ def _check_columns(schema: Any, spec: Spec) -> None:
         raise records.RecordsError(f"the column {_IMAGE!r} is {kind}; expected a struct with bytes")
 
 
-def _records(split: str, files: list[Any], count: int, spec: Spec) -> records.Records:
+def _records(split: str, tables: list[Any], count: int, spec: Spec) -> records.Records:
     names = [spec.field(level, "label") for level in spec.levels]
-    labels = {name: [label for file in files for label in file.read([name]).column(name).to_pylist()] for name in names}
+    labels = {
+        name: [label for table in tables for label in table.read([name]).column(name).to_pylist()] for name in names
+    }
     images = np.empty((count, PIXELS), np.uint8)
-    pngs = progress.track(_pngs(files), f"decoding the images of {split}", count, "images")
+    pngs = progress.track(_pngs(tables), f"decoding the images of {split}", count, "images")
     for index, png in zip(range(count), pngs, strict=True):
         images[index] = _pixels(png, f"image {index} of {split}")
     try:
@@ -119,22 +121,22 @@ def _records(split: str, files: list[Any], count: int, spec: Spec) -> records.Re
         raise records.RecordsError(f"{split}: {error}") from error
 
 
-def _pngs(files: list[Any]) -> Iterator[bytes]:
+def _pngs(tables: list[Any]) -> Iterator[bytes]:
     """The images, encoded."""
-    for file in files:
-        for batch in file.iter_batches(_BATCH, columns=[_IMAGE]):
+    for table in tables:
+        for batch in table.iter_batches(_BATCH, columns=[_IMAGE]):
             yield from batch.column(_IMAGE).field("bytes").to_pylist()
 
 
 def _pixels(png: bytes, name: str) -> np.ndarray:
     """The pixels of an image, uint8 [3072]: red, green, blue."""
     try:
-        with PIL.Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+        with files.decoding(), PIL.Image.open(io.BytesIO(png), formats=["PNG"]) as image:
             if (image.mode, image.size) != ("RGB", (32, 32)):
                 width, height = image.size
                 raise records.RecordsError(f"{name} is {image.mode} of {width} x {height}; expected RGB of 32 x 32")
             return np.asarray(image).transpose(2, 0, 1).reshape(-1)
     except records.RecordsError:
         raise
-    except Exception as error:  # Pillow raises errors of many kinds
-        raise records.RecordsError(f"{name} is no PNG, or a damaged one ({type(error).__name__})") from error
+    except ValueError as error:
+        raise records.RecordsError(f"{name} is no PNG, or a damaged one ({error})") from error

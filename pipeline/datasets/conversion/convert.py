@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import shutil
+from typing import Any
 
 import PIL
 
@@ -65,10 +66,8 @@ def convert(
                 arrangement = arrange(folder, parts, source.classes)
                 _check_images(arrangement, dataset, on_bad_image)
                 with prepared.staging(data_dir) as staged:
-                    fingerprints = _write(arrangement, source, prepared.folder(staged, name), dataset)
+                    provenance = _write(arrangement, source, prepared.folder(staged, name), dataset)
                     listing.write(prepared.folder(staged, name))
-                    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-                    provenance = {"how": source.origin, "fingerprints": fingerprints.as_dict(), "created": created}
                     prepared.publish(staged, data_dir, name, provenance, replace=replace)
             except KeyboardInterrupt as error:
                 kept = f"what was read is kept in {parts_folder}; run the same command again to continue"
@@ -79,8 +78,8 @@ def convert(
     return prepared.folder(data_dir, name)
 
 
-def _write(arrangement: Arrangement, source: ImageSource, folder: pathlib.Path, dataset: str) -> canonical.Fingerprints:
-    """Write the data set to a version folder; its fingerprints."""
+def _write(arrangement: Arrangement, source: ImageSource, folder: pathlib.Path, dataset: str) -> dict[str, Any]:
+    """Write the data set to a version folder; its provenance."""
     classes = source.classes
     about = f"{dataset}, made by streaming-cifar100 of {source.origin}."
     histogram = second_pass.write(arrangement, classes, folder, about)
@@ -99,7 +98,8 @@ def _write(arrangement: Arrangement, source: ImageSource, folder: pathlib.Path, 
     digest_cache.write(folder, splits)
     for line in preparation_report.lines(report):
         log(line)
-    return fingerprints
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {"how": source.origin, "fingerprints": fingerprints.as_dict(), "created": created}
 
 
 def _key(source: ImageSource, listing: Listing, image_size: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Generator
 import numpy as np
 
 from pipeline.common import cpu, errors, files, progress
+from pipeline.common.json_values import FLAG, SIZE, TEXT, required
 from pipeline.common.process.worker_process import RemoteCallError, Worker, WorkerDiedError, wait
 from pipeline.datasets import canonical, resizing
 from pipeline.datasets.conversion import messages
@@ -21,15 +22,7 @@ OWN_SIZES = range(8, 225)  # pixels each way, in which images are kept where all
 SIZE_OF_OTHERS = 64
 RESIZED = "resized to {size} x {size} pixels"
 _STATE = "state.json"
-_SCHEMA = {
-    "type": "object",
-    "required": ["key", "image_size", "is_own_size"],
-    "properties": {
-        "key": {"type": "string"},
-        "image_size": {"type": "integer", "minimum": 1},
-        "is_own_size": {"type": "boolean"},
-    },
-}
+_SCHEMA = required({"key": TEXT, "image_size": SIZE, "is_own_size": FLAG})
 
 
 @dataclasses.dataclass(frozen=True)

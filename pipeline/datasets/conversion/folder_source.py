@@ -56,10 +56,10 @@ def open_source(root: pathlib.Path, dataset: str) -> FolderSource:
 
     `dataset` is its name in errors, such as "folder:/images/flowers".
     """
-    found = tree.read(root, source=f"dataset={dataset}")
-    for note in found.notes:
+    layout = tree.read(root, source=f"dataset={dataset}")
+    for note in layout.notes:
         log(note)
-    return FolderSource(root, found)
+    return FolderSource(root, layout)
 
 
 def _load(path: pathlib.Path) -> images.Decoded:

@@ -42,14 +42,13 @@ class Listing:
     @classmethod
     def read(cls, folder: pathlib.Path) -> "Listing":
         """The inverse of `write`; errors.DamagedError or errors.FailedError where that fails."""
-        with files.reading(*prepared.where(folder / FILE)):
-            try:
-                with open(folder / FILE, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-                    return cls(arrays["names"], arrays["states"])
-            except OSError:
-                raise
-            except Exception as error:  # NumPy and zipfile raise errors of several kinds
-                raise ValueError(str(error)) from error
+        with (
+            files.reading(*prepared.where(folder / FILE)),
+            files.decoding(),
+            open(folder / FILE, "rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
+            return cls(arrays["names"], arrays["states"])
 
 
 def changes(folder: pathlib.Path, source: ImageSource) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.common import files
+from pipeline.common.json_values import COUNT, FLAG, SIZE, TEXT, array, mapping, required
 from pipeline.datasets import prepared
 from pipeline.datasets.canonical import Digests, as_texts
 from pipeline.datasets.conversion.arrangement import EQUALS, Arrangement, equal_images
@@ -14,26 +15,15 @@ from pipeline.datasets.description import Classes
 
 FILE = "preparation.json"
 MAX_BAD_IMAGES = 1000  # that are named
-_COUNT = {"type": "integer", "minimum": 0}
-_COUNTS = {"type": "object", "additionalProperties": _COUNT}
-_NAMES = {"type": "array", "items": {"type": "string"}}
-
-
-def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": [*properties], "properties": properties}
-
-
-_SCHEMA = _object(
-    image_size={"type": "integer", "minimum": 1},
-    num_images=_COUNTS,
-    num_different_images=_COUNTS,
-    is_test_split_official={"type": "boolean"},
-    class_counts={"type": "object", "additionalProperties": _COUNTS},
-    conversions=_COUNTS,
-    bad_images=_object(count=_COUNT, listed={"type": "object", "additionalProperties": {"type": "string"}}),
-    equal_images=_object(
-        **{kind: _object(num_groups=_COUNT, listed={"type": "array", "items": _NAMES}) for kind in EQUALS}
-    ),
+_SCHEMA = required(
+    {
+        "image_size": SIZE,
+        **dict.fromkeys(("num_images", "num_different_images", "conversions"), mapping(COUNT)),
+        "is_test_split_official": FLAG,
+        "class_counts": mapping(mapping(COUNT)),
+        "bad_images": required({"count": COUNT, "listed": mapping(TEXT)}),
+        "equal_images": required(dict.fromkeys(EQUALS, required({"num_groups": COUNT, "listed": array(array(TEXT))}))),
+    }
 )
 
 

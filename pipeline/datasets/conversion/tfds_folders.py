@@ -68,13 +68,13 @@ def _names(root: pathlib.Path) -> list[str]:
 
 def _version_folders(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     """The version folders in the folder of a data set by configuration, "" for NAME/VERSION."""
-    found = collections.defaultdict(list)
+    versions = collections.defaultdict(list)
     for pattern in (f"*/{_INFO}", f"*/*/{_INFO}"):
         for path in sorted(folder.glob(pattern)):
             version = path.parent
             if _VERSION.fullmatch(version.name):
-                found["" if version.parent == folder else version.parent.name].append(version)
-    return dict(found)
+                versions["" if version.parent == folder else version.parent.name].append(version)
+    return dict(versions)
 
 
 def _listed(names: Iterable[str]) -> str:

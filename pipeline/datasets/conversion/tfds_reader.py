@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from pipeline.common import app, errors, progress
+from pipeline.common import app, errors, files, progress
 from pipeline.datasets import canonical
 from pipeline.datasets.conversion.messages import log
 from pipeline.datasets.description import Classes
@@ -35,8 +35,8 @@ class TfdsReader:
         import tensorflow_datasets as tfds
 
         features = self.info.features
-        found = [key for key, feature in features.items() if isinstance(feature, tfds.features.Image)]
-        chosen = [key for key in self._supervised() if key in found] or found
+        images = [key for key, feature in features.items() if isinstance(feature, tfds.features.Image)]
+        chosen = [key for key in self._supervised() if key in images] or images
         if len(chosen) != 1:
             kinds = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in sorted(features.items()))
             self._refuse(f"expected one feature that is an image, got {kinds}")
@@ -46,10 +46,10 @@ class TfdsReader:
 
     def label_key(self, flag: str, given: str) -> str:
         """The feature of a flag that is a label; if none is given, the one that TFDS supervises, or the only one."""
-        found = sorted(key for key, feature in self.info.features.items() if _is_label(feature))
-        chosen = [given] if given else [key for key in self._supervised() if key in found] or found
-        if len(chosen) != 1 or chosen[0] not in found:
-            self._refuse(f"{flag}={given}: expected one of {', '.join(found) or 'its labels, but it has none'}")
+        labels = sorted(key for key, feature in self.info.features.items() if _is_label(feature))
+        chosen = [given] if given else [key for key in self._supervised() if key in labels] or labels
+        if len(chosen) != 1 or chosen[0] not in labels:
+            self._refuse(f"{flag}={given}: expected one of {', '.join(labels) or 'its labels, but it has none'}")
         return chosen[0]
 
     def splits(self, fine_key: str) -> dict[str, str]:
@@ -166,8 +166,9 @@ def _info(folder: pathlib.Path, dataset: str) -> Any:
     import tensorflow_datasets as tfds
 
     try:
-        return tfds.builder_from_directory(folder).info
-    except Exception as error:  # TFDS and Protocol Buffers raise errors of many kinds
+        with files.decoding():
+            return tfds.builder_from_directory(folder).info
+    except (ValueError, OSError) as error:
         raise errors.FailedError(f"dataset={dataset}: TFDS cannot read {folder} ({error})") from error
 
 

@@ -3,10 +3,14 @@
 import errno
 import os
 import pathlib
+import subprocess
+import sys
+import zipfile
 
 import pytest
 
 from pipeline.common import errors, files
+from tests.conftest import ROOT
 
 
 def test_replaced_file_has_the_new_content_and_no_temporary_file_stays(tmp_path):
@@ -23,7 +27,9 @@ def test_file_and_its_folder_are_synchronized_around_the_rename(tmp_path, monkey
     monkeypatch.setattr(files, "fsync", lambda path: calls.append(path))
     monkeypatch.setattr(os, "replace", lambda *paths: (calls.append("rename"), replace(*paths)))
     files.write_text(tmp_path / "state", "x")
-    assert calls == [tmp_path / ".state.partial", "rename", tmp_path]
+    temporary, *others = calls
+    assert files.is_partial(temporary.name)
+    assert others == ["rename", tmp_path]
 
 
 def test_interrupted_write_leaves_the_old_file_alone(tmp_path):
@@ -68,6 +74,24 @@ def test_damaged_json_is_one_line(tmp_path, content):
 def test_json_of_any_unicode_encoding_is_read(tmp_path, encoding):
     (tmp_path / "report.json").write_text('{"a": "é"}', encoding=encoding)
     assert files.read_json(tmp_path / "report.json", "a", "b") == {"a": "é"}
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (zipfile.BadZipFile("half"), ValueError),
+        (OSError("image file is truncated"), ValueError),  # of Pillow: without a number
+        (OSError(errno.EINVAL, "a place before the file"), ValueError),
+        (OSError(errno.EMFILE, "too many open files"), OSError),
+        (MemoryError(), MemoryError),
+        (errors.FailedError("of a newer version"), errors.FailedError),
+    ],
+    ids=repr,
+)
+def test_only_errors_of_the_content_become_value_errors(error, expected):
+    with pytest.raises(expected) as caught, files.decoding():
+        raise error
+    assert type(caught.value) is expected
 
 
 def test_folder_in_place_of_a_file_is_named(tmp_path):
@@ -125,10 +149,42 @@ def test_folder_that_cannot_be_synchronized_is_no_error(tmp_path, monkeypatch, n
     assert (tmp_path / "new").read_text() == "text"
 
 
-def test_leftover_of_a_killed_process_is_replaced(tmp_path):
-    (tmp_path / ".report.partial.json").symlink_to("/nowhere/at/all")
-    files.write_json(tmp_path / "report.json", {})
-    assert os.listdir(tmp_path) == ["report.json"]
+WRITE = """
+import pathlib, sys
+from pipeline.common import files
+with files.replacing(pathlib.Path(sys.argv[1])) as temporary:
+    temporary.write_text("theirs")
+    print("begun", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """A process that replaces the file `page.html` as soon as its stdin is closed."""
+    command = [sys.executable, "-c", WRITE, str(tmp_path / "page.html")]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "begun\n"
+        yield process
+        process.kill()
+
+
+def test_two_processes_that_replace_one_file_do_not_meet(tmp_path, writer):
+    files.write_text(tmp_path / "page.html", "ours")
+    assert (tmp_path / "page.html").read_text() == "ours"
+    writer.communicate()
+    assert writer.returncode == 0
+    assert (tmp_path / "page.html").read_text() == "theirs"
+    assert os.listdir(tmp_path) == ["page.html"]
+
+
+def test_temporary_file_of_a_killed_process_is_removed_by_the_next_write(tmp_path, writer):
+    (tmp_path / ".page.partial.html").write_text("of an earlier version")
+    (tmp_path / ".other.partial.html").write_text("of another file")
+    writer.kill()
+    writer.wait()
+    files.write_text(tmp_path / "page.html", "ours")
+    assert sorted(os.listdir(tmp_path)) == [".other.partial.html", "page.html"]
 
 
 def test_folder_that_cannot_be_written_is_the_one_that_exists(tmp_path, monkeypatch):

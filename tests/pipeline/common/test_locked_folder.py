@@ -114,7 +114,7 @@ def test_folder_of_another_kind_and_file_are_refused(tmp_path):
     assert os.listdir(tmp_path) == ["config.json"]
 
 
-@pytest.mark.parametrize("leftover", [".lock", ".study.partial.json", ".study.json.partial"])
+@pytest.mark.parametrize("leftover", [".lock", ".study.1f.partial.json", ".study.json.partial"])
 def test_leftovers_of_a_killed_process_are_no_content(tmp_path, leftover):
     (tmp_path / leftover).touch()
     with open_study(tmp_path):
@@ -220,7 +220,13 @@ def test_folder_that_cannot_be_written_is_refused_although_its_lock_file_opens(t
 
 def test_temporary_files_of_killed_processes_are_removed_but_not_in_folders_with_a_lock_of_their_own(tmp_path):
     (tmp_path / "study.json").write_text("{}")
-    names = [".report.partial.json", ".state.partial", ".study.json.partial", "report.partial.json", ".partially.json"]
+    names = [
+        ".report.1f.partial.json",
+        ".state.partial",
+        ".study.json.partial",
+        "report.partial.json",
+        ".partially.json",
+    ]
     for folder in (tmp_path, tmp_path / "checkpoint", tmp_path / "runs" / "0"):
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
