@@ -169,6 +169,7 @@ def test_signal_before_the_work_begins_ends_with_three_and_one_line(tmp_path, nu
 @pytest.mark.parametrize("binary", ["models.train", "pipeline.prepare", "tuning.tune", "benchmarks.bench"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_while_modules_are_imported_ends_with_three_and_one_line(tmp_path, monkeypatch, binary, number):
+    """Tracer-Cloud/opensre#2748, Chia-Network/chia-blockchain#14409: a Ctrl-C at the start ended in a traceback."""
     (tmp_path / "numpy.py").write_text(f"import os\nos.kill(os.getpid(), {int(number)})\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     done = call(binary)

@@ -170,6 +170,7 @@ def writer(tmp_path):
 
 
 def test_two_processes_that_replace_one_file_do_not_meet(tmp_path, writer):
+    """uma-pi1/kge#111, awslabs/aws-build-accumulator#36: their temporary files had one name."""
     files.write_text(tmp_path / "page.html", "ours")
     assert (tmp_path / "page.html").read_text() == "ours"
     writer.communicate()

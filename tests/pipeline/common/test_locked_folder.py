@@ -179,6 +179,7 @@ def test_lock_file_of_another_user_is_no_obstacle(tmp_path, monkeypatch, readabl
 
 
 def test_lock_file_can_be_read_by_all_users_whatever_the_umask(tmp_path):
+    """huggingface/datasets#7900, astral-sh/uv#11324: the umask of who makes the lock file shuts others out."""
     before = os.umask(0o077)
     try:
         with locked_folder.locked(tmp_path):
