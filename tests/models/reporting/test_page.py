@@ -60,7 +60,7 @@ def written(make_run, no_charts):
     def write(*arguments, **keywords):
         run = make_run(*arguments, **keywords)
         page.write(run)
-        assert not list(run.path.glob("*.partial"))
+        assert not list(run.path.glob("*.partial*"))
         return (run.path / "report.html").read_text(encoding="utf-8")
 
     return write

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from models.runs.folder import open_locked
-from pipeline.common import errors, progress
+from pipeline.common import errors, files, progress
 from pipeline.datasets.canonical import Fingerprints
 from tests.models.reporting.run_files import make_rows
 from tests.tuning.stub_training import outcome
@@ -290,11 +290,9 @@ def test_result_is_on_the_disk_before_its_run_goes(jobs, tmp_path, monkeypatch):
         folder.write_finished(jobs[0], outcome(jobs[0]), 1.0)
         assert not folder.run_dir(jobs[0]).exists()
     cells_dir, runs_dir = ((tmp_path / name).resolve() for name in ("cells", "runs"))
-    assert synced[-3:] == [
-        (cells_dir / f".{jobs[0].name}.partial.json", True),
-        (cells_dir, True),
-        (runs_dir, False),
-    ]
+    (result, is_run_there), *folders = synced[-3:]
+    assert (result.parent, files.is_partial(result.name), is_run_there) == (cells_dir, True, True)
+    assert folders == [(cells_dir, True), (runs_dir, False)]
 
 
 @pytest.mark.parametrize("damaged", [b"", b'{"status": "finis', b"\xff\xfe", b"[1]", b"{}"])
