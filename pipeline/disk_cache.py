@@ -13,7 +13,7 @@ import sys
 
 import tensorflow as tf
 
-from pipeline.common import files, progress
+from pipeline.common import files, json_values, progress
 from pipeline.datasets import prepared
 
 CHECKSUMS = "checksums.json"  # of the other files
@@ -62,7 +62,7 @@ class CacheOnDisk:
         """Whether the files are there as they were written: TensorFlow waits for ever for what an empty one lacks."""
         folder = pathlib.Path(self.folder)
         try:
-            return files.parse_json((folder / CHECKSUMS).read_bytes()) == _checksums(folder)
+            return json_values.parse((folder / CHECKSUMS).read_bytes()) == _checksums(folder)
         except (OSError, ValueError):
             return False
 

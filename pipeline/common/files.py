@@ -261,10 +261,9 @@ def reading(where: str, remedy: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def decoding() -> Iterator[None]:
-    """A context in which whatever a library raises for the content of a file becomes a ValueError.
+    """A context in which whatever NumPy, zipfile, Pillow or TFDS raises for a file's content becomes a ValueError.
 
-    NumPy, zipfile, Pillow, TFDS and Protocol Buffers raise errors of many kinds for it. Too little memory and failed
-    file operations are no such errors.
+    Too little memory and failed file operations are no such errors.
     """
     try:
         yield
