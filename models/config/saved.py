@@ -11,7 +11,7 @@ from typing import Any
 from models.config.network import TRUNK_FIELDS
 from models.config.renamed import renamed
 from models.config.training import TrainConfig
-from pipeline.common import errors, json_values, paths
+from pipeline.common import errors, files, json_values, paths
 from pipeline.common.config import build, check_known, settings
 from pipeline.data_config import DataConfig, default_data_dir
 
