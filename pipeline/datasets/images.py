@@ -21,14 +21,17 @@ import re
 import stat
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import PIL.Image
+import PIL.ImageFile
 
 from pipeline.common import files
 from pipeline.datasets.containers import members
 
 MAX_PIXELS = 1 << 26  # 8,192 x 8,192; decoding takes up to 22 bytes of memory a pixel
+MAX_TEXT_PIXELS = 1 << 22  # of a PPM file of text, which is read in 10 seconds
 MAX_FILE_BYTES = 1 << 29  # no format needs more for that many pixels
 GREY, PALETTE, CMYK = "grey to RGB", "palette to RGB", "CMYK to RGB"
 DEPTH, TRANSPARENCY = "16 to 8 bits a channel", "transparency over white"
@@ -147,7 +150,7 @@ def _decoding(name: str) -> Iterator[None]:
         raise ImageError(f"is a damaged {name} file ({' '.join(str(error).split())})") from error
 
 
-def _open(file: bytes, name: str) -> PIL.Image.Image:
+def _open(file: bytes, name: str) -> PIL.ImageFile.ImageFile:
     return PIL.Image.open(io.BytesIO(file), formats=[name])
 
 
@@ -155,14 +158,17 @@ def _too_large() -> ImageError:
     return ImageError(f"has more than {MAX_PIXELS:,} pixels")
 
 
-def _decode(image: PIL.Image.Image, *, is_deep: bool) -> Decoded:
+def _decode(opened: PIL.ImageFile.ImageFile, *, is_deep: bool) -> Decoded:
     """The pixels of an opened file; `is_deep` is whether a channel has 16 bits in it, which Pillow may not say."""
-    if image.width * image.height > MAX_PIXELS:
+    if opened.width * opened.height > MAX_PIXELS:
         raise _too_large()
     conversions = []
     # Not of JPEG, to which telephones append a depth map or a second picture.
-    if image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False):
+    if opened.format in ("GIF", "PNG", "WEBP") and getattr(opened, "is_animated", False):
         conversions.append(ANIMATION)
+    image: PIL.Image.Image = opened
+    if opened.format == "PPM":
+        image, is_deep = _loaded_ppm(opened)
     image.load()
     if is_deep or image.mode.startswith("I"):
         conversions.append(DEPTH)
@@ -175,6 +181,29 @@ def _decode(image: PIL.Image.Image, *, is_deep: bool) -> Decoded:
         conversions.append(ORIENTATION)
         image = image.transpose(transpose)
     return Decoded(np.asarray(image), tuple(conversions))
+
+
+def _loaded_ppm(image: PIL.ImageFile.ImageFile) -> tuple[PIL.Image.Image, bool]:
+    """An opened PPM file, and whether its channels have more than 8 bits.
+
+    Values that are not from 0 to 255 become so here: Pillow takes 4 seconds for a million pixels of them.
+    """
+    tile: Any = image.tile[0]  # Pillow does not say which types it has
+    codec, _, offset, arguments = tile
+    if codec == "ppm_plain" and image.width * image.height > MAX_TEXT_PIXELS:
+        raise ImageError(f"has more than {MAX_TEXT_PIXELS:,} pixels as text; convert it to PNG")
+    if codec != "ppm":
+        return image, False
+    _, maximum = arguments
+    dtype = np.dtype(">u2" if maximum > np.iinfo(np.uint8).max else np.uint8)
+    channels = len(image.getbands())
+    count = image.height * image.width * channels
+    assert image.fp is not None
+    image.fp.seek(0)
+    values = np.frombuffer(image.fp.read(), dtype, count, offset).reshape(image.height, image.width, channels)
+    scaled = ((np.arange(1 << 8 * dtype.itemsize) * 255 + maximum // 2) // maximum).clip(max=255).astype(np.uint8)
+    pixels = np.stack([scaled[row] for row in values])  # row by row: as an index, a value takes 8 bytes
+    return PIL.Image.fromarray(pixels if channels > 1 else pixels[..., 0]), dtype.itemsize > 1
 
 
 def _as_rgb(image: PIL.Image.Image) -> tuple[PIL.Image.Image, list[str]]:

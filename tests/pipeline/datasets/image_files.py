@@ -245,6 +245,22 @@ USED = {
     "PPM of text": Used(
         f"P3\n# a comment\n{WIDTH} {HEIGHT} 255\n{' '.join(map(str, RED_GREEN_BLUE.ravel()))}".encode(), RED_GREEN_BLUE
     ),
+    "PPM of 16 bits": Used(
+        b"P6\n%d %d\n65535\n" % (WIDTH, HEIGHT) + (RED_GREEN_BLUE.astype(">u2") * 257).tobytes(),
+        RED_GREEN_BLUE,
+        (DEPTH,),
+    ),
+    "PPM of 100 levels": Used(
+        b"P6\n%d %d\n100\n" % (WIDTH, HEIGHT) + (RED_GREEN_BLUE // 3).tobytes(),
+        np.rint(RED_GREEN_BLUE // 3 * 2.55),
+        tolerance=1,
+    ),
+    "PGM of 1,001 levels": Used(
+        b"P5\n%d %d\n1000\n" % (WIDTH, HEIGHT) + (LUMINANCE.astype(int) * 3).astype(">u2").tobytes(),
+        grey(np.rint(LUMINANCE * 0.765)),
+        (DEPTH, GREY),
+        tolerance=1,
+    ),
     "PGM": Used(saved(LUMINANCE, "PPM"), grey(LUMINANCE), (GREY,)),
     "PGM of 16 bits": Used(saved(DEEP, "PPM"), grey(LUMINANCE), (DEPTH, GREY)),
     "PBM": Used(saved(IS_INK, "PPM"), grey(np.where(IS_INK, 255, 0)), (GREY,)),
@@ -317,6 +333,8 @@ REFUSED = {
     "WebP cut in its pixels": Refused(WEBP[:-20], "WEBP"),
     "WebP bomb": Refused(b"RIFF\x16\0\0\0WEBPVP8L\x0a\0\0\0\x2f" + b"\xff\xff\xff\x0f" + bytes(9), "pixels"),
     "PPM cut in its pixels": Refused(PPM[:-20], "PPM"),
+    "PPM of 16 bits cut in its pixels": Refused(b"P6\n9 9 65535\n" + bytes(99), "PPM"),
+    "PPM of much text": Refused(b"P3\n9000 7000 255\n0 0 0", "as text"),
     "PPM without numbers": Refused(b"P6\nwide high 255\n" + bytes(99), "PPM"),
     "PPM bomb": Refused(b"P6\n%d %d 255\n" % (BOMB, BOMB), "pixels"),
 }
