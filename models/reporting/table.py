@@ -1,7 +1,6 @@
 """Tables on the terminal: of any texts, and a run's report."""
 
-import contextlib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import rich.box
@@ -23,14 +22,15 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(width=WIDTH)
 
 
-@contextlib.contextmanager
-def between_warnings(dataset: str, console: Console | None = None) -> Iterator[Console]:
-    """The console to print results of a data set on, or a wide one; any but CIFAR-100 is named first and last."""
+def console_of(dataset: str, console: Console | None = None) -> Console:
+    """The console to print results of a data set on, or a wide one; that of a stand-in begins with the warning."""
     console = console or wide_console()
     warning = figures.stand_in_warning(dataset)
-    _print_warning(console, warning)
-    yield console
-    _print_warning(console, warning)
+    if warning and console.is_terminal:
+        console.print(Panel(Text(warning, style="bold red", justify="center"), border_style="bold red"))
+    elif warning:
+        console.print(Text(warning), soft_wrap=True)
+    return console
 
 
 def of_texts(
@@ -61,16 +61,16 @@ def show(run: RunFolder, console: Console | None = None, report: dict[str, Any] 
     `report` is its content where that is not `report.json`. Boxes and colors appear only on terminals.
     """
     report = report or run.report()
-    with between_warnings(report["dataset"], console) as console:
-        # Not the panel's title, which is cut where it is longer than the panel.
-        console.print(Text(f"{figures.dataset_name(report['dataset'])}, preset {figures.recipe(report)}", style="bold"))
-        grid = Table.grid(padding=(0, 3, 0, 0))
-        grid.add_column(style="cyan", no_wrap=True)
-        grid.add_column(style="bold", overflow="fold")
-        grid.add_column(style="dim", overflow="fold")
-        for item in (*figures.results(report), *figures.costs(report)):
-            grid.add_row(*map(Text, (item.name, f"{item.value} {item.unit}".rstrip(), item.note)))
-        console.print(Panel.fit(grid, padding=(0, 2)) if console.is_terminal else grid)
+    console = console_of(report["dataset"], console)
+    # Not the panel's title, which is cut where it is longer than the panel.
+    console.print(Text(f"{figures.dataset_name(report['dataset'])}, preset {figures.recipe(report)}", style="bold"))
+    grid = Table.grid(padding=(0, 3, 0, 0))
+    grid.add_column(style="cyan", no_wrap=True)
+    grid.add_column(style="bold", overflow="fold")
+    grid.add_column(style="dim", overflow="fold")
+    for item in (*figures.results(report), *figures.costs(report)):
+        grid.add_row(*map(Text, (item.name, f"{item.value} {item.unit}".rstrip(), item.note)))
+    console.print(Panel.fit(grid, padding=(0, 2)) if console.is_terminal else grid)
 
 
 def show_page(run: RunFolder, console: Console | None = None) -> None:
@@ -78,10 +78,3 @@ def show_page(run: RunFolder, console: Console | None = None) -> None:
     if run.page.exists():
         # Not in the table: a path that is folded into a cell cannot be copied.
         (console or wide_console()).print(Text(f"Report: {paths.shown(run.page)}"), soft_wrap=True)
-
-
-def _print_warning(console: Console, warning: str | None) -> None:
-    if warning and console.is_terminal:
-        console.print(Panel(Text(warning, style="bold red", justify="center"), border_style="bold red"))
-    elif warning:
-        console.print(Text(warning), soft_wrap=True)

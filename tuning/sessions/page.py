@@ -39,15 +39,15 @@ def markdown(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
 
 def show(report: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the best trials and the summary."""
-    with table.between_warnings(report["dataset"], console) as console:
-        texts = markdown_table.cells(TRIAL_COLUMNS, _best_trials(report))
-        console.print(table.of_texts(texts, words=["hyperparameters"]))
-        for line in (
-            summary(report),
-            *rung_lines(report),
-            *(retrained_lines(report["retrained"]) if report["retrained"] else ()),
-        ):
-            console.print(Text(line), soft_wrap=True)
+    console = table.console_of(report["dataset"], console)
+    texts = markdown_table.cells(TRIAL_COLUMNS, _best_trials(report))
+    console.print(table.of_texts(texts, words=["hyperparameters"]))
+    for line in (
+        summary(report),
+        *rung_lines(report),
+        *(retrained_lines(report["retrained"]) if report["retrained"] else ()),
+    ):
+        console.print(Text(line), soft_wrap=True)
 
 
 def origin(report: Mapping[str, Any]) -> str:

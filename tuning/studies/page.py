@@ -74,13 +74,13 @@ def answer(report: Mapping[str, Any], name: str) -> str:
 
 
 def show(report: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print the tables; a data set other than CIFAR-100 is named before and after them."""
-    with table.between_warnings(report["dataset"], console) as console:
-        console.print(Text(report["question"], style="bold"))
-        for name in report["metrics"]:
-            texts = markdown_table.cells(columns(report, name), measured(report, name))
-            console.print(table.of_texts(texts, f"{METRICS[name]} accuracy (%)"))
-        console.print(Text(_conditions(report)), soft_wrap=True)
+    """Print the tables."""
+    console = table.console_of(report["dataset"], console)
+    console.print(Text(report["question"], style="bold"))
+    for name in report["metrics"]:
+        texts = markdown_table.cells(columns(report, name), measured(report, name))
+        console.print(table.of_texts(texts, f"{METRICS[name]} accuracy (%)"))
+    console.print(Text(_conditions(report)), soft_wrap=True)
 
 
 def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, Any]]]:
@@ -98,6 +98,7 @@ def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, An
     def original(row: Mapping[str, Any]) -> str:
         return figures.spread(figure(row)["study_mean"], figure(row)["study_std"])
 
+    others = [other for other in (*report["metrics"], *report["shown"]) if other != name and measured(report, other)]
     has_original = any(figure(row)["study_mean"] is not None for row in measured(report, name))
     return [
         Column("variant", lambda row: row["name"]),
@@ -108,7 +109,7 @@ def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, An
         Column("p (Holm)", lambda row: comparison(row)[1]),
         Column("verdict", lambda row: comparison(row)[2]),
         *([Column("original study", original)] if has_original else []),
-        *(mean_of(other) for other in (*report["metrics"], *report["shown"]) if other != name),
+        *map(mean_of, others),
         Column("PetaFLOP", lambda row: f"{row['train_petaflop']:.3g}"),
         Column("seconds", lambda row: f"{row['train_seconds']:,.0f}"),
     ]
