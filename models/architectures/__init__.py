@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from pipeline.common.config import Config
+from models.architectures.fields import Network
 
 
 class Architecture(NamedTuple):
@@ -24,9 +24,9 @@ class Architecture(NamedTuple):
         return pkgutil.resolve_name(f"{__name__}.{self.builder}")
 
     @property
-    def config(self) -> type[Config]:
+    def config(self) -> type[Network]:
         """The class of the fields that the network reads."""
-        return pkgutil.resolve_name(f"{__name__}.{self.config_class}") if self.config_class else Config
+        return pkgutil.resolve_name(f"{__name__}.{self.config_class}") if self.config_class else Network
 
 
 BUILDERS: dict[str, Architecture] = {

@@ -14,14 +14,22 @@ JIT_COMPILE = setting(  # of every network, and of the layers of speedrun beside
 
 
 @dataclasses.dataclass(frozen=True)
-class Activated(Config):
+class Network(Config):
+    """Of every network."""
+
+    def check_image_size(self, image_size: int) -> None:
+        """Raise errors.BadArgumentError where the fields do not fit images of so many pixels each way."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Activated(Network):
     """Of networks whose activation is a choice."""
 
     activation: str = setting("relu", "activation function of the trunk; the heads use relu", choices=ACTIVATIONS)
 
 
 @dataclasses.dataclass(frozen=True)
-class Dropped(Config):
+class Dropped(Network):
     """Of networks with dropout among their convolutions."""
 
     dropout: float = setting(
@@ -33,7 +41,7 @@ class Dropped(Config):
 
 
 @dataclasses.dataclass(frozen=True)
-class FeaturesDropped(Config):
+class FeaturesDropped(Network):
     """Of networks with dropout on their features."""
 
     head_dropout: float = setting(0.0, "dropout rate of the features in front of the heads", low=0.0, high=0.9)

@@ -4,15 +4,16 @@ import dataclasses
 from collections.abc import Callable
 from typing import TypeAlias
 
+from models.architectures.fields import Network
 from models.architectures.lazy_keras import Tensor, keras
-from pipeline.common.config import Config, setting
+from pipeline.common.config import setting
 
 BEFORE_LAST_BLOCK = "before_last_block"
 Features: TypeAlias = "Tensor | dict[str, Tensor]"  # [B, F], of all heads or of each head
 
 
 @dataclasses.dataclass(frozen=True)
-class LastBlock(Config):
+class LastBlock(Network):
     """Of networks with a marked last block."""
 
     separate_blocks: bool = setting(

@@ -3,8 +3,8 @@
 import dataclasses
 
 from models.architectures import BUILDERS
-from models.architectures.fields import JIT_COMPILE
-from pipeline.common.config import Composition, Config, Part, setting, settings
+from models.architectures.fields import JIT_COMPILE, Network
+from pipeline.common.config import Composition, Part, setting, settings
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -23,7 +23,7 @@ class NetworkConfig(Composition):
     jit_compile: str = JIT_COMPILE
 
     @property
-    def network(self) -> Config:
+    def network(self) -> Network:
         """The fields that the architecture reads."""
         return self.part(BUILDERS[self.architecture].config)
 
