@@ -54,6 +54,12 @@ class SourceConfig(Config):
     )
     fine_key: str = setting("", "feature of a tfds: data set that is the label; empty is the one that TFDS supervises")
     coarse_key: str = setting("", "feature of a tfds: data set that is the superclass of the label; empty is none")
+    superclasses: str = setting(
+        "auto",
+        "superclasses of a folder: data set; auto reads them from superclasses.csv, or from two levels of folders, "
+        "where the inner ones have different names; none makes the outer folders the classes",
+        choices=("auto", "none"),
+    )
     data_dir: str = setting(
         default_data_dir(),
         "folder of prepared data sets; a data set that is missing there is prepared",
@@ -72,7 +78,9 @@ class SourceConfig(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "dataset", naming.absolute(self.dataset))
-        naming.check(self.dataset, self.image_size, fine_key=self.fine_key, coarse_key=self.coarse_key)
+        naming.check(
+            self.dataset, self.image_size, self.superclasses, fine_key=self.fine_key, coarse_key=self.coarse_key
+        )
         if 0 < self.crop_size < naming.MIN_SIZE:
             raise errors.BadArgumentError(f"crop_size={self.crop_size}: expected 0, or {naming.MIN_SIZE} or more")
         if known := self.image_size or self._usual_size:
@@ -98,7 +106,7 @@ class SourceConfig(Config):
     @property
     def prepared_name(self) -> str:
         """The data set's name in `data_dir`, as TFDS has it; `auto` stays."""
-        return naming.prepared_name(self.dataset, self.image_size, self.fine_key, self.coarse_key)
+        return naming.prepared_name(self.dataset, self.image_size, self.fine_key, self.coarse_key, self.superclasses)
 
     @property
     def shown_name(self) -> str:

@@ -58,7 +58,8 @@ def _open(source: SourceConfig) -> ImageSource:
     if source.dataset.startswith(naming.FOLDER):
         from pipeline.datasets.conversion import folder_source
 
-        return folder_source.open_source(pathlib.Path(_path_of(source)), source.dataset)
+        finds_superclasses = source.superclasses == "auto"
+        return folder_source.open_source(pathlib.Path(_path_of(source)), source.dataset, finds_superclasses)
     app.load_tensorflow()
     from pipeline.datasets.conversion import tfds_source
 

@@ -25,25 +25,30 @@ def absolute(dataset: str) -> str:
     return f"{FOLDER}{paths.local(dataset.removeprefix(FOLDER), 'dataset').absolute()}"
 
 
-def check(dataset: str, image_size: int, **keys: str) -> None:
+def check(dataset: str, image_size: int, superclasses: str, **keys: str) -> None:
     """Raise errors.BadArgumentError for a name that TFDS cannot have, and for a key that the data set does not read."""
     if dataset.startswith(TFDS) and not _TFDS_NAME.fullmatch(dataset.removeprefix(TFDS)):
         raise errors.BadArgumentError(f"dataset={dataset}: expected tfds:NAME or tfds:NAME/CONFIG, such as tfds:beans")
     for name, value in keys.items():
         if value and not dataset.startswith(TFDS):
             raise errors.BadArgumentError(f"{name}={value}: only --dataset=tfds:NAME reads it; leave it out")
+    if superclasses != "auto" and not dataset.startswith(FOLDER):
+        raise errors.BadArgumentError(f"superclasses={superclasses}: only --dataset=folder:PATH reads it; leave it out")
     if 0 < image_size < MIN_SIZE:
         raise errors.BadArgumentError(f"image_size={image_size}: expected 0, or {MIN_SIZE} or more")
 
 
-def prepared_name(dataset: str, image_size: int, fine_key: str = "", coarse_key: str = "") -> str:
+def prepared_name(
+    dataset: str, image_size: int, fine_key: str = "", coarse_key: str = "", superclasses: str = "auto"
+) -> str:
     """The name of a data set's folder, which TFDS takes as the name of a builder."""
     kind, colon, given = dataset.partition(":")
     size = f"_{image_size}px" if image_size else ""
     if not colon:
         return dataset + ("" if image_size == builtin.IMAGE_SIZE else size)
     slug = re.sub(r"[^a-z0-9]+", "_", pathlib.PurePath(given).name.lower()).strip("_")[:_MAX_SLUG] or "images"
-    digest = hashlib.sha256("\0".join((given, fine_key, coarse_key)).encode("utf-8", "surrogateescape")).hexdigest()
+    values = (given, fine_key, coarse_key, *([superclasses] if superclasses != "auto" else []))
+    digest = hashlib.sha256("\0".join(values).encode("utf-8", "surrogateescape")).hexdigest()
     return f"{kind}_{slug}_{digest[:_DIGITS]}{size}"
 
 

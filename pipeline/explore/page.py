@@ -104,7 +104,7 @@ def _middles(survey: Survey) -> str:
         (name, f"{middle:.1f}", f"{frame:.1f}", f"{middle - frame:+.1f}")
         for name, (middle, frame) in zip(images, map(middle_and_frame, images.values()), strict=True)
     ]
-    return _table(("superclass", "middle", "frame", "difference"), rows)
+    return _table(("superclass" if survey.has_superclasses else "classes", "middle", "frame", "difference"), rows)
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], num_texts: int = 1) -> str:

@@ -60,6 +60,8 @@ def convert(
     with files.writing("data_dir", root), prepared.lock(data_dir):
         prepared.recover(data_dir, name)
         if replace or not prepared.is_prepared(data_dir, name):  # perhaps by the previous holder of the lock
+            for note in source.notes:
+                log(note)
             listing = Listing.of(source.files())
             try:
                 folder, parts = first_pass.run(source, parts_folder, _key(source, listing, image_size), image_size)

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import pathlib
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from pipeline.common.json_values import FLAG, SIZE, TEXT, required
 from pipeline.common.process.worker_process import RemoteCallError, Worker, WorkerDiedError, wait
 from pipeline.datasets import canonical, resizing
 from pipeline.datasets.conversion import messages
-from pipeline.datasets.conversion.image_source import ImageSource
+from pipeline.datasets.conversion.image_source import ImageSource, Item
 from pipeline.datasets.conversion.parts import Part, PartFolder, Records, cut
 from pipeline.datasets.images import ImageError
 
@@ -73,7 +73,8 @@ def run(source: ImageSource, folder: pathlib.Path, key: str, image_size: int) ->
         state = State(key, image_size or own or SIZE_OF_OTHERS, is_own_size=own is not None)
         state.begin(folder)
     while True:
-        part_folder, parts = PartFolder(folder, state.image_size), cut(source.splits, state.image_size)
+        part_folder = PartFolder(folder, state.image_size)
+        parts = cut(source.splits, state.image_size, source.item_bytes)
         other = _complete(source, part_folder, parts, state.is_own_size)
         if not other:
             return part_folder, parts
@@ -114,52 +115,41 @@ def _in_processes(
 ) -> Generator[tuple[Part, str], None, None]:
     """The parts, as they are finished, and what `_write_part` has returned."""
     waiting = parts[::-1]
-    under_way: dict[Worker, Part | None] = {}
+    under_way: dict[Worker, Part] = {}
     with contextlib.ExitStack() as stack:
-        for _ in range(min(cpu.count(), len(parts))):
-            worker = stack.enter_context(Worker(threads=1))
-            worker.submit(_open, source)
-            under_way[worker] = None
-        while under_way:
+        idle = [stack.enter_context(Worker(threads=1)) for _ in range(min(cpu.count(), len(parts)))]
+        while waiting or under_way:
+            while waiting and idle:
+                worker, part = idle.pop(), waiting.pop()
+                items = list(source.items(part.split, part.begin, part.end))
+                worker.submit(_write_part, folder, part, items, is_own_size)
+                under_way[worker] = part
             for worker in wait(under_way):
                 part = under_way.pop(worker)
-                outcome = _result(worker, part)
-                if waiting:
-                    under_way[worker] = waiting.pop()
-                    worker.submit(_write_part, folder, under_way[worker], is_own_size)
-                if part is not None:
-                    yield part, outcome
+                idle.append(worker)
+                yield part, _result(worker, part)
 
 
-def _result(worker: Worker, part: Part | None) -> str:
+def _result(worker: Worker, part: Part) -> str:
     try:
         return worker.result()
     except RemoteCallError as error:
         kind = getattr(errors, error.type_name, errors.FailedError)
         raise kind(str(error)) from RuntimeError(error.trace)
     except WorkerDiedError as error:
-        where = f"reading the images {part.begin} to {part.end - 1} of {part.split}" if part else "starting a process"
+        where = f"reading the images {part.begin} to {part.end - 1} of {part.split}"
         raise errors.FailedError(f"{where}: {error}; run the same command again to continue") from error
 
 
-_source: ImageSource | None = None  # of this process, a worker
-
-
-def _open(source: ImageSource) -> None:
-    global _source
-    _source = source
-
-
-def _write_part(folder: PartFolder, part: Part, is_own_size: bool) -> str:
+def _write_part(folder: PartFolder, part: Part, items: Sequence[Item], is_own_size: bool) -> str:
     """Write a part; "" or the name of an image whose size is not the own size of all, and nothing is written."""
-    assert _source is not None
     size = folder.image_size
     images, digests = np.empty((len(part), size, size, 3), np.uint8), bytearray()
     names: list[str] = []
     fine: list[int] = []
     conversions: collections.Counter[str] = collections.Counter()
     bad_images = {}
-    for item in _source.items(part.split, part.begin, part.end):
+    for item in items:
         try:
             decoded = item.load()
         except ImageError as error:

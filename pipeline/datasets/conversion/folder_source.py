@@ -5,10 +5,10 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from pipeline.datasets import images
 from pipeline.datasets.conversion.image_source import Item, SourceFile
-from pipeline.datasets.conversion.messages import log
 from pipeline.datasets.description import Classes
 from pipeline.datasets.folder import superclasses, tree
 
@@ -19,6 +19,7 @@ class FolderSource:
 
     root: pathlib.Path
     tree: tree.Tree
+    item_bytes: ClassVar[int] = 0
 
     @property
     def origin(self) -> str:
@@ -29,6 +30,11 @@ class FolderSource:
     def classes(self) -> Classes:
         """The classes of the labels."""
         return self.tree.classes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know."""
+        return self.tree.notes
 
     @property
     def splits(self) -> Mapping[str, int]:
@@ -51,15 +57,12 @@ class FolderSource:
                 yield SourceFile(name, stat.st_size, stat.st_mtime_ns)
 
 
-def open_source(root: pathlib.Path, dataset: str) -> FolderSource:
+def open_source(root: pathlib.Path, dataset: str, finds_superclasses: bool = True) -> FolderSource:
     """The source in a folder; errors.BadArgumentError for another layout of folders.
 
-    `dataset` is its name in errors, such as "folder:/images/flowers".
+    `dataset` is its name in errors, such as "folder:/images/flowers"; `finds_superclasses` is as of `tree.read`.
     """
-    layout = tree.read(root, source=f"dataset={dataset}")
-    for note in layout.notes:
-        log(note)
-    return FolderSource(root, layout)
+    return FolderSource(root, tree.read(root, source=f"dataset={dataset}", finds_superclasses=finds_superclasses))
 
 
 def _load(path: pathlib.Path) -> images.Decoded:

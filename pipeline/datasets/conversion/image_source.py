@@ -32,7 +32,7 @@ class SourceFile(NamedTuple):
 
 
 class ImageSource(Protocol):
-    """A source of images. It is pickled, and read in several processes."""
+    """A source of images. Its items are pickled, and loaded in several processes."""
 
     @property
     def origin(self) -> str:
@@ -41,6 +41,14 @@ class ImageSource(Protocol):
     @property
     def classes(self) -> Classes:
         """The classes of the labels."""
+
+    @property
+    def item_bytes(self) -> int:
+        """The bytes of an item that hold its image, about; 0 where `load` reads them from a file."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person who converts it should know, a line each."""
 
     @property
     def splits(self) -> Mapping[str, int]:

@@ -18,7 +18,7 @@ import numpy as np
 from pipeline.common import errors, files
 from pipeline.datasets import canonical
 
-MAX_ITEMS, MAX_BYTES = 500, 64 << 20  # of a part
+MAX_ITEMS, MAX_BYTES = 500, 64 << 20  # of a part, and of what it is read from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Part:
         return self.end - self.begin
 
 
-def cut(splits: Mapping[str, int], image_size: int) -> list[Part]:
-    """The parts of a source with so many items by split."""
-    length = max(1, min(MAX_ITEMS, MAX_BYTES // (3 * image_size**2)))
+def cut(splits: Mapping[str, int], image_size: int, item_bytes: int) -> list[Part]:
+    """The parts of a source with so many items by split, each of `item_bytes`."""
+    length = max(1, min(MAX_ITEMS, MAX_BYTES // max(3 * image_size**2, item_bytes)))
     ranges = ((split, begin, count) for split, count in splits.items() for begin in range(0, count, length))
     return [Part(n, split, begin, min(begin + length, count)) for n, (split, begin, count) in enumerate(ranges)]
 

@@ -107,8 +107,11 @@ class TfdsReader:
         import tensorflow_datasets as tfds
 
         builder = tfds.builder_from_directory(self.folder)
-        is_image = [isinstance(builder.info.features[key], tfds.features.Image) for key in keys]
-        encoded = {key: tfds.decode.SkipDecoding() for key, skip in zip(keys, is_image, strict=True) if skip}
+        features = {key: builder.info.features[key] for key in keys}
+        for feature in features.values():
+            vars(feature)["dtype"] = feature.tf_dtype  # which PartialDecoding reads; computed by TFDS, it warns
+        are_images = [key for key, feature in features.items() if isinstance(feature, tfds.features.Image)]
+        encoded = {key: tfds.decode.SkipDecoding() for key in are_images}
         dataset = builder.as_dataset(
             split=tfds.core.ReadInstruction(split, from_=begin, to=end, unit="abs"),
             decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True), encoded),

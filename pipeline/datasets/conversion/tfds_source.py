@@ -5,6 +5,7 @@ import functools
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from pipeline.datasets import images
 from pipeline.datasets.conversion import tfds_folders
@@ -34,11 +35,18 @@ class TfdsSource:
     image_key: str
     fine_key: str
     values: tuple[int, ...]
+    notes: ClassVar[tuple[str, ...]] = ()  # `open_source` logs them
 
     @property
     def origin(self) -> str:
         """What it is."""
         return f"{self.reader.dataset} {self.reader.folder.name}, prepared by TFDS"
+
+    @property
+    def item_bytes(self) -> int:
+        """The bytes of an example."""
+        infos = [self.reader.info.splits[name] for name in self.tfds_splits.values()]
+        return sum(info.num_bytes for info in infos) // sum(self.splits.values())
 
     def items(self, split: str, begin: int, end: int) -> Iterator[Item]:
         """The items of a split from the number `begin` to before `end`, in the order of the files."""

@@ -35,33 +35,35 @@ class Tree:
     notes: tuple[str, ...]
 
 
-def read(root: pathlib.Path, *, source: str) -> Tree:
+def read(root: pathlib.Path, *, source: str, finds_superclasses: bool = True) -> Tree:
     """Read a folder; a file that cannot be decoded is among the images if its name is that of an image.
 
+    Without `finds_superclasses` there are none: the outermost folders of a split are its classes. Raises
     errors.BadArgumentError, with the prefix `source` (such as `--dataset=folder:PATH`), for another layout of folders.
     """
     try:
         if not root.is_dir():
             raise TreeError("expected a folder, got a file; unpack it" if root.exists() else "no such folder")
-        return _read(root, walk(root))
+        return _read(root, walk(root), finds_superclasses)
     except TreeError as error:
         raise errors.BadArgumentError(f"{source}: {error}") from error
     except OSError as error:
         raise errors.BadArgumentError(f"{source}: {error.filename!r} cannot be read ({error.strerror})") from error
 
 
-def _read(root: pathlib.Path, listing: Listing) -> Tree:
+def _read(root: pathlib.Path, listing: Listing, finds_superclasses: bool) -> Tree:
     if not listing.images:
         raise TreeError(f"expected images in folders of classes, got {_kinds(listing.ignored) or 'an empty folder'}")
     split_folders = layout.split_folders(listing.images)
     places = collections.Counter(layout.place(path, split_folders) for path in listing.images)
     pairs = {place.folders[:2] for place in places if place.folders}
     csv = root / superclasses.FILE_NAME
-    level = 1 if not csv.is_file() and layout.has_superclasses(pairs) else 0  # of the classes' folders
+    has_csv = finds_superclasses and csv.is_file()
+    level = 1 if finds_superclasses and not has_csv and layout.has_superclasses(pairs) else 0  # of the classes' folders
     _check_folders(listing.folders, split_folders, places, level)
     present = _present(places, level, split_folders)
     fine = tuple(sorted(present["train"]))
-    parents = superclasses.read(csv, fine) if csv.is_file() else {pair[1]: pair[0] for pair in pairs if level}
+    parents = superclasses.read(csv, fine) if has_csv else {pair[1]: pair[0] for pair in pairs if level}
     classes = _classes(fine, parents)
 
     numbers = {name: number for number, name in enumerate(fine)}
@@ -70,8 +72,8 @@ def _read(root: pathlib.Path, listing: Listing) -> Tree:
         split, folders = layout.place(path, split_folders)
         if folders:
             splits[split].append((path, numbers[folders[level]]))
-    ignored = collections.Counter(listing.ignored) - collections.Counter({".csv": int(csv.is_file())})
-    notes = (*_absences(present, fine), *_oddities(places, level, fine, ignored))
+    ignored = collections.Counter(listing.ignored) - collections.Counter({".csv": int(has_csv)})
+    notes = (*_levels(classes, has_csv), *_absences(present, fine), *_oddities(places, level, fine, ignored))
     return Tree(classes, {split: tuple(images) for split, images in splits.items()}, notes)
 
 
@@ -116,6 +118,14 @@ def _classes(fine: tuple[str, ...], parents: Mapping[str, str]) -> Classes:
     coarse = tuple(sorted(set(parents.values())))
     names.check((*fine, *coarse))
     return Classes(fine, coarse, tuple(coarse.index(parents[name]) for name in fine if parents))
+
+
+def _levels(classes: Classes, has_csv: bool) -> Iterator[str]:
+    if classes.coarse:
+        found = f"{len(classes.fine):,} classes in {len(classes.coarse):,} superclasses"
+        where = superclasses.FILE_NAME if has_csv else "two levels of folders"
+        yield f"{found}, by {where}: {classes.coarse[classes.fine_to_coarse[0]]}/{classes.fine[0]}, ..."
+        yield "--superclasses=none makes " + ("no use of it" if has_csv else "the outer folders the classes")
 
 
 def _absences(present: Mapping[str, set[str]], fine: tuple[str, ...]) -> Iterator[str]:

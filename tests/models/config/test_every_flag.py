@@ -101,6 +101,7 @@ EFFECTS: dict[str, tuple[Callable[[DataConfig, TrainConfig], Any], dict[str, Any
     "crop_size": (stream, {}, 24),
     "fine_key": (name, {"dataset": "tfds:beans"}, "label"),
     "coarse_key": (name, {"dataset": "tfds:beans"}, "kind"),
+    "superclasses": (name, {"dataset": "folder:pets"}, "none"),
     "data_dir": (stream, {}, "/nowhere"),
     "archive": (source, {"dataset": "cifar100"}, "/nowhere.tar.gz"),
     "num_validation": (stream, {}, 600),

@@ -27,6 +27,7 @@ def test_two_folders_of_one_name_do_not_meet(tmp_path):
 def test_what_changes_the_records_changes_the_name():
     values = [{}, {"fine_key": "kind"}, {"coarse_key": "kind"}, {"image_size": 96}]
     assert len({SourceConfig(dataset="tfds:beans", **each).prepared_name for each in values}) == len(values)
+    assert len({SourceConfig(dataset="folder:/x", superclasses=each).prepared_name for each in ("auto", "none")}) == 2
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,7 @@ def test_what_changes_the_records_changes_the_name():
         ({"dataset": "folder:"}, "dataset='folder:': expected one of"),
         ({"dataset": "tfds:Be ans"}, "dataset=tfds:Be ans: expected tfds:NAME or tfds:NAME/CONFIG"),
         ({"dataset": "cifar100", "fine_key": "label"}, "fine_key=label: only --dataset=tfds:NAME reads it"),
+        ({"dataset": "tfds:beans", "superclasses": "none"}, "superclasses=none: only --dataset=folder:PATH reads it"),
         ({"image_size": 7}, "image_size=7: expected 0, or 8 or more"),
         ({"num_validation": -1}, "num_validation=-1: expected at least 0"),
     ],

@@ -48,6 +48,8 @@ class DrawnSource:
     gate: pathlib.Path | None = None
     mtime: int = 0
     origin: str = "drawings"
+    item_bytes: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def splits(self) -> dict[str, int]:

@@ -108,9 +108,9 @@ def test_what_a_process_raises_is_raised(tmp_path):
 
 
 class RaisingSource(DrawnSource):
-    """A source that cannot be read."""
+    """A source whose images cannot be read."""
 
-    def items(self, split, begin, end):
+    def _load(self, drawing):
         raise RuntimeError("the disk is gone")
 
 

@@ -5,6 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from pipeline.common import errors
+from pipeline.datasets.conversion import parts
 from pipeline.datasets.conversion.convert import convert
 from pipeline.datasets.conversion.tfds_source import open_source
 from pipeline.datasets.description import Classes
@@ -80,6 +81,17 @@ def test_images_labels_names_and_splits_are_read_in_the_order_of_the_files(own_f
     announced = capsys.readouterr().err
     assert str(own_folder / "pets/1.0.0") in announced
     assert "extra" in announced
+    assert "deprecated" not in announced
+
+
+def test_parts_are_cut_by_the_bytes_of_the_files(own_folder, data_dir, monkeypatch):
+    """Whole parts are in memory, as many as there are processes."""
+    features = {"image": RGB, "label": tfds.features.ClassLabel(names=ANIMALS)}
+    write(own_folder, features, {"train": examples(8, label=lambda n: n % 3)})
+    source = open_source("pets", data_dir)
+    assert 8 * 8 * 3 < source.item_bytes < 8 * 8 * 3 + 200  # random pixels as PNG, and a label
+    monkeypatch.setattr(parts, "MAX_BYTES", 4 * source.item_bytes)
+    assert [len(part) for part in parts.cut(source.splits, 8, source.item_bytes)] == [4, 4]
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,19 @@ def test_superclasses_come_from_a_file_and_then_outer_folders_are_classes(tmp_pa
     (tmp_path / "superclasses.csv").write_text("fine,coarse\noak,plants\ncat,animals\ndog,animals\n")
     result = read(tmp_path)
     assert result.classes == NESTED
-    assert not any("csv" in note for note in result.notes)
+    assert not any("left out" in note for note in result.notes)
+    outer = tree.read(tmp_path, source="--dataset=folder:X", finds_superclasses=False)
+    assert outer.classes == Classes(NESTED.fine)
+    assert any("left out: 1 .csv" in note for note in outer.notes)
+
+
+def test_superclasses_that_are_found_are_announced_and_can_be_refused(tmp_path):
+    files, classes = TREES["superclasses"]
+    write(tmp_path, *files)
+    assert "3 classes in 2 superclasses, by two levels of folders: animals/cat, ..." in read(tmp_path).notes[0]
+    outer = tree.read(tmp_path, source="--dataset=folder:X", finds_superclasses=False)
+    assert outer.classes == Classes(classes.coarse)
+    assert [number for _, number in outer.splits["train"]] == [0, 0, 1]
 
 
 def test_names_are_the_same_on_macos(tmp_path):
