@@ -13,7 +13,7 @@ import sys
 from typing import Any, NoReturn
 
 from models.config import TrainConfig, resolve, saved
-from models.config.fitted import fitted
+from models.config.fitted import check_given, fitted
 from models.reporting import table
 from models.runs import folder as run_folder
 from models.training import preconditions
@@ -56,7 +56,7 @@ def main() -> None:
     data = data.replace(dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
     preconditions.check(data, train)  # again, of the prepared data set: what `auto` has become, and its records
     data, train = fitted(data, train, prepared.description(data.data_dir, data.prepared_name))
-    config.check_read(set_flags, data, train, problem=f"{data.shown_name} has one level of labels")
+    check_given(set_flags, data, train)
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page

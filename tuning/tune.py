@@ -67,7 +67,7 @@ def main() -> None:
 
     dataset = prepare.prepare(source)
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)), dataset=dataset)
-    session_config, space = _fitted(session_config, space, source)
+    session_config, space = _fitted(session_config, space, source, set_flags.get("objective", "fine"))
     path = _session_dir(session_config, space, source)
     app.load_tensorflow()
     from models.runtime import device, precision
@@ -95,12 +95,14 @@ def main() -> None:
         _run(session, began)
 
 
-def _fitted(session_config: SessionConfig, space: Space, source: SourceConfig) -> tuple[SessionConfig, Space]:
-    """The objective and the space for the levels of labels that the data set has."""
+def _fitted(
+    session_config: SessionConfig, space: Space, source: SourceConfig, objective: str
+) -> tuple[SessionConfig, Space]:
+    """The objective and the space for the levels of labels that the data set has; `objective` is the flag."""
     description = prepared.description(source.data_dir, source.prepared_name)
-    if session_config.objective == "coarse" and not description.classes.coarse:
+    if objective != "fine" and not description.classes.coarse:
         raise errors.BadArgumentError(
-            f"objective=coarse: {description.dataset} has one level of labels; expected --objective=fine"
+            f"objective={objective}: {description.dataset} has one level of labels; expected --objective=fine"
         )
     if not description.classes.coarse:
         session_config = dataclasses.replace(session_config, objective="fine")

@@ -1,13 +1,13 @@
 """The rows of `benchmarks.augment`: images a second of ours and of its peers, and the share of a training step."""
 
-import dataclasses
-
 from benchmarks.augment import cases
 from benchmarks.harness import results, timing, training_steps
 from benchmarks.harness.labels import Labels
 from models.config import from_preset
+from models.config.fitted import fitted
 from models.runtime import precision
 from pipeline.data_config import DataConfig
+from pipeline.datasets import prepared
 
 MAX_SHARE = 5.0  # percent of a training step that flips and shifts may cost
 STEP = Labels.of("ours/{recipe}_step", "step", recipe="quick")
@@ -50,8 +50,8 @@ def share_of_quick_step(data: DataConfig, repeats: int, round_s: float, num_step
     The augmentation is measured without the step, so that reading and writing the images counts in full; a round has
     at least `round_s` seconds of it. `data` is that of the preset, on a prepared data set.
     """
-    _, train = from_preset("quick")
-    train = dataclasses.replace(train, precision=precision.resolve(train.precision))
+    _, train = from_preset("quick", precision=precision.resolve("auto"))
+    data, train = fitted(data, train, prepared.description(data.data_dir, data.prepared_name))
     work = cases.ours("flip_shift", cases.Batch.first(data))
     _, augment = _first_s_and_case(work, data.batch_size, round_s)
     timings = timing.interleave([augment, training_steps.case(STEP, data, train, num_steps)], repeats)

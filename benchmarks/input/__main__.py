@@ -54,7 +54,7 @@ def main() -> None:
 
     images, labels = input_cases.examples(data)
     repeats, passes, caches, processes = REPEATS.value, PASSES.value, ["none", "disk", "memory"], 3
-    sizes = list(dict.fromkeys((data.batch_size, 128, 256, 1024)))
+    sizes = [size for size in dict.fromkeys((data.batch_size, 128, 256, 1024)) if size <= len(images)]
     if QUICK.value:
         repeats, passes, caches, processes, sizes = 2, 1, ["none"], 1, [data.batch_size]
     loaders = [*input_cases.ceilings(images, data.batch_size), *input_cases.by_setting(data, sizes)]

@@ -50,10 +50,11 @@ def main() -> None:
     from pipeline.datasets import prepared
 
     source = harness_data.source_of_flags()
-    data = {"data_dir": str(prepared.root(source.data_dir)), "dataset": source.dataset}
-    plan = memory_rows.Plan(views, limits, MAX_STEPS.value, REPEATS.value, EPOCHS.value, data)
+    data = {**source.source_values(), "data_dir": str(prepared.root(source.data_dir))}
+    of_data = data, prepared.description(source.data_dir, source.prepared_name).image_size
+    plan = memory_rows.Plan(views, limits, MAX_STEPS.value, REPEATS.value, EPOCHS.value, *of_data)
     if QUICK.value:
-        plan = memory_rows.Plan((1_000, 50_000), (), 10, 1, 0, data)
+        plan = memory_rows.Plan((1_000, 50_000), (), 10, 1, 0, *of_data)
     rows: list[Row] = []
     failures = []
     with cli_output.publishing("memory", lambda: rows, dataset=source.shown_name):

@@ -12,12 +12,13 @@ import psutil
 from benchmarks.harness import results, subprocess_call
 from benchmarks.harness.labels import Labels
 from benchmarks.memory import cases
+from pipeline.datasets import builtin
 
 Measure = Callable[[], list[results.Row]]
 
 LEAK_VIEWS = 4_000
 SETTLING = 0.2  # part of the epochs during which buffers and caches fill
-VIEW_BYTES = 32 * 32 * 3 * 4
+PIXEL_BYTES = 3 * 4  # of three channels as float32
 SHARE_OF_MEMORY = 0.7  # of the machine, that a peer may take
 
 
@@ -31,6 +32,7 @@ class Plan:
     repeats: int
     epochs: int
     data: dict[str, Any]
+    image_size: int = builtin.IMAGE_SIZE
 
 
 def measures(plan: Plan, with_peers: bool) -> list[Measure]:
@@ -54,7 +56,7 @@ def _ours(plan: Plan, views: int) -> list[results.Row]:
 
 def _study(plan: Plan, views: int) -> list[results.Row]:
     labels = Labels.of("peer/{peer}/peak/{views}", "peak", peer="study", views=views)
-    mib = views * VIEW_BYTES / 2**20
+    mib = views * plan.image_size**2 * PIXEL_BYTES / 2**20
     predicted = mib * 2**20 > SHARE_OF_MEMORY * psutil.virtual_memory().total
     if not predicted:
         mib = subprocess_call.call(cases.study, **plan.data, views=views)["peak_mib"]

@@ -40,7 +40,8 @@ def main() -> None:
     from pipeline.datasets import prepared
 
     source = harness_data.source_of_flags()
-    data = [f"--dataset={source.dataset}", f"--data_dir={prepared.root(source.data_dir)}"]
+    values = {**source.source_values(), "data_dir": prepared.root(source.data_dir), "archive": ""}
+    data = [f"--{name}={value}" for name, value in values.items() if value]
     seconds: dict[Labels, list[float]] = collections.defaultdict(list)
 
     def rows() -> list[results.Row]:

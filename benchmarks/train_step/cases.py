@@ -13,6 +13,7 @@ from benchmarks.harness.timing import Case
 from benchmarks.train_step import torch_peer
 from benchmarks.train_step.torch_peer import Peer
 from models import classifier
+from models.config.fitted import fitted
 from models.config.training import TrainConfig
 from models.layers.batch_norm import FusedBatchNormalization
 from models.reporting import flops
@@ -20,6 +21,7 @@ from models.runtime import precision
 from pipeline.batches import OpenedData
 from pipeline.common import config, errors
 from pipeline.data_config import DataConfig
+from pipeline.datasets import prepared
 
 QUICK_STEP_MULTIPLY_ADDS = 11.9e9  # forward, of a step of `quick`
 STEP, PEER = "ours/{recipe}/{precision}", "peer/{peer}/{recipe}/{precision}"
@@ -50,10 +52,12 @@ class Recipe:
         values = training_steps.recipe(name)
         self.name, self.effort = name, effort
         # Nothing is held out: the smallest data set has no 10,000 examples to spare.
-        self.data = config.build(DataConfig, values, source, {"num_validation": 0})
-        self.trains = [config.build(TrainConfig, values, {"precision": precision}) for precision in precisions]
+        data = config.build(DataConfig, values, source, {"num_validation": 0})
+        trains = [config.build(TrainConfig, values, {"precision": precision}) for precision in precisions]
+        self.description = prepared.description(data.data_dir, data.prepared_name)
+        self.data, _ = fitted(data, trains[0], self.description, values)
+        self.trains = [fitted(data, train, self.description, values)[1] for train in trains]
         opened = OpenedData(self.data)
-        self.description = opened.description
         self.input_size = opened.input_size
         network = classifier.build(self.trains[0], self.description, self.input_size)
         self.multiply_adds = flops.multiply_adds(network, self.input_size)

@@ -57,7 +57,7 @@ class Steps:
     Args:
       model: of `network`.
       config: its optimizer and losses; the learning rate stays as it is.
-      batch: `image` uint8 [B, H, W, 3], `fine` and `coarse` int32 [B].
+      batch: `image` uint8 [B, H, W, 3], and int32 [B] labels of each head.
       mode: "eager", or "compiled" for `torch.compile` on the forward and the backward pass.
     """
 
@@ -70,7 +70,7 @@ class Steps:
         self._weight = {"fine": 1.0, "coarse": config.get("coarse_loss_weight", 1.0)}
         # NHWC seen as NCHW is what PyTorch calls channels_last.
         self._images = torch.from_numpy(np.array(batch["image"])).to(device()).permute(0, 3, 1, 2)
-        labels = {name: torch.from_numpy(np.array(batch[name], np.int64)) for name in ("fine", "coarse")}
+        labels = {name: torch.from_numpy(np.array(batch[name], np.int64)) for name in model.heads}
         self._labels = {name: values.to(device()) for name, values in labels.items()}
         self._loss = torch.compile(self._objective) if mode == "compiled" else self._objective
         self._update = Update([value for value in model.parameters() if value.requires_grad], config)

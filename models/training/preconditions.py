@@ -1,13 +1,16 @@
 """Checks before a training or an evaluation of a run. Nothing here loads TensorFlow: what is wrong is known at once."""
 
+import pathlib
+import shlex
+
 from models.config import saved
 from models.config.fitted import fitted
 from models.config.training import TrainConfig
 from models.runs import trunk_run
 from models.runs.folder import RunFolder
 from pipeline.common import errors
-from pipeline.data_config import AUTO, DataConfig, default_data_dir
-from pipeline.datasets import builtin, prepared
+from pipeline.data_config import AUTO, DataConfig, SourceConfig, default_data_dir
+from pipeline.datasets import builtin, naming, prepared
 from pipeline.epochs import EpochSchedule
 
 
@@ -53,14 +56,28 @@ def evaluated_data(run: RunFolder, split_name: str, data_dir: str = "") -> DataC
     if split_name == "validation":
         data.check_held_out()
     there = data_dir or _folder_of(data)
-    if not (data_dir or prepared.is_prepared(there, data.prepared_name)):
-        raise errors.FailedError(
-            f"data_dir={there}: {data.shown_name} is not prepared there; config.json of run_dir={run.path} names this "
-            "folder, perhaps one of another machine; set --data_dir"
-        )
     data = data.replace(data_dir=there)
+    if not prepared.is_prepared(there, data.prepared_name):
+        origin = "" if data_dir else f"; config.json of run_dir={run.path} names this folder, perhaps another machine's"
+        raise errors.FailedError(
+            f"data_dir={there}: {data.shown_name} is not prepared there{origin}; set --data_dir, or run: "
+            f"{shlex.join(['python', '-m', 'pipeline.prepare', *_source_flags(data)])}{_where_images_belong(data)}"
+        )
     data.split_sizes(prepared.description(data.data_dir, data.prepared_name))
     return data
+
+
+def _source_flags(data: DataConfig) -> list[str]:
+    """The flags of the data set of a run, but for its archive."""
+    values, usual = data.source_values(), SourceConfig().as_dict()
+    return [f"--{name}={value}" for name, value in values.items() if value != usual[name] and name != "archive"]
+
+
+def _where_images_belong(data: DataConfig) -> str:
+    """What to do where the folder that a data set is made of has moved; its path is part of the data set's name."""
+    path = pathlib.Path(data.dataset.removeprefix(naming.FOLDER))
+    has_moved = data.dataset.startswith(naming.FOLDER) and not path.exists()
+    return f" (first put the images back into {path}, perhaps by a symbolic link)" if has_moved else ""
 
 
 def _folder_of(data: DataConfig) -> str:

@@ -248,4 +248,6 @@ class JobFactory:
         if train.precision == AUTO:  # of a space: one precision in all processes of the session
             train = train.replace(precision=self.config.precision)
         description = prepared.describe(data.data_dir, data.prepared_name)
-        return TrainingJob(name, *(fitted(data, train, description) if description else (data, train)))
+        if description:
+            data, train = fitted(data, train, description, {key: layer[key] for layer in layers for key in layer})
+        return TrainingJob(name, data, train)

@@ -168,7 +168,12 @@ class Study:
         data = build(DataConfig, *layers, source.as_dict(), {"archive": "", **held_out})
         train = build(TrainConfig, *layers, {"seed": seed})
         if description := prepared.describe(data.data_dir, data.prepared_name):
-            data, train = fitted(data, train, description)
+            if train.heads == "coarse" and not description.classes.coarse:
+                raise errors.BadArgumentError(
+                    f"study={self.name}: trains a coarse head, and {description.dataset} has one level of labels; "
+                    "expected another study"
+                )
+            data, train = fitted(data, train, description, {key: layer[key] for layer in layers for key in layer})
         return TrainingJob(variant.name, data, train, tuple(unread(self._values(budget, [variant]), data, train)))
 
     def jobs(

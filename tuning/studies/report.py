@@ -41,7 +41,7 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
     for result in finished:
         if result["report"]["split"] != "validation":
             raise errors.FailedError(f"{result['variant']}: split={result['report']['split']}, expected validation")
-    rows = [_variant_row(study, variant.name, finished) for variant in study.variants]
+    rows = [_variant_row(study, variant.name, dataset, finished) for variant in study.variants]
     rows += [_combination_row(study, place, rows, finished) for place in range(len(study.combinations))]
     rows = [row for row in rows if row["seeds"]]
     residuals = {key: _residual(study, rows, key) for key in study.metrics}
@@ -85,7 +85,7 @@ def _correction(study: Study, rows: Sequence[dict[str, Any]], num_comparisons: i
     return text + together + derived
 
 
-def _variant_row(study: Study, name: str, finished: Sequence[Result]) -> dict[str, Any]:
+def _variant_row(study: Study, name: str, dataset: str, finished: Sequence[Result]) -> dict[str, Any]:
     variant = study.variant(name)
     runs = sorted((result for result in finished if result["variant"] == name), key=lambda result: result["seed"])
     measured = {
@@ -101,7 +101,7 @@ def _variant_row(study: Study, name: str, finished: Sequence[Result]) -> dict[st
         "curve": _curve(runs),
         **{key: _mean([result["report"][key] for result in runs]) for key in ("train_petaflop", "train_seconds")},
     }
-    if variant.original_mean is not None:
+    if variant.original_mean is not None and dataset == figures.REAL_DATASET:
         figure = row["measured"].get(variant.original_metric or study.metrics[0])
         if figure is not None:
             figure |= {"study_mean": variant.original_mean, "study_std": variant.original_std}

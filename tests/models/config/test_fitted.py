@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from models.config import from_preset, preset_changes
-from models.config.fitted import fitted
+from models.config.fitted import check_given, fitted
 from pipeline.common import errors
 from pipeline.data_config import DataConfig
 from pipeline.datasets.description import Classes
@@ -32,6 +32,26 @@ def test_heads_resolutions_and_batch_follow_from_the_data_and_stay():
     assert data.batch_size == 192 // 8  # an own 20 % of validation is left out
     assert fitted(data, train, PETS) == (data, train)
     assert preset_changes(data, train, PETS) == {"dataset": "folder:/pets"}
+
+
+def test_a_size_that_was_asked_for_is_fitted_too():
+    data, train = of_pets(image_size=64)
+    assert fitted(data, train, PETS)[0].resolutions == ((40, 0.15), (48, 0.35), (64, 0.5))
+
+
+def test_what_a_recipe_sets_is_fitted_as_a_preset_is():
+    recipe = {"resolutions": ((20, 0.5), (32, 0.5)), "batch_size": 512}
+    data, train = fitted(*of_pets(**recipe), PETS, recipe)
+    assert (data.resolutions, data.batch_size) == (((40, 0.5), (64, 0.5)), 192 // 8)
+    assert fitted(data, train, PETS, {**recipe, "resolutions": data.resolutions}) == (data, train)
+
+
+def test_heads_that_were_given_are_not_left_out_silently():
+    configs = fitted(*of_pets(), PETS)
+    check_given({"heads": "fine", "epochs": 1.0}, *configs)
+    for flags in ({"heads": "both"}, {"coarse_loss_weight": 0.3}):
+        with pytest.raises(errors.BadArgumentError, match=r"=(both|0.3): folder:pets has one level of labels"):
+            check_given(flags, *configs)
 
 
 @pytest.mark.parametrize(

@@ -266,6 +266,16 @@ def test_page_and_terminal_name_everything():
     assert "1,500 training and 500 validation images" in page
 
 
+def test_images_of_ones_own_are_compared_with_no_figure_of_cifar100():
+    one_level = dict.fromkeys(("coarse_accuracy", "coarse_from_fine_accuracy", "coarse_source"))
+    found = results("padding", **one_level)
+    report = study_report.document(catalogue.find("padding"), "short", "folder:pets", found)
+    tables = study_page.page(report).partition("## How to read")[0]
+    assert "coarse" not in tables
+    assert "original study" not in tables
+    assert "original study" in study_page.page(document("padding", found)).partition("## How to read")[0]
+
+
 def test_stand_in_says_so():
     report = study_report.document(catalogue.find("normalisation"), "smoke", "shapes100", results("normalisation"))
     assert "NOT CIFAR-100" in study_page.page(report)
