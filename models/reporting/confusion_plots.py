@@ -5,6 +5,8 @@ percent and would stay white beside the diagonal.
 """
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -23,8 +25,10 @@ DARK, SEPARATOR = "#1b222c", "#8a94a3"
 INCHES = 11.0  # at most, of a figure
 INCHES_AROUND, INCHES_A_CLASS = 4.0, 0.5
 STYLE = {**plots.STYLE, "axes.grid": False, "axes.spines.top": True, "axes.spines.right": True}
-FINE_NAMES_POINTS = 500.0  # the height of all names, each as high as its row
-LARGEST_NAME_POINTS = 8.5
+NAMES_POINTS = 500.0  # the height of all names, each as high as its row
+LARGEST_NAME_POINTS, LEAST_NAME_POINTS = 8.5, 2.0  # smaller ones are left out: nobody can read them
+SEPARATOR_POINTS, ALL_SEPARATORS_POINTS = 0.5, 10.0
+MAX_NUMBERED = 30  # classes of a matrix whose cells have room for numbers
 
 
 def fine(matrix: Matrix) -> str:
@@ -35,39 +39,45 @@ def fine(matrix: Matrix) -> str:
     superclasses = list(dict.fromkeys(matrix.superclasses))
     with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
         figure, axes = _heat_map(matrix)
-        axes.set_xticks(middles, superclasses, rotation=90, fontsize=8.5)
-        axes.set_yticks(middles, superclasses, fontsize=8.5)
+        _name(axes, axes, middles, superclasses)
+        width = min(SEPARATOR_POINTS, ALL_SEPARATORS_POINTS / len(superclasses))
         for end in ends[:-1]:
-            axes.axhline(end - 0.5, color=SEPARATOR, linewidth=0.5)
-            axes.axvline(end - 0.5, color=SEPARATOR, linewidth=0.5)
-        places, points = range(len(matrix.names)), min(LARGEST_NAME_POINTS, FINE_NAMES_POINTS / len(matrix.names))
-        axes.secondary_yaxis("right").set_yticks(places, matrix.names, fontsize=points)
-        axes.secondary_xaxis("bottom").set_xticks(places, matrix.names, rotation=90, fontsize=points)
+            axes.axhline(end - 0.5, color=SEPARATOR, linewidth=width)
+            axes.axvline(end - 0.5, color=SEPARATOR, linewidth=width)
+        _name(axes.secondary_xaxis("bottom"), axes.secondary_yaxis("right"), range(len(matrix.names)), matrix.names)
         for other in axes.child_axes:
             other.tick_params(length=1.5, pad=1.5)
-        scale = figure.colorbar(axes.images[0], ax=axes, location="bottom", shrink=0.5, aspect=40, pad=0.02)
-        scale.set_label("% of the true class")
-        title = "Fine confusion matrix, classes ordered by superclass" if any(superclasses) else "Confusion matrix"
-        return plots.svg_element(figure, title)
+        _add_scale(figure, axes)
+        return plots.svg_element(figure, "Fine confusion matrix, classes ordered by superclass")
 
 
-def coarse(matrix: Matrix) -> str:
-    """The coarse matrix, `numbered`."""
-    return numbered(matrix, "Coarse confusion matrix, in percent of the true superclass")
-
-
-def numbered(matrix: Matrix, title: str) -> str:
-    """A matrix with the percent in each cell; a cell that rounds to 0 is empty."""
+def plain(matrix: Matrix, title: str) -> str:
+    """A matrix without groups; where there is room, the percent is in each cell, which is empty if it rounds to 0."""
     with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
         figure, axes = _heat_map(matrix)
-        axes.set_xticks(range(len(matrix.names)), matrix.names, rotation=90)
-        axes.set_yticks(range(len(matrix.names)), matrix.names)
+        _name(axes, axes, range(len(matrix.names)), matrix.names)
+        if len(matrix.names) > MAX_NUMBERED:
+            _add_scale(figure, axes)
+            return plots.svg_element(figure, title)
         for place, share in np.ndenumerate(matrix.shares):
             percent = f"{100 * share:.0f}"
             if percent != "0":
                 colour = "white" if 100 * share >= FIRST_DARK_PERCENT else DARK
                 axes.text(place[1], place[0], percent, color=colour, ha="center", va="center", fontsize=9.5)
         return plots.svg_element(figure, title)
+
+
+def _name(x_axes: Any, y_axes: Any, places: Sequence[float], names: Sequence[str]) -> None:
+    """Name columns and rows, if they have room for names; secondary axes are not of the class Axes."""
+    points = min(LARGEST_NAME_POINTS, NAMES_POINTS / len(names))
+    shown = names if points >= LEAST_NAME_POINTS else ()
+    x_axes.set_xticks(places[: len(shown)], shown, rotation=90, fontsize=points)
+    y_axes.set_yticks(places[: len(shown)], shown, fontsize=points)
+
+
+def _add_scale(figure: Figure, axes: Axes) -> None:
+    scale = figure.colorbar(axes.images[0], ax=axes, location="bottom", shrink=0.5, aspect=40, pad=0.02)
+    scale.set_label("% of the true class")
 
 
 def _heat_map(matrix: Matrix) -> tuple[Figure, Axes]:

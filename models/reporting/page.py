@@ -42,7 +42,6 @@ COLUMNS = (
     ("train_seconds", "training so far, s", "{:,.1f}".format),
 )
 
-MAX_NUMBERED = 30  # classes of a matrix whose cells have room for numbers
 COARSE_SOURCES = {"head": "from the coarse head", "summed": "summed from the fine probabilities"}
 NUM_MISTAKES = 10
 NUM_RATES = 400  # points of the learning rate's curve
@@ -130,11 +129,10 @@ def _confusion_values(document: Mapping[str, Any]) -> dict[str, Any]:
     fine, coarse = (confusion.read(document[level]) if document[level] else None for level in ("fine", "coarse"))
     pictures, tables, accuracies = [], [], {}
     if fine:
-        name, note = ("Fine", "classes ordered by superclass") if coarse else ("Classes", "in %")
-        is_numbered = not coarse and len(fine.names) <= MAX_NUMBERED
-        title = "Confusion matrix, in percent of the true class"
-        picture = confusion_plots.numbered(fine, title) if is_numbered else confusion_plots.fine(fine)
-        pictures.append((name, note, Markup(picture)))
+        if coarse:
+            pictures.append(("Fine", "classes ordered by superclass", Markup(confusion_plots.fine(fine))))
+        else:
+            pictures.append(("Classes", "in %", Markup(confusion_plots.plain(fine, "Confusion matrix"))))
         accuracies["fine, %"] = confusion.accuracy_by_superclass(fine)
         heads = ["true class", "predicted class", "of its images, %", *(["same superclass"] if coarse else [])]
         mistakes = [
@@ -145,7 +143,7 @@ def _confusion_values(document: Mapping[str, Any]) -> dict[str, Any]:
         tables.append((caption, heads, [row[: len(heads)] for row in mistakes]))
     if coarse:
         note = f"the model's coarse prediction, {COARSE_SOURCES[document['coarse_source']]}; in %, empty below 0.5"
-        pictures.append(("Coarse", note, Markup(confusion_plots.coarse(coarse))))
+        pictures.append(("Coarse", note, Markup(confusion_plots.plain(coarse, "Coarse confusion matrix"))))
         accuracies["coarse, %"] = confusion.accuracy_by_superclass(coarse)
         rows = [[name, *(figures.percent(column[name]) for column in accuracies.values())] for name in coarse.names]
         tables.append(("Accuracy by superclass", ["superclass", *accuracies], rows))

@@ -11,6 +11,7 @@ from pipeline.common.markdown_table import Column
 from pipeline.explore.statistics import PARTS, Survey, middle_and_frame
 from pipeline.gallery import picture_file
 
+MAX_ROWS = 1000  # of a table of classes
 CHANNELS = ("red", "green", "blue")
 
 
@@ -68,7 +69,7 @@ def _equality(survey: Survey) -> Iterator[str]:
         kinds.append(("superclasses", survey.coarse_names, survey.coarse_counts))
     for kind, names, counts_of in kinds:
         spreads = ", ".join(f"{part}: {_spread(names, counts_of(part))}" for part in PARTS)
-        yield f"The {len(names)} {kind}: {spreads}."
+        yield f"The {len(names):,} {kind}: {spreads}."
 
 
 def _spread(names: tuple[str, ...], counts: np.ndarray) -> str:
@@ -80,8 +81,14 @@ def _spread(names: tuple[str, ...], counts: np.ndarray) -> str:
 
 def _counts(heading: str, names: tuple[str, ...], counts: Mapping[str, np.ndarray]) -> str:
     """Images in each part, a row per label, and their sums in the last row."""
-    columns = ([f"{count:,}" for count in (*of_part, of_part.sum())] for of_part in counts.values())
-    return _table((heading, *counts), zip((*names, "all"), *columns, strict=True))
+    rest = [f"{len(names) - MAX_ROWS:,} more"] if len(names) > MAX_ROWS else []
+
+    def column(of_part: np.ndarray) -> list[str]:
+        sums = [of_part[MAX_ROWS:].sum()] if rest else []
+        return [f"{count:,}" for count in (*of_part[:MAX_ROWS], *sums, of_part.sum())]
+
+    columns = map(column, counts.values())
+    return _table((heading, *counts), zip((*names[:MAX_ROWS], *rest, "all"), *columns, strict=True))
 
 
 def _channels(survey: Survey) -> str:

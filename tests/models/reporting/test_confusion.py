@@ -20,7 +20,11 @@ def matrix(label):
 
 @functools.cache
 def drawn(label):
-    return {"fine": confusion_plots.fine, "coarse": confusion_plots.coarse}[label](matrix(label))
+    return confusion_plots.fine(matrix("fine")) if label == "fine" else coarse_picture()
+
+
+def coarse_picture():
+    return confusion_plots.plain(matrix("coarse"), "Coarse confusion matrix")
 
 
 @functools.cache
@@ -147,7 +151,20 @@ def test_a_picture_is_one_pixel_a_cell_the_same_each_time_and_has_a_name(label):
     assert root.get("aria-label").startswith(f"{label.capitalize()} confusion matrix")
     assert "var(--ink" in drawn(label)
     if label == "coarse":
-        assert confusion_plots.coarse(matrix(label)) == drawn(label)
+        assert coarse_picture() == drawn(label)
+
+
+@pytest.mark.parametrize(
+    ("count", "has_names", "has_numbers"), [(30, True, True), (31, True, False), (251, False, False)]
+)
+def test_many_classes_have_no_numbers_and_then_no_names(count, has_names, has_numbers):
+    names = tuple(f"class {number}" for number in range(count))
+    found = texts(
+        confusion_plots.plain(confusion.Matrix(names, ("",) * count, np.eye(count, dtype=np.int64)), "Classes")
+    )
+    assert ("class 0" in found) == has_names
+    assert (found.count("100") == count) == has_numbers
+    assert ("% of the true class" in found) == (not has_numbers)
 
 
 def test_section_tables_the_mistakes_and_the_superclasses():

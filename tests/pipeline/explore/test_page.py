@@ -2,12 +2,19 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from pipeline.common import errors
 from pipeline.explore import __main__ as explore
 from pipeline.explore import page as explore_page
 from pipeline.explore import statistics
+
+
+def test_a_table_of_many_classes_ends_with_the_sums_of_the_rest():
+    counts = {"train": np.full(explore_page.MAX_ROWS + 2, 3)}
+    table = explore_page._counts("class", tuple(map(str, range(explore_page.MAX_ROWS + 2))), counts).splitlines()
+    assert table[-3:] == [f"| {explore_page.MAX_ROWS - 1} | 3 |", "| 2 more | 6 |", "| all | 3,006 |"]
 
 
 def test_page_tells_what_was_found(survey, tmp_path):
