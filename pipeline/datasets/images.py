@@ -3,7 +3,7 @@
 A file is known by its first bytes, whatever its name. What is converted, the caller counts and reports:
 
 - Grey and palette images become RGB, and CMYK does by Pillow's formula.
-- Of 16 bits a channel the upper 8 are kept.
+- Of 16 bits a channel the upper 8 are kept; values of PPM files are scaled to 0 to 255.
 - Transparent pixels are laid over white.
 - An image is turned as its EXIF orientation says.
 - Of an animation the first frame is read.
