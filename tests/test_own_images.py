@@ -265,6 +265,7 @@ def test_cifar100_as_class_folders_is_the_same_set_of_records(tmp_path):
     assert fingerprints == contents.fingerprints(prepared.folder(official.data_dir, official.prepared_name))
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_the_real_cifar100_as_class_folders_trains_to_the_same_figures(real_data_dir, tmp_path):
     """With the built-in statistics of the channels in place of its own, which have more digits."""
