@@ -77,8 +77,12 @@ class SessionFolder:
 
     def identity(self) -> dict[str, Any] | None:
         """The content of `session.json`; None where it is missing."""
+
+        def check(values: Any) -> None:
+            saved.check({**values["trial"], "init_from": "anywhere"})  # which it is kept without: the trunk may move
+
         remedy = "restore it from a copy, or choose another --session_dir"
-        return self._read("session.json", remedy, schema=_IDENTITY, check=lambda value: saved.check(value["trial"]))
+        return self._read("session.json", remedy, schema=_IDENTITY, check=check)
 
     def retrained(self) -> dict[str, Any] | None:
         """The content of `retrained.json`; None where it is missing."""

@@ -7,10 +7,11 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from models.config import presets
+from models.config import presets, saved
 from models.config.fitted import fitted
 from models.config.renamed import renamed
 from models.config.training import TrainConfig
+from models.runs.folder import RunFolder
 from models.training import preconditions
 from pipeline.common import errors
 from pipeline.common.config import Config, build, check_known, check_read, own_settings, setting, settings, unread
@@ -222,9 +223,16 @@ class JobFactory:
         return self.space.has_frozen_trunk and not self.config.init_from
 
     def trunk(self, seed: int) -> TrainingJob:
-        """The job of the trunk whose heads are searched: the untuned preset on the same images."""
+        """The job of the trunk whose heads are searched: the untuned preset on the same images.
+
+        It begins with the weights that the run in `init_from` itself began with, if any.
+        """
         base = {name: value for name, value in self.space.base.items() if name in OF_A_TRUNK}
-        return self._job("untuned", {"seed": seed}, base)
+        values: dict[str, Any] = {"seed": seed}
+        if self.config.init_from:
+            _, train = saved.configs(RunFolder(self.config.init_from, "init_from").config())
+            values["init_from"] = train.init_from
+        return self._job("untuned", values, base)
 
     def first(self) -> TrainingJob:
         """The first job: the trunk, where the session needs one of its own, or else a trial."""

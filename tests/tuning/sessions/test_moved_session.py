@@ -31,10 +31,10 @@ def home(tmp_path, monkeypatch) -> pathlib.Path:
     return tmp_path
 
 
-def make_trunk(path: pathlib.Path, weights: str = "weights") -> None:
+def make_trunk(path: pathlib.Path, weights: str = "weights", preset: str = "linear", **fields: str) -> None:
     """A finished run as far as its identity goes."""
     data = DataConfig(dataset="shapes100_tiny", num_validation=500)
-    _, train = from_preset("linear")
+    _, train = from_preset(preset, **fields)
     path.mkdir()
     files.write_json(path / "config.json", saved.document(data, train))
     files.write_json(path / "report.json", {})
@@ -86,3 +86,16 @@ def test_session_on_the_trunk_of_another_run_is_another(home):
     open_trial("a", init_from="trunk")
     with pytest.raises(errors.BadArgumentError, match="init_from"):
         open_trial("a", init_from="other")
+
+
+def test_session_on_a_fine_tuned_run_trains_its_other_seeds_from_the_same_weights(home):
+    make_trunk(home / "source")
+    make_trunk(home / "tuned", preset="finetune", init_from="source")
+    config = SessionConfig(space="mine.py", init_from="tuned")
+    found = search_space.on_trunk(search_space.find("mine.py"), "tuned")
+    with session.open_session("a", config, found, SourceConfig(dataset="shapes100_tiny")) as opened:
+        trial = opened.jobs.trial("0", opened.jobs.hyperparameters().defaults).train
+        untuned = opened.jobs.trunk(1).train
+        assert opened.folder.identity()["trial"]["preset"] == "finetune"
+    assert (trial.preset, trial.init_from, trial.freeze_trunk) == ("finetune", "tuned", True)
+    assert (untuned.preset, untuned.init_from, untuned.freeze_trunk) == ("finetune", str(home / "source"), False)
