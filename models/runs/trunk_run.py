@@ -55,9 +55,9 @@ def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation
     for name in names:
         there, here = source.get(name), expected.get(name)
         if (there or False) != (here or False):  # not read is as good as off
+            wanted = "on this split" if name in HELD_OUT_FIELDS else "of this network, or --preset=finetune"
             raise errors.BadArgumentError(
-                f"init_from={config.init_from}: {name}={there!r} there, {here!r} here; "
-                "expected a run of this network on this split"
+                f"init_from={config.init_from}: {name}={there!r} there, {here!r} here; expected a run {wanted}"
             )
     return run
 

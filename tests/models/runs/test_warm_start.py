@@ -125,7 +125,7 @@ def test_frozen_trunk_costs_its_forward_pass(trunk_run):
 @pytest.mark.parametrize(
     ("network", "split", "message"),
     [
-        ({"widths": "8,8,32"}, {}, r"widths=\(8, 8, 16\) there, \(8, 8, 32\) here"),
+        ({"widths": "8,8,32"}, {}, r"widths=\(8, 8, 16\) there, \(8, 8, 32\) here; .* --preset=finetune$"),
         ({"separate_blocks": True}, {}, "separate_blocks=False there, True here"),
         ({}, {"num_validation": 0}, "num_validation=500 there, 0 here"),
         ({}, {"split_seed": 1}, "split_seed=0 there, 1 here"),
