@@ -19,12 +19,13 @@ ARCHITECTURE = '''
 
 import dataclasses
 
+from models.architectures.fields import Network
 from models.architectures.lazy_keras import Tensor, keras
-from pipeline.common.config import Config, setting
+from pipeline.common.config import setting
 
 
 @dataclasses.dataclass(frozen=True)
-class Toy(Config):
+class Toy(Network):
     """Fields of toy."""
 
     toy_units: int = setting(3, "units of the dense layer", low=1)
