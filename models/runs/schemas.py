@@ -26,8 +26,8 @@ ROW = required(
     **{f"validation_{name}": NUMBER_OR_NULL for name in BALANCED},
 )
 REPORT = required(
-    {"coarse_source": COARSE_SOURCE}
-    | dict.fromkeys(("dataset", "split", "preset", "precision"), TEXT)
+    {"coarse_source": COARSE_SOURCE, "versions": OBJECT, "git_commit": TEXT_OR_NULL}
+    | dict.fromkeys(("dataset", "split", "preset", "precision", "device"), TEXT)
     | dict.fromkeys(("num_train", "num_validation", "num_test", "examples_evaluated"), INTEGER)
     | dict.fromkeys(("seed", "steps", "num_parameters"), INTEGER)
     | dict.fromkeys(("epochs", "train_seconds", "examples_per_second", "train_petaflop", "peak_rss_mib"), NUMBER)
@@ -41,12 +41,9 @@ REPORT = required(
     rollbacks=array(required({"epoch": INTEGER, "good_epoch": INTEGER, "learning_rate_multiplier": NUMBER})),
     evaluations=mapping(required(dict.fromkeys(ACCURACIES, NUMBER_OR_NULL))),
     settings=OBJECT,
-    versions=OBJECT,
     num_classes=mapping(INTEGER),
     image_size=INTEGER,
     input_size=INTEGER,
-    device=TEXT,
-    git_commit=TEXT_OR_NULL,
 )
 _MATRIX = required({"names": array(TEXT), "superclasses": array(TEXT), "counts": array(array(INTEGER))})
 _MATRIX_OR_NULL = {"anyOf": [{"type": "null"}, _MATRIX]}

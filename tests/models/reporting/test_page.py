@@ -11,6 +11,8 @@ from markupsafe import escape
 from models.config import saved
 from models.optimizers import schedules
 from models.reporting import page
+from models.runs import schemas
+from pipeline.common import json_values
 from tests.models.reporting.run_files import CONFIG, REPORT, make_confusion, make_rows, without
 
 VOID = {"meta", "link", "wbr", "br"}
@@ -261,3 +263,14 @@ def test_a_run_without_validation_or_coarse_head_has_its_charts():
     assert text.count("<svg") == 4
     assert ">training, fine<" in text
     assert ">validation, fine<" not in text
+
+
+@pytest.mark.parametrize("name", REPORT)
+def test_a_report_without_a_field_is_refused_or_drawn(name, make_run, no_charts):
+    report = {key: value for key, value in REPORT.items() if key != name}
+    run = make_run()
+    try:
+        json_values.check(report, schemas.REPORT)
+    except ValueError:
+        return
+    assert "</html>" in page.render(run.path, run.config(), run.rows(), report, run.confusion())
