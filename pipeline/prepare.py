@@ -77,7 +77,7 @@ def prepare(
         raise errors.BadArgumentError(f"archive={source.archive}: --dataset={dataset} has none; expected {expected}")
     if source.prepared_name not in (*builtin.VERSIONS, AUTO):
         if source.dataset in builtin.VERSIONS:  # at another size than its own
-            prepare(dataclasses.replace(source, image_size=0))
+            prepare(SourceConfig(dataset=source.dataset, data_dir=source.data_dir, archive=source.archive))
         own_images.prepare(source, on_bad_image, refresh, may_download)
         return source.dataset
     try:

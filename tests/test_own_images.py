@@ -20,7 +20,7 @@ from models.training.evaluation import Evaluator
 from pipeline import contents, prepare
 from pipeline.batches import OpenedData
 from pipeline.common import errors, files
-from pipeline.data_config import SourceConfig
+from pipeline.data_config import DataConfig, SourceConfig
 from pipeline.datasets import builtin, prepared
 from pipeline.datasets.description import Description
 from pipeline.explore import __main__ as explore
@@ -280,8 +280,9 @@ def test_the_real_cifar100_as_class_folders_trains_to_the_same_figures(real_data
     assert trained_figures(own) == trained_figures(official)
 
 
-def test_a_built_in_data_set_is_resized(tiny_data_dir, tmp_path):
-    own = SourceConfig(dataset="shapes100_tiny", image_size=48, data_dir=str(tmp_path))
+@pytest.mark.parametrize("values", [{}, {"crop_size": 40}, {"resolutions": ((40, 0.5), (48, 0.5))}])
+def test_a_built_in_data_set_is_resized(tmp_path, values):
+    own = DataConfig(dataset="shapes100_tiny", image_size=48, data_dir=str(tmp_path), **values)
     assert prepare.prepare(own) == "shapes100_tiny"
     description = prepared.description(own.data_dir, own.prepared_name)
     assert (description.image_size, description.dataset) == (48, "shapes100_tiny")
