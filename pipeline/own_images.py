@@ -19,6 +19,7 @@ def prepare(source: SourceConfig, on_bad_image: str, refresh: bool, may_download
     folder = prepared.folder(data_dir, name)
     is_done = prepared.is_prepared(data_dir, name)
     if is_done and not refresh:
+        prepared.sweep(data_dir, name)
         integrity.check(folder)
         log(f"{source.shown_name} is already prepared in {folder}")
         is_there = source.dataset.startswith(naming.FOLDER) and pathlib.Path(_path_of(source)).is_dir()

@@ -247,7 +247,9 @@ def test_what_has_changed_is_said_and_refreshed(tmp_path, capsys):
     own = SourceConfig(dataset=f"folder:{tmp_path / 'photos'}", data_dir=str(tmp_path / "data"))
     prepare.prepare(own)
     (tmp_path / "photos" / CLASSES[0] / "0.png").unlink()
+    (leftover := tmp_path / "data" / ".staging-dead").mkdir()  # of a process that was killed
     prepare.prepare(own)
+    assert not leftover.exists()
     assert "has changed since, files: 1 removed; --refresh prepares it again" in capsys.readouterr().err
     prepare.prepare(own, refresh=True)
     counts = prepared.description(own.data_dir, own.prepared_name).num_examples

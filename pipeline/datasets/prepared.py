@@ -32,6 +32,7 @@ CONVERTED_VERSION = "1.0.0"  # of data sets that are made of class folders, or o
 PROVENANCE = "provenance.json"
 DESCRIPTION = "description.json"  # of a converted data set
 CACHE = "cache"  # of a data set: files that are made of it
+_PARTS = ".preparing"
 _STAGING = ".staging-"
 _DOWNLOAD = ".download"
 _LOCK = ".prepare.lock"
@@ -173,6 +174,11 @@ def staging(data_dir: _Path) -> Iterator[pathlib.Path]:
         yield pathlib.Path(path)
 
 
+def parts_folder(data_dir: _Path, dataset: str) -> pathlib.Path:
+    """The folder of the parts that a conversion has read, which the next call continues if this one ends early."""
+    return root(data_dir) / _PARTS / dataset
+
+
 def download_folder(data_dir: _Path) -> pathlib.Path:
     """The folder of a download, which the next call continues if this one ends early."""
     return root(data_dir) / _DOWNLOAD
@@ -237,13 +243,28 @@ def recover(data_dir: _Path, dataset: str) -> None:
 def sweep(data_dir: _Path, dataset: str) -> None:
     """Remove what killed writers left beside a prepared data set, unless another process writes or that fails."""
     target = folder(data_dir, dataset)
-    in_root = [*root(data_dir).glob(_DOWNLOAD)] if dataset in SPECS else []
+    in_root = [*root(data_dir).glob(_DOWNLOAD)] if dataset in SPECS else _converted_parts(data_dir, dataset)
     in_root += [*root(data_dir).glob(f"{_STAGING}*"), *target.parent.glob(".*.new"), *target.parent.glob(".*.replaced")]
     for place, leftovers in ((root(data_dir), in_root), (target / CACHE, [*(target / CACHE).glob(".*.partial*")])):
         if leftovers:
             with contextlib.suppress(OSError, errors.BusyError), locked_folder.locked(place, name=_LOCK):
                 for path in leftovers:
                     _remove(path)
+
+
+def _converted_parts(data_dir: _Path, dataset: str) -> list[pathlib.Path]:
+    """The folder of the parts that a prepared data set was made of, with the one around it unless others are in it.
+
+    Newer parts are not among them: a conversion that is to replace the data set was interrupted, and will continue.
+    """
+    parts = parts_folder(data_dir, dataset)
+    with contextlib.suppress(OSError):  # another process removes them
+        newest = max((path.stat().st_mtime for path in parts.glob("*")), default=0.0)
+        if newest <= (folder(data_dir, dataset) / "dataset_info.json").stat().st_mtime:
+            has_others = {path.name for path in parts.parent.iterdir()} - {parts.name}
+            leftover = parts if has_others else parts.parent
+            return [leftover] if leftover.exists() else []
+    return []
 
 
 def _remove(path: pathlib.Path) -> None:

@@ -23,7 +23,6 @@ from pipeline.datasets.conversion.messages import log
 from pipeline.datasets.description import Classes, Description
 
 FORMAT = 1  # of the part files; another one makes the parts of an earlier version useless
-PREPARING = ".preparing"
 FAIL, SKIP = "fail", "skip"  # --on_bad_image
 
 
@@ -56,7 +55,7 @@ def convert(
     _check_classes(source.classes, dataset)
     prepared.check_writable(data_dir)
     root = prepared.root(data_dir)
-    parts_folder = root / PREPARING / name
+    parts_folder = prepared.parts_folder(data_dir, name)
     with files.writing("data_dir", root), prepared.lock(data_dir):
         prepared.recover(data_dir, name)
         if replace or not prepared.is_prepared(data_dir, name):  # perhaps by the previous holder of the lock

@@ -1,5 +1,6 @@
 """A prepared data set appears whole, in a place that is free."""
 
+import os
 import shutil
 
 import pytest
@@ -37,6 +38,21 @@ def test_leftovers_beside_a_prepared_data_set_are_removed_unless_somebody_writes
     prepared.sweep(tmp_path, "cifar100")
     assert not any(path.exists() for path in leftovers)
     assert sorted(path.name for path in cache.iterdir()) == [".prepare.lock", "images"]
+
+
+@pytest.mark.parametrize("has_others", [False, True])
+def test_parts_of_a_prepared_data_set_are_removed_unless_they_are_newer(tmp_path, has_others):
+    info = archives.write_folder(prepared.folder(tmp_path, "folder_pets"), {"dataset_info.json": b"{}"})
+    part = archives.write_folder(prepared.parts_folder(tmp_path, "folder_pets"), {"state.json": b"{}"}) / "state.json"
+    if has_others:
+        prepared.parts_folder(tmp_path, "folder_cars").mkdir()
+    for age, is_kept in ((1, True), (-1, False)):  # of an interrupted conversion that is to replace the data set
+        time = (info / "dataset_info.json").stat().st_mtime + age
+        os.utime(part, (time, time))
+        prepared.sweep(tmp_path, "folder_pets")
+        assert part.exists() == is_kept
+    assert not part.parent.exists()
+    assert part.parents[1].exists() == has_others
 
 
 def test_a_move_to_a_full_disk_has_its_error(tmp_path, monkeypatch):

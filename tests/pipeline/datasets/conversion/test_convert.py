@@ -13,7 +13,6 @@ from pipeline import contents
 from pipeline.common import errors, files
 from pipeline.datasets import digest_cache, integrity, labels, png, prepared
 from pipeline.datasets.canonical import Digests, Fingerprints
-from pipeline.datasets.conversion import convert as conversion
 from pipeline.datasets.conversion import first_pass, listing, preparation_report, second_pass
 from pipeline.datasets.conversion.convert import convert
 from pipeline.datasets.description import Classes, Description
@@ -279,7 +278,7 @@ def test_an_interrupted_call_names_what_it_keeps_and_the_next_one_continues(tmp_
         raise KeyboardInterrupt
 
     monkeypatch.setattr(png, "encode", interrupt)
-    parts_folder = tmp_path / conversion.PREPARING / NAME
+    parts_folder = prepared.parts_folder(tmp_path, NAME)
     with pytest.raises(errors.InterruptedRunError, match=str(parts_folder)):
         convert_to(tmp_path, source)
     assert len(loaded(log)) == 61  # the first one was read for its size too
