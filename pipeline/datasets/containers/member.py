@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import re
+from collections.abc import Collection
 from typing import IO
 
 MAX_MEMBERS = 100_000
@@ -28,14 +29,20 @@ def check_count(count: int) -> None:
         raise ContainerError(f"holds more than {MAX_MEMBERS:,} files, more than a data set has")
 
 
-def checked_path(name: str, *, is_special: bool) -> pathlib.PurePosixPath:
-    """The path of a file in an archive; ContainerError for a path or a kind of file that no data set has.
+def checked_path(name: str) -> pathlib.PurePosixPath:
+    """The path of a file in an archive, relative as tar extracts it; ContainerError for one that leads upwards.
 
     Nothing is extracted, so that none of them could do harm.
     """
-    path = pathlib.PurePosixPath(name.replace("\\", "/"))  # as some programs on Windows write it
-    if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", name):
+    path = pathlib.PurePosixPath(name.replace("\\", "/").lstrip("/"))  # "\\" as some programs on Windows write it
+    if ".." in path.parts or re.match("[A-Za-z]:", name):
         raise ContainerError(f"holds {name[:200]!r}, a path that escapes its folder")
-    if is_special:
-        raise ContainerError(f"holds {name[:200]!r}, which is a link, a device or another special file")
     return path
+
+
+def check_special(path: pathlib.PurePosixPath, wanted: Collection[str]) -> None:
+    """Raise ContainerError for a link, a device or another special file in place of a wanted file."""
+    if path.name in wanted:
+        raise ContainerError(
+            f"holds {str(path)[:200]!r}, which is a link, a device or another special file: pack the file itself"
+        )

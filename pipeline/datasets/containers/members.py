@@ -52,7 +52,7 @@ def members(path: pathlib.Path, *, wanted: frozenset[str], max_bytes: int) -> It
         file.seek(0)
         if not is_zip:
             _check_is_tar(file, max_bytes)
-        yield from zip_archive.members(file, wanted) if is_zip else tar_archive.members(file, max_bytes)
+        yield from zip_archive.members(file, wanted) if is_zip else tar_archive.members(file, wanted, max_bytes)
 
 
 def _check_is_tar(file: io.BufferedReader, max_bytes: int) -> None:

@@ -10,21 +10,35 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from pipeline.datasets.containers.decompression import decompressed
-from pipeline.datasets.containers.member import BUFFER_BYTES, ContainerError, Member, check_count, checked_path
+from pipeline.datasets.containers.member import (
+    BUFFER_BYTES,
+    ContainerError,
+    Member,
+    check_count,
+    check_special,
+    checked_path,
+)
 
 _BLOCK_BYTES = 512
 _MAX_EXTENSION_BYTES = 16 << 20  # of all members together: long names, extended attributes of macOS
 _INVALID = "is truncated or damaged (a header of tar is invalid)"
-_REGULAR, _FOLDER = (b"0", b"\0", b"7"), b"5"
+_SPARSE_FILE = "holds a sparse file: pack it again without holes"
+_REGULAR, _HARD_LINK, _SPARSE = (b"0", b"\0", b"7"), b"1", b"S"
+_FOLDERS_AND_LABELS = (b"5", b"D", b"V")  # D, a folder with a list of its files, and V, a name of the archive, of GNU
+_WITHOUT_CONTENT = b"123456"  # links, devices, folders and pipes, whatever size they declare
 _LONG_NAME, _LONG_LINK = b"L", b"K"  # of GNU
 _PAX, _PAX_OF_ALL = (b"x", b"X"), b"g"
 
 
-def members(file: IO[bytes], max_bytes: int) -> Iterator[Member]:
+def members(file: IO[bytes], wanted: frozenset[str], max_bytes: int) -> Iterator[Member]:
     """The regular files of an archive; after the last one the checksum of the compression is checked.
 
-    ContainerError if it is no tar archive, damaged, or unpacks to more than `max_bytes`, or a path or file is special.
+    A hard link to a file whose name is `wanted` is left out behind a file of its name: it is a second copy.
+
+    ContainerError if it is no tar archive, damaged, or unpacks to more than `max_bytes`, or a path leads upwards, or a
+    wanted file is special.
     """
+    without_file = set(wanted)
     stream = decompressed(file, max_bytes)
     count, extension_bytes = 0, 0
     name, size = "", None
@@ -43,11 +57,15 @@ def members(file: IO[bytes], max_bytes: int) -> Iterator[Member]:
                 name, size = _pax_name_and_size(extension, name)
             continue
         name = name or _name(header)
-        is_folder = kind == _FOLDER or (kind in _REGULAR and name.endswith(("/", "\\")))
-        path = checked_path(name, is_special=not is_folder and kind not in _REGULAR)
+        path = checked_path(name)
         size = _number(header[124:136]) if size is None else size
-        content = _Content(stream, 0 if kind == _FOLDER else size)
-        if not is_folder:
+        content = _Content(stream, 0 if kind in _WITHOUT_CONTENT else size)
+        if kind == _SPARSE:
+            raise ContainerError(_SPARSE_FILE)
+        if kind not in (*_REGULAR, *_FOLDERS_AND_LABELS):
+            check_special(path, without_file if kind == _HARD_LINK else wanted)
+        elif kind in _REGULAR and not name.endswith(("/", "\\")):  # which old programs end folders with
+            without_file.discard(path.name)
             yield Member(path, size, io.BufferedReader(content, BUFFER_BYTES))
         content.skip()
         name, size = "", None
@@ -112,7 +130,7 @@ def _pax_name_and_size(records: bytes, name: str) -> tuple[str, int | None]:
         elif key == b"size" and value.isdigit() and len(value) < 20:
             size = int(value)
         elif key.startswith(b"GNU.sparse."):
-            raise ContainerError("holds a sparse file: pack it again without holes")
+            raise ContainerError(_SPARSE_FILE)
     return name, size
 
 

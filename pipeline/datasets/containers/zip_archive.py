@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 from pipeline.datasets.containers.decompression import limited
-from pipeline.datasets.containers.member import ContainerError, Member, check_count, checked_path
+from pipeline.datasets.containers.member import ContainerError, Member, check_count, check_special, checked_path
 
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")  # the latter of an empty archive
 _MAX_DIRECTORY_BYTES = 8 << 20
@@ -20,8 +20,8 @@ _ENCRYPTED = 1  # the bit of a member's flags
 def members(file: IO[bytes], wanted: frozenset[str]) -> Iterator[Member]:
     """The regular files of an archive; those with other names than `wanted` are not read, and seem empty.
 
-    ContainerError if it is damaged, or a path or file is special, or a wanted file is encrypted, or compressed in a way
-    that Python cannot read.
+    ContainerError if it is damaged, or a path leads upwards, or a wanted file is special, encrypted, or compressed in a
+    way that Python cannot read.
     """
     directory = _LimitedReads(file)
     try:
@@ -31,10 +31,11 @@ def members(file: IO[bytes], wanted: frozenset[str]) -> Iterator[Member]:
     directory.limit = None
     check_count(len(archive.infolist()))
     for info in archive.infolist():
-        is_folder = info.filename.endswith(("/", "\\"))
-        kind = stat.S_IFMT(info.external_attr >> 16)  # of Unix, or 0
-        path = checked_path(info.filename, is_special=kind not in (0, stat.S_IFREG, stat.S_IFDIR))
-        if is_folder:
+        path = checked_path(info.filename)
+        if info.filename.endswith(("/", "\\")):  # a folder
+            continue
+        if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):  # 0: not packed on Unix
+            check_special(path, wanted)
             continue
         if path.name not in wanted:
             yield Member(path, info.file_size, io.BytesIO())

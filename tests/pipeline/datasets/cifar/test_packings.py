@@ -3,6 +3,7 @@
 import bz2
 import functools
 import gzip
+import io
 import lzma
 import stat
 import struct
@@ -56,6 +57,30 @@ def tar_xz():
     return lzma.compress(tar(BINARY)[:half], preset=0) + lzma.compress(tar(BINARY)[half:], preset=0)
 
 
+def linked(name, kind, target=""):
+    """The block of tar of a member without content."""
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, target
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def with_hard_links():
+    """A tar archive of a folder, and of a copy of it whose files are hard links to the first one's."""
+    whole = tar(BINARY, "a").rstrip(b"\0")
+    return whole + bytes(-len(whole) % 512) + b"".join(linked(f"b/{n}", tarfile.LNKTYPE, f"a/{n}") for n in BINARY)
+
+
+def zip_with_link(name):
+    """A ZIP archive of a folder and of a symbolic link to it."""
+    data = io.BytesIO(archives.zip_bytes(in_folder(BINARY, "cifar-100-binary")))
+    link = zipfile.ZipInfo(name)
+    link.create_system, link.external_attr = 3, LINK
+    with zipfile.ZipFile(data, "a") as packed:
+        packed.writestr(link, "cifar-100-binary")
+    return data.getvalue()
+
+
+LINK = (stat.S_IFLNK | 0o777) << 16
 PACKINGS = {
     "tar.bz2": lambda: bz2.compress(tar(PYTHON), 1),
     "tar.xz": tar_xz,
@@ -67,7 +92,15 @@ PACKINGS = {
     "pax of Unicode": lambda: tar(BINARY, "Gewürze/\N{SNOWMAN}"),
     "tar without end mark": lambda: tar(BINARY).rstrip(b"\0") + bytes(-len(tar(BINARY).rstrip(b"\0")) % 512),
     "tar with noise": lambda: tar({**noise(PYTHON, "x"), **in_folder(PYTHON, "x")}, ""),
+    "tar with a label": lambda: linked("cifar", b"V") + tar(BINARY),
+    "tar with lists of files": lambda: linked("train.bin/", b"D") + tar(BINARY),
+    "tar with a symbolic link": lambda: linked("latest", tarfile.SYMTYPE, "cifar-100-python") + tar(BINARY),
+    "tar with a hard-linked copy": with_hard_links,
+    "tar with a device": lambda: linked("null", tarfile.CHRTYPE) + tar(BINARY),
+    "tar of absolute names": lambda: tar(BINARY, "/home/user/cifar-100-binary"),
     "zip": lambda: archives.zip_bytes(in_folder(PYTHON, "cifar-100-python")),
+    "zip with a symbolic link": lambda: zip_with_link("latest"),
+    "zip of absolute names": lambda: archives.zip_bytes(in_folder(BINARY, "/data")),
     "zip of Kaggle": lambda: archives.zip_bytes({**PYTHON, "file.txt~": b""}),
     "zip stored": lambda: archives.zip_bytes(BINARY, zipfile.ZIP_STORED),
     "zip by bzip2": lambda: archives.zip_bytes(BINARY, zipfile.ZIP_BZIP2),
@@ -173,7 +206,6 @@ def zip_with_flag(flag):
 
 HTML = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head></html>"
 CIFAR10 = {"batches.meta": b"x", "data_batch_1": b"x", "test_batch": b"x"}
-LINK = (stat.S_IFLNK | 0o777) << 16
 # What is found -> the file, and a part of the message.
 OTHERS = {
     "web page": (lambda: HTML, "is a web page"),
@@ -212,7 +244,15 @@ OTHERS = {
     "truncated tar.xz": (lambda: tar_xz()[:99_999], "is truncated"),
     "damaged tar.xz": (lambda: patched(tar_xz(), b"YZ", b"ZZ"), "is truncated or damaged"),
     "truncated tar.bz2": (lambda: bz2.compress(tar(BINARY), 1)[:99_999], "is truncated"),
-    "sparse file": (lambda: header(tarfile.GNUTYPE_SPARSE, 0), "another special file"),
+    "sparse file": (lambda: header(tarfile.GNUTYPE_SPARSE, 0), "a sparse file"),
+    "symbolic link in place of a file": (
+        lambda: linked("a/train.bin", tarfile.SYMTYPE, "x") + tar(BINARY),
+        "'a/train.bin', which is a link",
+    ),
+    "hard link to a file of another name": (
+        lambda: linked("a/train.bin", tarfile.LNKTYPE, "a/copy") + tar(BINARY),
+        "'a/train.bin', which is a link",
+    ),
     "a petabyte declared": (lambda: header(tarfile.REGTYPE, 10**15), "is truncated"),
     "a negative size": (lambda: header_with_size(b"-0000000001\0"), "a header of tar is invalid"),
     "two copies": (lambda: tar({**in_folder(BINARY, "a"), **in_folder(BINARY, "b")}, ""), "leave one of the copies"),
