@@ -72,8 +72,9 @@ class PartFolder:
 
     def write(self, part: Part, images: np.ndarray, records: Records) -> None:
         """Write a part; of a kill or a power failure no part is left that `read` returns."""
-        with files.replacing(self._images(part)) as temporary:
-            np.save(temporary, images)
+        with files.replacing(self._images(part)) as temporary, temporary.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(images))
+            file.write(images.data)  # np.save's tofile() raises an error without the number of a full disk
         texts = json.dumps([records.names, records.conversions, records.bad_images]).encode()
         with files.replacing(self._records(part)) as temporary:
             np.savez(temporary, digests=records.digests, fine=records.fine, texts=np.frombuffer(texts, np.uint8))

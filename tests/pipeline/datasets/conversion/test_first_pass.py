@@ -1,7 +1,9 @@
 """Parts are made by several processes; what a killed, failed or damaged one leaves is made again, and nothing else."""
 
 import contextlib
+import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -163,6 +165,15 @@ class TestParts:
         train = with_changes(draw("train", 15, 15), *range(10, 20), problem="is empty")
         folder, parts = first_pass.run(DrawnSource({"train": train}), tmp_path / "parts", "key", 8)
         assert [len(folder.read(part)) for part in parts] == [10, 0, 10]
+
+    def test_a_part_that_does_not_fit_is_reported_with_the_reason(self, tmp_path):
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        try:
+            with pytest.raises(errors.WriteError, match=rf"images\.npy .*{os.strerror(errno.EFBIG)}"):
+                first_pass.run(DrawnSource({"train": draw("train", 15, 15)}), tmp_path / "parts" / "pets", "key", 8)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     def test_the_size_of_an_interrupted_pass_is_kept(self, tmp_path):
         train = draw("train", 15, 15)
