@@ -19,6 +19,7 @@ OWN_VALIDATION = -1  # num_validation: the data set's own validation split, othe
 VALIDATION_SHARE = fractions.Fraction(1, 5)
 LARGEST_DENOMINATOR = 10_000  # of the fraction of originals
 HELD_OUT_FIELDS = ("num_validation", "split_seed")  # of which examples of a data set a model was kept from
+FORM_FIELDS = ("image_size", "fine_key", "coarse_key", "superclasses")  # of what is made of the images of a data set
 SPLIT_FIELDS = ("dataset", "image_size", *HELD_OUT_FIELDS)
 
 

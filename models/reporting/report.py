@@ -46,6 +46,7 @@ def of_training(
         "dataset_provenance": {name: provenance.get(name) for name in PROVENANCE},
         "fingerprints": progress.fingerprints,
         "trunk_records": progress.trunk_records,
+        "earlier_trunk_records": progress.earlier_trunk_records,
         **{f"num_{split}": num_examples[split] for split in ("train", "validation", "test")},
         "preset": config.preset,
         "preset_changes": {name: value for name, value in changes.items() if name not in OPEN_IN_PRESETS},

@@ -40,6 +40,7 @@ class Progress:
     finished: bool = False
     fingerprints: dict[str, str] | None = None  # of the data set; None in a run of an earlier version
     trunk_records: str | None = None  # the fingerprint of the records that the trunk's run was trained on
+    earlier_trunk_records: list[str] = dataclasses.field(default_factory=list)  # and its own trunk, the latest first
 
 
 @dataclasses.dataclass(frozen=True)

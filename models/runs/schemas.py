@@ -38,6 +38,7 @@ REPORT = required(
     precision_reason=TEXT,
     fingerprints={"anyOf": [FINGERPRINTS, {"type": "null"}]},
     trunk_records=TEXT_OR_NULL,
+    earlier_trunk_records=array(TEXT),
     rollbacks=array(required({"epoch": INTEGER, "good_epoch": INTEGER, "learning_rate_multiplier": NUMBER})),
     evaluations=mapping(required(dict.fromkeys(ACCURACIES, NUMBER_OR_NULL))),
     settings=OBJECT,

@@ -8,7 +8,8 @@ from models.config.network import TRUNK_FIELDS
 from models.config.training import TrainConfig
 from models.runs.folder import RunFolder
 from pipeline.common import errors
-from pipeline.data_config import HELD_OUT_FIELDS, DataConfig
+from pipeline.data_config import FORM_FIELDS, HELD_OUT_FIELDS, OWN_VALIDATION, DataConfig
+from pipeline.datasets import builtin
 
 
 def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation: int, input_size: int) -> RunFolder:
@@ -29,7 +30,7 @@ def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation
             f"init_from={config.init_from}: an earlier version trained it, on images that are held out for validation "
             "now; expected a run of this version"
         )
-    if fingerprints["records"] != records == run.report().get("trunk_records"):
+    if fingerprints["records"] != records and records in earlier_records(run):
         raise errors.BadArgumentError(
             f"init_from={config.init_from}: its own trunk was trained on these records, perhaps on images that are "
             "held out; expected a run whose trunk was not"
@@ -39,8 +40,13 @@ def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation
     expected = {**data.as_dict(), **config.as_dict()}
     if fingerprints["records"] == records:
         names += HELD_OUT_FIELDS
-        source["num_validation"] = run.report()["num_validation"]
-        expected["num_validation"] = num_validation
+        counts = {"there": run.report()["num_validation"], "here": num_validation}
+        if "validation" in run.description().num_examples:  # which may hold as many as are held out of train
+            for place, given in (("there", source["num_validation"]), ("here", data.num_validation)):
+                counts[place] = "its own split" if given == OWN_VALIDATION else counts[place]
+        source["num_validation"], expected["num_validation"] = counts["there"], counts["here"]
+    elif records and (num_validation or data.dataset not in builtin.VERSIONS):  # of which test images are chosen too
+        _check_form(data, source, config.init_from)
     size = source["crop_size"] or run.description().image_size
     if size != input_size and not BUILDERS[config.architecture].takes_any_size:
         raise errors.BadArgumentError(
@@ -60,6 +66,23 @@ def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation
                 f"init_from={config.init_from}: {name}={there!r} there, {here!r} here; expected a run {wanted}"
             )
     return run
+
+
+def earlier_records(run: RunFolder) -> list[str]:
+    """The fingerprints of the records that the trunk of a run had been trained on before, the latest first."""
+    report = run.report()
+    return [*filter(None, [report.get("trunk_records")]), *report.get("earlier_trunk_records", ())]
+
+
+def _check_form(data: DataConfig, source: dict[str, Any], init_from: str) -> None:
+    """Refuse a run on the same images in another form: images are held out by a hash of their pixels in each class."""
+    here = data.as_dict()
+    for name in FORM_FIELDS:
+        if source["dataset"] == data.dataset and source[name] != here[name]:
+            raise errors.BadArgumentError(
+                f"init_from={init_from}: {name}={source[name]!r} there, {here[name]!r} here, of the same images, some "
+                "of which are held out here and were trained on there; expected a run on other images"
+            )
 
 
 def duplicates_last_block(source: dict[str, Any], config: TrainConfig) -> bool:

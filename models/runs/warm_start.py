@@ -9,7 +9,7 @@ from models.runs import trunk_run
 from pipeline.batches import OpenedData
 
 
-def load_weights(model: keras.Model, opened: OpenedData, config: TrainConfig) -> str:
+def load_weights(model: keras.Model, opened: OpenedData, config: TrainConfig) -> list[str]:
     """Set weights of a classifier to those of the run in `config.init_from`.
 
     They are those of the trunk and, where the run was trained on other records, those of each head of the same shape
@@ -18,7 +18,7 @@ def load_weights(model: keras.Model, opened: OpenedData, config: TrainConfig) ->
     begins as a copy of it.
 
     Returns:
-      The fingerprint of the records that the run was trained on.
+      The fingerprints of the records that the run was trained on, and before it its own trunk, the latest first.
 
     Raises:
       errors.BadArgumentError: the folder holds no run, or one that `trunk_run.check` refuses.
@@ -31,9 +31,9 @@ def load_weights(model: keras.Model, opened: OpenedData, config: TrainConfig) ->
         num_validation=opened.num_examples["validation"],
         input_size=opened.input_size,
     )
-    records: str = run.report()["fingerprints"]["records"]
+    records = [run.report()["fingerprints"]["records"], *trunk_run.earlier_records(run)]
     source = run.load_model()
-    if records != opened.fingerprints.records:
+    if records[0] != opened.fingerprints.records:
         there, here = run.description().classes.names, opened.description.classes.names
         for level in config.head_names:
             if there.get(level) == here[level]:

@@ -52,7 +52,8 @@ class TrainState:
             folder.write_description(opened.description)
         # The first weights that are not drawn: another run's trunk, or filters of the training images.
         if config.init_from:
-            self.progress.trunk_records = warm_start.load_weights(self.model, opened, config)
+            latest, *earlier = warm_start.load_weights(self.model, opened, config)
+            self.progress.trunk_records, self.progress.earlier_trunk_records = latest, earlier
         elif whitening.has_stem(self.model):
             first = next(opened.examples("train").rebatch(whitening.NUM_IMAGES).as_numpy_iterator())
             whitening.fit(self.model, first["image"])

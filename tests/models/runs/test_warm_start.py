@@ -1,6 +1,8 @@
 """A trunk comes over whole from the run that trained it, stays as it is where it is frozen, and must fit."""
 
 import dataclasses
+import json
+import shutil
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ from models.architectures.last_block import BEFORE_LAST_BLOCK
 from models.config.training import TrainConfig
 from models.reporting import flops
 from models.runs import saved_model, warm_start
+from models.runs import trunk_run as models_trunk_run
 from models.runs.folder import RunFolder, open_locked
 from models.training import loop, preconditions
 from pipeline.batches import OpenedData
@@ -157,6 +160,47 @@ def test_trunk_whose_own_trunk_saw_these_records_is_refused(data, trunk_run, tin
         loop.train(other, config, run=run, verbose=0)
     with pytest.raises(errors.BadArgumentError, match=r"^init_from=.*: its own trunk was trained on these records"):
         preconditions.check(data.replace(split_seed=1), begun(run))
+
+
+def test_a_chain_of_trunks_does_not_forget_the_first_records(data, trunk_run, tiny_data_dir, tmp_path):
+    config = begun(trunk_run, max_steps=1)
+    for number, seed in enumerate((0, 1)):  # on other records, twice
+        other = data.replace(data_dir=with_other_records(tiny_data_dir, tmp_path / f"data{number}"), split_seed=0)
+        with open_locked(str(tmp_path / f"run{number}"), {**other.as_dict(), **config.as_dict()}, {}) as run:
+            loop.train(other, config.replace(seed=seed), run=run, verbose=0)
+        config = begun(run, max_steps=1)
+    assert trunk_run.report()["fingerprints"]["records"] in run.report()["earlier_trunk_records"]
+    with pytest.raises(errors.BadArgumentError, match=r"^init_from=.*: its own trunk was trained on these records"):
+        preconditions.check(data.replace(split_seed=1), config)
+
+
+def refused_form(data: DataConfig, run: RunFolder, num_validation: int = 500) -> None:
+    """Check a run as the trunk of one on images in another form."""
+    checked = models_trunk_run.check(data, begun(run), records="others", num_validation=num_validation, input_size=32)
+    assert checked.path == run.path
+
+
+def test_trunk_of_the_same_images_in_another_form_is_refused_where_some_are_held_out(data, trunk_run):
+    with pytest.raises(
+        errors.BadArgumentError, match=r"^init_from=.*: image_size=0 there, 64 here, of the same images"
+    ):
+        refused_form(data.replace(image_size=64), trunk_run)
+    refused_form(data.replace(image_size=64, num_validation=0), trunk_run, num_validation=0)  # nothing leaks
+    refused_form(data, trunk_run)
+
+
+def test_an_own_validation_split_is_not_as_many_images_held_out_of_train(data, trunk_run, tmp_path):
+    described = trunk_run.description()
+    own = dataclasses.replace(described, num_examples={**described.num_examples, "validation": 500})
+    copy = RunFolder(shutil.copytree(trunk_run.path, tmp_path / "run"))
+    copy.write_description(own)
+    records = trunk_run.report()["fingerprints"]["records"]
+    values = {"records": records, "num_validation": 500, "input_size": 32}
+    models_trunk_run.check(data, begun(copy), **values)
+    config = json.loads((copy.path / "config.json").read_text())
+    (copy.path / "config.json").write_text(json.dumps({**config, "dataset": "folder:/flowers", "num_validation": -1}))
+    with pytest.raises(errors.BadArgumentError, match=r"num_validation='its own split' there, 500 here"):
+        models_trunk_run.check(data, begun(copy), **values)
 
 
 def test_folder_without_a_finished_run_is_refused(data, tmp_path):
