@@ -4,10 +4,8 @@ import dataclasses
 import fractions
 from typing import Any
 
-import psutil
-
 from pipeline.augment.sets import SETS
-from pipeline.common import errors
+from pipeline.common import errors, memory
 from pipeline.common.config import CHECKOUT, Composition, Config, Part, own_settings, setting
 from pipeline.datasets import builtin, naming
 from pipeline.datasets.description import Description
@@ -221,7 +219,7 @@ class DataConfig(Composition, SourceConfig):
             return
         sizes = self.split_sizes(description)
         needed = (sizes["train"] + sizes["validation"]) * 3 * description.image_size**2
-        free = psutil.virtual_memory().available
+        free = memory.available_bytes()
         if needed > free:
             raise errors.BadArgumentError(
                 f"cache=memory: the images take {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free; set "

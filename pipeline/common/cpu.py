@@ -4,7 +4,7 @@ import math
 import os
 import pathlib
 
-PROC_CGROUP, CGROUP_ROOT = pathlib.Path("/proc/self/cgroup"), pathlib.Path("/sys/fs/cgroup")
+from pipeline.common import cgroups
 
 
 def count() -> int:
@@ -23,26 +23,14 @@ def num_threads() -> int:
     return min(count(), int(setting) if setting.isdecimal() and int(setting) else count())
 
 
-def cgroup_limit(proc_cgroup: pathlib.Path = PROC_CGROUP, root: pathlib.Path = CGROUP_ROOT) -> float:
+def cgroup_limit(proc: pathlib.Path = cgroups.PROC, root: pathlib.Path = cgroups.ROOT) -> float:
     """The processors whose time the control groups of this process allow; infinite without a limit.
 
     Source: https://docs.kernel.org/admin-guide/cgroup-v2.html, `cpu.max`; cgroup-v1's `cpu.cfs_quota_us`.
     """
     limits = [math.inf]
-    for line in _text(proc_cgroup).splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        group = (root / "cpu" if controllers else root) / path.lstrip("/")
-        for folder in (group, *group.parents):  # in a container, `path` may be the host's and not exist
-            names = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if controllers else ("cpu.max",)
-            limit = " ".join(_text(folder / name) for name in names).split()
-            limits += [int(limit[0]) / int(limit[1])] if len(limit) == 2 and limit[0].isdecimal() else []
+    for version, folder in cgroups.folders("cpu", proc, root):
+        names = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if version == 1 else ("cpu.max",)
+        limit = " ".join(cgroups.text(folder / name) for name in names).split()
+        limits += [int(limit[0]) / int(limit[1])] if len(limit) == 2 and limit[0].isdecimal() else []
     return min(limits)
-
-
-def _text(path: pathlib.Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""
