@@ -5,8 +5,9 @@ import fractions
 from typing import Any
 
 from pipeline.augment.sets import SETS
-from pipeline.common import errors, memory
+from pipeline.common import errors
 from pipeline.common.config import CHECKOUT, Composition, Config, Part, own_settings, setting
+from pipeline.common.process import memory
 from pipeline.datasets import builtin, naming
 from pipeline.datasets.description import Description
 from pipeline.resolution import ResolutionSchedule

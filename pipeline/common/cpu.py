@@ -4,7 +4,7 @@ import math
 import os
 import pathlib
 
-from pipeline.common import cgroups
+from pipeline.common.process import cgroups
 
 
 def count() -> int:

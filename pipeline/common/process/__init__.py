@@ -1,1 +1,1 @@
-"""What a process gets from its caller: signals, streams, environment, a folder for temporary files; child processes."""
+"""What a process gets from its caller: signals, streams, environment, memory, a temporary folder; child processes."""

@@ -80,7 +80,7 @@ def test_images_that_do_not_fit_into_memory_are_refused(monkeypatch):
     with pytest.raises(errors.BadArgumentError, match=r"^cache=memory: .* set --cache=disk or --cache=none"):
         DataConfig(dataset="folder:/pets").check_memory(huge)
     DataConfig(dataset="folder:/pets", cache="disk").check_memory(huge)
-    monkeypatch.setattr("pipeline.common.memory.cgroup_available", lambda: 1 << 20)  # as in a container
+    monkeypatch.setattr("pipeline.common.process.memory.cgroup_available", lambda: 1 << 20)  # as in a container
     with pytest.raises(errors.BadArgumentError, match=r"^cache=memory: .* 0\.0 GiB are free"):
         DataConfig(dataset="folder:/pets").check_memory(PETS)
 

@@ -6,7 +6,7 @@ import re
 
 import psutil
 
-from pipeline.common import cgroups
+from pipeline.common.process import cgroups
 
 # The limit, the usage, and the key in `memory.stat` of cached files, which the kernel drops where memory is short.
 _FILES = {

@@ -5,7 +5,7 @@ import math
 import psutil
 import pytest
 
-from pipeline.common import memory
+from pipeline.common.process import memory
 
 MIB = 1 << 20
 
