@@ -143,7 +143,7 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
             files.check_writable(folder / LOCK)  # another user's lock file may be the only one that can be opened
         except errors.BusyError as error:
             raise errors.BusyError(f"{flag}={error}") from error
-        _sweep(folder)
+        sweep(folder)
         is_new = not (folder / identity).exists()
         try:
             yield
@@ -154,7 +154,7 @@ def open_locked(folder: pathlib.Path, *, flag: str, identity: str) -> Iterator[N
             raise
 
 
-def _sweep(folder: pathlib.Path) -> None:
+def sweep(folder: pathlib.Path) -> None:
     """Remove the temporary files of `files.replacing`, but for those in folders within that have a lock of their own.
 
     Another process may work there, such as a worker that trains a trial.

@@ -179,6 +179,14 @@ def parts_folder(data_dir: _Path, dataset: str) -> pathlib.Path:
     return root(data_dir) / _PARTS / dataset
 
 
+def remove_parts(data_dir: _Path, dataset: str) -> None:
+    """Remove the folder of the parts that a conversion has read; requires `lock`."""
+    parts = parts_folder(data_dir, dataset)
+    _remove(parts)
+    with contextlib.suppress(OSError):  # of other data sets
+        parts.parent.rmdir()
+
+
 def download_folder(data_dir: _Path) -> pathlib.Path:
     """The folder of a download, which the next call continues if this one ends early."""
     return root(data_dir) / _DOWNLOAD

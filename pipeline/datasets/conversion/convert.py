@@ -8,18 +8,19 @@ import itertools
 import json
 import os
 import pathlib
-import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import PIL
 
-from pipeline.common import errors, files
+from pipeline.common import errors, files, locked_folder
 from pipeline.datasets import canonical, digest_cache, prepared
 from pipeline.datasets.conversion import first_pass, preparation_report, second_pass
 from pipeline.datasets.conversion.arrangement import SPLITS, Arrangement, arrange
 from pipeline.datasets.conversion.image_source import ImageSource
 from pipeline.datasets.conversion.listing import Listing
 from pipeline.datasets.conversion.messages import log
+from pipeline.datasets.conversion.parts import has_parts
 from pipeline.datasets.description import Classes, Description
 
 FORMAT = 1  # of the part files; another one makes the parts of an earlier version useless
@@ -50,33 +51,43 @@ def convert(
     Raises:
       errors.BadArgumentError: the source or an image in it is of no use, or nothing can be written to `data_dir`.
       errors.FailedError: a process, a write or a part file failed.
-      errors.InterruptedRunError: a signal came; the parts are kept.
     """
     _check_classes(source.classes, dataset)
     prepared.check_writable(data_dir)
     root = prepared.root(data_dir)
-    parts_folder = prepared.parts_folder(data_dir, name)
     with files.writing("data_dir", root), prepared.lock(data_dir):
         prepared.recover(data_dir, name)
         if replace or not prepared.is_prepared(data_dir, name):  # perhaps by the previous holder of the lock
             for note in source.notes:
                 log(note)
             listing = Listing.of(source.files())
-            try:
-                folder, parts = first_pass.run(source, parts_folder, _key(source, listing, image_size), image_size)
+            with _keeping_parts(data_dir, name):
+                folder, parts = first_pass.run(
+                    source, prepared.parts_folder(data_dir, name), _key(source, listing, image_size), image_size
+                )
                 arrangement = arrange(folder, parts, source.classes)
                 _check_images(arrangement, dataset, on_bad_image)
                 with prepared.staging(data_dir) as staged:
                     provenance = _write(arrangement, source, prepared.folder(staged, name), dataset)
                     listing.write(prepared.folder(staged, name))
                     prepared.publish(staged, data_dir, name, provenance, replace=replace)
-            except KeyboardInterrupt as error:
-                kept = f"what was read is kept in {parts_folder}; run the same command again to continue"
-                raise errors.InterruptedRunError(f"interrupted; {kept}") from error
-        shutil.rmtree(parts_folder, ignore_errors=True)
-        with contextlib.suppress(OSError):  # of other data sets
-            parts_folder.parent.rmdir()
+        prepared.remove_parts(data_dir, name)
     return prepared.folder(data_dir, name)
+
+
+@contextlib.contextmanager
+def _keeping_parts(data_dir: str | os.PathLike[str], name: str) -> Iterator[None]:
+    """A context at whose error the parts that are finished are kept, and a message names their folder."""
+    try:
+        yield
+    except BaseException:
+        folder = prepared.parts_folder(data_dir, name)
+        locked_folder.sweep(folder)
+        if has_parts(folder):
+            log(f"what was read is kept in {folder}; run the same command again to continue")
+        else:
+            prepared.remove_parts(data_dir, name)
+        raise
 
 
 def _write(arrangement: Arrangement, source: ImageSource, folder: pathlib.Path, dataset: str) -> dict[str, Any]:

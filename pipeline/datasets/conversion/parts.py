@@ -19,6 +19,7 @@ from pipeline.common import errors, files
 from pipeline.datasets import canonical
 
 MAX_ITEMS, MAX_BYTES = 500, 64 << 20  # of a part, and of what it is read from
+_RECORDS = ".records.npz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,11 @@ def cut(splits: Mapping[str, int], image_size: int, item_bytes: int) -> list[Par
     length = max(1, min(MAX_ITEMS, MAX_BYTES // max(3 * image_size**2, item_bytes)))
     ranges = ((split, begin, count) for split, count in splits.items() for begin in range(0, count, length))
     return [Part(n, split, begin, min(begin + length, count)) for n, (split, begin, count) in enumerate(ranges)]
+
+
+def has_parts(folder: pathlib.Path) -> bool:
+    """Whether a folder of part files has one that is finished."""
+    return any(folder.glob(f"*{_RECORDS}"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -113,4 +119,4 @@ class PartFolder:
         return self.path / f"{part.number:05d}.images.npy"
 
     def _records(self, part: Part) -> pathlib.Path:
-        return self.path / f"{part.number:05d}.records.npz"
+        return self.path / f"{part.number:05d}{_RECORDS}"

@@ -1,6 +1,7 @@
 """A source becomes a data set in canonical order, which stock TFDS reads; what it held is reported."""
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from pipeline.datasets import digest_cache, integrity, labels, png, prepared
 from pipeline.datasets.canonical import Digests, Fingerprints
 from pipeline.datasets.conversion import first_pass, listing, preparation_report, second_pass
 from pipeline.datasets.conversion.convert import convert
+from pipeline.datasets.conversion.parts import PartFolder
 from pipeline.datasets.description import Classes, Description
 from tests.pipeline.datasets.conversion.drawn_source import Drawing, DrawnSource, draw, with_changes
 
@@ -269,18 +271,26 @@ def test_a_report_that_breaks_its_schema_is_refused(tmp_path):
 
 
 @pytest.mark.usefixtures("small_parts")
-def test_an_interrupted_call_names_what_it_keeps_and_the_next_one_continues(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), errors.FailedError("died")]
+)
+def test_a_call_that_ends_early_names_what_it_keeps_and_the_next_one_continues(tmp_path, monkeypatch, capsys, error):
     log = tmp_path / "log"
     source = DrawnSource({"train": draw("train", 30, 30)}, log=log)
     encode = png.encode
 
-    def interrupt(image):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(png, "encode", interrupt)
     parts_folder = prepared.parts_folder(tmp_path, NAME)
-    with pytest.raises(errors.InterruptedRunError, match=str(parts_folder)):
+    half_written = parts_folder / files.partial_name("00002.images.npy")  # of a process that was killed
+
+    def end(image):
+        half_written.touch()
+        raise error
+
+    monkeypatch.setattr(png, "encode", end)
+    with pytest.raises((KeyboardInterrupt, errors.FailedError)):
         convert_to(tmp_path, source)
+    assert str(parts_folder) in capsys.readouterr().err
+    assert not half_written.exists()
     assert len(loaded(log)) == 61  # the first one was read for its size too
     log.unlink()
     (parts_folder / "00002.records.npz").unlink()
@@ -288,6 +298,16 @@ def test_an_interrupted_call_names_what_it_keeps_and_the_next_one_continues(tmp_
     convert_to(tmp_path, source)
     assert loaded(log) == [f"train_{number}" for number in range(20, 30)]
     assert not parts_folder.parent.exists()
+
+
+def test_a_call_that_ends_before_its_first_part_leaves_nothing(tmp_path, monkeypatch):
+    def fail(part_folder, part, images, records):
+        raise errors.WriteError("the disk is full")
+
+    monkeypatch.setattr(PartFolder, "write", fail)
+    with pytest.raises(errors.WriteError):
+        convert_to(tmp_path, DrawnSource({"train": draw("train", 5, 5)}))
+    assert not prepared.parts_folder(tmp_path, NAME).parent.exists()
 
 
 @pytest.mark.usefixtures("small_parts")
