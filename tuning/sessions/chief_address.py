@@ -13,7 +13,12 @@ RETRY_SECONDS = 0.5
 def check(flag: str, address: str) -> None:
     """Raise errors.BadArgumentError unless the address of `serve` or `join` is HOST:PORT."""
     host, _, port = address.rpartition(":")
-    if not (host and port.isdecimal() and 0 < int(port) < 2**16):
+    try:
+        host.encode("idna")  # as sockets do: each label has 1 to 63 characters
+        is_valid = bool(host) and port.isdecimal() and 0 < int(port) < 2**16
+    except ValueError:
+        is_valid = False
+    if not is_valid:
         raise errors.BadArgumentError(f"{flag}={address}: expected HOST:PORT, such as 127.0.0.1:8700")
 
 

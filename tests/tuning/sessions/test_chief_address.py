@@ -14,7 +14,13 @@ def listening():
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("address", ["8700", ":8700", "host", "host:", "host:0", "host:65536", "host:x"])
+IMPOSSIBLE_HOSTS = ("a..b", "a" * 64, "h\udcff")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["8700", ":8700", "host", "host:", "host:0", "host:65536", "host:x", *(f"{host}:1" for host in IMPOSSIBLE_HOSTS)],
+)
 def test_other_than_host_and_port_is_refused(address):
     with pytest.raises(errors.BadArgumentError, match=f"^join={address}: expected HOST:PORT"):
         chief_address.check("join", address)
