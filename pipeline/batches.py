@@ -54,7 +54,10 @@ class OpenedData:
         self.input_size = config.input_size(self.description.image_size)
         self.num_examples = config.split_sizes(self.description)
         held_out = self.description.num_examples["train"] - self.num_examples["train"]
-        self._hold_out = split.hold_out(digests["train"], held_out, config.split_seed)
+        is_share = config.num_validation == OWN_VALIDATION
+        self._hold_out = split.hold_out(digests["train"], held_out, config.split_seed, may_be_fewer=is_share)
+        if not self._has_own_validation:
+            self.num_examples |= {name: part.size for name, part in self._hold_out.items()}
         trained = self._hold_out["train"].mask
         self.class_counts = {
             level: np.bincount(getattr(digests["train"], level)[trained], minlength=count)

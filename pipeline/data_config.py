@@ -197,6 +197,8 @@ class DataConfig(Composition, SourceConfig):
     def split_sizes(self, description: Description) -> dict[str, int]:
         """The number of examples of "train", "validation" and "test", as this configuration splits a data set.
 
+        By OWN_VALIDATION `OpenedData` holds out fewer where equal images, which stay together, leave no other choice.
+
         Raises:
           errors.BadArgumentError: `num_validation` does not fit.
         """

@@ -10,27 +10,27 @@ from pipeline.datasets import stratified_split
 from pipeline.datasets.canonical import Digests
 
 
-def hold_out(train: Digests, num_validation: int, seed: int) -> dict[str, "HoldOut"]:
-    """The stages that select "train" and "validation", of `num_validation` examples, from the official training split.
+def hold_out(train: Digests, num_validation: int, seed: int, may_be_fewer: bool = False) -> dict[str, "HoldOut"]:
+    """The stages that select "train" and "validation" from the official training split.
 
-    errors.BadArgumentError where fewer may be held out.
+    Arguments and errors are as of `select_validation`.
     """
-    is_held_out = select_validation(train, num_validation, seed)
+    is_held_out = select_validation(train, num_validation, seed, may_be_fewer)
     masks = {"train": ~is_held_out, "validation": is_held_out}
-    return {name: HoldOut(name, num_validation, seed, mask) for name, mask in masks.items()}
+    return {name: HoldOut(name, int(is_held_out.sum()), seed, mask) for name, mask in masks.items()}
 
 
-def select_validation(train: Digests, num_validation: int, seed: int) -> np.ndarray:
+def select_validation(train: Digests, num_validation: int, seed: int, may_be_fewer: bool = False) -> np.ndarray:
     """Whether each training example is held out for validation: bool [N].
 
     They are selected as by `stratified_split.select`: the same share of each class, and equal images stay together.
     CIFAR-100 has 14 pairs of equal training images, 9 of them with two labels.
 
     Raises:
-      errors.BadArgumentError: fewer images may be held out.
+      errors.BadArgumentError: equal images leave fewer than `num_validation`, unless it `may_be_fewer`.
     """
     is_held_out = stratified_split.select(train, num_validation, b"%d:" % seed)
-    if np.count_nonzero(is_held_out) < num_validation:
+    if np.count_nonzero(is_held_out) < num_validation and not may_be_fewer:
         raise errors.BadArgumentError(
             f"num_validation={num_validation}: expected at most {np.count_nonzero(is_held_out)}; the others have equals"
         )

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -301,6 +302,21 @@ def test_crops_of_several_sizes_share_one_prepared_folder(home, monkeypatch):
         assert (report["image_size"], report["input_size"]) == (32, size)
         assert RunFolder(home / f"crop_{size}").load_model().input_shape == (None, size, size, 3)
     assert sorted(path.name for path in (home / "data").iterdir()) == before
+
+
+def test_the_default_share_is_smaller_where_equal_images_leave_no_other_choice(tmp_path):
+    for path in draw(tmp_path / "photos", size=16).rglob("*.png"):
+        shutil.copy(path, path.with_suffix(".copy.png"))
+    data = DataConfig(dataset=f"folder:{tmp_path / 'photos'}", data_dir=str(tmp_path / "data"))
+    prepare.prepare(data)
+    opened = OpenedData(data)
+    counts = {name: len(list(opened.examples(name).unbatch())) for name in ("train", "validation")}
+    assert counts.items() <= opened.num_examples.items()
+    share = data.split_sizes(opened.description)
+    assert sum(counts.values()) == share["train"] + share["validation"]
+    assert 0 < counts["validation"] < share["validation"]
+    with pytest.raises(errors.BadArgumentError, match=f"^num_validation={share['validation']}: expected at most"):
+        OpenedData(data.replace(num_validation=share["validation"]))
 
 
 def test_an_empty_folder_is_one_clear_line(tmp_path):

@@ -40,11 +40,12 @@ def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation
     expected = {**data.as_dict(), **config.as_dict()}
     if fingerprints["records"] == records:
         names += HELD_OUT_FIELDS
-        counts = {"there": run.report()["num_validation"], "here": num_validation}
-        if "validation" in run.description().num_examples:  # which may hold as many as are held out of train
-            for place, given in (("there", source["num_validation"]), ("here", data.num_validation)):
-                counts[place] = "its own split" if given == OWN_VALIDATION else counts[place]
-        source["num_validation"], expected["num_validation"] = counts["there"], counts["here"]
+        if source["num_validation"] != data.num_validation:  # equal ones hold out the same images
+            counts = {"there": run.report()["num_validation"], "here": num_validation}
+            if "validation" in run.description().num_examples:  # which may hold as many as are held out of train
+                for place, given in (("there", source["num_validation"]), ("here", data.num_validation)):
+                    counts[place] = "its own split" if given == OWN_VALIDATION else counts[place]
+            source["num_validation"], expected["num_validation"] = counts["there"], counts["here"]
     elif records and (num_validation or data.dataset not in builtin.VERSIONS):  # of which test images are chosen too
         _check_form(data, source, config.init_from)
     size = source["crop_size"] or run.description().image_size
