@@ -1,11 +1,12 @@
 """The journal of a session, from which an oracle's state is restored."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.common import files, json_values
@@ -43,7 +44,11 @@ class Journal:
             except (FileNotFoundError, NotADirectoryError):
                 return []
             lines = data[: data.rfind(b"\n") + 1].splitlines()
-            return [self._event(number, line) for number, line in enumerate(lines, start=1)]
+            events = [self._event(number, line) for number, line in enumerate(lines, start=1)]
+            for number, (before, one) in enumerate(itertools.pairwise([0, *_numbers(events)]), start=1):
+                if one <= before:
+                    raise ValueError(f"line {number}: has the number {one}; expected one above {before}")
+            return events
 
     def _event(self, number: int, line: bytes) -> dict[str, Any]:
         if number <= self._num_checked:  # the journal only grows
@@ -60,15 +65,8 @@ class Journal:
 
     def num_missing(self) -> int:
         """The number of lines that are missing between the others, by the numbers in them."""
-        numbers = self._numbers()
+        numbers = _numbers(self.events())
         return max(numbers, default=0) - len(numbers)
-
-    def _numbers(self) -> list[int]:
-        numbers: list[int] = []
-        for event in self.events():
-            following = numbers[-1] + 1 if numbers else 1
-            numbers.append(event.get("line", following))  # earlier versions wrote none
-        return numbers
 
     def append(self, event: Mapping[str, Any]) -> None:
         """Append an event durably; where that fails, the journal stays as it was. OSError names it."""
@@ -94,5 +92,14 @@ class Journal:
         self._path.touch()
         os.truncate(self._path, self._path.read_bytes().rfind(b"\n") + 1)
         files.fsync(self._path.parent)
-        self._last_number = max(self._numbers(), default=0)
+        self._last_number = max(_numbers(self.events()), default=0)
         self._is_whole = True
+
+
+def _numbers(events: Iterable[Mapping[str, Any]]) -> list[int]:
+    """The numbers of the lines, which ascend."""
+    numbers: list[int] = []
+    for event in events:
+        following = numbers[-1] + 1 if numbers else 1
+        numbers.append(event.get("line", following))  # earlier versions wrote none
+    return numbers

@@ -1,5 +1,6 @@
 """The journal of a session is whole after a full disk and after a kill; what is missing of a session is named."""
 
+import json
 import resource
 
 import pytest
@@ -115,6 +116,26 @@ def test_record_that_is_missing_is_named_and_its_objective_is_that_of_the_journa
     line = capsys.readouterr().err
     assert (line.count("\n"), line.startswith(f"warning: session_dir={path}: trials/")) == (1, True)
     assert "restore the file" in line
+
+
+def numbered(path, numbers):
+    """A journal of lines with these numbers."""
+    events = [
+        {"event": "time", "spent_s": 1.0} | ({"line": number} if number is not None else {}) for number in numbers
+    ]
+    path.write_text("".join(f"{json.dumps(event)}\n" for event in events))
+    return Journal(path)
+
+
+@pytest.mark.parametrize(("numbers", "missing"), [([1, 2, 3], 0), ([1, 4], 2), ([2, 3], 1), ([None, None, 3, 5], 1)])
+def test_lines_that_are_missing_are_counted(tmp_path, numbers, missing):
+    assert numbered(tmp_path / "journal.jsonl", numbers).num_missing() == missing
+
+
+@pytest.mark.parametrize(("numbers", "line"), [([1, 2, 2], 3), ([1, 2, 2, 4], 3), ([1, 3, 2], 3), ([0, 1], 1)])
+def test_line_that_is_repeated_or_misplaced_is_damage(tmp_path, numbers, line):
+    with pytest.raises(errors.DamagedError, match=rf"journal\.jsonl is damaged \(line {line}: "):
+        numbered(tmp_path / "journal.jsonl", numbers).events()
 
 
 def test_journal_of_an_earlier_version_without_numbers_is_continued(tmp_path, capsys):
