@@ -36,7 +36,8 @@ ON_BAD_IMAGE = flags.DEFINE_enum(
     "on_bad_image",
     convert.SKIP,
     [convert.SKIP, convert.FAIL],
-    "reaction to an image of folder: or tfds: that cannot be used; either way preparation.json names it",
+    "reaction to images of folder: or tfds: that cannot be used: skip names them in preparation.json, beside the "
+    f"prepared data; fail in {convert.BAD_IMAGES}, which the error names",
 )
 REFRESH = flags.DEFINE_bool("refresh", False, "prepare a folder: or tfds: data set again, which replaces the one there")
 DOWNLOAD = flags.DEFINE_bool("download", False, "let TFDS download a tfds: data set that it has not prepared here")

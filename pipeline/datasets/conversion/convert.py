@@ -24,6 +24,7 @@ from pipeline.datasets.conversion.parts import has_parts
 from pipeline.datasets.description import Classes, Description
 
 FORMAT = 1  # of the part files; another one makes the parts of an earlier version useless
+BAD_IMAGES = "bad_images.json"  # reasons by name
 FAIL, SKIP = "fail", "skip"  # --on_bad_image
 
 
@@ -144,18 +145,22 @@ def _is_line(name: str) -> bool:
 
 
 def _check_images(arrangement: Arrangement, dataset: str, on_bad_image: str) -> None:
-    """Raise errors.BadArgumentError where a split has no image, or, with `FAIL`, where an image cannot be used."""
-    bad = arrangement.bad_images
-    total = len(arrangement.digests) + len(bad)
-    first = next((f"such as {name}, which {reason}" for name, reason in bad.items()), "")
+    """Raise errors.BadArgumentError where a split has no image, or, with `FAIL`, where an image cannot be used.
+
+    A file among the parts names all images that cannot be used.
+    """
+    described = ""
+    if bad := arrangement.bad_images:
+        path = arrangement.folder.path / BAD_IMAGES
+        files.write_json(path, bad)
+        name, reason = next(iter(bad.items()))
+        count, total = len(bad), len(arrangement.digests) + len(bad)
+        described = f"{count:,} of {total:,} images cannot be used, such as {name}, which {reason}; {path} names all"
     if bad and on_bad_image == FAIL:
-        raise errors.BadArgumentError(
-            f"dataset={dataset}: {len(bad):,} of {total:,} images cannot be used, {first}; remove them, or set "
-            f"--on_bad_image={SKIP}"
-        )
+        raise errors.BadArgumentError(f"dataset={dataset}: {described}; remove them, or set --on_bad_image={SKIP}")
     official = {part.split for part in arrangement.parts} | {"train"}
     for split in (split for split in SPLITS if not len(arrangement.order(split))):
-        bad_too = f"; {len(bad):,} of {total:,} images cannot be used, {first}" if bad else ""
+        bad_too = f"; {described}" if bad else ""
         if split in official:
             raise errors.BadArgumentError(f"dataset={dataset}: no image for {split}{bad_too}; expected at least one")
         if split == "test":

@@ -14,6 +14,7 @@ from pipeline import contents
 from pipeline.common import errors, files
 from pipeline.datasets import digest_cache, integrity, labels, png, prepared
 from pipeline.datasets.canonical import Digests, Fingerprints
+from pipeline.datasets.conversion import convert as conversion
 from pipeline.datasets.conversion import first_pass, listing, preparation_report, second_pass
 from pipeline.datasets.conversion.convert import convert
 from pipeline.datasets.conversion.parts import PartFolder
@@ -203,8 +204,10 @@ def test_images_of_no_use_are_refused_and_afterwards_left_out_without_reading_ag
     log = tmp_path / "log"
     train = with_changes(draw("train", 5, 5), 4, 6, problem="is empty")
     source = DrawnSource({"train": train, "test": draw("test", 1, 1, first_seed=100)}, log=log)
-    with pytest.raises(errors.BadArgumentError, match=r"folder:pets: 2 of 12 images .* train_4, which is empty.*skip"):
+    named = prepared.parts_folder(tmp_path, NAME) / conversion.BAD_IMAGES
+    with pytest.raises(errors.BadArgumentError, match=f"2 of 12 images .* train_4, which is empty; {named} .*skip"):
         convert_to(tmp_path, source, on_bad_image="fail")
+    assert json.loads(named.read_text()) == {"train_4": "is empty", "train_6": "is empty"}
     assert not prepared.is_prepared(tmp_path, NAME)
     log.unlink()
     convert_to(tmp_path, source, on_bad_image="skip")
