@@ -2,7 +2,7 @@
 
 import pathlib
 
-from pipeline.common import app
+from pipeline.common import app, errors
 from pipeline.data_config import SourceConfig
 from pipeline.datasets import builtin, canonical, integrity, naming, prepared
 from pipeline.datasets.conversion import convert, listing, tfds_folders
@@ -22,9 +22,8 @@ def prepare(source: SourceConfig, on_bad_image: str, refresh: bool, may_download
         prepared.sweep(data_dir, name)
         integrity.check(folder)
         log(f"{source.shown_name} is already prepared in {folder}")
-        is_there = source.dataset.startswith(naming.FOLDER) and pathlib.Path(_path_of(source)).is_dir()
-        if is_there and (changed := listing.changes(folder, _open(source))):
-            log(f"{source.shown_name} has changed since, files: {changed}; --refresh prepares it again")
+        if source.dataset.startswith(naming.FOLDER) and pathlib.Path(_path_of(source)).is_dir():
+            _log_changes(source, folder)
         return
     prepared.check_writable(data_dir)
     if may_download and source.dataset.startswith(naming.TFDS):
@@ -41,6 +40,17 @@ def prepare(source: SourceConfig, on_bad_image: str, refresh: bool, may_download
     counts = prepared.description(data_dir, name).num_examples
     texts = [f"{count:,} {split}" for split, count in counts.items()]
     log(f"{source.shown_name} is prepared in {folder}: {', '.join(texts)} images")
+
+
+def _log_changes(source: SourceConfig, folder: pathlib.Path) -> None:
+    """Log how the files of `source` have changed since the data set in a version folder was made of them."""
+    try:
+        changed = listing.changes(folder, _open(source))
+    except errors.BadArgumentError as error:  # such as another layout of folders
+        log(f"{source.shown_name} has changed since: {error}; --refresh prepares it again")
+    else:
+        if changed:
+            log(f"{source.shown_name} has changed since, files: {changed}; --refresh prepares it again")
 
 
 def _download(source: SourceConfig) -> None:

@@ -257,6 +257,19 @@ def test_what_has_changed_is_said_and_refreshed(tmp_path, capsys):
     assert sum(counts.values()) == len(CLASSES) * PER_CLASS - 1
 
 
+def test_a_source_with_another_layout_leaves_what_is_prepared_usable(tmp_path, capsys):
+    own = SourceConfig(dataset=f"folder:{draw(tmp_path / 'photos', size=16)}", data_dir=str(tmp_path / "data"))
+    prepare.prepare(own)
+    (tmp_path / "photos" / "new class").mkdir()
+    assert prepare.prepare(own) == own.dataset
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert "folder:photos has changed since: " in message
+    assert "new class" in message
+    with pytest.raises(errors.BadArgumentError, match="new class"):
+        prepare.prepare(own, refresh=True)
+    assert prepared.is_prepared(own.data_dir, own.prepared_name)
+
+
 def test_cifar100_as_class_folders_is_the_same_set_of_records(tmp_path):
     archive = archives.write_folder(tmp_path / "cifar-100-binary", archives.binary_files())
     official = SourceConfig(data_dir=str(tmp_path / "data"), archive=str(archive))
