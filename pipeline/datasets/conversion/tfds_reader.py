@@ -100,7 +100,7 @@ class TfdsReader:
     ) -> Iterator[dict[str, Any]]:
         """Some features of the examples of a split from the number `begin` to before `end`, images encoded.
 
-        errors.FailedError where the files cannot be read.
+        errors.FailedError where the files cannot be read, or have a format that tf.data does not read.
         """
         app.load_tensorflow()
         import tensorflow as tf
@@ -112,18 +112,24 @@ class TfdsReader:
             vars(feature)["dtype"] = feature.tf_dtype  # which PartialDecoding reads; computed by TFDS, it warns
         are_images = [key for key, feature in features.items() if isinstance(feature, tfds.features.Image)]
         encoded = {key: tfds.decode.SkipDecoding() for key in are_images}
-        dataset = builder.as_dataset(
-            split=tfds.core.ReadInstruction(split, from_=begin, to=end, unit="abs"),
-            decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True), encoded),
-            read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
-            batch_size=batch_size,
-        )
         try:
+            dataset = builder.as_dataset(
+                split=tfds.core.ReadInstruction(split, from_=begin, to=end, unit="abs"),
+                decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True), encoded),
+                read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
+                batch_size=batch_size,
+            )
             yield from dataset.as_numpy_iterator()
         except tf.errors.OpError as error:
             reason = " ".join(str(error.message).split())
             raise errors.FailedError(
                 f"dataset={self.dataset}: {self.folder} is damaged ({reason}); prepare it again with TFDS"
+            ) from error
+        except (NotImplementedError, ImportError) as error:  # of ArrayRecord; of Riegeli where it is not installed
+            raise errors.FailedError(
+                f"dataset={self.dataset}: {self.folder} holds {builder.info.file_format.value} files, which TFDS does "
+                "not read as a tf.data.Dataset here; expected tfrecord: prepare it into another folder with tfds build "
+                "--file_format=tfrecord"
             ) from error
 
     def _labels(self, splits: Collection[str], keys: Sequence[str]) -> dict[str, np.ndarray]:

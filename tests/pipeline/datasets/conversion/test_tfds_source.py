@@ -1,5 +1,7 @@
 """Data sets that others prepared with TFDS are found, read and converted; what cannot be used is one line."""
 
+import sys
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -220,3 +222,19 @@ def test_it_is_converted_in_processes_of_their_own_and_nothing_is_written_to_its
     assert found == {image(n).tobytes(): n % 3 for n in range(12)}
     assert folder.is_relative_to(data_dir)
     assert {path: path.stat().st_mtime_ns for path in own_folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("name", ["array_record", "riegeli"])
+def test_files_of_a_format_that_is_not_read_are_named_in_one_line(name, own_folder, data_dir, monkeypatch):
+    write(
+        own_folder, {"image": RGB, "label": tfds.features.ClassLabel(names=ANIMALS)}, {"train": examples(3, label=int)}
+    )
+    info = own_folder / "pets/1.0.0/dataset_info.json"
+    info.write_text(info.read_text().replace('"tfrecord"', f'"{name}"'))
+    monkeypatch.setitem(sys.modules, "riegeli.tensorflow.ops", None)
+    with pytest.raises(errors.FailedError) as refused:
+        open_source("pets", data_dir)
+    text = str(refused.value)
+    assert text.startswith(f"dataset=tfds:pets: {info.parent} holds {name} files")
+    assert "expected tfrecord" in text
+    assert "\n" not in text
