@@ -174,9 +174,12 @@ class Worker:
         self.stop()
         if code >= 0:
             return WorkerDiedError(f"its process ended with exit code {code}")
-        number = signal.Signals(-code)
-        cause, hint = _cause(number, self._oom_kills)
-        return WorkerDiedError(f"its process was killed by {number.name}{hint}", cause)
+        if -code in signals.ENDING and not self._is_terminated:
+            # A batch system's signal to each process of a job may come here a little later; its handler may raise.
+            time.sleep(signals.REPEAT_SECONDS)
+        name = next((known.name for known in signal.Signals if known == -code), f"signal {-code}")  # a real-time one
+        cause, hint = _cause(-code, self._oom_kills)
+        return WorkerDiedError(f"its process was killed by {name}{hint}", cause)
 
 
 def wait(workers: Collection[Worker]) -> list[Worker]:
@@ -185,7 +188,7 @@ def wait(workers: Collection[Worker]) -> list[Worker]:
     return [worker for worker in workers if worker._connection in ready]
 
 
-def _cause(number: signal.Signals, oom_kills_before: int | None) -> tuple[Cause, str]:
+def _cause(number: int, oom_kills_before: int | None) -> tuple[Cause, str]:
     """The cause of a process's death by a signal, and a hint for the message."""
     if number != signal.SIGKILL:
         return "somebody" if number in signals.ENDING else "crash", ""

@@ -12,8 +12,11 @@ import psutil
 import pytest
 
 from pipeline.common import errors
+from pipeline.common.process import signals
 from pipeline.common.process.worker_process import RemoteCallError, Worker, WorkerDiedError, run_in_subprocess, wait
 from tests.conftest import ROOT
+
+REAL_TIME = signal.SIGRTMIN + 1
 
 
 @pytest.fixture
@@ -47,11 +50,29 @@ def test_what_a_call_raises_is_one_line_with_its_place_apart(worker):
     assert worker.result() == 3
 
 
-def test_killed_worker_is_told_by_its_signal(worker):
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(signal.SIGKILL, r"SIGKILL \(out of memory\?\)"), (signal.SIGTERM, "SIGTERM"), (REAL_TIME, f"signal {REAL_TIME}")],
+)
+def test_killed_worker_is_told_by_its_signal(worker, monkeypatch, number, expected):
+    monkeypatch.setattr(signals, "REPEAT_SECONDS", 0.0)
     worker.submit(time.sleep, 3600)
     assert not worker.is_done(0.01)
-    os.kill(worker.pid, signal.SIGKILL)
-    with pytest.raises(WorkerDiedError, match=r"killed by SIGKILL \(out of memory\?\)"):
+    os.kill(worker.pid, number)
+    with pytest.raises(WorkerDiedError, match=f"killed by {expected}"):
+        worker.result()
+
+
+def test_signal_that_reaches_a_worker_before_its_parent_is_awaited_there(worker, monkeypatch):
+    """As batch systems send theirs: to each process of a job, in any order."""
+
+    def sleep(seconds):
+        raise KeyboardInterrupt  # as the parent's handler does
+
+    worker.submit(os.kill, 0, signal.SIGUSR1)  # its process group is its own
+    assert worker.is_done(None)
+    monkeypatch.setattr(time, "sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
         worker.result()
 
 
