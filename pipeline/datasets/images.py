@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import PIL.ImageFile
+import PIL.PngImagePlugin
 
 from pipeline.common import files
 from pipeline.datasets.containers import members
@@ -33,6 +34,9 @@ from pipeline.datasets.containers import members
 MAX_PIXELS = 1 << 26  # 8,192 x 8,192; decoding takes up to 22 bytes of memory a pixel
 MAX_TEXT_PIXELS = 1 << 22  # of a PPM file of text, which is read in 10 seconds
 MAX_FILE_BYTES = 1 << 29  # no format needs more for that many pixels
+MAX_METADATA_BYTES = 1 << 24  # of a text or color profile of a PNG file, unpacked; of all texts, four times as many
+PIL.PngImagePlugin.MAX_TEXT_CHUNK = MAX_METADATA_BYTES  # of which Pillow reads no more than 1 MiB
+PIL.PngImagePlugin.MAX_TEXT_MEMORY = 4 * MAX_METADATA_BYTES
 GREY, PALETTE, CMYK = "grey to RGB", "palette to RGB", "CMYK to RGB"
 DEPTH, TRANSPARENCY = "16 to 8 bits a channel", "transparency over white"
 ORIENTATION, ANIMATION = "turned by EXIF orientation", "first frame of an animation"
@@ -147,6 +151,9 @@ def _decoding(name: str) -> Iterator[None]:
     except PIL.UnidentifiedImageError as error:
         raise ImageError(f"is a {name} file with a damaged header, or of a rare kind") from error
     except Exception as error:  # struct.error, zlib.error, IndexError, KeyError, ...: a damaged file raises any
+        if "MAX_TEXT" in str(error):
+            problem = f"has metadata of more than {MAX_METADATA_BYTES >> 20} MiB; save it without them"
+            raise ImageError(problem) from error
         raise ImageError(f"is a damaged {name} file ({' '.join(str(error).split())})") from error
 
 

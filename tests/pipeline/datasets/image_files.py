@@ -97,6 +97,11 @@ def png(rows, *, depth=8, color=2, size=(WIDTH, HEIGHT), chunks=b"", after=b""):
     return b"\x89PNG\r\n\x1a\n" + header + chunks + chunk(b"IDAT", data) + after + chunk(b"IEND", b"")
 
 
+def with_metadata(name, mib, count=1):
+    """A PNG file with chunks that each hold this much compressed text, or a color profile."""
+    return png(RED_GREEN_BLUE, chunks=count * chunk(name, b"a\0\0" + zlib.compress(bytes(mib << 20), 1)))
+
+
 def interlaced_png():
     """A PNG file in the seven passes of Adam7."""
     passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
@@ -211,6 +216,8 @@ USED = {
         png(RED_GREEN_BLUE, chunks=chunk(b"tEXt", b"transparency\0none")), RED_GREEN_BLUE
     ),
     "PNG with a text called exif": Used(png(RED_GREEN_BLUE, chunks=chunk(b"tEXt", b"exif\0none")), RED_GREEN_BLUE),
+    "PNG with a text of 2 MiB": Used(with_metadata(b"zTXt", 2), RED_GREEN_BLUE),
+    "PNG with a color profile of 2 MiB": Used(with_metadata(b"iCCP", 2), RED_GREEN_BLUE),
     "PNG and other data": Used(PNG + b"\0" * 100, RED_GREEN_BLUE),
     "GIF": Used(GIF, PALETTE_PIXELS, (PALETTE,)),
     "grey GIF": Used(saved(RAMP, "GIF", optimize=False), grey(RAMP), (GREY,)),
@@ -309,12 +316,9 @@ REFUSED = {
     "PNG without pixels": Refused(PNG[:33] + chunk(b"IEND", b""), "PNG"),
     "PNG without columns": Refused(png(RED_GREEN_BLUE, size=(0, HEIGHT)), "PNG"),
     "PNG of an unknown color type": Refused(png(RED_GREEN_BLUE, color=5), "PNG"),
-    "PNG with a text of 2 MB": Refused(
-        png(RED_GREEN_BLUE, chunks=chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2 << 20)))), "PNG"
-    ),
-    "PNG with a color profile of 2 MB": Refused(
-        png(RED_GREEN_BLUE, chunks=chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(2 << 20)))), "PNG"
-    ),
+    "PNG with a text of 17 MiB": Refused(with_metadata(b"zTXt", 17), "metadata of more than 16 MiB"),
+    "PNG with a color profile of 17 MiB": Refused(with_metadata(b"iCCP", 17), "metadata of more than 16 MiB"),
+    "PNG with texts of 80 MiB": Refused(with_metadata(b"zTXt", 16, 5), "metadata of more than"),
     "PNG bomb": Refused(png(RED_GREEN_BLUE, size=(BOMB, BOMB)), "pixels"),
     "PNG of a few pixels too many": Refused(png(RED_GREEN_BLUE, size=(8193, 8192)), "pixels"),
     "GIF of its header": Refused(GIF[:13], "GIF"),
