@@ -55,6 +55,7 @@ class CacheOnDisk:
             files.write_json(partial / CHECKSUMS, _checksums(partial))
             files.fsync_tree(partial)
             partial.rename(folder)
+            files.fsync(folder.parent)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 

@@ -98,6 +98,7 @@ def load(path: pathlib.Path) -> Checkpoint | None:
             print(f"warning: {path} is damaged; using the previous one, of step {progress.step}", file=sys.stderr)
         if candidate != path:
             os.replace(candidate, path)  # else `save` would keep the damaged file as the previous one
+            files.fsync(path.parent)
         return Checkpoint(path, progress, values, is_newest=candidate == path)
     if damaged:
         files_and_verb = f"{' and '.join(damaged)} {'are' if len(damaged) > 1 else 'is'}"

@@ -244,6 +244,7 @@ def recover(data_dir: _Path, dataset: str) -> None:
     target = folder(data_dir, dataset)
     if _replaced(target).exists() and not target.exists():
         _replaced(target).rename(target)
+        files.fsync(target.parent)
     _remove(_replaced(target))
     _remove(_new(target))
 

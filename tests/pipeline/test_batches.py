@@ -19,6 +19,7 @@ from pipeline.batches import OpenedData
 from pipeline.common import errors, files
 from pipeline.data_config import DataConfig
 from pipeline.datasets import prepared
+from tests.durable_files import DiskRecord
 
 NUM_TRAIN = 1500  # of shapes100_tiny's 2,000, 500 held out
 
@@ -254,6 +255,12 @@ class FullDisk:
     def save(self, path):
         pathlib.Path(path).mkdir()
         raise tf.errors.ResourceExhaustedError(None, None, f"{path}/snapshot; No space left on device")
+
+
+def test_disk_cache_survives_a_power_failure(tmp_path, monkeypatch):
+    record = DiskRecord(monkeypatch)
+    disk_cache.CacheOnDisk(str(tmp_path / "cache"))(tf.data.Dataset.range(10))
+    assert record.entries[tmp_path]["cache"] == (tmp_path / "cache").stat().st_ino
 
 
 def test_disk_cache_that_cannot_be_written_leaves_nothing(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from models.runs import checkpoints
 from models.runs.folder import previous_checkpoint
 from pipeline.common import errors
+from tests.durable_files import DiskRecord
 
 
 def saved(path: pathlib.Path, steps: int = 2) -> bytes:
@@ -68,6 +69,15 @@ def test_checkpoint_of_other_variables_is_refused(tmp_path):
     saved(path)
     with pytest.raises(errors.FailedError, match="another network or optimizer"):
         checkpoints.load(path).restore([keras.Variable(np.zeros(4))])
+
+
+def test_previous_checkpoint_that_is_used_survives_a_power_failure(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint" / "state.npz"
+    record = DiskRecord(monkeypatch)
+    saved(path)
+    path.write_bytes(b"damaged")
+    checkpoints.load(path)
+    assert record.lost(path.parent) == {}
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.common import errors, files
 from pipeline.datasets import builtin, prepared
+from tests.durable_files import DiskRecord
 from tests.pipeline.datasets import archives
 
 
@@ -38,6 +39,14 @@ def test_leftovers_beside_a_prepared_data_set_are_removed_unless_somebody_writes
     prepared.sweep(tmp_path, "cifar100")
     assert not any(path.exists() for path in leftovers)
     assert sorted(path.name for path in cache.iterdir()) == [".prepare.lock", "images"]
+
+
+def test_a_data_set_that_is_put_back_survives_a_power_failure(tmp_path, monkeypatch):
+    target = prepared.folder(tmp_path, "folder_pets")
+    archives.write_folder(target.with_name(".1.0.0.replaced"), {"dataset_info.json": b"{}"})
+    record = DiskRecord(monkeypatch)
+    prepared.recover(tmp_path, "folder_pets")
+    assert record.entries == {target.parent: {"1.0.0": target.stat().st_ino}}
 
 
 @pytest.mark.parametrize("has_others", [False, True])
