@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipeline import contents, disk_cache, source, split, stages
-from pipeline.data_config import OWN_VALIDATION, DataConfig
+from pipeline.data_config import OWN_VALIDATION, DataConfig, check_held_out
 from pipeline.datasets import integrity, prepared
 from pipeline.datasets.canonical import Fingerprints
 from pipeline.stages import Stage
@@ -104,7 +104,7 @@ class OpenedData:
           errors.BadArgumentError: "validation", and nothing is held out.
         """
         if split_name == "validation":
-            self.config.check_held_out()
+            check_held_out(self.num_examples["validation"])
         cache = (self._cache_in_memory(split_name),) if self.config.cache == "memory" else ()
         pad = stages.BatchPadWithMask(EVAL_BATCH_SIZE)
         return self._read(split_name, (self._decode, *cache, pad, *self._crop, stages.Prefetch()))

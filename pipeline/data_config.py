@@ -237,15 +237,16 @@ class DataConfig(Composition, SourceConfig):
                 "--batch_size" + (" or --num_validation" if self.num_validation else "")
             )
 
-    def check_held_out(self) -> None:
-        """Raise errors.BadArgumentError where nothing is held out for validation."""
-        if not self.num_validation:
-            raise errors.BadArgumentError("num_validation=0: nothing is held out for validation; use --split=test")
-
     @property
     def unaugmented_share(self) -> fractions.Fraction:
         """`unaugmented_fraction` as the fraction that was meant: 0.0666667 is 1/15."""
         return _as_fraction(self.get("unaugmented_fraction", 0.0))
+
+
+def check_held_out(num_validation: int) -> None:
+    """Raise errors.BadArgumentError where nothing is held out for validation."""
+    if not num_validation:
+        raise errors.BadArgumentError("num_validation=0: nothing is held out for validation; use --split=test")
 
 
 def _as_fraction(number: float) -> fractions.Fraction:

@@ -1,6 +1,7 @@
 """Images of one's own go through every command, with one level of labels or two."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 import shutil
@@ -16,7 +17,7 @@ from benchmarks.train_step.cases import Effort
 from models import evaluate, train, trunk
 from models.config import from_preset, saved
 from models.runs.folder import RunFolder, open_locked
-from models.training import loop
+from models.training import loop, preconditions
 from models.training.evaluation import Evaluator
 from pipeline import contents, prepare
 from pipeline.batches import OpenedData
@@ -315,6 +316,31 @@ def test_crops_of_several_sizes_share_one_prepared_folder(home, monkeypatch):
         assert (report["image_size"], report["input_size"]) == (32, size)
         assert RunFolder(home / f"crop_{size}").load_model().input_shape == (None, size, size, 3)
     assert sorted(path.name for path in (home / "data").iterdir()) == before
+
+
+def test_a_share_of_no_image_is_nothing_held_out(tmp_path):
+    draw(tmp_path / "photos", size=16)
+    for name, num_kept in zip(CLASSES, (1, 2, 2), strict=True):
+        for number in range(num_kept, PER_CLASS):
+            (tmp_path / "photos" / name / f"{number}.png").unlink()
+    data, config = from_preset("linear", dataset=f"folder:{tmp_path / 'photos'}", data_dir=str(tmp_path / "data"))
+    prepare.prepare(data)
+    patient = config.replace(patience=1)
+    for check in (preconditions.check, functools.partial(loop.train, verbose=0)):
+        with pytest.raises(errors.BadArgumentError, match=r"^patience=1: .*num_validation=0"):
+            check(data, patient)
+    with pytest.raises(errors.BadArgumentError, match=r"EarlyStopping: .*num_validation=0"):
+        loop.train(data, config, callbacks=keras.callbacks.EarlyStopping(), verbose=0)
+    with pytest.raises(errors.BadArgumentError, match="nothing is held out"):
+        OpenedData(data).evaluation("validation")
+    jobs = JobFactory(SessionConfig(space="full"), search_space.find("full"), data, tmp_path)
+    with pytest.raises(errors.BadArgumentError, match="a search chooses on validation"):
+        jobs.check_shared()
+    with open_locked(tmp_path / "run", saved.document(data, config), {}) as run:
+        loop.train(data, config, run=run, verbose=0)
+    assert run.report()["num_validation"] == 0
+    with pytest.raises(errors.BadArgumentError, match="nothing is held out"):
+        preconditions.evaluated_data(run, "validation")
 
 
 def test_the_default_share_is_smaller_where_equal_images_leave_no_other_choice(tmp_path):

@@ -73,11 +73,13 @@ def train(
     """
     given, description = as_list(callbacks), prepared.description(data.data_dir, data.prepared_name)
     data, config = fitted(data, config, description)
-    policy.check_callbacks(data, config, description.classes, given)
-    preconditions.check_patience(data, config)
+    opened = OpenedData(data)
+    num_validation = opened.num_examples["validation"]
+    policy.check_callbacks(config, description.classes, num_validation, given)
+    preconditions.check_patience(config, num_validation)
     git_commit()  # of the code that is loaded now; another commit may be checked out when the training ends
     choice = precision.choose(run.as_begun("precision", config.precision) if run else config.precision)
-    loop = _Loop(data, dataclasses.replace(config, precision=choice.policy), run, given, verbose)
+    loop = _Loop(opened, dataclasses.replace(config, precision=choice.policy), run, given, verbose)
     loop.progress.precision_reason = loop.progress.precision_reason or choice.reason
     return loop.run()
 
@@ -86,12 +88,11 @@ class _Loop:
     """One call of `train`; methods in the order that they happen."""
 
     def __init__(
-        self, data: DataConfig, config: TrainConfig, folder: RunFolder | None, callbacks: list[Callback], verbose: int
+        self, opened: OpenedData, config: TrainConfig, folder: RunFolder | None, callbacks: list[Callback], verbose: int
     ) -> None:
-        self.data, self.config, self.verbose = data, config, verbose
-        self.opened = OpenedData(data)
-        num_train = self.opened.num_examples["train"]
-        self.epochs = EpochSchedule.from_config(data, num_train, config.epochs, config.max_steps)
+        self.opened, self.data, self.config, self.verbose = opened, opened.config, config, verbose
+        num_train = opened.num_examples["train"]
+        self.epochs = EpochSchedule.from_config(self.data, num_train, config.epochs, config.max_steps)
         self.state = TrainState(self.opened, config, self.epochs.total_steps, folder)
         self.step = self.state.step
         self.classes = self.opened.description.classes

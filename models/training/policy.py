@@ -10,7 +10,6 @@ from models import metrics
 from models.config.training import TrainConfig
 from models.training.callbacks import Callback, rate_is_set_twice, rate_setters
 from pipeline.common import errors
-from pipeline.data_config import DataConfig
 from pipeline.datasets.description import Classes
 
 MAX_ROLLBACKS = 3
@@ -28,7 +27,7 @@ REPLACED = {
 }
 
 
-def check_callbacks(data: DataConfig, config: TrainConfig, classes: Classes, callbacks: Sequence[Callback]) -> None:
+def check_callbacks(config: TrainConfig, classes: Classes, num_validation: int, callbacks: Sequence[Callback]) -> None:
     """Raise errors.BadArgumentError for a callback that would have no effect.
 
     These are those in REPLACED, one that sets the learning rate as a schedule or a rollback does, and one that monitors
@@ -37,7 +36,7 @@ def check_callbacks(data: DataConfig, config: TrainConfig, classes: Classes, cal
     names = metrics.names(config.heads, classes)
     logs = {*names, "learning_rate", "images_per_s"}
     balanced = [name for level, name in metrics.BALANCED.items() if level in classes.counts]
-    validation = {f"val_{name}" for name in (*names, *balanced) if data.num_validation}
+    validation = {f"val_{name}" for name in (*names, *balanced) if num_validation}
     for place, callback in enumerate(callbacks):
         label = f"callbacks={type(callback).__name__}"
         for kind, problem in REPLACED.items():
@@ -48,7 +47,7 @@ def check_callbacks(data: DataConfig, config: TrainConfig, classes: Classes, cal
         known = logs | (validation if getattr(callback, "save_freq", "epoch") == "epoch" else set())
         monitored = getattr(callback, "monitor", None) if getattr(callback, "save_best_only", True) else None
         if monitored is not None and monitored not in known and not any(map(_may_add_logs, callbacks[: place + 1])):
-            held_out = "" if data.num_validation else " (num_validation=0 holds nothing out)"
+            held_out = "" if num_validation else " (num_validation=0 holds nothing out)"
             raise errors.BadArgumentError(
                 f"{label}: expected monitor to be one of {', '.join(sorted(known))}{held_out}, got {monitored!r}"
             )

@@ -9,7 +9,7 @@ from models.config.training import TrainConfig
 from models.runs import trunk_run
 from models.runs.folder import RunFolder
 from pipeline.common import errors
-from pipeline.data_config import AUTO, DataConfig, SourceConfig, default_data_dir
+from pipeline.data_config import AUTO, DataConfig, SourceConfig, check_held_out, default_data_dir
 from pipeline.datasets import builtin, naming, prepared
 from pipeline.epochs import EpochSchedule
 
@@ -26,20 +26,26 @@ def check(data: DataConfig, config: TrainConfig) -> None:
         data, config = fitted(data, config, description)
         EpochSchedule.from_config(data, data.split_sizes(description)["train"], config.epochs, config.max_steps)
         data.check_memory(description)
-    check_patience(data, config)
+    check_patience(config, num_held_out(data))
     if config.init_from and description is not None:
         trunk_run.check(
             data,
             config,
             records=prepared.recorded_fingerprint(data.data_dir, data.prepared_name),
-            num_validation=data.split_sizes(description)["validation"],
+            num_validation=num_held_out(data),
             input_size=data.input_size(description.image_size),
         )
 
 
-def check_patience(data: DataConfig, config: TrainConfig) -> None:
+def num_held_out(data: DataConfig) -> int:
+    """The number of images held out for validation; `data.num_validation` where the data set is not known yet."""
+    description = prepared.describe(data.data_dir, data.prepared_name)
+    return data.num_validation if description is None else data.split_sizes(description)["validation"]
+
+
+def check_patience(config: TrainConfig, num_validation: int) -> None:
     """Raise errors.BadArgumentError unless `patience` has a validation part to watch."""
-    if config.patience and not data.num_validation:
+    if config.patience and not num_validation:
         raise errors.BadArgumentError(
             f"patience={config.patience}: expected --num_validation above 0, got num_validation=0; leave --patience out"
         )
@@ -53,10 +59,10 @@ def evaluated_data(run: RunFolder, split_name: str, data_dir: str = "") -> DataC
       errors.BadArgumentError: the folder holds no run, or nothing was held out for validation.
     """
     data, _ = saved.configs(run.check_model().config())
-    if split_name == "validation":
-        data.check_held_out()
     there = data_dir or _folder_of(data)
     data = data.replace(data_dir=there)
+    if split_name == "validation":
+        check_held_out(num_held_out(data))
     if not prepared.is_prepared(there, data.prepared_name):
         origin = "" if data_dir else f"; config.json of run_dir={run.path} names this folder, perhaps another machine's"
         raise errors.FailedError(

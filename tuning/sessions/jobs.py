@@ -151,7 +151,7 @@ class JobFactory:
             preconditions.check(job.data, job.train)
 
     def _check_held_out(self, job: TrainingJob) -> None:
-        if not job.data.num_validation:
+        if not preconditions.num_held_out(job.data):
             raise self._bad_space("num_validation=0; a search chooses on validation, so hold images out")
 
     def trial(self, trial_id: str, values: Mapping[str, Any]) -> TrainingJob:
