@@ -67,6 +67,11 @@ def plain(matrix: Matrix, title: str) -> str:
         return plots.svg_element(figure, title)
 
 
+def plain_note(matrix: Matrix) -> str:
+    """What the cells of a matrix without groups show."""
+    return "in %, empty below 0.5" if len(matrix.names) <= MAX_NUMBERED else "by shade, in %"
+
+
 def _name(x_axes: Any, y_axes: Any, places: Sequence[float], names: Sequence[str]) -> None:
     """Name columns and rows, if they have room for names; secondary axes are not of the class Axes."""
     points = min(LARGEST_NAME_POINTS, NAMES_POINTS / len(names))

@@ -66,6 +66,8 @@ def render(
     """
     curves = {"learning_rate": learning_rates(config, report["num_train"], rows) if rows else []}
     columns = [column for column in COLUMNS if any(row[column[0]] is not None for row in rows)]
+    has_coarse = figures.own_coarse_key(report) is not None
+    charts = [(chart, plots.draw(chart, rows, curves, has_coarse=has_coarse)) for chart in CHARTS if rows]
     return TEMPLATES.get_template("page.html.jinja").render(
         dataset=figures.dataset_name(report["dataset"]),
         warning=figures.stand_in_warning(report["dataset"]),
@@ -73,9 +75,9 @@ def render(
         num_images=[report[f"num_{split}"] for split in ("train", "validation", "test")],
         results=figures.results(report),
         costs=figures.costs(report),
-        charts=[(chart.name, chart.note, Markup(plots.draw(chart, rows, curves))) for chart in CHARTS if rows],
+        charts=[(chart.name, chart.note, Markup(svg)) for chart, svg in charts],
         confusion=confusions and _confusion_values(confusions),
-        epoch_heads=[head for _, head, _ in columns],
+        epoch_heads=[head if has_coarse else head.replace("fine", "accuracy") for _, head, _ in columns],
         epoch_rows=[
             [figures.MISSING if row[key] is None else write_value(row[key]) for key, _, write_value in columns]
             for row in rows
@@ -132,7 +134,8 @@ def _confusion_values(document: Mapping[str, Any]) -> dict[str, Any]:
         if coarse:
             pictures.append(("Fine", "classes ordered by superclass", Markup(confusion_plots.fine(fine))))
         else:
-            pictures.append(("Classes", "in %", Markup(confusion_plots.plain(fine, "Confusion matrix"))))
+            svg = confusion_plots.plain(fine, "Confusion matrix")
+            pictures.append(("Classes", confusion_plots.plain_note(fine), Markup(svg)))
         accuracies["fine, %"] = confusion.accuracy_by_superclass(fine)
         heads = ["true class", "predicted class", "of its images, %", *(["same superclass"] if coarse else [])]
         mistakes = [
@@ -142,7 +145,8 @@ def _confusion_values(document: Mapping[str, Any]) -> dict[str, Any]:
         caption = "Most frequent fine mistakes" if coarse else "Most frequent mistakes"
         tables.append((caption, heads, [row[: len(heads)] for row in mistakes]))
     if coarse:
-        note = f"the model's coarse prediction, {COARSE_SOURCES[document['coarse_source']]}; in %, empty below 0.5"
+        source = COARSE_SOURCES[document["coarse_source"]]
+        note = f"the model's coarse prediction, {source}; {confusion_plots.plain_note(coarse)}"
         pictures.append(("Coarse", note, Markup(confusion_plots.plain(coarse, "Coarse confusion matrix"))))
         accuracies["coarse, %"] = confusion.accuracy_by_superclass(coarse)
         rows = [[name, *(figures.percent(column[name]) for column in accuracies.values())] for name in coarse.names]

@@ -86,13 +86,17 @@ CHARTS = (
 )
 
 
-def draw(chart: Chart, rows: Rows, curves: Curves | None = None) -> str:
+def draw(chart: Chart, rows: Rows, curves: Curves | None = None, *, has_coarse: bool = True) -> str:
     """A chart of at least one row as an SVG element; quantities that no row has are left out.
 
     `curves` has (epoch, value) points of quantities that rows are too far apart to show, such as `learning_rate`; the
-    rows are then markers on the curve.
+    rows are then markers on the curve. `has_coarse` is whether the data set has two levels of labels.
     """
-    labels = {key: _label(key) for key in chart.keys if any(row[key] is not None for row in rows)}
+    labels = {
+        key: _label(key if has_coarse else key.replace("_fine_", "_"))
+        for key in chart.keys
+        if any(row[key] is not None for row in rows)
+    }
     with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
         figure = Figure(figsize=(4.9, 3.6), layout="constrained")
         axes = figure.add_subplot(xlabel="epoch", ylabel=chart.unit)

@@ -167,6 +167,14 @@ def test_many_classes_have_no_numbers_and_then_no_names(count, has_names, has_nu
     assert ("% of the true class" in found) == (not has_numbers)
 
 
+@pytest.mark.parametrize(("count", "has_numbers"), [(30, True), (31, False)])
+def test_only_cells_with_numbers_are_said_to_be_empty(count, has_numbers):
+    names = [f"class {number}" for number in range(count)]
+    document = make_confusion()
+    document["coarse"] = {"names": names, "superclasses": names, "counts": np.eye(count, dtype=np.int64).tolist()}
+    assert ("empty below" in render(document | {"fine": None})) == has_numbers
+
+
 def test_section_tables_the_mistakes_and_the_superclasses():
     text = section(True)
     assert "<td>apple</td><td>pear</td><td>40</td><td>yes</td>" in text

@@ -265,6 +265,15 @@ def test_a_run_without_validation_or_coarse_head_has_its_charts():
     assert ">validation, fine<" not in text
 
 
+def test_one_level_of_labels_is_not_called_fine():
+    rows = [without(row, "coarse") for row in make_rows(2)]
+    one_level = without(REPORT, "coarse")
+    document = {**make_confusion(), "coarse": None, "coarse_source": None}
+    text = page.render(pathlib.Path("runs/quick"), {"dataset": "folder:pets"}, rows, one_level, document)
+    assert ">validation<" in text
+    assert "fine" not in Reader(text).text.lower()
+
+
 @pytest.mark.parametrize("name", REPORT)
 def test_a_report_without_a_field_is_refused_or_drawn(name, make_run, no_charts):
     report = {key: value for key, value in REPORT.items() if key != name}
