@@ -15,6 +15,7 @@ from tuning import statistics
 from tuning.studies.design import METRICS
 from tuning.studies.folder import FINISHED
 
+ORIGINAL_LEGEND = "*original study*: its own result, with another network, length of training and split."
 # What a reader of the tables must know.
 LEGEND = (
     "Accuracies are on validation, with a single view of each image. The 95 % interval covers the variation between "
@@ -24,7 +25,7 @@ LEGEND = (
     "corrected for the number of comparisons. *p (Holm)* is corrected; the verdict is that of *p* at 0.05. With few "
     "seeds, a difference that is not shown may still exist.",
     "Variants are compared at this length of training. One that learns more slowly may be better after a longer one.",
-    "*original study*: its own result, with another network, length of training and split.",
+    ORIGINAL_LEGEND,
     "*PetaFLOP*: the floating-point operations of training, forward and backward; a multiply-add counts as two. "
     "*seconds*: the training time of one run; runs that train in parallel share the processors.",
 )
@@ -45,7 +46,9 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
         lines += [f"## {METRICS[name].capitalize()} accuracy (%)", "", answer(report, name), ""]
         lines += [*markdown_table.lines(columns(report, name), measured(report, name)), ""]
     lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
-    lines += ["## How to read the tables", "", *(f"- {line}" for line in LEGEND), ""]
+    has_original = any(_has_original(report, name) for name in report["metrics"])
+    legend = [line for line in LEGEND if line != ORIGINAL_LEGEND or has_original]
+    lines += ["## How to read the tables", "", *(f"- {line}" for line in legend), ""]
     lines += ["## Variants", "", f"All variants share {_settings(report['recipe'])}. {COMMANDS}", ""]
     lines += [f"- **{row['name']}**{_explained(row)}" for row in report["variants"]]
     failed = [cell for cell in report["cells"] if cell["status"] != FINISHED]
@@ -99,7 +102,6 @@ def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, An
         return figures.spread(figure(row)["study_mean"], figure(row)["study_std"])
 
     others = [other for other in (*report["metrics"], *report["shown"]) if other != name and measured(report, other)]
-    has_original = any(figure(row)["study_mean"] is not None for row in measured(report, name))
     return [
         Column("variant", lambda row: row["name"]),
         Column("seeds", lambda row: str(len(figure(row)["values"]))),
@@ -108,7 +110,7 @@ def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, An
         Column(f"minus {report['reference']}", lambda row: comparison(row)[0]),
         Column("p (Holm)", lambda row: comparison(row)[1]),
         Column("verdict", lambda row: comparison(row)[2]),
-        *([Column("original study", original)] if has_original else []),
+        *([Column("original study", original)] if _has_original(report, name) else []),
         *map(mean_of, others),
         Column("PetaFLOP", lambda row: f"{row['train_petaflop']:.3g}"),
         Column("seconds", lambda row: f"{row['train_seconds']:,.0f}"),
@@ -118,6 +120,11 @@ def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, An
 def measured(report: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     """The variants that have a value of a metric."""
     return [row for row in report["variants"] if row["measured"].get(name, {}).get("values")]
+
+
+def _has_original(report: Mapping[str, Any], name: str) -> bool:
+    """Whether the original study has a result of any variant in a metric."""
+    return any(row["measured"][name]["study_mean"] is not None for row in measured(report, name))
 
 
 def _comparison(report: Mapping[str, Any], name: str, comparison: Mapping[str, Any] | None) -> list[str]:

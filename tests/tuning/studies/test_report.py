@@ -270,10 +270,13 @@ def test_images_of_ones_own_are_compared_with_no_figure_of_cifar100():
     one_level = dict.fromkeys(("coarse_accuracy", "coarse_from_fine_accuracy", "coarse_source"))
     found = results("padding", **one_level)
     report = study_report.document(catalogue.find("padding"), "short", "folder:pets", found)
-    tables = study_page.page(report).partition("## How to read")[0]
-    assert "coarse" not in tables
-    assert "original study" not in tables
-    assert "original study" in study_page.page(document("padding", found)).partition("## How to read")[0]
+    page = study_page.page(report)
+    assert "coarse" not in page.partition("## How to read")[0]
+    assert "*original study*" not in page
+    assert "| original study" not in page
+    cifar100 = study_page.page(document("padding", found))
+    assert "*original study*" in cifar100
+    assert "| original study" in cifar100
 
 
 def test_stand_in_says_so():
