@@ -111,21 +111,38 @@ def arrange(folder: PartFolder, parts: list[Part], classes: Classes) -> Arrangem
 
 
 def equal_images(arrangement: Arrangement) -> dict[str, EqualImages]:
-    """Groups of equal images: with two in one class, with two classes, and with two splits."""
+    """Groups of equal images: with two in one class, with two classes, and with two splits.
+
+    The first two names of a group are such two.
+    """
     texts = as_texts(arrangement.digests.pixels)
     order = np.argsort(texts, kind="stable")
     firsts = np.flatnonzero(np.concatenate([[True], texts[order][1:] != texts[order][:-1]])) if len(order) else order
     lengths = np.diff(firsts, append=len(order))
     counts, listed = collections.Counter[str](), collections.defaultdict[str, list[np.ndarray]](list)
     several = np.stack([firsts, lengths], axis=1)[lengths > 1]
+    fine, splits = arrangement.digests.fine, arrangement.splits
     for first, length in several.tolist():
         places = order[first : first + length]
-        num_classes, num_splits = (len(np.unique(of[places])) for of in (arrangement.digests.fine, arrangement.splits))
-        for kind, is_one in zip(EQUALS, (num_classes < length, num_classes > 1, num_splits > 1), strict=True):
-            counts[kind] += is_one
-            if is_one and counts[kind] <= MAX_LISTED:
-                listed[kind].append(places[:MAX_LISTED_NAMES])
+        found = (_of_one_value(places, fine), _of_several_values(places, fine), _of_several_values(places, splits))
+        for kind, group in zip(EQUALS, found, strict=True):
+            counts[kind] += len(group) > 0
+            if len(group) and counts[kind] <= MAX_LISTED:
+                listed[kind].append(group[:MAX_LISTED_NAMES])
     return {kind: EqualImages(counts[kind], [arrangement.names(places) for places in listed[kind]]) for kind in EQUALS}
+
+
+def _of_one_value(places: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The places whose value another one has too, equal values beside each other."""
+    _, numbers, counts = np.unique(values[places], return_inverse=True, return_counts=True)
+    chosen = np.argsort(numbers, kind="stable")
+    return places[chosen[counts[numbers[chosen]] > 1]]
+
+
+def _of_several_values(places: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The places, one of each value first; none where all have one value."""
+    _, firsts = np.unique(values[places], return_index=True)
+    return np.concatenate([places[firsts], np.delete(places, firsts)]) if len(firsts) > 1 else places[:0]
 
 
 def _choose_test(digests: Digests, splits: np.ndarray) -> None:

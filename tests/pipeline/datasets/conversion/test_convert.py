@@ -175,6 +175,24 @@ def test_equal_images_are_kept_and_named(tmp_path):
     assert report["num_different_images"] == {"train": 18, "test": 4}
 
 
+def test_the_first_two_of_equal_images_are_of_two_classes_or_splits_or_of_one_class(tmp_path):
+    train = with_changes(draw("train", 10, 10), 3, 4, 15, 16, seed=600)  # two cats and two dogs
+    test = with_changes(draw("test", 2, 2, first_seed=100), 0, seed=600)  # another cat
+    report = report_of(convert_to(tmp_path, DrawnSource({"train": train, "test": test})))
+    pairs = {kind: found["listed"][0][:2] for kind, found in report["equal_images"].items()}
+    label = {drawing.name: drawing.fine for drawing in (*train, *test)}
+    assert len({label[name] for name in pairs["within_class"]}) == 1
+    assert {label[name] for name in pairs["across_classes"]} == {0, 1}
+    assert {name.split("_")[0] for name in pairs["across_splits"]} == {"train", "test"}
+
+
+def test_an_image_alone_in_its_class_is_not_listed_as_equal_within_it(tmp_path):
+    train = with_changes(draw("train", 10, 10), 3, 4, 15, seed=600)  # two cats and a dog
+    report = report_of(convert_to(tmp_path, DrawnSource({"train": train, "test": draw("test", 1, 1, first_seed=100)})))
+    assert [sorted(names) for names in report["equal_images"]["within_class"]["listed"]] == [["train_3", "train_4"]]
+    assert [len(names) for names in report["equal_images"]["across_classes"]["listed"]] == [3]
+
+
 def test_conversions_are_counted_and_sizes_are_made_one(tmp_path):
     train = with_changes(draw("train", 5, 5), 0, 1, conversions=("grey to RGB",))
     train = with_changes(train, 9, size=(20, 30))
