@@ -15,6 +15,7 @@ from pipeline.datasets.description import Classes
 
 FILE = "preparation.json"
 MAX_BAD_IMAGES = 1000  # that are named
+MAX_NAMED_CLASSES = 5  # of those without an image in a split
 _SCHEMA = required(
     {
         "image_size": SIZE,
@@ -59,6 +60,11 @@ def lines(report: Mapping[str, Any]) -> list[str]:
         notes.append(
             f"training images of a class: from {train[smallest]:,} ({smallest}) to {train[largest]:,} ({largest})"
         )
+    for split in ("train", "test"):
+        if without := [name for name, count in report["class_counts"][split].items() if not count]:
+            more = ", ..." if len(without) > MAX_NAMED_CLASSES else ""
+            names = ", ".join(without[:MAX_NAMED_CLASSES]) + more
+            notes.append(f"warning: classes without a {split} image: {len(without):,} ({names})")
     if bad := report["bad_images"]["count"]:
         name, reason = next(iter(report["bad_images"]["listed"].items()))
         notes.append(f"{bad:,} images are left out, such as {name}, which {reason}")

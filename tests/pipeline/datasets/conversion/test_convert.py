@@ -157,6 +157,24 @@ def test_a_source_without_a_test_split_gives_a_fifth_of_each_class(tmp_path):
     assert not report["is_test_split_official"]
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "expected"),
+    [((3, 3), None, {"test": 1}), ((3, 0), (1, 1), {"train": 1}), ((8, 8), (0, 1), {"test": 1}), ((3, 3), (1, 1), {})],
+)
+def test_classes_without_an_image_in_a_split_are_told(train, test, expected, tmp_path, capsys):
+    drawings = {"train": draw("train", *train), **({"test": draw("test", *test, first_seed=100)} if test else {})}
+    report = report_of(convert_to(tmp_path, DrawnSource(drawings)))
+    missing = {
+        split: [name for name, count in counts.items() if not count] for split, counts in report["class_counts"].items()
+    }
+    told = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert {split: len(names) for split, names in missing.items() if names} == expected
+    assert len(told) == len(expected)
+    for line, split in zip(told, expected, strict=True):
+        assert f" {split} " in line
+        assert all(name in line for name in missing[split])
+
+
 def test_equal_images_are_kept_and_named(tmp_path):
     train = draw("train", 10, 10)
     train = with_changes(train, 1, 2, seed=500)  # two cats
