@@ -9,12 +9,14 @@ steps at which epochs begin. So no example is ever dropped, every step has one s
 
 import contextlib
 import pathlib
+from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 
 from pipeline import contents, disk_cache, source, split, stages
+from pipeline.common import errors
 from pipeline.data_config import OWN_VALIDATION, DataConfig, check_held_out
 from pipeline.datasets import integrity, prepared
 from pipeline.datasets.canonical import Fingerprints
@@ -47,6 +49,7 @@ class OpenedData:
 
     def __init__(self, config: DataConfig) -> None:
         self.config = config
+        self._opened_inode = self._inode()
         self._builder = source.open_builder(config)
         digests = contents.read(self._folder)
         self.fingerprints = Fingerprints.of(digests)
@@ -69,9 +72,26 @@ class OpenedData:
         with self.reading():  # a cache in memory reads at once
             return stages.chain(source.read(self._builder, official_split), host)
 
-    def reading(self) -> contextlib.AbstractContextManager[None]:
-        """A context in which an error of reading a damaged record file becomes errors.DamagedError."""
-        return integrity.reading(self._folder)
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """A context in which an error of reading becomes errors.DamagedError, or that of `check_not_replaced`."""
+        try:
+            with integrity.reading(self._folder):
+                yield
+        except Exception:
+            self.check_not_replaced()
+            raise
+
+    def check_not_replaced(self) -> None:
+        """Raise errors.FailedError if the records were prepared again and are not all in memory."""
+        if self.config.cache != "memory" and self._inode() != self._opened_inode:
+            raise errors.FailedError(
+                f"data_dir={self.config.data_dir}: {self.config.shown_name} was prepared again while it was read; "
+                "leave it alone while a command works on it, and choose another --run_dir for the new images"
+            )
+
+    def _inode(self) -> int | None:
+        return self._folder.stat().st_ino if self._folder.exists() else None
 
     def examples(self, split_name: str) -> tf.data.Dataset:
         """The decoded chunks of a split, in the order of the files, without a cache."""

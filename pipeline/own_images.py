@@ -5,7 +5,7 @@ import pathlib
 from pipeline.common import app, errors
 from pipeline.data_config import SourceConfig
 from pipeline.datasets import builtin, canonical, integrity, naming, prepared
-from pipeline.datasets.conversion import convert, listing, tfds_folders
+from pipeline.datasets.conversion import convert, listing, preparation_report, tfds_folders
 from pipeline.datasets.conversion.image_source import ImageSource
 from pipeline.datasets.conversion.messages import log
 
@@ -21,6 +21,8 @@ def prepare(source: SourceConfig, on_bad_image: str, refresh: bool, may_download
     if is_done and not refresh:
         prepared.sweep(data_dir, name)
         integrity.check(folder)
+        if on_bad_image == convert.FAIL:
+            _check_none_left_out(source, folder)
         log(f"{source.shown_name} is already prepared in {folder}")
         if source.dataset.startswith(naming.FOLDER) and pathlib.Path(_path_of(source)).is_dir():
             _log_changes(source, folder)
@@ -40,6 +42,20 @@ def prepare(source: SourceConfig, on_bad_image: str, refresh: bool, may_download
     counts = prepared.description(data_dir, name).num_examples
     texts = [f"{count:,} {split}" for split, count in counts.items()]
     log(f"{source.shown_name} is prepared in {folder}: {', '.join(texts)} images")
+    if is_done:
+        log("runs on the images before can neither be continued nor validated")
+
+
+def _check_none_left_out(source: SourceConfig, folder: pathlib.Path) -> None:
+    """Raise errors.BadArgumentError if images were left out when the data set in a version folder was made."""
+    report = preparation_report.read(folder)
+    if report and (count := report["bad_images"]["count"]):
+        name, reason = next(iter(report["bad_images"]["listed"].items()))
+        raise errors.BadArgumentError(
+            f"dataset={source.shown_name}: {count:,} images are left out, such as {name}, which {reason}; "
+            f"{folder / preparation_report.FILE} names them; remove them and set --refresh, or set "
+            f"--on_bad_image={convert.SKIP}"
+        )
 
 
 def _log_changes(source: SourceConfig, folder: pathlib.Path) -> None:

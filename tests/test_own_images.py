@@ -23,7 +23,7 @@ from pipeline import contents, prepare
 from pipeline.batches import OpenedData
 from pipeline.common import errors, files
 from pipeline.data_config import DataConfig, SourceConfig
-from pipeline.datasets import builtin, prepared
+from pipeline.datasets import builtin, images, prepared, resizing
 from pipeline.datasets.description import Description
 from pipeline.explore import __main__ as explore
 from tests.binaries import call_here
@@ -269,6 +269,39 @@ def test_a_source_with_another_layout_leaves_what_is_prepared_usable(tmp_path, c
     with pytest.raises(errors.BadArgumentError, match="new class"):
         prepare.prepare(own, refresh=True)
     assert prepared.is_prepared(own.data_dir, own.prepared_name)
+
+
+def test_images_that_were_left_out_fail_a_later_call_that_allows_none(tmp_path):
+    own = SourceConfig(dataset=f"folder:{draw(tmp_path / 'photos', size=16)}", data_dir=str(tmp_path / "data"))
+    (tmp_path / "photos" / CLASSES[0] / "broken.png").write_bytes(b"no image")
+    prepare.prepare(own)
+    with pytest.raises(errors.BadArgumentError, match=r"^dataset=folder:photos: 1 images .*broken.png.*--refresh"):
+        prepare.prepare(own, on_bad_image="fail")
+
+
+def test_data_that_are_prepared_again_while_they_are_read_are_noticed(tmp_path):
+    photos = draw(tmp_path / "photos", size=16)
+    own = SourceConfig(dataset=f"folder:{photos}", data_dir=str(tmp_path / "data"))
+    prepare.prepare(own)
+    values = {**own.source_values(), "batch_size": 8}
+    opened = {cache: OpenedData(DataConfig(**values, cache=cache)) for cache in ("none", "memory")}
+    opened["none"].check_not_replaced()
+    (photos / CLASSES[0] / "0.png").unlink()
+    prepare.prepare(own, refresh=True)
+    opened["memory"].check_not_replaced()  # which reads no file any more
+    with pytest.raises(errors.FailedError, match=r"^data_dir=.*: folder:photos was prepared again"):
+        opened["none"].check_not_replaced()
+    with pytest.raises(errors.FailedError, match=r"was prepared again"), opened["none"].reading():
+        raise ValueError("a record is missing")
+
+
+def test_the_class_of_one_image_follows_from_the_files_of_a_run(home):
+    """As docs/models.md tells it."""
+    run = home / "photos_run"
+    described = json.loads((run / "dataset.json").read_text())
+    image = images.decode(images.read(home / "photos" / CLASSES[2] / "0.png")).pixels
+    logits = keras.saving.load_model(run / "model.keras")(resizing.resize(image, described["image_size"])[None])
+    assert described["classes"]["fine"][int(logits["fine"][0].numpy().argmax())] in CLASSES
 
 
 def test_cifar100_as_class_folders_is_the_same_set_of_records(tmp_path):

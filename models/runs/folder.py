@@ -145,7 +145,11 @@ class RunFolder:
         """
         remedy = f"restore it from a copy, or choose another --{self._flag}"
         values = self._read("dataset.json", remedy, check=Description.from_dict)
-        return builtin.describe(self.config()["dataset"]) if values is None else Description.from_dict(values)
+        if values is not None:
+            return Description.from_dict(values)
+        if (dataset := self.config().get("dataset")) not in builtin.VERSIONS:
+            raise errors.FailedError(f"{self._flag}={self.path}: dataset.json is missing, of {dataset}; {remedy}")
+        return builtin.describe(dataset)
 
     def write_description(self, description: Description) -> None:
         """Replace `dataset.json`."""

@@ -144,6 +144,6 @@ def _compare_records(run: RunFolder, opened: OpenedData, split_name: str) -> str
         reason = "on other records than those" if recorded else "by an earlier version, on images that are held out"
         raise errors.BadArgumentError(
             f"run_dir={run.path}: trained {reason} in data_dir={opened.config.data_dir}; use --split=test"
-            + (", or the --data_dir that it was trained on" if recorded else "")
+            + (", or the --data_dir that it was trained on, unless --refresh has replaced it" if recorded else "")
         )
     return figures.OTHER_RECORDS if recorded else figures.UNKNOWN_RECORDS

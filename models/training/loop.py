@@ -175,6 +175,7 @@ class _Loop:
         label = f"training in epoch {progress.epoch + 1} of {self.epochs.count}"
         with task(label, num_left, "steps", is_shown=self.verbose != 1) as shown_steps:  # 1: Keras's bar shows them
             self._train_steps(stream, shown_steps.advance)
+        self.opened.check_not_replaced()
         means, images_per_s = self._train_means(), self._images_per_s()
         if not means:
             raise errors.DivergedError(f"every step of epoch {progress.epoch + 1} overflowed; try --precision=float32")

@@ -206,6 +206,14 @@ def test_configuration_without_a_field_is_damaged(tmp_path):
         RunFolder(tmp_path).config()
 
 
+def test_description_that_is_missing_is_named_unless_the_data_set_is_built_in(tmp_path):
+    files.write_json(tmp_path / "config.json", {"dataset": "cifar10"})
+    assert RunFolder(tmp_path).description().dataset == "cifar10"
+    files.write_json(tmp_path / "config.json", {"dataset": "folder:/flowers"})
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*: dataset.json is missing, of folder:/flowers"):
+        RunFolder(tmp_path).description()
+
+
 def test_lock_is_nested_and_ends_with_its_context(tmp_path):
     folder = RunFolder(tmp_path)
     with folder.locked(), folder.locked():
