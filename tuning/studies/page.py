@@ -42,13 +42,13 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     lines = [f"# {report['study']}: {report['question']}", ""]
     lines += [f"**{warning}.**", ""] if warning else []
     lines += [_conditions(report), ""]
-    for name in report["metrics"]:
+    for name in _tabulated(report):
         lines += [f"## {METRICS[name].capitalize()} accuracy (%)", "", answer(report, name), ""]
         lines += [*markdown_table.lines(columns(report, name), measured(report, name)), ""]
     lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
     has_original = any(_has_original(report, name) for name in report["metrics"])
     legend = [line for line in LEGEND if line != ORIGINAL_LEGEND or has_original]
-    lines += ["## How to read the tables", "", *(f"- {line}" for line in legend), ""]
+    lines += ["## How to read the tables", "", *(f"- {line}" for line in legend), ""] if _tabulated(report) else []
     lines += ["## Variants", "", f"All variants share {_settings(report['recipe'])}. {COMMANDS}", ""]
     lines += [f"- **{row['name']}**{_explained(row)}" for row in report["variants"]]
     failed = [cell for cell in report["cells"] if cell["status"] != FINISHED]
@@ -80,7 +80,7 @@ def show(report: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the tables."""
     console = table.console_of(report["dataset"], console)
     console.print(Text(report["question"], style="bold"))
-    for name in report["metrics"]:
+    for name in _tabulated(report):
         texts = markdown_table.cells(columns(report, name), measured(report, name))
         console.print(table.of_texts(texts, f"{METRICS[name]} accuracy (%)"))
     console.print(Text(_conditions(report)), soft_wrap=True)
@@ -125,6 +125,11 @@ def measured(report: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 def _has_original(report: Mapping[str, Any], name: str) -> bool:
     """Whether the original study has a result of any variant in a metric."""
     return any(row["measured"][name]["study_mean"] is not None for row in measured(report, name))
+
+
+def _tabulated(report: Mapping[str, Any]) -> list[str]:
+    """The metrics that some variant has a value of."""
+    return [name for name in report["metrics"] if measured(report, name)]
 
 
 def _comparison(report: Mapping[str, Any], name: str, comparison: Mapping[str, Any] | None) -> list[str]:
@@ -177,6 +182,9 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _conditions(report: Mapping[str, Any]) -> str:
+    what = f"{figures.dataset_name(report['dataset'])}, budget {report['budget']}"
+    if not report["variants"]:
+        return f"{what}: no job is finished."
     counts = [f"{count:,}" for count in report["num_train"]], [f"{count:,}" for count in report["num_validation"]]
     comparisons = [figure["comparison"] for row in report["variants"] for figure in row["measured"].values()]
     is_pooled = any(comparison["is_pooled"] for comparison in comparisons if comparison is not None)
@@ -187,8 +195,7 @@ def _conditions(report: Mapping[str, Any]) -> str:
         else "the tests are paired t-tests"
     )
     return (
-        f"{figures.dataset_name(report['dataset'])}, budget {report['budget']}: "
-        f"{' or '.join(counts[0]) or 'no'} training and {' or '.join(counts[1]) or 'no'} validation images. "
+        f"{what}: {' or '.join(counts[0])} training and {' or '.join(counts[1])} validation images. "
         f"Differences are paired by seed; {spread}. Correction: {report['correction']}."
         + figures.split_note_sentence(report)
     )
@@ -197,5 +204,5 @@ def _conditions(report: Mapping[str, Any]) -> str:
 def origin(report: Mapping[str, Any]) -> str:
     """One line: the command, and the commits, machines and precisions of the runs."""
     parts = (report["git_commit"], report["device"], report["precision"])
-    origins = "; ".join(" and ".join(str(value) for value in part) or "nothing finished" for part in parts)
+    origins = "; ".join(" and ".join(str(value) for value in part) for part in parts if part) or "nothing finished"
     return f"Run: `{report['command']}`, {origins}"

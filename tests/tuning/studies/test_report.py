@@ -72,6 +72,16 @@ def test_document_holds_values_statistics_costs_and_the_studys_figure():
     assert reference["comparison"] is None
 
 
+def test_report_of_no_finished_job_has_no_table_and_no_number_of_images():
+    report = document("padding", [])
+    console = Console(file=io.StringIO(), width=160)
+    study_page.show(report, console)
+    for text in (study_page.page(report), console.file.getvalue()):
+        assert report["question"] in text
+        for absent in ("p (Holm)", "accuracy (%)", "validation images", "file order"):
+            assert absent not in text
+
+
 def test_own_coarse_answer_is_the_one_that_the_report_names():
     report = outcome(None)["report"]
     assert study_report.metric(report, "own_coarse_accuracy") == report["coarse_from_fine_accuracy"]
