@@ -1,12 +1,13 @@
 """Images of your own, of TFDS, or of a built-in data set at another size, as a prepared data set."""
 
 import pathlib
+from collections.abc import Iterable
 
 from pipeline.common import app, errors
 from pipeline.data_config import SourceConfig
 from pipeline.datasets import builtin, canonical, integrity, naming, prepared
 from pipeline.datasets.conversion import convert, listing, preparation_report, tfds_folders
-from pipeline.datasets.conversion.image_source import ImageSource
+from pipeline.datasets.conversion.image_source import ImageSource, SourceFile
 from pipeline.datasets.conversion.messages import log
 
 
@@ -24,8 +25,7 @@ def prepare(source: SourceConfig, on_bad_image: str, refresh: bool, may_download
         if on_bad_image == convert.FAIL:
             _check_none_left_out(source, folder)
         log(f"{source.shown_name} is already prepared in {folder}")
-        if source.dataset.startswith(naming.FOLDER) and pathlib.Path(_path_of(source)).is_dir():
-            _log_changes(source, folder)
+        _log_changes(source, folder)
         return
     prepared.check_writable(data_dir)
     if may_download and source.dataset.startswith(naming.TFDS):
@@ -61,12 +61,25 @@ def _check_none_left_out(source: SourceConfig, folder: pathlib.Path) -> None:
 def _log_changes(source: SourceConfig, folder: pathlib.Path) -> None:
     """Log how the files of `source` have changed since the data set in a version folder was made of them."""
     try:
-        changed = listing.changes(folder, _open(source))
+        found = _files(source)
+        changed = "" if found is None else listing.changes(folder, found)
     except errors.BadArgumentError as error:  # such as another layout of folders
         log(f"{source.shown_name} has changed since: {error}; --refresh prepares it again")
     else:
         if changed:
             log(f"{source.shown_name} has changed since, files: {changed}; --refresh prepares it again")
+
+
+def _files(source: SourceConfig) -> Iterable[SourceFile] | None:
+    """The files that a data set is made of; None where they are gone, and of a built-in data set."""
+    if source.dataset.startswith(naming.FOLDER):
+        return _open(source).files() if pathlib.Path(_path_of(source)).is_dir() else None
+    if source.dataset in builtin.VERSIONS:
+        return None
+    try:
+        return tfds_folders.files(tfds_folders.find(source.dataset.removeprefix(naming.TFDS), source.data_dir))
+    except tfds_folders.NotFoundError:
+        return None
 
 
 def _download(source: SourceConfig) -> None:

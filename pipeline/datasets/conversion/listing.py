@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.common import files
 from pipeline.datasets import prepared
-from pipeline.datasets.conversion.image_source import ImageSource, SourceFile
+from pipeline.datasets.conversion.image_source import SourceFile
 
 FILE = "listing.npz"
 
@@ -51,12 +51,12 @@ class Listing:
             return cls(arrays["names"], arrays["states"])
 
 
-def changes(folder: pathlib.Path, source: ImageSource) -> str:
+def changes(folder: pathlib.Path, source_files: Iterable[SourceFile]) -> str:
     """Which files of a source have changed since the data set in a version folder was made of them: "" for none.
 
     Otherwise such as "3 added, 1 removed, 2 changed".
     """
-    before, now = Listing.read(folder), Listing.of(source.files())
+    before, now = Listing.read(folder), Listing.of(source_files)
     is_old = np.isin(now.names, before.names, assume_unique=True)
     is_left = np.isin(before.names, now.names, assume_unique=True)
     num_changed = np.count_nonzero(now.states[is_old] != before.states[is_left])  # both are sorted by name

@@ -4,10 +4,11 @@ import collections
 import os
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pipeline.common import errors
 from pipeline.datasets import prepared
+from pipeline.datasets.conversion.image_source import SourceFile
 
 _INFO = "dataset_info.json"
 _NAME = re.compile(r"(?P<name>\w+)(/(?P<config>[\w.+-]+))?(:(?P<version>\d+\.\d+\.\d+))?")
@@ -58,6 +59,13 @@ def find(given: str, data_dir: str | os.PathLike[str]) -> pathlib.Path:
         f"dataset=tfds:{given}: not found in {places}, which {content}; with --download, "
         "pipeline.prepare lets TFDS download it"
     )
+
+
+def files(folder: pathlib.Path) -> Iterator[SourceFile]:
+    """All files of a version folder."""
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        stat = path.stat()
+        yield SourceFile(path.name, stat.st_size, stat.st_mtime_ns)
 
 
 def _names(root: pathlib.Path) -> list[str]:

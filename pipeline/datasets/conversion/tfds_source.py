@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import os
-import pathlib
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -59,10 +58,7 @@ class TfdsSource:
 
     def files(self) -> Iterator[SourceFile]:
         """All files of the version folder."""
-        folder: pathlib.Path = self.reader.folder
-        for path in sorted(path for path in folder.iterdir() if path.is_file()):
-            stat = path.stat()
-            yield SourceFile(path.name, stat.st_size, stat.st_mtime_ns)
+        return tfds_folders.files(self.reader.folder)
 
 
 def open_source(

@@ -288,10 +288,10 @@ def test_a_prepared_data_set_is_kept_unless_it_is_to_be_replaced(tmp_path):
 def test_files_that_were_added_removed_or_changed_are_counted(tmp_path):
     train = draw("train", 5, 5)
     folder = convert_to(tmp_path, DrawnSource({"train": train}))
-    assert listing.changes(folder, DrawnSource({"train": train[::-1]})) == ""
+    assert listing.changes(folder, DrawnSource({"train": train[::-1]}).files()) == ""
     others = [*with_changes(train[3:], 2, seed=99), *draw("new", 2, first_seed=50)]
-    assert listing.changes(folder, DrawnSource({"train": others})) == "2 added, 3 removed, 1 changed"
-    assert listing.changes(folder, DrawnSource({"train": train}, mtime=1)) == "10 changed"
+    assert listing.changes(folder, DrawnSource({"train": others}).files()) == "2 added, 3 removed, 1 changed"
+    assert listing.changes(folder, DrawnSource({"train": train}, mtime=1).files()) == "10 changed"
 
 
 def test_a_damaged_listing_is_one_line(tmp_path):
@@ -299,7 +299,7 @@ def test_a_damaged_listing_is_one_line(tmp_path):
     folder = convert_to(tmp_path, source)
     (folder / listing.FILE).write_bytes(b"damaged")
     with pytest.raises(errors.DamagedError, match=listing.FILE):
-        listing.changes(folder, source)
+        listing.changes(folder, source.files())
 
 
 def test_a_report_that_breaks_its_schema_is_refused(tmp_path):

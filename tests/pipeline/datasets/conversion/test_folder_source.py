@@ -74,9 +74,9 @@ def test_it_is_converted_and_later_changes_are_counted(root, tmp_path):
     fine, coarse = (info.features[key].int2str for key in ("label", "coarse_label"))
     pairs = {(fine(int(each["label"])), coarse(int(each["coarse_label"]))) for each in tfds.as_numpy(data)}
     assert pairs == {("cat", "mammal"), ("dog", "mammal"), ("golden fish", "fish")}
-    assert listing.changes(folder, open_source(root, "folder:pets")) == ""
+    assert listing.changes(folder, open_source(root, "folder:pets").files()) == ""
     (root / "train/dog/1.png").unlink()
     (root / "train/cat/new.png").write_bytes((root / "train/cat/0.png").read_bytes())
     os.utime(root / "superclasses.csv", (0, 0))
-    assert listing.changes(folder, open_source(root, "folder:pets")) == "1 added, 1 removed, 1 changed"
+    assert listing.changes(folder, open_source(root, "folder:pets").files()) == "1 added, 1 removed, 1 changed"
     assert sorted(path.name for path in root.iterdir()) == ["superclasses.csv", "test", "train"]

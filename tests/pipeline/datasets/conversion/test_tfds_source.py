@@ -1,12 +1,15 @@
 """Data sets that others prepared with TFDS are found, read and converted; what cannot be used is one line."""
 
+import shutil
 import sys
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from pipeline.common import errors
+from pipeline import prepare
+from pipeline.common import app, errors
+from pipeline.data_config import SourceConfig
 from pipeline.datasets.conversion import parts
 from pipeline.datasets.conversion.convert import convert
 from pipeline.datasets.conversion.tfds_source import open_source
@@ -238,3 +241,19 @@ def test_files_of_a_format_that_is_not_read_are_named_in_one_line(name, own_fold
     assert text.startswith(f"dataset=tfds:pets: {info.parent} holds {name} files")
     assert "expected tfrecord" in text
     assert "\n" not in text
+
+
+def test_what_tfds_has_prepared_again_is_noticed_without_tensorflow(own_folder, data_dir, monkeypatch, capsys):
+    features = {"image": RGB, "label": tfds.features.ClassLabel(names=ANIMALS)}
+    write(own_folder, features, {"train": examples(10, label=lambda n: n % 3)})
+    own = SourceConfig(dataset="tfds:pets", data_dir=str(data_dir))
+    prepare.prepare(own)
+    monkeypatch.setattr(app, "load_tensorflow", lambda: pytest.fail("loaded"))
+    prepare.prepare(own)
+    assert "has changed since" not in capsys.readouterr().err
+    write(own_folder, features, {"train": examples(11, label=lambda n: n % 3)}, version="1.0.1")
+    prepare.prepare(own)
+    assert "tfds:pets has changed since, files: " in capsys.readouterr().err
+    shutil.rmtree(own_folder)
+    prepare.prepare(own)
+    assert "has changed since" not in capsys.readouterr().err
