@@ -5,6 +5,7 @@ tfds:beans               ──prepared_name──▶ tfds_beans_4e5f6a7b_96px  
 """
 
 import hashlib
+import os
 import pathlib
 import re
 
@@ -19,10 +20,17 @@ _MAX_SLUG = 40
 
 
 def absolute(dataset: str) -> str:
-    """The name with its path, if it has one, as an absolute one."""
+    """The name with its path, if it has one, as an absolute one without `..`."""
     if not dataset.startswith(FOLDER):
         return dataset
-    return f"{FOLDER}{paths.local(dataset.removeprefix(FOLDER), 'dataset').absolute()}"
+    path = paths.local(dataset.removeprefix(FOLDER), "dataset").absolute()
+    normal = os.sep
+    for part in path.parts[1:]:
+        if part == "..":  # of a symbolic link it is the folder above its target
+            normal = os.path.dirname(os.path.realpath(normal) if os.path.islink(normal) else normal)
+        else:
+            normal = os.path.join(normal, part)
+    return FOLDER + normal
 
 
 def check(dataset: str, image_size: int, superclasses: str, **keys: str) -> None:

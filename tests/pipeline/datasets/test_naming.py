@@ -19,6 +19,20 @@ def test_a_relative_folder_is_made_absolute_and_reports_do_not_name_its_path(tmp
     assert source.prepared_name.startswith("folder_flowers_of_2020_")
 
 
+def test_a_folder_has_one_name_whatever_path_leads_up_and_down(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere" / "linked").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("elsewhere/linked")
+    for given, meant in [
+        ("a/../b", "b"),
+        ("a/./c/../../b", "b"),
+        ("../../../../../../../../../b", "/b"),
+        (f"/{tmp_path}/link", "link"),
+        ("link/../b", "elsewhere/b"),  # as the file system has it
+    ]:
+        assert SourceConfig(dataset=f"folder:{given}").dataset == f"folder:{tmp_path / meant}"
+
+
 def test_two_folders_of_one_name_do_not_meet(tmp_path):
     names = {SourceConfig(dataset=f"folder:{tmp_path}/{place}/flowers").prepared_name for place in ("one", "two")}
     assert len(names) == 2
