@@ -61,8 +61,8 @@ def draw(survey: Survey) -> Figure:
 
 
 def _draw_classes(survey: Survey) -> Figure:
-    """Columns of the classes, those with most training images first, at most MAX_CLASSES of them."""
-    order = np.argsort(-survey.fine_counts("train"), kind="stable")[:MAX_CLASSES]
+    """Columns of the classes in the order of their labels; the MAX_CLASSES with most training images."""
+    order = np.sort(np.argsort(-survey.fine_counts("train"), kind="stable")[:MAX_CLASSES])
     columns = np.array_split(order, min(COLUMNS, len(order)))
     height = len(columns[0]) * BAR_INCHES + 2
     with matplotlib.style.context(["default", STYLE]):

@@ -41,8 +41,8 @@ def markdown(survey: Survey, augmentation: str, seed: int, pictures: Mapping[str
 
 
 _ABOUT_CHANNELS = (
-    "Mean and standard deviation over all pixels, on the scales 0 to 255 and 0 to 1. Train and validation together are "
-    "the official training split; pixels of test images are not read."
+    "Mean and standard deviation over all pixels, on the scales 0 to 255 and 0 to 1. *Both* is train and validation "
+    "together; pixels of test images are not read."
 )
 _ABOUT_MEAN_IMAGES = (
     "Where objects are centered, the middle of the mean image differs in color from its frame; the mean of scenes "

@@ -9,6 +9,7 @@ from pipeline.data_config import SourceConfig
 from pipeline.explore.statistics import Survey
 from pipeline.gallery import rows as gallery_rows
 from pipeline.gallery.image_grid import Picture, Row, to_uint8
+from pipeline.gallery.rows import Examples
 
 SUPERCLASSES_A_ROW = 5
 CLASSES_A_ROW, MAX_CLASSES = 10, 100  # of samples without superclasses
@@ -20,7 +21,7 @@ def samples(config: SourceConfig, survey: Survey) -> Picture:
 
     Without superclasses, rows of at most MAX_CLASSES classes.
     """
-    examples = gallery_rows.choose(config, 0, len(survey.fine_names) if survey.has_superclasses else MAX_CLASSES)
+    examples = _choose(config, survey, 0, len(survey.fine_names) if survey.has_superclasses else MAX_CLASSES)
     image_of = dict(zip(examples.names, examples.images, strict=True))
     if not survey.has_superclasses:
         ends = range(0, len(examples.names), CLASSES_A_ROW)
@@ -53,7 +54,7 @@ def mean_images(survey: Survey) -> Picture:
 
 def augmented(config: SourceConfig, survey: Survey, augmentation: str, seed: int) -> Picture:
     """A row for each image: the original, then its views in the first passes of a training."""
-    examples = gallery_rows.choose(config, seed, NUM_ORIGINALS)
+    examples = _choose(config, survey, seed, NUM_ORIGINALS)
     transforms = sets.build(augmentation, examples.images.shape[1], config.crop_size)
     num_originals = len(examples.names)  # fewer where there are fewer classes
     views = Views(
@@ -69,6 +70,13 @@ def augmented(config: SourceConfig, survey: Survey, augmentation: str, seed: int
     mixed = "; labels are mixed as the images are" if composition.mixes_labels(transforms) else ""
     subtitle = f"Augmentation set: {augmentation}{mixed}; images of the training split, seed {seed}"
     return Picture(survey.title, subtitle, headings, rows)
+
+
+def _choose(config: SourceConfig, survey: Survey, seed: int, columns: int) -> Examples:
+    """As `gallery.rows.choose`, in the order of the labels."""
+    images, names = gallery_rows.choose(config, seed, columns)
+    order = sorted(range(len(names)), key=lambda place: survey.fine_names.index(names[place]))
+    return Examples(images[order], tuple(names[place] for place in order))
 
 
 def stretched(image: np.ndarray) -> np.ndarray:

@@ -39,3 +39,12 @@ def uneven() -> Survey:
     return Survey(
         "cifar100", ("apple", "bear", "cup"), ("big", "small"), pairs, {"train": pixels, "validation": pixels}
     )
+
+
+@pytest.fixture(scope="module")
+def one_level() -> Survey:
+    """Three classes without superclasses, the last of which has most training images."""
+    pairs = {"train": np.array([[1], [2], [3]]), "validation": np.ones((3, 1), int), "test": np.ones((3, 1), int)}
+    pixels = PixelSums(np.array([6]), np.arange(32 * 32 * 3).reshape(1, 32, 32, 3), np.full(3, 10**9))
+    images = {"train": pixels, "validation": pixels}
+    return Survey("folder:pets", ("apple", "bear", "cup"), (statistics.EVERY_CLASS,), pairs, images)

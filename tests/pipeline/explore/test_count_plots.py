@@ -31,6 +31,12 @@ def test_bars_are_as_long_as_there_are_images(uneven):
     }
 
 
+def test_bars_of_classes_without_superclasses_are_in_the_order_of_the_labels(one_level, monkeypatch):
+    assert list(bars(count_plots.draw(one_level))) == ["apple", "bear", "cup"]
+    monkeypatch.setattr(count_plots, "MAX_CLASSES", 2)
+    assert list(bars(count_plots.draw(one_level))) == ["bear", "cup"]
+
+
 @pytest.mark.parametrize("num_images", [1, 12_345])
 def test_words_of_the_bars_do_not_overlap(survey, num_images):
     pairs = {part: np.where(counts, num_images, 0) for part, counts in survey.label_pairs.items()}

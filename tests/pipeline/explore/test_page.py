@@ -45,6 +45,12 @@ def test_page_tells_what_is_not_equal(uneven, tmp_path):
     assert "test: **NOT equal**, 10 (small) to 11 (big)" in page
 
 
+def test_page_of_one_level_of_labels_knows_neither_superclasses_nor_official_splits(one_level, tmp_path):
+    page = explore_page.markdown(one_level, "none", 0, explore.picture_paths(str(tmp_path)))
+    assert "superclass" not in page
+    assert "official" not in page
+
+
 def test_nothing_held_out_is_no_statistics_of_nothing(tiny, tmp_path):
     survey = statistics.survey(dataclasses.replace(tiny, num_validation=0))
     page = explore_page.markdown(survey, "none", 0, explore.picture_paths(str(tmp_path)))

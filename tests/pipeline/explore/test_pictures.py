@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from pipeline.explore import pictures as explore_pictures
+from pipeline.explore import statistics
 from pipeline.gallery import image_grid
 from tests.pipeline.gallery.overlaps import assert_nothing_overlaps
 
@@ -21,6 +22,14 @@ def test_every_class_is_shown_under_its_name(tiny, survey, official):
     assert [name_of[image.tobytes()] for row in picture.rows for image in row.images] == shown
     assert "GENERATED, NOT CIFAR-100" in picture.title
     assert_nothing_overlaps(image_grid.draw(picture))
+
+
+def test_classes_without_superclasses_are_shown_in_the_order_of_their_labels(tiny, survey):
+    one_level = dataclasses.replace(survey, coarse_names=(statistics.EVERY_CLASS,))
+    shown = [name for row in explore_pictures.samples(tiny, one_level).rows for name in row.captions]
+    assert shown == list(survey.fine_names)
+    names = [row.name for row in explore_pictures.augmented(tiny, one_level, "none", 0).rows]
+    assert names == [name for name in survey.fine_names if name in names]
 
 
 def test_mean_images_are_those_of_the_training_images(survey):
