@@ -33,7 +33,7 @@ REFUSED = [
     ),
     ("pipeline.gallery.__main__", [*TINY, f"--out={NOWHERE}/x.png"], 2, f"out={NOWHERE}/x.png: cannot be written"),
     ("tuning.tune", [*TINY, f"--session_dir={NOWHERE}"], 2, f"session_dir={NOWHERE}: cannot be written"),
-    ("tuning.tune", [*TINY, "--space=large.py"], 2, "batch_size=1501: expected at most the 1500"),
+    ("tuning.tune", [*TINY, "--space=few_views.py"], 2, "virtual_examples=100: expected at least one batch"),
     ("tuning.tune", [*TINY, "--space=unvalidated.py"], 2, "space=unvalidated.py: num_validation=0"),
     ("tuning.tune", [*TINY, "--serve=203.0.113.1:8700"], 1, "serve=203.0.113.1:8700: cannot listen"),
     ("tuning.study", [*TINY, "--study=padding", f"--study_dir={NOWHERE}"], 2, f"study_dir={NOWHERE}: cannot be"),
@@ -50,7 +50,7 @@ FILES = {
     "no_model/config.json": {"config_format": 2},
     "no_model/report.json": {},
     "written.json": {"init_from": "runs/alice"},
-    "large.py": "BASE = {'batch_size': 1501}\nspace = dict",
+    "few_views.py": "BASE = {'batch_size': 101, 'virtual_examples': 100}\nspace = dict",
     "unvalidated.py": "BASE = {'num_validation': 0}\nspace = dict",
 }
 SCRIPT = f"""
