@@ -369,6 +369,9 @@ def test_a_share_of_no_image_is_nothing_held_out(tmp_path):
     jobs = JobFactory(SessionConfig(space="full"), search_space.find("full"), data, tmp_path)
     with pytest.raises(errors.BadArgumentError, match="a search chooses on validation"):
         jobs.check_shared()
+    study = catalogue.find("fast_ablation")
+    with pytest.raises(errors.BadArgumentError, match=r"^study=fast_ablation: .* nothing is held out"):
+        study.jobs(study.variants, "smoke", [0], SourceConfig(**data.source_values()))
     with open_locked(tmp_path / "run", saved.document(data, config), {}) as run:
         loop.train(data, config, run=run, verbose=0)
     assert run.report()["num_validation"] == 0

@@ -174,6 +174,11 @@ class Study:
                     "expected another study"
                 )
             data, train = fitted(data, train, description, {key: layer[key] for layer in layers for key in layer})
+            if not data.split_sizes(description)["validation"]:
+                raise errors.BadArgumentError(
+                    f"study={self.name}: compares on validation, and of {description.dataset} nothing is held out; "
+                    "expected at least 5 training images"
+                )
         return TrainingJob(variant.name, data, train, tuple(unread(self._values(budget, [variant]), data, train)))
 
     def jobs(
