@@ -240,7 +240,7 @@ def _report(session: Session) -> None:
         files.write_json(written[-1], session.config_of(best[0]))
     for path in written:
         print(f"written: {paths.shown(path)}")
-    if best:
+    if best and not RETRAIN_BEST.value:
         python = "python" if shutil.which("python") == sys.executable else sys.executable
         run_dir = folder / "retrained" / f"trial-{best[0]['id']}"  # not models.train's default, which may be taken
         arguments = [f"--config={paths.shown(folder / 'best.json')}", f"--run_dir={paths.shown(run_dir)}"]

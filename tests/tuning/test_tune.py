@@ -13,7 +13,7 @@ from models.config import saved
 from tests.binaries import call, call_here
 from tests.tuning import stub_training
 from tuning import tune
-from tuning.sessions import search
+from tuning.sessions import retraining, search
 
 SPACE = """
 BASE = {
@@ -100,6 +100,13 @@ def test_finished_session_only_reports_again(tuned, monkeypatch, capsys):
     assert call_here(monkeypatch, tune.main, tune.flags, *flags) == 0
     assert (folder / "session" / "journal.jsonl").read_bytes() == before
     assert f"{folder / 'session'}: no trials or no time left" in capsys.readouterr().out
+
+
+def test_session_that_retrains_prints_no_command_that_does_it_again(tuned, monkeypatch, capsys):
+    _, flags, _ = tuned
+    monkeypatch.setattr(retraining, "run", lambda *_, **options: None)
+    assert call_here(monkeypatch, tune.main, tune.flags, *flags, "--retrain_best") == 0
+    assert "models.train" not in capsys.readouterr().out
 
 
 def test_session_interrupted_in_its_first_trial_says_how_to_go_on(
