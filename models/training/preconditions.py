@@ -55,9 +55,11 @@ def evaluated_data(run: RunFolder, split_name: str, data_dir: str = "") -> DataC
     """The data on which to evaluate a finished run; `data_dir` as of `models.training.evaluation.evaluate_run`.
 
     Raises:
+      errors.BusyError: another process trains the run.
       errors.FailedError: the run has not ended, its model cannot be read, or its data set is not prepared.
       errors.BadArgumentError: the folder holds no run, or nothing was held out for validation.
     """
+    _check_not_in_training(run)
     data, _ = saved.configs(run.check_model().config())
     there = data_dir or _folder_of(data)
     data = data.replace(data_dir=there)
@@ -71,6 +73,14 @@ def evaluated_data(run: RunFolder, split_name: str, data_dir: str = "") -> DataC
         )
     data.split_sizes(prepared.description(data.data_dir, data.prepared_name))
     return data
+
+
+def _check_not_in_training(run: RunFolder) -> None:
+    """Raise errors.BusyError where another process trains the run, and BadArgumentError where the folder holds none."""
+    run.config()
+    if not run.is_finished and run.read_only_reason is None:
+        with run.locked():
+            return
 
 
 def _source_flags(data: DataConfig) -> list[str]:

@@ -10,7 +10,7 @@ from models.config.training import TrainConfig
 from models.runs.folder import RunFolder, open_locked
 from models.training import loop, preconditions
 from models.training.evaluation import Evaluator, evaluate_run
-from pipeline.common import files
+from pipeline.common import errors, files
 from pipeline.data_config import DataConfig
 from pipeline.datasets.labels import FINE_TO_COARSE
 from pipeline.datasets.shapes100 import builder as shapes100
@@ -125,3 +125,12 @@ def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_d
         monkeypatch.setattr(preconditions, "default_data_dir", lambda: tiny_data_dir)
         evaluate_run(moved, "test")
         assert moved.report() == report
+
+
+def test_run_that_another_process_trains_is_told_apart_from_an_interrupted_one(tmp_path):
+    files.write_json(tmp_path / "config.json", {"epochs": 2.0})
+    with RunFolder(tmp_path).locked(), pytest.raises(errors.BusyError, match=r"^run_dir="):
+        preconditions.evaluated_data(RunFolder(tmp_path), "test")
+    with pytest.raises(errors.FailedError, match=r"^run_dir=") as caught:
+        preconditions.evaluated_data(RunFolder(tmp_path), "test")
+    assert not isinstance(caught.value, errors.BusyError)
