@@ -107,10 +107,11 @@ def dataset_name(dataset: str) -> str:
 
 
 def recipe(report: dict[str, Any]) -> str:
-    """The preset's name, with the fields that differ from it."""
+    """The preset's name, with the fields that differ from it, numbers to six significant digits."""
     values = renamed({**report.get("preset_changes", {}), "preset": report["preset"]})
     preset = values.pop("preset")
-    changes = ", ".join(f"{name}={as_text(value)}" for name, value in values.items())
+    rounded = {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in values.items()}
+    changes = ", ".join(f"{name}={as_text(value)}" for name, value in rounded.items())
     return preset + (f" with {changes}" if changes else "")
 
 

@@ -122,5 +122,5 @@ def test_brief_keeps_three_digits(value, words):
 
 
 def test_title_names_what_differs_from_the_preset(make_run):
-    lines = shown(make_run(report={"preset_changes": {"epochs": 8.0, "heads": "fine"}}))
-    assert lines[0].strip() == "CIFAR-100, preset quick with epochs=8.0, heads=fine"
+    lines = shown(make_run(report={"preset_changes": {"epochs": 8.0, "learning_rate": 0.1 + 0.2, "heads": "fine"}}))
+    assert lines[0].strip() == "CIFAR-100, preset quick with epochs=8.0, learning_rate=0.3, heads=fine"
