@@ -88,7 +88,7 @@ def main() -> None:
     with open_session(path, session_config, space, source) as session:
         if session.is_finished_by_earlier_version and not (RETRAIN_BEST.value or SERVE.value):
             print(f"{path}: finished by an earlier version, which held out other images; drawing its report again")
-            _report(session)
+            _report(session, RETRAIN_BEST.value)
             _check_completed(session.folder.records())
             return
         session.settle_data()
@@ -124,7 +124,7 @@ def _run(session: Session, began: float) -> None:
     records = session.folder.records()
     if num_before == len(records) > 0:
         print(f"{session.folder.path}: no trials or no time left (--max_minutes); only the report is drawn again")
-    _report(session)
+    _report(session, RETRAIN_BEST.value)
     if not records and any(event["event"] == "end" for event in session.folder.journal.events()):
         place = f"session_dir={session.folder.path}"
         raise errors.DamagedError(f"{place}: the records of all trials, trials/*.json, are missing; {journal.REMEDY}")
@@ -149,7 +149,7 @@ def _run(session: Session, began: float) -> None:
             retraining.run(session, ranked(records)[0], seeds, on_poll=budget.check if had_time else lambda: None)
         finally:
             budget.keep(at_once=True)
-        _report(session)
+        _report(session, RETRAIN_BEST.value)
 
 
 def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space: Space) -> None:
@@ -217,11 +217,11 @@ def _search(session: Session, budget: "Budget") -> None:
     except (errors.FailedError, errors.InterruptedRunError):
         if session.folder.records():
             with contextlib.suppress(OSError):  # of a full disk, which may be why
-                _report(session)
+                _report(session, RETRAIN_BEST.value)
         raise
 
 
-def _report(session: Session) -> None:
+def _report(session: Session, is_retrained: bool) -> None:
     from tuning.sessions import page as session_page
     from tuning.sessions import plots
     from tuning.sessions import report as session_report
@@ -240,7 +240,7 @@ def _report(session: Session) -> None:
         files.write_json(written[-1], session.config_of(best[0]))
     for path in written:
         print(f"written: {paths.shown(path)}")
-    if best and not RETRAIN_BEST.value:
+    if best and not is_retrained:
         python = "python" if shutil.which("python") == sys.executable else sys.executable
         run_dir = folder / "retrained" / f"trial-{best[0]['id']}"  # not models.train's default, which may be taken
         arguments = [f"--config={paths.shown(folder / 'best.json')}", f"--run_dir={paths.shown(run_dir)}"]

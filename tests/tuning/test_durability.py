@@ -15,7 +15,7 @@ from tuning.studies.folder import open_study
 def test_every_file_of_a_session_survives_a_power_failure(tmp_path, monkeypatch):
     record = DiskRecord(monkeypatch)
     session = searched(tmp_path / "sessions" / "mine", max_trials=2)
-    tune._report(session)
+    tune._report(session, is_retrained=False)
     names = {path.name for path in session.folder.path.rglob("*") if path.is_file()}
     assert {"session.json", "journal.jsonl", "report.json", "report.md", "best.json", "objective.png"} <= names
     assert record.lost(tmp_path / "sessions", appended=("journal.jsonl",)) == {}
