@@ -1,6 +1,8 @@
 """What every network does: answers, precision, seeds, saving and one step of training."""
 
+import concurrent.futures
 import dataclasses
+import multiprocessing
 
 import keras
 import numpy as np
@@ -123,10 +125,20 @@ OF_SIZES = [
 
 @pytest.mark.parametrize(("architecture", "size"), OF_SIZES)
 def test_networks_that_pool_train_and_evaluate_images_of_other_sizes(architecture, size):
+    of_its_own = multiprocessing.get_context("spawn")  # TensorFlow gives no memory back: 7 GiB for all of them
+    with concurrent.futures.ProcessPoolExecutor(1, of_its_own) as process:
+        has_learned, loss = process.submit(trained_and_evaluated, architecture, size).result()
+    assert has_learned
+    assert np.isfinite(loss)
+
+
+def trained_and_evaluated(architecture: str, size: int) -> tuple[bool, float]:
+    """Whether a step on images of a size has changed a network's weights, and its loss behind the step."""
     values = {"architecture": architecture, "precision": "float32", "depth": 10, "widen_factor": 1, **ADAM}
     model, before, train = trained_a_step(size, **values)
-    assert any(
-        (variable.numpy() != value).any() for variable, value in zip(model.trainable_variables, before, strict=False)
+    has_learned = any(
+        bool((variable.numpy() != value).any())
+        for variable, value in zip(model.trainable_variables, before, strict=False)
     )
     stream = tf.data.Dataset.from_tensors({**batch(size), "mask": np.ones(2, bool)})
-    assert np.isfinite(Evaluator(model, train, CIFAR100.classes)(stream, 2)["loss"])
+    return has_learned, float(Evaluator(model, train, CIFAR100.classes)(stream, 2)["loss"])
