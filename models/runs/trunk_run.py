@@ -24,21 +24,13 @@ def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation
       errors.FailedError: it has not ended, or its model cannot be read.
     """
     run = RunFolder(config.init_from, "init_from").check_model()
-    fingerprints = run.report().get("fingerprints")
-    if fingerprints is None:
-        raise errors.BadArgumentError(
-            f"init_from={config.init_from}: an earlier version trained it, on images that are held out for validation "
-            "now; expected a run of this version"
-        )
-    if fingerprints["records"] != records and records in earlier_records(run):
-        raise errors.BadArgumentError(
-            f"init_from={config.init_from}: its own trunk was trained on these records, perhaps on images that are "
-            "held out; expected a run whose trunk was not"
-        )
-    source = saved.normalised(run.config())
+    source, expected = saved.normalised(run.config()), {**data.as_dict(), **config.as_dict()}
     names = [*TRUNK_FIELDS]
-    expected = {**data.as_dict(), **config.as_dict()}
-    if fingerprints["records"] == records:
+    if duplicates_last_block(source, config):
+        names.remove("separate_blocks")
+    elif config.get("separate_blocks", False):
+        names.append("heads")
+    if _records(run, records) == records:
         names += HELD_OUT_FIELDS
         if source["num_validation"] != data.num_validation:  # equal ones hold out the same images
             counts = {"there": run.report()["num_validation"], "here": num_validation}
@@ -48,17 +40,7 @@ def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation
             source["num_validation"], expected["num_validation"] = counts["there"], counts["here"]
     elif records and (num_validation or data.dataset not in builtin.VERSIONS):  # of which test images are chosen too
         _check_form(data, source, config.init_from)
-    size = source["crop_size"] or run.description().image_size
-    if size != input_size and not BUILDERS[config.architecture].takes_any_size:
-        raise errors.BadArgumentError(
-            f"init_from={config.init_from}: trained on images of {size} x {size} pixels, and "
-            f"--architecture={config.architecture} takes one size alone; expected --image_size={size}, or "
-            f"--crop_size={size} of larger images"
-        )
-    if duplicates_last_block(source, config):
-        names.remove("separate_blocks")
-    elif config.get("separate_blocks", False):
-        names.append("heads")
+    _check_size(source["crop_size"] or run.description().image_size, input_size, config)
     for name in names:
         there, here = source.get(name), expected.get(name)
         if (there or False) != (here or False):  # not read is as good as off
@@ -67,6 +49,32 @@ def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation
                 f"init_from={config.init_from}: {name}={there!r} there, {here!r} here; expected a run {wanted}"
             )
     return run
+
+
+def _records(run: RunFolder, here: str) -> str:
+    """The fingerprint of a run's records; refuses a run that keeps none, or whose own trunk saw the records `here`."""
+    fingerprints: dict[str, str] | None = run.report().get("fingerprints")
+    if fingerprints is None:
+        raise errors.BadArgumentError(
+            f"init_from={run.path}: an earlier version trained it, on images that are held out for validation now; "
+            "expected a run of this version"
+        )
+    if fingerprints["records"] != here and here in earlier_records(run):
+        raise errors.BadArgumentError(
+            f"init_from={run.path}: its own trunk was trained on these records, perhaps on images that are held out; "
+            "expected a run whose trunk was not"
+        )
+    return fingerprints["records"]
+
+
+def _check_size(there: int, here: int, config: TrainConfig) -> None:
+    """Refuse a network of one size that was trained on images of another."""
+    if there != here and not BUILDERS[config.architecture].takes_any_size:
+        raise errors.BadArgumentError(
+            f"init_from={config.init_from}: trained on images of {there} x {there} pixels, and "
+            f"--architecture={config.architecture} takes one size alone; expected --image_size={there}, or "
+            f"--crop_size={there} of larger images"
+        )
 
 
 def earlier_records(run: RunFolder) -> list[str]:

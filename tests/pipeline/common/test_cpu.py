@@ -25,13 +25,9 @@ from tests.import_graph import module_files
         ("5:memory:/a\n0::/", {"a/cpu.max": "100000 100000"}, math.inf),
     ],
 )
-def test_control_group_limits_processors(tmp_path, groups, files, expected):
+def test_control_group_limits_processors(control_groups, groups, files, expected):
     """coreutils/coreutils#108: a quota, as of `docker run --cpus=2`, did not count; one of 3.99 is four processors."""
-    (tmp_path / "proc").write_text(groups + "\n")
-    for name, text in files.items():
-        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "root" / name).write_text(text)
-    assert cpu.cgroup_limit(tmp_path / "proc", tmp_path / "root") == expected
+    assert cpu.cgroup_limit(*control_groups(groups, files)) == expected
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(math.inf, 4), (0.5, 1), (1.5, 2), (9.0, 4)])

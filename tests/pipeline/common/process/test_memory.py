@@ -31,12 +31,8 @@ MIB = 1 << 20
         ("5:cpu:/a\n0::/", {"cpu/a/memory.max": "9", "cpu/a/memory.current": "9"}, math.inf),
     ],
 )
-def test_control_group_limits_memory(tmp_path, groups, files, expected):
-    (tmp_path / "proc").write_text(groups + "\n")
-    for name, text in files.items():
-        (tmp_path / "root" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "root" / name).write_text(text)
-    assert memory.cgroup_available(tmp_path / "proc", tmp_path / "root") == expected
+def test_control_group_limits_memory(control_groups, groups, files, expected):
+    assert memory.cgroup_available(*control_groups(groups, files)) == expected
 
 
 @pytest.mark.parametrize("limit", [0, MIB, math.inf])
