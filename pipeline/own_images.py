@@ -88,6 +88,11 @@ def _download(source: SourceConfig) -> None:
     try:
         tfds_folders.find(given, source.data_dir)
     except tfds_folders.NotFoundError:
+        name = given.partition("/")[0].partition(":")[0]
+        if name in builtin.VERSIONS:  # which would take the place of the project's own
+            raise errors.BadArgumentError(
+                f"dataset=tfds:{given}: --download is not for {name}; use --dataset={name}"
+            ) from None
         app.load_tensorflow()
         from pipeline.datasets.conversion import tfds_download
 
@@ -100,6 +105,8 @@ def _open(source: SourceConfig) -> ImageSource:
 
         finds_superclasses = source.superclasses == "auto"
         return folder_source.open_source(pathlib.Path(_path_of(source)), source.dataset, finds_superclasses)
+    if source.dataset.startswith(naming.TFDS):  # what is missing is refused before the wait
+        tfds_folders.find(source.dataset.removeprefix(naming.TFDS), source.data_dir)
     app.load_tensorflow()
     from pipeline.datasets.conversion import tfds_source
 

@@ -21,7 +21,7 @@ from typing import Any
 from pipeline import contents, own_images
 from pipeline.common import app, config, errors, files, progress
 from pipeline.data_config import AUTO, SourceConfig
-from pipeline.datasets import builtin, download, integrity, prepared
+from pipeline.datasets import builtin, download, integrity, naming, prepared
 from pipeline.datasets.canonical import Digests, Example, Fingerprints
 from pipeline.datasets.cifar import archive, keras_cache
 from pipeline.datasets.cifar.spec import SPECS, Spec
@@ -46,6 +46,10 @@ DOWNLOAD = flags.DEFINE_bool("download", False, "let TFDS download a tfds: data 
 def main() -> None:
     """Prepare the data set of the flags, and print its name."""
     source = config.build(SourceConfig, config.given_flags())
+    if DOWNLOAD.value and not source.dataset.startswith(naming.TFDS):
+        raise errors.BadArgumentError("download=True: only --dataset=tfds:NAME reads it; leave it out")
+    if REFRESH.value and source.prepared_name in (*builtin.VERSIONS, AUTO):
+        raise errors.BadArgumentError("refresh=True: only --dataset=folder:PATH and tfds:NAME read it; leave it out")
     own = {"on_bad_image": ON_BAD_IMAGE.value, "refresh": REFRESH.value, "may_download": DOWNLOAD.value}
     print(prepare(source, rewrite=True, **own))
 

@@ -21,7 +21,7 @@ def test_help_of_a_binary_without_flags_is_its_own_words():
 def test_every_help_begins_with_what_the_binary_does(flag):
     done = call("models.train", flag)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Train a two-headed")
+    assert done.stdout.startswith("Train an image classifier")
     assert "--[no]freeze_trunk" in done.stdout
     assert ("--verbosity" in done.stdout.partition("Flags:")[0]) == (flag == "--helpfull")
 

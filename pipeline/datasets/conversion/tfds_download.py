@@ -6,7 +6,7 @@ import pathlib
 import tensorflow_datasets as tfds
 
 from pipeline.common import errors, files, progress
-from pipeline.datasets import builtin, prepared
+from pipeline.datasets import prepared
 from pipeline.datasets.conversion.messages import log
 
 
@@ -16,13 +16,10 @@ def download(given: str, data_dir: str | os.PathLike[str]) -> None:
     TFDS keeps the downloaded files in `data_dir/downloads`, where it finds them again.
 
     Raises:
-      errors.BadArgumentError: TFDS has no builder of that name, or the project prepares that data set itself.
+      errors.BadArgumentError: TFDS has no builder of that name.
       errors.FailedError: it could not be downloaded, or not be written.
     """
     root = prepared.root(data_dir)
-    name = given.partition("/")[0].partition(":")[0]
-    if name in builtin.VERSIONS:
-        raise errors.BadArgumentError(f"dataset=tfds:{given}: --download is not for {name}; use --dataset={name}")
     prepared.check_writable(data_dir)
     try:
         builder = tfds.builder(given, data_dir=root)
