@@ -91,7 +91,7 @@ bench: $(INSTALLED) ## Run the benchmarks quickly; results go to benchmarks/resu
 	    $(PYTHON) -m benchmarks.$$name --quick --dataset=auto $(DATA_FLAGS) \
 	        --out=benchmarks/results/quick/$$name.json; \
 	done
-	@set -e; for name in scaling tuner; do \
+	@set -e; for name in prepare scaling tuner; do \
 	    $(PYTHON) -m benchmarks.$$name --quick --out=benchmarks/results/quick/$$name.json; \
 	done
 

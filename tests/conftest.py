@@ -31,6 +31,7 @@ LONG = (
     "benchmarks/input",
     "benchmarks/memory/test_cases.py",
     "benchmarks/scaling/test_cases.py",
+    "benchmarks/prepare",
     "benchmarks/startup",
     "benchmarks/train_step",
     "benchmarks/tuner",

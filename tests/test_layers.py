@@ -42,6 +42,7 @@ ORDER = {
     "benchmarks": (
         ("harness",),
         ("augment", "input", "memory", "scaling", "shapes100", "startup", "train_step", "tuner"),
+        ("prepare",),
         ("accuracy", "bench", "show"),
         ("publish",),
     ),

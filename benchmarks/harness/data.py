@@ -32,6 +32,11 @@ def source_of_flags() -> SourceConfig:
     return dataclasses.replace(source, dataset=prepare.prepare(source))
 
 
+def flags_of(source: SourceConfig) -> list[str]:
+    """The flags that name a data set."""
+    return [f"--{name}={value}" for name, value in source.source_values().items() if value]
+
+
 def prepared_quick(**values: Any) -> DataConfig:
     """The data of the preset quick, with other values, on the data set of the flags: checked, then prepared."""
     from pipeline import prepare

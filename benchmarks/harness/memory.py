@@ -10,12 +10,17 @@ import psutil
 Sample = TypeVar("Sample")
 
 
-def resident_mib(*, with_children: bool = False) -> float:
-    """Resident memory of this process and, if asked, of all that it started, in MiB."""
-    total, own = 0, psutil.Process()
-    for process in (own, *(own.children(recursive=True) if with_children else ())):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            total += process.memory_info().rss
+def resident_mib(pid: int | None = None, *, with_children: bool = False) -> float:
+    """Resident memory of a process, by default of this one, and, if asked, of all that it started, in MiB.
+
+    Of a process that has ended it is 0.
+    """
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in (parent, *(parent.children(recursive=True) if with_children else ())):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += process.memory_info().rss
     return total / 2**20
 
 

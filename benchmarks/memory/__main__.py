@@ -11,8 +11,8 @@ own. Rows, where VIEWS is the number of augmented images per epoch:
   peer/study/limit_NGiB/VIEWS   images in the array under the limit; 0: it died before
   ours/leak                     KiB an epoch: the slope over --epochs short epochs of 4,000 views; its spread is that of
                                 the slopes of the whole and of either half
-The study's array is allocated once at its full size, half of what its concatenations took. What would not fit into this
-machine is not started: its row has `predicted`.
+The study's array is allocated once at its full size, half of what its concatenations took. What would not fit into the
+memory that is free is not started: its row has `predicted`.
 """
 
 from benchmarks.harness import cli_output, number_flags

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import psutil
 
 from benchmarks.harness import results, subprocess_call
 from benchmarks.harness.labels import Labels
 from benchmarks.memory import cases
+from pipeline.common.process import memory
 from pipeline.datasets import builtin
 
 Measure = Callable[[], list[results.Row]]
@@ -19,7 +19,7 @@ Measure = Callable[[], list[results.Row]]
 LEAK_VIEWS = 4_000
 SETTLING = 0.2  # part of the epochs during which buffers and caches fill
 PIXEL_BYTES = 3 * 4  # of three channels as float32
-SHARE_OF_MEMORY = 0.7  # of the machine, that a peer may take
+SHARE_OF_MEMORY = 0.7  # of what is free, that a peer may take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _ours(plan: Plan, views: int) -> list[results.Row]:
 def _study(plan: Plan, views: int) -> list[results.Row]:
     labels = Labels.of("peer/{peer}/peak/{views}", "peak", peer="study", views=views)
     mib = views * plan.image_size**2 * PIXEL_BYTES / 2**20
-    predicted = mib * 2**20 > SHARE_OF_MEMORY * psutil.virtual_memory().total
+    predicted = mib * 2**20 > SHARE_OF_MEMORY * memory.available_bytes()
     if not predicted:
         mib = subprocess_call.call(cases.study, **plan.data, views=views)["peak_mib"]
     return [results.row(labels, "MiB", [mib], 1, predicted=predicted)]

@@ -40,8 +40,7 @@ def main() -> None:
     from pipeline.datasets import prepared
 
     source = harness_data.source_of_flags()
-    values = {**source.source_values(), "data_dir": prepared.root(source.data_dir), "archive": ""}
-    data = [f"--{name}={value}" for name, value in values.items() if value]
+    data = harness_data.flags_of(source.replace(data_dir=str(prepared.root(source.data_dir)), archive=""))
     seconds: dict[Labels, list[float]] = collections.defaultdict(list)
 
     def rows() -> list[results.Row]:

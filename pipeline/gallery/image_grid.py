@@ -104,6 +104,8 @@ class _Sheet:
 
     def __init__(self, picture: Picture) -> None:
         self.cell = max(max(row.images.shape[1:3]) for row in picture.rows) * ENLARGED / DENSITY
+        has_names = any(row.name or row.details for row in picture.rows)
+        self.names_width = NAME_WIDTH + GAP if has_names else 0
         self.width = self._left(max(len(row.images) for row in picture.rows)) - GAP + MARGIN
         self.height = float(MARGIN)
         self._words: list[tuple[float, float, str, Font, str]] = []
@@ -130,7 +132,7 @@ class _Sheet:
         return figure
 
     def _left(self, column: int) -> float:
-        return MARGIN + NAME_WIDTH + GAP + column * (self.cell + GAP)
+        return MARGIN + self.names_width + column * (self.cell + GAP)
 
     def _title(self, text: str, font: Font) -> None:
         lines = wrapped(text, self.width - 2 * MARGIN, font)

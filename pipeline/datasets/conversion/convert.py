@@ -20,7 +20,7 @@ from pipeline.datasets.conversion.arrangement import SPLITS, Arrangement, arrang
 from pipeline.datasets.conversion.image_source import ImageSource
 from pipeline.datasets.conversion.listing import Listing
 from pipeline.datasets.conversion.messages import log
-from pipeline.datasets.conversion.parts import has_parts
+from pipeline.datasets.conversion.parts import num_finished
 from pipeline.datasets.description import Classes, Description
 
 FORMAT = 1  # of the part files; another one makes the parts of an earlier version useless
@@ -84,7 +84,7 @@ def _keeping_parts(data_dir: str | os.PathLike[str], name: str) -> Iterator[None
     except BaseException:
         folder = prepared.parts_folder(data_dir, name)
         locked_folder.sweep(folder)
-        if has_parts(folder):
+        if num_finished(folder):
             log(f"what was read is kept in {folder}; run the same command again to continue")
         else:
             prepared.remove_parts(data_dir, name)

@@ -42,9 +42,9 @@ def cut(splits: Mapping[str, int], image_size: int, item_bytes: int) -> list[Par
     return [Part(n, split, begin, min(begin + length, count)) for n, (split, begin, count) in enumerate(ranges)]
 
 
-def has_parts(folder: pathlib.Path) -> bool:
-    """Whether a folder of part files has one that is finished."""
-    return any(folder.glob(f"*{_RECORDS}"))
+def num_finished(folder: pathlib.Path) -> int:
+    """The number of parts that are finished in a folder of part files."""
+    return sum(1 for _ in folder.glob(f"*{_RECORDS}"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -250,6 +250,13 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("rounds", ("--rounds=9", "--quick")),
     ),
     "benchmarks.shapes100.__main__": _OF_BENCHMARKS,
+    "benchmarks.prepare.__main__": (
+        *_OF_BENCHMARKS,
+        ("num_images", ("--num_images=2000", "--quick")),
+        ("num_images", ("--num_images=1000", "--num_classes=1000")),
+        ("num_classes", ("--num_classes=9", "--quick")),
+        ("max_steps", ("--max_steps=9", "--quick")),
+    ),
     "benchmarks.startup.__main__": (*_OF_BENCHMARKS, *_of_data(), ("repeats", ("--repeats=2", "--quick"))),
     "benchmarks.train_step.__main__": (
         *_OF_BENCHMARKS,

@@ -32,6 +32,12 @@ def test_pixels_of_images_are_squares_of_the_file(plain, tmp_path):
         assert np.abs(block - np.kron(image, np.ones((factor, factor, 1), int))).max() <= 2
 
 
+def test_rows_without_names_have_no_column_of_names(plain):
+    named, unnamed = (image_grid.draw(Picture("", "", (), (Row(name, (), plain.images),))) for name in ("name", ""))
+    assert named.bbox.width - unnamed.bbox.width == image_grid.DENSITY * (image_grid.NAME_WIDTH + image_grid.GAP)
+    assert min(image.ox for image in unnamed.images) == image_grid.DENSITY * image_grid.MARGIN
+
+
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
