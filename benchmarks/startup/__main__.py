@@ -10,6 +10,7 @@ The data set is prepared before anything is timed.
 """
 
 import collections
+import dataclasses
 import sys
 
 from benchmarks.harness import cli_output, results
@@ -40,7 +41,8 @@ def main() -> None:
     from pipeline.datasets import prepared
 
     source = harness_data.source_of_flags()
-    data = harness_data.flags_of(source.replace(data_dir=str(prepared.root(source.data_dir)), archive=""))
+    data_dir = str(prepared.root(source.data_dir))
+    data = harness_data.flags_of(dataclasses.replace(source, data_dir=data_dir, archive=""))
     seconds: dict[Labels, list[float]] = collections.defaultdict(list)
 
     def rows() -> list[results.Row]:
