@@ -10,6 +10,7 @@ from models.runs.folder import RunFolder
 from pipeline.common import errors
 from pipeline.data_config import FORM_FIELDS, HELD_OUT_FIELDS, OWN_VALIDATION, DataConfig
 from pipeline.datasets import builtin
+from pipeline.datasets.description import LEVELS
 
 
 def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation: int, input_size: int) -> RunFolder:
@@ -26,7 +27,7 @@ def check(data: DataConfig, config: TrainConfig, *, records: str, num_validation
     run = RunFolder(config.init_from, "init_from").check_model()
     source, expected = saved.normalised(run.config()), {**data.as_dict(), **config.as_dict()}
     names = [*TRUNK_FIELDS]
-    if duplicates_last_block(source, config):
+    if last_block_there(source, config) is not None:
         names.remove("separate_blocks")
     elif config.get("separate_blocks", False):
         names.append("heads")
@@ -94,7 +95,13 @@ def _check_form(data: DataConfig, source: dict[str, Any], init_from: str) -> Non
             )
 
 
-def duplicates_last_block(source: dict[str, Any], config: TrainConfig) -> bool:
-    """Whether heads that share a last block in the configuration `source` get one each, trainable."""
-    is_separate = config.get("unfreeze_last_block", False) and config.get("separate_blocks", False)
-    return is_separate and not source.get("separate_blocks", False)
+def last_block_there(source: dict[str, Any], config: TrainConfig) -> int | None:
+    """The last block of the configuration `source` as which each one here begins; None where they correspond as is.
+
+    Heads that share one there get one each, trainable, or the only head here had its own there. It is the number of the
+    block, in the order of LEVELS.
+    """
+    there, here = (bool(values.get("separate_blocks", False)) for values in (source, config.as_dict()))
+    if there and len(config.head_names) == 1:
+        return LEVELS.index(config.head_names[0])
+    return 0 if here and not there and config.get("unfreeze_last_block", False) else None

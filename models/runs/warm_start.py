@@ -15,7 +15,7 @@ def load_weights(model: keras.Model, opened: OpenedData, config: TrainConfig) ->
     They are those of the trunk and, where the run was trained on other records, those of each head of the same shape
     and with the same class names in the same order. On the same records heads begin anew: a search of heads would
     otherwise start from the answer. Where each head has a last block of its own and the run had one for both, each
-    begins as a copy of it.
+    begins as a copy of it; a head without another takes the last block that was its own there.
 
     Returns:
       The fingerprints of the records that the run was trained on, and before it its own trunk, the latest first.
@@ -38,13 +38,14 @@ def load_weights(model: keras.Model, opened: OpenedData, config: TrainConfig) ->
         for level in config.head_names:
             if there.get(level) == here[level]:
                 _load_head(model, source, level)
-    if not trunk_run.duplicates_last_block(saved.normalised(run.config()), config):
+    last_block_there = trunk_run.last_block_there(saved.normalised(run.config()), config)
+    if last_block_there is None:
         trunk.feature_extractor(model).set_weights(trunk.feature_extractor(source).get_weights())
         return records
     trunk.before_last_block(model).set_weights(trunk.before_last_block(source).get_weights())
-    (last_block,) = trunk.last_blocks(source)
+    weights = trunk.last_blocks(source)[last_block_there].get_weights()
     for block in trunk.last_blocks(model):
-        block.set_weights(last_block.get_weights())
+        block.set_weights(weights)
     return records
 
 

@@ -91,6 +91,21 @@ def test_separate_last_blocks_begin_as_the_one_they_come_from_and_part(data, tru
     assert np.abs(fine - coarse).max() > 1e-3
 
 
+@pytest.mark.parametrize("level", [0, 1])
+def test_only_head_takes_the_last_block_that_was_its_own(data, tmp_path, level):
+    separate = dataclasses.replace(CONFIG, separate_blocks=True, max_steps=1)
+    with open_locked(str(tmp_path / "run"), {**data.as_dict(), **separate.as_dict()}, {}) as run:
+        loop.train(data, separate, run=run, verbose=0)
+    own = trunk.feature_extractor(saved_model.load(run.model))
+    narrowed = begun(run, heads=("fine", "coarse")[level])
+    model = classifier.build(narrowed, CIFAR100)
+    warm_start.load_weights(model, OpenedData(data), narrowed)
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    features, of_both = trunk.feature_extractor(model)(images), own(images)
+    np.testing.assert_allclose(features, of_both[level], rtol=1e-5)
+    assert np.abs(features - of_both[1 - level]).max() > 1e-3
+
+
 def test_thawed_last_block_costs_its_backward_pass(trunk_run):
     config = begun(trunk_run, freeze_trunk=True, unfreeze_last_block=True)
     model = classifier.build(config, CIFAR100)
