@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from models import metrics
 from models.config.training import TrainConfig
+from models.runs import schemas
 from pipeline.common import errors
 from pipeline.datasets import labels
 from tests.descriptions import CIFAR100
@@ -181,3 +182,8 @@ def test_balanced_weights_are_those_of_scikit_learn_and_mix_as_labels_do():
 def test_balanced_accuracy_is_the_mean_over_classes_that_have_examples():
     counts = np.array([[8, 2, 0], [1, 1, 0], [0, 0, 0]])
     assert metrics.balanced_accuracy(counts) == pytest.approx((0.8 + 0.5) / 2)
+
+
+def test_names_of_balanced_accuracies_are_those_of_reports():
+    assert metrics.BALANCED == {"fine": "fine_balanced_accuracy", "coarse": "coarse_balanced_accuracy"}
+    assert tuple(metrics.BALANCED.values()) == schemas.BALANCED

@@ -88,4 +88,10 @@ EQUIVALENT: dict[tuple[str, str, str, str], str] = {
         'order = np.argsort(p_values, kind="stable")',
         "order = (np.argsort(p_values))",
     ): "Equal p-values get the largest of their products, whatever their order.",
+    (
+        f"{ORACLES}/conditional_space.py",
+        "_problem_of",
+        'config = {key: value for key, value in one.get_config().items() if key not in ("name", "conditions")}',
+        """config = {key: value for key, value in one.get_config().items() if key not in ("name", 'conditions_')}""",
+    ): "Conditions are a list, and lists are not checked.",
 }

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import scipy.optimize
+from keras_tuner.engine import hyperparameters
 from keras_tuner.engine.trial import Trial
 
 from pipeline.common import errors
@@ -324,3 +325,20 @@ def test_samples_before_the_search_are_of_the_seeds_from_one_on(monkeypatch):
     space = ConditionalSpace(lambda hp: hp.Int("place", 0, 10**6))
     (place,) = space.hyperparameters().space
     assert [values["place"] for values in space.explored] == [0, place.random_sample(1), place.random_sample(2)]
+
+
+@pytest.mark.parametrize(
+    ("hyperparameter", "problem"),
+    [
+        (hyperparameters.Choice("x", ["on", "o\nff"]), "expected texts of printable characters"),
+        (hyperparameters.Float("x", 1e-100, 1.0), ""),
+        (hyperparameters.Float("x", 0.5e-100, 1.0), "expected numbers that are 0 or have a size of 1e-100 to"),
+        (hyperparameters.Int("x", 0, 2**63), "expected numbers that are 0 or have a size of"),
+        (hyperparameters.Int("x", 0, 4, default=5), "default=5, expected 0 to 4"),
+        (hyperparameters.Int("x", 0, 4, step=-1), "step=-1, expected above 0"),
+        (hyperparameters.Int("x", 0, 4, step=2), ""),
+    ],
+)
+def test_hyperparameters_that_cannot_be_searched_are_named(hyperparameter, problem):
+    found = conditional_space._problem_of(hyperparameter)
+    assert (problem in found) if problem else found == ""
