@@ -76,9 +76,9 @@ def main() -> None:
             try:
                 _run(folder, jobs, WORKERS.value or _num_workers(study.is_side_by_side(BUDGET.value)))
             except errors.InterruptedRunError:
-                _report(study, source.shown_name, folder)
+                _report(study, source, folder)
                 raise
-        _report(study, source.shown_name, folder)
+        _report(study, source, folder)
         _check_failures(folder, jobs)
 
 
@@ -110,11 +110,11 @@ def _run(folder: StudyFolder, jobs: Sequence[TrainingJob], num_workers: int) -> 
         ) from error
 
 
-def _report(study: Study, dataset: str, folder: StudyFolder) -> None:
+def _report(study: Study, source: SourceConfig, folder: StudyFolder) -> None:
     from tuning.studies import page as study_page
     from tuning.studies import report as study_report
 
-    report = study_report.document(study, BUDGET.value, dataset, folder.results())
+    report = study_report.document(study, BUDGET.value, source, folder.results())
     report["precision_reason"] = folder.precision_reason
     folder.write_report(report)
     study_page.show(report)

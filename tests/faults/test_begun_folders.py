@@ -60,7 +60,7 @@ def read_study(path: pathlib.Path) -> None:
     """Read a study as the call does that only draws its report."""
     with open_study(path, STUDY.name, "smoke", jobs_of()) as folder:
         folder.settle_data(DATA)
-        study_report.document(STUDY, "smoke", "shapes100_tiny", folder.results())
+        study_report.document(STUDY, "smoke", SourceConfig(dataset="shapes100_tiny"), folder.results())
 
 
 def outcome(read: Callable[[pathlib.Path], None], path: pathlib.Path) -> str:

@@ -3,6 +3,7 @@
 import os
 
 from pipeline.common import files
+from pipeline.data_config import SourceConfig
 from tests.durable_files import DiskRecord
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import searched
@@ -29,7 +30,9 @@ def test_every_file_of_a_study_survives_a_power_failure(tmp_path, monkeypatch, j
             files.make_folder(folder.run_dir(job))
             folder.write_finished(job, stub_training.outcome(job), 1.0)
         folder.write_failed(jobs[-1], "no memory", "", 1.0)
-        report = study_report.document(catalogue.find("normalisation"), "smoke", "shapes100_tiny", folder.results())
+        report = study_report.document(
+            catalogue.find("normalisation"), "smoke", SourceConfig(dataset="shapes100_tiny"), folder.results()
+        )
         folder.write_report(report)
         study._draw(report, folder.path)
     names = {path.name for path in folder.path.rglob("*") if path.is_file()}

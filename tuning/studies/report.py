@@ -23,19 +23,19 @@ def metric(report: Mapping[str, Any], name: str) -> float | None:
     return report[key] if key else None
 
 
-def document(study: Study, budget: str, dataset: str, results: Sequence[Result]) -> dict[str, Any]:
+def document(study: Study, budget: str, source: SourceConfig, results: Sequence[Result]) -> dict[str, Any]:
     """The content of `report.json`.
 
     Args:
       study: its definition.
       budget: one of BUDGETS.
-      dataset: the data set's name.
+      source: of the data set.
       results: of the jobs, finished or failed; those of variants that are not in the study are skipped.
 
     Raises:
       errors.FailedError: a result is not of validation.
     """
-    names = {variant.name for variant in study.variants}
+    dataset, names = source.shown_name, {variant.name for variant in study.variants}
     results = [result for result in results if result["variant"] in names]
     finished = [result for result in results if result["status"] == FINISHED]
     for result in finished:
@@ -65,16 +65,20 @@ def document(study: Study, budget: str, dataset: str, results: Sequence[Result])
         "correction": _correction(study, rows, num_comparisons),
         "variants": rows,
         "cells": [_cell_row(study, result) for result in results],
-        "command": _command(study, budget, dataset, results),
+        "command": _command(study, budget, source, results),
         **{name: _distinct(finished, name) for name in ("device", "precision", "versions", "git_commit")},
     }
 
 
 def _recipe(study: Study, budget: str, finished: Sequence[Result]) -> dict[str, Any]:
-    """What all rows begin with; once some are finished, without the fields that none of them reads."""
-    read = {name for result in finished for name in saved.normalised(result["config"])}
+    """What all rows begin with; once some are finished, without what none of them reads or has, fitted to its data."""
+    configs = [saved.normalised(result["config"]) for result in finished]
     recipe = {**study.base, **study.budgets[budget]}
-    return {name: value for name, value in recipe.items() if name in read or not finished}
+    return {
+        name: value
+        for name, value in recipe.items()
+        if not finished or any(config.get(name) == value for config in configs)
+    }
 
 
 def _correction(study: Study, rows: Sequence[dict[str, Any]], num_comparisons: int) -> str:
@@ -229,13 +233,15 @@ def _distinct(finished: Sequence[Result], name: str) -> list[Any]:
     return [value for number, value in enumerate(values) if value not in values[:number]]
 
 
-def _command(study: Study, budget: str, dataset: str, results: Sequence[Result]) -> str:
+def _command(study: Study, budget: str, source: SourceConfig, results: Sequence[Result]) -> str:
     """Commands that run at least these jobs, one for each range of seeds."""
     seeds = sorted({result["seed"] for result in results})
     names = [variant.name for variant in study.variants if any(variant.name == one["variant"] for one in results)]
     command = ["python", "-m", "tuning.study", f"--study={study.name}", f"--budget={budget}"]
     more = [f"--variants={','.join(names)}"] if 0 < len(names) < len(study.variants) else []
-    more += [f"--dataset={dataset}"] if dataset != SourceConfig().dataset else []
+    usual = SourceConfig()
+    values = source.as_dict(identity_only=True).items()
+    more += [f"--{name}={as_text(value)}" for name, value in values if value != getattr(usual, name)]
     commands = []
     for first, number in _without_gaps(seeds) or [(0, 0)]:
         which = [f"--repeats={number}"] if number else []

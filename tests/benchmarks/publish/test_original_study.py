@@ -29,7 +29,7 @@ def write_report(folder, study):
         }
         for job in jobs
     ]
-    report = study_report.document(study, "smoke", "cifar100", results)
+    report = study_report.document(study, "smoke", SourceConfig(), results)
     (folder / "report.json").write_text(json.dumps(report))
 
 

@@ -38,7 +38,7 @@ def results(name, accuracy=lambda place, seed: 0.5 + 0.012 * place + 0.01 * seed
 
 def document(name, found=None):
     found = results(name) if found is None else found
-    return study_report.document(catalogue.find(name), "short", "cifar100", found)
+    return study_report.document(catalogue.find(name), "short", SourceConfig(), found)
 
 
 @pytest.mark.parametrize("name", catalogue.STUDIES)
@@ -194,11 +194,28 @@ def test_documents_command_is_what_leads_to_it_on_any_machine():
         "python -m tuning.study --study=normalisation --budget=short --repeats=3"
     )
     later = [one for one in results("normalisation") if one["seed"] and one["variant"] == "unit"]
-    report = study_report.document(catalogue.find("normalisation"), "full", "shapes100", later)
+    report = study_report.document(catalogue.find("normalisation"), "full", SourceConfig(dataset="shapes100"), later)
     assert report["command"] == (
         "python -m tuning.study --study=normalisation --budget=full --repeats=2 --seed=1 --variants=unit "
         "--dataset=shapes100"
     )
+
+
+def test_documents_command_names_the_data_set_so_that_it_is_found_again():
+    source = SourceConfig(dataset="tfds:pets", fine_key="breed", coarse_key="species", image_size=48, data_dir="here")
+    report = study_report.document(catalogue.find("padding"), "short", source, results("padding"))
+    assert report["dataset"] == "tfds:pets"
+    given = dict(word.removeprefix("--").split("=", 1) for word in shlex.split(report["command"])[3:])
+    assert {name: given[name] for name in ("dataset", "fine_key", "coarse_key", "image_size")} == {
+        "dataset": "tfds:pets",
+        "fine_key": "breed",
+        "coarse_key": "species",
+        "image_size": "48",
+    }
+    assert "data_dir" not in given
+    folder = SourceConfig(dataset="folder:/images/my pets")
+    report = study_report.document(catalogue.find("padding"), "short", folder, results("padding"))
+    assert "--dataset=folder:/images/my pets" in shlex.split(report["command"])
 
 
 def test_documents_command_is_a_command_for_each_row_of_seeds_without_a_gap():
@@ -209,11 +226,20 @@ def test_documents_command_is_a_command_for_each_row_of_seeds_without_a_gap():
 
 def test_recipe_is_without_what_no_row_reads():
     study = catalogue.find("padding")
-    report = study_report.document(study, "smoke", "cifar100", results("padding"))
-    base = {**study.base, **study.budgets["smoke"]}
-    assert report["recipe"] == base
+    base = {**study.base, **study.budgets["short"]}
+    assert document("padding")["recipe"] == base
     wider = dataclasses.replace(study, base={**study.base, "widths": (1, 2, 3)})
-    assert study_report.document(wider, "smoke", "cifar100", results("padding"))["recipe"] == base
+    assert study_report.document(wider, "short", SourceConfig(), results("padding"))["recipe"] == base
+
+
+def test_recipe_is_without_what_was_fitted_to_the_data_set():
+    found = results("padding")
+    for result in found:
+        result["config"] |= {"batch_size": 29, "num_validation": 59}
+    recipe = {**catalogue.find("padding").base, **catalogue.find("padding").budgets["short"]}
+    assert "batch_size" in recipe
+    fitted = {name: value for name, value in recipe.items() if name not in ("batch_size", "num_validation")}
+    assert document("padding", found)["recipe"] == fitted
 
 
 def test_rows_are_compared_with_what_they_name_and_the_page_says_so():
@@ -279,7 +305,9 @@ def test_page_and_terminal_name_everything():
 def test_images_of_ones_own_are_compared_with_no_figure_of_cifar100():
     one_level = dict.fromkeys(("coarse_accuracy", "coarse_from_fine_accuracy", "coarse_source"))
     found = results("padding", **one_level)
-    report = study_report.document(catalogue.find("padding"), "short", "folder:pets", found)
+    report = study_report.document(
+        catalogue.find("padding"), "short", SourceConfig(dataset="folder:/images/pets"), found
+    )
     page = study_page.page(report)
     assert "coarse" not in page.partition("## How to read")[0]
     assert "*original study*" not in page
@@ -290,5 +318,7 @@ def test_images_of_ones_own_are_compared_with_no_figure_of_cifar100():
 
 
 def test_stand_in_says_so():
-    report = study_report.document(catalogue.find("normalisation"), "smoke", "shapes100", results("normalisation"))
+    report = study_report.document(
+        catalogue.find("normalisation"), "smoke", SourceConfig(dataset="shapes100"), results("normalisation")
+    )
     assert "NOT CIFAR-100" in study_page.page(report)
