@@ -82,7 +82,8 @@ def prepare(
         raise errors.BadArgumentError(f"archive={source.archive}: --dataset={dataset} has none; expected {expected}")
     if source.prepared_name not in (*builtin.VERSIONS, AUTO):
         if source.dataset in builtin.VERSIONS:  # at another size than its own
-            prepare(SourceConfig(dataset=source.dataset, data_dir=source.data_dir, archive=source.archive))
+            own_size = SourceConfig(dataset=source.dataset, data_dir=source.data_dir, archive=source.archive)
+            prepare(own_size, spec=spec)
         own_images.prepare(source, on_bad_image, refresh, may_download)
         return source.dataset
     try:

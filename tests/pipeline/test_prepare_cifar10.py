@@ -1,5 +1,7 @@
 """Preparing CIFAR-10, whose records have one level of labels, from every form."""
 
+import dataclasses
+
 import pytest
 
 from pipeline import contents, prepare
@@ -57,6 +59,14 @@ def test_every_form_gives_the_same_data_set(write, from_binary, tmp_path):
     write(tmp_path / "copy")
     prepare.prepare(source(tmp_path, tmp_path / "copy"), spec=SMALL_CIFAR10)
     assert shards(tmp_path) == shards(from_binary)
+
+
+def test_an_archive_is_prepared_at_another_size(tmp_path):
+    write_python(tmp_path / "copy")
+    larger = dataclasses.replace(source(tmp_path, tmp_path / "copy"), image_size=64)
+    prepare.prepare(larger, spec=SMALL_CIFAR10)
+    description = prepared.description(tmp_path / "data", larger.prepared_name)
+    assert (description.image_size, description.num_examples) == (64, {"train": 50, "test": 10})
 
 
 def test_cifar100_is_refused_by_name(tmp_path):
