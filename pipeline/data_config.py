@@ -234,7 +234,7 @@ class DataConfig(Composition, SourceConfig):
         if self.batch_size > num_train:
             raise errors.BadArgumentError(
                 f"batch_size={self.batch_size}: expected at most the {num_train} training examples; set a smaller "
-                "--batch_size" + (" or --num_validation" if self.num_validation else "")
+                "--batch_size"
             )
 
     @property

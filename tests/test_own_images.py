@@ -241,7 +241,7 @@ def test_a_flag_of_a_coarse_head_is_refused_too(home, monkeypatch, capsys):
     where = (f"--dataset=folder:{home / 'photos'}", "--image_size=32", f"--data_dir={home / 'data'}")
     flags = (*where, *SMALL_RUN, "--coarse_loss_weight=0.3", f"--run_dir={home / 'none'}")
     assert call_here(monkeypatch, train.main, train.flags, *flags) == 2
-    assert "coarse_loss_weight=0.3: folder:photos has one level of labels" in capsys.readouterr().err
+    assert "coarse_loss_weight=0.3: folder:photos has one level of labels; leave it out\n" in capsys.readouterr().err
 
 
 def test_what_has_changed_is_said_and_refreshed(tmp_path, capsys):

@@ -209,15 +209,15 @@ def check_known(values: Layer, known: Mapping[str, Any], where: str = "") -> Non
 def check_read(values: Layer, *configs: Config, problem: str = "") -> None:
     """Raise errors.BadArgumentError for a value that none of the configurations reads, with its chosen parts.
 
-    Fields of other classes are ignored; `problem` says in other words what is wrong.
+    Fields of other classes are ignored; `problem` says what is wrong where no other choice would read the value.
     """
     for name in unread(values, *configs):
         config, one = next((config, known[name]) for config in configs if name in (known := settings(type(config))))
         choice = getattr(config, one.choice) if one.choice else ""
         missing = f"nothing reads it without --{one.needs}"
-        problem = problem or (missing if one.readers.get(choice, True) else f"--{one.choice}={choice} does not read it")
-        given = f"{name}={as_text(values[name])}"
-        raise errors.BadArgumentError(f"{given}: {problem}; leave it out, or choose {one.where_read}")
+        reason = problem or (missing if one.readers.get(choice, True) else f"--{one.choice}={choice} does not read it")
+        remedy = "leave it out" if problem else f"leave it out, or choose {one.where_read}"
+        raise errors.BadArgumentError(f"{name}={as_text(values[name])}: {reason}; {remedy}")
 
 
 def unread(values: Layer, *configs: Config) -> list[str]:

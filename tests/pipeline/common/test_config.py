@@ -142,7 +142,7 @@ def test_layers_may_hold_what_is_not_read():
     assert toy.get("momentum", 0.0) == 0.0
     assert config.unread({"momentum": 0.5, "path": "a", "foreign": 1}, toy) == ["momentum"]
     config.check_read({"momentum": 0.5}, toy, Toy())
-    with pytest.raises(errors.BadArgumentError, match=r"^momentum=0\.5: no row reads it"):
+    with pytest.raises(errors.BadArgumentError, match=r"^momentum=0\.5: no row reads it; leave it out$"):
         config.check_read({"momentum": 0.5}, toy, problem="no row reads it")
 
 
