@@ -29,6 +29,7 @@ from pipeline.explore import __main__ as explore
 from tests.binaries import call_here
 from tests.pipeline.datasets import archives
 from tests.pipeline.datasets.archives import SMALL
+from tuning import study as study_binary
 from tuning import tune
 from tuning.sessions import search_space
 from tuning.sessions.jobs import JobFactory, SessionConfig
@@ -215,6 +216,21 @@ def test_a_study_of_coarse_heads_without_coarse_labels_is_refused(home):
     study = catalogue.find("fast_ablation")
     jobs = study.jobs(study.variants, "smoke", [0], source(home))
     assert {(job.train.heads, job.data.batch_size) for job in jobs} == {("fine", 39 // 8)}  # fewer than a batch
+
+
+@pytest.mark.parametrize(("name", "left_out"), [("fast_ablation", {"no_coarse_loss"}), ("single_vs_joint", set())])
+def test_a_study_on_one_level_has_no_variant_that_is_the_reference_again(name, left_out):
+    study = catalogue.find(name)
+    assert study.for_levels(("fine", "coarse")) is study
+    names, kept = ({one.name for one in each.variants} for each in (study, study.for_levels(("fine",))))
+    assert names - kept == left_out
+
+
+def test_variants_of_two_levels_alone_are_refused_on_one_level(home, monkeypatch, capsys):
+    where = (f"--dataset=folder:{home / 'photos'}", "--image_size=32", f"--data_dir={home / 'data'}")
+    flags = (*where, "--study=fast_ablation", "--budget=smoke", "--variants=no_coarse_loss")
+    assert call_here(monkeypatch, study_binary.main, study_binary.flags, *flags, f"--study_dir={home / 'none'}") == 2
+    assert "variants='no_coarse_loss': study fast_ablation has all, " in capsys.readouterr().err
 
 
 def test_benchmarks_fit_their_recipes_to_the_data(home):

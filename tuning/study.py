@@ -51,9 +51,9 @@ WORKERS = flags.DEFINE_integer(
 
 def main() -> None:
     """Run the jobs that are not finished, then report."""
-    study = catalogue.find(STUDY.value)
     source = config.build(SourceConfig, config.given_flags())
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)))
+    study = _study(source)
     variants = study.chosen(VARIANTS.value)
     for job in study.jobs(variants, BUDGET.value, [SEED.value], source):
         preconditions.check(job.data, job.train)
@@ -61,6 +61,8 @@ def main() -> None:
     locked_folder.check_available(path, flag="study_dir", identity="study.json")  # before minutes of preparing data
     if prepared.describe(source.data_dir, source.prepared_name) is None:  # the jobs depend on what the data are
         source = _prepared(source)
+        study = _study(source)
+        variants = study.chosen(VARIANTS.value)
     seeds = range(SEED.value, SEED.value + (REPEATS.value or study.repeats[BUDGET.value]))
     jobs = study.jobs(variants, BUDGET.value, seeds, source)
     path = _study_dir(study, source)
@@ -80,6 +82,12 @@ def main() -> None:
                 raise
         _report(study, source, folder)
         _check_failures(folder, jobs)
+
+
+def _study(source: SourceConfig) -> Study:
+    """The study of the flags, for the levels of labels of the data set, as far as it is known yet."""
+    study, description = catalogue.find(STUDY.value), prepared.describe(source.data_dir, source.prepared_name)
+    return study.for_levels(description.classes.names) if description else study
 
 
 def _study_dir(study: Study, source: SourceConfig) -> pathlib.Path:

@@ -8,7 +8,7 @@ here imports TensorFlow.
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from models.config import presets
@@ -130,6 +130,17 @@ class Study:
                 f"variants={name!r}: study {self.name} has {', '.join(known)}{nearest(name, set(known))}"
             )
         return known[name]
+
+    def for_levels(self, levels: Collection[str]) -> "Study":
+        """The study for a data set that has these levels of labels, "fine" and perhaps "coarse".
+
+        Without coarse labels, a variant that only leaves out the coarse head would be the reference again. A study that
+        trains a coarse head alone is for two levels, and `job` refuses it.
+        """
+        if "coarse" in levels or any(variant.changes.get("heads") == "coarse" for variant in self.variants):
+            return self
+        kept = tuple(variant for variant in self.variants if variant.changes != {"heads": "fine"})
+        return dataclasses.replace(self, variants=kept)
 
     def is_side_by_side(self, budget: str) -> bool:
         """Whether its jobs are better trained side by side; a budget for a look has small networks everywhere."""
