@@ -41,8 +41,7 @@ ORDER = {
     "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
     "benchmarks": (
         ("harness",),
-        ("augment", "input", "memory", "scaling", "shapes100", "startup", "train_step", "tuner"),
-        ("prepare",),
+        ("augment", "input", "memory", "prepare", "scaling", "shapes100", "startup", "train_step", "tuner"),
         ("accuracy", "bench", "show"),
         ("publish",),
     ),

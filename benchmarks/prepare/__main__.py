@@ -16,11 +16,10 @@ import shutil
 import sys
 import tempfile
 
-from benchmarks.harness import cli_output, results
+from benchmarks.harness import cli_output, results, startup_times
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.labels import Labels
 from benchmarks.prepare import cases
-from benchmarks.startup import times
 from pipeline.common import app, errors, progress
 from pipeline.data_config import SourceConfig
 
@@ -71,7 +70,7 @@ def main() -> None:
             task.advance()
             options = [f"--{name}={value}" for name, value in OPTIONS.items()]
             command = [sys.executable, "-m", "models.train", *harness_data.flags_of(source), *options]
-            add("first_step", "s", times.first_step_s(command)[0])
+            add("first_step", "s", startup_times.first_step_s(command)[0])
             task.advance()
             add("train_peak", "MiB", cases.train_peak_mib(command, max_steps))
             task.advance()

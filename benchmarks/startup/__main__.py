@@ -16,7 +16,7 @@ import sys
 from benchmarks.harness import cli_output, results
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.labels import Labels
-from benchmarks.startup.times import BINARIES, first_step_s, help_s
+from benchmarks.harness.startup_times import BINARIES, first_step_s, help_s
 from models.config import presets
 from pipeline.common import app, errors, progress
 from pipeline.data_config import SourceConfig

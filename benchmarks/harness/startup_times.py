@@ -1,4 +1,4 @@
-"""What `benchmarks.startup` measures: the seconds of binaries from the start of their processes."""
+"""Seconds of binaries from the start of their processes: to the end of --help, and to the first training step."""
 
 import os
 import pathlib

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from benchmarks.startup import times
+from benchmarks.harness import startup_times
 from pipeline.common import errors
 from tests.conftest import ROOT
 from tests.models.reporting import run_files
@@ -28,7 +28,7 @@ pathlib.Path(run_dir, "report.json").write_text(json.dumps({ {**run_files.REPORT
 
 def test_seconds_to_the_first_step_and_to_its_end():
     start = time.perf_counter()
-    begun, ended = times.first_step_s([sys.executable, "-c", TRAINS])
+    begun, ended = startup_times.first_step_s([sys.executable, "-c", TRAINS])
     assert 0.3 < begun < time.perf_counter() - start - 0.5  # at its line, not at the end of the process
     assert ended == pytest.approx(begun + 100.0)
 
@@ -43,13 +43,13 @@ def test_seconds_to_the_first_step_and_to_its_end():
 )
 def test_training_that_makes_no_step_is_told_of(program, message):
     with pytest.raises(errors.FailedError, match=message):
-        times.first_step_s([sys.executable, "-c", program])
+        startup_times.first_step_s([sys.executable, "-c", program])
 
 
 def test_training_that_hangs_is_ended(monkeypatch):
-    monkeypatch.setattr(times, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(startup_times, "TIMEOUT_S", 0.5)
     with pytest.raises(errors.FailedError, match="exit code -9"):
-        times.first_step_s([sys.executable, "-c", "import time; time.sleep(3600)"])
+        startup_times.first_step_s([sys.executable, "-c", "import time; time.sleep(3600)"])
 
 
 def test_training_under_way_is_ended_with_the_benchmark(tmp_path, press_ctrl_c):
@@ -59,7 +59,7 @@ def test_training_under_way_is_ended_with_the_benchmark(tmp_path, press_ctrl_c):
     )
     press_ctrl_c(tmp_path / "pid")
     with pytest.raises(KeyboardInterrupt):
-        times.first_step_s([sys.executable, "-c", program])
+        startup_times.first_step_s([sys.executable, "-c", program])
     assert all(thread.daemon for thread in threading.enumerate() if isinstance(thread, threading.Timer))
     child = int((tmp_path / "pid").read_text())
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
@@ -67,7 +67,7 @@ def test_training_under_way_is_ended_with_the_benchmark(tmp_path, press_ctrl_c):
 
 def test_help_that_fails_is_told_of():
     with pytest.raises(errors.FailedError, match=r"no\.such --help: exit code 1"):
-        times.help_s("no.such")
+        startup_times.help_s("no.such")
 
 
 def test_binary_measures_each_kind(tiny_data_dir, tmp_path):
@@ -77,7 +77,7 @@ def test_binary_measures_each_kind(tiny_data_dir, tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     seconds = {row["name"]: row["median"] for row in json.loads(out.read_text())["rows"]}
-    assert set(seconds) == {f"ours/help/{name}" for name in times.BINARIES} | {
+    assert set(seconds) == {f"ours/help/{name}" for name in startup_times.BINARIES} | {
         "ours/linear/first_step",
         "ours/linear/first_result",
     }
