@@ -1,4 +1,4 @@
-"""Prepare a data set: download CIFAR-100 or CIFAR-10, read a local copy, or generate shapes100.
+"""Prepare a data set: images of your own or of TFDS, a copy of CIFAR-100 or CIFAR-10 or a download, or shapes100.
 
     python -m pipeline.prepare                                               # CIFAR-100: Keras's copy, or downloaded
     python -m pipeline.prepare --archive=~/Downloads/cifar-100-python.tar.gz # CIFAR-100 from a local file

@@ -43,7 +43,8 @@ def read(root: pathlib.Path, *, source: str, finds_superclasses: bool = True) ->
     """
     try:
         if not root.is_dir():
-            raise TreeError("expected a folder, got a file; unpack it" if root.exists() else "no such folder")
+            problem = "expected a folder, got a file; unpack it"
+            raise TreeError(problem if root.exists() else "no such folder; expected the folder of the class folders")
         return _read(root, walk(root), finds_superclasses)
     except TreeError as error:
         raise errors.BadArgumentError(f"{source}: {error}") from error
