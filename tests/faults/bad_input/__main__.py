@@ -44,7 +44,9 @@ def main() -> None:
     rows = {binary: Row(binary, len({entry.flag for entry in some})) for binary, some in entries.items()}
     tries = [(entry, calls.on_the_command_line) for entry in drawn]
     tries += [(entry, calls.in_this_process) for entry in every if entry not in drawn and not entry.needs_tensorflow]
-    with calls.without_flags(flags), progress.task("calling binaries", len(tries), "calls") as task:
+    # A thread of the progress would write among what a call writes.
+    progressing = progress.task("calling binaries", len(tries), "calls", in_background=False)
+    with calls.without_flags(flags), progressing as task:
         for entry, call in tries:
             with tempfile.TemporaryDirectory(prefix="bad-input-") as folder:
                 problem = call(entry, pathlib.Path(folder))
