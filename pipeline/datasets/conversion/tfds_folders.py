@@ -51,8 +51,9 @@ def find(given: str, data_dir: str | os.PathLike[str]) -> pathlib.Path:
         )
         versions = [folder for folder in chosen or () if version in (None, folder.name)]
         if versions:
-            return max(versions, key=lambda folder: [int(number) for number in folder.name.split(".")])
-    available = [name for root in roots for name in _names(root)]
+            return max(versions, key=lambda folder: _natural(folder.name))
+    available = [found for root in roots for found in _versions(root / name)]
+    available = available or [found for root in roots for found in _names(root)]
     places = " or ".join(map(str, roots))
     content = f"have {_listed(available)}" if available else "have none"
     raise NotFoundError(
@@ -74,6 +75,12 @@ def _names(root: pathlib.Path) -> list[str]:
     return [f"{path.name}/{config}".rstrip("/") for path in folders for config in _version_folders(path)]
 
 
+def _versions(folder: pathlib.Path) -> list[str]:
+    """What is in the folder of a data set, NAME:VERSION or NAME/CONFIG:VERSION."""
+    every = _version_folders(folder).items()
+    return [f"{folder.name}/{config}".rstrip("/") + f":{path.name}" for config, paths in every for path in paths]
+
+
 def _version_folders(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
     """The version folders in the folder of a data set by configuration, "" for NAME/VERSION."""
     versions = collections.defaultdict(list)
@@ -86,7 +93,12 @@ def _version_folders(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
 
 
 def _listed(names: Iterable[str]) -> str:
-    every = sorted(names)
+    every = sorted(set(names), key=_natural)
     return ", ".join(every[:_MAX_LISTED]) + (
         f" and {len(every) - _MAX_LISTED} more" if len(every) > _MAX_LISTED else ""
     )
+
+
+def _natural(name: str) -> list[str | int]:
+    """A key that sorts the numbers within names as numbers."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]

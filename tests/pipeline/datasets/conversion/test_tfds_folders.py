@@ -47,13 +47,24 @@ def test_a_configuration_is_asked_for_where_there_are_several(roots):
         find("c", roots[0])
 
 
-@pytest.mark.parametrize("given", ["nothing", "a/large", "a:3.0.0", "c/medium"])
-def test_what_is_missing_is_one_line_with_what_is_there_and_the_command(roots, given):
+@pytest.mark.parametrize(
+    ("given", "available"),
+    [
+        ("nothing", "a, b/large, c/large, c/small, d"),
+        ("nothing:1.0.0", "a, b/large, c/large, c/small, d"),
+        ("a/large", "a:1.0.0, a:1.9.0, a:1.10.0"),
+        ("a:3.0.0", "a:1.0.0, a:1.9.0, a:1.10.0"),
+        ("b:3.0.0", "b/large:1.0.0"),
+        ("c/medium", "c/large:2.0.0, c/small:2.0.0"),
+        ("c/small:1.0.0", "c/large:2.0.0, c/small:2.0.0"),
+    ],
+)
+def test_what_is_missing_is_one_line_with_what_is_there_and_the_command(roots, given, available):
     with pytest.raises(errors.BadArgumentError) as caught:
         find(given, roots[0])
     text = str(caught.value)
     assert f"dataset=tfds:{given}" in text
-    assert "have a, b/large, c/large, c/small, d;" in text
+    assert f"have {available};" in text
     assert "--download" in text
     assert all(str(root) in text for root in roots)
 
