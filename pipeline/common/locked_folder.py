@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from pipeline.common import errors, files, paths, progress
+from pipeline.common.process import worker_process
 
 LOCK = ".lock"
 # EBADF: NFS makes the flock a record lock, which needs a file that is open for writing.
@@ -32,6 +33,7 @@ def locked(folder: pathlib.Path, *, name: str = LOCK, on_wait: Callable[[], None
     Where another process holds it, `on_wait` is called before waiting; without it, errors.BusyError is raised. At the
     end, the lock file `name` is removed from a folder without other files, and with it the folders that were created.
     """
+    worker_process.end_rerun()  # before it waits for its parent
     path = folder / name
     while True:
         with files.made_folder(folder), contextlib.ExitStack() as stack:

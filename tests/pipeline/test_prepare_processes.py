@@ -6,11 +6,12 @@ import subprocess
 import sys
 import tarfile
 
+import numpy as np
 import pytest
 
 from pipeline.datasets import prepared
 from tests.conftest import ROOT
-from tests.pipeline.datasets import archives
+from tests.pipeline.datasets import archives, image_files
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "2"}
 # A whole prepare, with the small data set that the binary itself would refuse.
@@ -38,16 +39,30 @@ canonical.tfds_examples = half
     + SMALL_PREPARE
 )
 
+OWN_PREPARE = """
+from pipeline import prepare
+from pipeline.data_config import SourceConfig
+print(prepare.prepare(SourceConfig(dataset="folder:photos", data_dir="data")).endswith("photos"))
+"""
+WORKER = """
+import os
+from pipeline.common.process.worker_process import Worker
+with Worker() as worker:
+    worker.submit(os.getpid)
+    print(worker.result() != os.getpid())
+"""
+GUARD = 'if __name__ == "__main__":'
+
 
 @pytest.fixture
 def start():
     """Starts Python with arguments; kills the rest at the end of the test."""
     with contextlib.ExitStack() as stack:
 
-        def start_one(*arguments):
+        def start_one(*arguments, cwd=ROOT):
             process = subprocess.Popen(
                 [sys.executable, *map(str, arguments)],
-                cwd=ROOT,
+                cwd=cwd,
                 env=ENVIRONMENT,
                 text=True,
                 stdout=subprocess.PIPE,
@@ -100,3 +115,24 @@ def test_the_binary_ends_a_bad_archive_with_one_line(tmp_path, start):
 def test_importing_prepare_does_not_import_tensorflow():
     code = "import sys; from pipeline import prepare; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("statements", [OWN_PREPARE, WORKER])
+def test_a_script_that_starts_processes_is_asked_for_its_guard(statements, tmp_path, start):
+    """Each process ran the script, and waited for its parent, which waited for the process."""
+    for number in range(15):
+        path = tmp_path / f"photos/{number % 3}/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(image_files.saved(image_files.RED_GREEN_BLUE + np.uint8(number), "PNG"))
+    script = tmp_path / "script.py"
+    script.write_text(statements)
+    process = start("script.py", cwd=tmp_path)
+    out, err = process.communicate(timeout=300)
+    assert (process.returncode, out) == (1, "")
+    assert str(script) in err.splitlines()[-1]
+    assert GUARD in err.splitlines()[-1]
+    assert err.count("Traceback") == 1
+    script.write_text(GUARD + statements.replace("\n", "\n    "))
+    process = start("script.py", cwd=tmp_path)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (0, "True\n"), err

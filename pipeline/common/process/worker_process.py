@@ -6,6 +6,9 @@
         value = worker.result()
 
 The process ends when its parent does, however that ends. No Ctrl-C reaches it: the parent decides to `interrupt`.
+
+Before its first call, a process runs the parent's script, as Python does to find the script's functions. A script
+without `if __name__ == "__main__":` would prepare or train again there, and wait for its parent; see `end_rerun`.
 """
 
 import contextlib
@@ -18,6 +21,7 @@ import pathlib
 import pickle
 import resource
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -30,6 +34,9 @@ from pipeline.common import errors, progress
 from pipeline.common.process import environment, signals, streams, temporary_folder
 
 GIB = 2**30
+_NAME = "streaming-cifar100 worker"  # of each process
+_RERUN = 70  # exit code of a process in which the parent's script works again
+_serves = False  # whether this process is a worker whose parent's script has been run
 # Why a process ended. Killed for want of memory counts as a crash: the same call would end so again. "unknown" is a
 # SIGKILL where the kernel does not count those for want of memory.
 Cause: TypeAlias = Literal["crash", "somebody", "unknown"]
@@ -110,6 +117,7 @@ class Worker:
           RemoteCallError: the call raised an exception.
           errors.InterruptedRunError: the call raised this one, its state saved.
           WorkerDiedError: the process ended.
+          errors.FailedError: the script of this process has no `if __name__ == "__main__":`.
         """
         try:
             status, value, *origin = self._connection.recv()
@@ -151,11 +159,12 @@ class Worker:
         self._process = None
 
     def _start(self) -> None:
+        end_rerun()
         context = multiprocessing.get_context("spawn")
         self._connection, child_connection = context.Pipe()
         self._temporary = tempfile.TemporaryDirectory(prefix="worker-", ignore_cleanup_errors=True)
         arguments = child_connection, self._temporary.name, *self._settings
-        self._process = context.Process(target=_serve, args=arguments, daemon=True)
+        self._process = context.Process(target=_serve, name=_NAME, args=arguments, daemon=True)
         self._num_tasks, self._seconds, self._is_terminated = 0, 0.0, False
         # Blocked until the child ignores it, for a Ctrl-C goes to children too; here it is delivered afterwards.
         multiprocessing.resource_tracker.ensure_running()  # which unblocks it
@@ -172,6 +181,12 @@ class Worker:
         self._process.join()
         code = self._process.exitcode or 0
         self.stop()
+        if code == _RERUN:
+            script = getattr(sys.modules["__main__"], "__file__", "the script")
+            raise errors.FailedError(
+                f"{script}: each process that reads images or trains runs the script first; put its statements, but "
+                'for imports and definitions, below the line if __name__ == "__main__":'
+            ) from None
         if code >= 0:
             return WorkerDiedError(f"its process ended with exit code {code}")
         if -code in signals.ENDING and not self._is_terminated:
@@ -216,7 +231,15 @@ def run_in_subprocess(function: Callable[..., Any], *arguments: Any, memory_limi
         return worker.result()
 
 
+def end_rerun() -> None:
+    """End a worker's process whose parent's script works in it, before its first call; the parent says why."""
+    if multiprocessing.current_process().name == _NAME and not _serves:
+        os._exit(_RERUN)
+
+
 def _serve(connection: multiprocessing.connection.Connection, temporary: str, threads: int, memory_limit: int) -> None:
+    global _serves
+    _serves = True
     temporary_folder.set_for_process(temporary)
     if threads:
         os.environ.update(dict.fromkeys(environment.THREADS, str(threads)))
