@@ -59,11 +59,11 @@ def start():
     """Starts Python with arguments; kills the rest at the end of the test."""
     with contextlib.ExitStack() as stack:
 
-        def start_one(*arguments, cwd=ROOT):
+        def start_one(*arguments, cwd=ROOT, **environment):
             process = subprocess.Popen(
                 [sys.executable, *map(str, arguments)],
                 cwd=cwd,
-                env=ENVIRONMENT,
+                env=ENVIRONMENT | environment,
                 text=True,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -73,6 +73,14 @@ def start():
             return process
 
         yield start_one
+
+
+def write_photos(folder, classes):
+    """Write 15 images of each class."""
+    for number in range(15 * len(classes)):
+        path = folder / classes[number % len(classes)] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(image_files.saved(image_files.RED_GREEN_BLUE + np.uint8(number), "PNG"))
 
 
 def test_one_killed_half_way_and_two_at_once_give_one_whole_data_set(archive, tmp_path, start):
@@ -120,10 +128,7 @@ def test_importing_prepare_does_not_import_tensorflow():
 @pytest.mark.parametrize("statements", [OWN_PREPARE, WORKER])
 def test_a_script_that_starts_processes_is_asked_for_its_guard(statements, tmp_path, start):
     """Each process ran the script, and waited for its parent, which waited for the process."""
-    for number in range(15):
-        path = tmp_path / f"photos/{number % 3}/{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(image_files.saved(image_files.RED_GREEN_BLUE + np.uint8(number), "PNG"))
+    write_photos(tmp_path / "photos", ["a", "b", "c"])
     script = tmp_path / "script.py"
     script.write_text(statements)
     process = start("script.py", cwd=tmp_path)
@@ -136,3 +141,20 @@ def test_a_script_that_starts_processes_is_asked_for_its_guard(statements, tmp_p
     process = start("script.py", cwd=tmp_path)
     out, err = process.communicate()
     assert (process.returncode, out) == (0, "True\n"), err
+
+
+def test_two_processes_prepare_the_same_bytes(tmp_path, start):
+    """Protocol Buffers order the features of an example by a hash that differs by process."""
+    write_photos(tmp_path / "photos", ["warm/a", "warm/b", "cold/c", "cold/d"])
+    not_compared = ("provenance.json", "digests.npz")  # the time of preparation; the times of the files
+    written = []
+    for number in "01":
+        folder = tmp_path / number
+        flags = f"--dataset=folder:{tmp_path / 'photos'}", f"--data_dir={folder}"
+        process = start("-m", "pipeline.prepare", *flags, PYTHONHASHSEED=number)
+        _, err = process.communicate()
+        assert process.returncode == 0, err
+        paths = [path for path in folder.rglob("*") if path.is_file() and path.name not in not_compared]
+        written.append({str(path.relative_to(folder)): path.read_bytes() for path in paths})
+    assert any(".tfrecord" in name for name in written[0])
+    assert written[0] == written[1]

@@ -34,6 +34,12 @@ def write(arrangement: Arrangement, classes: Classes, folder: pathlib.Path, abou
             **{key: tfds.features.ClassLabel(names=names[key]) for key in names},
         }
     )
+    serializer = tfds.core.ExampleSerializer(features.get_serialized_info())
+
+    def serialize(example: dict[str, Any]) -> bytes:
+        """The record of an example; deterministic, for by default the order of the features differs by process."""
+        return serializer.get_tf_example(features.encode_example(example)).SerializeToString(deterministic=True)
+
     histogram, infos = ChannelHistogram(), []
     folder.mkdir(parents=True)
     with progress.task(f"writing {name}", len(arrangement.digests), "images") as task:
@@ -50,7 +56,7 @@ def write(arrangement: Arrangement, classes: Classes, folder: pathlib.Path, abou
                     histogram.add(images)
                 examples = _examples(split, images, records.take(rows), numbers[rows], names)
                 path = folder / f"{name}-{split}.tfrecord-{number:05d}-of-{num_shards:05d}"
-                num_bytes += _write_shard(path, map(features.serialize_example, examples))
+                num_bytes += _write_shard(path, map(serialize, examples))
                 task.advance(len(rows))
             if num_shards:
                 infos.append(tfds.core.SplitInfo(name=split, shard_lengths=[*map(len, shards)], num_bytes=num_bytes))
