@@ -9,6 +9,7 @@ import importlib.metadata
 import inspect
 import multiprocessing
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -88,6 +89,9 @@ def run(main: Callable[[], None], own: Flags | None = None, work: str = "") -> N
             message = str(error).removeprefix("flag --")
             message = message.replace("could not convert string to float", "expected a number, got")
             message = message.replace("invalid literal for int() with base 10", "expected a whole number, got")
+            message = re.sub(
+                r"\('Non-boolean argument to boolean flag', (.*)\)", r"expected true or false, got \1", message
+            )
             _end(2, f"{message} (see --help)")
 
     try:

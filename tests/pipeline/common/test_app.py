@@ -50,3 +50,27 @@ def test_error_of_a_library_keeps_its_type(monkeypatch, capsys):
         raise KeyError("units")
 
     assert failed(monkeypatch, capsys, main).startswith("KeyError: 'units'")
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("--number=5", ">= 1000"),
+        ("--number=many", "a whole number"),
+        ("--share=half", "a number"),
+        ("--choice=c", "a|b"),
+        ("--answer=perhaps", "expected true or false, got 'perhaps'"),
+    ],
+)
+def test_value_that_a_flag_cannot_have_is_one_line_with_what_is_expected(monkeypatch, capsys, argument, expected):
+    own = app.Flags()
+    own.DEFINE_integer("number", 2000, "A number.", lower_bound=1000)
+    own.DEFINE_float("share", 0.5, "A share.")
+    own.DEFINE_enum("choice", "a", ["a", "b"], "A choice.")
+    own.DEFINE_bool("answer", False, "An answer.")
+    assert call_here(monkeypatch, lambda: None, own, argument) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {argument.removeprefix('--')}: ")
+    assert expected in line
+    assert "('" not in line
+    assert "--help" in line
