@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Iterable
 
 from pipeline.common import app, errors
+from pipeline.common.numbers import counted
 from pipeline.data_config import SourceConfig
 from pipeline.datasets import builtin, canonical, integrity, naming, prepared
 from pipeline.datasets.conversion import convert, listing, preparation_report, tfds_folders
@@ -40,8 +41,8 @@ def prepare(source: SourceConfig, on_bad_image: str, refresh: bool, may_download
         replace=is_done,
     )
     counts = prepared.description(data_dir, name).num_examples
-    texts = [f"{count:,} {split}" for split, count in counts.items()]
-    log(f"{source.shown_name} is prepared in {folder}: {', '.join(texts)} images")
+    texts = [counted(count, f"{split} image") for split, count in counts.items()]
+    log(f"{source.shown_name} is prepared in {folder}: {', '.join(texts)}")
     if is_done:
         log("runs on the images before can neither be continued nor validated")
 
@@ -52,7 +53,7 @@ def _check_none_left_out(source: SourceConfig, folder: pathlib.Path) -> None:
     if report and (count := report["bad_images"]["count"]):
         name, reason = next(iter(report["bad_images"]["listed"].items()))
         raise errors.BadArgumentError(
-            f"dataset={source.shown_name}: {count:,} images are left out, such as {name}, which {reason}; "
+            f"dataset={source.shown_name}: left out: {counted(count, 'image')}, such as {name}, which {reason}; "
             f"{folder / preparation_report.FILE} names them; remove them and set --refresh, or set "
             f"--on_bad_image={convert.SKIP}"
         )

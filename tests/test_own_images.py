@@ -291,7 +291,7 @@ def test_images_that_were_left_out_fail_a_later_call_that_allows_none(tmp_path):
     own = SourceConfig(dataset=f"folder:{draw(tmp_path / 'photos', size=16)}", data_dir=str(tmp_path / "data"))
     (tmp_path / "photos" / CLASSES[0] / "broken.png").write_bytes(b"no image")
     prepare.prepare(own)
-    with pytest.raises(errors.BadArgumentError, match=r"^dataset=folder:photos: 1 images .*broken.png.*--refresh"):
+    with pytest.raises(errors.BadArgumentError, match=r"^dataset=folder:photos: .*1 image, .*broken.png.*--refresh"):
         prepare.prepare(own, on_bad_image="fail")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from models.config.renamed import renamed
 from pipeline.common import durations
 from pipeline.common.config import as_text
+from pipeline.common.numbers import counted
 from pipeline.datasets import builtin
 
 REAL_DATASET = "cifar100"
@@ -62,7 +63,7 @@ def results(report: dict[str, Any]) -> list[ReportItem]:
 def _evaluated_on(report: dict[str, Any]) -> ReportItem:
     """The evaluated split, with the accuracies on the other one."""
     count = report["examples_evaluated"]
-    notes = [f"{count:,} examples" if count else "nothing was held out"]
+    notes = [counted(count, "example") if count else "nothing was held out"]
     for split, evaluation in report.get("evaluations", {}).items():
         keys = {"fine": "fine_accuracy", "coarse": own_coarse_key({**report, **evaluation})}
         values = {name if keys["coarse"] else "": evaluation[key] for name, key in keys.items() if key}
@@ -78,9 +79,8 @@ def _evaluated_on(report: dict[str, Any]) -> ReportItem:
 def costs(report: dict[str, Any]) -> list[ReportItem]:
     """Time, memory and arithmetic of the training, its precision and the model's size."""
     seconds = report["train_seconds"]
-    epochs = "1 epoch" if report["epochs"] == 1 else f"{report['epochs']:g} epochs"
     rounded = f"{durations.in_words(seconds)}, " if seconds >= 90 else ""
-    length = f"{rounded}{epochs}, {report['steps']:,} steps"
+    length = f"{rounded}{counted(float(report['epochs']), 'epoch')}, {counted(report['steps'], 'step')}"
     return [
         *_rollbacks(report.get("rollbacks")),
         ReportItem("Training time", f"{seconds:,.1f}", "s", length),

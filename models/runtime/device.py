@@ -8,6 +8,7 @@ import sys
 import tensorflow as tf
 
 from pipeline.common import cpu
+from pipeline.common.numbers import counted
 
 CPUINFO = "/proc/cpuinfo"
 
@@ -39,8 +40,7 @@ def describe() -> str:
     count = min(limit, cpu.count())
     processor = _field(CPUINFO, "model name") or platform.processor() or platform.machine()
     extras = sorted(cpu_flags() & {"amx_bf16", "avx512_bf16", "avx512f", "avx2"})
-    threads = "1 thread" if count == 1 else f"{count} threads"
-    return f"{processor}, {threads}, {' '.join(extras) or 'no vector extensions known'}"
+    return f"{processor}, {counted(count, 'thread')}, {' '.join(extras) or 'no vector extensions known'}"
 
 
 def cpu_flags(cpuinfo: str | pathlib.Path = CPUINFO) -> frozenset[str]:

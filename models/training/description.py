@@ -4,6 +4,7 @@ from models.config.training import TrainConfig
 from models.training.state import TrainState
 from pipeline.batches import OpenedData
 from pipeline.common.config import as_text
+from pipeline.common.numbers import counted
 from pipeline.epochs import EpochSchedule
 
 
@@ -22,14 +23,15 @@ def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, sta
         print(f"  except the last {ending:.1%} of the steps, unaugmented")
     if data.resolutions:
         print(f"  resized to {as_text(data.resolutions)} (pixels:fraction of the steps)")
-    print(f"  an epoch: {epochs.views:,} views, {epochs.first_step(1):,} steps")
+    print(f"  an epoch: {counted(epochs.views, 'view')}, {counted(epochs.first_step(1), 'step')}")
     if config.schedule != "constant":
         peak = config.warmup_fraction * epochs.total_steps * data.batch_size / epochs.views
-        print(f"  learning rate: {config.schedule} over {epochs.total_steps:,} steps, highest after {peak:,.2f} epochs")
+        steps = counted(epochs.total_steps, "step")
+        print(f"  learning rate: {config.schedule} over {steps}, highest after {peak:,.2f} epochs")
     if (records := state.progress.trunk_records) and records != opened.fingerprints.records:
         print(f"Trunk: of {config.init_from}, which was trained on OTHER records (SHA-256 {records[:12]}...)")
     print(
         f"Model: {config.architecture}, {state.model.count_params():,} parameters; "
-        f"{epochs.total_steps - step:,} steps of {data.batch_size} images to go"
+        f"{counted(epochs.total_steps - step, 'step')} of {counted(data.batch_size, 'image')} to go"
     )
     print(f"Precision: {config.precision} ({state.progress.precision_reason})")

@@ -31,6 +31,7 @@ from models.training.evaluation import Evaluator
 from models.training.state import TrainState
 from pipeline.batches import OpenedData
 from pipeline.common import errors
+from pipeline.common.numbers import counted
 from pipeline.common.process import signals
 from pipeline.common.progress import task
 from pipeline.data_config import DataConfig
@@ -213,9 +214,10 @@ class _Loop:
         self.state.model.stop_training = False  # a callback may have asked for it because of the loss
         if self.verbose:
             entry = self.progress.rollbacks[-1]
+            good, rate = counted(entry["good_epoch"], "epoch"), entry["learning_rate_multiplier"]
             print(
-                f"\nRollback {count + 1} of at most {policy.MAX_ROLLBACKS} to the weights after {entry['good_epoch']} "
-                f"epochs: {error}; the rate is now {entry['learning_rate_multiplier']:g} times --learning_rate",
+                f"\nRollback {count + 1} of at most {policy.MAX_ROLLBACKS} to the weights after {good}: {error}; the "
+                f"rate is now {rate:g} times --learning_rate",
                 flush=True,
             )
 

@@ -1,4 +1,4 @@
-"""Numbers as flags: finite ones, and whole ones of at most 64 bits, as TensorFlow and NumPy have them."""
+"""Numbers as flags: finite ones, and whole ones of at most 64 bits, as TensorFlow and NumPy have them; as text."""
 
 import math
 from typing import Any
@@ -32,6 +32,13 @@ def define_float(
     serializer = flags.ArgumentSerializer()
     parser = _FiniteParser(lower_bound)
     return flags.DEFINE(parser, name, default, help, serializer=serializer, flag_values=flag_values)
+
+
+def counted(number: float, noun: str) -> str:
+    """A number and what it counts, such as "1 image", "2,000 images" and "0.5 epochs"."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    text = f"{number:g}" if isinstance(number, float) else f"{number:,}"
+    return f"{text} {noun if number == 1 else plural}"
 
 
 class _WholeParser(flags.IntegerParser):

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.common import markdown_table
 from pipeline.common.markdown_table import Column
+from pipeline.common.numbers import counted
 from pipeline.explore.statistics import PARTS, Survey, middle_and_frame
 from pipeline.gallery import picture_file
 
@@ -64,18 +65,18 @@ def _superclasses(survey: Survey) -> str:
 
 def _equality(survey: Survey) -> Iterator[str]:
     """A sentence for each label: the images of each class in each part, or the fewest and the most."""
-    kinds = [("classes", survey.fine_names, survey.fine_counts)]
+    kinds = [("class", survey.fine_names, survey.fine_counts)]
     if survey.has_superclasses:
-        kinds.append(("superclasses", survey.coarse_names, survey.coarse_counts))
+        kinds.append(("superclass", survey.coarse_names, survey.coarse_counts))
     for kind, names, counts_of in kinds:
         spreads = ", ".join(f"{part}: {_spread(names, counts_of(part))}" for part in PARTS)
-        yield f"The {len(names):,} {kind}: {spreads}."
+        yield f"The {counted(len(names), kind)}: {spreads}."
 
 
 def _spread(names: tuple[str, ...], counts: np.ndarray) -> str:
     low, high = int(counts.argmin()), int(counts.argmax())
     if counts[low] == counts[high]:
-        return f"{counts[low]:,} images each"
+        return f"{counted(int(counts[low]), 'image')} each"
     return f"**NOT equal**, {counts[low]:,} ({names[low]}) to {counts[high]:,} ({names[high]})"
 
 

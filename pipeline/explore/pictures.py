@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from pipeline.augment import composition, sets
 from pipeline.augment.layer import Views
+from pipeline.common.numbers import counted
 from pipeline.data_config import SourceConfig
 from pipeline.explore.statistics import Survey
 from pipeline.gallery import rows as gallery_rows
@@ -41,7 +42,7 @@ def mean_images(survey: Survey) -> Picture:
     """The mean of the training images, of all and of each superclass, with stretched contrast."""
     pixels = survey.pixels["train"]
     mean = pixels.mean_image
-    count = f"{pixels.num_images:,} images"
+    count = counted(pixels.num_images, "image")
     rows = [Row("all classes", (count,), to_uint8(np.stack([mean, stretched(mean)])), ("original", "stretched"))]
     for first in range(0, len(survey.coarse_names) if survey.has_superclasses else 0, SUPERCLASSES_A_ROW):
         those = slice(first, first + SUPERCLASSES_A_ROW)

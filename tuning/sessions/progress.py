@@ -11,6 +11,7 @@ from rich.text import Text
 
 from models.reporting import figures, table
 from pipeline.common import durations, markdown_table, progress
+from pipeline.common.numbers import counted
 from tuning.sessions.folder import COMPLETED, ranked
 from tuning.sessions.page import TRIAL_COLUMNS, values_text
 from tuning.sessions.session import Session
@@ -90,7 +91,7 @@ class SessionProgress:
         texts = markdown_table.cells(TRIAL_COLUMNS, enumerate(best[:SHOWN_TRIALS], start=1))
         texts += [["", name, "running", "", "", "", "", values_text(values)] for name, values in self._running.items()]
         num_failed = len(records) - len(best)
-        words = f"{len(best)} trials completed, {num_failed} failed, {len(self._running)} running; "
+        words = f"{counted(len(best), 'trial')} completed, {num_failed} failed, {len(self._running)} running; "
         words += f"this call has taken {durations.in_words(time.perf_counter() - self._began)}{self._status}"
         return Group(table.of_texts(texts, words=["hyperparameters"]), Text(words))
 
@@ -102,4 +103,5 @@ def outcome(record: dict[str, Any]) -> str:
     known = {name: record[name] for name in ("fine", "coarse") if record[name] is not None}
     accuracies = ", ".join(f"{name} {figures.percent(value)} %" for name, value in known.items())
     shown = f" ({accuracies})" if len(known) > 1 else ""
-    return f"{figures.percent(record['objective'])} %{shown}, {record['epochs']:g} epochs, {record['seconds']:.0f} s"
+    epochs = counted(float(record["epochs"]), "epoch")
+    return f"{figures.percent(record['objective'])} %{shown}, {epochs}, {record['seconds']:.0f} s"

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from models.runs.folder import RunFolder
 from pipeline.common import errors, files
+from pipeline.common.numbers import counted
 from pipeline.common.process import signals
 from pipeline.common.process.worker_process import WorkerError
 from tuning.sessions import chief
@@ -170,7 +171,7 @@ def _train_trunk(
         return
     job, minutes = session.jobs.trunk(session.config.seed), session.config.max_minutes
     part = f", in --max_minutes={minutes:g}; whether it fits is known after its first steps" if minutes else ""
-    progress.print(f"training the trunk, the preset {job.train.preset}, {job.train.epochs:g} epochs{part}")
+    progress.print(f"training the trunk, the preset {job.train.preset}, {counted(job.train.epochs, 'epoch')}{part}")
     job = dataclasses.replace(job.shown(), deadline=time.monotonic() + budget.left())
 
     def on_poll() -> None:

@@ -11,6 +11,7 @@ from models.reporting import figures, table
 from pipeline.common import markdown_table
 from pipeline.common.config import as_text
 from pipeline.common.markdown_table import Column
+from pipeline.common.numbers import counted
 from tuning import statistics
 from tuning.studies.design import METRICS
 from tuning.studies.folder import FINISHED
@@ -170,15 +171,11 @@ def _settings(values: Mapping[str, Any]) -> str:
 
 def _residuals(report: Mapping[str, Any]) -> str:
     texts = [
-        f"{100 * one['std']:.2f} with {_counted(one['degrees'], 'degree')} of freedom ({METRICS[name]})"
+        f"{100 * one['std']:.2f} with {counted(one['degrees'], 'degree')} of freedom ({METRICS[name]})"
         for name, one in report["residuals"].items()
         if one is not None
     ]
     return " and ".join(texts)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _conditions(report: Mapping[str, Any]) -> str:

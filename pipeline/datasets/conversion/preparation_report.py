@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.common import files
 from pipeline.common.json_values import COUNT, FLAG, SIZE, TEXT, array, mapping, required
+from pipeline.common.numbers import counted
 from pipeline.datasets import prepared
 from pipeline.datasets.canonical import Digests, as_texts
 from pipeline.datasets.conversion.arrangement import EQUALS, Arrangement, equal_images
@@ -53,7 +54,7 @@ def make(
 
 def lines(report: Mapping[str, Any]) -> list[str]:
     """What a person who has prepared the data set wants to know of the report."""
-    notes = [f"{what}: {count:,} images" for what, count in report["conversions"].items()]
+    notes = [f"{what}: {counted(count, 'image')}" for what, count in report["conversions"].items()]
     train = report["class_counts"]["train"]
     smallest, largest = min(train, key=train.__getitem__), max(train, key=train.__getitem__)
     if train[smallest] < train[largest]:
@@ -67,11 +68,12 @@ def lines(report: Mapping[str, Any]) -> list[str]:
             notes.append(f"warning: classes without a {split} image: {len(without):,} ({names})")
     if bad := report["bad_images"]["count"]:
         name, reason = next(iter(report["bad_images"]["listed"].items()))
-        notes.append(f"{bad:,} images are left out, such as {name}, which {reason}")
+        notes.append(f"left out: {counted(bad, 'image')}, such as {name}, which {reason}")
     for kind, groups in report["equal_images"].items():
         if groups["num_groups"]:
             names = " = ".join(groups["listed"][0][:2])
-            notes.append(f"equal images {kind.replace('_', ' ')}: {groups['num_groups']:,} groups, such as {names}")
+            count = counted(groups["num_groups"], "group")
+            notes.append(f"equal images {kind.replace('_', ' ')}: {count}, such as {names}")
     return notes
 
 

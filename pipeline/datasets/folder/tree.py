@@ -10,6 +10,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline.common import errors
+from pipeline.common.numbers import counted
 from pipeline.datasets.description import Classes
 from pipeline.datasets.folder import layout, names, superclasses
 from pipeline.datasets.folder.layout import Place
@@ -123,7 +124,7 @@ def _classes(fine: tuple[str, ...], parents: Mapping[str, str]) -> Classes:
 
 def _levels(classes: Classes, has_csv: bool) -> Iterator[str]:
     if classes.coarse:
-        found = f"{len(classes.fine):,} classes in {len(classes.coarse):,} superclasses"
+        found = f"{len(classes.fine):,} classes in {counted(len(classes.coarse), 'superclass')}"
         where = superclasses.FILE_NAME if has_csv else "two levels of folders"
         yield f"{found}, by {where}: {classes.coarse[classes.fine_to_coarse[0]]}/{classes.fine[0]}, ..."
         yield "--superclasses=none makes " + ("no use of it" if has_csv else "the outer folders the classes")
@@ -145,9 +146,9 @@ def _oddities(
     if alike:
         yield f"the names of classes differ in case only: {names.some(alike)}"
     if outside:
-        yield f"left out: {outside:,} images outside of the folders of classes"
+        yield f"left out: {counted(outside, 'image')} outside of the folders of classes"
     if below:
-        yield f"{below:,} images lie in folders below those of their classes, {names.some(fine)}"
+        yield f"{counted(below, 'image')} in folders below those of their classes, {names.some(fine)}"
     if ignored:
         yield f"left out: {_kinds(ignored)}"
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common import errors
+from pipeline.common.numbers import counted
 from pipeline.datasets.description import Classes
 from pipeline.datasets.folder import tree
 from tests.pipeline.datasets.folder.test_walk import write
@@ -93,7 +94,7 @@ def test_images_in_further_folders_belong_to_the_class(kind, tmp_path):
     for path, number in result.splits["train"]:
         assert path.split("/")[0] == CAT_DOG.fine[number]
     count = sum(path.count("/") > 1 for path in FURTHER_FOLDERS[kind])
-    assert any(note.startswith(f"{count} images lie in folders below") for note in result.notes)
+    assert any(note.startswith(f"{counted(count, 'image')} in folders below") for note in result.notes)
 
 
 def test_images_in_further_folders_belong_to_the_class_below_a_superclass(tmp_path):
@@ -144,7 +145,7 @@ def test_what_is_no_image_of_a_class_is_counted(tmp_path):
         "dog/b.zip",
     )
     notes = "\n".join(read(tmp_path).notes)
-    assert "1 images outside" in notes
+    assert "1 image outside" in notes
     assert "2 .zip, 1 .txt, 1 hidden" in notes
     assert "'Dog', 'dog'" in notes
 
@@ -152,7 +153,7 @@ def test_what_is_no_image_of_a_class_is_counted(tmp_path):
 def test_an_image_beside_the_splits_is_counted(tmp_path):
     result = read(write(tmp_path, "train/cat/1.jpg", "train/dog/1.jpg", "test/dog/1.jpg", "banner.png"))
     assert sum(map(len, result.splits.values())) == 3
-    assert any("1 images outside" in note for note in result.notes)
+    assert any("1 image outside" in note for note in result.notes)
 
 
 def test_a_note_names_three_of_many_classes(tmp_path):
