@@ -81,11 +81,12 @@ def _keeping_parts(data_dir: str | os.PathLike[str], name: str) -> Iterator[None
     """A context at whose error the parts that are finished are kept, and a message names their folder."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         folder = prepared.parts_folder(data_dir, name)
         locked_folder.sweep(folder)
         if num_finished(folder):
-            log(f"what was read is kept in {folder}; run the same command again to continue")
+            is_refused = isinstance(error, errors.BadArgumentError)  # as the same command would be again
+            log(f"what was read is kept in {folder}{'' if is_refused else '; run the same command again to continue'}")
         else:
             prepared.remove_parts(data_dir, name)
         raise

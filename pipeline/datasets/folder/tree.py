@@ -105,7 +105,8 @@ def _present(places: Iterable[Place], level: int, split_folders: Mapping[str, st
             present[split].add(folders[level])
     for folder, split in (split_folders or {".": "train"}).items():
         if split not in present:
-            raise TreeError(f"expected folders of classes in {folder!r}, got images only; sort them or move them away")
+            there, instead = ("", "give the folder above") if folder == "." else (f" in {folder!r}", "move them away")
+            raise TreeError(f"expected folders of classes{there}, got images only; sort them into such, or {instead}")
     if len(present["train"]) < 2:
         expected = "expected two folders of classes or more"
         raise TreeError(f"{expected}, got {names.some(present['train'])} only; give the folder that holds them")

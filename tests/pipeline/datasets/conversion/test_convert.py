@@ -236,13 +236,14 @@ def test_images_of_no_use_are_left_out_and_named(tmp_path, capsys):
     assert "train_4" in capsys.readouterr().err
 
 
-def test_images_of_no_use_are_refused_and_afterwards_left_out_without_reading_again(tmp_path):
+def test_images_of_no_use_are_refused_and_afterwards_left_out_without_reading_again(tmp_path, capsys):
     log = tmp_path / "log"
     train = with_changes(draw("train", 5, 5), 4, 6, problem="is empty")
     source = DrawnSource({"train": train, "test": draw("test", 1, 1, first_seed=100)}, log=log)
     named = prepared.parts_folder(tmp_path, NAME) / conversion.BAD_IMAGES
     with pytest.raises(errors.BadArgumentError, match=f"2 of 12 images .* train_4, which is empty; {named} .*skip"):
         convert_to(tmp_path, source, on_bad_image="fail")
+    assert "again" not in capsys.readouterr().err  # the same command would be refused again
     assert json.loads(named.read_text()) == {"train_4": "is empty", "train_6": "is empty"}
     assert not prepared.is_prepared(tmp_path, NAME)
     log.unlink()
@@ -328,7 +329,8 @@ def test_a_call_that_ends_early_names_what_it_keeps_and_the_next_one_continues(t
     monkeypatch.setattr(png, "encode", end)
     with pytest.raises((KeyboardInterrupt, errors.FailedError)):
         convert_to(tmp_path, source)
-    assert str(parts_folder) in capsys.readouterr().err
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if str(parts_folder) in line]
+    assert "again" in told
     assert not half_written.exists()
     assert len(loaded(log)) == 61  # the first one was read for its size too
     log.unlink()

@@ -169,7 +169,7 @@ def test_a_folder_without_images_beside_the_splits_does_not_matter(tmp_path):
 REFUSED = {
     "nothing": ((), "empty folder"),
     "no image": (("cat/1.txt", "dog/2.txt"), "2 .txt"),
-    "images only": (("1.jpg", "2.jpg"), "images only"),
+    "images only": (("1.jpg", "2.jpg"), "the folder above"),
     "one class": (("cat/1.jpg",), "'cat' only"),
     "the folder above": (("data/cat/1.jpg", "data/dog/1.jpg"), "'data' only"),
     "train in train": (("train/train/cat/1.jpg", "train/train/dog/1.jpg"), "'train' only"),
