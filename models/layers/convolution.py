@@ -3,7 +3,8 @@
 Pooling of 2 x 2 drops an odd last row and column: 27 % of the outputs on maps of 7 x 7. oneDNN computes bfloat16 at
 full rate in a convolution's forward pass and input gradient, but at a third of it in the kernel gradient where maps
 are small and channels many, which is most of the work of the fast networks. Here the kernel gradient is one matrix
-product for each position in the kernel, without the padding. `python -m benchmarks.train_step` times whole steps.
+product for each position in the kernel, without the padding; on the smallest maps, `pixel_products` leave the padding
+out of the forward pass and the input gradient too. `python -m benchmarks.train_step` times whole steps.
 """
 
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from models.layers import pixel_products
 from models.runtime import device
 
+LARGEST_MAP_BY_PIXEL = 3  # pixels each way; on maps of 4 x 4 a quarter is padding, and copying neighbours costs more
 LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's kernel gradient is as fast
 
 
@@ -20,9 +23,10 @@ LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's kernel gradient is a
 class Convolution(keras.layers.Conv2D):
     """`keras.layers.Conv2D` of "same" padding and no bias, faster to train in bfloat16 on CPUs.
 
-    Outputs equal `Conv2D`'s, and gradients but for the order of summation. `kernel_gradient` is used in bfloat16 on
+    Outputs and gradients equal `Conv2D`'s but for the order of summation. `kernel_gradient` is used in bfloat16 on
     CPUs, for kernels of more than one pixel whose outputs have at most 8 pixels each way, where batch and map have a
-    static size. `even_outputs` leaves out the last row or column of an odd number, as pooling of 2 x 2 drops it.
+    static size; `pixel_products` too where they have at most 3, at stride 1. `even_outputs` leaves out the last row or
+    column of an odd number, as pooling of 2 x 2 drops it.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class Convolution(keras.layers.Conv2D):
         if self.even_outputs and (inputs.shape[1] % 2 or inputs.shape[2] % 2):
             inputs, padding = _padded_for_even_outputs(inputs, self.kernel_size), "VALID"
         if is_small and max(self.kernel_size) > 1 and self.compute_dtype == "bfloat16" and not device.has_gpu():
+            if stride == 1 and padding == "SAME" and max(inputs.shape[1:3]) <= LARGEST_MAP_BY_PIXEL:
+                return convolved_by_pixel(inputs, kernel)
             return convolved(inputs, kernel, stride, padding)
         return tf.nn.conv2d(inputs, kernel, stride, padding)
 
@@ -90,6 +96,20 @@ def convolved(images: tf.Tensor, kernel: tf.Tensor, stride: int, padding: str) -
             return of_images, kernel_gradient(images, upstream, tuple(kernel.shape[:2]), stride, padding)
 
         return tf.nn.conv2d(images, kernel, stride, padding), gradients
+
+    return differentiable(images, kernel)
+
+
+def convolved_by_pixel(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """`tf.nn.conv2d` of stride 1 and "SAME" padding, all of whose products leave the padding out."""
+
+    @tf.custom_gradient
+    def differentiable(images: tf.Tensor, kernel: tf.Tensor) -> Any:
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            of_images = pixel_products.images_gradient(upstream, kernel)
+            return of_images, kernel_gradient(images, upstream, tuple(kernel.shape[:2]), 1, "SAME")
+
+        return pixel_products.convolved(images, kernel), gradients
 
     return differentiable(images, kernel)
 
