@@ -33,7 +33,7 @@ SAME = (
     "epochs",
     "git_commit",
 )
-COSTS = ("train_petaflop", "optimizer_petaflop", "num_parameters")
+COSTS = ("train_petaflop", "executed_petaflop", "optimizer_petaflop", "num_parameters")
 
 
 def main() -> None:
@@ -46,7 +46,11 @@ def main() -> None:
     _check_one_recipe(reports)
     app.load_tensorflow()
     rows = [_row(key, reports) for key in reports[0] if key.endswith("accuracy") and reports[0][key] is not None]
-    rows += [results.row(_labels(key, reports), "", [reports[0][key]], None) for key in COSTS]
+    rows += [
+        results.row(_labels(key, reports), "", [reports[0][key]], None)
+        for key in COSTS
+        if key in reports[0]  # `executed_petaflop` is not in reports of earlier versions
+    ]
     cli_output.finish("accuracy", rows, runs=runs)
 
 

@@ -86,10 +86,20 @@ def costs(report: dict[str, Any]) -> list[ReportItem]:
         ReportItem("Training time", f"{seconds:,.1f}", "s", length),
         ReportItem("Throughput", brief(report["examples_per_second"]), "images/s"),
         ReportItem("Peak memory", f"{report['peak_rss_mib']:,.0f}", "MiB", "resident, whole process"),
-        ReportItem("Training cost", brief(report["train_petaflop"]), "PFLOP", "forward and backward"),
+        ReportItem("Training cost", brief(report["train_petaflop"]), "PFLOP", "forward and backward, padding included"),
+        *_executed(report),
         ReportItem("Precision", report["precision"], note=report.get("precision_reason", "")),
         ReportItem("Parameters", f"{report['num_parameters']:,}"),
     ]
+
+
+def _executed(report: dict[str, Any]) -> list[ReportItem]:
+    """The operations that were executed, which reports of earlier versions do not have."""
+    if "executed_petaflop" not in report:
+        return []
+    optimizer = report["optimizer_petaflop"]
+    note = f"and {brief(optimizer)} by the optimizer" if optimizer else ""
+    return [ReportItem("Executed", brief(report["executed_petaflop"]), "PFLOP", note)]
 
 
 def _rollbacks(rollbacks: list[dict[str, Any]] | None) -> list[ReportItem]:

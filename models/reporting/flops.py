@@ -1,11 +1,15 @@
-"""The arithmetic of a training, whatever the machine: multiply-adds read from a network's graph.
+"""The arithmetic of a training: multiply-adds read from graphs, of convolutions, dense layers and matrix products.
 
-`train_petaflop` = sum over the steps of 3 x 2 x the multiply-adds of the convolutions and dense layers, at that step's
-resolution, x its images, / 1e15: two operations a multiply-add, and the backward pass counted as two forward ones.
+A multiply-add is two operations. Three counts, in 1e15 operations:
+  train_petaflop      by the field's convention, the same on every machine: 3 x the forward pass, padding included, at
+                      each step's resolution
+  executed_petaflop   of the forward pass and the gradients that this machine computes: without the padding that
+                      `models.layers.convolution` leaves out, and without the gradients that nothing needs
+  optimizer_petaflop  of the optimizer's own matrix products
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import keras
 import tensorflow as tf
@@ -18,10 +22,13 @@ CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative")
 
 
 def multiply_adds(model: keras.Model, size: int) -> int:
-    """Multiply-adds of one image's forward pass through convolutions and dense layers, at `size` x `size` pixels."""
-    image = tf.TensorSpec([1, size, size, 3], tf.float32)
-    graph = tf.function(lambda images: model(images, training=False)).get_concrete_function(image).graph
-    return sum(map(_multiply_adds_of, graph.get_operations()))
+    """Multiply-adds of one image's forward pass through convolutions and dense layers, at `size` x `size` pixels.
+
+    Padding is counted.
+    """
+    images = tf.TensorSpec([None, size, size, 3], tf.float32)  # of a batch of unknown size, no padding is left out
+    graph = tf.function(lambda images: model(images, training=False)).get_concrete_function(images).graph
+    return sum(_of_one_image(operation) for operation in graph.get_operations())
 
 
 def train_petaflop(model: keras.Model, config: TrainConfig, images_by_size: Mapping[int, int]) -> float:
@@ -36,6 +43,17 @@ def train_petaflop(model: keras.Model, config: TrainConfig, images_by_size: Mapp
     return (2 if config.sam_radius else 1) * operations / 1e15
 
 
+def executed_petaflop(
+    model: keras.Model, config: TrainConfig, images_by_size: Mapping[int, int], batch_size: int
+) -> float:
+    """Petaflop that this machine multiplies in batches of `batch_size` for the same, the optimizer's left out."""
+    multiplied = sum(
+        num_images * executed_multiply_adds(model, size, batch_size) / batch_size
+        for size, num_images in images_by_size.items()
+    )
+    return (2 if config.sam_radius else 1) * 2 * multiplied / 1e15
+
+
 def optimizer_petaflop(model: keras.Model, config: TrainConfig, num_steps: int) -> float:
     """Petaflop of the optimizer's own matrix products: Muon's iterations; 0 for the other optimizers."""
     if config.optimizer != "muon":
@@ -45,8 +63,47 @@ def optimizer_petaflop(model: keras.Model, config: TrainConfig, num_steps: int) 
     return 2 * products * num_steps / 1e15
 
 
-def _multiply_adds_of(operation: tf.Operation) -> int:
+def executed_multiply_adds(model: keras.Model, size: int, batch_size: int) -> int:
+    """Multiply-adds of the forward pass and of the gradients of one batch of images of `size` x `size` pixels."""
+
+    def logits_and_gradients(images: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            logits = tf.nest.flatten(model(images, training=True))
+            total = sum(map(tf.reduce_sum, logits))
+        return logits + tape.gradient(total, [variable.value for variable in model.trainable_variables])
+
+    images = tf.TensorSpec([batch_size, size, size, 3], tf.float32)
+    graph = tf.function(logits_and_gradients).get_concrete_function(images).graph
+    return graph_multiply_adds(output.op for output in graph.outputs)
+
+
+def graph_multiply_adds(needed: Iterable[tf.Operation]) -> int:
+    """Multiply-adds of operations and of all that they need; shapes, batches included, are static."""
+    waiting, found = list(needed), set()
+    while waiting:
+        operation = waiting.pop()
+        if operation not in found:
+            found.add(operation)
+            waiting += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
+    return sum(map(_of_batch, found))
+
+
+def _of_one_image(operation: tf.Operation) -> int:
     if operation.type in CONVOLUTIONS:
         _, height, width, _ = operation.outputs[0].shape
         return math.prod(operation.inputs[1].shape) * height * width
     return math.prod(operation.inputs[1].shape) if operation.type == "MatMul" else 0
+
+
+def _of_batch(operation: tf.Operation) -> int:
+    if operation.type == "MatMul":
+        return math.prod(operation.inputs[0].shape) * operation.outputs[0].shape[-1]
+    if operation.type in CONVOLUTIONS:
+        kernel, outputs = operation.inputs[1], operation.outputs[0]
+    elif operation.type.endswith("BackpropInput"):
+        kernel, outputs = operation.inputs[1:3]
+    elif operation.type.endswith("BackpropFilter"):
+        kernel, outputs = operation.outputs[0], operation.inputs[2]
+    else:
+        return 0
+    return math.prod(kernel.shape) * math.prod(outputs.shape[:3])

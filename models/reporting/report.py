@@ -65,6 +65,7 @@ def of_training(
         "train_seconds": round(progress.train_seconds, 3),
         "examples_per_second": round(progress.step * data.batch_size / progress.train_seconds, 1),
         "train_petaflop": flops.train_petaflop(model, config, images_by_size),
+        "executed_petaflop": flops.executed_petaflop(model, config, images_by_size, data.batch_size),
         "optimizer_petaflop": flops.optimizer_petaflop(model, config, progress.step),
         "peak_rss_mib": round(peak_rss_mib, 1),
         "num_parameters": model.count_params(),

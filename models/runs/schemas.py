@@ -42,6 +42,7 @@ REPORT = required(
     rollbacks=array(required({"epoch": INTEGER, "good_epoch": INTEGER, "learning_rate_multiplier": NUMBER})),
     evaluations=mapping(required(dict.fromkeys(ACCURACIES, NUMBER_OR_NULL))),
     settings=OBJECT,
+    **dict.fromkeys(("executed_petaflop", "optimizer_petaflop"), NUMBER),
     num_classes=mapping(INTEGER),
     image_size=INTEGER,
     input_size=INTEGER,

@@ -1,11 +1,16 @@
 """Multiply-adds, of networks and of their optimizer."""
 
+import keras
 import pytest
+import tensorflow as tf
 
 from models.config.training import TrainConfig
 from models.optimizers import newton_schulz
+from models.optimizers.build import build_optimizer
 from models.reporting import flops
-from tests.models.architectures.networks import built
+from models.training.step import TrainStep
+from pipeline.data_config import DataConfig
+from tests.models.architectures.networks import CIFAR100, built
 
 
 def test_multiply_adds_of_a_known_network():
@@ -39,3 +44,45 @@ def test_muons_products_are_counted_apart():
     config_of_run = TrainConfig(optimizer="muon", muon_iterations=3)
     assert flops.optimizer_petaflop(model, config_of_run, 100) == pytest.approx(2 * products * 100 / 1e15)
     assert flops.optimizer_petaflop(model, TrainConfig(), 100) == 0.0
+
+
+def test_gradients_that_nothing_needs_are_not_executed():
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(images)
+    x = keras.layers.DepthwiseConv2D(3, padding="same")(x)
+    model = keras.Model(images, keras.layers.Dense(5)(keras.layers.Flatten()(x)))
+    convolution, depthwise, dense = 27 * 4 * 16, 9 * 4 * 16, 64 * 5
+    first_has_no_image_gradient = 2 * convolution + 3 * (depthwise + dense)
+    assert flops.executed_multiply_adds(model, 8, batch_size=7) == 7 * first_has_no_image_gradient
+    model.layers[1].trainable = False
+    assert flops.executed_multiply_adds(model, 8, batch_size=7) == 7 * (convolution + 2 * depthwise + 3 * dense)
+
+
+def test_padding_is_left_out_of_what_is_executed_alone():
+    network = {"architecture": "speedrun", "widths": "8,8,64", "bottlenecks": "8,8,8", "whitening": False}
+    plain, smaller = (built(**network, precision=precision) for precision in ("float32", "mixed_bfloat16"))
+    assert flops.multiply_adds(plain, 32) == flops.multiply_adds(smaller, 32)
+    first_has_no_image_gradient = 3 * flops.multiply_adds(plain, 32) - 27 * 8 * 32**2
+    assert flops.executed_multiply_adds(plain, 32, 4) <= 4 * first_has_no_image_gradient
+    assert flops.executed_multiply_adds(smaller, 32, 4) < 0.99 * flops.executed_multiply_adds(plain, 32, 4)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "sgd"])
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "float32"])
+@pytest.mark.parametrize("widths", ["8,16,16", "16,8,8"])
+def test_the_step_multiplies_what_is_reported(widths, precision, optimizer):
+    """All of a traced step's convolutions, products and their gradients, those of the optimizer included."""
+    values = {"architecture": "speedrun", "precision": precision, "widths": widths, "bottlenecks": "8,8,8"}
+    model = built(**values)
+    config = TrainConfig(optimizer=optimizer)
+    made = build_optimizer(config, model.trainable_variables)
+    step = TrainStep(model, made, DataConfig(batch_size=6), CIFAR100, config, total_steps=10)
+    labels = {name: tf.TensorSpec([6], tf.int32) for name in ("fine", "coarse")}
+    signature = (tf.TensorSpec([6, 24, 24, 3]), labels, tf.TensorSpec([], tf.int64))
+    graph = tf.function(step._updated).get_concrete_function(*signature).graph
+    executed = flops.graph_multiply_adds(graph.control_outputs)
+    of_metrics = 6 * 100 * 20  # fine probabilities, summed by superclass
+    of_optimizer = flops.optimizer_petaflop(model, config, num_steps=1)
+    assert (of_optimizer > 0) == (optimizer == "muon")
+    reported = flops.executed_petaflop(model, config, {24: 6}, batch_size=6) + of_optimizer
+    assert 2 * (executed - of_metrics) / 1e15 == pytest.approx(reported, rel=1e-9)

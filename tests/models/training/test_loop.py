@@ -38,6 +38,8 @@ REPORT_KEYS = [
     "train_seconds",
     "examples_per_second",
     "train_petaflop",
+    "executed_petaflop",
+    "optimizer_petaflop",
     "peak_rss_mib",
     "num_parameters",
     "num_processors",
@@ -62,6 +64,8 @@ def test_report_and_rows_keep_the_contract(data):
     assert report["preset_changes"]["architecture"] == "linear"  # the preset quick is another network
     assert not {"seed", "dataset", "momentum"} & report["preset_changes"].keys()
     assert report["train_petaflop"] == pytest.approx(6 * 3072 * 120 * 4500 / 1e15)
+    assert report["executed_petaflop"] == pytest.approx(2 / 3 * report["train_petaflop"])  # no gradient of the images
+    assert report["optimizer_petaflop"] == 0
     assert report["fine_accuracy"] == trained.rows[-1]["validation_fine_accuracy"]
     assert [row["step"] for row in trained.rows] == [15, 30, 45]
     assert trained.rows[-1]["train_fine_accuracy"] > 2 * trained.rows[0]["train_fine_accuracy"]
