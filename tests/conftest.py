@@ -12,7 +12,10 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from pipeline.common.process import environment
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.update({**environment.DEFAULTS, **os.environ})  # before TensorFlow is imported, as the binaries do
 
 # No test depends on how fast the machine is.
 hypothesis.settings.register_profile(

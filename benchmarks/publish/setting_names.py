@@ -119,6 +119,9 @@ one of three effects:
 - **refused**: a value other than the default ends a command at its start with exit code 2, and raises an error from
   Python.
 
+On x86 processors, commands set `TF_ENABLE_ONEDNN_OPTS=1` where it is not set; TensorFlow itself does so only where a
+processor has instructions such as AVX-512 VNNI.
+
 An empty variable counts as unset, except for `CUDA_VISIBLE_DEVICES` and `HIP_VISIBLE_DEVICES`, where an empty list
 hides the GPUs.
 

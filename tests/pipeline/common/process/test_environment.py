@@ -36,6 +36,18 @@ def test_empty_variables_count_as_unset_but_an_empty_list_of_gpus(monkeypatch):
     assert environment.followed() == {"CUDA_VISIBLE_DEVICES": ""}
 
 
+@pytest.mark.parametrize(("given", "used", "followed"), [(None, "1", {}), ("", "1", {}), ("0", "0", {"X": "0"})])
+def test_defaults_are_set_where_nothing_is_and_are_not_named(monkeypatch, given, used, followed):
+    monkeypatch.setattr(environment, "DEFAULTS", {"X": "1"})
+    monkeypatch.setattr(environment, "FOLLOWED", ("X",))
+    monkeypatch.setenv("X", given or "")  # which is put back afterwards
+    if given is None:
+        monkeypatch.delenv("X")
+    environment.clean()
+    assert os.environ["X"] == used
+    assert environment.followed() == followed
+
+
 @pytest.mark.parametrize("name", environment.REMOVED)
 def test_removed_variable_reaches_no_child_process(monkeypatch, keras_json, name):
     monkeypatch.setenv(name, "1")
