@@ -15,6 +15,8 @@ import tensorflow as tf
 from models.layers import pixel_products
 from models.runtime import device
 
+# With fewer, oneDNN 3.7 computes a wrong kernel gradient of strided 1 x 1 kernels, on processors without AVX-512.
+MIN_CHANNELS_STRIDED = 8
 LARGEST_MAP_BY_PIXEL = 3  # pixels each way; on maps of 4 x 4 a quarter is padding, and copying neighbours costs more
 LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's kernel gradient is as fast
 
@@ -53,6 +55,8 @@ class Convolution(keras.layers.Conv2D):
             return outputs[:, :height, :width]
         is_small = inputs.shape[0] is not None and max(inputs.shape[1:3]) <= LARGEST_SMALL_MAP * stride
         kernel, padding = tf.convert_to_tensor(kernel), "SAME"
+        if self.kernel_size == (1, 1) and inputs.shape[-1] < MIN_CHANNELS_STRIDED and stride > 1:
+            inputs, stride = inputs[:, ::stride, ::stride], 1
         if self.even_outputs and (inputs.shape[1] % 2 or inputs.shape[2] % 2):
             inputs, padding = _padded_for_even_outputs(inputs, self.kernel_size), "VALID"
         if is_small and max(self.kernel_size) > 1 and self.compute_dtype == "bfloat16" and not device.has_gpu():

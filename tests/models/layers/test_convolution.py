@@ -31,10 +31,10 @@ def test_kernel_gradient_is_tensorflows(size, kernel_size, stride, padding):
     images, upstream = images_and_upstream(size, 4, 7)
     num_outputs = tf.nn.conv2d(images, tf.zeros([*kernel_size, 4, 7]), stride, padding).shape[1:3]
     upstream = upstream[:, : num_outputs[0], : num_outputs[1]]
-    expected = tf.raw_ops.Conv2DBackpropFilter(
-        input=images,
+    expected = tf.raw_ops.Conv2DBackpropFilter(  # in float64, which oneDNN does not compute
+        input=tf.cast(images, tf.float64),
         filter_sizes=[*kernel_size, 4, 7],
-        out_backprop=upstream,
+        out_backprop=tf.cast(upstream, tf.float64),
         strides=[1, stride, stride, 1],
         padding=padding,
     )
@@ -104,6 +104,21 @@ def test_layer_trains_as_conv2d_does(size, kernel_size, stride):
         found.append([tf.cast(outputs, tf.float32), *tape.gradient(objective, [images, layer.kernel.value])])
     for own, expected in zip(*found, strict=True):
         assert np.linalg.norm(own - expected) <= 0.01 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("channels", [1, 4, 7, 8])
+@pytest.mark.parametrize(("size", "stride"), [(8, 2), (15, 3), (7, 2)])
+def test_strided_layer_of_few_channels_has_the_right_gradient(size, stride, channels):
+    images = images_and_upstream(size, channels, 1)[0]
+    layer = Convolution(7, 1, strides=stride)
+    with tf.GradientTape() as tape:
+        outputs = layer(images)
+        objective = tf.reduce_sum(tf.square(outputs))
+    gradient = tape.gradient(objective, layer.kernel.value)
+    seen = tf.reshape(tf.cast(images, tf.float64)[:, ::stride, ::stride], [-1, channels])
+    kernel = tf.cast(layer.kernel[0, 0], tf.float64)
+    expected = 2 * tf.matmul(seen, tf.matmul(seen, kernel), transpose_a=True)
+    np.testing.assert_allclose(gradient[0, 0], expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

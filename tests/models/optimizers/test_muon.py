@@ -125,7 +125,7 @@ def test_bfloat16_turns_small_singular_values_too(num_iterations, spread):
     matrix = (left * np.geomspace(1.0, 1.0 / spread, 48) @ right).astype(np.float32)
     expected = np.diag(left.T @ reference(matrix, num_iterations) @ right.T)
     found = np.diag(left.T @ orthogonalised(tf.constant(matrix), num_iterations).numpy() @ right.T)
-    np.testing.assert_allclose(found, expected, rtol=0.15)
+    np.testing.assert_allclose(found, expected, rtol=0.2)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
