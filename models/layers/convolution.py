@@ -131,15 +131,16 @@ def kernel_gradient(
         _overlaps(images.shape[axis], upstream.shape[axis], length, stride, padding)
         for axis, length in zip((1, 2), kernel_size, strict=True)
     )
-    phases = _phases(images, stride)
-    products = []
-    for row_phase, image_rows, upstream_rows in rows:
-        for column_phase, image_columns, upstream_columns in columns:
-            phase = phases[row_phase][column_phase]
-            inputs = tf.reshape(phase[:, image_rows, image_columns], [-1, channels])
-            outputs = tf.reshape(upstream[:, upstream_rows, upstream_columns], [-1, filters])
-            products.append(tf.matmul(inputs, outputs, transpose_a=True))
-    return tf.reshape(tf.stack(products), [*kernel_size, channels, filters])
+    with tf.name_scope("kernel_gradient"):  # `benchmarks.profile` knows the operations by it
+        phases = _phases(images, stride)
+        products = []
+        for row_phase, image_rows, upstream_rows in rows:
+            for column_phase, image_columns, upstream_columns in columns:
+                phase = phases[row_phase][column_phase]
+                inputs = tf.reshape(phase[:, image_rows, image_columns], [-1, channels])
+                outputs = tf.reshape(upstream[:, upstream_rows, upstream_columns], [-1, filters])
+                products.append(tf.matmul(inputs, outputs, transpose_a=True))
+        return tf.reshape(tf.stack(products), [*kernel_size, channels, filters])
 
 
 def _phases(images: tf.Tensor, stride: int) -> list[list[tf.Tensor]]:

@@ -29,7 +29,8 @@ def images_gradient(upstream: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         [_seen_by(place, length, kernel_length) for place in range(length)]
         for length, kernel_length in zip((height, width), kernel.shape[:2], strict=True)
     )
-    return _products(upstream, kernel, rows, columns, is_gradient=True)
+    with tf.name_scope("images_gradient"):  # `benchmarks.profile` knows the operations by it
+        return _products(upstream, kernel, rows, columns, is_gradient=True)
 
 
 def _products(

@@ -29,7 +29,8 @@ class TrainStep:
     Everything random in it follows from the run's seed and the step's number. XLA compiles the augmentation, unless
     `jit_compile` is off or a transform does not allow it, and the update where `jit_compile` is on, or is auto and the
     device is a GPU (on CPUs XLA's convolutions are slower; what is worth compiling there, `models.layers.activation`
-    compiles itself). A run with several resolutions traces one graph for each.
+    compiles itself). A run with several resolutions traces one graph for each. Scopes name the parts of a step for
+    profilers: "augmentation", "heads", "gradients" and "optimizer".
     """
 
     def __init__(
@@ -75,6 +76,11 @@ class TrainStep:
             self._steps(list(batches), tf.constant(number, tf.int64), size)
         self._has_run = True
 
+    def graph(self, batch: Batch) -> tf.Graph:
+        """The graph of a step on batches of this form, as traced, at the resolution of the run's first step."""
+        number = tf.constant(0, tf.int64)
+        return self._steps.get_concrete_function([batch], number, self._size_at(0)).graph
+
     def steps_until_resize(self, number: int, at_most: int) -> int:
         """The number of steps from `number` on, at most `at_most`, that have its resolution."""
         later = range(number + 1, number + at_most)
@@ -88,6 +94,14 @@ class TrainStep:
             self._augmented_and_updated(batch, number + offset, size)
 
     def _augmented_and_updated(self, batch: Batch, number: tf.Tensor, size: int) -> None:
+        with tf.name_scope("augmentation"):
+            images, labels = self._augmented(batch, number, size)
+        self._update(images, labels, number)
+        if self.slow_weights is not None:
+            with tf.name_scope("optimizer"):
+                self.slow_weights.update(number)
+
+    def _augmented(self, batch: Batch, number: tf.Tensor, size: int) -> tuple[tf.Tensor, Batch]:
         # Drawn outside of what XLA may compile, so that a draw is the same with and without it.
         seed, share = self._config.seed, self._data.unaugmented_share
         views = Views(batch["index"], batch["pass_number"])
@@ -100,9 +114,7 @@ class TrainStep:
             for name, num_classes in self._classes.counts.items():
                 one_hot = tf.one_hot(batch[name], num_classes)
                 labels[name] = mix_labels(one_hot, self.transforms, drawn, side, side, original)
-        self._update(images, labels, number)
-        if self.slow_weights is not None:
-            self.slow_weights.update(number)
+        return images, labels
 
     def _originals(self, views: Views, number: tf.Tensor) -> tf.Tensor | None:
         """Bool [B]: which views step `number` shows as they are; None where no step of the run shows any so.
@@ -126,7 +138,8 @@ class TrainStep:
         logits, gradients = self._gradients(images, labels)
         if self._config.sam_radius:
             gradients = self._gradients_uphill(images, labels, gradients, before)
-        totals = metrics.metric_totals(self._config, self._classes, logits, labels)
+        with tf.name_scope("heads"):
+            totals = metrics.metric_totals(self._config, self._classes, logits, labels)
         if scales_loss:
             # Keras skips only the update of the weights where a gradient overflows: the infinity of the forward pass
             # would stay in batch normalisation's statistics, and the step would count in the epoch's metrics.
@@ -134,16 +147,20 @@ class TrainStep:
             for state, value in before:
                 state.assign(tf.where(is_finite, state.value, value))
             totals = tf.where(is_finite, totals, tf.zeros_like(totals))
-        self._optimizer.apply(gradients, self._model.trainable_variables)
+        with tf.name_scope("optimizer"):
+            self._optimizer.apply(gradients, self._model.trainable_variables)
         self.metric_totals.assign_add(totals)
 
     def _gradients(self, images: tf.Tensor, labels: Batch) -> tuple[Batch, list[tf.Tensor]]:
         with tf.GradientTape() as tape:
             logits = self._model(images, training=True)
-            loss = tf.reduce_mean(metrics.objective(self._config, logits, labels, self._class_weights))
-            loss += sum(self._model.losses)  # of layers with a regulariser
-            scaled_loss = self._optimizer.scale_loss(loss)
-        return logits, tape.gradient(scaled_loss, [variable.value for variable in self._model.trainable_variables])
+            with tf.name_scope("heads"):
+                loss = tf.reduce_mean(metrics.objective(self._config, logits, labels, self._class_weights))
+                loss += sum(self._model.losses)  # of layers with a regulariser
+                scaled_loss = self._optimizer.scale_loss(loss)
+        with tf.name_scope("gradients"):
+            trained = [variable.value for variable in self._model.trainable_variables]
+            return logits, tape.gradient(scaled_loss, trained)
 
     def _gradients_uphill(
         self, images: tf.Tensor, labels: Batch, gradients: list[tf.Tensor], states: States
