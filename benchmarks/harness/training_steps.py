@@ -1,16 +1,18 @@
 """Whole training steps as cases of a measurement, and the recipes that benchmarks measure."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Case
 from models.config import presets
+from models.config.fitted import fitted
 from models.config.training import TrainConfig
-from pipeline.common import errors
+from pipeline.common import config, errors
 from pipeline.common.config import nearest
 from pipeline.data_config import DataConfig
+from pipeline.datasets import prepared
 
 if TYPE_CHECKING:
     import keras
@@ -39,6 +41,17 @@ def recipe(name: str) -> dict[str, Any]:
         hint = nearest(name, set(RECIPES))
         raise errors.BadArgumentError(f"recipes={name!r}: expected some of {', '.join(RECIPES)}{hint}")
     return RECIPES[name]
+
+
+def configured(name: str, source: Mapping[str, Any], precision: str) -> tuple[DataConfig, TrainConfig]:
+    """The configurations of a recipe, fitted to a prepared data set; `source` has the values of its `SourceConfig`.
+
+    Nothing is held out: the smallest data set has no 10,000 examples to spare.
+    """
+    values = recipe(name)
+    data = config.build(DataConfig, values, source, {"num_validation": 0})
+    train = config.build(TrainConfig, values, {"precision": precision})
+    return fitted(data, train, prepared.description(data.data_dir, data.prepared_name), values)
 
 
 class Steps:
@@ -71,6 +84,10 @@ class Steps:
             self._step.metric_totals.numpy()  # waits for the device
 
         return Case(labels, run, self._num_steps * self._batch_size)
+
+    def graph(self, batch: "dict[str, tf.Tensor]") -> "tf.Graph":
+        """The graph of one step on batches of this form, as traced."""
+        return self._step.graph(batch)
 
 
 def case(labels: Labels, data: DataConfig, train: TrainConfig, num_steps: int) -> Case:

@@ -34,7 +34,8 @@ from pipeline.common import app, config, errors, progress
 from pipeline.data_config import SourceConfig
 
 if TYPE_CHECKING:
-    from benchmarks.train_step import cases, convolution_ceiling
+    from benchmarks.harness import convolution_ceiling
+    from benchmarks.train_step import cases
 
 flags = app.Flags(SourceConfig)
 RECIPES = flags.DEFINE_list("recipes", ["quick"], f"some of {', '.join(training_steps.RECIPES)}")
@@ -103,7 +104,7 @@ def _effort(precisions: list[str]) -> "cases.Effort":
 
 
 def _ceilings(dtypes: set[str]) -> "dict[str, convolution_ceiling.Ceiling]":
-    from benchmarks.train_step import convolution_ceiling
+    from benchmarks.harness import convolution_ceiling
 
     round_s, shapes = (0.05, convolution_ceiling.CHEAP_SHAPES) if QUICK.value else (0.2, convolution_ceiling.SHAPES)
     return {dtype: convolution_ceiling.measure(dtype, REPEATS.value, round_s, shapes) for dtype in sorted(dtypes)}

@@ -13,14 +13,12 @@ from benchmarks.harness.timing import Case
 from benchmarks.train_step import torch_peer
 from benchmarks.train_step.torch_peer import Peer
 from models import classifier
-from models.config.fitted import fitted
 from models.config.training import TrainConfig
 from models.layers.batch_norm import FusedBatchNormalization
 from models.reporting import flops
 from models.runtime import precision
 from pipeline.batches import OpenedData
-from pipeline.common import config, errors
-from pipeline.data_config import DataConfig
+from pipeline.common import errors
 from pipeline.datasets import prepared
 
 QUICK_STEP_MULTIPLY_ADDS = 11.9e9  # forward, of a step of `quick`
@@ -49,14 +47,10 @@ class Recipe:
     """
 
     def __init__(self, name: str, source: Mapping[str, Any], precisions: Sequence[str], effort: Effort) -> None:
-        values = training_steps.recipe(name)
         self.name, self.effort = name, effort
-        # Nothing is held out: the smallest data set has no 10,000 examples to spare.
-        data = config.build(DataConfig, values, source, {"num_validation": 0})
-        trains = [config.build(TrainConfig, values, {"precision": precision}) for precision in precisions]
-        self.description = prepared.description(data.data_dir, data.prepared_name)
-        self.data, _ = fitted(data, trains[0], self.description, values)
-        self.trains = [fitted(data, train, self.description, values)[1] for train in trains]
+        configurations = [training_steps.configured(name, source, precision) for precision in precisions]
+        self.data, self.trains = configurations[0][0], [train for _, train in configurations]
+        self.description = prepared.description(self.data.data_dir, self.data.prepared_name)
         opened = OpenedData(self.data)
         self.input_size = opened.input_size
         network = classifier.build(self.trains[0], self.description, self.input_size)

@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from benchmarks.harness import results, timing
+from benchmarks.harness.convolution_ceiling import Ceiling
 from benchmarks.harness.labels import Labels
 from benchmarks.harness.results import Row
 from benchmarks.harness.timing import Timing
 from benchmarks.train_step.cases import STEP, Recipe
-from benchmarks.train_step.convolution_ceiling import Ceiling
 from benchmarks.train_step.torch_peer import Peer
 from pipeline.common import progress
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from benchmarks.harness import training_steps
+from benchmarks.harness.convolution_ceiling import Ceiling, Shape
 from benchmarks.harness.labels import Labels
 from benchmarks.harness.results import Row
 from benchmarks.harness.timing import Case, Timing
 from benchmarks.train_step import cases, torch_peer
 from benchmarks.train_step import rows as step_rows
 from benchmarks.train_step.cases import Effort, Recipe
-from benchmarks.train_step.convolution_ceiling import Ceiling, Shape
 from models import classifier
 from models.config.training import TrainConfig
 from models.layers.batch_norm import FusedBatchNormalization

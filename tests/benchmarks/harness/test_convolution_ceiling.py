@@ -2,11 +2,10 @@
 
 import pytest
 
-from benchmarks.harness import timing
+from benchmarks.harness import convolution_ceiling, timing
+from benchmarks.harness.convolution_ceiling import Shape
 from benchmarks.harness.labels import Labels
 from benchmarks.harness.timing import Timing
-from benchmarks.train_step import convolution_ceiling
-from benchmarks.train_step.convolution_ceiling import Shape
 
 CEILING = Labels.of("ours/ceiling/{dtype}", "ceiling", dtype="bfloat16")
 
