@@ -91,6 +91,8 @@ bench: $(INSTALLED) ## Run the benchmarks quickly; results go to benchmarks/resu
 	    $(PYTHON) -m benchmarks.$$name --quick --dataset=auto $(DATA_FLAGS) \
 	        --out=benchmarks/results/quick/$$name.json; \
 	done
+	@CUDA_VISIBLE_DEVICES=-1 $(PYTHON) -m benchmarks.profile --quick --dataset=auto $(DATA_FLAGS) \
+	    --out=benchmarks/results/quick/profile.json
 	@set -e; for name in prepare scaling tuner; do \
 	    $(PYTHON) -m benchmarks.$$name --quick --out=benchmarks/results/quick/$$name.json; \
 	done

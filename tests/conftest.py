@@ -35,6 +35,7 @@ LONG = (
     "benchmarks/memory/test_cases.py",
     "benchmarks/scaling/test_cases.py",
     "benchmarks/prepare",
+    "benchmarks/profile",
     "benchmarks/harness/test_startup_times.py",
     "benchmarks/train_step",
     "benchmarks/tuner",

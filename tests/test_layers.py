@@ -41,7 +41,7 @@ ORDER = {
     "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
     "benchmarks": (
         ("harness",),
-        ("augment", "input", "memory", "prepare", "scaling", "shapes100", "startup", "train_step", "tuner"),
+        ("augment", "input", "memory", "prepare", "profile", "scaling", "shapes100", "startup", "train_step", "tuner"),
         ("accuracy", "bench", "show"),
         ("publish",),
     ),

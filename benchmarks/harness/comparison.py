@@ -14,10 +14,10 @@ from models.config import renamed
 
 # Of a unit: whether more of it is better. Rows of other units (accuracies, costs) are shown, and never judged.
 IS_MORE_BETTER = {
-    **dict.fromkeys(("images/s", "GFLOP/s", "trials/h"), True),
+    **dict.fromkeys(("images/s", "GFLOP/s", "GB/s", "trials/h"), True),
     **dict.fromkeys(("s", "ms", "CPU s", "MiB", "KiB/epoch"), False),
 }
-SPEED_UNITS = ("images/s", "GFLOP/s", "s", "ms")
+SPEED_UNITS = ("images/s", "GFLOP/s", "GB/s", "s", "ms")
 # Parts of the names of rows in results of earlier releases -> today's.
 RENAMED = {"1_KeepPart": "1_HoldOut", **renamed.VALUES["augmentation"], **renamed.VALUES["preset"]}
 BETTER, SAME, WORSE, NOT_JUDGED = "better", "the same", "WORSE", "not judged"

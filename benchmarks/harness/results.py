@@ -20,6 +20,8 @@ COLUMNS = (
     *(field(name, lambda value: format(value, ",.4g" if value < 100 else ",.0f")) for name in ("median", "min", "max")),
     field("unit"),
     field("ceiling_share", "{:.1%}".format, "of the\nceiling", is_optional=True),
+    field("gib", "{:.3g}".format, "GiB\na step", is_optional=True),
+    field("intensity", "{:.3g}".format, "FLOP\na byte", is_optional=True),
     field("cpu_s_per_million", "{:,.2f}".format, "CPU s a\nmillion", is_optional=True),
     field("peak_mib", "{:,.0f}".format, "peak\nMiB", is_optional=True),
     field("first_call_s", "{:,.2f}".format, "first\ncall s", is_optional=True),
@@ -51,6 +53,8 @@ class Row(Labels):
     steps_per_s: float | None = None
     tflops: float | None = None
     ceiling_share: float | None = None  # of the machine's ceiling, 0 to 1
+    gib: float | None = None  # read and written in a step
+    intensity: float | None = None  # arithmetic: FLOP for each byte read or written
     cpu_s_per_million: float | None = None  # CPU seconds for a million images
     peak_mib: float | None = None  # resident memory
     median_mib: float | None = None

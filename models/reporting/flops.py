@@ -79,13 +79,18 @@ def executed_multiply_adds(model: keras.Model, size: int, batch_size: int) -> in
 
 def graph_multiply_adds(needed: Iterable[tf.Operation]) -> int:
     """Multiply-adds of operations and of all that they need; shapes, batches included, are static."""
-    waiting, found = list(needed), set()
+    return sum(map(batch_multiply_adds, with_needed(needed)))
+
+
+def with_needed(operations: Iterable[tf.Operation]) -> set[tf.Operation]:
+    """Operations of a graph and all that they need; the others are not executed."""
+    waiting, found = list(operations), set()
     while waiting:
         operation = waiting.pop()
         if operation not in found:
             found.add(operation)
             waiting += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
-    return sum(map(_of_batch, found))
+    return found
 
 
 def _of_one_image(operation: tf.Operation) -> int:
@@ -95,7 +100,8 @@ def _of_one_image(operation: tf.Operation) -> int:
     return math.prod(operation.inputs[1].shape) if operation.type == "MatMul" else 0
 
 
-def _of_batch(operation: tf.Operation) -> int:
+def batch_multiply_adds(operation: tf.Operation) -> int:
+    """Multiply-adds of one operation; 0 for all but products, convolutions and their gradients."""
     if operation.type == "MatMul":
         return math.prod(operation.inputs[0].shape) * operation.outputs[0].shape[-1]
     if operation.type in CONVOLUTIONS:

@@ -257,6 +257,13 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("num_classes", ("--num_classes=9", "--quick")),
         ("max_steps", ("--max_steps=9", "--quick")),
     ),
+    "benchmarks.profile.__main__": (
+        *_OF_BENCHMARKS,
+        *_of_data(),
+        ("recipes", ("--recipes=quick,quick",)),
+        ("steps", ("--steps=9", "--quick")),
+        ("repeats", ("--repeats=9", "--quick")),
+    ),
     "benchmarks.startup.__main__": (*_OF_BENCHMARKS, *_of_data(), ("repeats", ("--repeats=2", "--quick"))),
     "benchmarks.train_step.__main__": (
         *_OF_BENCHMARKS,
