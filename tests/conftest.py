@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.common.process import environment
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.update({**environment.DEFAULTS, **os.environ})  # before TensorFlow is imported, as the binaries do
 
 # No test depends on how fast the machine is.

@@ -119,8 +119,9 @@ def load_tensorflow() -> None:
 
 
 def _load_tensorflow() -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     shows_messages = logging.get_verbosity() >= logging.DEBUG
+    # Errors that end a command are raised; those that are logged alone are of GPUs and instructions that are not there.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if shows_messages else "3")
     with streams.writer(os.dup(2)) as real_stderr, tempfile.TemporaryFile() as messages:
         os.dup2(messages.fileno(), 2)
         try:
