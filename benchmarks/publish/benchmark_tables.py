@@ -41,6 +41,8 @@ SHOWN_WHERE_MEASURED = (
     "ceiling_share",
     "cpu_s_per_million",
     "tflops",
+    "gib",
+    "intensity",
     "first_call_s",
     "batch_size",
     "processes",

@@ -8,6 +8,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.publish import profile_plot
 from models.reporting.plot_style import BLUE, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION, save_figures
 
 Rows = Sequence[Mapping[str, Any]]
@@ -103,4 +104,10 @@ def _rows_of(names: Sequence[str], label: str) -> tuple[Figure, Axes]:
 
 
 PLOTS: dict[str, Callable[[Rows], Figure | None]]
-PLOTS = {"train_step": _train_step, "input": _input, "memory": _memory, "scaling": _scaling}
+PLOTS = {
+    "train_step": _train_step,
+    "profile": profile_plot.draw,
+    "input": _input,
+    "memory": _memory,
+    "scaling": _scaling,
+}

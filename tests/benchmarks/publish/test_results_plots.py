@@ -5,6 +5,7 @@ from matplotlib.image import imread
 from benchmarks.harness import results
 from benchmarks.harness.labels import Labels
 from benchmarks.publish import blocks, results_plots
+from tests.benchmarks.publish.profile_rows import profile_rows
 from tests.conftest import ROOT
 
 
@@ -31,10 +32,11 @@ def test_plots_are_drawn_of_what_has_one(tmp_path):
         **blocks.read_results(ROOT / blocks.RESULTS),
         "memory": {"benchmark": "memory", "rows": memory},
         "input": {"benchmark": "input", "rows": feeds},
+        "profile": {"benchmark": "profile", "rows": profile_rows("tiny")},
     }
     paths = results_plots.draw(documents, tmp_path / "new")
     names = {path.name for path in paths}
-    assert {"memory.png", "input.png", "scaling.png", "train_step.png"} <= names
+    assert {"memory.png", "input.png", "profile.png", "scaling.png", "train_step.png"} <= names
     assert "startup.png" not in names
     for path in paths:
         assert imread(path).std() > 0.05
