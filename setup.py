@@ -48,6 +48,7 @@ setup(
             "torch>=2.9",
             "torchvision>=0.24",
             "grain>=0.2.12",
+            "spdl>=0.8",
         ],  # what benchmarks compare with; all else does without
         "dali": ["nvidia-dali-cuda120>=2.4", "torch>=2.9"],  # another such, of half a gigabyte; needs no GPU
         "parquet": ["pyarrow>=17.0"],  # CIFAR from Hugging Face; tensorflow-datasets 4.9 brings it too

@@ -16,10 +16,12 @@ none fills its buffers while another is measured; our caches stay filled, as the
   peer/keras/pydataset          Keras's PyDataset, as fit consumes it
   peer/pytorch/dataloader/workers_N  PyTorch's DataLoader on a TensorDataset; bulk: with automatic batching disabled
   peer/grain/map_dataset        Google's Grain
+  peer/spdl/pipeline            Meta's SPDL
   peer/dali/generic_iterator    NVIDIA's DALI, a CPU pipeline on an external source
 Each row has `cpu_s_per_million`, the CPU seconds for a million images, and `ceiling_share`, the share of the plain
 copy's rate. Rows of peers have the ratio of ours/train/memory to them; each library has a process of its own.
-PyTorch and Grain are in the extra `peers`, DALI in the extra `dali`. FFCV needs OpenCV's headers, and is not measured.
+PyTorch, Grain and SPDL are in the extra `peers`, DALI in the extra `dali`. FFCV needs OpenCV's headers, and is not
+measured.
 """
 
 import contextlib

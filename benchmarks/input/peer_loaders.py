@@ -89,19 +89,34 @@ def dali(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[An
     from nvidia.dali import fn, pipeline_def
     from nvidia.dali.plugin.pytorch import DALIGenericIterator
 
-    def permuted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        random = np.random.default_rng(0)
-        while True:
-            order = random.permutation(len(images))
-            for begin in range(0, len(images) - batch_size + 1, batch_size):
-                chosen = order[begin : begin + batch_size]
-                yield images[chosen], labels[chosen]
+    permuted = ((images[chosen], labels[chosen]) for chosen in _permuted_indices(len(images), batch_size))
 
     @pipeline_def(batch_size=batch_size, num_threads=cpu.count(), device_id=None)
     def pipeline() -> Any:
-        return tuple(fn.external_source(source=permuted(), num_outputs=2, batch=True))
+        return tuple(fn.external_source(source=permuted, num_outputs=2, batch=True))
 
     return (outputs for (outputs,) in DALIGenericIterator([pipeline()], ["image", "fine"]))
+
+
+def spdl(images: np.ndarray, labels: np.ndarray, batch_size: int) -> Iterator[Any]:
+    """Meta's SPDL: batches are indexed by a thread for each processor."""
+    from spdl.pipeline import PipelineBuilder
+
+    indices = PipelineBuilder().add_source(_permuted_indices(len(images), batch_size))
+    batches = indices.pipe(
+        lambda chosen: (images[chosen], labels[chosen]), concurrency=cpu.count(), output_order="input"
+    )
+    pipeline = batches.add_sink().build(num_threads=cpu.count())
+    with pipeline.auto_stop():
+        yield from pipeline
+
+
+def _permuted_indices(num_images: int, batch_size: int) -> Iterator[np.ndarray]:
+    random = np.random.default_rng(0)
+    while True:
+        order = random.permutation(num_images)
+        for begin in range(0, num_images - batch_size + 1, batch_size):
+            yield order[begin : begin + batch_size]
 
 
 def _torch_dataset(images: np.ndarray, labels: np.ndarray) -> Any:

@@ -49,6 +49,7 @@ TF_DATA = Library(("tensorflow",), "tf.data", "tensorflow")
 KERAS = Library(("keras",), "Keras's PyDataset", "keras")
 PYTORCH = Library(("torch",), "PyTorch's DataLoader", "torch", "peers")
 GRAIN = Library(("grain",), "Google's Grain", "grain", "peers")
+SPDL = Library(("spdl.pipeline",), "Meta's SPDL", "spdl", "peers")
 DALI = Library(("nvidia.dali", "torch"), "NVIDIA's DALI", "nvidia-dali-cuda120", "dali")
 
 Make = Callable[[np.ndarray, np.ndarray, int], Iterator[Any]]
@@ -79,6 +80,7 @@ _ALL = (
     *(_dataloader(workers) for workers in (0, 2)),
     _peer(PYTORCH, peer_loaders.bulk_dataloader, peer="pytorch", loader="dataloader/bulk"),
     _peer(GRAIN, peer_loaders.grain, peer="grain", loader="map_dataset"),
+    _peer(SPDL, peer_loaders.spdl, peer="spdl", loader="pipeline"),
     _peer(DALI, peer_loaders.dali, peer="dali", loader="generic_iterator"),
 )
 PEERS = {peer.labels.name: peer for peer in _ALL}

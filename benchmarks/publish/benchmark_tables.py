@@ -23,6 +23,7 @@ LOADERS: dict[tuple[str | None, str | None], str] = {  # by peer and loader
     ("pytorch", "dataloader"): "PyTorch's `DataLoader`, {workers} workers",
     ("pytorch", "dataloader/bulk"): "PyTorch's `DataLoader`, reading whole batches (no automatic batching)",
     ("grain", "map_dataset"): "Google's Grain",
+    ("spdl", "pipeline"): "Meta's SPDL",
     ("dali", "generic_iterator"): "NVIDIA's DALI on the CPU, an external source",
     (None, "copy"): "ceiling: a plain copy of such batches",
     (None, "permutation"): "NumPy's `x[permutation]` of a whole pass, whose memory is new each time",

@@ -71,5 +71,6 @@ def test_what_is_not_installed_is_named(monkeypatch):
     assert [(peer.title, peer.extra) for peer in input_peers.missing()] == [
         ("PyTorch's DataLoader", "peers"),
         ("Google's Grain", "peers"),
+        ("Meta's SPDL", "peers"),
         ("NVIDIA's DALI", "dali"),
     ]
