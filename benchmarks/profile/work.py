@@ -13,7 +13,7 @@ _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 # They hand on what is in memory already.
 _MOVE_NOTHING = (
     *("AssignVariableOp", "Const", "ExpandDims", "Identity", "IdentityN", "NoOp", "Placeholder", "PreventGradient"),
-    *("ReadVariableOp", "Reshape", "Shape", "Squeeze", "StopGradient"),
+    *("Rank", "ReadVariableOp", "Reshape", "Shape", "ShapeN", "Size", "Squeeze", "StopGradient"),
 )
 _READ_WHAT_THEY_WRITE = ("GatherV2", "ResourceGather", "Slice", "StridedSlice")  # and not the rest of their inputs
 _NOT_IN_TENSORS = (tf.resource, tf.string, tf.variant)

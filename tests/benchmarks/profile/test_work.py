@@ -81,7 +81,8 @@ def test_bytes_are_those_of_inputs_and_outputs():
         with tf.name_scope("optimizer"):
             variable.assign_sub(product)
         with tf.name_scope("augmentation"):
-            return tf.identity(tf.reshape(tf.cast(values[:2], tf.bfloat16), [60]))
+            halves = tf.reshape(tf.cast(values[:2], tf.bfloat16), [60])
+            return tf.identity(halves), tf.raw_ops.ShapeN(input=[values])
 
     graph = call.get_concrete_function(tf.TensorSpec([10, 30]), tf.TensorSpec([30, 20])).graph
     works = work.by_part(graph)
