@@ -86,7 +86,7 @@ def costs(report: dict[str, Any]) -> list[ReportItem]:
         ReportItem("Training time", f"{seconds:,.1f}", "s", length),
         ReportItem("Throughput", brief(report["examples_per_second"]), "images/s"),
         ReportItem("Peak memory", f"{report['peak_rss_mib']:,.0f}", "MiB", "resident, whole process"),
-        ReportItem("Training cost", brief(report["train_petaflop"]), "PFLOP", "forward and backward, padding included"),
+        ReportItem("Training cost", brief(report["train_petaflop"]), "PFLOP", "forward and backward"),
         *_executed(report),
         ReportItem("Precision", report["precision"], note=report.get("precision_reason", "")),
         ReportItem("Parameters", f"{report['num_parameters']:,}"),

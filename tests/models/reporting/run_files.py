@@ -60,6 +60,8 @@ REPORT = {
     "train_seconds": 253.412,
     "examples_per_second": 947.1,
     "train_petaflop": 0.3127,
+    "executed_petaflop": 0.2561,
+    "optimizer_petaflop": 0.0189,
     "peak_rss_mib": 2217.4,
     "num_parameters": 1_234_568,
     "device": "An 8-core processor, 8 threads, avx2",

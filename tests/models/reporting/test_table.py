@@ -37,9 +37,16 @@ def test_it_has_every_figure(make_run):
         "Throughput 947 images/s",
         "Peak memory 2,217 MiB resident, whole process",
         "Training cost 0.313 PFLOP forward and backward",
+        "Executed 0.256 PFLOP and 0.0189 by the optimizer",
         "Precision mixed_bfloat16",
         "Parameters 1,234,568",
     ]
+
+
+def test_reports_of_earlier_versions_do_not_say_what_was_executed(make_run):
+    report = make_run().report()
+    del report["executed_petaflop"], report["optimizer_petaflop"]
+    assert "Executed" not in [item.name for item in figures.costs(report)]
 
 
 def test_the_last_line_names_the_page_whole(make_run):
