@@ -17,7 +17,7 @@ from models.runtime import device
 
 # With fewer, oneDNN 3.7 computes a wrong kernel gradient of strided 1 x 1 kernels, on processors without AVX-512.
 MIN_CHANNELS_STRIDED = 8
-LARGEST_MAP_BY_PIXEL = 3  # pixels each way; on maps of 4 x 4 a quarter is padding, and copying neighbours costs more
+LARGEST_MAP_BY_PIXEL = 3  # pixels each way; of 4 x 4, 31 % is padding, and copying neighbours may cost more
 LARGEST_SMALL_MAP = 8  # pixels each way; above it oneDNN's kernel gradient is as fast
 
 

@@ -5,6 +5,7 @@ An output pixel's real neighbours, concatenated, times the kernel's positions th
 """
 
 import itertools
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -14,33 +15,23 @@ def convolved(images: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
     All sizes but the batch's are static.
     """
-    height, width = images.shape[1:3]
-    rows, columns = (
-        [_neighbours(place, length, kernel_length) for place in range(length)]
-        for length, kernel_length in zip((height, width), kernel.shape[:2], strict=True)
-    )
-    return _products(images, kernel, rows, columns, is_gradient=False)
+    return _products(images, kernel, _neighbours, is_gradient=False)
 
 
 def images_gradient(upstream: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """[B, H, W, channels]: the gradient of `convolved` for its images; `upstream` is [B, H, W, filters]."""
-    height, width = upstream.shape[1:3]
-    rows, columns = (
-        [_seen_by(place, length, kernel_length) for place in range(length)]
-        for length, kernel_length in zip((height, width), kernel.shape[:2], strict=True)
-    )
     with tf.name_scope("images_gradient"):  # `benchmarks.profile` knows the operations by it
-        return _products(upstream, kernel, rows, columns, is_gradient=True)
+        return _products(upstream, kernel, _seen_by, is_gradient=True)
 
 
 def _products(
-    maps: tf.Tensor,
-    kernel: tf.Tensor,
-    rows: list[list[tuple[int, int]]],
-    columns: list[list[tuple[int, int]]],
-    is_gradient: bool,
+    maps: tf.Tensor, kernel: tf.Tensor, met_by: Callable[[int, int, int], list[tuple[int, int]]], is_gradient: bool
 ) -> tf.Tensor:
-    """One product for each pixel with `rows` x `columns` of (neighbour, position in the kernel)."""
+    """One product for each pixel, with the (neighbour, position in the kernel) that it is `met_by` along each axis."""
+    rows, columns = (
+        [met_by(place, length, kernel_length) for place in range(length)]
+        for length, kernel_length in zip(maps.shape[1:3], kernel.shape[:2], strict=True)
+    )
     pixels = [tf.unstack(row, axis=1) for row in tf.unstack(maps, axis=1)]
     # Not slices: the gradient of each would be a kernel of zeros.
     positions = [tf.unstack(row) for row in tf.unstack(kernel)]

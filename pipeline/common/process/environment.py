@@ -65,7 +65,7 @@ REMOVED = (
     "TF_USE_MODULAR_FILESYSTEM",
 )
 # Set where they are not. TensorFlow switches oneDNN on by itself only where a processor has instructions for neural
-# networks, such as AVX-512 VNNI; a convolution's gradient takes 3 to 50 times as long without it where maps are small.
+# networks, such as AVX-512 VNNI; without it, gradients of convolutions of small maps take many times as long.
 DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1"} if platform.machine().lower() in ("x86_64", "amd64") else {}
 # Each with the values that are not refused, its default first.
 REFUSED = {
