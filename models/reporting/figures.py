@@ -97,7 +97,7 @@ def _executed(report: dict[str, Any]) -> list[ReportItem]:
     """The operations that were executed, which reports of earlier versions do not have."""
     if "executed_petaflop" not in report:
         return []
-    optimizer = report["optimizer_petaflop"]
+    optimizer = report.get("optimizer_petaflop")
     note = f"and {brief(optimizer)} by the optimizer" if optimizer else ""
     return [ReportItem("Executed", brief(report["executed_petaflop"]), "PFLOP", note)]
 
