@@ -1,6 +1,7 @@
 """A run's folder; every file in it appears whole, by a rename.
 
-config.json   dataset.json   metrics.jsonl   model.keras   report.json   confusion.json   report.html
+config.json   dataset.json   metrics.jsonl   model.keras   report.json   report.html
+confusion.json   calibration.json   mistakes.json
 checkpoint/state.npz   checkpoint/previous_state.npz
 """
 
@@ -21,6 +22,8 @@ from pipeline.datasets.description import Description
 
 if TYPE_CHECKING:
     import keras
+
+_EVALUATE = "run models.evaluate to write it again"
 
 
 def previous_checkpoint(path: pathlib.Path) -> pathlib.Path:
@@ -179,7 +182,15 @@ class RunFolder:
 
     def confusion(self) -> dict[str, Any] | None:
         """The content of `confusion.json`; None before the first evaluation."""
-        return self._read("confusion.json", "run models.evaluate to write it again", schema=schemas.CONFUSION)
+        return self._read("confusion.json", _EVALUATE, schema=schemas.CONFUSION)
+
+    def calibration(self) -> dict[str, Any] | None:
+        """The content of `calibration.json`; None before the first evaluation."""
+        return self._read("calibration.json", _EVALUATE, schema=schemas.CALIBRATION)
+
+    def mistakes(self) -> dict[str, Any] | None:
+        """The content of `mistakes.json`; None before the first evaluation."""
+        return self._read("mistakes.json", _EVALUATE, schema=schemas.MISTAKES)
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`; none where it is missing."""
@@ -212,7 +223,18 @@ class RunFolder:
 
     def write_confusion(self, confusion: dict[str, Any]) -> None:
         """Replace `confusion.json`."""
-        files.write_text(self.path / "confusion.json", json.dumps(confusion, separators=(",", ":")) + "\n")
+        self._write_compact("confusion.json", confusion)
+
+    def write_calibration(self, calibration: dict[str, Any]) -> None:
+        """Replace `calibration.json`."""
+        self._write_compact("calibration.json", calibration)
+
+    def write_mistakes(self, mistakes: dict[str, Any]) -> None:
+        """Replace `mistakes.json`."""
+        self._write_compact("mistakes.json", mistakes)
+
+    def _write_compact(self, name: str, value: dict[str, Any]) -> None:
+        files.write_text(self.path / name, json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What the JSON files of a run hold, as JSON Schema: the keys that this version reads; others may be there."""
 
 from pipeline.common.json_values import (
+    COUNT,
     INTEGER,
     NUMBER,
     NUMBER_OR_NULL,
@@ -15,6 +16,8 @@ from pipeline.common.json_values import (
 HEADS = ("fine", "coarse", "coarse_from_fine")
 ACCURACIES = tuple(f"{head}_accuracy" for head in HEADS)
 METRICS = ("loss", "fine_loss", "coarse_loss", *ACCURACIES)
+NUM_BINS = 15  # of a reliability diagram
+POSITIVE = {**NUMBER, "exclusiveMinimum": 0}
 BALANCED = ("fine_balanced_accuracy", "coarse_balanced_accuracy")
 
 FINGERPRINTS = required({"records": TEXT, "order": TEXT})
@@ -24,6 +27,7 @@ ROW = required(
     | dict.fromkeys(("learning_rate", "train_seconds", "examples_per_second"), NUMBER)
     | {f"{split}_{name}": NUMBER_OR_NULL for split in ("train", "validation") for name in METRICS},
     **{f"validation_{name}": NUMBER_OR_NULL for name in BALANCED},
+    rss_mib=NUMBER,
 )
 REPORT = required(
     {"coarse_source": COARSE_SOURCE, "versions": OBJECT, "git_commit": TEXT_OR_NULL}
@@ -46,6 +50,8 @@ REPORT = required(
     num_classes=mapping(INTEGER),
     image_size=INTEGER,
     input_size=INTEGER,
+    examples_per_class=mapping(array(COUNT)),
+    calibration=OBJECT,
 )
 _MATRIX = required({"names": array(TEXT), "superclasses": array(TEXT), "counts": array(array(INTEGER))})
 _MATRIX_OR_NULL = {"anyOf": [{"type": "null"}, _MATRIX]}
@@ -56,5 +62,39 @@ CONFUSION = required(
         "coarse_source": COARSE_SOURCE,
         "fine": _MATRIX_OR_NULL,
         "coarse": _MATRIX_OR_NULL,
+    }
+)
+_BIN = array(NUMBER_OR_NULL, minItems=3, maxItems=3)  # count, mean confidence, accuracy; the last two null if empty
+_MEASURES = required(
+    {
+        **dict.fromkeys(("nll", "ece", "brier", "aurc"), NUMBER),
+        "reliability": array(_BIN, minItems=NUM_BINS, maxItems=NUM_BINS),
+        "risk_coverage": array(array(NUMBER, minItems=2, maxItems=2)),
+    }
+)
+_ANSWER = required({"before": _MEASURES, "after": {"anyOf": [{"type": "null"}, _MEASURES]}})
+CALIBRATION = required(
+    {
+        "temperatures": mapping(POSITIVE),
+        "fitted_on": {"enum": ["validation", None]},
+        "splits": mapping(
+            required(
+                {
+                    "examples": COUNT,
+                    "answers": mapping(_ANSWER),
+                    "within_superclass": NUMBER_OR_NULL,
+                    "heads_agree": NUMBER_OR_NULL,
+                }
+            )
+        ),
+    }
+)
+MISTAKES = required(
+    {
+        "split": TEXT,
+        "level": {"enum": ["fine", "coarse"]},
+        "mistakes": array(
+            required({"true": TEXT, "predicted": TEXT, "probability": NUMBER, "index": COUNT, "png": TEXT})
+        ),
     }
 )

@@ -17,7 +17,7 @@ from pipeline.common import errors
 from pipeline.datasets import integrity
 from tests.conftest import ROOT
 from tests.faults.damage import kinds
-from tests.models.reporting.run_files import CONFIG, REPORT, make_confusion, make_rows
+from tests.models.reporting.run_files import CONFIG, REPORT, make_calibration, make_confusion, make_mistakes, make_rows
 from tuning.sessions.folder import SessionFolder
 from tuning.studies import folder as study_folder
 
@@ -39,6 +39,8 @@ def _make_run(folder: pathlib.Path) -> None:
     run.write_report(REPORT)
     run.write_metrics(make_rows(2))
     run.write_confusion(make_confusion())
+    run.write_calibration(make_calibration())
+    run.write_mistakes(make_mistakes())
     (folder / "config.json").write_text(json.dumps(CONFIG))
 
 
@@ -88,6 +90,8 @@ FILES = (
     File("report.json", _make_run, lambda folder: RunFolder(folder).report()),
     File("metrics.jsonl", _make_run, lambda folder: RunFolder(folder).rows()),
     File("confusion.json", _make_run, lambda folder: RunFolder(folder).confusion()),
+    File("calibration.json", _make_run, lambda folder: RunFolder(folder).calibration()),
+    File("mistakes.json", _make_run, lambda folder: RunFolder(folder).mistakes()),
     File("session.json", _make_session, lambda folder: SessionFolder(folder).identity()),
     File("journal.jsonl", _make_session, lambda folder: SessionFolder(folder).journal.events()),
     File("trials/0.json", _make_session, lambda folder: SessionFolder(folder).records()),

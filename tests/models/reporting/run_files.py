@@ -69,6 +69,7 @@ REPORT = {
     "versions": {"python": "3.11.9", "tensorflow": "2.21.0", "keras": "3.15.1"},
     "git_commit": "0123456789abcdef0123456789abcdef01234567+changes",
 }
+PIXEL_PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGM4IScHAAK2AQU0pnWqAAAAAElFTkSuQmCC"
 RATES = (1.333, 1.7778, 1.3333, 0.8889, 0.4444, 0.0)
 
 
@@ -111,3 +112,33 @@ def make_confusion(*, fine=True, source="summed"):
     """What an evaluation on test leaves, with or without a fine head."""
     counts = make_counts()
     return confusion.document("test", source, CIFAR100.classes, counts if fine else {"coarse": counts["coarse"]})
+
+
+def make_measures(scale=1.0):
+    """Measures of 10,000 answers: every figure differs from every other; the first bins are empty."""
+    bins = [[0, None, None] if number < 2 else [769, (number + 0.5) / 15, number / 15] for number in range(15)]
+    curve = [[coverage / 100, 0.4 * scale * coverage / 100] for coverage in range(1, 101)]
+    measures = {"nll": 1.58, "ece": 0.0812, "brier": 0.543, "aurc": 0.187}
+    measures = {name: value * scale for name, value in measures.items()}
+    return {**measures, "reliability": bins, "risk_coverage": curve}
+
+
+def make_calibration():
+    """What evaluations on validation and test leave of a model with both heads."""
+    answers = {
+        "fine": {"before": make_measures(), "after": make_measures(0.9)},
+        "coarse": {"before": make_measures(0.7), "after": make_measures(0.6)},
+        "coarse_from_fine": {"before": make_measures(0.65), "after": make_measures(0.55)},
+    }
+    split = {"examples": 10_000, "answers": answers, "within_superclass": 0.34, "heads_agree": 0.88}
+    return {
+        "temperatures": {"fine": 1.23, "coarse": 1.1, "coarse_from_fine": 1.2},
+        "fitted_on": "validation",
+        "splits": {"validation": split, "test": {**split, "within_superclass": 0.35, "heads_agree": 0.87}},
+    }
+
+
+def make_mistakes():
+    """The most confident mistake of an evaluation on test, with a picture of one pixel."""
+    one = {"true": "apple", "predicted": "pear", "probability": 0.987, "index": 12, "png": PIXEL_PNG}
+    return {"split": "test", "level": "fine", "mistakes": [one]}

@@ -9,7 +9,7 @@ import pytest
 from models.runs import saved_model
 from models.runs.folder import RunFolder, open_locked, previous_checkpoint
 from pipeline.common import errors, files
-from tests.models.reporting.run_files import REPORT, make_confusion, make_rows
+from tests.models.reporting.run_files import REPORT, make_calibration, make_confusion, make_mistakes, make_rows
 
 
 def test_files_are_where_other_versions_read_them(tmp_path):
@@ -127,10 +127,27 @@ def test_configuration_of_a_begun_run_is_expected_and_understood(tmp_path):
         RunFolder(tmp_path).config()
 
 
-def test_confusion_of_other_keys_is_damaged(tmp_path):
-    (tmp_path / "confusion.json").write_text("{}")
-    with pytest.raises(errors.DamagedError, match=r"^run_dir=.*confusion.json is damaged .*models.evaluate"):
-        RunFolder(tmp_path).confusion()
+@pytest.mark.parametrize("name", ["confusion", "calibration", "mistakes"])
+def test_what_an_evaluation_left_is_damaged_without_its_keys(tmp_path, name):
+    (tmp_path / f"{name}.json").write_text("{}")
+    with pytest.raises(errors.DamagedError, match=rf"^run_dir=.*{name}.json is damaged .*models.evaluate"):
+        getattr(RunFolder(tmp_path), name)()
+
+
+@pytest.mark.parametrize(("name", "made"), [("calibration", make_calibration()), ("mistakes", make_mistakes())])
+def test_what_an_evaluation_left_is_read_back_and_is_none_before(tmp_path, name, made):
+    folder = RunFolder(tmp_path)
+    assert getattr(folder, name)() is None
+    getattr(folder, f"write_{name}")(made)
+    assert getattr(folder, name)() == made
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.json"]
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, "1", None])
+def test_temperature_is_positive(tmp_path, temperature):
+    RunFolder(tmp_path).write_calibration({**make_calibration(), "temperatures": {"fine": temperature}})
+    with pytest.raises(errors.DamagedError, match="temperatures"):
+        RunFolder(tmp_path).calibration()
 
 
 def test_confusion_is_read_back_and_is_none_before(tmp_path):
