@@ -51,6 +51,7 @@ LONG = (
     "models/config/test_every_flag.py",
     "models/optimizers/test_build.py",
     "models/optimizers/test_weight_averaging.py",
+    "models/prediction",
     "models/runs/test_warm_start.py",
     "models/runtime/test_device.py",
     "models/runtime/test_precision.py",

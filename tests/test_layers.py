@@ -36,6 +36,7 @@ ORDER = {
         ("runs",),
         ("reporting",),
         ("training",),
+        ("prediction",),
         ("train", "evaluate"),
     ),
     "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
