@@ -49,6 +49,7 @@ LONG = (
     "faults/test_public_reports_damaged.py",
     "models/architectures",
     "models/config/test_every_flag.py",
+    "models/exporting",
     "models/optimizers/test_build.py",
     "models/optimizers/test_weight_averaging.py",
     "models/prediction",

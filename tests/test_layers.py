@@ -37,6 +37,7 @@ ORDER = {
         ("reporting",),
         ("training",),
         ("prediction",),
+        ("exporting",),
         ("train", "evaluate"),
     ),
     "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),

@@ -49,3 +49,7 @@ class Activation(keras.layers.Activation):
     def get_config(self) -> dict[str, Any]:
         """What a saved model needs to make the layer again."""
         return {**super().get_config(), "compiled": self.compiled}
+
+    def stock(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """The outputs of Keras's layer, in float32."""
+        return keras.layers.Activation(self.activation, dtype="float32", name=self.name)(inputs)

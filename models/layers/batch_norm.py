@@ -51,3 +51,12 @@ class FusedBatchNormalization(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What a saved model needs to make the layer again."""
         return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon, "scale": self.scale}
+
+    def stock(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """The outputs of Keras's layer with the same weights, in float32."""
+        layer = keras.layers.BatchNormalization(
+            momentum=self.momentum, epsilon=self.epsilon, dtype="float32", name=self.name
+        )
+        outputs = layer(inputs)
+        layer.set_weights([self.gamma, self.beta, self.moving_mean, self.moving_variance])
+        return outputs

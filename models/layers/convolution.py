@@ -76,6 +76,28 @@ class Convolution(keras.layers.Conv2D):
         """What a saved model needs to make the layer again."""
         return {**super().get_config(), "even_outputs": self.even_outputs}
 
+    def stock(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """The outputs of Keras's layers with the same kernel, in float32; with `even_outputs`, sizes are static."""
+        layer = keras.layers.Conv2D(
+            self.filters,
+            self.kernel_size,
+            self.strides,
+            padding="same",
+            dilation_rate=self.dilation_rate,
+            groups=self.groups,
+            use_bias=False,
+            kernel_initializer="zeros",
+            dtype="float32",
+            name=self.name,
+        )
+        outputs = layer(inputs)
+        layer.set_weights(self.get_weights())
+        odd = [size % 2 for size in outputs.shape[1:3]] if self.even_outputs else [0, 0]
+        if not any(odd):
+            return outputs
+        crop = keras.layers.Cropping2D([(0, rest) for rest in odd], dtype="float32", name=f"{self.name}_cropped")
+        return crop(outputs)
+
 
 def _padded_for_even_outputs(images: tf.Tensor, kernel_size: tuple[int, int]) -> tf.Tensor:
     """Images whose convolution of "VALID" padding is that of "SAME" padding without the odd last row and column."""

@@ -44,3 +44,12 @@ class PixelScaling(keras.layers.Layer):
         config = super().get_config()
         del config["dtype"]
         return {**config, "method": self.method, "means": self.means, "deviations": self.deviations}
+
+    def stock(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """The outputs of Keras's layer."""
+        scale: Any = 1 / 255
+        offset: Any = 0.0
+        if self.method != "unit":
+            scale = [1 / deviation for deviation in self.deviations]
+            offset = [-mean / deviation for mean, deviation in zip(self.means, self.deviations, strict=True)]
+        return keras.layers.Rescaling(scale, offset, dtype="float32", name=self.name)(inputs)

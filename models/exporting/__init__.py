@@ -1,0 +1,1 @@
+"""A trained run as files that other runtimes load, without this project."""
