@@ -17,7 +17,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
     packages=find_packages(include=[pattern for layer in LAYERS for pattern in (layer, f"{layer}.*")]),
-    package_data={"": ["py.typed", "**/*.jinja", "**/*.css"]},
+    package_data={"": ["py.typed", "**/*.jinja", "**/*.css", "**/*.js"]},
     install_requires=[
         "tensorflow>=2.21,<2.22",
         "keras>=3.15,<3.16",
@@ -61,6 +61,7 @@ setup(
             "cifar-gallery=pipeline.gallery.__main__:run",
             "cifar-train=models.train:run",
             "cifar-evaluate=models.evaluate:run",
+            "cifar-report=models.report:run",
             "cifar-study=tuning.study:run",
             "cifar-tune=tuning.tune:run",
             "cifar-bench=benchmarks.bench:run",

@@ -38,7 +38,7 @@ ORDER = {
         ("training",),
         ("prediction",),
         ("exporting",),
-        ("train", "evaluate"),
+        ("train", "evaluate", "report"),
     ),
     "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
     "benchmarks": (

@@ -1,5 +1,6 @@
 """Configurations of a training run: `from_preset("tiny", epochs=2.0)`."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from pipeline.common.config import build, check_known, check_read, settings
 from pipeline.data_config import DataConfig, SourceConfig
 from pipeline.datasets.description import Description
 
-__all__ = ["TrainConfig", "from_preset", "preset_changes", "resolve"]
+__all__ = ["TrainConfig", "compare_with_preset", "from_preset", "preset_changes", "resolve"]
 
 
 def from_preset(name: str, **fields: Any) -> tuple[DataConfig, TrainConfig]:
@@ -48,8 +49,23 @@ def resolve(fields: Mapping[str, Any], file: Mapping[str, Any] | None = None) ->
     return data, train
 
 
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A field's value, and the one of its preset."""
+
+    value: Any
+    standard: Any
+
+
 def preset_changes(data: DataConfig, train: TrainConfig, description: Description | None = None) -> dict[str, Any]:
-    """What configurations have otherwise than their preset, by name: the flags that make them of it.
+    """The values of `compare_with_preset`, by name: the flags that make the configurations of their preset."""
+    return {name: change.value for name, change in compare_with_preset(data, train, description).items()}
+
+
+def compare_with_preset(
+    data: DataConfig, train: TrainConfig, description: Description | None = None
+) -> dict[str, Change]:
+    """What configurations have otherwise than their preset, by name.
 
     What follows from the data set is no change; `description` is of it, where it is known.
     """
@@ -65,10 +81,11 @@ def preset_changes(data: DataConfig, train: TrainConfig, description: Descriptio
         standards = fitted(*standards, description)
     num_validation = DataConfig(dataset=data.dataset).num_validation
     usual = {**SourceConfig().as_dict(), "num_validation": num_validation, "init_from": ""}
-    changes: dict[str, Any] = {}
+    changes: dict[str, Change] = {}
     for config, of_preset in zip((data, train), standards, strict=True):
         standard = {name: one.default for name, one in settings(type(config)).items()} | values
         standard |= of_preset.as_dict() | usual
         used = config.as_dict(identity_only=True)
-        changes |= {name: value for name, value in used.items() if value != standard[name]}
-    return {name: value for name, value in changes.items() if name != "preset"}
+        changed = {name: value for name, value in used.items() if value != standard[name]}
+        changes |= {name: Change(value, standard[name]) for name, value in changed.items()}
+    return {name: change for name, change in changes.items() if name != "preset"}

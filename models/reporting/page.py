@@ -1,11 +1,16 @@
 """A run's page, `report.html`: metrics, cost, learning curves and configuration in one self-contained file.
 
-config.json, metrics.jsonl, report.json, confusion.json ──▶ values of the template ──▶ report.html
+config.json, metrics.jsonl, report.json, confusion.json ... ──▶ Contents ──▶ report.html, report.md
+
+A script shows the cell under the pointer and filters the confusion matrix; without it the page lacks nothing else.
 """
 
+import base64
+import dataclasses
+import hashlib
 import pathlib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -13,10 +18,12 @@ import numpy as np
 from markupsafe import Markup
 
 from models.config import saved
-from models.reporting import confusion, confusion_plots, figures, plots
+from models.reporting import calibration_plots, confusion, confusion_plots, figures, plots, sections
 from models.reporting.plots import CHARTS
+from models.reporting.sections import Grid
 from models.runs.folder import RunFolder
-from pipeline.common import files, progress
+from pipeline.common import files, markdown_table, progress
+from pipeline.common.markdown_table import literal
 
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent / "templates"),
@@ -26,67 +33,121 @@ TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
 )
 
-# Key of a row, head of its column, format of a value; columns that hold nothing are left out.
-COLUMNS = (
-    ("epoch", "epoch", str),
-    ("step", "step", "{:,}".format),
-    ("learning_rate", "last learning rate", figures.brief),
-    ("train_loss", "training objective", "{:.4f}".format),
-    ("validation_loss", "validation objective", "{:.4f}".format),
-    ("train_fine_accuracy", "training fine, %", figures.percent),
-    ("validation_fine_accuracy", "validation fine, %", figures.percent),
-    ("train_coarse_accuracy", "training coarse head, %", figures.percent),
-    ("validation_coarse_accuracy", "validation coarse head, %", figures.percent),
-    ("validation_coarse_from_fine_accuracy", "validation coarse from fine, %", figures.percent),
-    ("examples_per_second", "images/s", "{:,.0f}".format),
-    ("train_seconds", "training so far, s", "{:,.1f}".format),
-)
-
-COARSE_SOURCES = {"head": "from the coarse head", "summed": "summed from the fine probabilities"}
-NUM_MISTAKES = 10
 NUM_RATES = 400  # points of the learning rate's curve
 
 
 def write(run: RunFolder) -> None:
-    """Replace the page of a finished run; errors as of `files.writing`."""
+    """Replace the page of a finished run, and the same figures as Markdown; errors as of `files.writing`."""
     with run.writing(), progress.task(f"drawing {run.page}"):
-        files.write_text(run.page, render(run.path, run.config(), run.rows(), run.report(), run.confusion()))
+        contents = Contents(
+            run.path, run.config(), run.rows(), run.report(), run.confusion(), run.calibration(), run.mistakes()
+        )
+        files.write_text(run.path / "report.md", markdown(contents))
+        files.write_text(run.page, render(contents))
 
 
-def render(
-    path: pathlib.Path,
-    config: dict[str, Any],
-    rows: plots.Rows,
-    report: dict[str, Any],
-    confusions: Mapping[str, Any] | None = None,
-) -> str:
-    """The page's HTML, of the contents of a run folder's files; without rows it has no curves.
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A confusion matrix on the page: an SVG element, and its counts for the script."""
 
-    Confusions are only there after an evaluation.
-    """
-    curves = {"learning_rate": learning_rates(config, report["num_train"], rows) if rows else []}
-    columns = [column for column in COLUMNS if any(row[column[0]] is not None for row in rows)]
-    has_coarse = figures.own_coarse_key(report) is not None
-    charts = [(chart, plots.draw(chart, rows, curves, has_coarse=has_coarse)) for chart in CHARTS if rows]
+    name: str
+    note: str
+    svg: str
+    counts: dict[str, Any]
+    has_filter: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What the files of a run hold; without rows its page has no curves, without an evaluation no confusions."""
+
+    path: pathlib.Path
+    config: dict[str, Any]
+    rows: plots.Rows
+    report: dict[str, Any]
+    confusion: Mapping[str, Any] | None = None
+    calibration: Mapping[str, Any] | None = None
+    mistakes: Mapping[str, Any] | None = None
+
+
+def render(contents: Contents) -> str:
+    """The page's HTML."""
+    report, rows = contents.report, contents.rows
+    script = TEMPLATES.get_template("page.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return TEMPLATES.get_template("page.html.jinja").render(
-        dataset=figures.dataset_name(report["dataset"]),
-        warning=figures.stand_in_warning(report["dataset"]),
-        recipe=figures.recipe(report),
-        num_images=[report[f"num_{split}"] for split in ("train", "validation", "test")],
-        results=figures.results(report),
-        costs=figures.costs(report),
-        charts=[(chart.name, chart.note, Markup(svg)) for chart, svg in charts],
-        confusion=confusions and _confusion_values(confusions),
-        epoch_heads=[head if has_coarse else head.replace("fine", "accuracy") for _, head, _ in columns],
-        epoch_rows=[
-            [figures.MISSING if row[key] is None else write_value(row[key]) for key, _, write_value in columns]
-            for row in rows
-        ],
-        command=command_to_repeat(path),
+        **_values(contents),
+        script=Markup(script),
+        script_digest=digest,
+        charts=[(chart.name, chart.note, Markup(svg)) for chart, svg in _charts(contents)],
+        confusion=contents.confusion and _confusion_values(contents.confusion),
+        calibration_charts=_calibration_charts(report, contents.calibration),
+        class_chart=Markup(plots.class_counts(report["examples_per_class"])) if _is_unbalanced(report) else None,
+        mistakes=contents.mistakes,
+        epochs=sections.epochs(report, rows),
         missing=figures.MISSING,
-        config={name: value for name, value in config.items() if name != saved.FORMAT},
+        config={name: value for name, value in contents.config.items() if name != saved.FORMAT},
         report=report,
     )
+
+
+def markdown(contents: Contents) -> str:
+    """The figures of the page as Markdown: `report.md`."""
+    report, values = contents.report, _values(contents)
+    lines = [f"# {literal(values['dataset'])}", ""]
+    lines += [f"**{literal(values['warning'])}.**", ""] if values["warning"] else []
+    lines += [_subtitle(report, literal(values["recipe"])), ""]
+    items = [*values["results"], *values["costs"]]
+    lines += _table(Grid("", ["", "", ""], [[item.name, f"{item.value} {item.unit}", item.note] for item in items]))
+    lines += [values["class_counts"], ""] if values["class_counts"] else []
+    confused = sections.mistakes(contents.confusion) if contents.confusion else []
+    grids = [values["calibration"], *confused, sections.epochs(report, contents.rows), values["differences"]]
+    for grid in filter(None, grids):
+        lines += [f"## {grid.caption or 'Epochs'}", "", *_table(grid)]
+    return "\n".join([*lines, "## Repeat this run", "", f"    {values['command']}"]) + "\n"
+
+
+def _table(grid: Grid) -> list[str]:
+    def column(place: int, heading: str) -> markdown_table.Column[Sequence[str]]:
+        return markdown_table.Column(literal(heading), lambda row: literal(row[place]))
+
+    return [*markdown_table.lines([column(*named) for named in enumerate(grid.headings)], grid.rows), ""]
+
+
+def _values(contents: Contents) -> dict[str, Any]:
+    """What HTML and Markdown have in common."""
+    report = contents.report
+    return {
+        "dataset": figures.dataset_name(report["dataset"]),
+        "warning": figures.stand_in_warning(report["dataset"]),
+        "recipe": figures.recipe(report),
+        "results": figures.results(report),
+        "costs": figures.costs(report),
+        "class_counts": sections.class_counts(report),
+        "calibration": sections.calibration_metrics(report, contents.calibration),
+        "differences": sections.differences(report),
+        "command": command_to_repeat(contents.path),
+    }
+
+
+def _subtitle(report: dict[str, Any], recipe: str) -> str:
+    numbers = "{:,} training, {:,} validation and {:,} test images".format(
+        *(report[f"num_{split}"] for split in ("train", "validation", "test"))
+    )
+    return f"Preset **{recipe}**, seed {report['seed']}; {numbers}."
+
+
+def _charts(contents: Contents) -> list[tuple[plots.Chart, str]]:
+    """The charts over the epochs that there are rows for."""
+    report, rows = contents.report, contents.rows
+    curves = {"learning_rate": learning_rates(contents.config, report["num_train"], rows) if rows else []}
+    has_coarse = figures.own_coarse_key(report) is not None
+    shown = [chart for chart in CHARTS if plots.has_values(chart, rows)]
+    return [(chart, plots.draw(chart, rows, curves, has_coarse=has_coarse)) for chart in shown]
+
+
+def _is_unbalanced(report: dict[str, Any]) -> bool:
+    return any(min(counts) < max(counts) for counts in report.get("examples_per_class", {}).values())
 
 
 def learning_rates(config: dict[str, Any], num_train: int, rows: plots.Rows) -> list[tuple[float, float]]:
@@ -127,34 +188,56 @@ def command_to_repeat(path: pathlib.Path) -> str:
 
 
 def _confusion_values(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a `confusion.json`: pictures are (name, note, SVG), tables (caption, heads, rows of text)."""
+    """The values of a `confusion.json`: its pictures, tables and counts."""
     fine, coarse = (confusion.read(document[level]) if document[level] else None for level in ("fine", "coarse"))
-    pictures, tables, accuracies = [], [], {}
-    if fine:
-        if coarse:
-            pictures.append(("Fine", "classes ordered by superclass", Markup(confusion_plots.fine(fine))))
-        else:
-            svg = confusion_plots.plain(fine, "Confusion matrix")
-            pictures.append(("Classes", confusion_plots.plain_note(fine), Markup(svg)))
-        accuracies["fine, %"] = confusion.accuracy_by_superclass(fine)
-        heads = ["true class", "predicted class", "of its images, %", *(["same superclass"] if coarse else [])]
-        mistakes = [
-            [one.true, one.predicted, figures.brief(100 * one.share), "yes" if one.is_within_superclass else "no"]
-            for one in confusion.most_confused(fine, NUM_MISTAKES)
-        ]
-        caption = "Most frequent fine mistakes" if coarse else "Most frequent mistakes"
-        tables.append((caption, heads, [row[: len(heads)] for row in mistakes]))
+    pictures = []
+    if fine and coarse:
+        svg = confusion_plots.fine(fine)
+        pictures.append(Picture("Fine", "classes ordered by superclass", svg, _counts(fine), has_filter=True))
+    elif fine:
+        svg = confusion_plots.plain(fine, "Confusion matrix")
+        pictures.append(Picture("Classes", confusion_plots.plain_note(fine), svg, _counts(fine), has_filter=True))
     if coarse:
-        source = COARSE_SOURCES[document["coarse_source"]]
+        source = sections.COARSE_SOURCES[document["coarse_source"]]
         note = f"the model's coarse prediction, {source}; {confusion_plots.plain_note(coarse)}"
-        pictures.append(("Coarse", note, Markup(confusion_plots.plain(coarse, "Coarse confusion matrix"))))
-        accuracies["coarse, %"] = confusion.accuracy_by_superclass(coarse)
-        rows = [[name, *(figures.percent(column[name]) for column in accuracies.values())] for name in coarse.names]
-        tables.append(("Accuracy by superclass", ["superclass", *accuracies], rows))
+        svg = confusion_plots.plain(coarse, "Coarse confusion matrix")
+        pictures.append(Picture("Coarse", note, svg, _counts(coarse), has_filter=not fine))
     return {
         "split": document["split"],
         "num_examples": document["examples_evaluated"],
         "within_superclass": confusion.share_within_superclass(fine) if fine and coarse else None,
         "pictures": pictures,
-        "tables": tables,
+        "tables": sections.mistakes(document),
     }
+
+
+def _counts(matrix: confusion.Matrix) -> dict[str, Any]:
+    """A matrix for the page's script; superclasses are null where classes have none, or are those themselves."""
+    has_superclasses = matrix.superclasses != matrix.names and len(set(matrix.superclasses)) > 1
+    cells = np.argwhere(matrix.counts)
+    return {
+        "names": matrix.names,
+        "superclasses": matrix.superclasses if has_superclasses else None,
+        "counts": np.column_stack([cells, matrix.counts[tuple(cells.T)]]).tolist(),
+    }
+
+
+def _calibration_charts(report: dict[str, Any], calibration: Mapping[str, Any] | None) -> list[tuple[str, str, Markup]]:
+    """The name, the note and the SVG of each chart of the calibration; none where it is not known."""
+    names = sections.answers(report, calibration)
+    if calibration is None or not names:
+        return []
+    answers = calibration["splits"][report["split"]]["answers"]
+    labels = {answer: name or "predictions" for answer, name in names.items()}
+    return [
+        (
+            "Reliability",
+            "15 bins of confidence; on the diagonal, confidence and accuracy are equal",
+            Markup(calibration_plots.reliability(answers, labels)),
+        ),
+        (
+            "Risk and coverage",
+            "the error where only the most confident predictions are kept",
+            Markup(calibration_plots.risk_coverage(answers, labels)),
+        ),
+    ]

@@ -23,8 +23,11 @@ Curves = Mapping[str, Sequence[tuple[float, float]]]
 
 COLOURS = {"fine": BLUE, "coarse": VERMILION, "summed": GREEN, "total": "#aa4499", "ink": "#4a5361", "grid": GRID}
 MARKERS = {"fine": "o", "coarse": "s", "summed": "^", "total": "D"}
+RUN_COLOURS = (BLUE, VERMILION, GREEN, "#aa4499", "#ddaa33", "#33bbee", "#882255", "#667788")
+RUN_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 MOST_MARKED_EPOCHS = 30  # with more, markers run into each other
 
+FIGURE_INCHES = (4.9, 3.6)
 STYLE = {
     **plot_style.STYLE,
     "svg.fonttype": "none",  # text stays text: searchable, read aloud, in the page's font
@@ -83,7 +86,15 @@ CHARTS = (
         ("learning_rate",),
         from_zero=True,
     ),
+    Chart("Throughput", "of training, mean over the epoch", "images/s", ("examples_per_second",), from_zero=True),
+    Chart("Memory", "resident in the process, after the epoch", "MiB", ("rss_mib",), from_zero=True),
 )
+LABELS = {"learning_rate": "at the epoch's end", "examples_per_second": "training", "rss_mib": "resident"}
+
+
+def has_values(chart: Chart, rows: Rows) -> bool:
+    """Whether any row has a quantity of the chart; rows of earlier versions lack some."""
+    return any(row.get(key) is not None for row in rows for key in chart.keys)
 
 
 def draw(chart: Chart, rows: Rows, curves: Curves | None = None, *, has_coarse: bool = True) -> str:
@@ -95,13 +106,13 @@ def draw(chart: Chart, rows: Rows, curves: Curves | None = None, *, has_coarse: 
     labels = {
         key: _label(key if has_coarse else key.replace("_fine_", "_"))
         for key in chart.keys
-        if any(row[key] is not None for row in rows)
+        if any(row.get(key) is not None for row in rows)
     }
     with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
-        figure = Figure(figsize=(4.9, 3.6), layout="constrained")
+        figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
         axes = figure.add_subplot(xlabel="epoch", ylabel=chart.unit)
         for key, label in labels.items():
-            present = [row for row in rows if row[key] is not None]
+            present = [row for row in rows if row.get(key) is not None]
             colour = _colour(key)
             curve = (curves or {}).get(key)
             if curve:
@@ -122,17 +133,62 @@ def draw(chart: Chart, rows: Rows, curves: Curves | None = None, *, has_coarse: 
         first, last = 0 if any(map((curves or {}).get, chart.keys)) else rows[0]["epoch"], rows[-1]["epoch"]
         margin = max(0.02 * (last - first), 0.25)  # a single epoch needs a width too
         axes.set_xlim(first - margin, last + margin)
-        axes.set_ylim(bottom=0 if chart.from_zero else None)
+        if chart.from_zero:
+            axes.set_ylim(0, 1.03 * axes.get_ylim()[1])  # room above a line that is nearly level
         figure.legend(loc="outside upper left", ncols=2)
         return svg_element(figure, f"{chart.unit} by epoch: {'; '.join(labels.values())}")
 
 
+def compared(rows_by_run: Mapping[str, Rows], *, has_coarse: bool) -> list[tuple[str, str, str]]:
+    """The name, the note and the SVG element of charts of several runs' accuracies, a line each.
+
+    `has_coarse` is whether the data set has two levels of labels.
+    """
+    charts = []
+    for level in ("fine", "coarse"):
+        key = f"validation_{level}_accuracy"
+        lines = {name: [row for row in rows if row[key] is not None] for name, rows in rows_by_run.items()}
+        for x_key, label, scale in (("epoch", "epoch", 1.0), ("train_seconds", "training time (min)", 60.0)):
+            if not any(lines.values()):
+                continue
+            with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
+                figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
+                axes = figure.add_subplot(xlabel=label, ylabel="accuracy (%)")
+                for (name, rows), colour, marker in zip(lines.items(), RUN_COLOURS, RUN_MARKERS, strict=False):
+                    x, y = [row[x_key] / scale for row in rows], [100 * row[key] for row in rows]
+                    mark = marker if len(rows) <= MOST_MARKED_EPOCHS else ""
+                    axes.plot(x, y, label=name, color=colour, linewidth=1.8, marker=mark, markersize=5)
+                axes.set_ylim(bottom=0)
+                figure.legend(loc="outside upper left", ncols=2)
+                name = f"Accuracy, {level}" if has_coarse else "Accuracy"
+                svg = svg_element(figure, f"{name}, on validation, by {label}")
+                charts.append((name, f"validation, by {label}", svg))
+    return charts
+
+
+def class_counts(counts: Mapping[str, Sequence[int]]) -> str:
+    """The numbers of training examples of the classes of each level, in descending order, as an SVG element."""
+    with matplotlib.style.context(["default", STYLE]):  # without the user's matplotlibrc
+        figure = Figure(figsize=FIGURE_INCHES, layout="constrained")
+        axes = figure.add_subplot(xlabel="class, by its number of examples", ylabel="examples")
+        for level, values in counts.items():
+            places = range(1, len(values) + 1)
+            label = level if len(counts) > 1 else "classes"
+            axes.plot(places, sorted(values, reverse=True), color=COLOURS[level], linewidth=1.8, label=label)
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        figure.legend(loc="outside upper left", ncols=2)
+        return svg_element(figure, "Training examples per class")
+
+
 def _label(key: str) -> str:
     """Such as `validation, coarse from fine` of `validation_coarse_from_fine_accuracy`."""
+    if key in LABELS:
+        return LABELS[key]
     split, *head, _ = key.replace("train_", "training_").split("_")
     if head == ["coarse"] and key.endswith("accuracy"):
         head = ["coarse", "head"]
-    return "at the epoch's end" if key == "learning_rate" else ", ".join(filter(None, (split, " ".join(head))))
+    return ", ".join(filter(None, (split, " ".join(head))))
 
 
 def _colour(key: str) -> str:

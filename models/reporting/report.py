@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from models.config import preset_changes
+from models.config import compare_with_preset
 from models.config.training import TrainConfig
 from models.metrics import EVALUATED, METRICS, coarse_source
 from models.reporting import flops
@@ -34,7 +34,8 @@ def of_training(
     data, num_examples = opened.config, opened.num_examples
     peak_rss_mib = max(progress.peak_rss_mib, device.peak_rss_mib())  # before this function itself takes memory
     provenance = prepared.provenance(data.data_dir, data.prepared_name)
-    changes = preset_changes(data, config, opened.description)
+    changes = compare_with_preset(data, config, opened.description)
+    changes = {name: change for name, change in changes.items() if name not in OPEN_IN_PRESETS}
     steps_by_size = ResolutionSchedule.from_shares(data.resolutions, opened.input_size).steps_by_size(
         progress.step, epochs.total_steps
     )
@@ -49,7 +50,8 @@ def of_training(
         "earlier_trunk_records": progress.earlier_trunk_records,
         **{f"num_{split}": num_examples[split] for split in ("train", "validation", "test")},
         "preset": config.preset,
-        "preset_changes": {name: value for name, value in changes.items() if name not in OPEN_IN_PRESETS},
+        "preset_changes": {name: change.value for name, change in changes.items()},
+        "preset_values": {name: change.standard for name, change in changes.items()},
         "precision": policy,
         "precision_reason": progress.precision_reason if policy == config.precision else "every layer is float32",
         "seed": config.seed,

@@ -1,7 +1,7 @@
 """A run's folder; every file in it appears whole, by a rename.
 
-config.json   dataset.json   metrics.jsonl   model.keras   report.json   report.html
-confusion.json   calibration.json   mistakes.json
+config.json   dataset.json   metrics.jsonl   model.keras   report.json   report.html   report.md
+confusion.json   calibration.json   mistakes.json   predictions.json
 checkpoint/state.npz   checkpoint/previous_state.npz
 """
 
@@ -192,6 +192,10 @@ class RunFolder:
         """The content of `mistakes.json`; None before the first evaluation."""
         return self._read("mistakes.json", _EVALUATE, schema=schemas.MISTAKES)
 
+    def predictions(self) -> dict[str, Any] | None:
+        """The content of `predictions.json`; None before the first evaluation."""
+        return self._read("predictions.json", _EVALUATE, schema=schemas.PREDICTIONS)
+
     def rows(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`; none where it is missing."""
         path, rows = self.path / "metrics.jsonl", []
@@ -232,6 +236,10 @@ class RunFolder:
     def write_mistakes(self, mistakes: dict[str, Any]) -> None:
         """Replace `mistakes.json`."""
         self._write_compact("mistakes.json", mistakes)
+
+    def write_predictions(self, predictions: dict[str, Any]) -> None:
+        """Replace `predictions.json`."""
+        self._write_compact("predictions.json", predictions)
 
     def _write_compact(self, name: str, value: dict[str, Any]) -> None:
         files.write_text(self.path / name, json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")

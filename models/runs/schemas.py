@@ -39,6 +39,7 @@ REPORT = required(
     **dict.fromkeys((f"flip_averaged_{name}" for name in ACCURACIES), NUMBER_OR_NULL),
     **dict.fromkeys(BALANCED, NUMBER_OR_NULL),
     preset_changes=OBJECT,
+    preset_values=OBJECT,
     precision_reason=TEXT,
     fingerprints={"anyOf": [FINGERPRINTS, {"type": "null"}]},
     trunk_records=TEXT_OR_NULL,
@@ -97,4 +98,8 @@ MISTAKES = required(
             required({"true": TEXT, "predicted": TEXT, "probability": NUMBER, "index": COUNT, "png": TEXT})
         ),
     }
+)
+_NUMBERS = mapping(array(COUNT))  # of classes, by level of labels, one an example
+PREDICTIONS = required(
+    {"splits": mapping(required({"records": TEXT, "labels": _NUMBERS, "predicted": _NUMBERS}))},
 )

@@ -5,6 +5,7 @@ markdown_table.lines(columns, rows)
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -19,6 +20,11 @@ class Column(Generic[Row]):
     cell: Callable[[Row], str]
     is_number: bool = False  # aligned to the right
     is_optional: bool = False  # left out where every cell is empty
+
+
+def literal(text: str) -> str:
+    """A text in one line that Markdown shows as it is."""
+    return re.sub(r"([\\`*_\[\]<>|~&])", r"\\\1", " ".join(text.split()))
 
 
 def field(name: str, text: Callable[[Any], str] = str, heading: str = "", is_optional: bool = False) -> Column[Any]:

@@ -90,7 +90,7 @@ def _row(number, rate):
             f"{split}_coarse_accuracy": accuracy + 0.11,
             f"{split}_coarse_from_fine_accuracy": accuracy + 0.13,
         }
-    seconds = {"train_seconds": 42.2 * (number + 1), "examples_per_second": 947.1}
+    seconds = {"train_seconds": 42.2 * (number + 1), "examples_per_second": 947.1, "rss_mib": 1800.0 + number}
     return {"epoch": number + 1, "step": 78 * (number + 1), "learning_rate": rate, **means, **seconds}
 
 

@@ -34,7 +34,7 @@ def section(fine):
 
 def render(document):
     """The section's HTML."""
-    whole = page.render(pathlib.Path("runs/quick"), CONFIG, make_rows(), REPORT, document)
+    whole = page.render(page.Contents(pathlib.Path("runs/quick"), CONFIG, make_rows(), REPORT, document))
     (found,) = [part for part in whole.split("<h2>") if part.startswith("Confusion matrix")]
     return found
 

@@ -1,5 +1,8 @@
 """The report page: whole, escaped, and in need of nothing else."""
 
+import base64
+import hashlib
+import json
 import pathlib
 import re
 from html.parser import HTMLParser
@@ -13,9 +16,17 @@ from models.optimizers import schedules
 from models.reporting import page
 from models.runs import schemas
 from pipeline.common import json_values
-from tests.models.reporting.run_files import CONFIG, REPORT, make_confusion, make_rows, without
+from tests.models.reporting.run_files import (
+    CONFIG,
+    REPORT,
+    make_calibration,
+    make_confusion,
+    make_mistakes,
+    make_rows,
+    without,
+)
 
-VOID = {"meta", "link", "wbr", "br"}
+VOID = {"meta", "link", "wbr", "br", "img", "input"}
 
 
 class Reader(HTMLParser):
@@ -41,7 +52,7 @@ class Reader(HTMLParser):
             self.words.append(" ")
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "script"} & set(self.open):
             self.words.append(data)
 
     @property
@@ -71,7 +82,7 @@ def written(make_run, no_charts):
 @pytest.fixture(scope="module")
 def whole():
     """The page of a usual run, charts included."""
-    return page.render(pathlib.Path("runs/quick"), CONFIG, make_rows(), REPORT)
+    return page.render(page.Contents(pathlib.Path("runs/quick"), CONFIG, make_rows(), REPORT))
 
 
 def test_it_has_every_figure_of_the_report(written):
@@ -105,23 +116,36 @@ def test_it_has_the_whole_configuration(written):
 def test_it_has_a_row_of_each_epoch(written):
     text = Reader(written()).text
     assert "epoch step last learning rate training objective validation objective training fine, %" in text
-    assert "1 78 1.33 5.1000 5.1310 14.00 17.10 25.00 28.10 30.10 947 42.2 2 156" in text
-    assert "6 468 0 2.6459 2.6769 59.42 62.52 70.42 73.52 75.52 947 253.2 Configuration" in text
+    assert "1 78 1.33 5.1000 5.1310 14.00 17.10 25.00 28.10 30.10 947 1,800 42.2 2 156" in text
+    assert "6 468 0 2.6459 2.6769 59.42 62.52 70.42 73.52 75.52 947 1,805 253.2 Configuration" in text
 
 
-def test_it_is_well_formed_and_has_four_charts(whole):
+def test_it_is_well_formed_and_has_a_chart_of_what_the_rows_hold(whole):
     reader = Reader(whole)
     assert reader.open == []
-    assert [tag for tag, _ in reader.elements].count("svg") == 4
+    assert [tag for tag, _ in reader.elements].count("svg") == 6
 
 
-def test_it_needs_no_other_file_and_runs_no_script(whole):
+def test_rows_of_earlier_versions_have_no_chart_of_the_memory():
+    rows = [{key: value for key, value in row.items() if key != "rss_mib"} for row in make_rows(1)]
+    text = page.render(page.Contents(pathlib.Path("runs/quick"), CONFIG, rows, REPORT))
+    assert text.count("<svg") == 5
+    assert "memory, MiB" not in text
+
+
+def test_it_needs_no_other_file(whole):
     reader = Reader(whole)
-    assert "script" not in {tag for tag, _ in reader.elements}
-    assert "default-src 'none'" in whole
     loaded = [values.get("src") or values.get("href") for tag, values in reader.elements if tag not in ("use", "a")]
     assert [address for address in loaded if address] == ["data:,"]
     assert re.findall(r"@import|url\((?!#)", whole) == []
+
+
+def test_it_lets_no_script_run_but_its_own(whole):
+    assert "default-src 'none'" in whole
+    (digest,) = re.findall(r"script-src 'sha256-([^']+)'", whole)
+    (script,) = re.findall("<script>(.*?)</script>", whole, re.DOTALL)
+    assert base64.b64decode(digest) == hashlib.sha256(script.encode()).digest()
+    assert "script-src 'unsafe" not in whole
 
 
 @pytest.mark.parametrize(
@@ -129,14 +153,15 @@ def test_it_needs_no_other_file_and_runs_no_script(whole):
 )
 def test_a_value_of_the_report_is_escaped(written, name):
     text = written(report={name: '<script>alert("1")</script>'})
-    assert "<script" not in text
+    assert text.count("<script") == 1  # its own
     assert escape('<script>alert("1")</script>') in text.replace("<wbr>", "")
 
 
 def test_names_and_values_of_the_configuration_and_the_versions_are_escaped(written):
     config, report = {**CONFIG, "data_dir": "<script>1</script>", "<b>": 1}, {**REPORT, "versions": {"<i>": "<u>"}}
-    text = page.render(pathlib.Path("runs/quick"), config, make_rows(1), report)
-    assert not re.search("<(script|b|i|u)>", text)
+    text = page.render(page.Contents(pathlib.Path("runs/quick"), config, make_rows(1), report))
+    assert not re.search("<(b|i|u)>", text)
+    assert text.count("<script") == 1  # its own
     for value in ("<script>1</script>", "<b>", "<i>", "<u>"):
         assert escape(value) in text
 
@@ -254,13 +279,13 @@ def test_an_evaluated_run_shows_its_confusions_and_another_nothing_of_them(make_
 
 
 def test_the_same_run_gives_the_same_page(whole):
-    assert page.render(pathlib.Path("runs/quick"), CONFIG, make_rows(), REPORT) == whole
+    assert page.render(page.Contents(pathlib.Path("runs/quick"), CONFIG, make_rows(), REPORT)) == whole
 
 
 def test_a_run_without_validation_or_coarse_head_has_its_charts():
     rows = [without(row, "validation", "coarse") for row in make_rows(1)]
-    text = page.render(pathlib.Path("runs/quick"), CONFIG, rows, {**REPORT, "num_validation": 0})
-    assert text.count("<svg") == 4
+    text = page.render(page.Contents(pathlib.Path("runs/quick"), CONFIG, rows, {**REPORT, "num_validation": 0}))
+    assert text.count("<svg") == 6
     assert ">training, fine<" in text
     assert ">validation, fine<" not in text
 
@@ -269,7 +294,7 @@ def test_one_level_of_labels_is_not_called_fine():
     rows = [without(row, "coarse") for row in make_rows(2)]
     one_level = without(REPORT, "coarse")
     document = {**make_confusion(), "coarse": None, "coarse_source": None}
-    text = page.render(pathlib.Path("runs/quick"), {"dataset": "folder:pets"}, rows, one_level, document)
+    text = page.render(page.Contents(pathlib.Path("runs/quick"), {"dataset": "folder:pets"}, rows, one_level, document))
     assert ">validation<" in text
     assert "fine" not in Reader(text).text.lower()
 
@@ -282,4 +307,94 @@ def test_a_report_without_a_field_is_refused_or_drawn(name, make_run, no_charts)
         json_values.check(report, schemas.REPORT)
     except ValueError:
         return
-    assert "</html>" in page.render(run.path, run.config(), run.rows(), report, run.confusion())
+    assert "</html>" in page.render(page.Contents(run.path, run.config(), run.rows(), report, run.confusion()))
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_the_script_has_every_count_of_the_matrix(make_run):
+    run = make_run()
+    document = make_confusion()
+    document["fine"]["names"][0] = "</script><script>alert(1)</script>"
+    run.write_confusion(document)
+    page.write(run)
+    text = run.page.read_text(encoding="utf-8")
+    assert text.count("<script") == 3  # its own, and the counts of two matrices
+    fine, coarse = (json.loads(found) for found in re.findall('<script type="application/json">(.*?)</script>', text))
+    assert fine["names"] == [name.replace("_", " ") for name in document["fine"]["names"]]
+    assert sum(count for _, _, count in fine["counts"]) == 10_000
+    assert all(document["fine"]["counts"][row][column] == count for row, column, count in fine["counts"])
+    assert len(set(fine["superclasses"])) == 20
+    assert coarse["superclasses"] is None  # they are the classes
+    assert text.count('<input list="classes"') == 1
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_a_calibrated_run_shows_both_temperatures_of_the_model_s_own_answers(make_run):
+    run = make_run(report={"split": "test"})
+    run.write_calibration(make_calibration())
+    page.write(run)
+    reader = Reader(run.page.read_text(encoding="utf-8"))
+    assert "fine 1.000 1.5800 0.0812 0.5430 0.1870 fine 1.230 1.4220" in reader.text
+    assert "coarse 1.000 1.0270" in reader.text  # the summed one, which is the model's own
+    assert "coarse 1.200 0.8690" in reader.text
+    assert {"Reliability", "Risk and coverage"} <= set(re.findall("<figcaption>(.*?)<", str(run.page.read_text())))
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_the_calibration_of_another_split_is_not_shown(make_run):
+    run = make_run(report={"split": "test"})
+    calibration = make_calibration()
+    del calibration["splits"]["test"]
+    run.write_calibration(calibration)
+    page.write(run)
+    assert "Calibration" not in run.page.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_the_most_confident_mistakes_have_their_pictures(make_run):
+    run = make_run()
+    run.write_mistakes(make_mistakes())
+    page.write(run)
+    reader = Reader(run.page.read_text(encoding="utf-8"))
+    assert "apple, predicted as pear with 98.7 %" in reader.text
+    (picture,) = [values for tag, values in reader.elements if tag == "img"]
+    assert picture == {"alt": "apple", "src": f"data:image/png;base64,{make_mistakes()['mistakes'][0]['png']}"}
+
+
+def test_the_differences_from_the_preset_have_its_values(written):
+    report = {"preset_changes": {"epochs": 8.0, "heads": "fine"}, "preset_values": {"epochs": 6.0, "heads": "both"}}
+    assert "field this run quick epochs 8.0 6.0 heads fine both" in Reader(written(report=report)).text
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence", "num_charts"),
+    [
+        ({"fine": [400] * 100, "coarse": [2000] * 20}, "400 of each fine class; 2,000 of each coarse class", 0),
+        ({"fine": [7, 1200, 30]}, "7 to 1,200 of a class, median 30", 1),
+    ],
+)
+def test_the_numbers_of_examples_of_the_classes(written, counts, sentence, num_charts):
+    text = written(report={"examples_per_class": counts})
+    assert f"Training images: {sentence}." in Reader(text).text
+    assert text.count("<svg") == num_charts
+
+
+def test_markdown_has_the_figures_of_the_page(make_run, no_charts):
+    run = make_run(
+        report={"dataset": "folder:a_b|c", "preset_changes": {"epochs": 8.0}, "preset_values": {"epochs": 6}}
+    )
+    run.write_confusion(make_confusion())
+    run.write_calibration(make_calibration())
+    page.write(run)
+    text = (run.path / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("# folder:a\\_b\\|c\n")
+    for line in (
+        "| Fine accuracy | 59.37 % |  |",
+        "| fine | 1.230 | 1.4220 | 0.0731 | 0.4887 | 0.1683 |",
+        "| apple | pear | 40 | yes |",
+        "| epochs | 8.0 | 6 |",
+        f"    python -m models.train --config={run.path}/config.json --run_dir={run.path}-again",
+    ):
+        assert line in text.splitlines()
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in tables)

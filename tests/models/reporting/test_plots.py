@@ -9,7 +9,7 @@ from models.reporting import plots
 from tests.models.reporting.run_files import make_rows, without
 
 CHARTS = [functools.partial(plots.draw, chart) for chart in plots.CHARTS]
-accuracy, cross_entropy, objective, learning_rate = CHARTS
+accuracy, cross_entropy, objective, learning_rate, throughput, memory = CHARTS
 
 
 @functools.cache
@@ -43,6 +43,8 @@ def marks(svg):
         (cross_entropy, ["cross-entropy (nats)", "validation, fine", "training, coarse"]),
         (objective, ["objective (nats)", "validation", "training"]),
         (learning_rate, ["learning rate", "at the epoch's end"]),
+        (throughput, ["images/s", "training"]),
+        (memory, ["MiB", "resident"]),
     ],
 )
 def test_a_chart_names_its_axes_and_lines(draw, labels):

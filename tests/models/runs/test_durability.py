@@ -26,6 +26,7 @@ def test_every_file_of_a_run_survives_a_power_failure(tiny_data_dir, tmp_path, m
         "report.json",
         "confusion.json",
         "report.html",
+        "report.md",
     }
     assert names | {"checkpoint/state.npz", "checkpoint/previous_state.npz"} == files - {".lock"}
     assert record.lost(tmp_path / "runs") == {}
