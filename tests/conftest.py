@@ -36,6 +36,7 @@ LONG = (
     "benchmarks/scaling/test_cases.py",
     "benchmarks/prepare",
     "benchmarks/profile",
+    "benchmarks/robustness",
     "benchmarks/harness/test_startup_times.py",
     "benchmarks/train_step",
     "benchmarks/tuner",

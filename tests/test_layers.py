@@ -43,7 +43,10 @@ ORDER = {
     "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
     "benchmarks": (
         ("harness",),
-        ("augment", "input", "memory", "prepare", "profile", "scaling", "shapes100", "startup", "train_step", "tuner"),
+        (
+            *("augment", "input", "memory", "prepare", "profile", "robustness", "scaling", "shapes100", "startup"),
+            *("train_step", "tuner"),
+        ),
         ("accuracy", "bench", "show"),
         ("publish",),
     ),
