@@ -62,6 +62,7 @@ setup(
             "cifar-train=models.train:run",
             "cifar-evaluate=models.evaluate:run",
             "cifar-report=models.report:run",
+            "cifar-predict=models.predict:run",
             "cifar-study=tuning.study:run",
             "cifar-tune=tuning.tune:run",
             "cifar-bench=benchmarks.bench:run",

@@ -99,12 +99,19 @@ def confusion(config: TrainConfig, classes: Classes, level: str, logits: Batch, 
     Rows are the true classes, int32 [B] in `batch`, columns the predicted ones; the coarse prediction is the model's
     own. Logits are float32 [B, classes] of each head; `mask`, bool [B], is there where batches are padded.
     """
-    if level == "coarse" and coarse_source(config) == "summed":
-        scores = coarse_from_fine(logits["fine"], classes)
-    else:
-        scores = logits[level]
     weights = tf.cast(batch["mask"], tf.int64) if "mask" in batch else None
-    return tf.math.confusion_matrix(batch[level], tf.argmax(scores, axis=1), classes.counts[level], weights, tf.int64)
+    predicted = predictions(config, classes, level, logits)
+    return tf.math.confusion_matrix(batch[level], predicted, classes.counts[level], weights, tf.int64)
+
+
+def predictions(config: TrainConfig, classes: Classes, level: str, logits: Batch) -> tf.Tensor:
+    """int64 [B]: the predicted classes of a level of labels, from float32 [B, classes] logits of each head.
+
+    The coarse prediction is the model's own (`coarse_source`).
+    """
+    if level == "coarse" and coarse_source(config) == "summed":
+        return tf.argmax(coarse_from_fine(logits["fine"], classes), axis=1)
+    return tf.argmax(logits[level], axis=1)
 
 
 def names(heads: str, classes: Classes) -> list[str]:

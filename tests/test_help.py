@@ -45,8 +45,8 @@ def test_reader_that_has_seen_enough_gets_no_traceback(arguments):
 @pytest.mark.parametrize(
     "binary",
     [
-        *("pipeline.prepare", "pipeline.gallery", "pipeline.explore", "models.train", "models.evaluate", "tuning.tune"),
-        "tuning.study",
+        *("pipeline.prepare", "pipeline.gallery", "pipeline.explore", "models.train", "models.evaluate"),
+        *("models.predict", "tuning.tune", "tuning.study"),
     ],
 )
 def test_help_is_the_same_as_module_and_as_console_script(binary):

@@ -38,7 +38,7 @@ ORDER = {
         ("training",),
         ("prediction",),
         ("exporting",),
-        ("train", "evaluate", "report"),
+        ("train", "evaluate", "predict", "report"),
     ),
     "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
     "benchmarks": (

@@ -25,6 +25,9 @@ REFUSED = [
     ("models.evaluate", ["--run_dir=foreign", "--split=validation"], 2, "num_validation=0: nothing is held out"),
     ("models.evaluate", ["--run_dir=foreign", "--split=test"], 1, "data_dir=/home/alice/data: cifar100 is not"),
     ("models.evaluate", ["--run_dir=foreign", "--split=test", "--data_dir=here"], 1, "data_dir=here: cifar100 is not"),
+    ("models.predict", ["--run_dir=no_model", "a.png"], 1, "run_dir=no_model: model.keras"),
+    ("models.predict", ["--run_dir=foreign", "none.png"], 1, "run_dir=foreign: dataset.json is missing"),
+    ("models.predict", ["--run_dir=foreign", "--split=test"], 1, "data_dir=/home/alice/data: cifar100 is not"),
     (
         "pipeline.explore.__main__",
         [*TINY, "--out=out", "--num_validation=2000"],

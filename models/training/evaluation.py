@@ -113,7 +113,7 @@ def evaluate_run(
     opened = OpenedData(preconditions.evaluated_data(run, split_name, data_dir))
     _, train = saved.configs(run.config())
     num_examples, stream = opened.num_examples[split_name], opened.evaluation(split_name)
-    records = _compare_records(run, opened, split_name)
+    records = compare_records(run, opened, split_name)
     is_writable = run.read_only_reason is None
     with run.locked() if is_writable else contextlib.nullcontext():
         with progress.task(f"loading {run.model}"):
@@ -135,7 +135,7 @@ def evaluate_run(
         return evaluated_again
 
 
-def _compare_records(run: RunFolder, opened: OpenedData, split_name: str) -> str:
+def compare_records(run: RunFolder, opened: OpenedData, split_name: str) -> str:
     """Whether the opened records are those that the run was trained on, as in its report."""
     recorded = run.report().get("fingerprints")
     if recorded and recorded["records"] == opened.fingerprints.records:

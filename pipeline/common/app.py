@@ -32,10 +32,15 @@ class Flags:
     """The flags of one binary: a flag for each field of the classes, and those that it defines by DEFINE_...
 
     They are absl's global ones only while `run` runs, so that a process can import several binaries, and run one again.
+
+    Attributes:
+      arguments: what the command line has beside flags; always () unless the binary `takes_arguments`.
     """
 
-    def __init__(self, *config_classes: type[config.Config]) -> None:
+    def __init__(self, *config_classes: type[config.Config], takes_arguments: bool = False) -> None:
         self.values = flags.FlagValues()
+        self.takes_arguments = takes_arguments
+        self.arguments: tuple[str, ...] = ()
         config.define_flags(self.values, *config_classes)
         self.DEFINE_bool = functools.partial(flags.DEFINE_bool, flag_values=self.values)
         self.DEFINE_enum = functools.partial(flags.DEFINE_enum, flag_values=self.values)
@@ -96,7 +101,7 @@ def run(main: Callable[[], None], own: Flags | None = None, work: str = "") -> N
 
     try:
         with own.globally(), requests:
-            app.run(lambda argv: _report_errors(main, argv, requests), flags_parser=parse)
+            app.run(lambda argv: _report_errors(main, argv, own, requests), flags_parser=parse)
     except KeyboardInterrupt:
         moment = f" while {requests.task}" if requests.task else ""
         moment += f", before {work}" if work and not requests.was_nested else ""
@@ -157,10 +162,11 @@ def _version() -> str:
         return "(a checkout that is not installed)"
 
 
-def _report_errors(main: Callable[[], None], argv: list[str], requests: signals.Requests) -> None:
+def _report_errors(main: Callable[[], None], argv: list[str], own: Flags, requests: signals.Requests) -> None:
+    own.arguments = tuple(argv[1:])
     try:
         with progress.shown():
-            if len(argv) > 1:
+            if own.arguments and not own.takes_arguments:
                 raise errors.BadArgumentError(f"unexpected argument {argv[1]!r}; flags are written --name=value")
             environment.check()
             environment.check_keras_json()

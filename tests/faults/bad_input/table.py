@@ -166,6 +166,16 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("data_dir", (f"--data_dir={FILE}", f"--run_dir={RUN}")),
         ("data_dir", (f"--data_dir={FILE}/data", f"--run_dir={RUN}")),
     ),
+    "models.predict": (
+        ("run_dir", ()),
+        ("run_dir", ("--run_dir=missing",)),
+        ("run_dir", (f"--run_dir={FILE}", FILE)),
+        ("split", ("--split=test", f"--run_dir={RUN}", FILE)),
+        ("data_dir", (f"--data_dir={FILE}", "--split=test", f"--run_dir={RUN}")),
+        ("out", (f"--out={FOLDER}", f"--run_dir={RUN}", FILE)),
+        ("out", (f"--out={FILE}/rows.csv", f"--run_dir={RUN}", FILE)),
+        ("explain", (f"--explain={FILE}", f"--run_dir={RUN}", FILE)),
+    ),
     "pipeline.prepare": (*_of_data(), ("archive", ("--archive=/dev/zero",))),
     "tuning.tune": (
         *_of_data(),

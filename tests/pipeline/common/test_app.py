@@ -74,3 +74,17 @@ def test_value_that_a_flag_cannot_have_is_one_line_with_what_is_expected(monkeyp
     assert expected in line
     assert "('" not in line
     assert "--help" in line
+
+
+def test_arguments_beside_flags_are_taken_where_a_binary_takes_them(monkeypatch, capsys):
+    own, taken = app.Flags(takes_arguments=True), []
+    own.DEFINE_bool("quick", False, "")
+
+    def main():
+        taken.append((own.arguments, own.values.quick))
+
+    assert call_here(monkeypatch, main, own, "a.png", "--quick", "-", "b c", "--", "--d") == 0
+    assert call_here(monkeypatch, main, own) == 0
+    assert taken == [(("a.png", "-", "b c", "--d"), True), ((), False)]
+    assert call_here(monkeypatch, main, app.Flags(), "a.png") == 2
+    assert "'a.png'" in capsys.readouterr().err

@@ -118,10 +118,10 @@ def test_what_is_no_file_is_refused(kind, tmp_path):
 
 
 def test_a_failing_disk_is_no_fault_of_the_image(tmp_path, monkeypatch):
-    def fail(path):
+    def fail(descriptor, count):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     (tmp_path / "a.png").write_bytes(image_files.PNG)
-    monkeypatch.setattr(pathlib.Path, "read_bytes", fail)
+    monkeypatch.setattr(os, "read", fail)
     with pytest.raises(OSError, match="Input/output"):
         images.read(tmp_path / "a.png")

@@ -1,0 +1,138 @@
+"""Rows as text: a table for people, JSON lines, CSV. Each row is written as it comes, and none is kept."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from rich.cells import cell_len
+
+from models.prediction.rows import Answer, Row
+from pipeline.datasets.description import Classes
+
+MAX_PATH_WIDTH, MAX_LABEL_WIDTH = 60, 30  # columns of a table; what is longer is not cut
+_FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.])")  # a text that spreadsheets compute, or import as such
+
+
+class Format(Protocol):
+    """Writes rows as text."""
+
+    def heading(self) -> str:
+        """What comes before the rows."""
+
+    def text(self, row: Row) -> str:
+        """A row, ended by a line break."""
+
+
+class Table:
+    """A line for each class of an image, in columns whose widths follow from the names; a file's path may be wider."""
+
+    def __init__(self, paths: Iterable[str], classes: Classes, has_fine: bool) -> None:
+        longest = max((cell_len(printable(path)) for path in paths), default=0)
+        fine, coarse = (_width(names) for names in (classes.fine, classes.coarse))
+        columns = [("image", min(max(longest, 5), MAX_PATH_WIDTH))]
+        self._has_coarse, self._has_fine = bool(classes.coarse), has_fine
+        columns += [("superclass", coarse), ("%", -6)] * self._has_coarse
+        columns += [("class", fine)] * has_fine + [("its superclass", coarse)] * (has_fine and self._has_coarse)
+        columns += [("%", -6)] * has_fine
+        self._columns = columns
+
+    def heading(self) -> str:
+        """The names of the columns."""
+        return self._line([name for name, _ in self._columns])
+
+    def text(self, row: Row) -> str:
+        """A line for each answer; the image is named in the first one."""
+        if row.error:
+            return self._line([printable(row.path), printable(row.error)])
+        lines = []
+        for place in range(len(row.top) if self._has_fine else 1):
+            cells = [printable(row.path) if not place else ""]
+            if self._has_coarse:
+                cells += _cells(row.coarse) if row.coarse and not place else ["", ""]
+            if self._has_fine:
+                label, percent = _cells(row.top[place])
+                cells += [label, *([printable(row.top[place].superclass)] if self._has_coarse else []), percent]
+            lines.append(self._line(cells))
+        return "".join(lines)
+
+    def _line(self, cells: list[str]) -> str:
+        padded = []
+        for cell, (_, width) in zip(cells, self._columns, strict=False):
+            blank = " " * (abs(width) - cell_len(cell))
+            padded.append(blank + cell if width < 0 else cell + blank)
+        return "  ".join(padded).rstrip() + "\n"
+
+
+class JsonLines:
+    """An object a line, as `json.dumps` writes it by default: in ASCII, so that names of any bytes survive."""
+
+    def heading(self) -> str:
+        """Nothing."""
+        return ""
+
+    def text(self, row: Row) -> str:
+        """`Row.as_dict`."""
+        return json.dumps(row.as_dict(), allow_nan=False) + "\n"
+
+
+class Csv:
+    """RFC 4180, every text quoted, a column for each value.
+
+    A text that a spreadsheet would compute begins with an apostrophe, and such a path with `./`, which names the same
+    file (OWASP, "CSV Injection").
+    """
+
+    def __init__(self, num_top: int, *, has_fine: bool, has_coarse: bool, has_truth: bool) -> None:
+        levels = [level for level, there in (("fine", has_fine), ("coarse", has_coarse)) if there]
+        self._names = ["path", "error", *(["coarse", "coarse_probability"] if has_coarse else [])]
+        for rank in range(1, num_top + 1):
+            superclass = [f"superclass_{rank}"] if has_fine and has_coarse else []
+            self._names += [f"label_{rank}", *superclass, f"probability_{rank}"]
+        if has_truth:
+            self._names += [name for level in levels for name in (f"true_{level}", f"is_{level}_right")]
+
+    def heading(self) -> str:
+        """The names of the columns."""
+        return _csv_line(self._names)
+
+    def text(self, row: Row) -> str:
+        """The values of a row; empty ones are those that it lacks."""
+        path = f"./{row.path}" if _FORMULA.match(row.path) else row.path
+        values: dict[str, Any] = {"error": _safe(row.error)}
+        if row.coarse:
+            values |= _named(row.coarse, {"label": "coarse", "probability": "coarse_probability"})
+        for rank, answer in enumerate(row.top, start=1):
+            values |= _named(answer, {name: f"{name}_{rank}" for name in ("label", "superclass", "probability")})
+        values |= {name: _safe(value) if isinstance(value, str) else value for name, value in row.judgement().items()}
+        return _csv_line([path, *(values.get(name, "") for name in self._names[1:])])
+
+
+def printable(text: str) -> str:
+    """A text in one line that does nothing to a terminal: control, format and unknown characters as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _width(names: tuple[str, ...]) -> int:
+    return min(max(map(cell_len, map(printable, (*names, "its superclass")))), MAX_LABEL_WIDTH)
+
+
+def _cells(answer: Answer) -> list[str]:
+    return [printable(answer.label), f"{100 * answer.probability:.2f}"]
+
+
+def _named(answer: Answer, names: dict[str, str]) -> dict[str, Any]:
+    values = answer.as_dict()
+    return {names[key]: _safe(value) if isinstance(value, str) else value for key, value in values.items()}
+
+
+def _safe(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _csv_line(values: list[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n").writerow(values)
+    return line.getvalue()

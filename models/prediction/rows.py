@@ -1,0 +1,107 @@
+"""What is predicted of an image: the most probable classes, and the superclass. Nothing here loads TensorFlow."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipeline.datasets.description import Classes
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """A class or superclass with its probability; `superclass` is that of a class, "" where there is none."""
+
+    label: str
+    probability: float
+    superclass: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        superclass = {"superclass": self.superclass} if self.superclass else {}
+        return {"label": self.label, **superclass, "probability": _brief(self.probability)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The prediction of one image, or why there is none.
+
+    Attributes:
+      path: of the file as it was given, or the split and the number of the image, such as "test:0".
+      error: why there is no prediction; "" where there is one.
+      top: the most probable classes, first the most probable one; superclasses where the model has a coarse head only.
+      coarse: the superclass that the model predicts; None where the data set has one level of labels.
+      truth: names of the true class and superclass by level of labels, where they are known.
+    """
+
+    path: str
+    error: str = ""
+    top: tuple[Answer, ...] = ()
+    coarse: Answer | None = None
+    truth: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON holds it: the keys of what there is."""
+        if self.error:
+            return {"path": self.path, "error": self.error}
+        values: dict[str, Any] = {"path": self.path, "top": [answer.as_dict() for answer in self.top]}
+        if self.coarse:
+            values["coarse"] = self.coarse.as_dict()
+        return {**values, **self.judgement()}
+
+    def judgement(self) -> dict[str, Any]:
+        """The true labels, and whether the prediction is right; {} where they are not known."""
+        predicted = {"fine": self.top[0] if self.top else None, "coarse": self.coarse}
+        values: dict[str, Any] = {}
+        for level, name in self.truth.items():
+            answer = predicted[level]
+            if answer is not None and not (level == "fine" and answer is self.coarse):
+                values |= {f"true_{level}": name, f"is_{level}_right": answer.label == name}
+        return values
+
+
+def of_images(
+    predicted: Mapping[str, np.ndarray], probabilities: Mapping[str, np.ndarray], classes: Classes, num_top: int
+) -> list[dict[str, Any]]:
+    """The fields `top` and `coarse` of the rows of N images.
+
+    By level of labels, "fine" and "coarse" or one of them: `predicted` int64 [N], which comes first whatever its
+    probability, and `probabilities` float32 [N, classes].
+    """
+    if "coarse" in predicted:
+        count = 1 if "fine" in predicted else num_top
+        coarse = _most_probable(predicted["coarse"], probabilities["coarse"], classes.coarse, count)
+    if "fine" not in predicted:
+        return [{"top": answers, "coarse": answers[0]} for answers in coarse]
+    superclasses = [classes.coarse[number] for number in classes.fine_to_coarse]
+    fine = _most_probable(predicted["fine"], probabilities["fine"], classes.fine, num_top, superclasses)
+    if "coarse" not in predicted:
+        return [{"top": top} for top in fine]
+    return [{"top": top, "coarse": answers[0]} for top, answers in zip(fine, coarse, strict=True)]
+
+
+def _most_probable(
+    predicted: np.ndarray,
+    probabilities: np.ndarray,
+    names: tuple[str, ...],
+    count: int,
+    superclasses: list[str] | None = None,
+) -> list[tuple[Answer, ...]]:
+    """Of each image, the predicted class and then the most probable other ones, `count` in all or all there are."""
+    ranks = -probabilities.astype(np.float64)
+    np.put_along_axis(ranks, predicted[:, None], -np.inf, axis=1)
+    order = np.argsort(ranks, axis=1, kind="stable")[:, :count]
+    values = np.take_along_axis(probabilities, order, axis=1)
+    return [
+        tuple(
+            Answer(names[number], value, superclasses[number] if superclasses else "")
+            for number, value in zip(numbers, row, strict=True)
+        )
+        for numbers, row in zip(order.tolist(), values.tolist(), strict=True)
+    ]
+
+
+def _brief(probability: float) -> float:
+    """Six significant digits; float32 has seven."""
+    return float(f"{probability:.6g}")

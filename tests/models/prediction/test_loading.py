@@ -1,0 +1,64 @@
+"""PNG files as data sets have them are decoded on a short way, to the same pixels."""
+
+import io
+import zlib
+
+import numpy as np
+import PIL.Image
+import PIL.PngImagePlugin
+import pytest
+
+from models.prediction.loading import decode_plain_png
+from pipeline.datasets import images
+
+
+def png(pixels: np.ndarray, **options) -> bytes:
+    file = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(file, "PNG", **options)
+    return file.getvalue()
+
+
+@pytest.fixture
+def square(noise) -> np.ndarray:
+    return noise[:40]
+
+
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"compress_level": 0}, {"compress_level": 9}])
+def test_plain_files_have_the_same_pixels(square, options):
+    gradient = np.cumsum(square // 8, axis=0, dtype=np.uint8)  # of all filters
+    for pixels in (square, gradient):
+        file = png(pixels, **options)
+        np.testing.assert_array_equal(decode_plain_png(file, 40), pixels)
+        np.testing.assert_array_equal(images.decode(file).pixels, pixels)
+
+
+def test_other_files_are_left_to_the_decoder_of_all(square, noise):
+    text = PIL.PngImagePlugin.PngInfo()
+    text.add_text("a", "b")
+    palette = PIL.Image.fromarray(square).quantize(8)
+    file = io.BytesIO()
+    palette.save(file, "PNG")
+    others = [
+        *(png(noise), png(square[..., 0]), png(np.dstack([square, square[..., :1]])), file.getvalue()),
+        *(png(square, pnginfo=text), png(square, transparency=(1, 2, 3)), b"", b"\x89PNG\r\n\x1a\n"),
+    ]
+    assert [decode_plain_png(other, 40) for other in others] == [None] * len(others)
+    assert decode_plain_png(png(square), 32) is None
+
+
+def test_every_damaged_byte_is_noticed(square):
+    file = png(square[:8, :8])
+    assert decode_plain_png(file, 8) is not None
+    for place in range(len(file)):
+        damaged = bytearray(file)
+        damaged[place] ^= 1
+        assert decode_plain_png(bytes(damaged), 8) is None
+        assert decode_plain_png(file[:place], 8) is None
+
+
+def test_pixels_that_end_too_early_are_noticed():
+    whole = png(np.zeros((8, 8, 3), np.uint8))
+    short = zlib.compress(zlib.decompress(whole[41:-16])[:-1])
+    part = b"IDAT" + short
+    file = whole[:33] + len(short).to_bytes(4) + part + zlib.crc32(part).to_bytes(4) + whole[-12:]
+    assert decode_plain_png(file, 8) is None
