@@ -5,6 +5,8 @@ import dataclasses
 from collections.abc import Generator, Sequence
 
 from models.prediction import formats, output, stream
+from models.prediction.explanation import Explainer
+from models.prediction.pictures import PictureFolder
 from models.prediction.predictor import Predictor
 from models.runs.folder import RunFolder
 from models.training import evaluation, preconditions
@@ -55,6 +57,7 @@ def _write(
 ) -> int:
     """Write the predictions; returns the number of rows with an error. `paths` are those of rows, or a widest one."""
     rows, num_errors = _format(predictor, paths, written, has_truth), 0
+    pictures = PictureFolder(written.explain, Explainer(predictor), predictor.classes) if written.explain else None
     with (
         contextlib.closing(predictions),
         output.opened(written.out) as write,
@@ -65,6 +68,8 @@ def _write(
             is_read = is_read and write(rows.text(prediction.row))
             if not is_read:
                 break
+            if pictures and prediction.image is not None:
+                pictures.write(prediction.row, prediction.image)
             num_errors += bool(prediction.row.error)
             task.advance()
     return num_errors
