@@ -68,7 +68,12 @@ def _check_writable(path: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def publishing(benchmark: str, rows: Callable[[], list[Row]], **more: Any) -> Iterator[None]:
+def publishing(
+    benchmark: str,
+    rows: Callable[[], list[Row]],
+    show_rows: Callable[[Sequence[Row]], None] | None = None,
+    **more: Any,
+) -> Iterator[None]:
     """A context that publishes its rows at its end; see `finish`.
 
     Where a Ctrl-C or a failure ends it, the rows so far are shown, and written to OUT.interrupted.
@@ -85,22 +90,26 @@ def publishing(benchmark: str, rows: Callable[[], list[Row]], **more: Any) -> It
             raise
         path = flags.FLAGS.out and f"{flags.FLAGS.out}.interrupted"  # no *.json, which would be taken for a result
         with signals.Requests(listen=True):  # it ends in any case
-            results.publish(benchmark, measured, path, **more)
+            results.publish(benchmark, measured, path, show_rows, **more)
         if not path:
             raise
         if isinstance(error, errors.FailedError):
             raise errors.FailedError(f"{error}; the rows measured before are in {path}") from error
         raise errors.InterruptedRunError(f"interrupted; the rows measured before are in {path}") from error
-    finish(benchmark, rows(), **more)
+    finish(benchmark, rows(), show_rows, **more)
 
 
-def finish(benchmark: str, rows: list[Row], **more: Any) -> None:
+def finish(
+    benchmark: str, rows: list[Row], show_rows: Callable[[Sequence[Row]], None] | None = None, **more: Any
+) -> None:
     """Print the rows, write them to --out with the fields `more`, and compare them with --compare.
+
+    `show_rows` prints them, by default as `results.show`.
 
     Raises:
       errors.FailedError: a row is worse than --tolerance allows.
     """
-    results.publish(benchmark, rows, flags.FLAGS.out, **more)
+    results.publish(benchmark, rows, flags.FLAGS.out, show_rows, **more)
     if not flags.FLAGS.compare:
         return
     old = _earlier(benchmark)

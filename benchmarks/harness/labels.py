@@ -31,6 +31,10 @@ class Labels:
     views: int | None = None  # augmented images in an epoch
     limit_gib: float | None = None  # of a process's data
     binary: str | None = None  # module that is run with `python -m`
+    corruption: str | None = None  # of the images, a name of `benchmarks.robustness.corruptions`
+    severity: int | None = None  # of the corruption, 1 to 5
+    outliers: str | None = None  # images that are not of the data set, such as "uniform_noise" or "folder:NAME"
+    score: str | None = None  # that tells them from images of the data set
     metric: str | None = None  # which figure it is of those that one measurement has
 
     @classmethod

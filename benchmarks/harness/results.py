@@ -1,11 +1,12 @@
 """The rows of a benchmark, as people and scripts read them: a table on the terminal, and JSON of one form."""
 
 import dataclasses
+import functools
 import pathlib
 import shlex
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.harness.labels import Labels
@@ -127,9 +128,14 @@ def _read(path: pathlib.Path, where: str, schema: dict[str, Any]) -> dict[str, A
     return document
 
 
-def publish(benchmark: str, rows: Sequence[Row], out: str, **more: Any) -> None:
-    """Print the rows; with a path `out` also write them as JSON, with the fields `more` of the whole result."""
-    show(benchmark, rows)
+def publish(
+    benchmark: str, rows: Sequence[Row], out: str, show_rows: Callable[[Sequence[Row]], None] | None = None, **more: Any
+) -> None:
+    """Print the rows; with a path `out` also write them as JSON, with the fields `more` of the whole result.
+
+    `show_rows` prints them, by default as `show`.
+    """
+    (show_rows or functools.partial(show, benchmark))(rows)
     if not out:
         return
     app.load_tensorflow()  # to describe the device, where other processes did the measuring
