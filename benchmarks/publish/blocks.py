@@ -26,6 +26,7 @@ PAGES = ("README.md", "docs/results.md", "docs/original_study.md")
 RESULTS = pathlib.Path("benchmarks", "results")
 STUDIES = pathlib.Path("docs", "studies")
 PLOTS = pathlib.Path("docs", "results")
+CORRUPTIONS = pathlib.Path("docs", "corruptions.png")
 CHART = pathlib.Path("docs", "accuracy_cost.png")
 _BLOCK = re.compile(r"(?P<begin><!-- (?!end)(?P<name>[\w ]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 

@@ -8,7 +8,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.publish import profile_plot
+from benchmarks.publish import profile_plot, robustness_plots
 from models.reporting.plot_style import BLUE, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION, save_figures
 
 Rows = Sequence[Mapping[str, Any]]
@@ -110,4 +110,5 @@ PLOTS = {
     "input": _input,
     "memory": _memory,
     "scaling": _scaling,
+    "robustness": robustness_plots.draw,
 }

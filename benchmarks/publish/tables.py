@@ -7,7 +7,7 @@ A table stands between a comment with its name and `<!-- end -->`; benchmarks/pu
 
 import pathlib
 
-from benchmarks.publish import accuracy_cost_chart, blocks, our_results, results_plots
+from benchmarks.publish import accuracy_cost_chart, blocks, our_results, results_plots, robustness_plots
 from pipeline.common import app, config, errors, files
 from pipeline.gallery import image_grid
 
@@ -21,8 +21,13 @@ def main() -> None:
     try:
         pages = {checkout / page: (checkout / page).read_text(encoding="utf-8") for page in blocks.PAGES}
         plots = results_plots.draw(blocks.read_results(checkout / blocks.RESULTS), checkout / blocks.PLOTS)
-        plots.append(checkout / blocks.CHART)
-        image_grid.write(plots[-1], accuracy_cost_chart.draw(our_results.charted(checkout / blocks.RESULTS)))
+        figures = {
+            blocks.CORRUPTIONS: image_grid.draw(robustness_plots.sheet()),
+            blocks.CHART: accuracy_cost_chart.draw(our_results.charted(checkout / blocks.RESULTS)),
+        }
+        for path, figure in figures.items():
+            plots.append(checkout / path)
+            image_grid.write(plots[-1], figure)
         drawn = {path: blocks.with_blocks(text, checkout) for path, text in pages.items()}
         for path, text in drawn.items():
             files.write_text(path, text)

@@ -34,6 +34,11 @@ EXTRA: Mapping[str, Corruption] = _named(noise.speckle_noise, blur.gaussian_blur
 CORRUPTIONS: Mapping[str, Corruption] = {**STANDARD, **EXTRA}
 
 
+def shown_name(name: str) -> str:
+    """The name of a corruption as people write it."""
+    return name.replace("_", " ").replace("gaussian", "Gaussian").replace("jpeg", "JPEG")
+
+
 def corrupt(image: np.ndarray, name: str, severity: int, seed: int, index: int) -> np.ndarray:
     """The corrupted image, uint8 [S, S, 3]; its draws follow from all arguments but the pixels.
 

@@ -9,7 +9,7 @@ from benchmarks.harness import results
 from benchmarks.harness.labels import Labels
 from benchmarks.harness.results import Row
 from benchmarks.robustness import detection
-from benchmarks.robustness.corruptions import EXTRA, SEVERITIES, STANDARD
+from benchmarks.robustness.corruptions import EXTRA, SEVERITIES, STANDARD, shown_name
 from models.reporting import table
 
 DIGITS = 3
@@ -74,7 +74,7 @@ def accuracy_texts(rows: Sequence[Row]) -> list[list[str]]:
         values = [row.median for row in rows if row.corruption == name]
         mean = _number(statistics.mean(values)) if len(values) == len(severities) else ""
         shown = [*map(_number, values), *empty][: len(severities)]
-        texts.append([str(name).replace("_", " "), *shown, mean])
+        texts.append([shown_name(str(name)), *shown, mean])
     words = dict(zip(MEANS, (f"mean of the {len(STANDARD)}", f"mean of the {len(EXTRA)} extra"), strict=True))
     return texts + [[words[row.kind], *empty, _number(row.median)] for row in rows if row.kind in words]
 
