@@ -39,6 +39,7 @@ setup(
         "rich>=13.9",
         "jinja2>=3.1",
         "jsonschema>=4.20",  # checks saved files
+        "ai-edge-litert>=2.1",  # runs exported LiteRT files; TensorFlow writes them
     ],
     extras_require={
         "test": TEST,
@@ -51,6 +52,7 @@ setup(
             "spdl>=0.8",
         ],  # what benchmarks compare with; all else does without
         "dali": ["nvidia-dali-cuda120>=2.4", "torch>=2.9"],  # another such, of half a gigabyte; needs no GPU
+        "onnx": ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"],  # exports in that format
         "parquet": ["pyarrow>=17.0"],  # CIFAR from Hugging Face; tensorflow-datasets 4.9 brings it too
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     },
@@ -63,6 +65,7 @@ setup(
             "cifar-evaluate=models.evaluate:run",
             "cifar-report=models.report:run",
             "cifar-predict=models.predict:run",
+            "cifar-export=models.export:run",
             "cifar-study=tuning.study:run",
             "cifar-tune=tuning.tune:run",
             "cifar-bench=benchmarks.bench:run",

@@ -38,7 +38,7 @@ ORDER = {
         ("training",),
         ("prediction",),
         ("exporting",),
-        ("train", "evaluate", "predict", "report"),
+        ("train", "evaluate", "export", "predict", "report"),
     ),
     "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
     "benchmarks": (

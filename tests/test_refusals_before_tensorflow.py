@@ -28,6 +28,9 @@ REFUSED = [
     ("models.predict", ["--run_dir=no_model", "a.png"], 1, "run_dir=no_model: model.keras"),
     ("models.predict", ["--run_dir=foreign", "none.png"], 1, "run_dir=foreign: dataset.json is missing"),
     ("models.predict", ["--run_dir=foreign", "--split=test"], 1, "data_dir=/home/alice/data: cifar100 is not"),
+    ("models.export", ["--run_dir=no_model"], 1, "run_dir=no_model: model.keras"),
+    ("models.export", ["--run_dir=foreign", "--format=tflite"], 2, "format=tflite: expected some of"),
+    ("models.export", ["--run_dir=foreign", "--data_dir=here"], 1, "data_dir=here: cifar100 is not"),
     (
         "pipeline.explore.__main__",
         [*TINY, "--out=out", "--num_validation=2000"],

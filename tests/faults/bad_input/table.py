@@ -176,6 +176,16 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("out", (f"--out={FILE}/rows.csv", f"--run_dir={RUN}", FILE)),
         ("explain", (f"--explain={FILE}", f"--run_dir={RUN}", FILE)),
     ),
+    "models.export": (
+        ("run_dir", ()),
+        ("run_dir", ("--run_dir=missing",)),
+        ("run_dir", (f"--run_dir={FILE}",)),
+        ("format", (f"--run_dir={RUN}", "--format=tflite")),
+        ("format", (f"--run_dir={RUN}", "--format=keras,keras")),
+        ("data_dir", (f"--data_dir={FILE}", f"--run_dir={RUN}")),
+        ("out", (f"--run_dir={RUN}", f"--out={FILE}")),
+        ("out", (f"--run_dir={RUN}", f"--out={FILE}/out")),
+    ),
     "pipeline.prepare": (*_of_data(), ("archive", ("--archive=/dev/zero",))),
     "tuning.tune": (
         *_of_data(),

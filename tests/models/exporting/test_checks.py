@@ -1,0 +1,106 @@
+"""What is compared, and which formats pass."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from models.exporting import checks, isolated
+from models.exporting.checks import Answers
+from pipeline.common import errors
+
+
+def answers(fine: list[list[float]], coarse: list[list[float]] | None = None) -> Answers:
+    outputs = {"fine": np.array(fine)} | ({"coarse": np.array(coarse)} if coarse else {})
+    return Answers({name: one.argmax(axis=1) for name, one in outputs.items()}, outputs)
+
+
+RIGHT = answers([[0.6, 0.4], [0.2, 0.8]], [[0.9, 0.1], [0.7, 0.3]])
+LABELS = {"fine": np.array([0, 0]), "coarse": np.array([0, 0])}
+
+
+def test_figures_are_shares_of_equal_and_of_right_answers():
+    row = checks.compared(answers([[0.4, 0.6], [0.25, 0.75]], [[0.9, 0.1], [0.6, 0.4]]), RIGHT, LABELS)
+    assert (row["agreement"], row["coarse_agreement"]) == (0.5, 1.0)
+    assert (row["accuracy"], row["coarse_accuracy"]) == (0.0, 1.0)
+    assert row["largest_difference"] == pytest.approx(0.2)
+
+
+def test_one_output_has_no_coarse_figures():
+    row = checks.compared(answers([[1, 0], [0, 1]]), answers([[1, 0], [0, 1]]), {"fine": np.array([0, 1])})
+    assert (row["agreement"], row["accuracy"], row["coarse_agreement"], row["coarse_accuracy"]) == (1, 1, None, None)
+
+
+def test_missing_output_is_an_error():
+    with pytest.raises(errors.FailedError, match="outputs"):
+        checks.compared(answers([[1, 0], [0, 1]]), RIGHT, LABELS)
+
+
+def row(agreement=1.0, coarse=1.0, accuracy=0.6, difference=1e-6):
+    return {
+        "agreement": agreement,
+        "coarse_agreement": coarse,
+        "accuracy": accuracy,
+        "largest_difference": difference,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("litert", {"agreement": 0.998}),
+        ("onnx", {"coarse": 0.99}),
+        ("keras", {"difference": float("nan")}),
+        ("litert_int8", {"accuracy": 0.2}),
+        ("litert_int8", {"difference": float("inf")}),
+    ],
+)
+def test_formats_that_answer_otherwise_fail(name, values):
+    with pytest.raises(errors.FailedError):
+        checks.check(name, row(**values), 0.6, 1000)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "num_images"),
+    [
+        ("litert", {"agreement": 0.999, "coarse": None}, 1000),
+        ("litert_int8", {"agreement": 0.9, "accuracy": 0.55}, 1000),
+        ("litert_int8", {"accuracy": 0.2}, 10),  # too few to tell
+    ],
+)
+def test_formats_that_round_pass(name, values, num_images):
+    checks.check(name, row(**values), 0.6, num_images)
+
+
+def test_interval_is_wilsons():
+    """Table of Newcombe 1998, Statistics in Medicine 17: 81 of 263, 15 of 148, 0 of 20, 1 of 29."""
+    for right, count, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611)):
+        assert checks.interval(right / count, count) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_process_of_a_runtime_cannot_import_the_project(tmp_path):
+    program = f"import runpy, sys\nscript = runpy.run_path({isolated.__file__!r})\n"
+    program += "sys.meta_path.insert(0, script['NoProject']())\nimport numpy\n"
+    program += "for name in ('pipeline', 'models.layers', 'tuning', 'benchmarks'):\n"
+    program += "    try:\n        __import__(name)\n"
+    program += "    except ImportError as error:\n        print('of the project' in str(error))"
+    done = subprocess.run([sys.executable, "-P", "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.split() == ["True"] * 4
+
+
+def test_file_that_its_runtime_refuses_is_one_line(tmp_path):
+    (tmp_path / "model.tflite").write_bytes(b"none")
+    np.save(tmp_path / "images.npy", np.zeros((2, 8, 8, 3), np.uint8))
+    images = checks.Images("validation", tmp_path / "images.npy", LABELS)
+    with pytest.raises(errors.FailedError, match="Flatbuffer") as caught:
+        checks.answers_elsewhere("litert", tmp_path / "model.tflite", images)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_file_with_layers_of_this_project_is_refused(tiny_run, tmp_path):
+    np.save(tmp_path / "images.npy", np.zeros((2, 32, 32, 3), np.uint8))
+    images = checks.Images("validation", tmp_path / "images.npy", LABELS)
+    with pytest.raises(errors.FailedError, match="PixelScaling"):
+        checks.answers_elsewhere("keras", tiny_run.model, images)
