@@ -70,13 +70,14 @@ def main() -> None:
     resolved = train.replace(precision=precision.resolve(name))
     callbacks = [Profiler(PROFILE.value)] if PROFILE.value else []
     with run_folder.open_locked(path, saved.document(data, resolved), _identity(data, resolved)) as run:
-        if run.is_finished and not EVALUATE_TEST.value:
+        if _is_complete(run):
             _show_finished(run)
         if not run.is_finished:
             verbose = 1 if is_terminal(sys.stdout) else 2  # no bar into a log
             loop.train(data, train, run=run, callbacks=callbacks, verbose=verbose)
-        if EVALUATE_TEST.value:
-            evaluation.evaluate_run(run, "test", data.data_dir, lambda report: table.show(run, report=report))
+        splits = ["validation"] * run.awaits_validation + ["test"] * EVALUATE_TEST.value
+        if splits:
+            evaluation.evaluate_splits(run, splits, data.data_dir, lambda report: table.show(run, report=report))
         else:
             table.show(run)
         page.write(run)
@@ -98,9 +99,14 @@ def _as_begun(folder: run_folder.RunFolder, data: DataConfig, train: TrainConfig
         data, train = fitted(data, train, description)
     unresolved = {name for name, value in (("dataset", data.dataset), ("precision", train.precision)) if value == AUTO}
     folder.check_identity({key: value for key, value in _identity(data, train).items() if key not in unresolved})
-    if folder.is_finished and not EVALUATE_TEST.value:
+    if _is_complete(folder):
         _show_finished(folder)
     return data, train
+
+
+def _is_complete(folder: run_folder.RunFolder) -> bool:
+    """Whether the command has nothing left to do but to show the run."""
+    return folder.is_finished and not EVALUATE_TEST.value and not folder.awaits_validation
 
 
 def _identity(data: DataConfig, train: TrainConfig) -> dict[str, Any]:

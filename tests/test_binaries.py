@@ -13,10 +13,13 @@ import pytest
 
 from models import evaluate, train
 from models.runs.folder import RunFolder
+from models.training import evaluation
 from models.training.evaluation import evaluate_run
 from pipeline import prepare
 from tests.binaries import call, call_here, call_signalled, call_signalled_at_import, signal_at
 from tests.conftest import ROOT
+from tests.faults.tracing import contents
+from tests.models.training.linear_runs import timeless
 from tuning import study, tune
 
 TINY = ("--dataset=shapes100_tiny", "--num_validation=500", "--precision=float32")
@@ -26,7 +29,7 @@ SMALL = (*TINY, "--batch_size=128", "--virtual_examples=512", "--epochs=2")
 
 def rows(run_dir: pathlib.Path) -> list[dict]:
     lines = (run_dir / "metrics.jsonl").read_text().splitlines()
-    return [{key: value for key, value in json.loads(line).items() if "second" not in key} for line in lines]
+    return timeless([json.loads(line) for line in lines])
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,7 @@ def finished(tiny_data_dir, tmp_path_factory) -> tuple[pathlib.Path, subprocess.
 def test_train_leaves_a_whole_run_folder(finished):
     run_dir, _ = finished
     expected = {"config.json", "metrics.jsonl", "checkpoint", "model.keras", "report.json", "report.html"}
+    expected |= {"confusion.json", "calibration.json", "mistakes.json"}
     assert expected <= {path.name for path in run_dir.iterdir()}
     assert not list(run_dir.rglob("*partial*"))
 
@@ -109,11 +113,11 @@ def test_damaged_model_is_one_line(finished, tiny_data_dir, tmp_path, monkeypatc
 def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_dir, monkeypatch, capsys):
     run_dir, _ = finished
     before = json.loads((run_dir / "report.json").read_text())
-    assert before["flip_averaged_fine_accuracy"] is None
+    calibrated = (run_dir / "calibration.json").read_bytes()
     evaluate_run(RunFolder(run_dir), "validation", tiny_data_dir)
     same = json.loads((run_dir / "report.json").read_text())
-    kept = {key for key in before if "flip" not in key}
-    assert {key: same[key] for key in kept} == {key: before[key] for key in kept}
+    assert same == before  # models.train has evaluated it
+    assert (run_dir / "calibration.json").read_bytes() == calibrated
     assert set(same["evaluations"]) == {"validation"}
     flags = (f"--run_dir={run_dir}", f"--data_dir={tiny_data_dir}", "--split=test")
     assert call_here(monkeypatch, evaluate.main, evaluate.flags, *flags) == 0
@@ -121,7 +125,7 @@ def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_d
     changed = {key for key in before if before[key] != after[key]}
     assert "split" in changed
     assert changed <= {
-        "split",
+        *("split", "calibration", "evaluations"),
         "examples_evaluated",
         *("fine_balanced_accuracy", "coarse_balanced_accuracy"),
         *("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy"),
@@ -134,6 +138,34 @@ def test_evaluate_replaces_the_figures_and_keeps_the_times(finished, tiny_data_d
         assert after["evaluations"][split] == {key: report[key] for key in after["evaluations"][split]}
         assert after["evaluations"][split]["split"] == split
     assert f"on validation: fine {100 * before['fine_accuracy']:.2f} %, coarse " in capsys.readouterr().out
+
+
+def test_run_killed_in_its_evaluation_is_evaluated_by_the_same_command(tiny_data_dir, tmp_path, monkeypatch):
+    flags = (*TINY, "--preset=linear", "--max_steps=4", f"--data_dir={tiny_data_dir}")
+    whole, killed, failed = (tmp_path / name for name in ("whole", "killed", "failed"))
+    assert call_here(monkeypatch, train.main, train.flags, *flags, f"--run_dir={whole}") == 0
+    done = call_signalled(signal.SIGKILL, "calibration.json", "models.train", *flags, f"--run_dir={killed}")
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluation, "evaluate_splits", lambda *_: sys.exit(7))
+        assert call_here(monkeypatch, train.main, train.flags, *flags, f"--run_dir={failed}") == 7
+    for run_dir in (killed, failed):
+        assert json.loads((run_dir / "report.json").read_text())["calibration"] == {}
+        assert not (run_dir / "report.html").exists()
+        assert call_here(monkeypatch, train.main, train.flags, *flags, f"--run_dir={run_dir}") == 0
+        differences = contents.differences(contents.of_folder(whole), contents.of_folder(run_dir))
+        assert [line for line in differences if "pixel_scaling" not in line] == []  # a layer is numbered in a process
+        for name in ("calibration.json", "confusion.json", "mistakes.json"):
+            assert (run_dir / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_run_without_validation_images_has_no_temperature(tiny_data_dir, tmp_path, monkeypatch, capsys):
+    run_dir, flags = tmp_path / "run", ("--dataset=shapes100_tiny", "--preset=linear", "--max_steps=1")
+    flags = (*flags, "--num_validation=0", "--evaluate_test", f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
+    assert call_here(monkeypatch, train.main, train.flags, *flags) == 0
+    calibrated = RunFolder(run_dir).calibration()
+    assert (calibrated["temperatures"], calibrated["fitted_on"], set(calibrated["splits"])) == ({}, None, {"test"})
+    assert "no temperature: nothing was held out" in capsys.readouterr().out
 
 
 def test_interrupted_run_ends_with_three_and_says_how_to_go_on(tiny_data_dir, tmp_path, monkeypatch, capsys):

@@ -60,8 +60,10 @@ def of_training(
         "rollbacks": progress.rollbacks,
         **evaluated("validation", num_examples["validation"], progress.final, SAME_RECORDS),
         **flip_averaged({}),
+        "calibration": {},
         "coarse_source": coarse_source(config) if opened.description.classes.coarse else None,
         "num_classes": opened.description.classes.counts,
+        "examples_per_class": {level: counts.tolist() for level, counts in opened.class_counts.items()},
         "image_size": opened.description.image_size,
         "input_size": opened.input_size,
         "train_seconds": round(progress.train_seconds, 3),
@@ -88,11 +90,15 @@ def evaluated(split: str, num_examples: int, means: dict[str, float], records: s
     return {"split": split, "examples_evaluated": num_examples, "evaluated_records": records, **metrics}
 
 
-def evaluated_again(report: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """A report with `evaluated` and `flip_averaged` values; its key `evaluations` holds the last ones of each split."""
+def evaluated_again(report: dict[str, Any], values: dict[str, Any], calibration: dict[str, Any]) -> dict[str, Any]:
+    """A report with `evaluated` and `flip_averaged` values; its key `evaluations` holds the last ones of each split.
+
+    So does `calibration` hold the last `calibration.summary` of each split.
+    """
     before = {name: report[name] for name in values if name in report}
     evaluations = {**report.get("evaluations", {report["split"]: before}), values["split"]: values}
-    return {**report, **values, "evaluations": evaluations}
+    calibrations = {**report.get("calibration", {}), values["split"]: calibration}
+    return {**report, **values, "evaluations": evaluations, "calibration": calibrations}
 
 
 def flip_averaged(means: dict[str, float]) -> dict[str, Any]:
@@ -112,6 +118,7 @@ def row(
         **{f"validation_{name}": validation.get(name) for name in EVALUATED},
         "train_seconds": round(progress.train_seconds, 3),
         "examples_per_second": round(images_per_s, 1),
+        "rss_mib": round(device.rss_mib(), 1),
     }
 
 

@@ -68,9 +68,32 @@ def show(run: RunFolder, console: Console | None = None, report: dict[str, Any] 
     grid.add_column(style="cyan", no_wrap=True)
     grid.add_column(style="bold", overflow="fold")
     grid.add_column(style="dim", overflow="fold")
-    for item in (*figures.results(report), *figures.costs(report)):
+    for item in (*figures.results(report), *_calibration(report), *figures.costs(report)):
         grid.add_row(*map(Text, (item.name, f"{item.value} {item.unit}".rstrip(), item.note)))
     console.print(Panel.fit(grid, padding=(0, 2)) if console.is_terminal else grid)
+
+
+def _calibration(report: dict[str, Any]) -> list[figures.ReportItem]:
+    """The calibration error of the fine answer and of the model's own coarse one, where the split was evaluated."""
+    calibrated = report.get("calibration", {}).get(report["split"], {})
+    own = (figures.own_coarse_key(report) or "").removesuffix("_accuracy")
+    items = []
+    for answer, name in (("fine", "fine"), (own, "coarse")):
+        if answer not in calibrated:
+            continue
+        values = calibrated[answer]
+        before, after, temperature = values["before"], values["after"], values["temperature"]
+        now = after or before
+        note = f"NLL {now['nll']:.4f}, Brier score {now['brier']:.4f}; "
+        if after:
+            error, nll, brier = figures.percent(before["ece"]), f"{before['nll']:.4f}", f"{before['brier']:.4f}"
+            note += f"before temperature {temperature:.3f}: {error} %, {nll}, {brier}"
+        else:
+            note += "no temperature: "
+            note += "--split=validation fits it" if report["num_validation"] else "nothing was held out"
+        title = f"Calibration error, {name}" if own else "Calibration error"
+        items.append(figures.ReportItem(title, figures.percent(now["ece"]), "%", note))
+    return items
 
 
 def show_page(run: RunFolder, console: Console | None = None) -> None:

@@ -53,6 +53,17 @@ class RunFolder:
         return (self.path / "report.json").exists()
 
     @property
+    def awaits_validation(self) -> bool:
+        """Whether a finished run is still to be evaluated on validation, as at the end of `models.train`.
+
+        Runs of earlier versions are not, nor runs that can only be read.
+        """
+        report = self.report() if self.is_finished else {}
+        evaluated, is_held_out = report.get("calibration"), report.get("num_validation") and report.get("fingerprints")
+        is_due = evaluated is not None and "validation" not in evaluated and bool(is_held_out)
+        return is_due and self.read_only_reason is None
+
+    @property
     def has_page(self) -> bool:
         """Whether the page is there, whole."""
         return self.page.is_file() and self.page.read_bytes().rstrip().endswith(b"</html>")
@@ -186,7 +197,9 @@ class RunFolder:
 
     def calibration(self) -> dict[str, Any] | None:
         """The content of `calibration.json`; None before the first evaluation."""
-        return self._read("calibration.json", _EVALUATE, schema=schemas.CALIBRATION)
+        return self._read(
+            "calibration.json", "run models.evaluate on validation to write it again", schema=schemas.CALIBRATION
+        )
 
     def mistakes(self) -> dict[str, Any] | None:
         """The content of `mistakes.json`; None before the first evaluation."""

@@ -20,6 +20,11 @@ NUM_BINS = 15  # of a reliability diagram
 POSITIVE = {**NUMBER, "exclusiveMinimum": 0}
 BALANCED = ("fine_balanced_accuracy", "coarse_balanced_accuracy")
 
+_FIGURES = required(dict.fromkeys(("nll", "ece", "brier"), NUMBER))
+_SUMMARY = required(
+    {"before": _FIGURES, "after": {"anyOf": [{"type": "null"}, _FIGURES]}}
+    | {"temperature": {**POSITIVE, "type": ["number", "null"]}}
+)
 FINGERPRINTS = required({"records": TEXT, "order": TEXT})
 COARSE_SOURCE = {"enum": ["head", "summed", None]}  # null where the data set has one level of labels
 ROW = required(
@@ -52,7 +57,7 @@ REPORT = required(
     image_size=INTEGER,
     input_size=INTEGER,
     examples_per_class=mapping(array(COUNT)),
-    calibration=OBJECT,
+    calibration=mapping(mapping(_SUMMARY)),
 )
 _MATRIX = required({"names": array(TEXT), "superclasses": array(TEXT), "counts": array(array(INTEGER))})
 _MATRIX_OR_NULL = {"anyOf": [{"type": "null"}, _MATRIX]}

@@ -5,6 +5,7 @@ import platform
 import resource
 import sys
 
+import psutil
 import tensorflow as tf
 
 from pipeline.common import cpu
@@ -56,6 +57,11 @@ def peak_rss_mib() -> float:
         return int(peak_kib.split()[0]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def rss_mib() -> float:
+    """The resident memory of this process now, in MiB."""
+    return psutil.Process().memory_info().rss / 2**20
 
 
 def _field(path: str | pathlib.Path, name: str) -> str:

@@ -1,8 +1,9 @@
 """Evaluation: every example of a split exactly once, and the count is checked."""
 
 import contextlib
-from collections.abc import Callable
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -11,14 +12,15 @@ import tensorflow as tf
 from models import metrics
 from models.config import saved
 from models.config.training import TrainConfig
-from models.reporting import confusion, figures, report
+from models.reporting import calibration, confusion, figures, mistakes, report
 from models.runs.folder import RunFolder
 from models.runtime import global_settings
-from models.training import preconditions
+from models.training import collection, preconditions
 from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
 from pipeline.common import errors, progress
 from pipeline.datasets.description import Classes
 
+Watch: TypeAlias = Callable[[collection.Batch, collection.Batch], None]
 MAX_CONFUSED = 1000  # classes; the matrix of 10,000 would take 800 MB
 
 
@@ -39,7 +41,7 @@ class Evaluator:
         }
 
         @tf.function(reduce_retracing=True)
-        def add_batch(batch: dict[str, tf.Tensor]) -> None:
+        def add_batch(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             logits = model(batch["image"], training=False)
             if flip_average:
                 mirrored = model(tf.reverse(batch["image"], [2]), training=False)
@@ -47,6 +49,7 @@ class Evaluator:
             self._totals.assign_add(metrics.metric_totals(train, classes, logits, batch))
             for name, total in self._confusions.items():
                 total.assign_add(metrics.confusion(train, classes, name, logits, batch))
+            return logits
 
         self._add_batch = add_batch
 
@@ -59,12 +62,13 @@ class Evaluator:
         logs_batches: bool = False,
         label: str = "evaluating on validation",
         is_shown: bool = True,
+        watch: Watch = lambda batch, logits: None,
     ) -> dict[str, float]:
         """The losses and accuracies of a stream, balanced ones included.
 
         RuntimeError if it holds other than `num_expected` examples. Calls the callbacks' hooks for each batch, with
         `logs_batches` with the means so far. `label` is that of its progress, which is not shown where Keras's bar has
-        its line open.
+        its line open. `watch` gets each batch, and its logits by head.
         """
         callbacks = callbacks or keras.callbacks.CallbackList()
         for variable in (self._totals, *self._confusions.values()):
@@ -72,7 +76,7 @@ class Evaluator:
         with progress.task(label, num_expected, "images", is_shown=is_shown) as task:
             for number, batch in enumerate(stream):
                 callbacks.on_test_batch_begin(number)
-                self._add_batch(batch)
+                watch(batch, self._add_batch(batch))
                 callbacks.on_test_batch_end(number, self._means() if logs_batches else {})
                 task.advance(EVAL_BATCH_SIZE)
         num_examples = int(self._totals[metrics.TOTALS.index("examples")])
@@ -94,45 +98,111 @@ class Evaluator:
         return {name: counts.numpy() for name, counts in self._confusions.items()}
 
 
-@global_settings.defaults()
 def evaluate_run(
     run: RunFolder, split_name: str, data_dir: str = "", show: Callable[[dict[str, Any]], None] = lambda report: None
 ) -> dict[str, Any]:
     """Evaluate a finished run's model on "validation" or "test" and write the metrics to its report, which is returned.
 
-    Metrics, and confusion matrices in `confusion.json`, are of a single view; accuracies averaged with the mirror image
-    have separate keys. The last metrics of each split stay in the report under `evaluations`. `data_dir` is a folder of
-    prepared data sets, "" the one that the run was trained from, or the default one where that is gone. Nothing is
-    written to a folder that can only be read. `show` gets the report before it is written, which a full disk prevents.
+    Metrics are of a single view; accuracies averaged with the mirror image have separate keys. The last metrics of each
+    split stay in the report under `evaluations`. Beside it, `confusion.json` has confusion matrices, `mistakes.json`
+    the most confident mistakes, and `calibration.json` measures of the probabilities, with the temperatures that the
+    last evaluation on validation fitted. `data_dir` is a folder of prepared data sets, "" the one that the run was
+    trained from, or the default one where that is gone. Nothing is written to a folder that can only be read. `show`
+    gets the report before it is written, which a full disk prevents.
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
       errors.BadArgumentError: the folder holds no run, nothing was held out for validation, or the records are others
         than the run was trained on, so that some of them may have trained it; on "test" the report records that.
     """
-    opened = OpenedData(preconditions.evaluated_data(run, split_name, data_dir))
+    return evaluate_splits(run, [split_name], data_dir, show)
+
+
+@global_settings.defaults()
+def evaluate_splits(
+    run: RunFolder,
+    split_names: Sequence[str],
+    data_dir: str = "",
+    show: Callable[[dict[str, Any]], None] = lambda report: None,
+) -> dict[str, Any]:
+    """As `evaluate_run`, on one split after the other; `show` gets the report with the last one's metrics."""
+    opened = OpenedData([preconditions.evaluated_data(run, name, data_dir) for name in split_names][-1])
+    records = {name: compare_records(run, opened, name) for name in split_names}
     _, train = saved.configs(run.config())
-    num_examples, stream = opened.num_examples[split_name], opened.evaluation(split_name)
-    records = compare_records(run, opened, split_name)
-    is_writable = run.read_only_reason is None
-    with run.locked() if is_writable else contextlib.nullcontext():
+    with run.locked() if run.read_only_reason is None else contextlib.nullcontext():
+        former = _former_calibration(run, split_names)
         with progress.task(f"loading {run.model}"):
             model = run.load_model()
-        classes = opened.description.classes
-        single_view = Evaluator(model, train, classes)
-        flip_averaged = Evaluator(model, train, classes, flip_average=True)
-        with opened.reading():
-            means = single_view(stream, num_examples, label=f"evaluating on {split_name}")
-            averaged = flip_averaged(stream, num_examples, label=f"evaluating on {split_name} with mirror images")
-        evaluated = report.evaluated(split_name, num_examples, means, records)
-        source = metrics.coarse_source(train) if classes.coarse else None
-        evaluated_again = report.evaluated_again(run.report(), {**evaluated, **report.flip_averaged(averaged)})
-        show(evaluated_again)
-        if is_writable:
-            if single_view.confusions:
-                run.write_confusion(confusion.document(split_name, source, classes, single_view.confusions))
-            run.write_report(evaluated_again)
-        return evaluated_again
+        evaluators = [Evaluator(model, train, opened.description.classes, flip_average=flip) for flip in (False, True)]
+        for name in split_names:
+            evaluation = _evaluation(name, opened, train, evaluators, former)
+            former = evaluation.calibration
+            evaluated = report.evaluated(name, opened.num_examples[name], evaluation.means, records[name])
+            evaluated |= report.flip_averaged(evaluation.flip_averaged)
+            again = report.evaluated_again(run.report(), evaluated, calibration.summary(former, name))
+            if name == split_names[-1]:
+                show(again)
+            if run.read_only_reason is None:
+                if evaluation.confusion:
+                    run.write_confusion(evaluation.confusion)
+                run.write_calibration(evaluation.calibration)
+                run.write_mistakes(evaluation.mistakes)
+                run.write_report(again)
+        return again
+
+
+@dataclasses.dataclass(frozen=True)
+class _Evaluation:
+    """What an evaluation finds: metrics, and the contents of the files that are named so."""
+
+    means: dict[str, float]
+    flip_averaged: dict[str, float]
+    confusion: dict[str, Any] | None
+    calibration: dict[str, Any]
+    mistakes: dict[str, Any]
+
+
+def _evaluation(
+    split_name: str,
+    opened: OpenedData,
+    train: TrainConfig,
+    evaluators: Sequence[Evaluator],
+    former: Mapping[str, Any] | None,
+) -> _Evaluation:
+    """Evaluate a split of single views and averaged with mirror images; `former` is the `calibration.json` before."""
+    single_view, flip_averaging = evaluators
+    classes, num_examples = opened.description.classes, opened.num_examples[split_name]
+    stream = opened.evaluation(split_name)
+    collected = collection.Logits(train, classes, num_examples)
+    with opened.reading():
+        label = f"evaluating on {split_name}"
+        means = single_view(stream, num_examples, label=label, watch=collected.add)
+        with progress.task(f"measuring the probabilities on {split_name}"):
+            answers = calibration.answers(collected.logits, collected.labels, classes)
+            calibrated = calibration.document(former, split_name, answers, classes)
+            level = "fine" if "fine" in answers else "coarse"
+            temperature = calibrated["temperatures"].get(level, 1.0)
+            found = mistakes.most_confident(answers[level], temperature, stride=collected.stride)
+        shown = collection.Images([one.index for one in found])
+        averaged = flip_averaging(stream, num_examples, label=f"{label} with mirror images", watch=shown.add)
+    source, counts = metrics.coarse_source(train) if classes.coarse else None, single_view.confusions
+    return _Evaluation(
+        means=means,
+        flip_averaged=averaged,
+        confusion=confusion.document(split_name, source, classes, counts) if counts else None,
+        calibration=calibrated,
+        mistakes=mistakes.document(split_name, level, classes.names[level], found, shown.images),
+    )
+
+
+def _former_calibration(run: RunFolder, split_names: Sequence[str]) -> dict[str, Any] | None:
+    """The content of `calibration.json`; None where it is missing, or damaged and this evaluation writes it anew."""
+    try:
+        return run.calibration()
+    except errors.DamagedError:
+        if "validation" not in split_names and run.report()["num_validation"]:
+            raise
+        return None
 
 
 def compare_records(run: RunFolder, opened: OpenedData, split_name: str) -> str:

@@ -82,7 +82,10 @@ COMMANDS = (
         "evaluate",
         "finished",
         _of_case("evaluate"),
-        (*_TRAINED, "run/report.json", "run/confusion.json", "run/model.keras"),
+        (
+            *(*_TRAINED, "run/report.json", "run/model.keras"),
+            *("run/confusion.json", "run/calibration.json", "run/mistakes.json"),
+        ),
     ),
     Command("tune", "session", _of_case("tune"), tuple(f"session/{name}" for name in _SESSION)),
     Command("study", "study", _of_case("study"), ("study/study.json", "study/cells/same-*.json", "study/report.json")),

@@ -131,3 +131,32 @@ def test_brief_keeps_three_digits(value, words):
 def test_title_names_what_differs_from_the_preset(make_run):
     lines = shown(make_run(report={"preset_changes": {"epochs": 8.0, "learning_rate": 0.1 + 0.2, "heads": "fine"}}))
     assert lines[0].strip() == "CIFAR-100, preset quick with epochs=8.0, learning_rate=0.3, heads=fine"
+
+
+def calibrated(temperature, **values):
+    """A report's calibration of an answer; without a temperature there is nothing after it."""
+    before = {"ece": 0.081234, "nll": 1.58, "brier": 0.543}
+    after = {"ece": 0.0123, "nll": 1.5, "brier": 0.53} if temperature else None
+    return {"temperature": temperature, "before": before, "after": after, **values}
+
+
+def test_calibration_is_of_the_fine_answer_and_of_the_own_coarse_one(make_run):
+    answers = {name: calibrated(1.25) for name in ("fine", "coarse", "coarse_from_fine")}
+    answers["coarse"]["after"]["ece"] = 0.5
+    lines = shown(make_run(report={"calibration": {"validation": answers, "test": {}}}), width=160)
+    expected = "1.23 % NLL 1.5000, Brier score 0.5300; before temperature 1.250: 8.12 %, 1.5800, 0.5430"
+    assert line_of(lines, "error, fine") == f"Calibration error, fine {expected}"
+    assert line_of(lines, "error, coarse") == f"Calibration error, coarse {expected}"  # which is summed
+
+
+@pytest.mark.parametrize(("num_validation", "reason"), [(0, "nothing was held out"), (9, "--split=validation fits it")])
+def test_calibration_without_a_temperature_says_why(make_run, num_validation, reason):
+    answers = {"calibration": {"validation": {"fine": calibrated(None)}}, "num_validation": num_validation}
+    one_level = {"coarse_source": None, "coarse_accuracy": None, "coarse_from_fine_accuracy": None}
+    line = line_of(shown(make_run(report={**answers, **one_level}), width=160), "Calibration")
+    assert line == f"Calibration error 8.12 % NLL 1.5800, Brier score 0.5430; no temperature: {reason}"
+
+
+def test_split_without_an_evaluation_has_no_calibration(make_run):
+    lines = shown(make_run(report={"calibration": {"test": {"fine": calibrated(1.25)}}}))
+    assert "Calibration" not in "".join(lines)

@@ -159,6 +159,31 @@ def test_confusion_is_read_back_and_is_none_before(tmp_path):
     assert " " not in (tmp_path / "confusion.json").read_text().replace("true class", "").replace("predicted class", "")
 
 
+@pytest.mark.parametrize(
+    ("report", "is_awaited"),
+    [
+        ({}, True),
+        ({"calibration": {"test": {}}}, True),
+        ({"calibration": {"validation": {}}}, False),
+        ({"num_validation": 0}, False),
+        ({"fingerprints": None}, False),  # continued from a run of an earlier version, which held out other images
+    ],
+)
+def test_run_awaits_its_evaluation_on_validation(tmp_path, monkeypatch, report, is_awaited):
+    folder, trained = RunFolder(tmp_path), {"calibration": {}, "fingerprints": {"records": "a", "order": "b"}}
+    assert not folder.awaits_validation
+    folder.write_report({**REPORT, **trained, **report})
+    assert folder.awaits_validation == is_awaited
+    monkeypatch.setattr(RunFolder, "read_only_reason", "Read-only file system")
+    assert not folder.awaits_validation
+
+
+def test_run_of_an_earlier_version_awaits_no_evaluation(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.write_report({**REPORT, "fingerprints": {"records": "a", "order": "b"}})
+    assert not folder.awaits_validation
+
+
 def test_failed_write_leaves_the_old_confusion(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path)
     folder.write_confusion({**make_confusion(), "split": "validation"})

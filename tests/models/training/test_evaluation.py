@@ -1,20 +1,28 @@
 """Evaluation of a single view and averaged with the mirror image, and its confusion matrices."""
 
+import base64
+import io
+
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 
 from models import metrics
+from models.config import saved
 from models.config.training import TrainConfig
+from models.reporting.calibration import Answer
 from models.runs.folder import RunFolder, open_locked
 from models.training import loop, preconditions
 from models.training.evaluation import Evaluator, evaluate_run
+from pipeline.batches import OpenedData
 from pipeline.common import errors, files
 from pipeline.data_config import DataConfig
 from pipeline.datasets.labels import FINE_TO_COARSE
 from pipeline.datasets.shapes100 import builder as shapes100
 from tests.descriptions import CIFAR100
+from tests.models.reporting.test_calibration import by_definition
 
 
 class LeftHalf(keras.layers.Layer):
@@ -98,14 +106,43 @@ def test_confusions_of_fewer_examples_than_expected_are_an_error(told_model, mon
         evaluator(stream_of([1], [1], 1), 1)
 
 
+def check_calibration(run, split):
+    """Compare with the model's own predictions of the split's images, measured by the definitions as loops."""
+    calibrated, mistaken, report = run.calibration(), run.mistakes(), run.report()
+    assert calibrated["fitted_on"] == "validation"
+    model, opened = run.load_model(), OpenedData(saved.configs(run.config())[0])
+    batches = [{key: value.numpy() for key, value in batch.items()} for batch in opened.evaluation(split)]
+    images, labels = (
+        np.concatenate([batch[key][batch["mask"]] for batch in batches])
+        for key in ("image", "fine" if "fine" in model.output else "coarse")
+    )
+    level = mistaken["level"]
+    assert level == ("fine" if "fine" in model.output else "coarse")
+    answer, temperature = Answer(model.predict(images, verbose=0)[level], labels), calibrated["temperatures"][level]
+    for when, value in (("before", 1.0), ("after", temperature)):
+        expected = by_definition(answer, value)
+        found = calibrated["splits"][split]["answers"][level][when]
+        assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+        assert report["calibration"][split][level][when] == {name: found[name] for name in expected}
+        assert found["risk_coverage"][-1][1] == pytest.approx(1 - report[f"{level}_accuracy"], abs=1e-6)
+    assert (mistaken["split"], len(mistaken["mistakes"])) == (split, 24)
+    probabilities = [one["probability"] for one in mistaken["mistakes"]]
+    assert probabilities == sorted(probabilities, reverse=True)
+    names, (first, *_) = opened.description.classes.names[level], mistaken["mistakes"]
+    assert names[labels[first["index"]]] == first["true"] != first["predicted"]
+    assert names[answer.logits[first["index"]].argmax()] == first["predicted"]
+    with PIL.Image.open(io.BytesIO(base64.b64decode(first["png"]))) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), images[first["index"]])
+
+
 @pytest.mark.parametrize("heads", ["both", "coarse"])
 def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_dir, tmp_path, monkeypatch, heads):
     data = DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=500, batch_size=100)
     train = TrainConfig(architecture="linear", precision="float32", heads=heads, max_steps=2)
-    saved = {**data.as_dict(), **train.as_dict()}
-    with open_locked(str(tmp_path / "run"), saved, saved) as run:
+    values = {**data.as_dict(), **train.as_dict()}
+    with open_locked(str(tmp_path / "run"), values, values) as run:
         loop.train(data, train, run=run, verbose=0)
-        assert run.confusion() is None
+        assert run.confusion() is run.calibration() is run.mistakes() is None
     for split in ("validation", "test"):
         evaluate_run(run, split)
         found, report = run.confusion(), run.report()
@@ -115,6 +152,7 @@ def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_d
         assert found["coarse_source"] == report["coarse_source"]
         own = {"head": "coarse_accuracy", "summed": "coarse_from_fine_accuracy"}[report["coarse_source"]]
         assert np.trace(found["coarse"]["counts"]) / 500 == pytest.approx(report[own])
+        check_calibration(run, split)
         if heads == "both":
             assert sorted(found["fine"]["names"]) == sorted(shapes100.FINE_NAMES)
             assert np.trace(found["fine"]["counts"]) / 500 == pytest.approx(report["fine_accuracy"])
@@ -125,6 +163,22 @@ def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_d
         monkeypatch.setattr(preconditions, "default_data_dir", lambda: tiny_data_dir)
         evaluate_run(moved, "test")
         assert moved.report() == report
+
+
+def test_damaged_calibration_is_named_on_test_and_written_anew_on_validation(tiny_data_dir, tmp_path):
+    data = DataConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir, num_validation=500)
+    train = TrainConfig(architecture="linear", precision="float32", max_steps=1)
+    values = {**data.as_dict(), **train.as_dict()}
+    with open_locked(tmp_path / "run", values, values) as run:
+        loop.train(data, train, run=run, verbose=0)
+    (run.path / "calibration.json").write_text("{")
+    with pytest.raises(errors.DamagedError, match=r"^run_dir=.*calibration.json .* on validation"):
+        evaluate_run(run, "test")
+    evaluate_run(run, "validation")
+    fitted = run.calibration()
+    evaluate_run(run, "test")
+    assert run.calibration()["temperatures"] == fitted["temperatures"]
+    assert run.calibration()["splits"].keys() == {"validation", "test"}
 
 
 def test_run_that_another_process_trains_is_told_apart_from_an_interrupted_one(tmp_path):
