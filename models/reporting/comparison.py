@@ -2,9 +2,13 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from scipy import stats
+
+from models.reporting import calibration
 
 LEVEL = 0.95
 
@@ -55,3 +59,21 @@ def paired(first: np.ndarray, second: np.ndarray) -> Paired:
     """The counts of two bool [examples]: whether each model is right; examples in the same order."""
     counts = (int(np.sum(part)) for part in (first & second, first & ~second, ~first & second, ~first & ~second))
     return Paired(*counts)
+
+
+def document(
+    split: str, records: str, answers: Mapping[str, calibration.Answer], coarse_source: str | None
+) -> dict[str, Any]:
+    """The content of `predictions.json`: labels and predictions by level, the numbers of classes of each example.
+
+    The coarse predictions are the model's own; `coarse_source` is "head" or "summed", None with one level of labels.
+    `records` is the fingerprint of the evaluated records.
+    """
+    own = {"fine": "fine", "coarse": {"summed": "coarse_from_fine"}.get(coarse_source or "", "coarse")}
+    found = {level: answers[name] for level, name in own.items() if name in answers}
+    return {
+        "split": split,
+        "records": records,
+        "labels": {level: answer.labels.tolist() for level, answer in found.items()},
+        "predicted": {level: calibration.predictions(answer).predicted.tolist() for level, answer in found.items()},
+    }

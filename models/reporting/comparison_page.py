@@ -34,7 +34,8 @@ class Run:
     @property
     def evaluated(self) -> Mapping[str, Any] | None:
         """The predictions on the split of the report; None where an earlier version evaluated the run."""
-        return (self.predictions or {}).get("splits", {}).get(self.report["split"])
+        there = self.predictions
+        return there if there and there["split"] == self.report["split"] else None
 
 
 def read(folders: Sequence[RunFolder]) -> list[Run]:

@@ -105,6 +105,4 @@ MISTAKES = required(
     }
 )
 _NUMBERS = mapping(array(COUNT))  # of classes, by level of labels, one an example
-PREDICTIONS = required(
-    {"splits": mapping(required({"records": TEXT, "labels": _NUMBERS, "predicted": _NUMBERS}))},
-)
+PREDICTIONS = required({"split": TEXT, "records": TEXT, "labels": _NUMBERS, "predicted": _NUMBERS})

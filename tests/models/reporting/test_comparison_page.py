@@ -21,7 +21,7 @@ SECOND = {"fine": [9] + LABELS["fine"][1:70] + [9] * 30}
 
 
 def evaluated(predicted, records="a", labels=None):
-    return {"splits": {"validation": {"records": records, "labels": labels or LABELS, "predicted": predicted}}}
+    return {"split": "validation", "records": records, "labels": labels or LABELS, "predicted": predicted}
 
 
 @pytest.fixture
@@ -81,6 +81,7 @@ def test_the_page_has_each_run_s_figures_and_needs_no_other_file(make_runs):
     ("second", "words"),
     [
         (None, "No predictions on validation of run1"),
+        ({**evaluated(SECOND), "split": "test"}, "No predictions on validation of run1"),
         (evaluated(SECOND, records="b"), "different images"),
         (evaluated(SECOND, labels={**LABELS, "fine": LABELS["fine"][::-1]}), "different images"),
     ],
