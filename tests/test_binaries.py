@@ -43,7 +43,7 @@ def finished(tiny_data_dir, tmp_path_factory) -> tuple[pathlib.Path, subprocess.
 def test_train_leaves_a_whole_run_folder(finished):
     run_dir, _ = finished
     expected = {"config.json", "metrics.jsonl", "checkpoint", "model.keras", "report.json", "report.html"}
-    expected |= {"confusion.json", "calibration.json", "mistakes.json"}
+    expected |= {"confusion.json", "calibration.json", "mistakes.json", "predictions.json", "report.md"}
     assert expected <= {path.name for path in run_dir.iterdir()}
     assert not list(run_dir.rglob("*partial*"))
 
@@ -155,7 +155,7 @@ def test_run_killed_in_its_evaluation_is_evaluated_by_the_same_command(tiny_data
         assert call_here(monkeypatch, train.main, train.flags, *flags, f"--run_dir={run_dir}") == 0
         differences = contents.differences(contents.of_folder(whole), contents.of_folder(run_dir))
         assert [line for line in differences if "pixel_scaling" not in line] == []  # a layer is numbered in a process
-        for name in ("calibration.json", "confusion.json", "mistakes.json"):
+        for name in ("calibration.json", "confusion.json", "mistakes.json", "predictions.json"):
             assert (run_dir / name).read_bytes() == (whole / name).read_bytes()
 
 

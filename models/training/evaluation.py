@@ -12,7 +12,7 @@ import tensorflow as tf
 from models import metrics
 from models.config import saved
 from models.config.training import TrainConfig
-from models.reporting import calibration, confusion, figures, mistakes, report
+from models.reporting import calibration, comparison, confusion, figures, mistakes, report
 from models.runs.folder import RunFolder
 from models.runtime import global_settings
 from models.training import collection, preconditions
@@ -105,10 +105,10 @@ def evaluate_run(
 
     Metrics are of a single view; accuracies averaged with the mirror image have separate keys. The last metrics of each
     split stay in the report under `evaluations`. Beside it, `confusion.json` has confusion matrices, `mistakes.json`
-    the most confident mistakes, and `calibration.json` measures of the probabilities, with the temperatures that the
-    last evaluation on validation fitted. `data_dir` is a folder of prepared data sets, "" the one that the run was
-    trained from, or the default one where that is gone. Nothing is written to a folder that can only be read. `show`
-    gets the report before it is written, which a full disk prevents.
+    the most confident mistakes, `predictions.json` the predicted classes, and `calibration.json` measures of the
+    probabilities, with the temperatures that the last evaluation on validation fitted. `data_dir` is a folder of
+    prepared data sets, "" the one that the run was trained from, or the default one where that is gone. Nothing is
+    written to a folder that can only be read. `show` gets the report before it is written, which a full disk prevents.
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared in `data_dir`.
@@ -147,6 +147,7 @@ def evaluate_splits(
                     run.write_confusion(evaluation.confusion)
                 run.write_calibration(evaluation.calibration)
                 run.write_mistakes(evaluation.mistakes)
+                run.write_predictions(evaluation.predictions)
                 run.write_report(again)
         return again
 
@@ -160,6 +161,7 @@ class _Evaluation:
     confusion: dict[str, Any] | None
     calibration: dict[str, Any]
     mistakes: dict[str, Any]
+    predictions: dict[str, Any]
 
 
 def _evaluation(
@@ -192,6 +194,7 @@ def _evaluation(
         confusion=confusion.document(split_name, source, classes, counts) if counts else None,
         calibration=calibrated,
         mistakes=mistakes.document(split_name, level, classes.names[level], found, shown.images),
+        predictions=comparison.document(split_name, opened.fingerprints.records, answers, source),
     )
 
 

@@ -84,7 +84,7 @@ COMMANDS = (
         _of_case("evaluate"),
         (
             *(*_TRAINED, "run/report.json", "run/model.keras"),
-            *("run/confusion.json", "run/calibration.json", "run/mistakes.json"),
+            *("run/confusion.json", "run/calibration.json", "run/mistakes.json", "run/predictions.json"),
         ),
     ),
     Command("tune", "session", _of_case("tune"), tuple(f"session/{name}" for name in _SESSION)),

@@ -17,7 +17,15 @@ from pipeline.common import errors
 from pipeline.datasets import integrity
 from tests.conftest import ROOT
 from tests.faults.damage import kinds
-from tests.models.reporting.run_files import CONFIG, REPORT, make_calibration, make_confusion, make_mistakes, make_rows
+from tests.models.reporting.run_files import (
+    CONFIG,
+    REPORT,
+    make_calibration,
+    make_confusion,
+    make_mistakes,
+    make_predictions,
+    make_rows,
+)
 from tuning.sessions.folder import SessionFolder
 from tuning.studies import folder as study_folder
 
@@ -41,6 +49,7 @@ def _make_run(folder: pathlib.Path) -> None:
     run.write_confusion(make_confusion())
     run.write_calibration(make_calibration())
     run.write_mistakes(make_mistakes())
+    run.write_predictions(make_predictions())
     (folder / "config.json").write_text(json.dumps(CONFIG))
 
 
@@ -92,6 +101,7 @@ FILES = (
     File("confusion.json", _make_run, lambda folder: RunFolder(folder).confusion()),
     File("calibration.json", _make_run, lambda folder: RunFolder(folder).calibration()),
     File("mistakes.json", _make_run, lambda folder: RunFolder(folder).mistakes()),
+    File("predictions.json", _make_run, lambda folder: RunFolder(folder).predictions()),
     File("session.json", _make_session, lambda folder: SessionFolder(folder).identity()),
     File("journal.jsonl", _make_session, lambda folder: SessionFolder(folder).journal.events()),
     File("trials/0.json", _make_session, lambda folder: SessionFolder(folder).records()),

@@ -142,3 +142,9 @@ def make_mistakes():
     """The most confident mistake of an evaluation on test, with a picture of one pixel."""
     one = {"true": "apple", "predicted": "pear", "probability": 0.987, "index": 12, "png": PIXEL_PNG}
     return {"split": "test", "level": "fine", "mistakes": [one]}
+
+
+def make_predictions():
+    """The predictions of four images by a model whose coarse answer is right once more."""
+    labels = {"fine": [0, 1, 2, 3], "coarse": [4, 1, 14, 8]}
+    return {"split": "test", "records": "0f", "labels": labels, "predicted": {**labels, "fine": [0, 1, 2, 4]}}

@@ -24,7 +24,7 @@ def test_every_file_of_a_run_survives_a_power_failure(tiny_data_dir, tmp_path, m
         "metrics.jsonl",
         "model.keras",
         "report.json",
-        *("confusion.json", "calibration.json", "mistakes.json"),
+        *("confusion.json", "calibration.json", "mistakes.json", "predictions.json"),
         "report.html",
         "report.md",
     }

@@ -127,7 +127,7 @@ def test_configuration_of_a_begun_run_is_expected_and_understood(tmp_path):
         RunFolder(tmp_path).config()
 
 
-@pytest.mark.parametrize("name", ["confusion", "calibration", "mistakes"])
+@pytest.mark.parametrize("name", ["confusion", "calibration", "mistakes", "predictions"])
 def test_what_an_evaluation_left_is_damaged_without_its_keys(tmp_path, name):
     (tmp_path / f"{name}.json").write_text("{}")
     with pytest.raises(errors.DamagedError, match=rf"^run_dir=.*{name}.json is damaged .*models.evaluate"):

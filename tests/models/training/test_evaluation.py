@@ -106,6 +106,24 @@ def test_confusions_of_fewer_examples_than_expected_are_an_error(told_model, mon
         evaluator(stream_of([1], [1], 1), 1)
 
 
+def check_predictions(run, split):
+    """They give the accuracies of the report, and the labels are those of the split in its order."""
+    found, report = run.predictions(), run.report()
+    opened = OpenedData(saved.configs(run.config())[0])
+    assert (found["split"], found["records"]) == (split, opened.fingerprints.records)
+    assert (
+        found["labels"].keys()
+        == found["predicted"].keys()
+        == {level for level in ("fine", "coarse") if report[f"{level}_accuracy"] is not None}
+    )
+    own = {"head": "coarse_accuracy", "summed": "coarse_from_fine_accuracy"}[report["coarse_source"]]
+    for level, predicted in found["predicted"].items():
+        batches = opened.evaluation(split)
+        labels = np.concatenate([batch[level].numpy()[batch["mask"].numpy()] for batch in batches])
+        np.testing.assert_array_equal(found["labels"][level], labels)
+        assert np.mean(predicted == labels) == pytest.approx(report[own if level == "coarse" else "fine_accuracy"])
+
+
 def check_calibration(run, split):
     """Compare with the model's own predictions of the split's images, measured by the definitions as loops."""
     calibrated, mistaken, report = run.calibration(), run.mistakes(), run.report()
@@ -153,6 +171,7 @@ def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_d
         own = {"head": "coarse_accuracy", "summed": "coarse_from_fine_accuracy"}[report["coarse_source"]]
         assert np.trace(found["coarse"]["counts"]) / 500 == pytest.approx(report[own])
         check_calibration(run, split)
+        check_predictions(run, split)
         if heads == "both":
             assert sorted(found["fine"]["names"]) == sorted(shapes100.FINE_NAMES)
             assert np.trace(found["fine"]["counts"]) / 500 == pytest.approx(report["fine_accuracy"])
