@@ -23,6 +23,7 @@ from pipeline.datasets.description import Description
 if TYPE_CHECKING:
     import keras
 
+EVALUATED = ("confusion.json", "calibration.json", "mistakes.json", "predictions.json")  # what an evaluation writes
 _EVALUATE = "run models.evaluate to write it again"
 
 
@@ -274,6 +275,8 @@ def open_locked(path: paths.AnyPath, config: dict[str, Any], identity: dict[str,
     with folder.locked():
         folder.check_identity(identity)  # another process may have written there since
         if not folder.has_begun:
+            for name in EVALUATED:  # of another run, whose checkpoint and report somebody has removed
+                (folder.path / name).unlink(missing_ok=True)
             files.write_json(folder.path / "config.json", {**config, **_trunk_digest(config)})
         yield folder
 

@@ -184,6 +184,16 @@ def test_run_of_an_earlier_version_awaits_no_evaluation(tmp_path):
     assert not folder.awaits_validation
 
 
+def test_new_run_has_no_temperature_of_the_run_that_was_removed_from_its_folder(tmp_path):
+    for seed, is_kept in ((1, False), (1, True), (2, False)):
+        with open_locked(tmp_path, {"seed": seed}, {"seed": seed}) as run:
+            assert (run.calibration() is not None) == is_kept
+            run.write_calibration(make_calibration())
+            run.write_report({})
+        if is_kept:
+            (tmp_path / "report.json").unlink()
+
+
 def test_failed_write_leaves_the_old_confusion(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path)
     folder.write_confusion({**make_confusion(), "split": "validation"})
