@@ -54,6 +54,7 @@ setup(
         "dali": ["nvidia-dali-cuda120>=2.4", "torch>=2.9"],  # another such, of half a gigabyte; needs no GPU
         "onnx": ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"],  # exports in that format
         "parquet": ["pyarrow>=17.0"],  # CIFAR from Hugging Face; tensorflow-datasets 4.9 brings it too
+        "serve": ["starlette>=1.0", "uvicorn>=0.40", "python-multipart>=0.0.20"],  # of models.serve
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     },
     entry_points={
@@ -66,6 +67,7 @@ setup(
             "cifar-report=models.report:run",
             "cifar-predict=models.predict:run",
             "cifar-export=models.export:run",
+            "cifar-serve=models.serve:run",
             "cifar-study=tuning.study:run",
             "cifar-tune=tuning.tune:run",
             "cifar-bench=benchmarks.bench:run",

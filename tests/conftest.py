@@ -57,6 +57,7 @@ LONG = (
     "models/runs/test_warm_start.py",
     "models/runtime/test_device.py",
     "models/runtime/test_precision.py",
+    "models/serving",
     "models/test_written_by_710a023.py",
     "models/training",
     "pipeline/augment/test_composition.py",

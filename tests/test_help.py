@@ -46,7 +46,7 @@ def test_reader_that_has_seen_enough_gets_no_traceback(arguments):
     "binary",
     [
         *("pipeline.prepare", "pipeline.gallery", "pipeline.explore", "models.train", "models.evaluate"),
-        *("models.predict", "models.export", "tuning.tune", "tuning.study"),
+        *("models.predict", "models.export", "models.serve", "tuning.tune", "tuning.study"),
     ],
 )
 def test_help_is_the_same_as_module_and_as_console_script(binary):

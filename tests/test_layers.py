@@ -38,7 +38,8 @@ ORDER = {
         ("training",),
         ("prediction",),
         ("exporting",),
-        ("train", "evaluate", "export", "predict", "report"),
+        ("serving",),
+        ("train", "evaluate", "export", "predict", "report", "serve"),
     ),
     "tuning": (("statistics",), ("workers",), ("studies",), ("sessions",), ("study", "tune")),
     "benchmarks": (

@@ -71,17 +71,17 @@ def of_images(
     """
     if "coarse" in predicted:
         count = 1 if "fine" in predicted else num_top
-        coarse = _most_probable(predicted["coarse"], probabilities["coarse"], classes.coarse, count)
+        coarse = most_probable(predicted["coarse"], probabilities["coarse"], classes.coarse, count)
     if "fine" not in predicted:
         return [{"top": answers, "coarse": answers[0]} for answers in coarse]
     superclasses = [classes.coarse[number] for number in classes.fine_to_coarse]
-    fine = _most_probable(predicted["fine"], probabilities["fine"], classes.fine, num_top, superclasses)
+    fine = most_probable(predicted["fine"], probabilities["fine"], classes.fine, num_top, superclasses)
     if "coarse" not in predicted:
         return [{"top": top} for top in fine]
     return [{"top": top, "coarse": answers[0]} for top, answers in zip(fine, coarse, strict=True)]
 
 
-def _most_probable(
+def most_probable(
     predicted: np.ndarray,
     probabilities: np.ndarray,
     names: tuple[str, ...],

@@ -102,10 +102,10 @@ SETTINGS = settings(DataConfig, TrainConfig, SessionConfig, ExploreConfig, Galle
 MAY_BE_EMPTY = {"coarse_key", "fine_key", "join", "serve"}  # of the flags that are texts
 # Flags whose names are those of Keras layers, so that a wrong one is refused after TensorFlow is loaded.
 LATE = {("benchmarks.augment.__main__", "sets")}
-# Flags without which a binary refuses every call.
-NEEDED = {"tuning.study": ("--study=fast_ablation", "--budget=smoke")}
 # A run that has ended; it is of an earlier version, whose trunk no run of this one takes.
 RUN = CHECKOUT / "tests" / "models" / "written_by_710a023" / "finished"
+# Flags without which a binary refuses every call.
+NEEDED = {"models.serve": (f"--run_dir={RUN}",), "tuning.study": ("--study=fast_ablation", "--budget=smoke")}
 
 
 def _of_data(*needed: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -185,6 +185,11 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("data_dir", (f"--data_dir={FILE}", f"--run_dir={RUN}")),
         ("out", (f"--run_dir={RUN}", f"--out={FILE}")),
         ("out", (f"--run_dir={RUN}", f"--out={FILE}/out")),
+    ),
+    "models.serve": (
+        ("run_dir", ("--run_dir=missing",)),
+        ("run_dir", (f"--run_dir={FILE}",)),
+        ("host", ("--host=203.0.113.1",)),
     ),
     "pipeline.prepare": (*_of_data(), ("archive", ("--archive=/dev/zero",))),
     "tuning.tune": (

@@ -1,0 +1,153 @@
+"""The requests that are answered: the page, POST /predict, and the schema of its answer.
+
+request ──Host, Origin──▶ gate (503) ──body in time (408) and small (413)──▶ image (422) ──▶ answer (200)
+"""
+
+import asyncio
+import concurrent.futures
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeAlias
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from models.serving import address, page
+from models.serving.answers import ANSWER_SCHEMA, ERROR_SCHEMA, MAX_BYTES
+from models.serving.gate import FullError, Gate
+from pipeline.datasets import images
+from pipeline.datasets.description import Description
+
+BODY_SECONDS = 20.0  # in which the body of a request has to arrive
+MAX_FORM_BYTES = 1 << 16  # of a form, beside the image in it
+MAX_DISCARDED_BYTES = 1 << 28  # of a refused body, which is read to its end: who still sends reads no answer
+RETRY_SECONDS = 1
+Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+def build(
+    answer: Callable[[bytes], Mapping[str, Any]],
+    description: Description,
+    name: str,
+    *,
+    warning: str = "",
+    is_loopback: bool = True,
+    gate: Gate | None = None,
+) -> Starlette:
+    """The application that answers images.
+
+    Args:
+      answer: from the content of an image file, an answer as ANSWER_SCHEMA describes; it raises images.ImageError.
+      description: of the data set of the run.
+      name: of the run, on the page.
+      warning: what stands above the page; "" is nothing.
+      is_loopback: whether requests are refused that name another host than this machine.
+      gate: of the requests under way; None is a new one.
+    """
+    gate = gate or Gate()
+    executor = concurrent.futures.ThreadPoolExecutor(1, "predict")  # one prediction at a time, in order
+
+    async def show_page(request: Request) -> Response:
+        html, headers = page.render(description, name, warning)
+        return HTMLResponse(html, headers=dict(headers))
+
+    async def show_schema(request: Request) -> Response:
+        return JSONResponse({"answer": ANSWER_SCHEMA, "error": ERROR_SCHEMA}, headers=page.HEADERS)
+
+    async def predict(request: Request) -> Response:
+        try:
+            with gate.entered():
+                file = await _image(request)
+                answered = await asyncio.get_running_loop().run_in_executor(executor, answer, file)
+                return JSONResponse(answered, headers=page.HEADERS)
+        except FullError:
+            await _body(request, 0)
+            return _error(503, "too many requests are under way; try again", {"Retry-After": str(RETRY_SECONDS)})
+        except images.ImageError as error:
+            return _error(422, f"the file {error}")
+        except MemoryError:
+            return _error(413, "the image does not fit into memory")
+        except ClientDisconnect:
+            return _error(400, "the connection ended early")
+
+    def checked(handler: Handler) -> Handler:
+        async def check(request: Request) -> Response:
+            host, origin = (request.headers.get(name, "") for name in ("host", "origin"))
+            if not address.is_allowed(host, origin, is_loopback=is_loopback):
+                return _error(403, "this page or host name is not the server's own address")
+            return await handler(request)
+
+        return check
+
+    routes = [
+        Route("/", checked(show_page)),
+        Route("/schema", checked(show_schema)),
+        Route("/predict", checked(predict), methods=["POST"]),
+    ]
+    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _failure})
+
+
+async def _image(request: Request) -> bytes:
+    """The content of the image file that a request has as its body, or in a field of a form."""
+    is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
+    body = await _body(request, MAX_BYTES + MAX_FORM_BYTES * is_form)
+    file = await _in_form(request, body) if is_form else body
+    if len(file) > MAX_BYTES:
+        raise _too_large()
+    return file
+
+
+async def _body(request: Request, max_bytes: int) -> bytes:
+    """The body of a request; HTTPException where it is larger or comes too slowly. With 0 it is read and left."""
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size <= max_bytes:
+                    parts.append(part)
+                elif size > MAX_DISCARDED_BYTES:
+                    break
+    except TimeoutError as error:
+        reason = f"the request took longer than {BODY_SECONDS:g} seconds"
+        raise HTTPException(408, reason, {"Connection": "close"}) from error
+    if max_bytes and size > max_bytes:
+        raise _too_large()
+    return b"".join(parts)
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, f"the image has more than {MAX_BYTES >> 20} MiB")
+
+
+async def _in_form(request: Request, body: bytes) -> bytes:
+    async def stream() -> AsyncIterator[bytes]:
+        yield body
+
+    try:
+        form = await MultiPartParser(request.headers, stream(), max_files=1, max_fields=8).parse()
+    except (MultiPartException, KeyError) as error:
+        raise HTTPException(400, f"expected a form with one file ({error})") from error
+    try:
+        for _, value in form.multi_items():
+            if not isinstance(value, str):
+                return await value.read()
+    finally:
+        await form.close()
+    raise HTTPException(400, "expected a form with one file, got none")
+
+
+def _error(code: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": reason}, status_code=code, headers={**page.HEADERS, **(headers or {})})
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _error(error.status_code, error.detail, error.headers)
+
+
+async def _failure(request: Request, error: Exception) -> Response:
+    return _error(500, f"the prediction failed ({type(error).__name__})")
