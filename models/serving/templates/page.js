@@ -57,6 +57,7 @@ async function predict(file) {
   if (number === latest) shown();
 }
 
+image.addEventListener("load", () => image.classList.toggle("small", image.naturalWidth < 256));
 image.addEventListener("error", () => { image.hidden = true; find("hint").hidden = false; });
 find("file").addEventListener("change", (event) => {
   if (event.target.files.length) predict(event.target.files[0]);
