@@ -3,7 +3,8 @@
     python -m models.evaluate --run_dir=runs/quick --split=test
 
 Prints the run's report with the new metrics. In report.json the training times stay, and `evaluations` has the latest
-metrics of each split. A run on read-only media is evaluated too; its files stay as they are.
+metrics of each split. On validation it fits the temperatures in calibration.json, which docs/calibration.md explains. A
+run on read-only media is evaluated too; its files stay as they are.
 """
 
 import contextlib

@@ -3,9 +3,10 @@
     python -m models.train --preset=quick --run_dir=runs/quick
 
 Prints the progress and a table of results. Writes config.json, metrics.jsonl, checkpoint/, model.keras, report.json and
-report.html to the run's folder. The same command resumes an interrupted run. Values come from --preset (default quick),
-from the --config file, which overrides the preset, and from flags, which override both; naming two different presets is
-an error. The trunk is the network without its heads.
+report.html to the run's folder, and, where images were held out, an evaluation on them: confusion.json and
+calibration.json, with the fitted temperatures. The same command resumes an interrupted run. Values come from --preset
+(default quick), from the --config file, which overrides the preset, and from flags, which override both; naming two
+different presets is an error. The trunk is the network without its heads.
 """
 
 import pathlib
