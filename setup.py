@@ -55,6 +55,7 @@ setup(
         "onnx": ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"],  # exports in that format
         "parquet": ["pyarrow>=17.0"],  # CIFAR from Hugging Face; tensorflow-datasets 4.9 brings it too
         "serve": ["starlette>=1.0", "uvicorn>=0.40", "python-multipart>=0.0.20"],  # of models.serve
+        "trackers": ["wandb>=0.20", "mlflow>=3.1"],  # what examples/track_with_*.py record with
         "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
     },
     entry_points={
