@@ -10,6 +10,7 @@ import tensorflow as tf
 from benchmarks.robustness import __main__ as binary
 from benchmarks.robustness import rows, stream
 from benchmarks.robustness.corruptions import EXTRA, STANDARD, corrupt
+from benchmarks.robustness.measurement import Measurement
 from models.config import from_preset, saved
 from models.runs.folder import open_locked
 from models.training import loop
@@ -123,3 +124,15 @@ def test_bad_values_are_refused_in_one_line(run_dir, monkeypatch, capsys, flag, 
     assert call_here(monkeypatch, binary.main, binary.flags, flag, f"--run_dir={run_dir}") == code
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: {flag[2:].partition('=')[0]}=")
+
+
+@pytest.mark.parametrize(("heads", "levels"), [("fine", {"fine", "coarse"}), ("coarse", {"coarse"})])
+def test_runs_of_one_head_have_the_levels_that_they_predict(tiny_data_dir, tmp_path, heads, levels):
+    small = {"num_validation": 500, "max_steps": 1, "precision": "float32", "heads": heads}
+    data, train = from_preset("linear", dataset="shapes100_tiny", data_dir=tiny_data_dir, **small)
+    with open_locked(tmp_path, saved.document(data, train), {}) as run:
+        loop.train(data, train, run=run, verbose=0)
+        measurement = Measurement(run, data, 30)
+    found = [*measurement.accuracies(["contrast"], [5]), *measurement.detections(["uniform_noise"])]
+    assert {row.metric for row in found if row.kind == "corruption"} == {f"{level}_accuracy" for level in levels}
+    assert {row.score for row in found if row.outliers} == {"max_softmax", "energy"}
