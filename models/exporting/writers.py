@@ -23,7 +23,8 @@ from absl import logging
 from models.runtime import global_settings
 from pipeline.common.process import streams
 
-Build = Callable[[str], keras.Model]  # by the dtype of the images: "uint8" or "float32"
+# By the dtype of the images, "uint8" or "float32", and whether normalizations are folded: `float32_model`.
+Build = Callable[[str, bool], keras.Model]
 NUM_LAYERS = 5  # of `least_exact_layers`
 
 
@@ -47,19 +48,22 @@ def write(format_name: str, path: pathlib.Path, build: Build, calibration: np.nd
     Args:
       format_name: one of `formats.PATHS`.
       path: of the new file or folder.
-      build: returns the model of Keras's own layers for images of a dtype.
+      build: returns the model of Keras's own layers.
       calibration: uint8 [N, S, S, 3] training images, by which litert_int8 chooses the ranges of activations.
     """
     if format_name == "keras":
-        build("uint8").save(path)
+        build("uint8", False).save(path)
     elif format_name == "litert_int8":
         with _converter(build, calibration) as converter:
             path.write_bytes(converter.convert())
     else:
-        # Without operations of TensorFlow, which would need its Flex delegate.
-        target = {"target_spec": {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}} if format_name == "litert" else {}
-        export_format = {"saved_model": "tf_saved_model"}.get(format_name, format_name)
-        build("uint8").export(path, format=export_format, verbose=False, **target)
+        model = build("uint8", False)
+        options: dict[str, Any] = {"format": "tf_saved_model" if format_name == "saved_model" else format_name}
+        if format_name == "litert":  # without operations of TensorFlow, which would need its Flex delegate
+            options["target_spec"] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+        if format_name == "onnx":  # of a model that was never called
+            options["input_signature"] = [keras.InputSpec("uint8", model.input_shape, name="image")]
+        model.export(path, verbose=False, **options)
 
 
 @contextlib.contextmanager
@@ -71,7 +75,7 @@ def _converter(build: Build, calibration: np.ndarray) -> Iterator[Any]:
     images = calibration.astype(np.float32)
     images[0, 0, 0], images[0, 0, -1] = 0, 255
     with tempfile.TemporaryDirectory() as folder:
-        build("float32").export(folder, verbose=False)
+        build("float32", True).export(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ({"image": image[None]} for image in images)

@@ -57,7 +57,7 @@ def test_every_format_of_trained_networks_agrees_and_loads_by_its_snippet(name, 
     values = preset(name) if name in ("quick", "tiny") else NETWORKS[name]
     known = field_config.settings(TrainConfig)
     values = {key: value for key, value in values.items() if key in known}
-    run = train_run(tmp_path / "run", tiny_data_dir, **{**values, "max_steps": 4 if NETWORKS[name] else 40})
+    run = train_run(tmp_path / "run", tiny_data_dir, **{**values, "max_steps": 4 if NETWORKS[name] else 12})
     document = export.export(run, INSTALLED, tmp_path / "out", tiny_data_dir)
     assert document["failed"] == []
     for row in document["formats"]:

@@ -11,6 +11,7 @@ from models.architectures import BUILDERS
 from models.config.training import TrainConfig
 from models.exporting import float32_model
 from models.layers.batch_norm import FusedBatchNormalization
+from models.layers.convolution import Convolution
 from pipeline.common import config
 from tests.descriptions import CIFAR100
 from tests.models.architectures.networks import LARGE
@@ -40,7 +41,7 @@ def trained(values: dict) -> keras.Model:
     for layer in model.layers:
         if isinstance(layer, FusedBatchNormalization):
             shape = layer.gamma.shape
-            layer.gamma.assign(numbers.uniform(0.5, 1.5, shape))
+            layer.gamma.assign(numbers.uniform(0.5, 1.5, shape) * numbers.choice([-1, 1, 1], shape))
             layer.beta.assign(numbers.normal(0, 0.1, shape))
             layer.moving_mean.assign(numbers.normal(0, 0.1, shape))
             layer.moving_variance.assign(numbers.uniform(1, 4, shape))  # or rounding would grow with the depth
@@ -65,7 +66,9 @@ def test_stock_layers_return_the_logits_of_the_projects_layers(values, size):
     assert not any(isinstance(layer, keras.layers.Dropout) for layer in stock.layers)
     assert {layer.compute_dtype for one in (stock, own) for layer in one.layers} == {"float32"}
     assert (stock.input_shape, stock.inputs[0].dtype) == ((None, size, size, 3), "uint8")
-    check_near(stock(images(size)), own(images(size)))
+    expected = own(images(size))
+    check_near(stock(images(size)), expected)
+    check_near(float32_model.of_stock_layers(model, size, folds=True)(images(size)), expected)
 
 
 def test_rebuilt_model_is_that_of_the_float32_policy():
@@ -94,3 +97,24 @@ def test_rebuilding_leaves_the_model_and_the_random_state_as_they_were():
     assert random.getstate() == state
     for before, after in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_scales_behind_a_pooling_are_folded_into_kernels():
+    model = trained(SPEEDRUN)
+    plain, folded = (float32_model.of_stock_layers(model, 32, folds=folds) for folds in (False, True))
+    num_left = [
+        sum(isinstance(layer, keras.layers.BatchNormalization) for layer in one.layers) for one in (plain, folded)
+    ]
+    assert num_left == [9, 6]  # one of each group is behind a pooling
+    for before, after in zip(plain.layers, folded.layers, strict=True):
+        assert before.name == after.name
+
+
+def test_convolution_of_even_outputs_alone_is_cropped():
+    inputs = keras.Input((7, 9, 3))
+    layer = Convolution(4, 3, even_outputs=True)
+    own = keras.Model(inputs, layer(inputs))
+    stock = keras.Model(inputs, layer.stock(inputs))
+    maps = np.random.default_rng(0).normal(size=(2, 7, 9, 3)).astype(np.float32)
+    assert stock.output_shape == (None, 6, 8, 4)
+    np.testing.assert_allclose(stock(maps), own(maps), atol=1e-5)
