@@ -83,6 +83,8 @@ def test_stream_is_limited_and_padding_is_left_alone(official_test):
     bright = list(stream.corrupted(stream.limited(padded, 4, 3), "brightness", 5).as_numpy_iterator())
     changed = [np.any(one["image"] != other["image"], axis=(1, 2, 3)) for one, other in zip(first, bright, strict=True)]
     assert np.concatenate(changed).tolist() == [True] * 4 + [False] * 2
+    _, second = stream.corrupted(padded, "gaussian_noise", 3).as_numpy_iterator()
+    assert np.array_equal(second["image"][0], corrupt(images[3], "gaussian_noise", 3, stream.SEED, 3))
 
 
 def test_means_are_over_all_of_their_corruptions():
