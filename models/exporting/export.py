@@ -40,9 +40,8 @@ class _Source:
     def with_probabilities(self, model: keras.Model) -> keras.Model:
         return add_probabilities(model, self.config, self.opened.description.classes, self.temperatures)
 
-    def stock(self, dtype: str, folds: bool) -> keras.Model:
-        size = self.opened.input_size
-        return self.with_probabilities(float32_model.of_stock_layers(self.model, size, dtype, folds=folds))
+    def stock(self, folds: bool) -> keras.Model:
+        return self.with_probabilities(float32_model.of_stock_layers(self.model, self.opened.input_size, folds=folds))
 
 
 def export(run: RunFolder, format_names: Sequence[str], out: pathlib.Path, data_dir: str = "") -> dict[str, Any]:

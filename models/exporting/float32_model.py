@@ -22,19 +22,18 @@ def rebuild(model: keras.Model) -> keras.Model:
 
 
 @global_settings.defaults()
-def of_stock_layers(model: keras.Model, size: int, dtype: str = "uint8", *, folds: bool = False) -> keras.Model:
+def of_stock_layers(model: keras.Model, size: int, *, folds: bool = False) -> keras.Model:
     """The classifier of Keras's own layers, with the same weights, in float32 and without dropout.
 
     Args:
       model: a classifier of `models.classifier`, in any precision.
       size: pixels each way of the images that it takes.
-      dtype: of the images, "uint8" or "float32"; their values are 0 to 255 in both.
       folds: whether the scales of normalizations behind a pooling become part of the convolution before it: `_folded`.
 
     Returns:
-      A model [B, size, size, 3] -> float32 logits, in the structure of the classifier's.
+      A model uint8 [B, size, size, 3] -> float32 logits, in the structure of the classifier's.
     """
-    images = keras.Input((size, size, 3), dtype=dtype, name="image")
+    images = keras.Input((size, size, 3), dtype="uint8", name="image")
 
     def outputs(layer: keras.Layer, inputs: Any, **options: Any) -> Any:
         folded = _folded(layer, inputs) if folds else None

@@ -1,12 +1,14 @@
 """Writes a model of Keras's own layers in each format, by the converter that the format's maintainers name.
 
-SavedModel, LiteRT and ONNX: `keras.Model.export`, which calls TensorFlow, its LiteRT converter and tf2onnx. LiteRT with
-integers alone: TensorFlow's converter, calibrated on images (Jacob et al. 2018, arXiv 1712.05877: integers for weights,
-by output channel, and activations, by tensor).
+SavedModel, LiteRT and ONNX: `keras.Model.export`, which calls TensorFlow, its LiteRT converter and tf2onnx. LiteRT in
+integers: TensorFlow's converter, calibrated on images (Jacob et al. 2018, arXiv 1712.05877: integers for weights, by
+output channel, and activations, by tensor). The softmax and the sums behind it stay in float32: integers would round
+probabilities to steps of 1/256, of which an image with many probable classes gets the same for all.
 """
 
 import contextlib
 import csv
+import functools
 import io
 import os
 import pathlib
@@ -19,12 +21,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from ai_edge_litert.interpreter import Interpreter
 
 from models.runtime import global_settings
 from pipeline.common.process import streams
 
-# By the dtype of the images, "uint8" or "float32", and whether normalizations are folded: `float32_model`.
-Build = Callable[[str, bool], keras.Model]
+Build = Callable[[bool], keras.Model]  # by whether normalizations are folded: `float32_model.of_stock_layers`
 NUM_LAYERS = 5  # of `least_exact_layers`
 
 
@@ -52,12 +54,11 @@ def write(format_name: str, path: pathlib.Path, build: Build, calibration: np.nd
       calibration: uint8 [N, S, S, 3] training images, by which litert_int8 chooses the ranges of activations.
     """
     if format_name == "keras":
-        build("uint8", False).save(path)
+        build(False).save(path)
     elif format_name == "litert_int8":
-        with _converter(build, calibration) as converter:
-            path.write_bytes(converter.convert())
+        path.write_bytes(_quantized(build, calibration, calibration[:1]).get_nondebug_quantized_model())
     else:
-        model = build("uint8", False)
+        model = build(False)
         options: dict[str, Any] = {"format": "tf_saved_model" if format_name == "saved_model" else format_name}
         if format_name == "litert":  # without operations of TensorFlow, which would need its Flex delegate
             options["target_spec"] = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
@@ -66,22 +67,28 @@ def write(format_name: str, path: pathlib.Path, build: Build, calibration: np.nd
         model.export(path, verbose=False, **options)
 
 
-@contextlib.contextmanager
-def _converter(build: Build, calibration: np.ndarray) -> Iterator[Any]:
-    """TensorFlow's converter to integers alone. Pixels enter as uint8 as they are: a step of the input is 1.
+def _quantized(build: Build, calibration: np.ndarray, images: np.ndarray) -> Any:
+    """TensorFlow's QuantizationDebugger of the model in integers, which alone keeps chosen operations in float32.
 
-    The converter takes a range of 0 to 255 from the images, and so one of them gets a black and a white pixel.
+    It compares layers on `images`. The converter takes a range of 0 to 255 for pixels from the calibration images, and
+    so one of them gets a black and a white pixel.
     """
-    images = calibration.astype(np.float32)
-    images[0, 0, 0], images[0, 0, -1] = 0, 255
+    calibration = calibration.copy()
+    calibration[0, 0, 0], calibration[0, 0, -1] = 0, 255
+    options = functools.partial(tf.lite.experimental.QuantizationDebugOptions, denylisted_ops=["SOFTMAX"])
     with tempfile.TemporaryDirectory() as folder:
-        build("float32", True).export(folder, verbose=False)
+        build(True).export(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ({"image": image[None]} for image in images)
+        converter.representative_dataset = lambda: ({"image": image[None]} for image in calibration)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
-        yield converter
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=lambda: ([image[None]] for image in images), debug_options=options()
+        )
+        interpreter = Interpreter(model_content=debugger.get_nondebug_quantized_model())
+        outputs = interpreter.get_signature_runner().get_output_details().values()
+        debugger.options = options(denylisted_nodes=[output["name"] for output in outputs])  # the sums among them
+    return debugger
 
 
 @global_settings.defaults()
@@ -92,11 +99,8 @@ def least_exact_layers(build: Build, calibration: np.ndarray, images: np.ndarray
     QuantizationDebugger). `error` is their root mean square difference in steps of the output; rounding alone makes
     1 / sqrt(12) = 0.29.
     """
-    with _converter(build, calibration) as converter:
-        debugger = tf.lite.experimental.QuantizationDebugger(
-            converter=converter, debug_dataset=lambda: ([image[None].astype(np.float32)] for image in images)
-        )
-        debugger.run()
+    debugger = _quantized(build, calibration, images)
+    debugger.run()
     table = io.StringIO()
     debugger.layer_statistics_dump(table)
     layers = [

@@ -49,7 +49,9 @@ def test_formats_agree_with_the_float32_model(document):
     assert rows["litert"]["largest_difference"] < 1e-4
     assert rows["litert"]["accuracy"] == pytest.approx(document["float32"]["accuracy"], abs=0.002)
     assert rows["litert_int8"]["bytes"] < rows["litert"]["bytes"]
-    assert rows["litert_int8"]["largest_difference"] > 1e-4
+    assert rows["litert_int8"]["largest_difference"] > rows["litert"]["largest_difference"]
+    # In integers, the nearly equal probabilities of such a network would be equal, and its answer always the first.
+    assert min(rows["litert_int8"]["agreement"], rows["litert_int8"]["coarse_agreement"]) > 0.9
     assert all(row["ms_per_image"] > 0 and row["ms_per_image_of_100"] > 0 for row in rows.values())
 
 
@@ -101,8 +103,6 @@ def test_litert_files_have_a_resizable_batch_of_uint8_and_operations_that_are_bu
         assert details["shape"].tolist() == [1, 32, 32, 3]
         assert details["shape_signature"].tolist() == [-1, 32, 32, 3]
         assert not [one for one in interpreter._get_ops_details() if one["op_name"].startswith(("Flex", "CUSTOM"))]
-        if name == "model_int8.tflite":
-            assert details["quantization"] == (1.0, 0)  # pixels as they are
     kernels = [one for one in interpreter.get_tensor_details() if one["shape"].tolist()[1:] == [3, 3, 8]]
     assert [len(one["quantization_parameters"]["scales"]) for one in kernels] == [16]  # a step for each filter
 
