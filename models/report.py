@@ -16,7 +16,7 @@ from pipeline.common import app, errors, files, paths, progress
 flags = app.Flags()
 RUN_DIR = flags.DEFINE_path("run_dir", "", "folder of the run that models.train wrote")
 COMPARE = flags.DEFINE_path_list("compare", "folders of the runs to compare; the first is what others differ from")
-OUT = flags.DEFINE_path("out", "comparison.html", "HTML file of a comparison")
+OUT = flags.DEFINE_path("out", "", "HTML file of a comparison; default: comparison.html")
 
 
 def main() -> None:
@@ -24,9 +24,13 @@ def main() -> None:
     if bool(RUN_DIR.value) == bool(COMPARE.value):
         raise errors.BadArgumentError("run_dir: expected either --run_dir=FOLDER or --compare=FOLDER,FOLDER")
     if RUN_DIR.value:
+        if OUT.value:
+            raise errors.BadArgumentError(f"out={OUT.value}: expected with --compare; a run's page is in its folder")
         _draw(RunFolder(RUN_DIR.value))
     else:
-        _compare([RunFolder(path, "compare") for path in COMPARE.value], paths.local(OUT.value, "out"))
+        _compare(
+            [RunFolder(path, "compare") for path in COMPARE.value], paths.local(OUT.value or "comparison.html", "out")
+        )
 
 
 def _draw(folder: RunFolder) -> None:

@@ -82,7 +82,7 @@ def render(runs: Sequence[Run]) -> str:
         sides=sides(runs),
         paired=None if reason else differences(runs),
         reason=reason,
-        num_examples=first.report["examples_evaluated"],
+        num_examples=len(next(iter(first.evaluated["labels"].values()))) if first.evaluated else 0,
         charts=plots.compared(curves, has_coarse=figures.own_coarse_key(first.report) is not None),
         configuration=configuration(runs),
     )
@@ -138,6 +138,7 @@ def _shown(value: Any) -> str:
 
 def _names(paths: Sequence[pathlib.Path]) -> list[str]:
     """The last parts of the paths, as many as tell them apart."""
+    paths = [path.resolve() for path in paths]
     for count in range(1, max(len(path.parts) for path in paths)):
         names = ["/".join(path.parts[-count:]) for path in paths]
         if len(set(names)) == len(names):
@@ -150,10 +151,16 @@ def _not_paired(runs: Sequence[Run]) -> str | None:
     split = runs[0].report["split"]
     missing = [run.name for run in runs if run.evaluated is None]
     if missing:
-        return f"No predictions on {split} of {', '.join(missing)}; models.evaluate --split={split} writes them."
+        remedy = f"; models.evaluate --split={split} writes them" if runs[0].report["examples_evaluated"] else ""
+        return f"No predictions on {split} of {', '.join(missing)}{remedy or ', where nothing was held out'}."
     first, *others = (run.evaluated or {} for run in runs)
-    if any((one["records"], one["labels"]) != (first["records"], first["labels"]) for one in others):
-        return f"The runs were evaluated on different images of the {split} split."
+    for other, run in zip(others, runs[1:], strict=True):
+        common = first["labels"].keys() & other["labels"].keys()
+        if not common:
+            return f"{runs[0].name} and {run.name} predict no common level of labels."
+        labels = all(first["labels"][level] == other["labels"][level] for level in common)
+        if first["records"] != other["records"] or not labels:
+            return f"The runs were evaluated on different images of the {split} split."
     return None
 
 
@@ -162,4 +169,5 @@ def _paired(first: Run, second: Run) -> Iterator[tuple[str, comparison.Paired]]:
     for answer, labels in one["labels"].items():
         if answer in one["predicted"] and answer in other["predicted"]:
             right = [np.equal(part["predicted"][answer], labels) for part in (one, other)]
-            yield answer if len(one["labels"]) > 1 else "accuracy", comparison.paired(*right)
+            has_coarse = figures.own_coarse_key(first.report) is not None
+            yield answer if has_coarse else "accuracy", comparison.paired(*right)

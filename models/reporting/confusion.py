@@ -6,6 +6,7 @@ Classes are ordered by superclass, so that mistakes within one are next to the d
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,9 +77,14 @@ def document(
 
 
 def read(part: Mapping[str, Any]) -> Matrix:
-    """The matrix under "fine" or "coarse" of a document; names with spaces instead of underscores."""
-    names, superclasses = (tuple(name.replace("_", " ") for name in part[key]) for key in ("names", "superclasses"))
+    """The matrix under "fine" or "coarse" of a document; names as pages show them."""
+    names, superclasses = (tuple(map(_shown, part[key])) for key in ("names", "superclasses"))
     return Matrix(names, superclasses, np.asarray(part["counts"], np.int64))
+
+
+def _shown(name: str) -> str:
+    """A name with spaces instead of underscores, and without the two characters that XML forbids."""
+    return re.sub("[\ufffe\uffff]", "\N{REPLACEMENT CHARACTER}", name.replace("_", " "))
 
 
 def most_confused(matrix: Matrix, count: int) -> list[Mistake]:

@@ -84,6 +84,7 @@ def render(contents: Contents) -> str:
         calibration_charts=_calibration_charts(report, contents.calibration),
         class_chart=Markup(plots.class_counts(report["examples_per_class"])) if _is_unbalanced(report) else None,
         mistakes=contents.mistakes,
+        percent_of=sections.percent_of,
         epochs=sections.epochs(report, rows),
         missing=figures.MISSING,
         config={name: value for name, value in contents.config.items() if name != saved.FORMAT},
@@ -101,9 +102,12 @@ def markdown(contents: Contents) -> str:
     lines += _table(Grid("", ["", "", ""], [[item.name, f"{item.value} {item.unit}", item.note] for item in items]))
     lines += [values["class_counts"], ""] if values["class_counts"] else []
     confused = sections.mistakes(contents.confusion) if contents.confusion else []
+    if contents.mistakes:
+        confused.append(sections.confident_mistakes(contents.mistakes))
     grids = [values["calibration"], *confused, sections.epochs(report, contents.rows), values["differences"]]
     for grid in filter(None, grids):
         lines += [f"## {grid.caption or 'Epochs'}", "", *_table(grid)]
+        lines += [" ".join(values["calibration_notes"]), ""] if grid is values["calibration"] else []
     return "\n".join([*lines, "## Repeat this run", "", f"    {values['command']}"]) + "\n"
 
 
@@ -125,6 +129,7 @@ def _values(contents: Contents) -> dict[str, Any]:
         "costs": figures.costs(report),
         "class_counts": sections.class_counts(report),
         "calibration": sections.calibration_metrics(report, contents.calibration),
+        "calibration_notes": sections.calibration_notes(report, contents.calibration),
         "differences": sections.differences(report),
         "command": command_to_repeat(contents.path),
     }

@@ -36,6 +36,7 @@ STYLE = {
     "legend.fontsize": 9.5,
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), COLOURS["ink"]),
     "axes.grid": True,
+    "text.parse_math": False,  # a label may have dollar signs
 }
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 

@@ -91,6 +91,36 @@ def calibration_metrics(report: Mapping[str, Any], calibration: Mapping[str, Any
     return Grid("Calibration", headings, rows)
 
 
+def calibration_notes(report: Mapping[str, Any], calibration: Mapping[str, Any] | None) -> list[str]:
+    """Sentences on the temperatures, on the superclasses of mistakes, and on the agreement of both heads."""
+    if calibration is None or not answers(report, calibration):
+        return []
+    split = calibration["splits"][report["split"]]
+    fitted = "The temperatures were fitted on validation." if calibration["fitted_on"] else "No temperature is fitted."
+    shares = (
+        (split["within_superclass"], "of the fine mistakes predict a class of the true superclass"),
+        (
+            split["heads_agree"],
+            "of the examples have a fine prediction of the superclass that the coarse head predicts",
+        ),
+    )
+    return [fitted, *(f"{figures.percent(share)} % {text}." for share, text in shares if share is not None)]
+
+
+def confident_mistakes(document: Mapping[str, Any]) -> Grid:
+    """The most confident mistakes of a `mistakes.json`, without their images."""
+    rows = [
+        [f"{one['index']:,}", *(one[key].replace("_", " ") for key in ("true", "predicted")), percent_of(one)]
+        for one in document["mistakes"]
+    ]
+    return Grid("Most confident mistakes", ["example", "true class", "predicted class", "probability, %"], rows)
+
+
+def percent_of(mistake: Mapping[str, Any]) -> str:
+    """The probability of a mistake, in percent."""
+    return f"{100 * mistake['probability']:.1f}"
+
+
 def mistakes(document: Mapping[str, Any]) -> list[Grid]:
     """The most frequent mistakes and the accuracy by superclass of a `confusion.json`."""
     fine, coarse = (confusion.read(document[level]) if document[level] else None for level in ("fine", "coarse"))

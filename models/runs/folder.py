@@ -57,17 +57,19 @@ class RunFolder:
     def awaits_validation(self) -> bool:
         """Whether a finished run is still to be evaluated on validation, as at the end of `models.train`.
 
-        Runs of earlier versions are not, nor runs that can only be read.
+        Runs of earlier versions are not, nor runs that were evaluated since, or can only be read.
         """
         report = self.report() if self.is_finished else {}
-        evaluated, is_held_out = report.get("calibration"), report.get("num_validation") and report.get("fingerprints")
-        is_due = evaluated is not None and "validation" not in evaluated and bool(is_held_out)
-        return is_due and self.read_only_reason is None
+        is_held_out = report.get("num_validation") and report.get("fingerprints")
+        return report.get("calibration") == {} and bool(is_held_out) and self.read_only_reason is None
 
     @property
     def has_page(self) -> bool:
-        """Whether the page is there, whole."""
-        return self.page.is_file() and self.page.read_bytes().rstrip().endswith(b"</html>")
+        """Whether the page is there, whole, and drawn after the report was written."""
+        if not self.page.is_file() or not self.page.read_bytes().rstrip().endswith(b"</html>"):
+            return False
+        report = self.path / "report.json"
+        return not report.exists() or report.stat().st_mtime_ns <= self.page.stat().st_mtime_ns
 
     @property
     def read_only_reason(self) -> str | None:
@@ -199,7 +201,9 @@ class RunFolder:
     def calibration(self) -> dict[str, Any] | None:
         """The content of `calibration.json`; None before the first evaluation."""
         return self._read(
-            "calibration.json", "run models.evaluate on validation to write it again", schema=schemas.CALIBRATION
+            "calibration.json",
+            "delete it, or run models.evaluate on validation to write it again",
+            schema=schemas.CALIBRATION,
         )
 
     def mistakes(self) -> dict[str, Any] | None:
@@ -275,7 +279,11 @@ def open_locked(path: paths.AnyPath, config: dict[str, Any], identity: dict[str,
     with folder.locked():
         folder.check_identity(identity)  # another process may have written there since
         if not folder.has_begun:
-            for name in EVALUATED:  # of another run, whose checkpoint and report somebody has removed
+            for name in (
+                *EVALUATED,
+                "report.html",
+                "report.md",
+            ):  # of another run, whose checkpoint and report somebody has removed
                 (folder.path / name).unlink(missing_ok=True)
             files.write_json(folder.path / "config.json", {**config, **_trunk_digest(config)})
         yield folder

@@ -20,7 +20,7 @@ from tuning.workers.pool import WorkerPool
 from tuning.workers.train_job import Train
 
 ACCURACIES = ("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy")
-Evaluate = Callable[[pathlib.Path, str], dict[str, Any]]
+Evaluate = Callable[[pathlib.Path, Sequence[str]], dict[str, Any]]
 
 
 def run(
@@ -65,7 +65,9 @@ def run(
                 objectives["tuned"][str(seed)] = objective(session.config, _on_validation(outcome))
                 if outcome["report"]["split"] != "test":  # else an earlier call has read it
                     with progress.task(f"evaluating trial {best['id']}, seed {seed}, on test"):
-                        outcome["report"] = pool.call(evaluate, path, "test", on_poll=on_poll)
+                        # Validation fits the temperatures, which `models.predict` needs.
+                        splits = ("validation", "test")
+                        outcome["report"] = pool.call(evaluate, path, splits, on_poll=on_poll)
                 tests.append(accuracies(outcome["report"]))
     except WorkerError as error:
         raise errors.FailedError(f"retrain_best: {error}") from error

@@ -7,7 +7,7 @@ import gc
 import math
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from models.runs import folder as run_folder
@@ -50,8 +50,8 @@ def train(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
         return {"report": run.report(), "rows": run.rows(), "cell_seconds": round(time.perf_counter() - began, 3)}
 
 
-def evaluate(run_dir: pathlib.Path, split: str) -> dict[str, Any]:
-    """Evaluate a run on a split and return its new report.
+def evaluate(run_dir: pathlib.Path, splits: Sequence[str]) -> dict[str, Any]:
+    """Evaluate a run on one split after the other and return its new report, which is of the last one.
 
     Raises:
       errors.FailedError: the run has not ended, or its data set is not prepared.
@@ -60,7 +60,7 @@ def evaluate(run_dir: pathlib.Path, split: str) -> dict[str, Any]:
     from models.training import evaluation
 
     run = run_folder.RunFolder(run_dir)
-    evaluation.evaluate_run(run, split)
+    evaluation.evaluate_splits(run, splits)
     return run.report()
 
 

@@ -17,6 +17,7 @@ from tests.models.reporting.test_page import Reader
 LABELS = {"fine": [0, 1, 2, 3] * 25, "coarse": [0, 0, 1, 1] * 25}
 # The first is right on all but 10 images, the second on all but 30 others and one of those 10.
 FIRST = {"fine": [9] * 10 + LABELS["fine"][10:], "coarse": LABELS["coarse"]}
+SECOND_LABELS = {"fine": LABELS["fine"]}
 SECOND = {"fine": [9] + LABELS["fine"][1:70] + [9] * 30}
 
 
@@ -49,7 +50,7 @@ def render(folders):
 
 
 def test_differences_are_paired_by_image(make_runs):
-    runs = comparison_page.read(make_runs(evaluated(FIRST), evaluated(SECOND)))
+    runs = comparison_page.read(make_runs(evaluated(FIRST), evaluated(SECOND, labels=SECOND_LABELS)))
     (row,) = comparison_page.differences(runs).rows  # the second has no coarse prediction
     assert row[:3] == ["run1", "fine", "-21.00"]
     assert row[4:6] == ["30", "9"]
@@ -62,7 +63,7 @@ def test_the_page_has_each_run_s_figures_and_needs_no_other_file(make_runs):
     text = render(
         make_runs(
             evaluated(FIRST),
-            evaluated(SECOND),
+            evaluated(SECOND, labels=SECOND_LABELS),
             report=({}, {"fine_accuracy": 0.4321}),
             config=({}, {"epochs": 9.0, "data_dir": "elsewhere"}),
         )
@@ -81,9 +82,10 @@ def test_the_page_has_each_run_s_figures_and_needs_no_other_file(make_runs):
     ("second", "words"),
     [
         (None, "No predictions on validation of run1"),
-        ({**evaluated(SECOND), "split": "test"}, "No predictions on validation of run1"),
-        (evaluated(SECOND, records="b"), "different images"),
-        (evaluated(SECOND, labels={**LABELS, "fine": LABELS["fine"][::-1]}), "different images"),
+        ({**evaluated(SECOND, labels=SECOND_LABELS), "split": "test"}, "No predictions on validation of run1"),
+        (evaluated(SECOND, "b", SECOND_LABELS), "different images"),
+        ({**evaluated({}), "labels": {}}, "no common level"),
+        (evaluated(SECOND, labels={"fine": LABELS["fine"][::-1]}), "different images"),
     ],
 )
 def test_what_cannot_be_paired_is_compared_without(make_runs, second, words):
@@ -98,7 +100,7 @@ def test_what_cannot_be_paired_is_compared_without(make_runs, second, words):
     [("dataset", "folder:pets", "run0: cifar100, run1: folder:pets"), ("split", "test", "models.evaluate")],
 )
 def test_runs_of_several_data_sets_or_splits_are_refused(make_runs, key, value, words):
-    folders = make_runs(evaluated(FIRST), evaluated(SECOND), report=({}, {key: value}))
+    folders = make_runs(evaluated(FIRST), evaluated(SECOND, labels=SECOND_LABELS), report=({}, {key: value}))
     with pytest.raises(errors.BadArgumentError, match=r"^compare: ") as raised:
         comparison_page.read(folders)
     assert words in str(raised.value)
@@ -110,7 +112,7 @@ def test_one_run_is_refused(make_runs):
 
 
 def test_names_of_runs_are_as_short_as_they_differ_and_escaped(make_runs, tmp_path):
-    folders = make_runs(evaluated(FIRST), evaluated(SECOND))
+    folders = make_runs(evaluated(FIRST), evaluated(SECOND, labels=SECOND_LABELS))
     for number, folder in enumerate(folders):
         (tmp_path / f"group{number}").mkdir()
         folder.path.rename(tmp_path / f"group{number}" / "<b>run")
@@ -122,7 +124,7 @@ def test_names_of_runs_are_as_short_as_they_differ_and_escaped(make_runs, tmp_pa
 
 
 def test_the_binary_writes_the_page_and_prints_the_tables(make_runs, tmp_path, monkeypatch, capsys):
-    folders = make_runs(evaluated(FIRST), evaluated(SECOND))
+    folders = make_runs(evaluated(FIRST), evaluated(SECOND, labels=SECOND_LABELS))
     out = tmp_path / "new" / "comparison.html"
     compare = ",".join(str(folder.path) for folder in folders)
     assert call_here(monkeypatch, binary.main, binary.flags, f"--compare={compare}", f"--out={out}") == 0
@@ -159,3 +161,8 @@ def test_one_level_of_labels_has_no_fine_accuracy(make_runs):
     assert "-21.00" in text
     assert text.count("<svg") == 2
     assert not re.search("fine|coarse", Reader(text).text.split("Differences in the configuration")[0].lower())
+
+
+def test_the_file_of_a_comparison_is_none_of_a_run(monkeypatch, capsys):
+    assert call_here(monkeypatch, binary.main, binary.flags, "--run_dir=a", "--out=b.html") == 2
+    assert "out=b.html" in capsys.readouterr().err

@@ -203,3 +203,11 @@ def test_names_in_the_section_are_escaped():
     text = render(found)
     assert not re.search("<[biu]>", text)
     assert "&lt;i&gt;apple" in text
+
+
+@pytest.mark.parametrize("name", [r"$\foo$", "$5 and $10", "a$_b$", "\ufffe"])
+def test_a_class_has_any_name(name):
+    """Two dollar signs were a formula, which may be wrong; XML forbids two characters."""
+    read = confusion.read({"names": [name, "y"], "superclasses": ["", ""], "counts": [[1, 0], [0, 1]]})
+    shown = name.replace("\ufffe", "\N{REPLACEMENT CHARACTER}").replace("_", " ")
+    assert texts(confusion_plots.plain(read, "Classes")).count(shown) == 2

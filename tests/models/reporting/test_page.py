@@ -337,6 +337,8 @@ def test_a_calibrated_run_shows_both_temperatures_of_the_model_s_own_answers(mak
     assert "fine 1.000 1.5800 0.0812 0.5430 0.1870 fine 1.230 1.4220" in reader.text
     assert "coarse 1.000 1.0270" in reader.text  # the summed one, which is the model's own
     assert "coarse 1.200 0.8690" in reader.text
+    assert "fitted on validation. 35.00 % of the fine mistakes predict a class of the true superclass." in reader.text
+    assert "87.00 % of the examples have a fine prediction of the superclass" in reader.text
     assert {"Reliability", "Risk and coverage"} <= set(re.findall("<figcaption>(.*?)<", str(run.page.read_text())))
 
 
@@ -384,7 +386,8 @@ def test_markdown_has_the_figures_of_the_page(make_run, no_charts):
         report={"dataset": "folder:a_b|c", "preset_changes": {"epochs": 8.0}, "preset_values": {"epochs": 6}}
     )
     run.write_confusion(make_confusion())
-    run.write_calibration(make_calibration())
+    run.write_calibration({**make_calibration(), "fitted_on": None})
+    run.write_mistakes(make_mistakes())
     page.write(run)
     text = (run.path / "report.md").read_text(encoding="utf-8")
     assert text.startswith("# folder:a\\_b\\|c\n")
@@ -392,9 +395,11 @@ def test_markdown_has_the_figures_of_the_page(make_run, no_charts):
         "| Fine accuracy | 59.37 % |  |",
         "| fine | 1.230 | 1.4220 | 0.0731 | 0.4887 | 0.1683 |",
         "| apple | pear | 40 | yes |",
+        "| 12 | apple | pear | 98.7 |",
         "| epochs | 8.0 | 6 |",
         f"    python -m models.train --config={run.path}/config.json --run_dir={run.path}-again",
     ):
         assert line in text.splitlines()
+    assert "No temperature is fitted. 34.00 % of the fine mistakes" in text
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in tables)

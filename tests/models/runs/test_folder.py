@@ -163,7 +163,7 @@ def test_confusion_is_read_back_and_is_none_before(tmp_path):
     ("report", "is_awaited"),
     [
         ({}, True),
-        ({"calibration": {"test": {}}}, True),
+        ({"calibration": {"test": {}}}, False),  # by somebody's models.evaluate, whose figures are to stay
         ({"calibration": {"validation": {}}}, False),
         ({"num_validation": 0}, False),
         ({"fingerprints": None}, False),  # continued from a run of an earlier version, which held out other images
@@ -333,6 +333,17 @@ def test_page_that_was_cut_off_is_none(content, is_whole, tmp_path):
     if content is not None:
         folder.page.write_text(content)
     assert folder.has_page == is_whole
+
+
+@pytest.mark.parametrize(("page_seconds", "is_current"), [(-1, False), (0, True), (1, True)])
+def test_page_that_is_older_than_the_report_is_none(page_seconds, is_current, tmp_path):
+    """A kill between them left the page of the split that was evaluated before."""
+    folder = finished(tmp_path)
+    folder.page.write_text("<html></html>")
+    seconds = (tmp_path / "report.json").stat().st_mtime + page_seconds
+    os.utime(folder.page, (seconds, seconds))
+    os.utime(tmp_path / "report.json", (seconds - page_seconds, seconds - page_seconds))
+    assert folder.has_page == is_current
 
 
 def test_folder_is_read_only_where_the_place_is_wrong(tmp_path, monkeypatch):
