@@ -53,7 +53,8 @@ def export(run: RunFolder, format_names: Sequence[str], out: pathlib.Path, data_
     Raises:
       errors.BadArgumentError: `run` holds no run, `out` holds something else, a format is unknown, or the records are
         others than the run was trained on.
-      errors.FailedError: the run has not ended, its data set is not prepared, or every format fails.
+      errors.FailedError: the run has not ended, its data set is not prepared, every format fails, or `out` has an
+        `export.json` of something else.
     """
     formats.check(format_names)
     source, split = _open(run, data_dir)
@@ -94,7 +95,8 @@ def export(run: RunFolder, format_names: Sequence[str], out: pathlib.Path, data_
             "versions": report.versions(),
             "git_commit": git_commit(),
         }
-        files.write_text(staging / "MODEL_CARD.md", model_card.render(run, document))
+        files.write_text(staging / folder.MODEL_CARD, model_card.render(run, document))
+        document["files"] = folder.digests(staging)
         files.write_json(staging / folder.IDENTITY, document)
     return document
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models import export as binary
-from models.exporting import checks, export, formats, labels, writers
+from models.exporting import checks, export, folder, formats, labels, writers
 from models.runs.folder import RunFolder
 from pipeline.common import errors
 from tests.binaries import call_here
@@ -68,6 +68,8 @@ def test_folder_holds_what_is_listed_and_sizes_are_those_of_the_files(exported, 
     assert {path.name for path in exported.iterdir()} == names | {"export.json", "labels.json", "MODEL_CARD.md"}
     for row in document["formats"]:
         assert (exported / row["path"]).stat().st_size == row["bytes"]
+    assert set(document["files"]) == names | {"labels.json", "MODEL_CARD.md"}
+    folder.check(exported)
 
 
 def test_labels_and_temperatures_lie_beside_and_inside_of_the_files(exported, document, tiny_run):
@@ -126,22 +128,6 @@ def test_format_that_cannot_be_written_is_named_and_the_others_stay(
     assert call_here(monkeypatch, binary.main, binary.flags, *arguments, "--format=litert") == 1
     assert "nothing was written" in capsys.readouterr().err.splitlines()[-1]
     assert (tmp_path / "out" / "export.json").read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-
-
-def test_folder_that_is_no_export_is_refused_and_an_earlier_one_is_replaced(
-    keras_alone, tiny_run, tmp_path, monkeypatch, capsys
-):
-    arguments = (f"--run_dir={tiny_run.path}", f"--out={tmp_path / 'out'}", "--format=keras")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.txt").write_text("all of it")
-    assert call_here(monkeypatch, binary.main, binary.flags, *arguments) == 2
-    assert capsys.readouterr().err.startswith(f"error: out={tmp_path / 'out'}: ")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
-    (tmp_path / "out" / "export.json").write_text("{}")
-    assert call_here(monkeypatch, binary.main, binary.flags, *arguments) == 0
-    assert not (tmp_path / "out" / "thesis.txt").exists()
-    assert (tmp_path / "out" / "model.keras").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
