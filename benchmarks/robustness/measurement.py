@@ -13,21 +13,26 @@ from models import metrics
 from models.config import saved
 from models.runs.folder import RunFolder
 from models.runtime import global_settings
-from models.training.evaluation import Evaluator
+from models.training.evaluation import Evaluator, compare_records
 from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
 from pipeline.common import progress
 from pipeline.data_config import DataConfig
+from pipeline.datasets import resizing
 
 
 class Measurement:
     """A run's model and the first `num_images` images of the test split, in the order of the prepared records.
 
     That order follows from a hash of the images, so that the first ones are a sample of all.
+
+    Attributes:
+      evaluated_records: whether they are those that the run was trained on, as in its report.
     """
 
     @global_settings.defaults()
     def __init__(self, run: RunFolder, data: DataConfig, num_images: int) -> None:
         self._opened = OpenedData(data.replace(cache="none"))  # decoding is quick, and memory stays flat
+        self.evaluated_records = compare_records(run, self._opened, "test")
         _, self._train = saved.configs(run.config())
         self._classes = self._opened.description.classes
         self._num_images = num_images
@@ -36,7 +41,6 @@ class Measurement:
         self._evaluate = Evaluator(self._model, self._train, self._classes)
         self._logits_of = tf.function(self._logits, reduce_retracing=True)
 
-    @global_settings.defaults()
     def accuracies(self, names: Sequence[str], severities: Sequence[int]) -> Iterator[Row]:
         """The rows of the clean images, of each corruption at each severity, and of their means."""
         cases: list[tuple[str, int]] = [("", 0), *itertools.product(names, severities)]
@@ -50,6 +54,7 @@ class Measurement:
                 task.advance(self._num_images)
         yield from rows.means(found, self._num_images)
 
+    @global_settings.defaults()
     def _accuracies(self, images: tf.data.Dataset) -> dict[str, float]:
         """The accuracy, 0 to 1, of each level of labels; the coarse one is that of the model's own prediction."""
         means = self._evaluate(images, self._num_images, is_shown=False)
@@ -57,7 +62,6 @@ class Measurement:
         names = {"fine": "fine_accuracy", "coarse": "coarse_from_fine_accuracy" if summed else "coarse_accuracy"}
         return {level: means[name] for level, name in names.items() if name in means}
 
-    @global_settings.defaults()
     def detections(self, names: Sequence[str]) -> Iterator[Row]:
         """The rows of out-of-distribution detection against the images of each of --ood."""
         if not names:
@@ -65,12 +69,14 @@ class Measurement:
         with self._opened.reading():
             inside = self._scores(self._test(), "test", self._num_images)
         for name in names:
-            images = outliers.read(name, self._opened.input_size, self._num_images)
+            images = outliers.read(name, self._opened.description.image_size, self._num_images)
+            cropped = (resizing.center_crop(image, self._opened.input_size) for image in images)
             shown = outliers.shown_name(name)
-            outside = self._scores(_batches(images), shown, self._num_images)
+            outside = self._scores(_batches(cropped), shown, self._num_images)
             for score, values in outside.items():
                 yield from rows.detection_rows(shown, score, inside[score], values)
 
+    @global_settings.defaults()
     def _scores(self, batches: Iterable[Mapping[str, Any]], label: str, total: int) -> dict[str, np.ndarray]:
         """The scores, [N], of the images that are not padding."""
         found: dict[str, list[np.ndarray]] = {name: [] for name in detection.SCORES}

@@ -76,9 +76,7 @@ class Predictor:
 
         It is resized as `pipeline.prepare` does, and cropped as an evaluation does.
         """
-        image = resizing.resize(pixels, self._image_size)
-        margin = (self._image_size - self.input_size) // 2
-        return image[margin : margin + self.input_size, margin : margin + self.input_size]
+        return resizing.center_crop(resizing.resize(pixels, self._image_size), self.input_size)
 
     @global_settings.defaults()
     def __call__(self, images: np.ndarray) -> Predictions:

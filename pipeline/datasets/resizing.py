@@ -1,4 +1,4 @@
-"""The one function that resizes images, for preparation, prediction and export."""
+"""The functions that resize and crop images, for preparation, prediction and export."""
 
 import numpy as np
 import PIL.Image
@@ -17,3 +17,9 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     square = (left, top, left + side, top + side)
     resized = PIL.Image.fromarray(image).resize((size, size), PIL.Image.Resampling.BICUBIC, box=square)
     return np.asarray(resized)
+
+
+def center_crop(image: np.ndarray, size: int) -> np.ndarray:
+    """The central `size` x `size` pixels of a square image, [S, S, 3], as an evaluation crops it."""
+    margin = (len(image) - size) // 2
+    return image[margin : margin + size, margin : margin + size]

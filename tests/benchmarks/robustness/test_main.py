@@ -3,20 +3,23 @@
 import json
 import statistics
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from benchmarks.robustness import __main__ as binary
-from benchmarks.robustness import rows, stream
+from benchmarks.robustness import outliers, rows, stream
 from benchmarks.robustness.corruptions import EXTRA, STANDARD, corrupt
 from benchmarks.robustness.measurement import Measurement
 from models.config import from_preset, saved
-from models.runs.folder import open_locked
+from models.reporting import figures
+from models.runs.folder import RunFolder, open_locked
 from models.training import loop
-from pipeline.batches import OpenedData
+from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
 from tests.binaries import call_here
 from tests.conftest import shared_folder
+from tests.prepared_copies import with_other_records
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +58,10 @@ def test_rows_are_of_the_corrupted_images(run_dir, official_test, tmp_path, monk
     assert [name for name in found if "mean" in name] == []  # of all corruptions and severities alone
     assert {row["outliers"] for row in document["rows"] if "outliers" in row} == {"uniform_noise", "normal_noise"}
     assert all(0 <= value <= 100 for value in found.values())
-    assert document["dataset"] == "shapes100_tiny"
+    assert (document["dataset"], document["evaluated_records"]) == ("shapes100_tiny", figures.SAME_RECORDS)
     assert document["runs"][0]["report"]["preset"] == "linear"
-    shown = capsys.readouterr().out
+    shown, warned = capsys.readouterr()
+    assert "records" not in warned
     assert {"speckle noise", "severity 4", "AUROC"} <= {text.strip() for text in shown.replace("  ", "\n").split("\n")}
 
 
@@ -72,6 +76,51 @@ def test_clean_accuracy_is_that_of_the_whole_split(run_dir, official_test, tmp_p
         500,
     )
     assert not any("outliers" in row for row in found.values())
+
+
+def test_other_records_are_reported(run_dir, tiny_data_dir, tmp_path, monkeypatch, capsys):
+    data_dir = with_other_records(tiny_data_dir, tmp_path / "data")
+    few = ("--corruptions=contrast", "--severities=1", "--ood=", "--num_images=5")
+    document = measured(monkeypatch, tmp_path, *few, f"--run_dir={run_dir}", f"--data_dir={data_dir}")
+    assert document["evaluated_records"] == figures.OTHER_RECORDS
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert "OTHER records" in warning
+
+
+@pytest.fixture
+def measurement_of(run_dir):
+    """A function from settings of the data to a measurement of 4 images."""
+    data, _ = saved.configs(RunFolder(run_dir).config())
+    return lambda **settings: Measurement(RunFolder(run_dir), data.replace(**settings), 4)
+
+
+def test_figures_are_computed_under_default_settings(measurement_of, monkeypatch):
+    measurement, policies = measurement_of(), []
+
+    def seen(result):
+        return lambda *_, **__: policies.append(keras.config.dtype_policy().name) or result
+
+    monkeypatch.setattr(measurement, "_evaluate", seen({"fine_accuracy": 0.5}))
+    monkeypatch.setattr(measurement, "_logits_of", seen(tf.zeros([EVAL_BATCH_SIZE, 100])))
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        found = [*measurement.accuracies(["contrast"], [5]), *measurement.detections(["uniform_noise"])]
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert len(found) == 6
+    assert policies == ["float32"] * 4  # clean, contrast, test, noise
+
+
+def test_other_images_are_cropped_as_those_of_test(measurement_of, monkeypatch):
+    measurement, scored = measurement_of(crop_size=24), []
+    logits = tf.zeros([EVAL_BATCH_SIZE, 100])
+    monkeypatch.setattr(measurement, "_logits_of", lambda images: scored.append(np.asarray(images)) or logits)
+    list(measurement.detections(["uniform_noise"]))
+    _, others = scored
+    expected = [image[4:28, 4:28] for image in outliers.read("uniform_noise", 32, 4)]
+    assert np.array_equal(others[:4], expected)
 
 
 def test_stream_is_limited_and_padding_is_left_alone(official_test):
