@@ -57,7 +57,8 @@ def motion_blur(image: np.ndarray, severity: int, generator: np.random.Generator
     """A blur along a line within 45 degrees of the horizontal."""
     radius, sigma = ((6, 1.0), (6, 1.5), (6, 2.0), (8, 2.0), (9, 2.5))[severity - 1]
     degrees = generator.uniform(-45.0, 45.0)
-    return to_uint8(filters.motion_blur(unit(image), pixels(radius, image), pixels(sigma, image), degrees))
+    blurred = filters.motion_blur(unit(image), pixels(radius, image), pixels(sigma, image), degrees)
+    return filters.rounded_to_uint8(blurred)
 
 
 def zoom_blur(image: np.ndarray, severity: int, _: np.random.Generator) -> np.ndarray:

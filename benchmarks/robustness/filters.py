@@ -22,6 +22,11 @@ def to_uint8(values: np.ndarray) -> np.ndarray:
     return (np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
+def rounded_to_uint8(values: np.ndarray) -> np.ndarray:
+    """Numbers, of which those from 0 to 1 can be shown, as uint8; fractions are rounded, as ImageMagick does."""
+    return np.rint(np.clip(values, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
 def pixels(length: float, image: np.ndarray) -> float:
     """A length in pixels of this image, from one in pixels of an image of 32 x 32."""
     return length * image.shape[0] / CIFAR_SIZE

@@ -29,7 +29,8 @@ def snow(image: np.ndarray, severity: int, generator: np.random.Generator) -> np
     layer = filters.zoomed(generator.normal(mean, deviation, image.shape[:2]), max(1.0, pixels(zoom, image)))
     layer = unit(to_uint8(np.where(layer < threshold, 0.0, layer)))
     degrees = generator.uniform(-135.0, -45.0)
-    layer = filters.motion_blur(layer, pixels(radius, image), pixels(sigma, image), degrees)
+    blurred = filters.motion_blur(layer, pixels(radius, image), pixels(sigma, image), degrees)
+    layer = unit(filters.rounded_to_uint8(blurred))
     pale = np.maximum(values, (1.5 * values @ LUMA + 0.5)[..., None])
     return to_uint8(kept * values + (1 - kept) * pale + (layer + np.rot90(layer, 2))[..., None])
 

@@ -173,6 +173,20 @@ def test_motion_is_half_a_gaussian_along_a_line():
     assert downwards[10:17, 10] == pytest.approx(weights / weights.sum())
 
 
+@pytest.mark.parametrize("value", [1, 100, 200, 254])
+def test_motion_keeps_a_constant(value):
+    flat = np.full((32, 32, 3), value, np.uint8)
+    for severity in SEVERITIES:
+        assert np.array_equal(blur.motion_blur(flat, severity, generator()), flat)
+
+
+def test_layer_of_snow_is_rounded_once_blurred(monkeypatch):
+    monkeypatch.setattr(filters, "motion_blur", lambda layer, *_: np.full_like(layer, 30.55 / 255))
+    snowy = weather.snow(np.full((32, 32, 3), 100, np.uint8), 1, generator())
+    pale = 1.5 * 100 + 127.5
+    assert np.unique(snowy).tolist() == [int(0.95 * 100 + 0.05 * pale + 2 * 31)]
+
+
 def test_zoom_blur_is_the_mean_of_zoomed_images(images):
     values = filters.unit(images[4])
     magnified = [filters.zoomed(values, 1 + step / 100) for step in range(16)]
