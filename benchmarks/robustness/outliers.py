@@ -23,7 +23,7 @@ def check(names: list[str]) -> None:
     """Check the values of --ood.
 
     Raises:
-      errors.BadArgumentError: a name is unknown or there twice, or a folder has no images.
+      errors.BadArgumentError: a name is unknown or there twice, also as it is shown, or a folder has no images.
     """
     for name in names:
         if name.startswith(FOLDER):
@@ -32,6 +32,12 @@ def check(names: list[str]) -> None:
             raise errors.BadArgumentError(f"ood={name}: expected some of {', '.join(SOURCES)} and {FOLDER}PATH")
     if len(set(names)) < len(names):
         raise errors.BadArgumentError(f"ood={','.join(names)}: expected each one once")
+    shown = [shown_name(name) for name in names]
+    if alike := sorted({name for name in shown if shown.count(name) > 1}):
+        raise errors.BadArgumentError(
+            f"ood={','.join(names)}: {alike[0]} would be the name of both in the report; "
+            "expected folders of different names: rename one, or measure them in two calls"
+        )
 
 
 def shown_name(name: str) -> str:

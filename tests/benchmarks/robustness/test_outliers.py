@@ -1,5 +1,7 @@
 """Images that are not of the data set, and what --ood refuses."""
 
+import shutil
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -68,3 +70,11 @@ def test_names_are_given_once():
     outliers.check(["shapes100", "uniform_noise"])
     with pytest.raises(errors.BadArgumentError, match="each one once"):
         outliers.check(["shapes100", "shapes100"])
+
+
+def test_folders_that_would_be_shown_alike_are_refused(folder):
+    for name in ("b", "c"):
+        shutil.copytree(folder / "a" / "1", folder / name / "1")
+    outliers.check([f"folder:{folder / 'b'}", f"folder:{folder / 'c'}", f"folder:{folder / 'a' / '1'}"])
+    with pytest.raises(errors.BadArgumentError, match=r"^ood=.*: folder:1 "):
+        outliers.check([f"folder:{folder / 'b' / '1'}", f"folder:{folder / 'c' / '1'}"])
