@@ -27,7 +27,7 @@ class Labels:
     workers: int | None = None  # processes that load data or run trials
     loader: str | None = None  # the class or the method that makes batches
     stage: str | None = None  # class name of the last stage of a pipeline that is cut off
-    num_images: int | None = None  # training images in the data set
+    num_images: int | None = None  # of the data set for training, or those that an accuracy is over
     views: int | None = None  # augmented images in an epoch
     limit_gib: float | None = None  # of a process's data
     binary: str | None = None  # module that is run with `python -m`

@@ -38,6 +38,7 @@ def number(value: Any) -> str:
 
 
 SHOWN_WHERE_MEASURED = (
+    "num_images",
     "peak_mib",
     "ceiling_share",
     "cpu_s_per_million",

@@ -49,7 +49,8 @@ def _title(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
     kinds = {robustness_rows.CLEAN: "clean images", "mean_corruption": "the 15 corruptions"}
     means = {row["kind"]: row["median"] for row in rows if row.get("metric") == metric and row["kind"] in kinds}
     texts = [f"{word} {means[kind]:.1f} %" for kind, word in kinds.items() if kind in means]
-    return "Accuracy on corrupted images (bold: mean of a line)\n" + ", ".join(texts)
+    (count,) = {row["num_images"] for row in rows if row["kind"] == robustness_rows.CORRUPTION}
+    return f"Accuracy on {count:,} corrupted images of test (bold: mean of a line)\n" + ", ".join(texts)
 
 
 def _shown(name: str) -> str:

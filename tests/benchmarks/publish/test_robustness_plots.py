@@ -14,10 +14,10 @@ def accuracy(place: int, severity: int) -> float:
 
 def json_rows(names, severities):
     found = {(name, s): {"fine": accuracy(i, s), "coarse": 0.95} for i, name in enumerate(names) for s in severities}
-    found_rows = [*rows.accuracies("", 0, {"fine": 0.9, "coarse": 0.95}, 10)]
+    found_rows = [*rows.accuracies("", 0, {"fine": 0.9, "coarse": 0.95}, 2000)]
     for (name, severity), by_level in found.items():
-        found_rows += rows.accuracies(name, severity, by_level, 10)
-    return [row.as_json() for row in (*found_rows, *rows.means(found, 10))]
+        found_rows += rows.accuracies(name, severity, by_level, 2000)
+    return [row.as_json() for row in (*found_rows, *rows.means(found, 2000))]
 
 
 def test_heat_map_has_every_accuracy_and_the_mean_of_each_line():
@@ -31,6 +31,7 @@ def test_heat_map_has_every_accuracy_and_the_mean_of_each_line():
     assert texts[:5] == [f"{value:.1f}" for value in expected[0]]
     assert texts[95:97] == [f"{np.mean(line):.1f}" for line in expected[:2]]
     title = axes.figure.get_suptitle()
+    assert "2,000 corrupted images of test" in title
     assert "clean images 90.0 %" in title
     assert f"15 corruptions {np.mean(expected[:15]):.1f} %" in title
 
