@@ -21,6 +21,9 @@ from pipeline import prepare
 from pipeline.data_config import default_data_dir
 
 NAME = "streaming-cifar100"
+# What is recorded is for sharing: not the user, the path of the script and the repository, which are the default.
+GIT_TAGS = [f"mlflow.source.git.{name}" for name in ("commit", "branch", "repoURL")]
+NO_TAGS = dict.fromkeys(["mlflow.user", "mlflow.source.name", *GIT_TAGS], "")
 
 
 def main(folder: str = "runs", preset: str = "quick", epochs: float = 3.0, data_dir: str = default_data_dir()) -> str:
@@ -35,7 +38,7 @@ def main(folder: str = "runs", preset: str = "quick", epochs: float = 3.0, data_
         mlflow.create_experiment(NAME, artifact_location=(path / "mlflow-artifacts").as_uri())
     mlflow.set_experiment(NAME)
 
-    with mlflow.start_run() as run:
+    with mlflow.start_run(tags=NO_TAGS) as run:
         mlflow.log_params({**data.as_dict(), **train.as_dict(), "data_dir": ""})  # no path of this machine
         # The callback records the optimizer, a summary of the model, and the metrics of each epoch.
         result = loop.train(data, train, callbacks=[MlflowCallback()], verbose=2)

@@ -51,6 +51,8 @@ def test_mlflow_records_every_epoch_in_local_files(tiny_data_dir, tmp_path):
         select = "select key, step, value from metrics where run_uuid = ?"
         metrics = {(key, step): value for key, step, value in database.execute(select, [run_id])}
         parameters = dict(database.execute("select key, value from params where run_uuid = ?", [run_id]))
+        tags = dict(database.execute("select key, value from tags where run_uuid = ?", [run_id]))
+        about = database.execute("select user_id, source_name, source_version from runs").fetchall()
     database.close()
     artifacts = tmp_path / "mlflow-artifacts" / run_id / "artifacts"
     report = json.loads((artifacts / "report.json").read_text())
@@ -58,6 +60,8 @@ def test_mlflow_records_every_epoch_in_local_files(tiny_data_dir, tmp_path):
     assert metrics["val_fine_accuracy", 1] == pytest.approx(report["fine_accuracy"])
     assert (parameters["preset"], parameters["data_dir"]) == ("linear", "")
     assert parameters["opt_name"]
+    assert {value for key, value in tags.items() if key.startswith(("mlflow.user", "mlflow.source."))} <= {"", "LOCAL"}
+    assert not any(about[0])
     assert (artifacts / "model_summary.txt").stat().st_size > 100
     assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", "mlflow-artifacts"}
 
