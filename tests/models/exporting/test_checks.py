@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models.exporting import checks, isolated
 from models.exporting.checks import Answers
@@ -62,6 +63,19 @@ def test_formats_that_answer_otherwise_fail(name, values):
 
 
 @pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({"agreement": 0.98, "coarse": 0.99}, r"fine .*98\.00 %"),
+        ({"coarse": 0.99}, r"coarse .*99\.00 %"),
+        ({"agreement": 0.98, "coarse": None}, r"only .*98\.00 %"),
+    ],
+)
+def test_output_that_agrees_least_is_named(values, part):
+    with pytest.raises(errors.FailedError, match=f"^its {part}"):
+        checks.check("onnx", row(**values), 0.6, 1000)
+
+
+@pytest.mark.parametrize(
     ("name", "values", "num_images"),
     [
         ("litert", {"agreement": 0.999, "coarse": None}, 1000),
@@ -96,6 +110,28 @@ def test_file_that_its_runtime_refuses_is_one_line(tmp_path):
     with pytest.raises(errors.FailedError, match="Flatbuffer") as caught:
         checks.answers_elsewhere("litert", tmp_path / "model.tflite", images)
     assert "\n" not in str(caught.value)
+
+
+def test_runtimes_see_no_gpu(tmp_path, monkeypatch):
+    script = tmp_path / "script.py"
+    script.write_text("import os, sys\nsys.exit('devices ' + os.environ.get('CUDA_VISIBLE_DEVICES', 'all'))")
+    monkeypatch.setattr(isolated, "__file__", str(script))
+    images = checks.Images("validation", tmp_path / "images.npy", LABELS)
+    with pytest.raises(errors.FailedError, match=r"devices -1$"):
+        checks.answers_elsewhere("litert", tmp_path / "model.tflite", images)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_tf32_is_off_and_restored(before):
+    config = tf.config.experimental
+    usual = config.tensor_float_32_execution_enabled()
+    config.enable_tensor_float_32_execution(before)
+    try:
+        with checks.without_tf32():
+            assert not config.tensor_float_32_execution_enabled()
+        assert config.tensor_float_32_execution_enabled() == before
+    finally:
+        config.enable_tensor_float_32_execution(usual)
 
 
 @pytest.mark.slow

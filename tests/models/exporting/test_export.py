@@ -6,6 +6,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from models import export as binary
 from models.exporting import checks, export, folder, formats, labels, writers
@@ -117,7 +118,7 @@ def test_format_that_cannot_be_written_is_named_and_the_others_stay(
     out, err = capsys.readouterr()
     last = err.splitlines()[-1]
     assert last.startswith("error: format=litert: ")
-    assert "no such converter" in last
+    assert "no such converter; leave out of --format" in last
     assert "keras" in out
     document = json.loads((tmp_path / "out" / "export.json").read_text())
     assert [row["format"] for row in document["formats"]] == ["keras"]
@@ -132,10 +133,18 @@ def test_format_that_cannot_be_written_is_named_and_the_others_stay(
 
 
 def test_run_without_validation_is_checked_on_training_images(keras_alone, tiny_data_dir, tmp_path, monkeypatch):
+    answers_here, are_with_tf32 = checks.answers_here, []
+
+    def observed(*arguments):
+        are_with_tf32.append(tf.config.experimental.tensor_float_32_execution_enabled())
+        return answers_here(*arguments)
+
+    monkeypatch.setattr(checks, "answers_here", observed)
     monkeypatch.setattr(checks, "NUM_COMPARED", 150)
     run = train_run(tmp_path / "run", tiny_data_dir, 0, architecture="linear", heads="coarse", max_steps=2)
     document = export.export(run, ("keras",), tmp_path / "out", tiny_data_dir)
     assert (document["split"], document["num_images"], document["num_compared"]) == ("train", 150, 150)
+    assert are_with_tf32 == [True, False]  # the model in float32 is the second
     assert document["accuracy_of"] == "coarse"
     assert document["trained"]["coarse_accuracy"] is None
 
