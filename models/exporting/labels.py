@@ -1,6 +1,7 @@
 """`labels.json`: what the outputs of an exported file mean. It lies beside the files, and in each of them.
 
-{"dataset", "fine": [names], "coarse": [names], "fine_to_coarse": [numbers], "image_size", "temperatures": {...}}
+{"dataset", "fine": [names], "coarse": [names], "fine_to_coarse": [numbers], "image_size", "input_size",
+"temperatures": {...}}
 """
 
 import json
@@ -15,14 +16,15 @@ NAME = "labels.json"
 
 
 def as_json(description: Description, size: int, temperatures: Mapping[str, float]) -> str:
-    """The content of `labels.json`; `size` is that of the images that the model takes."""
+    """The content of `labels.json`; `size` is that of the images that the model takes: the middle of the data set's."""
     classes = description.classes
     values = {
         "dataset": description.dataset,
         "fine": classes.fine,
         "coarse": classes.coarse,
         "fine_to_coarse": classes.fine_to_coarse,
-        "image_size": size,
+        "image_size": description.image_size,
+        "input_size": size,
         "temperatures": dict(temperatures),
     }
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"

@@ -78,10 +78,16 @@ def test_labels_and_temperatures_lie_beside_and_inside_of_the_files(exported, do
     classes = tiny_run.description().classes
     assert (tuple(values["fine"]), tuple(values["coarse"])) == (classes.fine, classes.coarse)
     assert tuple(values["fine_to_coarse"]) == classes.fine_to_coarse
+    assert (values["image_size"], values["input_size"]) == (32, 32)
     assert values["temperatures"] == TEMPERATURES == document["temperatures"]
     for row in document["formats"]:
         with zipfile.ZipFile(exported / row["path"]) as archive:
             assert json.loads(archive.read("labels.json")) == values
+
+
+def test_labels_of_a_cropped_run_have_both_sizes(tiny_run):
+    values = json.loads(labels.as_json(tiny_run.description(), 24, {}))
+    assert (values["image_size"], values["input_size"]) == (32, 24)
 
 
 def test_keras_file_has_the_temperatures_and_labels_and_loads(tiny_run, tmp_path):

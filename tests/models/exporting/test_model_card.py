@@ -52,6 +52,14 @@ def test_card_of_an_export_has_the_runs_facts(exported, document, tiny_run):
     assert str(tiny_run.path.parent) not in card
 
 
+def test_both_sizes_of_a_cropped_run_are_given(run):
+    assert "32 x 32 square" in model_card.render(run, EXPORT)
+    card = model_card.render(run, {**EXPORT, "input_size": 24})
+    assert "[B, 24, 24, 3]" in card
+    assert card.index("resized to 32 pixels") < card.index("24 x 24 square")
+    assert "24 x 24 square" not in model_card.render(run, EXPORT)
+
+
 def test_accuracies_of_each_split_have_intervals(run):
     evaluation = {"examples_evaluated": 100, "coarse_accuracy": None, "coarse_from_fine_accuracy": None}
     change(run, "report.json", evaluations={"test": {**evaluation, "fine_accuracy": 0.1}})
