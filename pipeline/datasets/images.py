@@ -35,11 +35,14 @@ MAX_PIXELS = 1 << 26  # 8,192 x 8,192; decoding takes up to 22 bytes of memory a
 MAX_TEXT_PIXELS = 1 << 22  # of a PPM file of text, which is read in 10 seconds
 MAX_FILE_BYTES = 1 << 29  # no format needs more for that many pixels
 MAX_METADATA_BYTES = 1 << 24  # of a text or color profile of a PNG file, unpacked; of all texts, four times as many
+MAX_SCANS = 100  # of a JPEG file; encoders write about 10, and each takes 0.2 seconds for MAX_PIXELS
 PIL.PngImagePlugin.MAX_TEXT_CHUNK = MAX_METADATA_BYTES  # of which Pillow reads no more than 1 MiB
 PIL.PngImagePlugin.MAX_TEXT_MEMORY = 4 * MAX_METADATA_BYTES
 GREY, PALETTE, CMYK = "grey to RGB", "palette to RGB", "CMYK to RGB"
 DEPTH, TRANSPARENCY = "16 to 8 bits a channel", "transparency over white"
 ORIENTATION, ANIMATION = "turned by EXIF orientation", "first frame of an animation"
+_SCAN = b"\xff\xda"  # the marker that begins a scan of a JPEG file
+_SEGMENT = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # the marker of a segment with a length, or of the image's end
 _HEAD_BYTES = 1 << 12
 _READ_BYTES = 1 << 18
 _FORMATS = (  # Pillow's name of a format, by the first bytes of its files
@@ -123,6 +126,8 @@ def decode(file: bytes) -> Decoded:
     if name is None:
         raise ImageError(_problem(file))
     with _decoding(name):
+        if name == "JPEG" and file.count(_SCAN) > MAX_SCANS and _has_many_scans(file):
+            raise ImageError(f"has more than {MAX_SCANS} scans; save it as a baseline JPEG or PNG")
         if name == "PNG":
             _open(file, name).verify()  # the checksums, which decoding passes over
         with _open(file, name) as image:
@@ -165,6 +170,20 @@ def _decoding(name: str) -> Iterator[None]:
             problem = f"has metadata of more than {MAX_METADATA_BYTES >> 20} MiB; save it without them"
             raise ImageError(problem) from error
         raise ImageError(f"is a damaged {name} file ({' '.join(str(error).split())})") from error
+
+
+def _has_many_scans(file: bytes) -> bool:
+    """Whether the image of a JPEG file has more than MAX_SCANS, by its segments (ITU-T T.81, B.1.1).
+
+    The marker's bytes may also stand in metadata, and in a video behind the image, to which telephones append one.
+    """
+    count, place = 0, 0
+    while (found := _SEGMENT.search(file, place)) and found[0] != b"\xff\xd9":
+        count += found[0] == _SCAN
+        if count > MAX_SCANS:
+            return True
+        place = found.end() + int.from_bytes(file[found.end() : found.end() + 2])
+    return False
 
 
 def _open(file: bytes, name: str) -> PIL.ImageFile.ImageFile:

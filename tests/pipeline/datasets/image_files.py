@@ -25,6 +25,7 @@ DEEP, DEEP_RGBA = (image.astype(np.uint16) << 8 | 201 for image in (LUMINANCE, R
 SHARE = np.array([[[0, 10, 200, 128]]], np.uint8)  # one pixel that half covers the white
 FINE = {"quality": 98, "subsampling": 0}
 ANIMATED = {"save_all": True, "append_images": [PIL.Image.fromarray(255 - RED_GREEN_BLUE)]}
+SCAN = b"\xff\xda"  # begins a scan of a JPEG file
 BOMB = 65_000  # pixels each way
 
 
@@ -85,6 +86,12 @@ def with_segment(jpeg, marker, data):
     return jpeg[:2] + struct.pack(">2sH", marker, len(data) + 2) + data + jpeg[2:]
 
 
+def with_scans(jpeg, count):
+    """A progressive JPEG file whose last scan comes this many times more."""
+    start, end = jpeg.rindex(SCAN), len(jpeg) - 2
+    return jpeg[:end] + count * jpeg[start:end] + jpeg[end:]
+
+
 def chunk(name, data):
     """A chunk of a PNG file."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -121,6 +128,7 @@ def bmp(pixels, size=(WIDTH, HEIGHT), *, bits=24, compression=0, colors=b"", mas
 
 
 JPEG = saved(RED_GREEN_BLUE, "JPEG", **FINE)
+PROGRESSIVE = saved(RED_GREEN_BLUE, "JPEG", **FINE, progressive=True)
 PNG = saved(RED_GREEN_BLUE, "PNG")
 GIF = saved(paletted(), "GIF")
 BMP = saved(RED_GREEN_BLUE, "BMP")
@@ -136,7 +144,10 @@ BMP_COLORS = np.dstack([COLORS[None, :, ::-1], np.zeros((1, 4, 1), np.uint8)]).t
 
 USED = {
     "JPEG": Used(JPEG, RED_GREEN_BLUE, (), 3),
-    "progressive JPEG": Used(saved(RED_GREEN_BLUE, "JPEG", **FINE, progressive=True), RED_GREEN_BLUE, (), 3),
+    "progressive JPEG": Used(PROGRESSIVE, RED_GREEN_BLUE, (), 3),
+    "JPEG with scans in its metadata and a video": Used(
+        with_segment(PROGRESSIVE, b"\xff\xe1", SCAN * 200) + SCAN * 200, RED_GREEN_BLUE, (), 3
+    ),
     "grey JPEG": Used(saved(LUMINANCE, "JPEG", quality=98), grey(LUMINANCE), (GREY,), 3),
     "CMYK JPEG": Used(saved(PIL.Image.fromarray(CMYK_PIXELS, "CMYK"), "JPEG", **FINE), RED_GREEN_BLUE, (CMYK,), 3),
     "JPEG with a color profile": Used(
@@ -306,6 +317,7 @@ REFUSED = {
         JPEG.replace(struct.pack(">HH", HEIGHT, WIDTH), struct.pack(">HH", 0, WIDTH)), "JPEG"
     ),
     "JPEG bomb": Refused(JPEG.replace(struct.pack(">HH", HEIGHT, WIDTH), struct.pack(">HH", BOMB, BOMB)), "pixels"),
+    "JPEG of 101 scans": Refused(with_scans(PROGRESSIVE, 101 - PROGRESSIVE.count(SCAN)), "scans"),
     "PNG of its signature": Refused(PNG[:8], "PNG"),
     "PNG cut in its pixels": Refused(PNG[:-30], "PNG"),
     "PNG without its end": Refused(PNG[:-12], "PNG"),
