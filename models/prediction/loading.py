@@ -1,6 +1,8 @@
 """Image files as the network takes them, or the reason why one cannot be read."""
 
+import contextlib
 import struct
+import threading
 import zlib
 from typing import TypeAlias
 
@@ -11,6 +13,8 @@ from models.prediction.predictor import Predictor
 from pipeline.datasets import images
 
 Loaded: TypeAlias = np.ndarray | str  # uint8 [S, S, 3], or a predicate such as `is empty`
+LARGE = 1 << 22  # pixels; of images with more, one is decoded at a time: it may take 1.5 GB
+_decoding_large = threading.Lock()
 _PNG_PART = struct.Struct(">I4s")  # the length and type of a part; its content and a checksum follow
 _CHECKSUM_BYTES = 4
 
@@ -20,7 +24,10 @@ def load(predictor: Predictor, path: str) -> Loaded:
     try:
         file = images.read(path)
         plain = decode_plain_png(file, predictor.input_size) if predictor.takes_whole_images else None
-        return predictor.prepare(images.decode(file).pixels) if plain is None else plain
+        if plain is not None:
+            return plain
+        with _decoding_large if images.num_pixels(file) > LARGE else contextlib.nullcontext():
+            return predictor.prepare(images.decode(file).pixels)
     except images.ImageError as error:
         return str(error)
     except MemoryError:

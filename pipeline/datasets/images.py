@@ -134,6 +134,16 @@ def decode(file: bytes) -> Decoded:
             return _decode(image, is_deep=name == "PNG" and file[24] == 16)
 
 
+def num_pixels(file: bytes) -> int:
+    """The pixels that the header of an image file declares; 0 where `decode` does not come to decode them."""
+    name = format_name(file)
+    with contextlib.suppress(ImageError):
+        if name is not None:
+            with _decoding(name), _open(file, name) as image:
+                return image.width * image.height
+    return 0
+
+
 def format_name(head: bytes) -> str | None:
     """Pillow's name of the format that a file is of by its first bytes, at least 16; None for one that is not read."""
     return next((name for pattern, name in _FORMATS if _begins(head, pattern)), None)

@@ -1,6 +1,9 @@
 """PNG files as data sets have them are decoded on a short way, to the same pixels."""
 
+import concurrent.futures
 import io
+import threading
+import types
 import zlib
 
 import numpy as np
@@ -8,6 +11,7 @@ import PIL.Image
 import PIL.PngImagePlugin
 import pytest
 
+from models.prediction import loading
 from models.prediction.loading import decode_plain_png
 from pipeline.datasets import images
 
@@ -62,3 +66,29 @@ def test_pixels_that_end_too_early_are_noticed():
     part = b"IDAT" + short
     file = whole[:33] + len(short).to_bytes(4) + part + zlib.crc32(part).to_bytes(4) + whole[-12:]
     assert decode_plain_png(file, 8) is None
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_large_images_are_decoded_one_at_a_time(noise, is_large, monkeypatch, tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(png(noise))
+    monkeypatch.setattr(loading, "LARGE", noise[..., 0].size - is_large)
+    both = threading.Barrier(2)
+
+    def is_alone(pixels: np.ndarray) -> bool:
+        try:
+            both.wait(0.2 if is_large else 60)
+        except threading.BrokenBarrierError:
+            both.reset()
+            return True
+        return False
+
+    predictor = types.SimpleNamespace(takes_whole_images=False, prepare=is_alone)
+    with concurrent.futures.ThreadPoolExecutor(2) as executor:
+        alone = list(executor.map(lambda _: loading.load(predictor, str(path)), range(2)))
+    assert alone == [is_large] * 2
+
+
+def test_pixels_are_those_of_the_header(noise):
+    assert images.num_pixels(png(noise)) == noise[..., 0].size
+    assert images.num_pixels(b"no image") == images.num_pixels(png(noise)[:20]) == 0
