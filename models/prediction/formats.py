@@ -13,7 +13,8 @@ from models.prediction.rows import Answer, Row
 from pipeline.datasets.description import Classes
 
 MAX_PATH_WIDTH, MAX_LABEL_WIDTH = 60, 30  # columns of a table; what is longer is not cut
-_FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.])")  # a text that spreadsheets compute, or import as such
+# A text that spreadsheets compute, or import as such; a negative number is none.
+_FORMULA = re.compile(r"[=+@\t\r]|-(?!([0-9]+\.?[0-9]*|\.[0-9]+)\Z)")
 
 
 class Format(Protocol):
@@ -48,13 +49,14 @@ class Table:
         if row.error:
             return self._line([printable(row.path), printable(row.error)])
         lines = []
-        for place in range(len(row.top) if self._has_fine else 1):
+        for place, answer in enumerate(row.top):
             cells = [printable(row.path) if not place else ""]
             if self._has_coarse:
-                cells += _cells(row.coarse) if row.coarse and not place else ["", ""]
+                coarse = answer if not self._has_fine else row.coarse if not place else None
+                cells += _cells(coarse) if coarse else ["", ""]
             if self._has_fine:
-                label, percent = _cells(row.top[place])
-                cells += [label, *([printable(row.top[place].superclass)] if self._has_coarse else []), percent]
+                label, percent = _cells(answer)
+                cells += [label, *([printable(answer.superclass)] if self._has_coarse else []), percent]
             lines.append(self._line(cells))
         return "".join(lines)
 

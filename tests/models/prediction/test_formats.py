@@ -12,7 +12,7 @@ from models.prediction.rows import Answer, Row
 from pipeline.datasets.description import Classes
 
 CLASSES = Classes(("ant", "grey wolf", "猫"), ("insect", "mammal"), (0, 1, 1))
-COARSE = Answer("mammal", 0.98)
+COARSE, INSECT = Answer("mammal", 0.98), Answer("insect", 0.02)
 TOP = (Answer("grey wolf", 0.75, "mammal"), Answer("猫", 0.2, "mammal"))
 ROW = Row("a.png", top=TOP, coarse=COARSE, truth={"fine": "猫", "coarse": "mammal"})
 STRANGE = 'a,"b"\n\x1b[31m\udcff\u202e\'é猫.png'
@@ -68,7 +68,10 @@ def test_csv_of_one_level_of_labels_has_no_superclass():
     assert row == {"path": "a", "error": "", "label_1": "x", "probability_1": "0.5", "label_2": "", "probability_2": ""}
 
 
-@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1+1", "@SUM(A1)", "-cmd|' /C calc'!A0", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "name",
+    ["=HYPERLINK(1)", "+1+1", "@SUM(A1)", "-cmd|' /C calc'!A0", "-5+cmd|' /C calc'!A0", "-.", "\t=1", "\r=1"],
+)
 def test_spreadsheets_compute_no_name(name):
     (row,) = csv_rows([Row(name, top=(Answer(name, 0.5, name),), coarse=Answer(name, 1.0), truth={"fine": name})])
     assert row["path"] == f"./{name}"
@@ -76,8 +79,8 @@ def test_spreadsheets_compute_no_name(name):
 
 
 def test_number_as_a_name_stays():
-    (row,) = csv_rows([Row("-1.png", top=(Answer("-1", 0.5, "-.5"),))])
-    assert (row["path"], row["label_1"], row["superclass_1"]) == ("-1.png", "-1", "-.5")
+    (row,) = csv_rows([Row("-1", top=(Answer("-1.5", 0.5, "-.5"),))])
+    assert (row["path"], row["label_1"], row["superclass_1"]) == ("-1", "-1.5", "-.5")
 
 
 def test_table_sends_a_terminal_no_control_character():
@@ -107,9 +110,11 @@ def test_table_has_a_line_for_each_class_in_even_columns():
     [
         (Classes(("x", "y")), Row("a", top=(Answer("x", 0.5),)), ["a", "x", "50.00"]),
         (CLASSES, Row("a", top=(COARSE,), coarse=COARSE), ["a", "mammal", "98.00"]),
+        (CLASSES, Row("a", top=(COARSE, INSECT), coarse=COARSE), ["a", "mammal", "98.00", "insect", "2.00"]),
     ],
 )
 def test_table_of_one_level_of_labels_or_a_coarse_head_alone(classes, row, words):
     table = formats.Table(["a"], classes, has_fine=row.coarse is None)
     assert table.text(row).split() == words
-    assert len(table.heading().split()) == len(words)
+    assert len(table.heading().split()) == 3
+    assert table.text(row).count("\n") == len(row.top)
