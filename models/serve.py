@@ -56,7 +56,7 @@ def _check_libraries() -> None:
     for name in LIBRARIES:
         if importlib.util.find_spec(name) is None:
             raise errors.FailedError(
-                f"models.serve needs {name}, which is not installed: pip install 'streaming-cifar100[serve]'"
+                f"models.serve needs {name}, which is not installed; run: python -m pip install -e '.[serve]'"
             )
 
 

@@ -55,11 +55,11 @@ def is_allowed(host: str, origin: str, *, is_loopback: bool) -> bool:
     """Whether a request with these headers `Host` and `Origin` ("" for none) is answered.
 
     On loopback, the host is an address or a name of this machine: a page whose name leads here (DNS rebinding) is
-    another one. A page of another origin is not answered either.
+    another one. A page of another origin is not answered either. Behind a proxy with encryption, the scheme is https.
     """
     if is_loopback and not is_own(_name(host)):
         return False
-    return origin in ("", f"http://{host}")
+    return origin in ("", f"http://{host}", f"https://{host}")
 
 
 def _name(host: str) -> str:

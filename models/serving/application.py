@@ -4,7 +4,6 @@ request ──Host, Origin──▶ gate (503) ──body in time (408) and smal
 """
 
 import asyncio
-import concurrent.futures
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -18,6 +17,7 @@ from starlette.routing import Route
 from models.serving import address, page
 from models.serving.answers import ANSWER_SCHEMA, ERROR_SCHEMA, MAX_BYTES
 from models.serving.gate import FullError, Gate
+from models.serving.worker import Worker
 from pipeline.datasets import images
 from pipeline.datasets.description import Description
 
@@ -48,7 +48,7 @@ def build(
       gate: of the requests under way; None is a new one.
     """
     gate = gate or Gate()
-    executor = concurrent.futures.ThreadPoolExecutor(1, "predict")  # one prediction at a time, in order
+    worker = Worker()  # one prediction at a time, in order
 
     async def show_page(request: Request) -> Response:
         html, headers = page.render(description, name, warning)
@@ -57,12 +57,11 @@ def build(
     async def show_schema(request: Request) -> Response:
         return JSONResponse({"answer": ANSWER_SCHEMA, "error": ERROR_SCHEMA}, headers=page.HEADERS)
 
-    async def predict(request: Request) -> Response:
+    async def answer_image(request: Request) -> Response:
         try:
             with gate.entered():
                 file = await _image(request)
-                answered = await asyncio.get_running_loop().run_in_executor(executor, answer, file)
-                return JSONResponse(answered, headers=page.HEADERS)
+                return JSONResponse(await worker(answer, file), headers=page.HEADERS)
         except FullError:
             await _body(request, 0)
             return _error(503, "too many requests are under way; try again", {"Retry-After": str(RETRY_SECONDS)})
@@ -70,8 +69,14 @@ def build(
             return _error(422, f"the file {error}")
         except MemoryError:
             return _error(413, "the image does not fit into memory")
+
+    async def predict(request: Request) -> Response:
+        try:
+            return await answer_image(request)
         except ClientDisconnect:
             return _error(400, "the connection ended early")
+        except asyncio.CancelledError:
+            return _error(503, "the server ends")
 
     def checked(handler: Handler) -> Handler:
         async def check(request: Request) -> Response:
@@ -123,12 +128,16 @@ def _too_large() -> HTTPException:
     return HTTPException(413, f"the image has more than {MAX_BYTES >> 20} MiB")
 
 
+class _Parser(MultiPartParser):
+    spool_max_size = MAX_BYTES + MAX_FORM_BYTES  # no file is written to the disk
+
+
 async def _in_form(request: Request, body: bytes) -> bytes:
     async def stream() -> AsyncIterator[bytes]:
         yield body
 
     try:
-        form = await MultiPartParser(request.headers, stream(), max_files=1, max_fields=8).parse()
+        form = await _Parser(request.headers, stream(), max_files=1, max_fields=8).parse()
     except (MultiPartException, KeyError) as error:
         raise HTTPException(400, f"expected a form with one file ({error})") from error
     try:

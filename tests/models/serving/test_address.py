@@ -13,6 +13,7 @@ from pipeline.common import errors
     [
         ("127.0.0.1:8000", "", True),
         ("localhost:8000", "http://localhost:8000", True),
+        ("localhost", "https://localhost", True),
         ("LOCALHOST", "", True),
         ("[::1]:8000", "http://[::1]:8000", True),
         ("127.9.9.9", "", True),
@@ -33,6 +34,8 @@ def test_other_hosts_and_origins_are_refused_on_loopback(host, origin, is_right)
 def test_any_host_is_right_where_others_may_come_but_no_other_origin():
     assert address.is_allowed("box.example:8000", "", is_loopback=False)
     assert address.is_allowed("box.example:8000", "http://box.example:8000", is_loopback=False)
+    assert address.is_allowed("box.example", "https://box.example", is_loopback=False)
+    assert not address.is_allowed("box.example", "https://evil.example", is_loopback=False)
     assert not address.is_allowed("box.example:8000", "http://evil.example", is_loopback=False)
 
 

@@ -1,5 +1,6 @@
 """The application, in this process: each request gets a clear answer."""
 
+import asyncio
 import concurrent.futures
 import io
 import socket
@@ -76,6 +77,11 @@ def test_form_without_one_file_is_refused(client, body):
     check_error(client.post("/predict", **body), 400, "one file")
 
 
+def test_uploads_are_kept_in_memory(client, monkeypatch):
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **options: pytest.fail("a file on the disk"))
+    check_error(client.post("/predict", files={"a": bytes(MAX_BYTES)}), 422, "zeros")
+
+
 def test_large_file_is_refused(client):
     check_error(client.post("/predict", content=bytes(50_000_000)), 413, "MiB")
     check_error(client.post("/predict", content=bytes(MAX_BYTES + 1)), 413, "MiB")
@@ -87,6 +93,7 @@ def test_page_and_schema(client):
     response = client.get("/")
     assert response.status_code == 200
     assert "script-src 'nonce-" in response.headers["content-security-policy"]
+    assert '<link rel="icon" href="data:,">' in response.text  # else a browser asks for /favicon.ico
     assert client.get("/schema").json() == {"answer": ANSWER_SCHEMA, "error": ERROR_SCHEMA}
     jsonschema.Draft202012Validator.check_schema(ANSWER_SCHEMA)
     check_error(client.get("/predict"), 405)
@@ -153,6 +160,55 @@ def test_full_gate_refuses_and_opens_again(description, served):
     check_error(refused, 503)
     assert refused.headers["retry-after"] == "1"
     assert httpx.post(f"{url}predict", content=b"a", timeout=60).status_code == 200
+
+
+SCOPE = {
+    "type": "http",
+    "method": "POST",
+    "path": "/predict",
+    "query_string": b"",
+    "headers": [(b"host", b"localhost")],
+}
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_client_that_leaves_is_no_failure(description, limit):
+    sent = []
+
+    async def receive() -> dict:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    asyncio.run(application.build(answer, description, "run", gate=Gate(limit))(SCOPE, receive, send))
+    assert sent[0]["status"] == 400
+
+
+def test_request_that_the_end_of_the_server_cancels_is_answered(description):
+    began, may_end = threading.Event(), threading.Event()
+    sent = []
+
+    def wait(file: bytes) -> dict:
+        began.set()
+        may_end.wait(60)
+        return ANSWER
+
+    async def receive() -> dict:
+        return {"type": "http.request", "body": b"a"}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    async def end() -> None:
+        task = asyncio.create_task(application.build(wait, description, "run")(SCOPE, receive, send))
+        await asyncio.to_thread(began.wait, 60)
+        task.cancel()
+        await task
+        may_end.set()
+
+    asyncio.run(end())
+    assert sent[0]["status"] == 503
 
 
 def test_upload_of_50_mb_over_a_connection_is_answered(description, served):

@@ -82,7 +82,7 @@ def test_missing_library_names_the_extra(trained, name, monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", lambda module: None if module == name else find(module))
     monkeypatch.setattr(serve, "LIBRARIES", (name,))
     assert call_here(monkeypatch, serve.main, serve.flags, f"--run_dir={trained}", "--port=0") == 1
-    assert re.search(rf"{name}.*pip install 'streaming-cifar100\[serve\]'", capsys.readouterr().err)
+    assert re.search(rf"{name}.*pip install -e '\.\[serve\]'", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(("host", "warns"), [("127.0.0.1", False), ("0.0.0.0", True)])
