@@ -52,8 +52,9 @@ def test_even_outputs_are_what_a_pooling_takes_of_all(size, kernel_size, policy)
         every, even = Convolution(5, kernel_size), Convolution(5, kernel_size, even_outputs=True)
         for layer in (every, even):
             layer.build(images.shape)
-        even.kernel.assign(every.kernel)
-        pooling = keras.layers.MaxPooling2D()
+            layer.kernel.assign(np.random.default_rng(2).normal(size=layer.kernel.shape))
+        # Of two rounded values that are nearly equal, a maximum takes another one, and its gradient another way.
+        pooling = keras.layers.AveragePooling2D(2)
     found = []
     for layer in (every, even):
         with tf.GradientTape() as tape:
@@ -63,8 +64,9 @@ def test_even_outputs_are_what_a_pooling_takes_of_all(size, kernel_size, policy)
         found.append([tf.cast(pooled, tf.float32), *tape.gradient(objective, [images, layer.kernel.value])])
     assert even(images).shape == even.compute_output_shape(images.shape)
     assert even(images).shape[1:3] == tuple(length // 2 * 2 for length in size)
+    tolerance = 0.01 if policy == "float32" else 0.02  # bfloat16 rounds by up to 0.4 %, forward and backward
     for of_every, of_even in zip(*found, strict=True):
-        assert np.linalg.norm(of_even - of_every) <= 0.01 * np.linalg.norm(of_every)
+        assert np.linalg.norm(of_even - of_every) <= tolerance * np.linalg.norm(of_every)
 
 
 def test_even_outputs_of_images_of_unknown_size():
