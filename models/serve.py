@@ -30,8 +30,8 @@ def main() -> None:
         raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
     run = RunFolder(RUN_DIR.value).check_model()
     description = run.description()
-    _check_libraries()
     with address.listen(HOST.value, PORT.value) as listening:
+        _check_libraries()
         app.load_tensorflow()
         with progress.task("loading Keras"):
             from models.prediction.predictor import Predictor
