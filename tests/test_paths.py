@@ -34,6 +34,8 @@ BINARIES = [
 NOT_PATHS = {
     *("batch_sizes", "limits_gib", "precisions", "presets", "recipes", "sets", "sizes", "threads", "views"),
     *(
+        *("corruptions", "severities", "ood"),  # --ood checks its folders itself, as paths
+        *("format", "host"),
         "fine_key",
         "coarse_key",
         "join",
@@ -78,7 +80,7 @@ def test_every_flag_that_takes_a_text_is_a_path_or_known_to_be_none():
 def test_flags_of_all_binaries_are_tried():
     assert {"models.train", "benchmarks.show", "pipeline.explore.__main__"} <= {binary for binary, _ in FLAGS}
     assert len(PATH_FLAGS) > 40
-    assert {name for _, name in PATH_LIST_FLAGS} == {"files", "run_dirs"}
+    assert {name for _, name in PATH_LIST_FLAGS} == {"compare", "files", "run_dirs"}
 
 
 @pytest.mark.parametrize(("text", "expected"), TAKEN.items())

@@ -10,7 +10,6 @@ import tensorflow as tf
 from benchmarks.harness.results import Row
 from benchmarks.robustness import detection, outliers, rows, stream
 from models import metrics
-from models.config import saved
 from models.runs.folder import RunFolder
 from models.runtime import global_settings
 from models.training.evaluation import Evaluator, compare_records
@@ -33,7 +32,7 @@ class Measurement:
     def __init__(self, run: RunFolder, data: DataConfig, num_images: int) -> None:
         self._opened = OpenedData(data.replace(cache="none"))  # decoding is quick, and memory stays flat
         self.evaluated_records = compare_records(run, self._opened, "test")
-        _, self._train = saved.configs(run.config())
+        _, self._train = run.configs()
         self._classes = self._opened.description.classes
         self._num_images = num_images
         with progress.task(f"loading {run.model}"):

@@ -19,7 +19,7 @@ from models.exporting import formats, isolated
 from models.runtime import global_settings
 from pipeline import stages
 from pipeline.batches import OpenedData
-from pipeline.common import errors, progress
+from pipeline.common import cpu, errors, progress
 
 NUM_COMPARED = 1000  # images whose probabilities are compared; accuracies are of the whole validation split
 MIN_AGREEMENT = 0.999  # of a format in float32
@@ -123,7 +123,8 @@ def answers_elsewhere(format_name: str, path: pathlib.Path, images: Images) -> t
         script = pathlib.Path(isolated.__file__)
         arguments = (format_name, path.absolute(), images.path.absolute(), answers_path, NUM_COMPARED)
         command = [sys.executable, "-P", str(script), *map(str, arguments)]
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}  # every runtime is timed on the processors
+        # Every runtime is timed on the processors that this process may use.
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", isolated.NUM_THREADS: str(cpu.count())}
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
         )

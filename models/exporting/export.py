@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from models.config import saved
 from models.config.training import TrainConfig
 from models.exporting import checks, float32_model, folder, formats, isolated, labels, model_card, writers
 from models.prediction.probabilities import add_probabilities
@@ -119,7 +118,7 @@ def _open(run: RunFolder, data_dir: str) -> tuple[_Source, str]:
     split = "validation" if recorded and opened.num_examples["validation"] else "train"
     with progress.task(f"loading {run.model}"):
         model = run.load_model()
-    _, config = saved.configs(run.config())
+    _, config = run.configs()
     fitted = (run.calibration() or {}).get("temperatures") or {}
     temperatures = {name: value for name, value in fitted.items() if value is not None}
     return _Source(model, config, opened, temperatures), split

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 PROJECT = ("pipeline", "models", "tuning", "benchmarks")
+NUM_THREADS = "EXPORT_CHECK_THREADS"  # environment variable: those of LiteRT, which takes one by default
 BATCH = 100
 TIMED = {1: 200, BATCH: 20}  # calls at most, by the number of images in one
 MAX_SECONDS = 3.0  # of them together
@@ -52,7 +53,7 @@ def load(format_name: str, path: str) -> Predict:
         return lambda images: dict(zip(names, session.run(names, {"image": images}), strict=True))
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(path, num_threads=os.cpu_count())
+    interpreter = Interpreter(path, num_threads=int(os.environ[NUM_THREADS]))
     runner = interpreter.get_signature_runner()
     return lambda images: runner(image=images)
 

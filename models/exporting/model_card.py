@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from models.config import preset_changes, saved
+from models.config import preset_changes
 from models.exporting import checks
 from models.reporting import figures
 from models.runs.folder import RunFolder
@@ -52,7 +52,7 @@ TEMPLATES = jinja2.Environment(
 def render(run: RunFolder, export: Mapping[str, Any]) -> str:
     """The card of a finished run and of its export, the content of `export.json`."""
     report, description = run.report(), run.description()
-    data, train = saved.configs(run.config())
+    data, train = run.configs()
     return TEMPLATES.get_template("model_card.md.jinja").render(
         report=report,
         description=description,
@@ -91,7 +91,7 @@ def _accuracies(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _command(run: RunFolder, description: Description) -> str:
     """The command that trains such a model anew; a folder of images is named without its path."""
-    data, train = saved.configs(run.config())
+    data, train = run.configs()
     changes = {**preset_changes(data, train, description), "dataset": data.shown_name, "seed": train.seed}
     if changes.get("init_from"):
         changes["init_from"] = pathlib.Path(changes["init_from"]).name

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from models import metrics
-from models.config import saved
 from models.prediction.probabilities import add_probabilities
 from models.runs.folder import RunFolder
 from models.runtime import global_settings
@@ -46,7 +45,7 @@ class Predictor:
 
     @global_settings.defaults()
     def __init__(self, run: RunFolder, batch_size: int) -> None:
-        data, self.config = saved.configs(run.config())
+        data, self.config = run.configs()
         description = run.description()
         self.classes, self.channel_means = description.classes, description.channel_means
         self._image_size = description.image_size

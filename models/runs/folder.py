@@ -13,10 +13,11 @@ import pathlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from models.config import saved
+from models.config import TrainConfig, saved
+from models.config.fitted import fitted
 from models.runs import schemas
 from pipeline.common import errors, files, json_values, locked_folder, paths
-from pipeline.data_config import AUTO
+from pipeline.data_config import AUTO, DataConfig
 from pipeline.datasets import builtin
 from pipeline.datasets.description import Description
 
@@ -154,6 +155,10 @@ class RunFolder:
         if values is None:
             raise errors.BadArgumentError(f"{self._flag}={self.path}: expected a folder that models.train wrote")
         return values
+
+    def configs(self) -> tuple[DataConfig, TrainConfig]:
+        """The run's configurations, fitted to its data set; those of a training from Python are saved as given."""
+        return fitted(*saved.configs(self.config()), self.description())
 
     def description(self) -> Description:
         """What the data set said of itself when the run began.

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from models import metrics
-from models.config import saved
 from models.config.training import TrainConfig
 from models.reporting import calibration, comparison, confusion, figures, mistakes, report
 from models.runs.folder import RunFolder
@@ -128,7 +127,7 @@ def evaluate_splits(
     """As `evaluate_run`, on one split after the other; `show` gets the report with the last one's metrics."""
     opened = OpenedData([preconditions.evaluated_data(run, name, data_dir) for name in split_names][-1])
     records = {name: compare_records(run, opened, name) for name in split_names}
-    _, train = saved.configs(run.config())
+    _, train = run.configs()
     with run.locked() if run.read_only_reason is None else contextlib.nullcontext():
         former = _former_calibration(run, split_names)
         with progress.task(f"loading {run.model}"):
