@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from models.config import saved
-from models.reporting import comparison, figures, page, plots
+from models.reporting import comparison, figures, page, plots, sections
 from models.reporting.sections import Grid
 from models.runs.folder import RunFolder
 from pipeline.common import errors, files
+from pipeline.common.numbers import counted
 
 OF_THE_PLACE = ("data_dir", "archive", saved.FORMAT)  # fields that do not change what is trained
 MAX_RUNS = len(plots.RUN_COLOURS)
@@ -48,7 +49,7 @@ def read(folders: Sequence[RunFolder]) -> list[Run]:
     """
     if not 2 <= len(folders) <= MAX_RUNS:
         raise errors.BadArgumentError(
-            f"compare: got {len(folders)} runs, expected 2 to {MAX_RUNS}, as --compare=RUN,RUN"
+            f"compare: got {counted(len(folders), 'run')}, expected 2 to {MAX_RUNS}, as --compare=RUN,RUN"
         )
     runs = []
     for folder, name in zip(folders, _names([folder.path for folder in folders]), strict=True):
@@ -128,12 +129,8 @@ def differences(runs: Sequence[Run]) -> Grid:
 def configuration(runs: Sequence[Run]) -> Grid:
     """The fields in which the configurations differ."""
     names = [name for name in dict.fromkeys(name for run in runs for name in run.config) if name not in OF_THE_PLACE]
-    rows = [[name, *(_shown(run.config.get(name)) for run in runs)] for name in names]
+    rows = [[name, *(sections.shown(run.config.get(name)) for run in runs)] for name in names]
     return Grid("", ["field", *(run.name for run in runs)], [row for row in rows if len(set(row[1:])) > 1])
-
-
-def _shown(value: Any) -> str:
-    return figures.MISSING if value in (None, "") else str(value)
 
 
 def _names(paths: Sequence[pathlib.Path]) -> list[str]:

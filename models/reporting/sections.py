@@ -52,11 +52,12 @@ def epochs(report: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Grid
 def differences(report: Mapping[str, Any]) -> Grid | None:
     """The fields that differ from the preset; None where none does, or an earlier version wrote the report."""
     changes, standards = report.get("preset_changes", {}), report.get("preset_values", {})
-    rows = [[name, _shown(value), _shown(standards[name])] for name, value in changes.items() if name in standards]
+    rows = [[name, shown(value), shown(standards[name])] for name, value in changes.items() if name in standards]
     return Grid("Differences from the preset", ["field", "this run", report["preset"]], rows) if rows else None
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A field's value as text."""
     return figures.MISSING if value in (None, "") else str(value)
 
 

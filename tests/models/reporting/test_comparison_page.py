@@ -107,7 +107,7 @@ def test_runs_of_several_data_sets_or_splits_are_refused(make_runs, key, value, 
 
 
 def test_one_run_is_refused(make_runs):
-    with pytest.raises(errors.BadArgumentError, match=r"got 1 runs, expected 2 to 8"):
+    with pytest.raises(errors.BadArgumentError, match=r"got 1 run, expected 2 to 8"):
         comparison_page.read(make_runs(evaluated(FIRST)))
 
 
