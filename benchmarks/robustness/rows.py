@@ -71,9 +71,9 @@ def accuracy_texts(rows: Sequence[Row]) -> list[list[str]]:
     empty = [""] * len(severities)
     texts += [["none (clean images)", *empty, _number(row.median)] for row in rows if row.kind == CLEAN]
     for name in dict.fromkeys(row.corruption for row in rows if row.corruption):
-        values = [row.median for row in rows if row.corruption == name]
-        mean = _number(statistics.mean(values)) if len(values) == len(severities) else ""
-        shown = [*map(_number, values), *empty][: len(severities)]
+        found = {row.severity: row.median for row in rows if row.corruption == name}
+        mean = _number(statistics.mean(found.values())) if len(found) == len(severities) else ""
+        shown = [_number(found[severity]) if severity in found else "" for severity in severities]
         texts.append([shown_name(str(name)), *shown, mean])
     words = dict(zip(MEANS, (f"mean of the {len(STANDARD)}", f"mean of the {len(EXTRA)} extra"), strict=True))
     return texts + [[words[row.kind], *empty, _number(row.median)] for row in rows if row.kind in words]

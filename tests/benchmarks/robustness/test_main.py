@@ -160,6 +160,16 @@ def test_table_has_a_line_for_each_corruption():
     ]
 
 
+def test_values_stand_under_their_severities():
+    found = [("fog", 5, 0.2), ("fog", 1, 0.8), ("snow", 5, 0.4)]  # in the order of --severities=5,1, interrupted
+    of_level = [row for name, severity, value in found for row in rows.accuracies(name, severity, {"fine": value}, 10)]
+    assert rows.accuracy_texts(of_level) == [
+        ["corruption", "severity 1", "severity 5", "mean"],
+        ["fog", "80.00", "20.00", "50.00"],
+        ["snow", "", "40.00", ""],
+    ]
+
+
 @pytest.mark.parametrize(
     ("flag", "code"),
     [
