@@ -13,13 +13,10 @@ METRIC fine_accuracy or coarse_accuracy:
   ours/OUTLIERS/SCORE/fpr_at_95_tpr   share of the others that is accepted where 95 % of test is
 """
 
-import sys
-
 from benchmarks.harness import cli_output, number_flags
 from benchmarks.harness.results import Row
 from benchmarks.robustness import corruptions, outliers
 from benchmarks.robustness.corruptions import CORRUPTIONS, SEVERITIES
-from models.reporting import figures
 from models.runs.folder import RunFolder
 from models.training import preconditions
 from pipeline.common import app, errors, progress
@@ -59,13 +56,12 @@ def main() -> None:
         from benchmarks.robustness import rows as robustness_rows
         from benchmarks.robustness.measurement import Measurement
         from models.runtime import device
+        from models.training import evaluation
 
     device.allow_gpu_memory_growth()
     measurement, rows = Measurement(run, data, num_images), list[Row]()
     records = measurement.evaluated_records
-    if records == figures.OTHER_RECORDS:
-        warning = f"{data.shown_name} has OTHER records than the run was trained on; some of test may have trained it"
-        print(f"warning: data_dir={data.data_dir}: {warning}", file=sys.stderr)
+    evaluation.warn_of_other_records(records, data)
     more = {"dataset": data.shown_name, "evaluated_records": records, "runs": [{"report": run.report()}]}
     with cli_output.publishing("robustness", lambda: rows, robustness_rows.show, **more):
         for row in measurement.accuracies(CHOSEN.value, severities):

@@ -40,7 +40,7 @@ def predict_files(run: RunFolder, paths: Sequence[str], written: Output) -> int:
 def predict_split(run: RunFolder, split_name: str, data_dir: str, written: Output) -> None:
     """Predict every image of "validation" or "test"; arguments and errors as of `evaluation.evaluate_run`."""
     opened = OpenedData(preconditions.evaluated_data(run, split_name, data_dir))
-    evaluation.compare_records(run, opened, split_name)
+    evaluation.warn_of_other_records(evaluation.compare_records(run, opened, split_name), opened.config)
     predictor, count = Predictor(run, EVAL_BATCH_SIZE), opened.num_examples[split_name]
     with opened.reading():
         predictions = stream.of_split(predictor, split_name, opened.evaluation(split_name), written.num_top)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from models.runtime import global_settings
 from models.training import collection, preconditions
 from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
 from pipeline.common import errors, progress
+from pipeline.data_config import DataConfig
 from pipeline.datasets.description import Classes
 
 Watch: TypeAlias = Callable[[collection.Batch, collection.Batch], None]
@@ -219,3 +221,10 @@ def compare_records(run: RunFolder, opened: OpenedData, split_name: str) -> str:
             + (", or the --data_dir that it was trained on, unless --refresh has replaced it" if recorded else "")
         )
     return figures.OTHER_RECORDS if recorded else figures.UNKNOWN_RECORDS
+
+
+def warn_of_other_records(records: str, data: DataConfig) -> None:
+    """Say on stderr where the records of "test" are others than the run's, as `compare_records` has found."""
+    if records == figures.OTHER_RECORDS:
+        warning = f"{data.shown_name} has OTHER records than the run was trained on; some of test may have trained it"
+        print(f"warning: data_dir={data.data_dir}: {warning}", file=sys.stderr)

@@ -57,7 +57,8 @@ def evaluated_data(run: RunFolder, split_name: str, data_dir: str = "") -> DataC
     Raises:
       errors.BusyError: another process trains the run.
       errors.FailedError: the run has not ended, its model cannot be read, or its data set is not prepared.
-      errors.BadArgumentError: the folder holds no run, or nothing was held out for validation.
+      errors.BadArgumentError: the folder holds no run, nothing was held out for validation, or the data set has other
+        classes than the run.
     """
     _check_not_in_training(run)
     data, _ = saved.configs(run.check_model().config())
@@ -71,7 +72,13 @@ def evaluated_data(run: RunFolder, split_name: str, data_dir: str = "") -> DataC
             f"data_dir={there}: {data.shown_name} is not prepared there{origin}; set --data_dir, or run: "
             f"{shlex.join(['python', '-m', 'pipeline.prepare', *_source_flags(data)])}{_where_images_belong(data)}"
         )
-    data.split_sizes(prepared.description(data.data_dir, data.prepared_name))
+    description = prepared.description(data.data_dir, data.prepared_name)
+    if description.classes != run.description().classes:
+        raise errors.BadArgumentError(
+            f"data_dir={there}: {data.shown_name} has other classes there than the run was trained on; set the "
+            "--data_dir that it was trained on, unless --refresh has replaced it"
+        )
+    data.split_sizes(description)
     return data
 
 

@@ -24,6 +24,7 @@ from pipeline.datasets import resizing
 from tests.binaries import call_here, call_signalled_at_import, command
 from tests.conftest import ROOT
 from tests.pipeline.datasets import image_files
+from tests.prepared_copies import with_other_records
 
 
 class Call:
@@ -88,6 +89,24 @@ def test_files_of_the_test_split_give_the_accuracy_of_evaluate(name, coarse_key,
     assert 0.01 < report["fine_accuracy"] < 1
     for accuracy, share in found.items():
         assert share == report[accuracy] == np.mean([row[right[accuracy]] for row in split])
+
+
+def test_split_of_other_records_is_predicted_with_a_warning(trained, call, tiny_data_dir, tmp_path):
+    data_dir = with_other_records(tiny_data_dir, tmp_path / "data")
+    flags = (f"--run_dir={trained}", "--split=test", "--top=1")
+    assert "records" not in call.errors(*flags)
+    (warning,) = [line for line in call.errors(*flags, f"--data_dir={data_dir}").splitlines() if "warning" in line]
+    assert warning.startswith(f"warning: data_dir={data_dir}: shapes100_tiny has OTHER records")
+
+
+def test_split_of_other_classes_is_refused(trained, call, tmp_path):
+    run_dir = shutil.copytree(trained, tmp_path / "run")
+    description = json.loads((run_dir / "dataset.json").read_text())
+    description["classes"]["fine"][0] = "another"
+    (run_dir / "dataset.json").write_text(json.dumps(description))
+    code, out, err = call(f"--run_dir={run_dir}", "--split=test")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.search("^error: data_dir=.*: shapes100_tiny has other classes", err)
 
 
 def test_probabilities_are_those_of_the_temperatures(trained, summed, call, test_files):
