@@ -95,7 +95,8 @@ def answers_here(model: keras.Model, images: Images, label: str) -> Answers:
         for start in range(0, images.count, isolated.BATCH):
             batch = tf.constant(pixels[start : start + isolated.BATCH])
             for name, probabilities in predict(batch).items():
-                first[name].append(probabilities.numpy()[: max(0, NUM_COMPARED - start)])
+                if start < NUM_COMPARED:  # an empty view would keep all of them in memory
+                    first[name].append(probabilities.numpy()[: NUM_COMPARED - start])
                 classes[name].append(probabilities.numpy().argmax(axis=1))
             task.advance(len(batch))
     return Answers(*({name: np.concatenate(parts) for name, parts in one.items()} for one in (classes, first)))

@@ -83,8 +83,8 @@ def main(format_name: str, path: str, images_path: str, answers_path: str, num_p
     answers: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(images), BATCH):
         for name, probabilities in predict(np.ascontiguousarray(images[start : start + BATCH])).items():
-            kept = max(0, int(num_probabilities) - start)
-            answers.setdefault(name, []).append(probabilities[:kept])
+            if start < int(num_probabilities):  # an empty view would keep all of them in memory
+                answers.setdefault(name, []).append(probabilities[: int(num_probabilities) - start])
             answers.setdefault(f"{name}_class", []).append(probabilities.argmax(axis=1))
     batch = np.ascontiguousarray(images[:BATCH])
     values: dict[str, Any] = {name: np.concatenate(parts) for name, parts in answers.items()}

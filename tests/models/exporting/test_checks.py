@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -101,6 +102,26 @@ def test_process_of_a_runtime_cannot_import_the_project(tmp_path):
     program += "    except ImportError as error:\n        print('of the project' in str(error))"
     done = subprocess.run([sys.executable, "-P", "-c", program], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.split() == ["True"] * 4
+
+
+def test_of_images_beyond_those_compared_no_probabilities_are_kept(tmp_path, monkeypatch):
+    answered, most_alive = [], 0
+
+    def predict(images):
+        nonlocal most_alive
+        most_alive = max(most_alive, sum(answer() is not None for answer in answered))
+        fine = np.full((len(images), 2), np.float32(0.5))
+        answered.append(weakref.ref(fine))
+        return {"fine": fine}
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    monkeypatch.setattr(isolated, "load", lambda *_: predict)
+    np.save(tmp_path / "images.npy", np.zeros((8 * isolated.BATCH, 1, 1, 3), np.uint8))
+    isolated.main("keras", "", str(tmp_path / "images.npy"), str(tmp_path / "answers.npz"), str(isolated.BATCH))
+    assert most_alive <= 2  # the first and the last
+    with np.load(tmp_path / "answers.npz") as found:
+        assert found["fine"].shape == (isolated.BATCH, 2)
+        assert found["fine_class"].tolist() == [0] * 8 * isolated.BATCH
 
 
 def test_file_that_its_runtime_refuses_is_one_line(tmp_path):
