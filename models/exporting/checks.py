@@ -160,8 +160,7 @@ def compared(answers: Answers, expected: Answers, labels: Mapping[str, np.ndarra
         "agreement": agreements[main],
         "coarse_agreement": agreements.get("coarse") if main == "fine" else None,
         "largest_difference": float(max(differences)),
-        "accuracy": answers.accuracy(labels, main),
-        "coarse_accuracy": answers.accuracy(labels, "coarse") if main == "fine" else None,
+        **accuracies(answers, labels),
     }
 
 
@@ -170,11 +169,19 @@ def main_output(answers: Answers) -> str:
     return "fine" if "fine" in answers.classes else "coarse"
 
 
-def check(format_name: str, row: Mapping[str, Any], expected_accuracy: float, num_images: int) -> None:
+def accuracies(answers: Answers, labels: Mapping[str, np.ndarray]) -> dict[str, float | None]:
+    """`accuracy` of the main output, and `coarse_accuracy` beside "fine", which is None where there is one output."""
+    main = main_output(answers)
+    coarse = answers.accuracy(labels, "coarse") if main == "fine" else None
+    return {"accuracy": answers.accuracy(labels, main), "coarse_accuracy": coarse}
+
+
+def check(format_name: str, row: Mapping[str, Any], expected: Mapping[str, float | None], num_images: int) -> None:
     """Check that a format answers as the float32 model does.
 
     A format in float32 agrees on MIN_AGREEMENT of the images, in each output. Integers round, so that litert_int8 is
-    refused only if it is broken: if even the upper end of its accuracy's interval is below half of the float32 model's.
+    refused only if it is broken: if even the upper end of an accuracy's interval is below half of the one in
+    `expected`, those of the float32 model by the keys of `accuracies`.
 
     Raises:
       errors.FailedError: it does not.
@@ -185,12 +192,13 @@ def check(format_name: str, row: Mapping[str, Any], expected_accuracy: float, nu
     if not np.isfinite(row["largest_difference"]):
         raise errors.FailedError("some of its probabilities are no numbers")
     if format_name == formats.INT8:
-        _, high = interval(row["accuracy"], num_images)
-        if high < expected_accuracy / 2:
-            raise errors.FailedError(
-                f"it is right on {100 * row['accuracy']:.2f} % of the images, the float32 model on "
-                f"{100 * expected_accuracy:.2f} %"
-            )
+        for output, key in ((first, "accuracy"), ("coarse", "coarse_accuracy")):
+            accuracy, usual = row[key], expected[key]
+            if usual is not None and interval(accuracy, num_images)[1] < usual / 2:
+                raise errors.FailedError(
+                    f"its {output} output is right on {100 * accuracy:.2f} % of the images, the float32 model's on "
+                    f"{100 * usual:.2f} %"
+                )
     elif smallest < MIN_AGREEMENT:
         raise errors.FailedError(
             f"its {name} output agrees with the float32 model on {100 * smallest:.2f} % of the images; expected at "

@@ -24,7 +24,7 @@ from pipeline.batches import OpenedData
 from pipeline.common import errors, files, progress
 
 NUM_CALIBRATION = 500  # training images that choose the ranges of integers
-POINTS = 0.01  # lost accuracy of litert_int8 above which its least exact layers are listed
+POINTS = 0.01  # lost of an accuracy of litert_int8 above which its least exact layers are listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,8 +86,8 @@ def export(run: RunFolder, format_names: Sequence[str], out: pathlib.Path, data_
             "num_images": images.count,
             "num_compared": min(images.count, checks.NUM_COMPARED),
             "accuracy_of": checks.main_output(expected),
-            "trained": _accuracies(trained, images) | {"precision": precision.policy_name(source.model)},
-            "float32": _accuracies(expected, images),
+            "trained": checks.accuracies(trained, images.labels) | {"precision": precision.policy_name(source.model)},
+            "float32": checks.accuracies(expected, images.labels),
             "temperatures": dict(source.temperatures),
             "input_size": source.opened.input_size,
             "device": device.describe(),
@@ -146,9 +146,8 @@ def _exported(
         labels.add(name, path, label_text)
     answers, times = checks.answers_elsewhere(name, path, images)
     figures = checks.compared(answers, expected, images.labels)
-    accuracy = expected.accuracy(images.labels, checks.main_output(expected))
-    assert accuracy is not None
-    checks.check(name, figures, accuracy, images.count)
+    usual = checks.accuracies(expected, images.labels)
+    checks.check(name, figures, usual, images.count)
     row = {
         "format": name,
         "path": formats.PATHS[name],
@@ -157,16 +156,10 @@ def _exported(
         "ms_per_image": times["ms_1"],
         "ms_per_image_of_100": times[f"ms_{isolated.BATCH}"],
     }
-    if name == formats.INT8 and figures["accuracy"] < accuracy - POINTS:
+    if name == formats.INT8 and any(one is not None and figures[key] < one - POINTS for key, one in usual.items()):
         with writers.without_messages() as stderr, progress.task("comparing the layers of litert_int8", stream=stderr):
             row["least_exact_layers"] = writers.least_exact_layers(source.stock, calibration, images.read()[:50])
     return row
-
-
-def _accuracies(answers: checks.Answers, images: checks.Images) -> dict[str, float | None]:
-    main = checks.main_output(answers)
-    coarse = answers.accuracy(images.labels, "coarse") if main == "fine" else None
-    return {"accuracy": answers.accuracy(images.labels, main), "coarse_accuracy": coarse}
 
 
 def _one_line(error: Exception) -> str:

@@ -39,11 +39,15 @@ def test_missing_output_is_an_error():
         checks.compared(answers([[1, 0], [0, 1]]), RIGHT, LABELS)
 
 
-def row(agreement=1.0, coarse=1.0, accuracy=0.6, difference=1e-6):
+EXPECTED = {"accuracy": 0.6, "coarse_accuracy": 0.8}
+
+
+def row(agreement=1.0, coarse=1.0, accuracy=0.6, coarse_accuracy=0.8, difference=1e-6):
     return {
         "agreement": agreement,
         "coarse_agreement": coarse,
         "accuracy": accuracy,
+        "coarse_accuracy": coarse_accuracy,
         "largest_difference": difference,
     }
 
@@ -55,12 +59,13 @@ def row(agreement=1.0, coarse=1.0, accuracy=0.6, difference=1e-6):
         ("onnx", {"coarse": 0.99}),
         ("keras", {"difference": float("nan")}),
         ("litert_int8", {"accuracy": 0.2}),
+        ("litert_int8", {"coarse_accuracy": 0.3}),
         ("litert_int8", {"difference": float("inf")}),
     ],
 )
 def test_formats_that_answer_otherwise_fail(name, values):
     with pytest.raises(errors.FailedError):
-        checks.check(name, row(**values), 0.6, 1000)
+        checks.check(name, row(**values), EXPECTED, 1000)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,7 @@ def test_formats_that_answer_otherwise_fail(name, values):
 )
 def test_output_that_agrees_least_is_named(values, part):
     with pytest.raises(errors.FailedError, match=f"^its {part}"):
-        checks.check("onnx", row(**values), 0.6, 1000)
+        checks.check("onnx", row(**values), EXPECTED, 1000)
 
 
 @pytest.mark.parametrize(
@@ -81,11 +86,15 @@ def test_output_that_agrees_least_is_named(values, part):
     [
         ("litert", {"agreement": 0.999, "coarse": None}, 1000),
         ("litert_int8", {"agreement": 0.9, "accuracy": 0.55}, 1000),
-        ("litert_int8", {"accuracy": 0.2}, 10),  # too few to tell
+        ("litert_int8", {"accuracy": 0.2, "coarse_accuracy": 0.4}, 10),  # too few to tell
     ],
 )
 def test_formats_that_round_pass(name, values, num_images):
-    checks.check(name, row(**values), 0.6, num_images)
+    checks.check(name, row(**values), EXPECTED, num_images)
+
+
+def test_one_output_of_integers_is_compared_alone():
+    checks.check("litert_int8", row(coarse=None, coarse_accuracy=None), {**EXPECTED, "coarse_accuracy": None}, 1000)
 
 
 def test_interval_is_wilsons():
