@@ -58,24 +58,25 @@ def export(run: RunFolder, format_names: Sequence[str], out: pathlib.Path, data_
     formats.check(format_names)
     source, split = _open(run, data_dir)
     description = source.opened.description
-    with folder.replacing(out) as staging, tempfile.TemporaryDirectory() as scratch:
-        images = checks.write_images(source.opened, pathlib.Path(scratch), split)
-        trained = checks.answers_here(source.with_probabilities(source.model), images, "asking the trained model")
-        single = source.with_probabilities(float32_model.rebuild(source.model))
-        with checks.without_tf32():
-            expected = checks.answers_here(single, images, "asking the model in float32")
-        label_text = labels.as_json(description, source.opened.input_size, source.temperatures)
-        files.write_text(staging / labels.NAME, label_text)
-        calibration = _calibration_images(source.opened) if formats.INT8 in format_names else np.zeros(0)
-        rows, failed = [], []
-        for name in format_names:
-            try:
-                rows.append(_exported(name, staging, source, images, expected, label_text, calibration))
-            except Exception as error:
-                if isinstance(error, MemoryError) or files.os_error(error):
-                    raise
-                failed.append({"format": name, "reason": _one_line(error)})
-                folder.remove(staging / formats.PATHS[name])
+    with folder.replacing(out) as staging:
+        with tempfile.TemporaryDirectory(dir=staging) as scratch:
+            images = checks.write_images(source.opened, pathlib.Path(scratch), split)
+            trained = checks.answers_here(source.with_probabilities(source.model), images, "asking the trained model")
+            single = source.with_probabilities(float32_model.rebuild(source.model))
+            with checks.without_tf32():
+                expected = checks.answers_here(single, images, "asking the model in float32")
+            label_text = labels.as_json(description, source.opened.input_size, source.temperatures)
+            files.write_text(staging / labels.NAME, label_text)
+            calibration = _calibration_images(source.opened) if formats.INT8 in format_names else np.zeros(0)
+            rows, failed = [], []
+            for name in format_names:
+                try:
+                    rows.append(_exported(name, staging, source, images, expected, label_text, calibration))
+                except Exception as error:
+                    if isinstance(error, MemoryError) or files.os_error(error):
+                        raise
+                    failed.append({"format": name, "reason": _one_line(error)})
+                    folder.remove(staging / formats.PATHS[name])
         if not rows:
             raise errors.FailedError(f"format={failure_line(failed)}; nothing was written")
         document = {

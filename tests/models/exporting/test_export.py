@@ -164,6 +164,20 @@ def test_data_set_with_other_records_and_one_that_is_missing_are_refused(tiny_ru
     assert not (tmp_path / "out").exists()
 
 
+def test_images_of_the_check_lie_on_the_disk_of_the_export(keras_alone, tiny_run, tmp_path, monkeypatch):
+    write_images, folders = checks.write_images, []
+
+    def observed(opened, folder, split):
+        folders.append(folder)
+        return write_images(opened, folder, split)
+
+    monkeypatch.setattr(checks, "write_images", observed)
+    document = export.export(tiny_run, ("keras",), tmp_path / "out")
+    assert folders[0].parent.parent == tmp_path
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*document["files"], "export.json"}
+    assert set(document["files"]) == {"model.keras", "labels.json", "MODEL_CARD.md"}
+
+
 def test_full_disk_is_one_line_and_leaves_nothing(tiny_run, tmp_path, mount_tmpfs, monkeypatch, capsys):
     mount_tmpfs(tmp_path, 2**16)
     arguments = (f"--run_dir={tiny_run.path}", f"--out={tmp_path / 'out'}", "--format=keras")
