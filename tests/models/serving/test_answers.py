@@ -55,6 +55,13 @@ def test_what_is_no_image_has_a_reason(kind, trained):
         answerer(image_files.REFUSED[kind].file)
 
 
+def test_image_of_more_pixels_than_the_server_takes_is_refused_before_it_is_decoded(monkeypatch):
+    file = image_files.png(image_files.RED_GREEN_BLUE, size=(1 << 13, 1 << 13))
+    monkeypatch.setattr(images, "decode", lambda file: pytest.fail("decoded"))
+    with pytest.raises(images.ImageError, match=r"more than 33,554,432 pixels"):
+        Answerer(Predictor.__new__(Predictor))(file)
+
+
 def test_gate_lets_in_as_many_as_fit():
     gate = Gate(2)
     with gate.entered():
