@@ -22,6 +22,7 @@ from pipeline.datasets import images
 from pipeline.datasets.description import Description
 
 BODY_SECONDS = 20.0  # in which the body of a request has to arrive
+ANSWER_SECONDS = 60.0  # from there to its answer; the images before it are waited for
 MAX_FORM_BYTES = 1 << 16  # of a form, beside the image in it
 MAX_DISCARDED_BYTES = 1 << 28  # of a refused body, which is read to its end: who still sends reads no answer
 RETRY_SECONDS = 1
@@ -61,10 +62,14 @@ def build(
         try:
             with gate.entered():
                 file = await _image(request)
-                return JSONResponse(await worker(answer, file), headers=page.HEADERS)
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    return JSONResponse(await worker(answer, file), headers=page.HEADERS)
         except FullError:
             await _body(request, 0)
             return _error(503, "too many requests are under way; try again", {"Retry-After": str(RETRY_SECONDS)})
+        except TimeoutError:
+            reason = f"no answer in {ANSWER_SECONDS:g} seconds; try again"
+            return _error(503, reason, {"Retry-After": str(RETRY_SECONDS)})
         except images.ImageError as error:
             return _error(422, f"the file {error}")
         except MemoryError:

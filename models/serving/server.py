@@ -19,14 +19,15 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
-        self._expect_request()
+        self._expect_request(None)
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._expect_request()
+        former = self.cycle
+        super().on_response_complete()  # begins the next request, where that has arrived
+        self._expect_request(former)
 
-    def _expect_request(self) -> None:
-        self.loop.call_later(HEADER_SECONDS, self._close_if_silent, self.cycle)
+    def _expect_request(self, former: object) -> None:
+        self.loop.call_later(HEADER_SECONDS, self._close_if_silent, former)
 
     def _close_if_silent(self, former: object) -> None:
         if self.cycle is former and not self.transport.is_closing():

@@ -211,6 +211,43 @@ def test_request_that_the_end_of_the_server_cancels_is_answered(description):
     assert sent[0]["status"] == 503
 
 
+def test_answer_that_takes_too_long_is_told_to_come_again(description, served, monkeypatch):
+    monkeypatch.setattr("models.serving.application.ANSWER_SECONDS", 0.3)
+    may_end = threading.Event()
+
+    def wait(file: bytes) -> dict:
+        may_end.wait(60)
+        return ANSWER
+
+    url = served(application.build(wait, description, "run"))
+    with concurrent.futures.ThreadPoolExecutor(2) as executor:  # the second one waits for the first
+        requests = [executor.submit(httpx.post, f"{url}predict", content=b"a", timeout=60) for _ in range(2)]
+        responses = [request.result() for request in requests]
+    may_end.set()
+    for response in responses:
+        check_error(response, 503, "0.3 seconds")
+        assert int(response.headers["retry-after"]) > 0
+    monkeypatch.setattr("models.serving.application.ANSWER_SECONDS", 60.0)
+    assert httpx.post(f"{url}predict", content=b"a", timeout=60).status_code == 200
+
+
+def test_pipelined_request_is_answered_although_its_predecessor_ended_long_ago(description, served, monkeypatch):
+    monkeypatch.setattr("models.serving.server.HEADER_SECONDS", 0.3)
+
+    def wait(file: bytes) -> dict:
+        time.sleep(0.6 if file == b"slow" else 0)
+        return ANSWER
+
+    address = urlsplit(served(application.build(wait, description, "run")))
+    request = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
+        connection.sendall(request + b"fast" + request + b"slow")
+        received = b""
+        while part := connection.recv(4096):
+            received += part
+    assert received.count(b"HTTP/1.1 200 ") == 2
+
+
 def test_upload_of_50_mb_over_a_connection_is_answered(description, served):
     url = served(application.build(answer, description, "run"))
     check_error(httpx.post(f"{url}predict", content=bytes(50_000_000), timeout=60), 413)
