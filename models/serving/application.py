@@ -1,9 +1,11 @@
 """The requests that are answered: the page, POST /predict, and the schema of its answer.
 
-request ──Host, Origin──▶ gate (503) ──body in time (408) and small (413)──▶ image (422) ──▶ answer (200)
+request ──Host, Origin (403)──▶ gate (503) ──body in time (408) and small (413)──▶ image (422) ──▶ answer (200)
 """
 
 import asyncio
+import dataclasses
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -25,8 +27,17 @@ BODY_SECONDS = 20.0  # in which the body of a request has to arrive
 ANSWER_SECONDS = 60.0  # from there to its answer; the images before it are waited for
 MAX_FORM_BYTES = 1 << 16  # of a form, beside the image in it
 MAX_DISCARDED_BYTES = 1 << 28  # of a refused body, which is read to its end: who still sends reads no answer
-RETRY_SECONDS = 1
 Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
+Headers: TypeAlias = Mapping[str, str]
+RETRY: Headers = {"Retry-After": "1"}  # seconds
+# The status codes of exceptions, why there is no answer, and headers.
+ERRORS: Mapping[type[Exception], tuple[int, str, Headers]] = {
+    ClientDisconnect: (400, "the connection ended early", {}),
+    MemoryError: (413, "the image does not fit into memory", {}),
+    images.ImageError: (422, "the file {error}", {}),
+    FullError: (503, "too many requests are under way; try again", RETRY),
+    Exception: (500, "the prediction failed ({kind})", {}),
+}
 
 
 def build(
@@ -48,56 +59,62 @@ def build(
       is_loopback: whether requests are refused that name another host than this machine.
       gate: of the requests under way; None is a new one.
     """
-    gate = gate or Gate()
-    worker = Worker()  # one prediction at a time, in order
+    service = _Service(answer, description, name, warning, is_loopback, gate or Gate(), Worker())
+    routes = [
+        Route("/", service.checked(service.show_page)),
+        Route("/schema", service.checked(service.show_schema)),
+        Route("/predict", service.checked(service.predict), methods=["POST"]),
+    ]
+    handlers = {HTTPException: _http_error, **dict.fromkeys(ERRORS, _other_error)}
+    return Starlette(routes=routes, exception_handlers=handlers)
 
-    async def show_page(request: Request) -> Response:
-        html, headers = page.render(description, name, warning)
+
+@dataclasses.dataclass(frozen=True)
+class _Service:
+    """What answers requests; fields as of `build`, and the worker, which makes one prediction at a time, in order."""
+
+    answer: Callable[[bytes], Mapping[str, Any]]
+    description: Description
+    name: str
+    warning: str
+    is_loopback: bool
+    gate: Gate
+    worker: Worker
+
+    def checked(self, handler: Handler) -> Handler:
+        """A handler of those requests alone that may be answered."""
+        return functools.partial(self._check, handler)
+
+    async def _check(self, handler: Handler, request: Request) -> Response:
+        host, origin = (request.headers.get(name, "") for name in ("host", "origin"))
+        if not address.is_allowed(host, origin, is_loopback=self.is_loopback):
+            raise HTTPException(403, "this page or host name is not the server's own address")
+        return await handler(request)
+
+    async def show_page(self, _: Request) -> Response:
+        html, headers = page.render(self.description, self.name, self.warning)
         return HTMLResponse(html, headers=dict(headers))
 
-    async def show_schema(request: Request) -> Response:
+    async def show_schema(self, _: Request) -> Response:
         return JSONResponse({"answer": ANSWER_SCHEMA, "error": ERROR_SCHEMA}, headers=page.HEADERS)
 
-    async def answer_image(request: Request) -> Response:
+    async def predict(self, request: Request) -> Response:
         try:
-            with gate.entered():
-                file = await _image(request)
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    return JSONResponse(await worker(answer, file), headers=page.HEADERS)
-        except FullError:
-            await _body(request, 0)
-            return _error(503, "too many requests are under way; try again", {"Retry-After": str(RETRY_SECONDS)})
-        except TimeoutError:
-            reason = f"no answer in {ANSWER_SECONDS:g} seconds; try again"
-            return _error(503, reason, {"Retry-After": str(RETRY_SECONDS)})
-        except images.ImageError as error:
-            return _error(422, f"the file {error}")
-        except MemoryError:
-            return _error(413, "the image does not fit into memory")
-
-    async def predict(request: Request) -> Response:
-        try:
-            return await answer_image(request)
-        except ClientDisconnect:
-            return _error(400, "the connection ended early")
+            return JSONResponse(await self._answered(request), headers=page.HEADERS)
         except asyncio.CancelledError:
             return _error(503, "the server ends")
 
-    def checked(handler: Handler) -> Handler:
-        async def check(request: Request) -> Response:
-            host, origin = (request.headers.get(name, "") for name in ("host", "origin"))
-            if not address.is_allowed(host, origin, is_loopback=is_loopback):
-                return _error(403, "this page or host name is not the server's own address")
-            return await handler(request)
-
-        return check
-
-    routes = [
-        Route("/", checked(show_page)),
-        Route("/schema", checked(show_schema)),
-        Route("/predict", checked(predict), methods=["POST"]),
-    ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _failure})
+    async def _answered(self, request: Request) -> Mapping[str, Any]:
+        try:
+            with self.gate.entered():
+                file = await _image(request)
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    return await self.worker(self.answer, file)
+        except FullError:
+            await _body(request, 0)
+            raise
+        except TimeoutError as error:
+            raise HTTPException(503, f"no answer in {ANSWER_SECONDS:g} seconds; try again", RETRY) from error
 
 
 async def _image(request: Request) -> bytes:
@@ -154,14 +171,15 @@ async def _in_form(request: Request, body: bytes) -> bytes:
     raise HTTPException(400, "expected a form with one file, got none")
 
 
-def _error(code: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
+def _error(code: int, reason: str, headers: Headers | None = None) -> Response:
     return JSONResponse({"error": reason}, status_code=code, headers={**page.HEADERS, **(headers or {})})
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return _error(error.status_code, error.detail, error.headers)
 
 
-async def _failure(request: Request, error: Exception) -> Response:
-    return _error(500, f"the prediction failed ({type(error).__name__})")
+async def _other_error(_: Request, error: Exception) -> Response:
+    code, reason, headers = next(ERRORS[kind] for kind in type(error).__mro__ if kind in ERRORS)
+    return _error(code, reason.format(error=error, kind=type(error).__name__), headers)
