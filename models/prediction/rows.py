@@ -88,18 +88,25 @@ def most_probable(
     count: int,
     superclasses: list[str] | None = None,
 ) -> list[tuple[Answer, ...]]:
-    """Of each image, the predicted class and then the most probable other ones, `count` in all or all there are."""
-    ranks = -probabilities.astype(np.float64)
+    """Of each image, the predicted class and then the most probable other ones, `count` in all or all there are.
+
+    Of equal probabilities, that of the class with the lower number comes first.
+    """
+    count = min(count, len(names))
+    ranks = -probabilities
     np.put_along_axis(ranks, predicted[:, None], -np.inf, axis=1)
-    order = np.argsort(ranks, axis=1, kind="stable")[:, :count]
-    values = np.take_along_axis(probabilities, order, axis=1)
-    return [
-        tuple(
-            Answer(names[number], value, superclasses[number] if superclasses else "")
-            for number, value in zip(numbers, row, strict=True)
+    limits = np.partition(ranks, count - 1, axis=1)[:, count - 1]  # sorting 1,000 takes 6 times as long
+    answers = []
+    for row, limit, values in zip(ranks, limits, probabilities, strict=True):
+        kept = np.flatnonzero(~(row > limit))  # more than `count` where some are equal to the last one
+        numbers = kept[np.argsort(row[kept], kind="stable")][:count]
+        answers.append(
+            tuple(
+                Answer(names[number], value, superclasses[number] if superclasses else "")
+                for number, value in zip(numbers.tolist(), values[numbers].tolist(), strict=True)
+            )
         )
-        for numbers, row in zip(order.tolist(), values.tolist(), strict=True)
-    ]
+    return answers
 
 
 def _brief(probability: float) -> float:

@@ -25,6 +25,20 @@ def test_classes_come_in_order_of_probability_and_equal_ones_in_their_own():
     assert len(rows.of_images(predicted, {"fine": FINE, "coarse": COARSE}, CLASSES, 9)[0]["top"]) == 3
 
 
+def test_equal_probabilities_come_in_the_order_of_their_classes():
+    drawn = np.random.default_rng(0)
+    probabilities = drawn.integers(0, 4, (50, 40)).astype(np.float32) / 4  # many are equal
+    probabilities[0, 3] = np.nan
+    predicted = probabilities.argmax(axis=1)
+    names = tuple(map(str, range(40)))
+    for count in (1, 5, 39, 40, 99):
+        for row, first, answers in zip(
+            probabilities, predicted, rows.most_probable(predicted, probabilities, names, count), strict=True
+        ):
+            others = sorted(set(range(40)) - {first}, key=lambda n: (np.isnan(row[n]), -row[n], n))
+            assert [int(answer.label) for answer in answers] == [first, *others][:count]
+
+
 def test_predicted_class_comes_first_whatever_its_probability():
     predicted = {"fine": np.array([1, 0]), "coarse": np.array([1, 0])}
     first, second = rows.of_images(predicted, {"fine": FINE, "coarse": COARSE}, CLASSES, 3)
