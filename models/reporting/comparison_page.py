@@ -17,6 +17,7 @@ from models.reporting.sections import Grid
 from models.runs.folder import RunFolder
 from pipeline.common import errors, files
 from pipeline.common.numbers import counted
+from pipeline.data_config import HELD_OUT_FIELDS
 
 OF_THE_PLACE = ("data_dir", "archive", saved.FORMAT)  # fields that do not change what is trained
 MAX_RUNS = len(plots.RUN_COLOURS)
@@ -158,7 +159,16 @@ def _not_paired(runs: Sequence[Run]) -> str | None:
         labels = all(first["labels"][level] == other["labels"][level] for level in common)
         if first["records"] != other["records"] or not labels:
             return f"The runs were evaluated on different images of the {split} split."
+        if split == "validation" and _held_out(runs[0]) != _held_out(run):
+            return (
+                f"{runs[0].name} and {run.name} differ in {' or '.join(HELD_OUT_FIELDS)}, by which images are held out."
+            )
     return None
+
+
+def _held_out(run: Run) -> list[Any]:
+    data, _ = saved.configs(run.config)
+    return [getattr(data, name) for name in HELD_OUT_FIELDS]
 
 
 def _paired(first: Run, second: Run) -> Iterator[tuple[str, comparison.Paired]]:

@@ -95,6 +95,14 @@ def test_what_cannot_be_paired_is_compared_without(make_runs, second, words):
     assert "Fine accuracy 59.37 % 59.37 %" in text
 
 
+@pytest.mark.parametrize(("split", "is_paired"), [("validation", False), ("test", True)])
+def test_runs_that_hold_out_by_another_seed_have_other_validation_images(make_runs, split, is_paired):
+    values = {**evaluated(FIRST), "split": split}  # of equal labels, as of one class
+    folders = make_runs(values, values, report=({"split": split},) * 2, config=({}, {"split_seed": 1}))
+    text = Reader(render(folders)).text
+    assert ("McNemar" in text, "num_validation or split_seed" in text) == (is_paired, not is_paired)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [("dataset", "folder:pets", "run0: cifar100, run1: folder:pets"), ("split", "test", "models.evaluate")],
