@@ -1,10 +1,11 @@
 """Image files as the network takes them, or the reason why one cannot be read."""
 
 import contextlib
+import os
 import struct
 import threading
 import zlib
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import PIL.Image
@@ -13,8 +14,10 @@ from models.prediction.predictor import Predictor
 from pipeline.datasets import images
 
 Loaded: TypeAlias = np.ndarray | str  # uint8 [S, S, 3], or a predicate such as `is empty`
-LARGE = 1 << 22  # pixels; of images with more, one is decoded at a time: it may take 1.5 GB
-_decoding_large = threading.Lock()
+# Of images that are larger, one is read and decoded at a time: it may take 2 GB.
+LARGE = 1 << 22  # pixels
+LARGE_BYTES = 1 << 24
+_working_on_large = threading.RLock()
 _PNG_PART = struct.Struct(">I4s")  # the length and type of a part; its content and a checksum follow
 _CHECKSUM_BYTES = 4
 
@@ -22,18 +25,23 @@ _CHECKSUM_BYTES = 4
 def load(predictor: Predictor, path: str) -> Loaded:
     """The image in a file, prepared for the network."""
     try:
-        file = images.read(path)
-        plain = decode_plain_png(file, predictor.input_size) if predictor.takes_whole_images else None
-        if plain is not None:
-            return plain
-        with _decoding_large if images.num_pixels(file) > LARGE else contextlib.nullcontext():
-            return predictor.prepare(images.decode(file).pixels)
+        with _one_at_a_time(os.path.getsize(path) > LARGE_BYTES):
+            file = images.read(path)
+            plain = decode_plain_png(file, predictor.input_size) if predictor.takes_whole_images else None
+            if plain is not None:
+                return plain
+            with _one_at_a_time(images.num_pixels(file) > LARGE):
+                return predictor.prepare(images.decode(file).pixels)
     except images.ImageError as error:
         return str(error)
     except MemoryError:
         return "does not fit into memory"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+
+
+def _one_at_a_time(is_large: bool) -> contextlib.AbstractContextManager[Any]:
+    return _working_on_large if is_large else contextlib.nullcontext()
 
 
 def decode_plain_png(file: bytes, size: int) -> np.ndarray | None:

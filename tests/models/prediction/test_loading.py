@@ -89,6 +89,33 @@ def test_large_images_are_decoded_one_at_a_time(noise, is_large, monkeypatch, tm
     assert alone == [is_large] * 2
 
 
+@pytest.mark.parametrize("is_large", [False, True])
+def test_large_files_are_read_one_at_a_time(is_large, monkeypatch, tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"no image")
+    monkeypatch.setattr(loading, "LARGE_BYTES", 8 - is_large)
+    both, alone = threading.Barrier(2), []
+
+    def read(_: str) -> bytes:
+        try:
+            both.wait(0.2 if is_large else 60)
+        except threading.BrokenBarrierError:
+            both.reset()
+            alone.append(True)
+        return b""
+
+    monkeypatch.setattr(images, "read", read)
+    with concurrent.futures.ThreadPoolExecutor(2) as executor:
+        reasons = list(
+            executor.map(
+                lambda _: loading.load(types.SimpleNamespace(takes_whole_images=False, prepare=None), str(path)),
+                range(2),
+            )
+        )
+    assert reasons == ["is empty"] * 2
+    assert len(alone) == 2 * is_large
+
+
 def test_pixels_are_those_of_the_header(noise):
     assert images.num_pixels(png(noise)) == noise[..., 0].size
     assert images.num_pixels(b"no image") == images.num_pixels(png(noise)[:20]) == 0
