@@ -2,24 +2,20 @@
 
 import contextlib
 import os
-import struct
 import threading
-import zlib
 from typing import Any, TypeAlias
 
 import numpy as np
 import PIL.Image
 
 from models.prediction.predictor import Predictor
-from pipeline.datasets import images
+from pipeline.datasets import images, png
 
 Loaded: TypeAlias = np.ndarray | str  # uint8 [S, S, 3], or a predicate such as `is empty`
 # Of images that are larger, one is read and decoded at a time: it may take 2 GB.
 LARGE = 1 << 22  # pixels
 LARGE_BYTES = 1 << 24
 _working_on_large = threading.RLock()
-_PNG_PART = struct.Struct(">I4s")  # the length and type of a part; its content and a checksum follow
-_CHECKSUM_BYTES = 4
 
 
 def load(predictor: Predictor, path: str) -> Loaded:
@@ -50,19 +46,11 @@ def decode_plain_png(file: bytes, size: int) -> np.ndarray | None:
     It has `size` pixels each way, in RGB of 8 bits a channel, and no part beside one of the pixels. None for any other
     file, and for one that is damaged.
     """
-    head = struct.pack(">8sI4sIIBBBBB", b"\x89PNG\r\n\x1a\n", 13, b"IHDR", size, size, 8, 2, 0, 0, 0)
-    begin = len(head) + _CHECKSUM_BYTES + _PNG_PART.size
-    end = len(file) - 2 * _CHECKSUM_BYTES - _PNG_PART.size  # behind the pixels: their checksum, and an empty part
-    if not file.startswith(head) or end < begin or file[end + 4 :] != b"\0\0\0\0IEND\xaeB`\x82":
-        return None
-    is_whole = all(
-        file[stop : stop + _CHECKSUM_BYTES] == zlib.crc32(file[start:stop]).to_bytes(_CHECKSUM_BYTES)
-        for start, stop in ((12, len(head)), (begin - 4, end))
-    )
-    if not is_whole or _PNG_PART.unpack_from(file, begin - _PNG_PART.size) != (end - begin, b"IDAT"):
+    rows = png.compressed_rows(file, size, size)
+    if rows is None:
         return None
     try:
-        image = PIL.Image.frombytes("RGB", (size, size), file[begin:end], "zip", "RGB", 0)
+        image = PIL.Image.frombytes("RGB", (size, size), rows, "zip", "RGB", 0)
     except (ValueError, OSError):
         return None
     return np.frombuffer(image.tobytes(), np.uint8).reshape(size, size, 3)

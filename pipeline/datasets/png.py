@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_BEFORE_ROWS, _BEHIND_ROWS = 41, 16  # bytes: signature, header and head of the rows; their checksum and the end
 _8_BITS_RGB = struct.pack(">5B", 8, 2, 0, 0, 0)  # bits a channel, color type, compression, filter, interlace
 
 
@@ -20,9 +21,27 @@ def encode(image: np.ndarray) -> bytes:
     height, width, channels = image.shape
     rows = np.zeros((height, 1 + width * channels), np.uint8)  # each begins with its filter: 0 is none
     rows[:, 1:] = image.reshape(height, -1)
-    header = struct.pack(">2I", width, height) + _8_BITS_RGB
-    data = zlib.compress(rows.tobytes(), level=0)
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+    return _file(width, height, zlib.compress(rows.tobytes(), level=0))
+
+
+def compressed_rows(file: bytes, width: int, height: int) -> bytes | None:
+    """The compressed rows of a PNG file of this size, in RGB of 8 bits a channel; None where it holds anything else.
+
+    Their checksum is right; whether they are as many as the size says is not known yet.
+    """
+    if not file.startswith(_head(width, height)):  # else a large file would be copied to be compared
+        return None
+    rows = file[_BEFORE_ROWS:-_BEHIND_ROWS]
+    return rows if file == _file(width, height, rows) else None
+
+
+def _file(width: int, height: int, rows: bytes) -> bytes:
+    """A PNG file of compressed rows."""
+    return _head(width, height) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
+
+
+def _head(width: int, height: int) -> bytes:
+    return _SIGNATURE + _chunk(b"IHDR", struct.pack(">2I", width, height) + _8_BITS_RGB)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
