@@ -163,7 +163,7 @@ def test_run_without_validation_images_has_no_temperature(tiny_data_dir, tmp_pat
     run_dir, flags = tmp_path / "run", ("--dataset=shapes100_tiny", "--preset=linear", "--max_steps=1")
     flags = (*flags, "--num_validation=0", "--evaluate_test", f"--data_dir={tiny_data_dir}", f"--run_dir={run_dir}")
     assert call_here(monkeypatch, train.main, train.flags, *flags) == 0
-    calibrated = RunFolder(run_dir).calibration()
+    calibrated = RunFolder(run_dir).evaluated("calibration")
     assert (calibrated["temperatures"], calibrated["fitted_on"], set(calibrated["splits"])) == ({}, None, {"test"})
     assert "no temperature: nothing was held out" in capsys.readouterr().out
 

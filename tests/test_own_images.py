@@ -110,7 +110,7 @@ def test_a_run_reports_its_classes_and_no_path(home):
 
 def test_one_level_of_labels_has_no_coarse_figure(home):
     run = RunFolder(home / "photos_run")
-    report, confusion = run.report(), run.confusion()
+    report, confusion = run.report(), run.evaluated("confusion")
     assert {name for name, value in report.items() if "coarse" in name and value is not None} == set()
     assert confusion["coarse"] is None
     assert confusion["fine"]["names"] == list(CLASSES)
@@ -122,7 +122,7 @@ def test_superclasses_of_a_file_are_a_second_level(home):
     run = RunFolder(home / "kinds_run")
     assert run.report()["num_classes"] == {"fine": 3, "coarse": 2}
     assert run.report()["coarse_from_fine_accuracy"] >= run.report()["fine_accuracy"]
-    assert run.confusion()["coarse"]["names"] == ["plant", "vehicle"]
+    assert run.evaluated("confusion")["coarse"]["names"] == ["plant", "vehicle"]
     assert run.description().classes.fine_to_coarse == (1, 1, 0)
 
 

@@ -89,7 +89,7 @@ def export(run: RunFolder, format_names: Sequence[str], out: pathlib.Path, data_
             "accuracy_of": checks.main_output(expected),
             "trained": checks.accuracies(trained, images.labels) | {"precision": precision.policy_name(source.model)},
             "float32": checks.accuracies(expected, images.labels),
-            "temperatures": dict(source.temperatures),
+            "temperatures": source.temperatures,
             "input_size": source.opened.input_size,
             "device": device.describe(),
             "versions": report.versions(),
@@ -120,9 +120,7 @@ def _open(run: RunFolder, data_dir: str) -> tuple[_Source, str]:
     with progress.task(f"loading {run.model}"):
         model = run.load_model()
     _, config = run.configs()
-    fitted = (run.calibration() or {}).get("temperatures") or {}
-    temperatures = {name: value for name, value in fitted.items() if value is not None}
-    return _Source(model, config, opened, temperatures), split
+    return _Source(model, config, opened, run.temperatures()), split
 
 
 def _calibration_images(opened: OpenedData) -> np.ndarray:

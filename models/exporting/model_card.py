@@ -63,7 +63,7 @@ def render(run: RunFolder, export: Mapping[str, Any]) -> str:
         is_listed=len(description.classes.fine) <= MAX_LISTED,
         command=_code(_command(run, description)),
         accuracies=_accuracies(report),
-        calibration=run.calibration(),
+        calibration=run.evaluated("calibration"),
         export=export,
         percent=lambda value: Markup(figures.percent(value)),
         brief=lambda value: Markup(figures.brief(value)),

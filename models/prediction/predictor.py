@@ -87,10 +87,9 @@ class Predictor:
 
 
 def _temperatures(run: RunFolder) -> Mapping[str, float]:
-    """The temperatures of a run's calibration; where none was fitted, {}, and a line on stderr says so."""
-    calibration = run.calibration()
-    if calibration is not None and calibration["fitted_on"]:
-        return calibration["temperatures"]
+    """The temperatures of a run; where none was fitted, {}, and a line on stderr says so."""
+    if temperatures := run.temperatures():
+        return temperatures
     remedy = f"python -m models.evaluate --run_dir={shlex.quote(str(run.path))} --split=validation fits them"
     if not run.report()["num_validation"]:
         remedy = "nothing was held out for validation, on which temperatures are fitted"

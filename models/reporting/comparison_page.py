@@ -55,7 +55,7 @@ def read(folders: Sequence[RunFolder]) -> list[Run]:
     runs = []
     for folder, name in zip(folders, _names([folder.path for folder in folders]), strict=True):
         folder.check_finished()
-        runs.append(Run(name, folder.config(), folder.rows(), folder.report(), folder.predictions()))
+        runs.append(Run(name, folder.config(), folder.rows(), folder.report(), folder.evaluated("predictions")))
     for key, remedy in (("dataset", "choose runs of one data set"), ("split", "run models.evaluate on one split")):
         values = {run.name: run.report[key] for run in runs}
         if len(set(values.values())) > 1:

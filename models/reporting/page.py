@@ -39,9 +39,8 @@ NUM_RATES = 400  # points of the learning rate's curve
 def write(run: RunFolder) -> None:
     """Replace the page of a finished run, and the same figures as Markdown; errors as of `files.writing`."""
     with run.writing(), progress.task(f"drawing {run.page}"):
-        contents = Contents(
-            run.path, run.config(), run.rows(), run.report(), run.confusion(), run.calibration(), run.mistakes()
-        )
+        evaluated = (run.evaluated(name) for name in ("confusion", "calibration", "mistakes"))
+        contents = Contents(run.path, run.config(), run.rows(), run.report(), *evaluated)
         files.write_text(run.path / "report.md", markdown(contents))
         files.write_text(run.page, render(contents))
 

@@ -24,8 +24,14 @@ from pipeline.datasets.description import Description
 if TYPE_CHECKING:
     import keras
 
-EVALUATED = ("confusion.json", "calibration.json", "mistakes.json", "predictions.json")  # what an evaluation writes
 _EVALUATE = "run models.evaluate to write it again"
+# What an evaluation writes: the schema of each JSON file, and what to do where one is damaged.
+EVALUATED: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "confusion": (schemas.CONFUSION, _EVALUATE),
+    "calibration": (schemas.CALIBRATION, "delete it, or run models.evaluate on validation to write it again"),
+    "mistakes": (schemas.MISTAKES, _EVALUATE),
+    "predictions": (schemas.PREDICTIONS, _EVALUATE),
+}
 
 
 def previous_checkpoint(path: pathlib.Path) -> pathlib.Path:
@@ -199,25 +205,18 @@ class RunFolder:
         with self._reading_model():
             return saved_model.load(self.model)
 
-    def confusion(self) -> dict[str, Any] | None:
-        """The content of `confusion.json`; None before the first evaluation."""
-        return self._read("confusion.json", _EVALUATE, schema=schemas.CONFUSION)
+    def evaluated(self, name: str) -> dict[str, Any] | None:
+        """The content of a file of EVALUATED, by its name there; None before the first evaluation."""
+        schema, remedy = EVALUATED[name]
+        return self._read(f"{name}.json", remedy, schema=schema)
 
-    def calibration(self) -> dict[str, Any] | None:
-        """The content of `calibration.json`; None before the first evaluation."""
-        return self._read(
-            "calibration.json",
-            "delete it, or run models.evaluate on validation to write it again",
-            schema=schemas.CALIBRATION,
-        )
+    def write_evaluated(self, name: str, value: dict[str, Any]) -> None:
+        """Replace a file of EVALUATED."""
+        files.write_text(self.path / f"{name}.json", json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")
 
-    def mistakes(self) -> dict[str, Any] | None:
-        """The content of `mistakes.json`; None before the first evaluation."""
-        return self._read("mistakes.json", _EVALUATE, schema=schemas.MISTAKES)
-
-    def predictions(self) -> dict[str, Any] | None:
-        """The content of `predictions.json`; None before the first evaluation."""
-        return self._read("predictions.json", _EVALUATE, schema=schemas.PREDICTIONS)
+    def temperatures(self) -> dict[str, float]:
+        """The temperatures that an evaluation on validation fitted, by answer; {} where none did."""
+        return (self.evaluated("calibration") or {}).get("temperatures", {})
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of `metrics.jsonl`; none where it is missing."""
@@ -248,25 +247,6 @@ class RunFolder:
         """Replace `report.json`."""
         files.write_json(self.path / "report.json", report)
 
-    def write_confusion(self, confusion: dict[str, Any]) -> None:
-        """Replace `confusion.json`."""
-        self._write_compact("confusion.json", confusion)
-
-    def write_calibration(self, calibration: dict[str, Any]) -> None:
-        """Replace `calibration.json`."""
-        self._write_compact("calibration.json", calibration)
-
-    def write_mistakes(self, mistakes: dict[str, Any]) -> None:
-        """Replace `mistakes.json`."""
-        self._write_compact("mistakes.json", mistakes)
-
-    def write_predictions(self, predictions: dict[str, Any]) -> None:
-        """Replace `predictions.json`."""
-        self._write_compact("predictions.json", predictions)
-
-    def _write_compact(self, name: str, value: dict[str, Any]) -> None:
-        files.write_text(self.path / name, json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")
-
 
 @contextlib.contextmanager
 def open_locked(path: paths.AnyPath, config: dict[str, Any], identity: dict[str, Any]) -> Iterator[RunFolder]:
@@ -284,11 +264,8 @@ def open_locked(path: paths.AnyPath, config: dict[str, Any], identity: dict[str,
     with folder.locked():
         folder.check_identity(identity)  # another process may have written there since
         if not folder.has_begun:
-            for name in (
-                *EVALUATED,
-                "report.html",
-                "report.md",
-            ):  # of another run, whose checkpoint and report somebody has removed
+            # Of another run, whose checkpoint and report somebody has removed.
+            for name in (*(f"{name}.json" for name in EVALUATED), "report.html", "report.md"):
                 (folder.path / name).unlink(missing_ok=True)
             files.write_json(folder.path / "config.json", {**config, **_trunk_digest(config)})
         yield folder

@@ -137,32 +137,26 @@ def evaluate_splits(
         evaluators = [Evaluator(model, train, opened.description.classes, flip_average=flip) for flip in (False, True)]
         for name in split_names:
             evaluation = _evaluation(name, opened, train, evaluators, former)
-            former = evaluation.calibration
+            former = evaluation.documents["calibration"]
             evaluated = report.evaluated(name, opened.num_examples[name], evaluation.means, records[name])
             evaluated |= report.flip_averaged(evaluation.flip_averaged)
             again = report.evaluated_again(run.report(), evaluated, calibration.summary(former, name))
             if name == split_names[-1]:
                 show(again)
             if run.read_only_reason is None:
-                if evaluation.confusion:
-                    run.write_confusion(evaluation.confusion)
-                run.write_calibration(evaluation.calibration)
-                run.write_mistakes(evaluation.mistakes)
-                run.write_predictions(evaluation.predictions)
+                for file, document in evaluation.documents.items():
+                    run.write_evaluated(file, document)
                 run.write_report(again)
         return again
 
 
 @dataclasses.dataclass(frozen=True)
 class _Evaluation:
-    """What an evaluation finds: metrics, and the contents of the files that are named so."""
+    """What an evaluation finds: metrics, and the contents of files by their names in `folder.EVALUATED`."""
 
     means: dict[str, float]
     flip_averaged: dict[str, float]
-    confusion: dict[str, Any] | None
-    calibration: dict[str, Any]
-    mistakes: dict[str, Any]
-    predictions: dict[str, Any]
+    documents: dict[str, dict[str, Any]]
 
 
 def _evaluation(
@@ -189,20 +183,19 @@ def _evaluation(
         shown = collection.Images([one.index for one in found])
         averaged = flip_averaging(stream, num_examples, label=f"{label} with mirror images", watch=shown.add)
     source, counts = metrics.coarse_source(train) if classes.coarse else None, single_view.confusions
-    return _Evaluation(
-        means=means,
-        flip_averaged=averaged,
-        confusion=confusion.document(split_name, source, classes, counts) if counts else None,
-        calibration=calibrated,
-        mistakes=mistakes.document(split_name, level, classes.names[level], found, shown.images),
-        predictions=comparison.document(split_name, opened.fingerprints.records, answers, source),
-    )
+    documents = {"confusion": confusion.document(split_name, source, classes, counts)} if counts else {}
+    documents |= {
+        "calibration": calibrated,
+        "mistakes": mistakes.document(split_name, level, classes.names[level], found, shown.images),
+        "predictions": comparison.document(split_name, opened.fingerprints.records, answers, source),
+    }
+    return _Evaluation(means, averaged, documents)
 
 
 def _former_calibration(run: RunFolder, split_names: Sequence[str]) -> dict[str, Any] | None:
     """The content of `calibration.json`; None where it is missing, or damaged and this evaluation writes it anew."""
     try:
-        return run.calibration()
+        return run.evaluated("calibration")
     except errors.DamagedError:
         if "validation" not in split_names and run.report()["num_validation"]:
             raise

@@ -46,10 +46,10 @@ def _make_run(folder: pathlib.Path) -> None:
     run = RunFolder(folder)
     run.write_report(REPORT)
     run.write_metrics(make_rows(2))
-    run.write_confusion(make_confusion())
-    run.write_calibration(make_calibration())
-    run.write_mistakes(make_mistakes())
-    run.write_predictions(make_predictions())
+    run.write_evaluated("confusion", make_confusion())
+    run.write_evaluated("calibration", make_calibration())
+    run.write_evaluated("mistakes", make_mistakes())
+    run.write_evaluated("predictions", make_predictions())
     (folder / "config.json").write_text(json.dumps(CONFIG))
 
 
@@ -98,10 +98,10 @@ FILES = (
     File("config.json", _make_run, lambda folder: saved.load(folder / "config.json")),
     File("report.json", _make_run, lambda folder: RunFolder(folder).report()),
     File("metrics.jsonl", _make_run, lambda folder: RunFolder(folder).rows()),
-    File("confusion.json", _make_run, lambda folder: RunFolder(folder).confusion()),
-    File("calibration.json", _make_run, lambda folder: RunFolder(folder).calibration()),
-    File("mistakes.json", _make_run, lambda folder: RunFolder(folder).mistakes()),
-    File("predictions.json", _make_run, lambda folder: RunFolder(folder).predictions()),
+    File("confusion.json", _make_run, lambda folder: RunFolder(folder).evaluated("confusion")),
+    File("calibration.json", _make_run, lambda folder: RunFolder(folder).evaluated("calibration")),
+    File("mistakes.json", _make_run, lambda folder: RunFolder(folder).evaluated("mistakes")),
+    File("predictions.json", _make_run, lambda folder: RunFolder(folder).evaluated("predictions")),
     File("session.json", _make_session, lambda folder: SessionFolder(folder).identity()),
     File("journal.jsonl", _make_session, lambda folder: SessionFolder(folder).journal.events()),
     File("trials/0.json", _make_session, lambda folder: SessionFolder(folder).records()),

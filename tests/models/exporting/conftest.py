@@ -34,7 +34,7 @@ def tiny_run(tiny_data_dir, tmp_path_factory) -> RunFolder:
         run = RunFolder(folder / "run")
         if not run.is_finished:
             run = train_run(folder / "run", tiny_data_dir, **NETWORK)
-            run.write_calibration({"temperatures": TEMPERATURES, "fitted_on": "validation", "splits": {}})
+            run.write_evaluated("calibration", {"temperatures": TEMPERATURES, "fitted_on": "validation", "splits": {}})
     return run
 
 

@@ -74,9 +74,11 @@ def test_calibration_is_shown_before_and_after(run):
     split = {"examples": 5, "answers": answers, "within_superclass": None, "heads_agree": None}
     (run.path / "calibration.json").unlink()
     assert "| test | fine |" not in model_card.render(run, {**EXPORT, "temperatures": {}})
-    run.calibration = lambda: {"temperatures": {"fine": 1.5}, "fitted_on": "validation", "splits": {"test": split}}
+    calibration = {"temperatures": {"fine": 1.5}, "fitted_on": "validation", "splits": {"test": split}}
+    run.write_evaluated("calibration", calibration)
     assert "| test | fine | 0.0712 | 0.0123 | 1.5 | 1.5 |" in model_card.render(run, EXPORT)
     answers["fine"]["after"] = None
+    run.write_evaluated("calibration", calibration)
     assert "| test | fine | 0.0712 | - | 1.5 | - |" in model_card.render(run, EXPORT)
 
 

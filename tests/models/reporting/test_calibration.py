@@ -183,8 +183,8 @@ def test_test_images_never_change_a_temperature(tmp_path):
     fine = both["splits"]["test"]["answers"]["fine"]
     assert fine["before"] == calibration.measures(test["fine"])
     assert fine["after"] == calibration.measures(test["fine"], fitted["temperatures"]["fine"])
-    RunFolder(tmp_path).write_calibration(both)
-    assert RunFolder(tmp_path).calibration() == both
+    RunFolder(tmp_path).write_evaluated("calibration", both)
+    assert RunFolder(tmp_path).evaluated("calibration") == both
     again = calibration.document(both, "validation", validation, THREE)
     assert again == both
     entry = calibration.summary(both, "test")["coarse_from_fine"]
@@ -198,8 +198,8 @@ def test_without_a_held_out_split_there_is_no_temperature(tmp_path):
     assert (document["temperatures"], document["fitted_on"]) == ({}, None)
     assert document["splits"]["test"]["answers"]["fine"]["after"] is None
     assert calibration.summary(document, "test")["fine"]["temperature"] is None
-    RunFolder(tmp_path).write_calibration(document)
-    assert RunFolder(tmp_path).calibration() == document
+    RunFolder(tmp_path).write_evaluated("calibration", document)
+    assert RunFolder(tmp_path).evaluated("calibration") == document
 
 
 def test_mistakes_within_the_superclass_and_heads_that_agree_by_hand():

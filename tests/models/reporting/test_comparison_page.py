@@ -39,7 +39,7 @@ def make_runs(tmp_path):
             (path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in make_rows(2)))
             folders.append(RunFolder(path, "compare"))
             if values is not None:
-                folders[-1].write_predictions(values)
+                folders[-1].write_evaluated("predictions", values)
         return folders
 
     return make

@@ -40,8 +40,8 @@ def test_images_are_png_of_at_most_96_pixels(tmp_path, size, shown):
     image = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
     found = [mistakes.Mistake(7, 1, 0, 0.75)]
     document = mistakes.document("test", "fine", ["apple", "pear"], found, {7: image})
-    RunFolder(tmp_path).write_mistakes(document)
-    (entry,) = RunFolder(tmp_path).mistakes()["mistakes"]
+    RunFolder(tmp_path).write_evaluated("mistakes", document)
+    (entry,) = RunFolder(tmp_path).evaluated("mistakes")["mistakes"]
     assert {**entry, "png": ""} == {"true": "pear", "predicted": "apple", "probability": 0.75, "index": 7, "png": ""}
     with PIL.Image.open(io.BytesIO(base64.b64decode(entry["png"], validate=True))) as picture:
         assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (shown, shown))

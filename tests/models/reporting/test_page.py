@@ -268,7 +268,7 @@ def test_an_evaluated_run_shows_its_confusions_and_another_nothing_of_them(make_
     run = make_run()
     page.write(run)
     assert "Confusion matrix" not in run.page.read_text(encoding="utf-8")
-    run.write_confusion(make_confusion())
+    run.write_evaluated("confusion", make_confusion())
     page.write(run)
     reader = Reader(run.page.read_text(encoding="utf-8"))
     assert reader.open == []
@@ -307,7 +307,9 @@ def test_a_report_without_a_field_is_refused_or_drawn(name, make_run, no_charts)
         json_values.check(report, schemas.REPORT)
     except ValueError:
         return
-    assert "</html>" in page.render(page.Contents(run.path, run.config(), run.rows(), report, run.confusion()))
+    assert "</html>" in page.render(
+        page.Contents(run.path, run.config(), run.rows(), report, run.evaluated("confusion"))
+    )
 
 
 @pytest.mark.usefixtures("no_charts")
@@ -315,7 +317,7 @@ def test_the_script_has_every_count_of_the_matrix(make_run):
     run = make_run()
     document = make_confusion()
     document["fine"]["names"][0] = "</script><script>alert(1)</script>"
-    run.write_confusion(document)
+    run.write_evaluated("confusion", document)
     page.write(run)
     text = run.page.read_text(encoding="utf-8")
     assert text.count("<script") == 3  # its own, and the counts of two matrices
@@ -331,7 +333,7 @@ def test_the_script_has_every_count_of_the_matrix(make_run):
 @pytest.mark.usefixtures("no_charts")
 def test_a_calibrated_run_shows_both_temperatures_of_the_model_s_own_answers(make_run):
     run = make_run(report={"split": "test"})
-    run.write_calibration(make_calibration())
+    run.write_evaluated("calibration", make_calibration())
     page.write(run)
     reader = Reader(run.page.read_text(encoding="utf-8"))
     assert "fine 1.000 1.5800 0.0812 0.5430 0.1870 fine 1.230 1.4220" in reader.text
@@ -347,7 +349,7 @@ def test_the_calibration_of_another_split_is_not_shown(make_run):
     run = make_run(report={"split": "test"})
     calibration = make_calibration()
     del calibration["splits"]["test"]
-    run.write_calibration(calibration)
+    run.write_evaluated("calibration", calibration)
     page.write(run)
     assert "Calibration" not in run.page.read_text(encoding="utf-8")
 
@@ -355,7 +357,7 @@ def test_the_calibration_of_another_split_is_not_shown(make_run):
 @pytest.mark.usefixtures("no_charts")
 def test_the_most_confident_mistakes_have_their_pictures(make_run):
     run = make_run()
-    run.write_mistakes(make_mistakes())
+    run.write_evaluated("mistakes", make_mistakes())
     page.write(run)
     reader = Reader(run.page.read_text(encoding="utf-8"))
     assert "apple, predicted as pear with 98.7 %" in reader.text
@@ -385,9 +387,9 @@ def test_markdown_has_the_figures_of_the_page(make_run, no_charts):
     run = make_run(
         report={"dataset": "folder:a_b|c", "preset_changes": {"epochs": 8.0}, "preset_values": {"epochs": 6}}
     )
-    run.write_confusion(make_confusion())
-    run.write_calibration({**make_calibration(), "fitted_on": None})
-    run.write_mistakes(make_mistakes())
+    run.write_evaluated("confusion", make_confusion())
+    run.write_evaluated("calibration", {**make_calibration(), "fitted_on": None})
+    run.write_evaluated("mistakes", make_mistakes())
     page.write(run)
     text = (run.path / "report.md").read_text(encoding="utf-8")
     assert text.startswith("# folder:a\\_b\\|c\n")

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from models.runs import saved_model
-from models.runs.folder import RunFolder, open_locked, previous_checkpoint
+from models.runs.folder import EVALUATED, RunFolder, open_locked, previous_checkpoint
 from pipeline.common import errors, files
 from tests.models.reporting.run_files import REPORT, make_calibration, make_confusion, make_mistakes, make_rows
 
@@ -127,34 +127,34 @@ def test_configuration_of_a_begun_run_is_expected_and_understood(tmp_path):
         RunFolder(tmp_path).config()
 
 
-@pytest.mark.parametrize("name", ["confusion", "calibration", "mistakes", "predictions"])
+@pytest.mark.parametrize("name", EVALUATED)
 def test_what_an_evaluation_left_is_damaged_without_its_keys(tmp_path, name):
     (tmp_path / f"{name}.json").write_text("{}")
     with pytest.raises(errors.DamagedError, match=rf"^run_dir=.*{name}.json is damaged .*models.evaluate"):
-        getattr(RunFolder(tmp_path), name)()
+        RunFolder(tmp_path).evaluated(name)
 
 
 @pytest.mark.parametrize(("name", "made"), [("calibration", make_calibration()), ("mistakes", make_mistakes())])
 def test_what_an_evaluation_left_is_read_back_and_is_none_before(tmp_path, name, made):
     folder = RunFolder(tmp_path)
-    assert getattr(folder, name)() is None
-    getattr(folder, f"write_{name}")(made)
-    assert getattr(folder, name)() == made
+    assert folder.evaluated(name) is None
+    folder.write_evaluated(name, made)
+    assert folder.evaluated(name) == made
     assert [path.name for path in tmp_path.iterdir()] == [f"{name}.json"]
 
 
 @pytest.mark.parametrize("temperature", [0, -1.0, "1", None])
 def test_temperature_is_positive(tmp_path, temperature):
-    RunFolder(tmp_path).write_calibration({**make_calibration(), "temperatures": {"fine": temperature}})
+    RunFolder(tmp_path).write_evaluated("calibration", {**make_calibration(), "temperatures": {"fine": temperature}})
     with pytest.raises(errors.DamagedError, match="temperatures"):
-        RunFolder(tmp_path).calibration()
+        RunFolder(tmp_path).evaluated("calibration")
 
 
 def test_confusion_is_read_back_and_is_none_before(tmp_path):
     folder = RunFolder(tmp_path)
-    assert folder.confusion() is None
-    folder.write_confusion(make_confusion())
-    assert folder.confusion() == make_confusion()
+    assert folder.evaluated("confusion") is None
+    folder.write_evaluated("confusion", make_confusion())
+    assert folder.evaluated("confusion") == make_confusion()
     assert [path.name for path in tmp_path.iterdir()] == ["confusion.json"]
     assert " " not in (tmp_path / "confusion.json").read_text().replace("true class", "").replace("predicted class", "")
 
@@ -187,8 +187,8 @@ def test_run_of_an_earlier_version_awaits_no_evaluation(tmp_path):
 def test_new_run_has_no_temperature_of_the_run_that_was_removed_from_its_folder(tmp_path):
     for seed, is_kept in ((1, False), (1, True), (2, False)):
         with open_locked(tmp_path, {"seed": seed}, {"seed": seed}) as run:
-            assert (run.calibration() is not None) == is_kept
-            run.write_calibration(make_calibration())
+            assert (run.evaluated("calibration") is not None) == is_kept
+            run.write_evaluated("calibration", make_calibration())
             run.write_report({})
         if is_kept:
             (tmp_path / "report.json").unlink()
@@ -196,15 +196,15 @@ def test_new_run_has_no_temperature_of_the_run_that_was_removed_from_its_folder(
 
 def test_failed_write_leaves_the_old_confusion(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path)
-    folder.write_confusion({**make_confusion(), "split": "validation"})
+    folder.write_evaluated("confusion", {**make_confusion(), "split": "validation"})
 
     def fail(*_):
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        folder.write_confusion({"split": "test"})
-    assert folder.confusion()["split"] == "validation"
+        folder.write_evaluated("confusion", {"split": "test"})
+    assert folder.evaluated("confusion")["split"] == "validation"
 
 
 def test_rows_are_read_back(tmp_path):

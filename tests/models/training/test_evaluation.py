@@ -108,7 +108,7 @@ def test_confusions_of_fewer_examples_than_expected_are_an_error(told_model, mon
 
 def check_predictions(run, split):
     """They give the accuracies of the report, and the labels are those of the split in its order."""
-    found, report = run.predictions(), run.report()
+    found, report = run.evaluated("predictions"), run.report()
     opened = OpenedData(saved.configs(run.config())[0])
     assert (found["split"], found["records"]) == (split, opened.fingerprints.records)
     assert (
@@ -126,7 +126,7 @@ def check_predictions(run, split):
 
 def check_calibration(run, split):
     """Compare with the model's own predictions of the split's images, measured by the definitions as loops."""
-    calibrated, mistaken, report = run.calibration(), run.mistakes(), run.report()
+    calibrated, mistaken, report = run.evaluated("calibration"), run.evaluated("mistakes"), run.report()
     assert calibrated["fitted_on"] == "validation"
     model, opened = run.load_model(), OpenedData(saved.configs(run.config())[0])
     batches = [{key: value.numpy() for key, value in batch.items()} for batch in opened.evaluation(split)]
@@ -160,10 +160,10 @@ def test_evaluation_of_a_run_leaves_its_confusions_beside_the_report(tiny_data_d
     values = {**data.as_dict(), **train.as_dict()}
     with open_locked(str(tmp_path / "run"), values, values) as run:
         loop.train(data, train, run=run, verbose=0)
-        assert run.confusion() is run.calibration() is run.mistakes() is None
+        assert run.evaluated("confusion") is run.evaluated("calibration") is run.evaluated("mistakes") is None
     for split in ("validation", "test"):
         evaluate_run(run, split)
-        found, report = run.confusion(), run.report()
+        found, report = run.evaluated("confusion"), run.report()
         assert (found["split"], found["examples_evaluated"]) == (split, 500)
         assert found["coarse"]["names"] == list(shapes100.COARSE_NAMES)  # the data set's own, not CIFAR-100's
         assert (found["fine"] is None) == (heads == "coarse")
@@ -194,10 +194,10 @@ def test_damaged_calibration_is_named_on_test_and_written_anew_on_validation(tin
     with pytest.raises(errors.DamagedError, match=r"^run_dir=.*calibration.json .* on validation"):
         evaluate_run(run, "test")
     evaluate_run(run, "validation")
-    fitted = run.calibration()
+    fitted = run.evaluated("calibration")
     evaluate_run(run, "test")
-    assert run.calibration()["temperatures"] == fitted["temperatures"]
-    assert run.calibration()["splits"].keys() == {"validation", "test"}
+    assert run.evaluated("calibration")["temperatures"] == fitted["temperatures"]
+    assert run.evaluated("calibration")["splits"].keys() == {"validation", "test"}
 
 
 def test_run_that_another_process_trains_is_told_apart_from_an_interrupted_one(tmp_path):
