@@ -23,7 +23,8 @@ EXPORT = {
     "temperatures": {"fine": 1.5},
     "git_commit": None,
 }
-MEASURES = {"nll": 1.5, "ece": 0.0712, "brier": 0.5, "aurc": 0.2, "reliability": [], "risk_coverage": []}
+MEASURES = {"nll": 1.5, "ece": 0.0712, "brier": 0.5, "aurc": 0.2, "risk_coverage": []}
+MEASURES["reliability"] = [[0, None, None]] * 15
 
 
 @pytest.fixture
