@@ -4,7 +4,7 @@ In the fastest form that we know of: channels_last, bfloat16 by autocast, the fu
 """
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -137,22 +137,21 @@ def _orthogonalised(matrix: torch.Tensor, num_iterations: int) -> torch.Tensor:
     rows, columns = matrix.shape
     x = matrix / (torch.linalg.vector_norm(matrix) + 1e-7)
     x = (x.T if rows > columns else x).bfloat16()
-    for steps in newton_schulz.groups(num_iterations, tuple(x.shape)):
-        x = _iterated(x @ x.T, steps) @ x
+    for quintics in newton_schulz.groups(num_iterations, tuple(x.shape)):
+        x = _iterated(x @ x.T, quintics) @ x
     return (x.T if rows > columns else x).float().contiguous()
 
 
-def _iterated(gram: torch.Tensor, num_iterations: int) -> torch.Tensor:
-    a, b, c = newton_schulz.QUINTIC
-
-    def factor_of(gram: torch.Tensor) -> torch.Tensor:
-        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        factor.diagonal().add_(a)
-        return factor
-
-    total = factor = factor_of(gram)
-    for _ in range(num_iterations - 1):
+def _iterated(gram: torch.Tensor, quintics: Sequence[tuple[float, float, float]]) -> torch.Tensor:
+    total = factor = _factor(gram, *quintics[0])
+    for quintic in quintics[1:]:
         gram = factor @ gram @ factor
-        factor = factor_of(gram)
+        factor = _factor(gram, *quintic)
         total = factor @ total
     return total
+
+
+def _factor(gram: torch.Tensor, a: float, b: float, c: float) -> torch.Tensor:
+    factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    factor.diagonal().add_(a)
+    return factor

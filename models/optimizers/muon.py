@@ -5,6 +5,7 @@ A kernel's update has singular values that are all about 1, so that every direct
 Keras's own `Muon` leaves kernels of four axes to Adam, and those are the ones that matter here.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -86,25 +87,27 @@ class Muon(keras.optimizers.Optimizer):
 def orthogonalised(matrix: tf.Tensor, num_iterations: int, compute_dtype: str = "bfloat16") -> tf.Tensor:
     """float32 [M, N] -> [M, N] with the same singular vectors and singular values of about 1, by Newton-Schulz.
 
-    Not exactly 1: the iteration lets them lie between about 0.7 and 1.2, which costs nothing (Jordan et al. 2024).
-    Several iterations share a Gram matrix where that is cheaper (`models.optimizers.newton_schulz`).
+    Three iterations leave the values that begin at 2 % of the matrix's norm or more within a tenth of 1. Iterations
+    share a Gram matrix where that is cheaper (`models.optimizers.newton_schulz`).
     """
     rows, columns = matrix.shape
     x = matrix / (tf.norm(matrix) + 1e-7)
     x = tf.cast(tf.transpose(x) if rows > columns else x, compute_dtype)
-    for num_together in newton_schulz.groups(num_iterations, tuple(x.shape)):
-        x = tf.matmul(_iterated(tf.matmul(x, x, transpose_b=True), num_together), x)
+    for quintics in newton_schulz.groups(num_iterations, tuple(x.shape)):
+        x = tf.matmul(_iterated(tf.matmul(x, x, transpose_b=True), quintics), x)
     x = tf.cast(x, tf.float32)
     return tf.transpose(x) if rows > columns else x
 
 
-def _iterated(gram: tf.Tensor, num_iterations: int) -> tf.Tensor:
-    """The matrix [M, M] by which `num_iterations` iterations multiply x, from `gram`, x xT [M, M]."""
-    a, b, c = newton_schulz.QUINTIC
-    identity = tf.eye(gram.shape[0], dtype=gram.dtype)
-    total = factor = a * identity + b * gram + c * tf.matmul(gram, gram)
-    for _ in range(num_iterations - 1):
+def _iterated(gram: tf.Tensor, quintics: Sequence[tuple[float, float, float]]) -> tf.Tensor:
+    """The matrix [M, M] by which iterations of these quintics multiply x, from `gram`, x xT [M, M]."""
+    total = factor = _factor(gram, *quintics[0])
+    for quintic in quintics[1:]:
         gram = tf.matmul(tf.matmul(factor, gram), factor)
-        factor = a * identity + b * gram + c * tf.matmul(gram, gram)
+        factor = _factor(gram, *quintic)
         total = tf.matmul(factor, total)
     return total
+
+
+def _factor(gram: tf.Tensor, a: float, b: float, c: float) -> tf.Tensor:
+    return a * tf.eye(gram.shape[0], dtype=gram.dtype) + b * gram + c * tf.matmul(gram, gram)
