@@ -44,8 +44,8 @@ $(INSTALLED): requirements.txt setup.py .ci/find_python
 	@rm -rf streaming_cifar100.egg-info  # setuptools leaves it here; what counts lies in .venv
 	@touch $@
 
-train: $(INSTALLED) ## Prepare CIFAR-100 (or shapes100), train PRESET (quick), evaluate on test.
-	@preset=$(call quoted,PRESET); $(PYTHON) -m models.train --preset="$${preset:-quick}" --dataset=auto $(DATA_FLAGS) \
+train: $(INSTALLED) ## Prepare CIFAR-100 (or shapes100), train PRESET (tiny), evaluate on test.
+	@preset=$(call quoted,PRESET); $(PYTHON) -m models.train --preset="$${preset:-tiny}" --dataset=auto $(DATA_FLAGS) \
 	    --run_dir=$(call quoted,RUN_DIR) --evaluate_test
 
 check: lint ## Check style, format and types, and run the fast tests: the loop while you work.

@@ -28,7 +28,7 @@ def test_nothing_changes_on_cifar100():
 
 def test_heads_resolutions_and_batch_follow_from_the_data_and_stay():
     data, train = fitted(*of_pets(), PETS)
-    assert (train.heads, data.resolutions) == ("fine", ((40, 0.15), (48, 0.35), (64, 0.5)))
+    assert (train.heads, data.resolutions) == ("fine", ((32, 0.5), (48, 0.3), (64, 0.2)))
     assert data.batch_size == 192 // 8  # an own 20 % of validation is left out
     assert fitted(data, train, PETS) == (data, train)
     assert preset_changes(data, train, PETS) == {"dataset": "folder:/pets"}
@@ -36,7 +36,7 @@ def test_heads_resolutions_and_batch_follow_from_the_data_and_stay():
 
 def test_a_size_that_was_asked_for_is_fitted_too():
     data, train = of_pets(image_size=64)
-    assert fitted(data, train, PETS)[0].resolutions == ((40, 0.15), (48, 0.35), (64, 0.5))
+    assert fitted(data, train, PETS)[0].resolutions == ((32, 0.5), (48, 0.3), (64, 0.2))
 
 
 def test_what_a_recipe_sets_is_fitted_as_a_preset_is():
@@ -88,10 +88,10 @@ def test_images_that_do_not_fit_into_memory_are_refused(monkeypatch):
 def test_a_crop_decides_what_the_resolutions_end_at():
     data, train = of_pets(crop_size=48)
     data, train = fitted(data, train, PETS)
-    assert data.resolutions == ((30, 0.15), (36, 0.35), (48, 0.5))
+    assert data.resolutions == ((24, 0.5), (36, 0.3), (48, 0.2))
     assert fitted(data, train, PETS) == (data, train)
     data, _ = fitted(*of_pets(crop_size=32), PETS)
-    assert data.resolutions == ((20, 0.15), (24, 0.35), (32, 0.5))
+    assert data.resolutions == ((16, 0.5), (24, 0.3), (32, 0.2))
 
 
 def test_a_crop_larger_than_the_images_is_refused():
@@ -102,4 +102,4 @@ def test_a_crop_larger_than_the_images_is_refused():
 @pytest.mark.parametrize("dataset", ["cifar100", "folder:/pets"])
 def test_resolutions_of_a_preset_grow_with_images_of_a_set_size(dataset):
     data, _ = fitted(*from_preset("tiny", dataset=dataset, image_size=64), dataclasses.replace(CIFAR100, image_size=64))
-    assert data.resolutions == ((40, 0.15), (48, 0.35), (64, 0.5))
+    assert data.resolutions == ((32, 0.5), (48, 0.3), (64, 0.2))

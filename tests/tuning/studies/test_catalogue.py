@@ -131,10 +131,10 @@ def test_variants_are_chosen_by_name_and_once():
         study.chosen(["unit", "unit"])
 
 
-def test_full_resolution_at_equal_cost_costs_the_same():
+def test_other_resolutions_at_equal_cost_cost_the_same():
     study = catalogue.find("fast_ablation")
     costs = {}
-    for name in ("all", "full_resolution", "full_resolution_equal_cost"):
+    for name in ("all", "full_resolution", "full_resolution_equal_cost", "from_20_pixels_equal_cost"):
         job = study.job(study.variant(name), "full", 0, SourceConfig(dataset="cifar100"))
         train = dataclasses.replace(job.train, precision="float32")
         steps = EpochSchedule.from_config(job.data, 50_000 - job.data.num_validation, train.epochs).total_steps
@@ -142,6 +142,7 @@ def test_full_resolution_at_equal_cost_costs_the_same():
         images = {size: count * job.data.batch_size for size, count in by_size.items()}
         costs[name] = flops.train_petaflop(classifier.build(train, CIFAR100), train, images)
     assert costs["full_resolution_equal_cost"] == pytest.approx(costs["all"], rel=0.01)
+    assert costs["from_20_pixels_equal_cost"] == pytest.approx(costs["all"], rel=0.01)
     assert costs["full_resolution"] > 1.2 * costs["all"]
 
 

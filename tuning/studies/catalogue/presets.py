@@ -14,7 +14,7 @@ STUDIES = (
         question="What is each ingredient of the preset tiny worth, in accuracy and in PetaFLOP?",
         base=_TINY,
         budgets={"smoke": _SMOKE_TINY, "short": {}, "full": {}},
-        repeats={"smoke": 1, "short": 2, "full": 3},
+        repeats={"smoke": 1, "short": 5, "full": 5},
         reference="all",
         variants=(
             Variant("all"),
@@ -28,7 +28,12 @@ STUDIES = (
                 "rate and decay are quick's, not tuned for this network",
             ),
             Variant("full_resolution", {"resolutions": ()}, "equal epochs: costs more"),
-            Variant("full_resolution_equal_cost", {"resolutions": (), "epochs": 2.91}, "equal PetaFLOP: fewer epochs"),
+            Variant("full_resolution_equal_cost", {"resolutions": (), "epochs": 2.81}, "equal PetaFLOP: fewer epochs"),
+            Variant(
+                "from_20_pixels_equal_cost",
+                {"resolutions": ((20, 0.15), (24, 0.35), (32, 0.5)), "epochs": 3.87},
+                "larger images first, equal PetaFLOP: fewer epochs",
+            ),
             Variant("random_flips", {"augmentation": "flip_shift"}, "instead of alternating ones"),
             Variant("no_augmentation", {"augmentation": "none"}),
             Variant("no_label_smoothing", {"fine_label_smoothing": 0.0, "coarse_label_smoothing": 0.0}),
