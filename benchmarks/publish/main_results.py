@@ -15,7 +15,7 @@ from benchmarks.publish.our_results import Measured
 from benchmarks.publish.published_results import ORIGINAL_COARSE_PERCENT, ORIGINAL_FINE_PERCENT
 from pipeline.common import markdown_table
 
-PRESETS = ("tiny", "quick", "fast", "better")
+PRESETS = ("nano", "tiny", "quick", "fast", "better")
 VIEWS = 600_000  # augmented images an epoch: the most that the original study could keep
 STEPS = ("quick", "tiny", "fast", "resnet18", "wrn_16_4")  # recipes whose training step is compared
 

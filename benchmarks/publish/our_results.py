@@ -82,6 +82,14 @@ def command(recipe: Measured) -> str:
     return f"`python -m models.train --preset={report['preset']}{''.join(changes)}`"
 
 
+def _executed(recipe: Measured) -> str:
+    """Petaflop that the machine multiplied, the optimizer's included; MISSING in reports of earlier versions."""
+    report = recipe.reports[0]
+    if "executed_petaflop" not in report:
+        return figures.MISSING
+    return f"{report['executed_petaflop'] + report['optimizer_petaflop']:#.3g}"
+
+
 fine = _spread(lambda _: "fine_accuracy")
 coarse = _spread(lambda report: figures.own_coarse_key(report) or "")
 
@@ -91,6 +99,7 @@ COLUMNS: list[Column[Measured]] = [
     Column("fine (%)", fine, is_number=True),
     Column("coarse (%)", coarse, is_number=True),
     Column("PFLOP", lambda recipe: f"{recipe.petaflop:#.3g}", is_number=True),
+    Column("executed PFLOP", _executed, is_number=True),
     Column("seconds", _of_first_seed("train_seconds"), is_number=True),
     Column("MiB", _of_first_seed("peak_rss_mib"), is_number=True),
     Column("parameters", _of_first_seed("num_parameters"), is_number=True),

@@ -77,18 +77,19 @@ def test_own_results_are_those_that_were_recorded():
     found = {recipe.name: recipe for recipe in our_results.read(ROOT / "benchmarks" / "results")}
     recorded = json.loads((ROOT / "benchmarks" / "results" / "tiny-cifar100.json").read_text())
     percents = [100 * run["report"]["fine_accuracy"] for run in recorded["runs"]]
-    assert len(percents) == 3
-    assert found["tiny"].mean == pytest.approx(sum(percents) / 3)
+    assert len(percents) >= 3
+    assert found["tiny"].mean == pytest.approx(np.mean(percents))
     assert found["tiny"].deviation == pytest.approx(float(np.std(percents, ddof=1)))
 
 
 def test_table_has_the_command_the_accuracies_and_the_costs_of_each(tmp_path):
     whole = [report(seed=seed, preset_changes={"num_validation": 0}, fine_accuracy=0.6 + seed / 50) for seed in (0, 1)]
     coarse = report(preset="c", fine_accuracy=None, coarse_from_fine_accuracy=None, train_petaflop=0.1)
+    coarse |= {"executed_petaflop": 0.07, "optimizer_petaflop": 0.01}
     rows = [line.strip("| ").split(" | ") for line in our_results.table(read(tmp_path, a=whole, b=coarse))[2:]]
-    assert rows[0][:4] == [
+    assert rows[0][:6] == [
         "`python -m models.train --preset=tiny --num_validation=0`",
-        *("2", "61.00 ± 1.41", "75.00 ± 0.00"),
+        *("2", "61.00 ± 1.41", "75.00 ± 0.00", "0.0500", "-"),
     ]
     assert rows[1] == [
         "`python -m models.train --preset=c`",
@@ -96,6 +97,7 @@ def test_table_has_the_command_the_accuracies_and_the_costs_of_each(tmp_path):
         "-",
         "70.00",
         "0.100",
+        "0.0800",
         "100",
         "1,500",
         "1,000,000",
