@@ -10,12 +10,11 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from models.config import preset_changes
 from models.exporting import checks
-from models.reporting import figures
+from models.reporting import figures, jinja_templates
 from models.runs.folder import RunFolder
 from pipeline.common.config import as_text
 from pipeline.datasets import builtin, naming
@@ -38,15 +37,8 @@ def escaped(value: Any) -> str:
     return _SPECIAL.sub(r"\\\1", text)
 
 
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent / "templates"),
-    autoescape=False,  # of HTML; `finalize` escapes for Markdown
-    finalize=escaped,
-    undefined=jinja2.StrictUndefined,  # a value that is missing is an error
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+# Not escaped for HTML: `finalize` escapes for Markdown.
+TEMPLATES = jinja_templates.beside(__file__, autoescape=False, finalize=escaped, keep_trailing_newline=True)
 
 
 def render(run: RunFolder, export: Mapping[str, Any]) -> str:

@@ -13,25 +13,18 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 
 from models.config import saved
-from models.reporting import calibration_plots, confusion, confusion_plots, figures, plots, sections
+from models.reporting import calibration_plots, confusion, confusion_plots, figures, jinja_templates, plots, sections
 from models.reporting.plots import CHARTS
 from models.reporting.sections import Grid
 from models.runs.folder import RunFolder
 from pipeline.common import files, markdown_table, progress
 from pipeline.common.markdown_table import literal
 
-TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,  # a value that is missing is an error
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+TEMPLATES = jinja_templates.beside(__file__)
 
 NUM_RATES = 400  # points of the learning rate's curve
 

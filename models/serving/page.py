@@ -1,12 +1,9 @@
 """The page: one document without requests to other machines, which its policy forbids."""
 
-import functools
-import pathlib
 import secrets
 from collections.abc import Mapping
 
-import jinja2
-
+from models.reporting import jinja_templates
 from models.serving.answers import MAX_BYTES
 from pipeline.datasets.description import Description
 
@@ -20,34 +17,20 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-
-
-@functools.cache
-def _templates() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+TEMPLATES = jinja_templates.beside(__file__)
 
 
 def render(description: Description, name: str, warning: str = "") -> tuple[str, Mapping[str, str]]:
     """The page's HTML and its headers, of a run's data set and the run's name; a `warning` stands above all."""
     nonce = secrets.token_urlsafe(16)
-    html = (
-        _templates()
-        .get_template("page.html.jinja")
-        .render(
-            dataset=description.dataset,
-            counts=description.classes.counts,
-            image_size=description.image_size,
-            max_mib=MAX_BYTES >> 20,
-            max_bytes=MAX_BYTES,
-            name=name,
-            nonce=nonce,
-            warning=warning,
-        )
+    html = TEMPLATES.get_template("page.html.jinja").render(
+        dataset=description.dataset,
+        counts=description.classes.counts,
+        image_size=description.image_size,
+        max_mib=MAX_BYTES >> 20,
+        max_bytes=MAX_BYTES,
+        name=name,
+        nonce=nonce,
+        warning=warning,
     )
     return html, {**HEADERS, "Content-Security-Policy": POLICY.format(nonce=nonce)}

@@ -23,8 +23,11 @@ EXPORT = {
     "temperatures": {"fine": 1.5},
     "git_commit": None,
 }
-MEASURES = {"nll": 1.5, "ece": 0.0712, "brier": 0.5, "aurc": 0.2, "risk_coverage": []}
-MEASURES["reliability"] = [[0, None, None]] * 15
+MEASURES = {
+    **{"nll": 1.5, "ece": 0.0712, "brier": 0.5, "aurc": 0.2},
+    "reliability": [[0, None, None]] * 15,
+    "risk_coverage": [],
+}
 
 
 @pytest.fixture
