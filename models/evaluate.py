@@ -9,9 +9,9 @@ run on read-only media is evaluated too; its files stay as they are.
 
 import contextlib
 
-from models.runs.folder import RunFolder
+from models.runs import folder as run_folder
 from models.training import preconditions
-from pipeline.common import app, errors, progress
+from pipeline.common import app, progress
 
 flags = app.Flags()
 RUN_DIR = flags.DEFINE_path("run_dir", "", "folder of the run that models.train wrote")
@@ -21,9 +21,7 @@ SPLIT = flags.DEFINE_enum("split", "validation", ["validation", "test"], "split 
 
 def main() -> None:
     """Load the run's model, evaluate it, report."""
-    if not RUN_DIR.value:
-        raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
-    folder = RunFolder(RUN_DIR.value)
+    folder = run_folder.given(RUN_DIR.value)
     preconditions.evaluated_data(folder, SPLIT.value, DATA_DIR.value)  # before the slow import of TensorFlow
     folder.check_readable()
     app.load_tensorflow()

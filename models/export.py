@@ -11,7 +11,7 @@ import pathlib
 from typing import Any
 
 from models.exporting import folder, formats
-from models.runs.folder import RunFolder
+from models.runs import folder as run_folder
 from models.training import preconditions
 from pipeline.common import app, errors, markdown_table, paths, progress
 from pipeline.common.markdown_table import Column
@@ -30,9 +30,7 @@ OUT = flags.DEFINE_path(
 def main() -> None:
     """Check the arguments, export, print the table."""
     formats.check(FORMAT.value)
-    if not RUN_DIR.value:
-        raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
-    run, out = RunFolder(RUN_DIR.value), pathlib.Path(OUT.value or pathlib.Path(RUN_DIR.value) / "export")
+    run, out = run_folder.given(RUN_DIR.value), pathlib.Path(OUT.value or pathlib.Path(RUN_DIR.value) / "export")
     run.config()
     folder.check(out)
     preconditions.evaluated_data(run, "test", DATA_DIR.value)  # before the slow import of TensorFlow

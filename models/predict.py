@@ -13,6 +13,7 @@ import pathlib
 import sys
 
 from models.prediction import inputs, output
+from models.runs import folder as run_folder
 from models.runs.folder import RunFolder
 from models.training import preconditions
 from pipeline.common import app, errors, files, paths, progress
@@ -46,10 +47,7 @@ def main() -> None:
 
 def _checked_run() -> RunFolder:
     """The finished run; errors.BadArgumentError or errors.FailedError for what can be known without TensorFlow."""
-    if not RUN_DIR.value:
-        raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
-    run = RunFolder(RUN_DIR.value)
-    run.check_model()
+    run = run_folder.given(RUN_DIR.value).check_model()
     if SPLIT.value and flags.arguments:
         raise errors.BadArgumentError(f"split={SPLIT.value}: expected no files beside it, got {flags.arguments[0]!r}")
     if not SPLIT.value and not flags.arguments:

@@ -10,7 +10,7 @@ on this machine alone, 127.0.0.1, unless --host names another address. SIGINT (C
 import importlib.util
 import sys
 
-from models.runs.folder import RunFolder
+from models.runs import folder as run_folder
 from models.serving import address
 from pipeline.common import app, errors, progress
 
@@ -26,9 +26,7 @@ PORT = flags.DEFINE_integer(
 
 def main() -> None:
     """Load the run's model and answer requests until a signal."""
-    if not RUN_DIR.value:
-        raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
-    run = RunFolder(RUN_DIR.value).check_model()
+    run = run_folder.given(RUN_DIR.value).check_model()
     description = run.description()
     with address.listen(HOST.value, PORT.value) as listening:
         _check_libraries()

@@ -17,7 +17,7 @@ from benchmarks.harness import cli_output, number_flags
 from benchmarks.harness.results import Row
 from benchmarks.robustness import corruptions, outliers
 from benchmarks.robustness.corruptions import CORRUPTIONS, SEVERITIES
-from models.runs.folder import RunFolder
+from models.runs import folder as run_folder
 from models.training import preconditions
 from pipeline.common import app, errors, progress
 from pipeline.data_config import DataConfig
@@ -45,9 +45,7 @@ def main() -> None:
     corruptions.check(CHOSEN.value)
     severities = number_flags.parse("severities", CHOSEN_SEVERITIES.value, int, "1,3,5", high=max(SEVERITIES))
     outliers.check(OOD.value)
-    if not RUN_DIR.value:
-        raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
-    run = RunFolder(RUN_DIR.value)
+    run = run_folder.given(RUN_DIR.value)
     data = preconditions.evaluated_data(run, "test", DATA_DIR.value)
     run.check_readable()
     num_images, others = _num_images(data), _others(data)

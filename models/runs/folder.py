@@ -248,6 +248,13 @@ class RunFolder:
         files.write_json(self.path / "report.json", report)
 
 
+def given(run_dir: str) -> RunFolder:
+    """The folder that the flag `--run_dir` names; errors.BadArgumentError where it is not set."""
+    if not run_dir:
+        raise errors.BadArgumentError("run_dir is missing: expected --run_dir=FOLDER that models.train wrote")
+    return RunFolder(run_dir)
+
+
 @contextlib.contextmanager
 def open_locked(path: paths.AnyPath, config: dict[str, Any], identity: dict[str, Any]) -> Iterator[RunFolder]:
     """Make or continue a run's folder, whose parents are made, and hold its lock until the context ends.
