@@ -88,5 +88,9 @@ def _operation(name: str, plane: Any, event: Any) -> tuple[str, str] | None:
         return match[1], match[2]
     if name != _BEGIN_ASYNC:
         return None
-    statistics = {plane.stat_metadata[one.metadata_id].name: one.str_value for one in event.stats}
+    # A text stands in the statistic, or among the names of the plane.
+    statistics = {
+        plane.stat_metadata[one.metadata_id].name: one.str_value or plane.stat_metadata[one.ref_value].name
+        for one in event.stats
+    }
     return statistics.get("name", ""), statistics.get("kernel_type", "")

@@ -41,8 +41,8 @@ def test_moments_of_several_operations_are_divided():
     assert times.operations == 201
 
 
-def written(folder, threads):
-    """A trace of (name, begin, duration, statistics) by the name of the thread."""
+def written(folder, threads, is_by_reference):
+    """A trace of (name, begin, duration, statistics) by thread; texts of statistics as such, or by reference."""
     space = xplane_pb2.XSpace()
     plane = space.planes.add(name="/host:CPU")
     for number, (thread, events) in enumerate(threads.items()):
@@ -54,13 +54,18 @@ def written(folder, threads):
             for statistic, value in statistics.items():
                 key = len(plane.stat_metadata) + 1
                 plane.stat_metadata[key].name = statistic
-                event.stats.add(metadata_id=key, str_value=value)
+                if is_by_reference:
+                    plane.stat_metadata[key + 1].name = value
+                    event.stats.add(metadata_id=key, ref_value=key + 1)
+                else:
+                    event.stats.add(metadata_id=key, str_value=value)
     path = folder / "vm.xplane.pb"
     path.write_bytes(space.SerializeToString())
     return path
 
 
-def test_trace_is_read(tmp_path):
+@pytest.mark.parametrize("is_by_reference", [False, True])
+def test_trace_is_read(tmp_path, is_by_reference):
     compiled = {"name": "augmentation/PartitionedCall", "kernel_type": "PartitionedCall"}
     path = written(
         tmp_path,
@@ -76,6 +81,7 @@ def test_trace_is_read(tmp_path):
             "tf_data_private_threadpool/2": [("GatherV2:GatherV2", 0, 40, {})],
             "python": [("EagerLocalExecute: ReadVariableOp", 0, 90, {}), ("Iterator::Root", 0, 9, {})],
         },
+        is_by_reference,
     )
     events = list(trace._events(path))
     assert [(event.part, event.begin, event.end) for event in events] == [
