@@ -28,10 +28,10 @@ STUDIES = (
                 "rate and decay are quick's, not tuned for this network",
             ),
             Variant("full_resolution", {"resolutions": ()}, "equal epochs: costs more"),
-            Variant("full_resolution_equal_cost", {"resolutions": (), "epochs": 2.81}, "equal PetaFLOP: fewer epochs"),
+            Variant("full_resolution_equal_cost", {"resolutions": (), "epochs": 2.73}, "equal PetaFLOP: fewer epochs"),
             Variant(
                 "from_20_pixels_equal_cost",
-                {"resolutions": ((20, 0.15), (24, 0.35), (32, 0.5)), "epochs": 3.87},
+                {"resolutions": ((20, 0.15), (24, 0.35), (32, 0.5)), "epochs": 3.75},
                 "larger images first, equal PetaFLOP: fewer epochs",
             ),
             Variant("random_flips", {"augmentation": "flip_shift"}, "instead of alternating ones"),
