@@ -20,6 +20,7 @@ ENDLESS = 2**40  # passes; a run ends because the loop stops reading
 # Columns that identify a view: the place of its example in the training split, and the number of the pass from 0 on.
 VIEW_KEYS = ("index", "pass_number")
 CHUNKS_AHEAD = 8  # no faster than 4; decoded, they are 1.5 MB
+GATHERS_AT_ONCE = 2  # each copies at the rate of one processor
 MAX_CACHED_DATASETS = 2  # the training and validation images of one split
 ALIGNMENT = 64  # bytes, of TensorFlow's own allocations on CPUs
 
@@ -109,7 +110,7 @@ class CacheInMemory:
 
 @dataclasses.dataclass(frozen=True)
 class PermutedBatches:
-    """Permutes all examples anew in each pass; a batch is one gather.
+    """Permutes all examples anew in each pass; a batch is one gather, made by one thread, two batches at a time.
 
     The stream is the permutations end to end, cut into full batches: a batch at the end of a pass goes on into the
     next pass. Batch k follows from (seed, k) alone, and starting there costs the same for every k.
@@ -137,7 +138,12 @@ class PermutedBatches:
             return {name: tf.gather(column, views["index"]) for name, column in examples.items()} | views
 
         views = tf.data.Dataset.range(first_pass, ENDLESS).map(permutation, num_parallel_calls=1)
-        return views.rebatch(self.batch_size, drop_remainder=True).map(gathered)
+        batches = views.rebatch(self.batch_size, drop_remainder=True)
+        # Threads that share one gather wait for each other longer than each copies.
+        options = tf.data.Options()
+        options.threading.max_intra_op_parallelism = 1
+        gathers = batches.map(gathered, num_parallel_calls=GATHERS_AT_ONCE, deterministic=True)
+        return gathers.with_options(options)
 
 
 @dataclasses.dataclass(frozen=True)
