@@ -56,7 +56,7 @@ def test_folder_of_packages_is_a_path_like_others(venv, folder):
     assert done.stdout.startswith(f"rm -rf {folder} build")
 
 
-@pytest.mark.parametrize(("variables", "preset"), [((), "quick"), (("PRESET=",), "quick"), (("PRESET=tiny",), "tiny")])
+@pytest.mark.parametrize(("variables", "preset"), [((), "tiny"), (("PRESET=",), "tiny"), (("PRESET=nano",), "nano")])
 def test_preset_is_trained_on_what_can_be_prepared(variables, preset):
     shell = make("train", *variables, "RUN_DIR=it's one").stdout
     shown = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
