@@ -3,11 +3,12 @@
     python -m benchmarks.profile --recipes=tiny,quick --out=FILE.json
 
 A recipe is one of benchmarks.train_step's. Rows of a recipe, in milliseconds a step on the CPU:
-  ours/RECIPE/step        the whole step, without a profiler
-  ours/RECIPE/PART        the time of a part's operations, by TensorFlow's profiler on further steps. A moment in which
-                          several operations run is divided among them, so that the parts add up to a step without the
-                          moments in which none runs (and without the input pipeline, which runs beside it)
-  ours/RECIPE/operations  the sum over all operations: twice the step where two run at a time
+  ours/RECIPE/PRECISION/step        the whole step, without a profiler
+  ours/RECIPE/PRECISION/PART        the time of a part's operations, by TensorFlow's profiler on further steps. A moment
+                                    in which several operations run is divided among them, so that the parts add up to
+                                    a step without the moments in which none runs (and without the input pipeline, which
+                                    runs beside it)
+  ours/RECIPE/PRECISION/operations  the sum over all operations: twice the step where two run at a time
 Parts: augmentation; forward, input_gradients and kernel_gradients (of convolutions); normalization; activations;
 pooling; heads (dense layers, losses, metrics); optimizer; other (the rest, such as sums of gradients).
 

@@ -17,7 +17,7 @@ from pipeline.batches import OpenedData
 from pipeline.common import progress
 from pipeline.data_config import DataConfig
 
-NAME = "ours/{recipe}/{metric}"
+NAME = "ours/{recipe}/{precision}/{metric}"
 
 
 def measure(

@@ -10,11 +10,16 @@ import types
 
 import pytest
 
+from models.config import presets
 from tests.binaries import call_here
 from tuning import study, tune
 from tuning.studies import catalogue
 
 FOLDERS = pathlib.Path(__file__).parent / "written_by_710a023"
+
+# What the preset tiny had otherwise at that commit: a study of today's tiny is another study.
+TINY_THEN = {"batch_size": 384, "learning_rate": 1.2, "epochs": 4.0}
+TINY_THEN |= {"resolutions": ((20, 0.15), (24, 0.35), (32, 0.5))}
 
 
 @pytest.fixture
@@ -47,8 +52,9 @@ def test_saved_cells_belong_to_variants_of_their_study(name, rows):
     assert set(rows["variants"]) <= {row.name for row in (*study.variants, *study.combinations)}
 
 
-def test_study_is_refused(tiny_data_dir, tmp_path, run, refused):
+def test_study_is_refused(tiny_data_dir, tmp_path, run, refused, monkeypatch):
     """One job was finished, one had failed, one was interrupted, and one had not begun."""
+    monkeypatch.setitem(presets.PRESETS, "tiny", {**presets.PRESETS["tiny"], **TINY_THEN})
     folder = pathlib.Path(shutil.copytree(FOLDERS / "study", tmp_path / "study"))
     flags = ("--study=fast_ablation", "--budget=smoke", "--workers=1", "--dataset=shapes100_tiny")
     flags += (f"--data_dir={tiny_data_dir}", f"--study_dir={folder}")

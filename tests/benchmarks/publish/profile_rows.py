@@ -17,10 +17,10 @@ def profile_rows(*recipes: str) -> list[dict[str, Any]]:
         fields = {"recipe": recipe, "precision": "mixed_bfloat16", "batch_size": 384}
         scale = 1.5**number
         for metric, ms in (("step", 560.0), ("operations", 900.0)):
-            labels = Labels.of("ours/{recipe}/{metric}", metric, metric=metric, **fields)
+            labels = Labels.of("ours/{recipe}/{precision}/{metric}", metric, metric=metric, **fields)
             rows.append(results.row(labels, "ms", [ms * scale]))
         for place, part in enumerate(PARTS, start=1):
-            labels = Labels.of("ours/{recipe}/{metric}", "part", metric=part, **fields)
+            labels = Labels.of("ours/{recipe}/{precision}/{metric}", "part", metric=part, **fields)
             rate = {"tflops": 0.04 * place, "intensity": 10.0 * place + 3 * number} if part in MULTIPLYING else {}
             rows.append(results.row(labels, "ms", [10.0 * place * scale], gib=0.1, **rate))
     return [row.as_json() for row in rows]
