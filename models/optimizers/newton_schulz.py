@@ -23,7 +23,8 @@ def groups(num_iterations: int, shape: tuple[int, int]) -> list[list[tuple[float
     """The quintics of the iterations that share a Gram matrix, group by group, for x of `shape`, rows <= columns."""
     rows, columns = shape
     num_together = MOST_TOGETHER if 2 * columns > 3 * rows else 1
-    return [quintics(num_iterations)[first : first + num_together] for first in range(0, num_iterations, num_together)]
+    each = quintics(num_iterations)
+    return [each[first : first + num_together] for first in range(0, num_iterations, num_together)]
 
 
 def multiply_adds(shape: tuple[int, ...], num_iterations: int) -> int:
