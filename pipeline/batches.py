@@ -8,6 +8,7 @@ steps at which epochs begin. So no example is ever dropped, every step has one s
 """
 
 import contextlib
+import functools
 import pathlib
 from collections.abc import Iterator
 from typing import ClassVar
@@ -84,7 +85,7 @@ class OpenedData:
 
     def check_not_replaced(self) -> None:
         """Raise errors.FailedError if the records were prepared again and are not all in memory."""
-        if self.config.cache != "memory" and self._inode() != self._opened_inode:
+        if not self.config.holds_images and self._inode() != self._opened_inode:
             raise errors.FailedError(
                 f"data_dir={self.config.data_dir}: {self.config.shown_name} was prepared again while it was read; "
                 "leave it alone while a command works on it, and choose another --run_dir for the new images"
@@ -102,18 +103,30 @@ class OpenedData:
 
         uint8 [B, S, S, 3] `image`, int32 [B] `fine` and, of two levels of labels, `coarse`, int64 [B] `index` and
         `pass_number` (stages.VIEW_KEYS). S is the size of the images, which augmentation crops; without augmentation
-        it is `input_size`. A batch larger than the training split, or a disk cache that cannot be written, raises
-        errors.BadArgumentError.
+        it is `input_size`. With `cache=device` there are VIEW_KEYS alone, of which `whole` makes such a batch. A batch
+        larger than the training split, a disk cache that cannot be written, or images that do not fit into a device's
+        memory raise errors.BadArgumentError.
         """
         return self.read("train", self.train_stages(seed, start_step))
 
     def train_stages(self, seed: int, start_step: int = 0) -> tuple[Stage, ...]:
         """The host's stages from the official training split to uint8 batches; arguments and errors as `train`."""
-        config, num_train = self.config, self.num_examples["train"]
-        config.check_batch_size(num_train)
-        device = "/GPU:0" if tf.config.list_logical_devices("GPU") else ""
-        batches = (*self._shuffled_batches(seed, start_step), *(self._crop if config.augmentation == "none" else ()))
-        return (self._hold_out["train"], *batches, stages.Prefetch(device=device))
+        self.config.check_batch_size(self.num_examples["train"])
+        crop: tuple[Stage, ...] = () if self.config.cache == "device" else self._crop_of_training
+        batches = (*self._shuffled_batches(seed, start_step), *crop)
+        return (self._hold_out["train"], *batches, stages.Prefetch(device=_device()))
+
+    def whole(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """A batch of `train` with its images and labels, which `cache=device` gathers on the device.
+
+        It belongs into the graph of a step, which keeps the images that it gathers from.
+        """
+        if self.config.cache != "device":
+            return batch
+        with tf.init_scope():  # images that a graph loads would be its own
+            examples = self._cache_on_device.examples(self.read("train", (self._hold_out["train"], self._decode)))
+        gathered = examples.gather(batch["index"]) | batch
+        return functools.reduce(lambda current, stage: stage.crop(current), self._crop_of_training, gathered)
 
     def evaluation(self, split_name: str) -> tf.data.Dataset:
         """The batches of "validation" or "test": images and labels in order, with `mask` False on padding.
@@ -125,7 +138,7 @@ class OpenedData:
         """
         if split_name == "validation":
             check_held_out(self.num_examples["validation"])
-        cache = (self._cache_in_memory(split_name),) if self.config.cache == "memory" else ()
+        cache = (self._cache_in_memory(split_name),) if self.config.holds_images else ()
         pad = stages.BatchPadWithMask(EVAL_BATCH_SIZE)
         return self._read(split_name, (self._decode, *cache, pad, *self._crop, stages.Prefetch()))
 
@@ -140,6 +153,9 @@ class OpenedData:
         if config.cache == "memory":
             permuted = stages.PermutedBatches(num_train, config.batch_size, seed, start_step)
             return (self._decode, self._cache_in_memory("train"), permuted)
+        if config.cache == "device":
+            views = stages.PermutedViews(num_train, config.batch_size, seed, start_step)
+            return (self._decode, self._cache_on_device, views)
         first_pass, offset = divmod(start_step * config.batch_size, num_train)
         shuffle = stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass, offset)
         batch = stages.Batch(config.batch_size)
@@ -152,6 +168,10 @@ class OpenedData:
 
     def _cache_in_memory(self, split_name: str) -> stages.CacheInMemory:
         return stages.CacheInMemory(self.num_examples[split_name], self._part(split_name), self._cache)
+
+    @property
+    def _cache_on_device(self) -> stages.CacheOnDevice:
+        return stages.CacheOnDevice(self.num_examples["train"], _device(), self._part("train"), self._cache)
 
     def _part(self, split_name: str) -> str:
         """A name of the images of a split, the same for equal images in equal order only."""
@@ -167,11 +187,21 @@ class OpenedData:
         return self.config.num_validation == OWN_VALIDATION and "validation" in self.description.num_examples
 
     @property
-    def _crop(self) -> tuple[Stage, ...]:
+    def _crop(self) -> tuple[stages.CenterCrop, ...]:
         """The stage that keeps the part of each image that the network takes; none where that is all of it."""
         is_whole = self.input_size == self.description.image_size
         return () if is_whole else (stages.CenterCrop(self.input_size),)
 
     @property
+    def _crop_of_training(self) -> tuple[stages.CenterCrop, ...]:
+        """The same for training images, which augmentation crops, where there is any."""
+        return self._crop if self.config.augmentation == "none" else ()
+
+    @property
     def _decode(self) -> stages.Decode:
         return stages.Decode(self.description.image_size)
+
+
+def _device() -> str:
+    """Where batches are prefetched to; "" where the processors compute."""
+    return "/GPU:0" if tf.config.list_logical_devices("GPU") else ""

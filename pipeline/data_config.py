@@ -158,9 +158,10 @@ class DataConfig(Composition, SourceConfig):
     split_seed: int = setting(0, "random seed of the validation split", low=0)
     cache: str = setting(
         "memory",
-        "cache of the decoded images: memory (154 MB for CIFAR-100; full shuffle), disk (the training images, in "
-        "--data_dir) or none (images are decoded in each epoch)",
-        parts={"memory": (), "disk": (Part(WindowShuffle),), "none": (Part(WindowShuffle),)},
+        "cache of the decoded images: memory (154 MB for CIFAR-100; full shuffle), device (the same batches; the "
+        "training images stay in the GPU's memory, if there is one, and a step gathers its batch there), disk (the "
+        "training images, in --data_dir) or none (images are decoded in each epoch)",
+        parts={"memory": (), "device": (), "disk": (Part(WindowShuffle),), "none": (Part(WindowShuffle),)},
     )
     batch_size: int = setting(256, "number of images per training step", low=1)
     virtual_examples: int = setting(
@@ -218,16 +219,21 @@ class DataConfig(Composition, SourceConfig):
 
     def check_memory(self, description: Description) -> None:
         """Raise errors.BadArgumentError where the decoded images do not fit into the memory that is free."""
-        if self.cache != "memory":
+        if not self.holds_images:
             return
         sizes = self.split_sizes(description)
         needed = (sizes["train"] + sizes["validation"]) * 3 * description.image_size**2
         free = memory.available_bytes()
         if needed > free:
             raise errors.BadArgumentError(
-                f"cache=memory: the images take {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free; set "
-                "--cache=disk or --cache=none"
+                f"cache={self.cache}: the images take {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are free; "
+                "set --cache=disk or --cache=none"
             )
+
+    @property
+    def holds_images(self) -> bool:
+        """Whether all images are read once and then held, in the host's memory or the device's."""
+        return self.cache in ("memory", "device")
 
     def check_batch_size(self, num_train: int) -> None:
         """Raise errors.BadArgumentError for batches that are larger than the `num_train` training examples."""

@@ -8,13 +8,14 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from pipeline import source
 from pipeline.common import cpu, errors, progress, seeds
+from pipeline.device_examples import DeviceExamples
 
 ENDLESS = 2**40  # passes; a run ends because the loop stops reading
 # Columns that identify a view: the place of its example in the training split, and the number of the pass from 0 on.
@@ -25,11 +26,13 @@ MAX_CACHED_DATASETS = 2  # the training and validation images of one split
 ALIGNMENT = 64  # bytes, of TensorFlow's own allocations on CPUs
 
 Stage: TypeAlias = Callable[[tf.data.Dataset], tf.data.Dataset]
+Examples = TypeVar("Examples")
 
 
 def chain(dataset: tf.data.Dataset, stages: tuple[Stage, ...]) -> tf.data.Dataset:
     """Apply the stages in order, from the last cache on that holds its examples already: it reads no input."""
-    loaded = [place for place, stage in enumerate(stages) if isinstance(stage, CacheInMemory) and stage.is_loaded]
+    caches = (CacheInMemory, CacheOnDevice)
+    loaded = [place for place, stage in enumerate(stages) if isinstance(stage, caches) and stage.is_loaded]
     stages = stages[max(loaded, default=0) :]
     # At both ends: a stage may iterate over its input, and its output need not be derived from its input.
     return without_autotune(functools.reduce(lambda current, stage: stage(current), stages, without_autotune(dataset)))
@@ -69,10 +72,10 @@ class Decode:
 
 
 class MemoryCache:
-    """The examples of the MAX_CACHED_DATASETS data sets loaded last, in the host's memory."""
+    """The examples of the MAX_CACHED_DATASETS data sets loaded last, in the host's memory or on the device."""
 
     def __init__(self) -> None:
-        self._examples: dict[str, dict[str, tf.Tensor]] = {}
+        self._examples: dict[str, Any] = {}
 
     def __len__(self) -> int:
         return len(self._examples)
@@ -80,10 +83,10 @@ class MemoryCache:
     def __contains__(self, key: str) -> bool:
         return key in self._examples
 
-    def load(self, key: str, dataset: tf.data.Dataset, num_examples: int) -> dict[str, tf.Tensor]:
-        """The examples stored under `key`, else those of `dataset`, which are stored; as `in_memory`."""
+    def load(self, key: str, load: Callable[[], Examples]) -> Examples:
+        """The examples stored under `key`, else what `load` returns, which is stored."""
         if key not in self:
-            examples = in_memory(dataset, num_examples)
+            examples = load()
             while len(self._examples) >= MAX_CACHED_DATASETS:
                 del self._examples[next(iter(self._examples))]
             self._examples[key] = examples
@@ -105,12 +108,44 @@ class CacheInMemory:
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Chunks -> one chunk with all examples; errors as `in_memory`."""
-        return tf.data.Dataset.from_tensors(self.cache.load(self.key, dataset, self.num_examples))
+        examples = self.cache.load(self.key, lambda: in_memory(dataset, self.num_examples))
+        return tf.data.Dataset.from_tensors(examples)
 
 
 @dataclasses.dataclass(frozen=True)
-class PermutedBatches:
-    """Permutes all examples anew in each pass; a batch is one gather, made by one thread, two batches at a time.
+class CacheOnDevice:
+    """Loads every example of a finite data set onto a device, or takes them from `cache`.
+
+    What follows are indices. The step gathers its batch from `examples`, on the device.
+    """
+
+    num_examples: int
+    device: str  # "/GPU:0"; "" is the host's processor
+    key: str = dataclasses.field(repr=False)
+    cache: MemoryCache = dataclasses.field(repr=False)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the examples are on the device."""
+        return self._key in self.cache
+
+    def examples(self, dataset: tf.data.Dataset) -> DeviceExamples:
+        """The examples of chunks; errors as `in_memory` and `DeviceExamples.of`."""
+        return self.cache.load(self._key, lambda: DeviceExamples.of(in_memory(dataset, self.num_examples), self.device))
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Chunks -> the indices of all examples, one by one; errors as `examples`."""
+        self.examples(dataset)
+        return tf.data.Dataset.range(self.num_examples)
+
+    @property
+    def _key(self) -> str:
+        return f"device-{self.key}"
+
+
+@dataclasses.dataclass(frozen=True)
+class PermutedViews:
+    """Permutes the indices of all examples anew in each pass.
 
     The stream is the permutations end to end, cut into full batches: a batch at the end of a pass goes on into the
     next pass. Batch k follows from (seed, k) alone, and starting there costs the same for every k.
@@ -122,8 +157,7 @@ class PermutedBatches:
     start_step: int = 0
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """One chunk with all examples -> endless batches: its columns [B, ...] and int64 [B] `VIEW_KEYS`."""
-        examples = next(iter(without_autotune(dataset)))
+        """All examples, which are not read -> endless batches of int64 [B] `VIEW_KEYS`."""
         first_pass, offset = divmod(self.start_step * self.batch_size, self.num_examples)
         shuffle_seed = seeds.derive(self.seed, "shuffle")
 
@@ -134,15 +168,24 @@ class PermutedBatches:
             order = tf.gather(order, tf.range(tf.where(pass_number == first_pass, offset, 0), self.num_examples))
             return {"index": order, "pass_number": tf.fill(tf.shape(order), pass_number)}
 
+        views = tf.data.Dataset.range(first_pass, ENDLESS).map(permutation, num_parallel_calls=1)
+        return views.rebatch(self.batch_size, drop_remainder=True)
+
+
+class PermutedBatches(PermutedViews):
+    """The same with the examples; a batch is one gather, made by one thread, two batches at a time."""
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """One chunk with all examples -> endless batches: its columns [B, ...] and int64 [B] `VIEW_KEYS`."""
+        examples = next(iter(without_autotune(dataset)))
+
         def gathered(views: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             return {name: tf.gather(column, views["index"]) for name, column in examples.items()} | views
 
-        views = tf.data.Dataset.range(first_pass, ENDLESS).map(permutation, num_parallel_calls=1)
-        batches = views.rebatch(self.batch_size, drop_remainder=True)
         # Threads that share one gather wait for each other longer than each copies.
         options = tf.data.Options()
         options.threading.max_intra_op_parallelism = 1
-        gathers = batches.map(gathered, num_parallel_calls=GATHERS_AT_ONCE, deterministic=True)
+        gathers = super().__call__(dataset).map(gathered, num_parallel_calls=GATHERS_AT_ONCE, deterministic=True)
         return gathers.with_options(options)
 
 
@@ -226,9 +269,10 @@ class CenterCrop:
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Batches -> batches with `image` uint8 [B, S, S, 3], S `size`."""
-        return dataset.map(self._crop)
+        return dataset.map(self.crop)
 
-    def _crop(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def crop(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The batch with cropped images."""
         return {**batch, "image": tf.image.resize_with_crop_or_pad(batch["image"], self.size, self.size)}
 
 

@@ -17,7 +17,7 @@ ORDER = {
         ("",),  # __init__.py, which every binary imports before slower modules
         ("augment", "datasets", "resolution"),
         ("data_config",),
-        ("epochs", "source"),
+        ("device_examples", "epochs", "source"),
         ("contents",),
         ("disk_cache", "own_images", "split", "stages"),
         ("prepare",),

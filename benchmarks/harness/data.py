@@ -48,7 +48,10 @@ def prepared_quick(**values: Any) -> DataConfig:
 
 
 def train_batches(opened: "OpenedData", seed: int = 0, threads: int = 0) -> "Iterator[dict[str, tf.Tensor]]":
-    """Endless training batches in the order of `seed`; with 0 `threads` tf.data chooses their number."""
+    """Endless training batches in the order of `seed`; with 0 `threads` tf.data chooses their number.
+
+    With `cache=device` a graph of its own gathers each batch on the device.
+    """
     import tensorflow as tf
 
     dataset = opened.train(seed)
@@ -56,4 +59,4 @@ def train_batches(opened: "OpenedData", seed: int = 0, threads: int = 0) -> "Ite
         options = tf.data.Options()
         options.threading.private_threadpool_size = threads
         dataset = dataset.with_options(options)
-    return iter(dataset)
+    return map(tf.function(opened.whole), dataset) if opened.config.cache == "device" else iter(dataset)

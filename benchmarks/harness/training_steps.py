@@ -73,7 +73,9 @@ class Steps:
         self.model = model or classifier.build(train, opened.description, opened.input_size)
         self._num_steps, self._batch_size = num_steps, data.batch_size
         optimizer = build_optimizer(train, self.model.trainable_variables)
-        self._step = TrainStep(self.model, optimizer, opened.config, opened.description, train, total_steps=1_000_000)
+        self._step = TrainStep(
+            self.model, optimizer, opened.config, opened.description, train, total_steps=1_000_000, whole=opened.whole
+        )
 
     def case(self, labels: Labels, batches: "Iterator[dict[str, tf.Tensor]]") -> Case:
         """The case of steps on the next ones of `batches`, which may be one batch that is repeated."""

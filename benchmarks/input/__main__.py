@@ -4,7 +4,8 @@
 
 All loaders take turns. Each is started for its turn, makes a pass that is not timed, and is closed after it, so that
 none fills its buffers while another is measured; our caches stay filled, as they do over the epochs of a run. Rows:
-  ours/train/CACHE/BATCH        training batches: shuffled uint8 images, both labels, indices
+  ours/train/CACHE/BATCH        training batches: shuffled uint8 images, both labels, indices; with device by a graph
+                                that gathers nothing but them
   ours/train/memory/BATCH/threads_N  the same with N threads of tf.data
   ours/train/none/BATCH/window_1000  without a cache, shuffled within 1,000 examples instead of --shuffle_buffer
   ours/evaluate/memory          the batches of an evaluation
@@ -55,7 +56,7 @@ def main() -> None:
     from benchmarks.input import rows as input_rows
 
     images, labels = input_cases.examples(data)
-    repeats, passes, caches, processes = REPEATS.value, PASSES.value, ["none", "disk", "memory"], 3
+    repeats, passes, caches, processes = REPEATS.value, PASSES.value, ["none", "disk", "memory", "device"], 3
     sizes = [size for size in dict.fromkeys((data.batch_size, 128, 256, 1024)) if size <= len(images)]
     if QUICK.value:
         repeats, passes, caches, processes, sizes = 2, 1, ["none"], 1, [data.batch_size]

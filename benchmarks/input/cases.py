@@ -21,7 +21,7 @@ TRAIN = "ours/train/{cache}/{batch_size}"
 def by_setting(data: DataConfig, batch_sizes: Sequence[int]) -> list[Loader]:
     """Our training batches by batch size and cache, and the batches of the evaluation."""
     loaders = [_training(TRAIN, data, cache="memory", batch_size=size) for size in batch_sizes]
-    loaders += [_training(TRAIN, data, cache=cache) for cache in ("disk", "none")]
+    loaders += [_training(TRAIN, data, cache=cache) for cache in ("device", "disk", "none")]
     evaluation = OpenedData(data).evaluation("test").repeat()
     labels = Labels.of("ours/evaluate/{cache}", "evaluate", cache="memory", batch_size=EVAL_BATCH_SIZE)
     return [*loaders, Loader(labels, lambda: iter(evaluation))]

@@ -12,6 +12,7 @@ HALF, FULL = "mixed_bfloat16", "float32"
 RECIPE_NAMES = {"resnet18": "ResNet-18", "wrn_16_4": "WRN-16-4"}  # of recipes that are no presets
 CACHES = {
     "memory": "ours, examples cached in memory (`--cache=memory`), batches of {batch_size}",
+    "device": "ours, gathered on the device (`--cache=device`), batches of {batch_size}",
     "disk": "ours, cached on disk (`--cache=disk`), batches of {batch_size}",
     "none": "ours, read and decoded every time (`--cache=none`), batches of {batch_size}",
 }

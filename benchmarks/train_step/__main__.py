@@ -8,6 +8,7 @@ and crops, SGD with Nesterov momentum). All cases take turns. Rows of a recipe, 
                             sums of losses and accuracies. The ratio is to the first precision.
   peer/keras_batch_normalization/WHAT
                             the same with Keras's batch normalization instead of the fused layer, at the last precision
+  ours/WHAT/cache_device    the whole step with --cache=device, at the last precision; the ratio is to --cache=memory
   ours/WHAT/one_batch       the whole step on one batch in memory, at the last precision
   ours/WHAT/waits_for_data  percent of the time of a step that input costs. On a CPU that includes the work of the
                             pipeline. Two batches were prefetched before a round began, so use many --steps.

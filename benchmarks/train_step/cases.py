@@ -67,13 +67,16 @@ class Recipe:
     def steps(self) -> list[Case]:
         """Whole steps at each precision on the input pipeline, and variants of those at the last precision.
 
-        The variants: on one batch, since the last precision waits for data the most, and with Keras's batch
-        normalization, where the network has any.
+        The variants: with the images on the device, on one batch, since the last precision waits for data the most, and
+        with Keras's batch normalization, where the network has any.
         """
         cases = []
         for train in self.trains:
             steps = training_steps.Steps(self.data, train, self.num_steps)
             cases.append(steps.case(self.labels(STEP, "step", train), self.stream))
+        on_device = self.data.replace(cache="device")
+        labels = self.labels(STEP + "/cache_{cache}", "cache", train, cache=on_device.cache)
+        cases.append(training_steps.case(labels, on_device, train, self.num_steps))
         cases.append(steps.case(self.labels(STEP + "/one_batch", "one_batch", train), itertools.repeat(self.batch)))
         model = classifier.build(train, self.description, self.input_size)
         if any(isinstance(layer, FusedBatchNormalization) for layer in model.layers):

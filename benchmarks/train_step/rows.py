@@ -39,10 +39,12 @@ def measure(recipe: Recipe, ceilings: Mapping[str, Ceiling], peer: Peer | None) 
 def step_rows(timings: Sequence[Timing]) -> list[Row]:
     """The rows of whole steps.
 
-    The ratios are of each precision to the first one, and of ours to the network with Keras's batch normalization.
+    The ratios are of each precision to the first one, of images on the device to those in memory, and of ours to the
+    network with Keras's batch normalization.
     """
     whole = [one for one in timings if one.labels.kind == "step" and not one.labels.peer]
     rows = [_row(whole[0]), *(_row(one, (one, whole[0])) for one in whole[1:])]
+    rows += [_row(one, (one, whole[-1])) for one in timings if one.labels.kind == "cache"]
     rows += [_row(one, (whole[-1], one)) for one in timings if one.labels.kind == "step" and one.labels.peer]
     return rows + [_row(one) for one in timings if one.labels.kind == "one_batch"]
 

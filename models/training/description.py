@@ -14,7 +14,7 @@ def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, sta
     print(f"Data: {data.shown_name}, from {data.data_dir}")
     for stage in opened.train_stages(config.seed, step):
         print(f"  {stage}")
-    print("  ---- uint8 crosses to the device")
+    print(f"  ---- {'indices cross' if data.cache == 'device' else 'uint8 crosses'} to the device")
     for transform in state.step.transforms:
         print(f"  {transform!r}")
     if data.unaugmented_share:

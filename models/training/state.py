@@ -40,7 +40,7 @@ class TrainState:
         if config.class_weights == "balanced":
             weights = {level: metrics.balanced_weights(counts) for level, counts in opened.class_counts.items()}
         self.step = TrainStep(
-            self.model, self.optimizer, opened.config, opened.description, config, total_steps, weights
+            self.model, self.optimizer, opened.config, opened.description, config, total_steps, weights, opened.whole
         )
         self._config, self._folder = config, folder
         self.progress = checkpoints.Progress(fingerprints=opened.fingerprints.as_dict())

@@ -1,6 +1,6 @@
 """One training step on the device: augment, forward, backward, update; one traced graph for each resolution."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -30,7 +30,7 @@ class TrainStep:
     `jit_compile` is off or a transform does not allow it, and the update where `jit_compile` is on, or is auto and the
     device is a GPU (on CPUs XLA's convolutions are slower; what is worth compiling there, `models.layers.activation`
     compiles itself). A run with several resolutions traces one graph for each. Scopes name the parts of a step for
-    profilers: "augmentation", "heads", "gradients" and "optimizer".
+    profilers: "augmentation", "heads", "gradients" and "optimizer". `whole` is `OpenedData.whole`.
     """
 
     def __init__(
@@ -42,8 +42,9 @@ class TrainStep:
         config: TrainConfig,
         total_steps: int,
         class_weights: Mapping[str, np.ndarray] | None = None,
+        whole: Callable[[Batch], Batch] = lambda batch: batch,
     ) -> None:
-        self._classes, self._class_weights = description.classes, class_weights
+        self._classes, self._class_weights, self._whole = description.classes, class_weights, whole
         self.metric_totals = tf.Variable(tf.zeros(len(metrics.TOTALS), tf.float64), trainable=False)
         self._input_size = data.input_size(description.image_size)
         self.transforms = sets.build(data.augmentation, description.image_size, self._input_size)
@@ -95,7 +96,7 @@ class TrainStep:
 
     def _augmented_and_updated(self, batch: Batch, number: tf.Tensor, size: int) -> None:
         with tf.name_scope("augmentation"):
-            images, labels = self._augmented(batch, number, size)
+            images, labels = self._augmented(self._whole(batch), number, size)
         self._update(images, labels, number)
         if self.slow_weights is not None:
             with tf.name_scope("optimizer"):

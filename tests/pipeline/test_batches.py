@@ -204,14 +204,27 @@ def test_evaluation_takes_the_middle_of_larger_images(tiny_data_dir, cache, spli
     )
 
 
-@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+@pytest.mark.parametrize("cache", ["memory", "device", "disk", "none"])
 def test_training_streams_whole_images_for_augmentation_to_crop(tiny_data_dir, cache):
     def first(**values) -> np.ndarray:
-        return images_of(OpenedData(tiny(tiny_data_dir, cache=cache, **values)).train(0).take(2))
+        opened = OpenedData(tiny(tiny_data_dir, cache=cache, **values))
+        return images_of(opened.train(0).take(2).map(opened.whole))
 
     whole = first()
     np.testing.assert_array_equal(first(crop_size=24), whole)
     np.testing.assert_array_equal(first(crop_size=24, augmentation="none"), whole[:, 4:28, 4:28])
+
+
+def test_batches_of_images_on_the_device_are_their_indices(tiny_data_dir, monkeypatch):
+    opened = OpenedData(tiny(tiny_data_dir, cache="device"))
+    batch = next(iter(opened.train(0)))
+    assert sorted(batch) == sorted(stages.VIEW_KEYS)
+    # The graph gathers from the images that are there, and keeps them.
+    monkeypatch.setattr(stages.Decode, "_decode", lambda self, chunk: {**chunk, "image": tf.io.decode_png("none")})
+    gather = tf.function(opened.whole)
+    first = gather(batch)["image"]
+    monkeypatch.setattr(OpenedData, "_cache", stages.MemoryCache())
+    np.testing.assert_array_equal(gather(batch)["image"], first)
 
 
 def test_a_crop_of_all_pixels_is_no_stage(tiny_data_dir):

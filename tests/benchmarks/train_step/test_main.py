@@ -33,6 +33,7 @@ def test_binary_writes_the_rows(tiny_data_dir, tmp_path, monkeypatch, capsys):
     assert [row["name"] for row in document["rows"]] == [
         "ours/ceiling/float32",
         "ours/linear/float32",
+        "ours/linear/float32/cache_device",
         "ours/linear/float32/one_batch",
         "ours/linear/float32/waits_for_data",
     ]

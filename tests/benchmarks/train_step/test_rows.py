@@ -32,7 +32,12 @@ CEILINGS = {
 SMALL = {"architecture": "resnet9", "batch_size": 8, "augmentation": "none", "learning_rate": 0.5}
 PRECISION = {"precision": "float32"}
 X = {"recipe": "x", **PRECISION, "batch_size": 10}
-NAMES = ["ours/small/float32", "peer/keras_batch_normalization/small/float32", "ours/small/float32/one_batch"]
+NAMES = [
+    "ours/small/float32",
+    "ours/small/float32/cache_device",
+    "peer/keras_batch_normalization/small/float32",
+    "ours/small/float32/one_batch",
+]
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +145,9 @@ def measured(small, counts) -> tuple[dict[str, Row], FakePeer, str]:
 
 def test_rows_of_ours(measured, counts):
     rows, *_ = measured
-    assert list(rows)[:4] == [*NAMES, "ours/small/float32/waits_for_data"]
-    assert rows[NAMES[1]].ratio_of == NAMES[:2]
+    assert list(rows)[:5] == [*NAMES, "ours/small/float32/waits_for_data"]
+    assert rows[NAMES[1]].ratio_of == [NAMES[1], NAMES[0]]
+    assert rows[NAMES[2]].ratio_of == [NAMES[0], NAMES[2]]
     assert 0.0 <= rows["ours/small/float32/waits_for_data"].median < 100.0
     for name in NAMES:
         row = rows[name]
@@ -154,7 +160,7 @@ def test_rows_of_ours(measured, counts):
 
 def test_rows_beside_a_peer(measured):
     rows, peer, printed = measured
-    assert list(rows)[4:] == ["ours/small/float32/bare", "peer/pytorch/small/float32"]
+    assert list(rows)[5:] == ["ours/small/float32/bare", "peer/pytorch/small/float32"]
     row = rows["peer/pytorch/small/float32"]
     assert (row.mode, row.first_call_s, row.repeats) == ("eager", 7.0, 2)
     assert row.ratio_of == ["ours/small/float32/bare", "peer/pytorch/small/float32"]

@@ -79,6 +79,8 @@ def test_images_that_do_not_fit_into_memory_are_refused(monkeypatch):
     huge = dataclasses.replace(PETS, image_size=224, num_examples={"train": 10**9, "test": 1})
     with pytest.raises(errors.BadArgumentError, match=r"^cache=memory: .* set --cache=disk or --cache=none"):
         DataConfig(dataset="folder:/pets").check_memory(huge)
+    with pytest.raises(errors.BadArgumentError, match=r"^cache=device: .* set --cache=disk or --cache=none"):
+        DataConfig(dataset="folder:/pets", cache="device").check_memory(huge)
     DataConfig(dataset="folder:/pets", cache="disk").check_memory(huge)
     monkeypatch.setattr("pipeline.common.process.memory.cgroup_available", lambda: 1 << 20)  # as in a container
     with pytest.raises(errors.BadArgumentError, match=r"^cache=memory: .* 0\.0 GiB are free"):

@@ -32,9 +32,12 @@ def whole(data) -> loop.TrainResult:
     return loop.train(data, linear(epochs=2.0), verbose=0)
 
 
-@pytest.mark.parametrize(("cut_at", "is_damaged"), [(7, False), (15, False), (22, False), (22, True)])
-def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, whole, tmp_path, cut_at, is_damaged):
-    config = linear(epochs=2.0)
+@pytest.mark.parametrize(
+    ("cut_at", "is_damaged", "cache"),
+    [(7, False, "memory"), (15, False, "memory"), (22, False, "memory"), (22, True, "memory"), (22, False, "device")],
+)
+def test_cut_run_goes_on_and_ends_as_if_it_had_not_been_cut(data, whole, tmp_path, cut_at, is_damaged, cache):
+    data, config = data.replace(cache=cache), linear(epochs=2.0)
     folder = str(tmp_path / "run")
     identity = {"seed": 0}
 
