@@ -87,7 +87,7 @@ def write_images(opened: OpenedData, folder: pathlib.Path, split: str) -> Images
 @global_settings.defaults()
 def answers_here(model: keras.Model, images: Images, label: str) -> Answers:
     """What a model of this process answers: images -> probabilities by output."""
-    predict = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    predict = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True, autograph=False)
     classes: dict[str, list[np.ndarray]] = {name: [] for name in model.output}
     first: dict[str, list[np.ndarray]] = {name: [] for name in model.output}
     pixels = images.read()

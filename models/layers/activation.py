@@ -4,6 +4,7 @@ TensorFlow computes the gradients of silu and gelu in bfloat16 as half a dozen u
 about a quarter of their time. oneDNN's forward ops are fast already. `python -m benchmarks.train_step` times steps.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -34,17 +35,9 @@ class Activation(keras.layers.Activation):
 
         @tf.custom_gradient
         def activated(values: tf.Tensor) -> Any:
-            return self.activation(values), lambda upstream: self._gradient(values, upstream)
+            return self.activation(values), lambda upstream: _gradient(self.activation, values, upstream)
 
         return activated(inputs)
-
-    @tf.function(jit_compile=True)
-    def _gradient(self, inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
-        values = tf.cast(inputs, tf.float32)
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            outputs = self.activation(values)
-        return tf.cast(tape.gradient(outputs, values, tf.cast(upstream, tf.float32)), inputs.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """What a saved model needs to make the layer again."""
@@ -53,3 +46,13 @@ class Activation(keras.layers.Activation):
     def stock(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """The outputs of Keras's layer, in float32."""
         return keras.layers.Activation(self.activation, dtype="float32", name=self.name)(inputs)
+
+
+# Of the module, so that layers of one shape share a program: XLA takes 50 ms to compile each.
+@tf.function(jit_compile=True, autograph=False)
+def _gradient(activation: Callable[..., tf.Tensor], inputs: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    values = tf.cast(inputs, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        outputs = activation(values)
+    return tf.cast(tape.gradient(outputs, values, tf.cast(upstream, tf.float32)), inputs.dtype)

@@ -27,7 +27,8 @@ def multiply_adds(model: keras.Model, size: int) -> int:
     Padding is counted.
     """
     images = tf.TensorSpec([None, size, size, 3], tf.float32)  # of a batch of unknown size, no padding is left out
-    graph = tf.function(lambda images: model(images, training=False)).get_concrete_function(images).graph
+    traced = tf.function(lambda images: model(images, training=False), autograph=False)
+    graph = traced.get_concrete_function(images).graph
     return sum(_of_one_image(operation) for operation in graph.get_operations())
 
 
@@ -73,7 +74,7 @@ def executed_multiply_adds(model: keras.Model, size: int, batch_size: int) -> in
         return logits + tape.gradient(total, [variable.value for variable in model.trainable_variables])
 
     images = tf.TensorSpec([batch_size, size, size, 3], tf.float32)
-    graph = tf.function(logits_and_gradients).get_concrete_function(images).graph
+    graph = tf.function(logits_and_gradients, autograph=False).get_concrete_function(images).graph
     return graph_multiply_adds(output.op for output in graph.outputs)
 
 

@@ -41,7 +41,7 @@ class Evaluator:
             and num_classes <= MAX_CONFUSED
         }
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)
         def add_batch(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             logits = model(batch["image"], training=False)
             if flip_average:

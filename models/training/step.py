@@ -61,8 +61,9 @@ class TrainStep:
         self._make_graphs()
 
     def _make_graphs(self) -> None:
-        self._update = tf.function(self._updated, jit_compile=_uses_xla(self._config) or None)
-        self._steps = tf.function(self._all_steps)
+        # AutoGraph would take longer to rewrite the Python than the first trace itself takes; nothing here needs it.
+        self._update = tf.function(self._updated, jit_compile=_uses_xla(self._config) or None, autograph=False)
+        self._steps = tf.function(self._all_steps, autograph=False)
         self._has_run = False
 
     def __call__(self, batch: Batch, number: int) -> None:

@@ -89,7 +89,7 @@ def compiled(transforms: Sequence[Augmentation], allow_xla: bool = True) -> Prog
     """
 
     def program(function: Program, xla: bool = True) -> Program:
-        return tf.function(function, jit_compile=(allow_xla and xla) or None)
+        return tf.function(function, jit_compile=(allow_xla and xla) or None, autograph=False)
 
     programs = [program(transform.apply, transform.xla) for transform in transforms]
     keep_originals, shrink = program(_keep_originals(transforms)), program(resize)
@@ -100,7 +100,7 @@ def compiled(transforms: Sequence[Augmentation], allow_xla: bool = True) -> Prog
         augmented = _applied(programs, keep_originals, images, drawn, original)
         return augmented if size in (None, augmented.shape[1]) else shrink(augmented, size)
 
-    return tf.function(augment)
+    return tf.function(augment, autograph=False)
 
 
 def mixes_labels(transforms: Sequence[Augmentation]) -> bool:
