@@ -91,12 +91,12 @@ def orthogonalised(matrix: tf.Tensor, num_iterations: int, compute_dtype: str = 
     share a Gram matrix where that is cheaper (`models.optimizers.newton_schulz`).
     """
     rows, columns = matrix.shape
-    x = matrix / (tf.norm(matrix) + 1e-7)
-    x = tf.cast(tf.transpose(x) if rows > columns else x, compute_dtype)
-    for quintics in newton_schulz.groups(num_iterations, tuple(x.shape)):
-        x = tf.matmul(_iterated(tf.matmul(x, x, transpose_b=True), quintics), x)
-    x = tf.cast(x, tf.float32)
-    return tf.transpose(x) if rows > columns else x
+    is_tall = rows > columns
+    x = tf.cast(matrix / (tf.norm(matrix) + 1e-7), compute_dtype)
+    for quintics in newton_schulz.groups(num_iterations, (min(rows, columns), max(rows, columns))):
+        multiplier = _iterated(tf.matmul(x, x, transpose_a=is_tall, transpose_b=not is_tall), quintics)
+        x = tf.matmul(x, multiplier) if is_tall else tf.matmul(multiplier, x)
+    return tf.cast(x, tf.float32)
 
 
 def _iterated(gram: tf.Tensor, quintics: Sequence[tuple[float, float, float]]) -> tf.Tensor:
