@@ -87,7 +87,7 @@ format: $(INSTALLED) ## Mend style and format.
 	$(PYTHON) -m ruff format .
 
 bench: $(INSTALLED) ## Run the benchmarks quickly; results go to benchmarks/results/quick/.
-	@set -e; for name in train_step augment input memory startup; do \
+	@set -e; for name in train_step augment input memory predict startup; do \
 	    $(PYTHON) -m benchmarks.$$name --quick --dataset=auto $(DATA_FLAGS) \
 	        --out=benchmarks/results/quick/$$name.json; \
 	done

@@ -35,13 +35,15 @@ def main() -> None:
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.prediction import job
+        from models.prediction.predictor import Predictor
         from models.runtime import device
+        from pipeline.batches import EVAL_BATCH_SIZE
 
     device.allow_gpu_memory_growth()
     written = job.Output(TOP.value, FORMAT.value, OUT.value, EXPLAIN.value)
     if SPLIT.value:
         job.predict_split(run, SPLIT.value, DATA_DIR.value, written)
-    elif num_errors := job.predict_files(run, given, written):
+    elif num_errors := job.predict_files(Predictor(run, min(EVAL_BATCH_SIZE, len(given))), given, written):
         raise errors.FailedError(f"{num_errors:,} of {len(given):,} files are not predicted; their rows say why")
 
 

@@ -63,12 +63,17 @@ class Decode:
         return chunks.map(self._decode, num_parallel_calls=cpu.count() + 1, deterministic=True)
 
     def _decode(self, chunk: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        # An op for each image: a loop in the graph doubles the time.
-        count = tf.shape(chunk["image"])[0]
-        filled = tf.concat([chunk["image"], tf.repeat(chunk["image"][-1:], source.CHUNK - count)], axis=0)
-        images = tf.stack([tf.io.decode_png(png, channels=3) for png in tf.unstack(filled, source.CHUNK)])
-        images = tf.gather(images, tf.range(count))  # tf.data warns of slices, which share memory
-        return {**chunk, "image": tf.ensure_shape(images, (None, self.image_size, self.image_size, 3))}
+        return {**chunk, "image": decode_png(chunk["image"], self.image_size)}
+
+
+def decode_png(files: tf.Tensor, size: int) -> tf.Tensor:
+    """PNG files of `size` x `size` pixels, string [C], C from 1 to source.CHUNK -> uint8 [C, S, S, 3]."""
+    # An op for each image: a loop in the graph doubles the time.
+    count = tf.shape(files)[0]
+    filled = tf.concat([files, tf.repeat(files[-1:], source.CHUNK - count)], axis=0)
+    images = tf.stack([tf.io.decode_png(file, channels=3) for file in tf.unstack(filled, source.CHUNK)])
+    images = tf.gather(images, tf.range(count))  # tf.data warns of slices, which share memory
+    return tf.ensure_shape(images, (None, size, size, 3))
 
 
 class MemoryCache:

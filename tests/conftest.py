@@ -34,6 +34,7 @@ LONG = (
     "benchmarks/input",
     "benchmarks/memory/test_cases.py",
     "benchmarks/scaling/test_cases.py",
+    "benchmarks/predict",
     "benchmarks/prepare",
     "benchmarks/profile",
     "benchmarks/robustness",

@@ -1,6 +1,7 @@
 """Rows as text: a table for people, JSON lines, CSV. Each row is written as it comes, and none is kept."""
 
 import csv
+import functools
 import io
 import json
 import re
@@ -38,11 +39,11 @@ class Table:
         columns += [("superclass", coarse), ("%", -6)] * self._has_coarse
         columns += [("class", fine)] * has_fine + [("its superclass", coarse)] * (has_fine and self._has_coarse)
         columns += [("%", -6)] * has_fine
-        self._columns = columns
+        self._names, self._widths = zip(*columns, strict=True)
 
     def heading(self) -> str:
         """The names of the columns."""
-        return self._line([name for name, _ in self._columns])
+        return self._line(list(self._names))
 
     def text(self, row: Row) -> str:
         """A line for each answer; the image is named in the first one."""
@@ -61,15 +62,13 @@ class Table:
         return "".join(lines)
 
     def _line(self, cells: list[str]) -> str:
-        padded = []
-        for cell, (_, width) in zip(cells, self._columns, strict=False):
-            blank = " " * (abs(width) - cell_len(cell))
-            padded.append(blank + cell if width < 0 else cell + blank)
-        return "  ".join(padded).rstrip() + "\n"
+        return "  ".join(map(_padded, cells, self._widths)).rstrip() + "\n"
 
 
 class JsonLines:
     """An object a line, as `json.dumps` writes it by default: in ASCII, so that names of any bytes survive."""
+
+    _encode = json.JSONEncoder(allow_nan=False).encode  # `dumps` makes an encoder for each call
 
     def heading(self) -> str:
         """Nothing."""
@@ -77,7 +76,7 @@ class JsonLines:
 
     def text(self, row: Row) -> str:
         """`Row.as_dict`."""
-        return json.dumps(row.as_dict(), allow_nan=False) + "\n"
+        return self._encode(row.as_dict()) + "\n"
 
 
 class Csv:
@@ -114,7 +113,16 @@ class Csv:
 
 def printable(text: str) -> str:
     """A text in one line that does nothing to a terminal: control, format and unknown characters as escapes."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+@functools.lru_cache(1 << 12)  # labels and percentages come again and again
+def _padded(text: str, width: int) -> str:
+    """A text in a column, on the right where `width` is negative."""
+    blank = " " * (abs(width) - cell_len(text))
+    return blank + text if width < 0 else text + blank
 
 
 def _width(names: tuple[str, ...]) -> int:

@@ -31,9 +31,8 @@ class Output:
     explain: str = ""
 
 
-def predict_files(run: RunFolder, paths: Sequence[str], written: Output) -> int:
+def predict_files(predictor: Predictor, paths: Sequence[str], written: Output) -> int:
     """Predict image files; returns how many could not be."""
-    predictor = Predictor(run, min(EVAL_BATCH_SIZE, len(paths)))
     return _write(predictor, stream.of_files(predictor, paths, written.num_top), paths, len(paths), written)
 
 

@@ -36,6 +36,7 @@ class Predictor:
       config: of the run.
       classes: of its data set.
       channel_means: of its training images, 0 to 255.
+      image_size: pixels each way of its data set's images.
       input_size: pixels each way of the images that it takes.
       levels: of labels that it predicts, of "fine" and "coarse".
       batch_size: images of a call.
@@ -48,8 +49,8 @@ class Predictor:
         data, self.config = run.configs()
         description = run.description()
         self.classes, self.channel_means = description.classes, description.channel_means
-        self._image_size = description.image_size
-        self.input_size, self.batch_size = data.input_size(self._image_size), batch_size
+        self.image_size = description.image_size
+        self.input_size, self.batch_size = data.input_size(self.image_size), batch_size
         with progress.task(f"loading {run.model}"):
             self.model = run.load_model()
         outputs = add_probabilities(self.model, self.config, self.classes, _temperatures(run)).output
@@ -65,17 +66,12 @@ class Predictor:
 
         self.call = call
 
-    @property
-    def takes_whole_images(self) -> bool:
-        """Whether images of the `input_size` are taken as they are."""
-        return self.input_size == self._image_size
-
     def prepare(self, pixels: np.ndarray) -> np.ndarray:
         """An image, uint8 [H, W, 3] -> the part of it that the network takes, uint8 [S, S, 3], S the `input_size`.
 
         It is resized as `pipeline.prepare` does, and cropped as an evaluation does.
         """
-        return resizing.center_crop(resizing.resize(pixels, self._image_size), self.input_size)
+        return resizing.center_crop(resizing.resize(pixels, self.image_size), self.input_size)
 
     @global_settings.defaults()
     def __call__(self, images: np.ndarray) -> Predictions:

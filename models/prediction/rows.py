@@ -95,18 +95,17 @@ def most_probable(
     count = min(count, len(names))
     ranks = -probabilities
     np.put_along_axis(ranks, predicted[:, None], -np.inf, axis=1)
-    limits = np.partition(ranks, count - 1, axis=1)[:, count - 1]  # sorting 1,000 takes 6 times as long
-    answers = []
-    for row, limit, values in zip(ranks, limits, probabilities, strict=True):
-        kept = np.flatnonzero(~(row > limit))  # more than `count` where some are equal to the last one
-        numbers = kept[np.argsort(row[kept], kind="stable")][:count]
-        answers.append(
-            tuple(
-                Answer(names[number], value, superclasses[number] if superclasses else "")
-                for number, value in zip(numbers.tolist(), values[numbers].tolist(), strict=True)
-            )
-        )
-    return answers
+    limits = np.partition(ranks, count - 1, axis=1)[:, count - 1 : count]  # sorting 1,000 takes 6 times as long
+    images, numbers = np.nonzero(~(ranks > limits))  # more than `count` where some are equal to the last one
+    numbers = numbers[np.lexsort((ranks[images, numbers], images))]  # a stable sort
+    firsts = np.searchsorted(images, np.arange(len(ranks)))
+    chosen = numbers[firsts[:, None] + np.arange(count)]
+    values = np.take_along_axis(probabilities, chosen, axis=1)
+    superclasses = superclasses or [""] * len(names)
+    return [
+        tuple(Answer(names[number], value, superclasses[number]) for number, value in zip(*image, strict=True))
+        for image in zip(chosen.tolist(), values.tolist(), strict=True)
+    ]
 
 
 def _brief(probability: float) -> float:

@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -16,7 +17,6 @@ from models.prediction.predictor import Predictor
 from models.prediction.rows import Row
 from pipeline.common import cpu
 
-CHUNK = 32  # files of one call in a thread
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -32,12 +32,9 @@ class Prediction:
 def of_files(predictor: Predictor, paths: Sequence[str], num_top: int) -> Generator[Prediction, None, None]:
     """The predictions of image files, in their order; a file that is no image has the reason in its row."""
     num_threads = cpu.count()
-    size = max(1, min(CHUNK, len(paths) // (4 * num_threads)))  # few files keep all threads busy too
+    size = max(1, min(loading.CHUNK, len(paths) // (4 * num_threads)))  # few files keep all threads busy too
     chunks = (paths[n : n + size] for n in range(0, len(paths), size))
-
-    def load(chunk: Sequence[str]) -> list[Loaded]:
-        return [loading.load(predictor, path) for path in chunk]
-
+    load = functools.partial(loading.load, predictor)
     with concurrent.futures.ThreadPoolExecutor(num_threads, "decode") as executor:
         try:
             loaded = _ahead(executor, load, chunks, predictor.batch_size // size + 2 * num_threads)

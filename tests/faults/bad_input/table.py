@@ -275,6 +275,12 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("rounds", ("--rounds=9", "--quick")),
     ),
     "benchmarks.shapes100.__main__": _OF_BENCHMARKS,
+    "benchmarks.predict.__main__": (
+        *_OF_BENCHMARKS,
+        *_of_data(),
+        ("num_images", ("--num_images=2000", "--quick")),
+        ("repeats", ("--repeats=9", "--quick")),
+    ),
     "benchmarks.prepare.__main__": (
         *_OF_BENCHMARKS,
         ("num_images", ("--num_images=2000", "--quick")),

@@ -1,4 +1,4 @@
-"""PNG files as data sets have them are decoded on a short way, to the same pixels."""
+"""Files are loaded to the pixels of the decoder of all; plain PNG files are decoded together."""
 
 import concurrent.futures
 import io
@@ -8,12 +8,10 @@ import zlib
 
 import numpy as np
 import PIL.Image
-import PIL.PngImagePlugin
 import pytest
 
 from models.prediction import loading
-from models.prediction.loading import decode_plain_png
-from pipeline.datasets import images
+from pipeline.datasets import images, resizing
 
 
 def png(pixels: np.ndarray, **options) -> bytes:
@@ -22,50 +20,78 @@ def png(pixels: np.ndarray, **options) -> bytes:
     return file.getvalue()
 
 
+def predictor(image_size: int, input_size: int, prepare=None) -> types.SimpleNamespace:
+    def resized(pixels: np.ndarray) -> np.ndarray:
+        return resizing.center_crop(resizing.resize(pixels, image_size), input_size)
+
+    return types.SimpleNamespace(image_size=image_size, input_size=input_size, prepare=prepare or resized)
+
+
+def load(folder, files: list[bytes], image_size: int, input_size: int) -> list[loading.Loaded]:
+    """What is loaded of files, after they are written to a folder."""
+    paths = [folder / str(number) for number in range(len(files))]
+    for path, file in zip(paths, files, strict=True):
+        path.write_bytes(file)
+    return loading.load(predictor(image_size, input_size), [str(path) for path in paths])
+
+
+def by_pillow(file: bytes, image_size: int, input_size: int) -> loading.Loaded:
+    """What is loaded of a file without TensorFlow."""
+    try:
+        return predictor(image_size, input_size).prepare(images.decode(file).pixels)
+    except images.ImageError as error:
+        return str(error)
+
+
+def assert_as_by_pillow(loaded: list[loading.Loaded], files: list[bytes], image_size: int, input_size: int) -> None:
+    for found, file in zip(loaded, files, strict=True):
+        np.testing.assert_array_equal(found, by_pillow(file, image_size, input_size), strict=True)
+
+
 @pytest.fixture
-def square(noise) -> np.ndarray:
-    return noise[:40]
+def of_tensorflow(monkeypatch) -> list[int]:
+    """The numbers of files that calls have decoded together."""
+    decode, counts = loading._decode_plain, []
+
+    def counted(files, size):
+        counts.append(len(files))
+        return decode(files, size)
+
+    monkeypatch.setattr(loading, "_decode_plain", counted)
+    return counts
 
 
-@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"compress_level": 0}, {"compress_level": 9}])
-def test_plain_files_have_the_same_pixels(square, options):
+@pytest.mark.parametrize("input_size", [40, 25])
+def test_plain_and_other_files_have_the_pixels_of_pillow(noise, input_size, of_tensorflow, tmp_path):
+    square = noise[:40]
     gradient = np.cumsum(square // 8, axis=0, dtype=np.uint8)  # of all filters
-    for pixels in (square, gradient):
-        file = png(pixels, **options)
-        np.testing.assert_array_equal(decode_plain_png(file, 40), pixels)
-        np.testing.assert_array_equal(images.decode(file).pixels, pixels)
+    options = [{}, {"optimize": True}, {"compress_level": 0}, {"compress_level": 9}]
+    files = [png(pixels, **one) for pixels in (square, gradient) for one in options]
+    files[3:3] = [png(noise), png(square[..., 0]), b"", png(np.dstack([square, square[..., :1]]))]
+    assert_as_by_pillow(load(tmp_path, files, 40, input_size), files, 40, input_size)
+    assert of_tensorflow == [8]
 
 
-def test_other_files_are_left_to_the_decoder_of_all(square, noise):
-    text = PIL.PngImagePlugin.PngInfo()
-    text.add_text("a", "b")
-    palette = PIL.Image.fromarray(square).quantize(8)
-    file = io.BytesIO()
-    palette.save(file, "PNG")
-    others = [
-        *(png(noise), png(square[..., 0]), png(np.dstack([square, square[..., :1]])), file.getvalue()),
-        *(png(square, pnginfo=text), png(square, transparency=(1, 2, 3)), b"", b"\x89PNG\r\n\x1a\n"),
-    ]
-    assert [decode_plain_png(other, 40) for other in others] == [None] * len(others)
-    assert decode_plain_png(png(square), 32) is None
-
-
-def test_every_damaged_byte_is_noticed(square):
-    file = png(square[:8, :8])
-    assert decode_plain_png(file, 8) is not None
-    for place in range(len(file)):
-        damaged = bytearray(file)
+def test_every_damaged_byte_is_noticed(noise, of_tensorflow, tmp_path):
+    whole = png(noise[:8, :8])
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
         damaged[place] ^= 1
-        assert decode_plain_png(bytes(damaged), 8) is None
-        assert decode_plain_png(file[:place], 8) is None
+        files = [whole, bytes(damaged)]
+        loaded = load(tmp_path, files, 8, 8)
+        assert_as_by_pillow(loaded, files, 8, 8)
+        assert isinstance(loaded[1], str) or place >= len(whole) - 12  # Pillow does not need the last part
+    assert max(of_tensorflow) == 2  # the damage is in the pixels
 
 
-def test_pixels_that_end_too_early_are_noticed():
+def test_pixels_that_end_too_early_are_noticed(of_tensorflow, tmp_path):
     whole = png(np.zeros((8, 8, 3), np.uint8))
     short = zlib.compress(zlib.decompress(whole[41:-16])[:-1])
     part = b"IDAT" + short
     file = whole[:33] + len(short).to_bytes(4) + part + zlib.crc32(part).to_bytes(4) + whole[-12:]
-    assert decode_plain_png(file, 8) is None
+    (reason,) = load(tmp_path, [file], 8, 8)
+    assert of_tensorflow == [1]
+    assert "damaged PNG" in reason
 
 
 @pytest.mark.parametrize("is_large", [False, True])
@@ -83,10 +109,9 @@ def test_large_images_are_decoded_one_at_a_time(noise, is_large, monkeypatch, tm
             return True
         return False
 
-    predictor = types.SimpleNamespace(takes_whole_images=False, prepare=is_alone)
     with concurrent.futures.ThreadPoolExecutor(2) as executor:
-        alone = list(executor.map(lambda _: loading.load(predictor, str(path)), range(2)))
-    assert alone == [is_large] * 2
+        alone = list(executor.map(lambda _: loading.load(predictor(8, 8, is_alone), [str(path)]), range(2)))
+    assert alone == [[is_large]] * 2
 
 
 @pytest.mark.parametrize("is_large", [False, True])
@@ -106,13 +131,8 @@ def test_large_files_are_read_one_at_a_time(is_large, monkeypatch, tmp_path):
 
     monkeypatch.setattr(images, "read", read)
     with concurrent.futures.ThreadPoolExecutor(2) as executor:
-        reasons = list(
-            executor.map(
-                lambda _: loading.load(types.SimpleNamespace(takes_whole_images=False, prepare=None), str(path)),
-                range(2),
-            )
-        )
-    assert reasons == ["is empty"] * 2
+        reasons = list(executor.map(lambda _: loading.load(predictor(8, 8), [str(path)]), range(2)))
+    assert reasons == [["is empty"]] * 2
     assert len(alone) == 2 * is_large
 
 

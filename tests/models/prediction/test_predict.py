@@ -16,7 +16,7 @@ import PIL.Image
 import pytest
 
 from models import predict
-from models.prediction import stream
+from models.prediction import loading, stream
 from models.prediction.predictor import Predictor
 from models.runs.folder import RunFolder
 from models.training.evaluation import evaluate_run
@@ -154,7 +154,7 @@ def test_network_of_a_crop_gets_the_central_part(trained, noise, tmp_path):
     config = json.loads((run_dir / "config.json").read_text())
     (run_dir / "config.json").write_text(json.dumps({**config, "crop_size": 21}))
     predictor = Predictor(RunFolder(run_dir), 1)
-    assert not predictor.takes_whole_images
+    assert (predictor.image_size, predictor.input_size) == (32, 21)
     np.testing.assert_array_equal(predictor.prepare(noise), resizing.resize(noise, 32)[5:26, 5:26])
 
 
@@ -193,16 +193,18 @@ def test_a_stream_keeps_few_images_and_traces_one_graph(trained, test_files, mon
     predictor = Predictor(RunFolder(trained), 20)
     under_way, most = 0, 0
 
-    def count(file: bytes, size: int) -> None:
+    def count(predictor: Predictor, paths: list[str]) -> list[loading.Loaded]:
         nonlocal under_way, most
-        under_way += 1
+        under_way += len(paths)
         most = max(most, under_way)
+        return load(predictor, paths)
 
-    monkeypatch.setattr("models.prediction.loading.decode_plain_png", count)
+    load = loading.load
+    monkeypatch.setattr(loading, "load", count)
     for _ in stream.of_files(predictor, [str(path) for path in test_files] * 3, 1):
         under_way -= 1
     assert under_way == 0
-    assert most <= 20 + 20 + (2 * os.cpu_count() + 1) * stream.CHUNK
+    assert most <= 20 + 20 + (2 * os.cpu_count() + 1) * loading.CHUNK
     assert predictor.call.experimental_get_tracing_count() == 1
 
 
