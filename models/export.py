@@ -8,12 +8,15 @@ MODEL_CARD.md and the files. A format that fails its check is left out, and the 
 """
 
 import pathlib
+import shlex
+import sys
 from typing import Any
 
 from models.exporting import folder, formats
+from models.prediction import output
 from models.runs import folder as run_folder
 from models.training import preconditions
-from pipeline.common import app, errors, markdown_table, paths, progress
+from pipeline.common import app, errors, files, markdown_table, paths, progress
 from pipeline.common.markdown_table import Column
 
 flags = app.Flags()
@@ -25,6 +28,7 @@ FORMAT = flags.DEFINE_list(
 OUT = flags.DEFINE_path(
     "out", "", "folder to write, new or an earlier export's, which is replaced; default: export in --run_dir"
 )
+FIGURES = flags.DEFINE_path("figures", "", "JSON file for the figures of export.json too, with the command")
 
 
 def main() -> None:
@@ -33,6 +37,7 @@ def main() -> None:
     run, out = run_folder.given(RUN_DIR.value), pathlib.Path(OUT.value or pathlib.Path(RUN_DIR.value) / "export")
     run.config()
     folder.check(out)
+    output.check(FIGURES.value, "figures")
     preconditions.evaluated_data(run, "test", DATA_DIR.value)  # before the slow import of TensorFlow
     app.load_tensorflow()
     with progress.task("loading Keras"):
@@ -43,8 +48,20 @@ def main() -> None:
     document = export.export(run, FORMAT.value, out, DATA_DIR.value)
     show(document)
     print(f"written: {paths.shown(out)}")
+    if FIGURES.value:
+        write_figures(document, paths.local(FIGURES.value, "figures"))
     if document["failed"]:
         raise errors.FailedError(f"format={export.failure_line(document['failed'])}; the other formats are in {out}")
+
+
+def write_figures(document: dict[str, Any], path: pathlib.Path) -> None:
+    """Write what `export.json` holds, but for digests, and the command; errors as of `files.writing`."""
+    command = shlex.join(["python", "-m", "models.export", *sys.argv[1:]])
+    with files.writing("figures", path):
+        files.make_folder(path.parent)
+        figures = {name: value for name, value in document.items() if name != "files"}
+        files.write_json(path, {"command": command, **figures})
+    print(f"written: {paths.shown(path)}")
 
 
 def show(document: dict[str, Any]) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 from benchmarks.harness import results
 from benchmarks.publish import (
     benchmark_tables,
+    calibration_table,
+    export_table,
     fault_tables,
     main_results,
     original_study,
@@ -22,7 +24,7 @@ from benchmarks.publish import (
 from models.reporting import figures
 from pipeline.common import errors
 
-PAGES = ("README.md", "docs/results.md", "docs/original_study.md")
+PAGES = ("README.md", "docs/results.md", "docs/original_study.md", "docs/calibration.md", "docs/export.md")
 RESULTS = pathlib.Path("benchmarks", "results")
 STUDIES = pathlib.Path("docs", "studies")
 PLOTS = pathlib.Path("docs", "results")
@@ -81,6 +83,8 @@ BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {
     "training steps": _of_benchmark("train_step", benchmark_tables.training_steps),
     "loaders": _of_benchmark("input", benchmark_tables.loaders),
     "memory": _of_benchmark("memory", benchmark_tables.memory),
+    "calibration": lambda checkout: calibration_table.table(checkout / RESULTS),
+    "exports": lambda checkout: export_table.table(checkout / RESULTS / "exports"),
     "faults": lambda checkout: fault_tables.table(checkout / RESULTS / "faults"),
     "mutants": lambda checkout: fault_tables.mutants(checkout / RESULTS / "faults"),
     "every result": _every_result,

@@ -15,6 +15,7 @@ import numpy as np
 from models.config.training import TrainConfig
 from models.exporting import checks, float32_model, folder, formats, isolated, labels, model_card, writers
 from models.prediction.probabilities import add_probabilities
+from models.reporting import figures as report_figures
 from models.reporting import report
 from models.runs.folder import RunFolder
 from models.runtime import device, precision
@@ -82,6 +83,7 @@ def export(run: RunFolder, format_names: Sequence[str], out: pathlib.Path, data_
         document = {
             "formats": rows,
             "failed": failed,
+            "recipe": report_figures.recipe(run.report()),
             "dataset": description.dataset,
             "split": split,
             "num_images": images.count,

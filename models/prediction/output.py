@@ -10,14 +10,15 @@ from pipeline.common.process import streams
 Write = Callable[[str], bool]  # False where nobody reads what is written
 
 
-def check(out: str) -> None:
-    """Raise errors.BadArgumentError where the file `out` cannot be written; "" is stdout."""
+def check(out: str, flag: str = "out") -> None:
+    """Raise errors.BadArgumentError where the file `out` of a flag cannot be written; "" is none."""
     if not out:
         return
-    path = paths.local(out, "out")
+    path = paths.local(out, flag)
     if path.exists() and not path.is_file():
-        raise errors.BadArgumentError(f"out={out}: expected a file, got {'a folder' if path.is_dir() else 'a device'}")
-    with files.writing("out", path):
+        kind = "a folder" if path.is_dir() else "a device"
+        raise errors.BadArgumentError(f"{flag}={out}: expected a file, got {kind}")
+    with files.writing(flag, path):
         files.check_writable(path)
 
 

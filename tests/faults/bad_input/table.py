@@ -185,6 +185,8 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("data_dir", (f"--data_dir={FILE}", f"--run_dir={RUN}")),
         ("out", (f"--run_dir={RUN}", f"--out={FILE}")),
         ("out", (f"--run_dir={RUN}", f"--out={FILE}/out")),
+        ("figures", (f"--run_dir={RUN}", f"--figures={FOLDER}")),
+        ("figures", (f"--run_dir={RUN}", f"--figures={FILE}/a.json")),
     ),
     "models.serve": (
         ("run_dir", ("--run_dir=missing",)),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks.publish import export_table
 from models import export as binary
 from models.exporting import checks, export, folder, formats, labels, writers
 from models.runs.folder import RunFolder
@@ -217,3 +218,14 @@ def test_folder_without_a_run_is_refused(tmp_path, monkeypatch, capsys):
     assert call_here(monkeypatch, binary.main, binary.flags, f"--run_dir={tmp_path / 'none'}") == 2
     assert capsys.readouterr().err.startswith(f"error: run_dir={tmp_path / 'none'}: ")
     assert not (tmp_path / "none").exists()
+
+
+def test_figures_are_a_file_with_the_command_and_without_digests(keras_alone, tiny_run, tmp_path, monkeypatch):
+    path = tmp_path / "results" / "quick.json"
+    flags = (f"--run_dir={tiny_run.path}", f"--out={tmp_path / 'out'}", "--format=keras", f"--figures={path}")
+    assert call_here(monkeypatch, binary.main, binary.flags, *flags) == 0
+    written, document = (json.loads(file.read_text()) for file in (path, tmp_path / "out" / "export.json"))
+    assert written.pop("command").startswith("python -m models.export")
+    assert document.pop("files")
+    assert written == document
+    assert len(export_table.table(path.parent)) == 5
