@@ -24,6 +24,7 @@ from pipeline.data_config import DataConfig
 from pipeline.datasets import prepared
 
 SHAPES100 = "shapes100"
+QUICK_IMAGES, QUICK_SEVERITIES = 100, (1, 5)
 
 flags = app.Flags()
 RUN_DIR = flags.DEFINE_path("run_dir", "", "folder of the run that models.train wrote")
@@ -36,14 +37,18 @@ OOD = flags.DEFINE_list(
     list(outliers.SOURCES),
     f"other images to tell from those of test: some of {', '.join(outliers.SOURCES)} and folder:PATH; empty for none",
 )
+QUICK = flags.DEFINE_bool(
+    "quick", False, f"under a minute: {QUICK_IMAGES} test images, the weakest and strongest severity"
+)
 cli_output.define_flags(flags)
 
 
 def main() -> None:
     """Measure, publish the rows, print tables."""
-    cli_output.check("robustness")
+    cli_output.check("robustness", ("num_images", "severities"))
     corruptions.check(CHOSEN.value)
     severities = number_flags.parse("severities", CHOSEN_SEVERITIES.value, int, "1,3,5", high=max(SEVERITIES))
+    severities = QUICK_SEVERITIES if QUICK.value else severities
     outliers.check(OOD.value)
     run = run_folder.given(RUN_DIR.value)
     data = preconditions.evaluated_data(run, "test", DATA_DIR.value)
@@ -70,6 +75,8 @@ def main() -> None:
 
 def _num_images(data: DataConfig) -> int:
     available = prepared.description(data.data_dir, data.prepared_name).num_examples["test"]
+    if QUICK.value:
+        return min(QUICK_IMAGES, available)
     if NUM_IMAGES.value > available:
         raise errors.BadArgumentError(f"num_images={NUM_IMAGES.value}: {data.shown_name} has {available:,} test images")
     return NUM_IMAGES.value or available

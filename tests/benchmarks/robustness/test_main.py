@@ -65,6 +65,12 @@ def test_rows_are_of_the_corrupted_images(run_dir, official_test, tmp_path, monk
     assert {"speckle noise", "severity 4", "AUROC"} <= {text.strip() for text in shown.replace("  ", "\n").split("\n")}
 
 
+def test_quick_form_takes_few_images_and_severities(run_dir, tmp_path, monkeypatch):
+    flags = ("--quick", "--corruptions=fog", "--ood=", f"--run_dir={run_dir}")
+    rows_of_fog = [row for row in measured(monkeypatch, tmp_path, *flags)["rows"] if "corruption" in row]
+    assert {(row["severity"], row["num_images"]) for row in rows_of_fog} == {(1, 100), (5, 100)}
+
+
 def test_clean_accuracy_is_that_of_the_whole_split(run_dir, official_test, tmp_path, monkeypatch):
     flags = ("--corruptions=contrast", "--severities=1", "--ood=", f"--run_dir={run_dir}")
     found = {row["name"]: row for row in measured(monkeypatch, tmp_path, *flags)["rows"]}
