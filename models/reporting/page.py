@@ -78,6 +78,7 @@ def render(contents: Contents) -> str:
         mistakes=contents.mistakes,
         percent_of=sections.percent_of,
         epochs=sections.epochs(report, rows),
+        sizes=[size for size, _ in saved.configs(contents.config)[0].resolutions] if rows else [],
         missing=figures.MISSING,
         config={name: value for name, value in contents.config.items() if name != saved.FORMAT},
         report=report,

@@ -250,6 +250,25 @@ def test_a_run_without_validation(written):
     assert "None" not in text
 
 
+@pytest.mark.parametrize(
+    ("resolutions", "num_validation", "is_explained"),
+    [
+        ("16:0.5,32:0.5", 10_000, True),
+        ("16:0.5,32:0.5", 0, False),
+        ("32:1.0", 1, False),
+        ("", 1, False),
+    ],
+)
+def test_several_resolutions_explain_low_validation_accuracies(resolutions, num_validation, is_explained):
+    contents = page.Contents(
+        pathlib.Path("runs/quick"),
+        {**CONFIG, "resolutions": resolutions},
+        make_rows(1),
+        {**REPORT, "num_validation": num_validation},
+    )
+    assert ("16, then 32 pixels" in page.render(contents)) == is_explained
+
+
 def test_the_test_split_is_told_from_the_curves(written):
     assert "metrics above are on the test split" in written(report={"split": "test"})
 
