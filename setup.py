@@ -56,7 +56,7 @@ setup(
         "parquet": ["pyarrow>=17.0"],  # CIFAR from Hugging Face; tensorflow-datasets 4.9 brings it too
         "serve": ["starlette>=1.0", "uvicorn>=0.40", "python-multipart>=0.0.20"],  # of models.serve
         "trackers": ["wandb>=0.20", "mlflow>=3.1"],  # what examples/track_with_*.py record with
-        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22"],
+        "gpu": ["tensorflow[and-cuda]>=2.21,<2.22", "nvidia-cudnn-cu12>=9.24,<10"],  # models/runtime/cudnn.py says why
     },
     entry_points={
         "console_scripts": [

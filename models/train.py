@@ -61,11 +61,12 @@ def main() -> None:
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page
-        from models.runtime import device, precision
+        from models.runtime import cudnn, device, precision
         from models.training import evaluation, loop
         from models.training.callbacks import Profiler
 
     device.allow_gpu_memory_growth()
+    cudnn.warn_if_old()
     path = _run_dir(data, train)
     name = run_folder.RunFolder(path).as_begun("precision", train.precision)
     resolved = train.replace(precision=precision.resolve(name))

@@ -70,9 +70,10 @@ def main() -> None:
     session_config, space = _fitted(session_config, space, source, set_flags.get("objective", "fine"))
     path = _session_dir(session_config, space, source)
     app.load_tensorflow()
-    from models.runtime import device, precision
+    from models.runtime import cudnn, device, precision
 
     device.allow_gpu_memory_growth()
+    cudnn.warn_if_old()
     name = begun_precision(path, session_config.precision)
     choice = precision.choose(name)
     if name == AUTO:

@@ -51,9 +51,10 @@ def main() -> None:
     data = batch_data.replace(batch_size=DataConfig.batch_size)
     app.load_tensorflow()
     from benchmarks.augment import cases, rows
-    from models.runtime import device
+    from models.runtime import cudnn, device
 
     device.allow_gpu_memory_growth()
+    cudnn.warn_if_old()
     repeats, round_s, num_steps = (REPEATS.value or 3, 0.05, 2) if QUICK.value else (REPEATS.value or 7, 0.1, 8)
     batch = cases.Batch.first(batch_data)
     compared: list[rows.Compared] = []

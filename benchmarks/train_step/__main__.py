@@ -72,9 +72,10 @@ def main() -> None:
 
     from benchmarks.train_step import cases
     from benchmarks.train_step import rows as step_rows
-    from models.runtime import device, precision
+    from models.runtime import cudnn, device, precision
 
     device.allow_gpu_memory_growth()
+    cudnn.warn_if_old()
     precisions = _check_unique("precisions", [precision.resolve(name) for name in precisions])
     effort = _effort(precisions)
     with progress.task("measuring the convolution ceilings", in_background=False):

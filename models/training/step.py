@@ -10,7 +10,7 @@ from keras.optimizers import LossScaleOptimizer, Optimizer
 from models import metrics
 from models.config.training import TrainConfig
 from models.optimizers import schedules, weight_averaging
-from models.runtime import device
+from models.runtime import cudnn, device
 from pipeline.augment import originals, sets
 from pipeline.augment.composition import compiled, draw_all, mix_labels, mixes_labels
 from pipeline.augment.layer import Views
@@ -28,9 +28,10 @@ class TrainStep:
 
     Everything random in it follows from the run's seed and the step's number. XLA compiles the augmentation, unless
     `jit_compile` is off or a transform does not allow it, and the update where `jit_compile` is on, or is auto and the
-    device is a GPU (on CPUs XLA's convolutions are slower; what is worth compiling there, `models.layers.activation`
-    compiles itself). A run with several resolutions traces one graph for each. Scopes name the parts of a step for
-    profilers: "augmentation", "heads", "gradients" and "optimizer". `whole` is `OpenedData.whole`.
+    device is a GPU with a cuDNN that XLA can use (on CPUs XLA's convolutions are slower; what is worth compiling there,
+    `models.layers.activation` compiles itself). A run with several resolutions traces one graph for each. Scopes name
+    the parts of a step for profilers: "augmentation", "heads", "gradients" and "optimizer". `whole` is
+    `OpenedData.whole`.
     """
 
     def __init__(
@@ -187,4 +188,4 @@ class TrainStep:
 
 
 def _uses_xla(config: TrainConfig) -> bool:
-    return config.jit_compile == "on" or (config.jit_compile == "auto" and device.has_gpu())
+    return config.jit_compile == "on" or (config.jit_compile == "auto" and device.has_gpu() and not cudnn.is_old())
