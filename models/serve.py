@@ -12,6 +12,7 @@ import sys
 
 from models.runs import folder as run_folder
 from models.serving import address
+from pipeline.address import is_loopback
 from pipeline.common import app, errors, progress
 
 LIBRARIES = ("starlette", "uvicorn", "python_multipart")  # of the extra `serve`
@@ -38,7 +39,7 @@ def main() -> None:
             from models.serving.answers import Answerer
 
         device.allow_gpu_memory_growth()
-        is_own = address.is_own(listening.getsockname()[0])
+        is_own = is_loopback(listening.getsockname()[0])
         warning = "" if is_own else f"host={HOST.value}: {address.OPEN}"
         answer = Answerer(Predictor(run, batch_size=1))
         answer.warm_up()

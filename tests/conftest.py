@@ -86,6 +86,7 @@ LONG = (
     "test_settings.py",
     "test_toy_parts.py",
     "tuning/sessions/test_chief.py",
+    "tuning/sessions/test_chief_clients.py",
     "tuning/sessions/oracles/test_conditional_space.py",
     "tuning/sessions/oracles/test_hyperband.py",
     "tuning/sessions/oracles/test_journaled.py",

@@ -15,7 +15,7 @@ ORDER = {
     "pipeline": (
         ("common",),
         ("",),  # __init__.py, which every binary imports before slower modules
-        ("augment", "datasets", "resolution"),
+        ("address", "augment", "datasets", "resolution"),
         ("data_config",),
         ("device_examples", "epochs", "source"),
         ("contents",),

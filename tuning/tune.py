@@ -14,6 +14,7 @@ Several machines share one session with --serve and --join (tuning/sessions/chie
 import contextlib
 import dataclasses
 import os
+import pathlib
 import shlex
 import shutil
 import sys
@@ -45,10 +46,18 @@ RETRAIN_SEEDS = flags.DEFINE_integer(
 SERVE = flags.DEFINE_string(
     "serve",
     "",
-    "HOST:PORT, such as 127.0.0.1:8700, of the session's chief, which only proposes trials; no password protects it",
+    "HOST:PORT, such as 127.0.0.1:8700, of the session's chief, which only proposes trials",
 )
 JOIN = flags.DEFINE_string(
     "join", "", "HOST:PORT of a --serve, whose trials are trained here; set the same flags and the same --session_dir"
+)
+TOKEN_FILE = flags.DEFINE_path(
+    "token_file",
+    "",
+    "file with a secret of chief and workers, without which the chief refuses a worker; it is not encrypted on its way",
+)
+INSECURE = flags.DEFINE_bool(
+    "insecure", False, "let --serve and --join use an address that other machines reach without a --token_file"
 )
 
 
@@ -84,7 +93,7 @@ def main() -> None:
 
         session = join_session(path, session_config, space, source)
         session.settle_data()
-        search.join(session, JOIN.value)
+        search.join(session, JOIN.value, token=_token())
         return
     with open_session(path, session_config, space, source) as session:
         if session.is_finished_by_earlier_version and not (RETRAIN_BEST.value or SERVE.value):
@@ -157,9 +166,18 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
     """Check that flags do not contradict one another or the space."""
     if SERVE.value and JOIN.value:
         raise errors.BadArgumentError(f"serve={SERVE.value} and join={JOIN.value}: set only one of them")
+    if TOKEN_FILE.value and INSECURE.value:
+        raise errors.BadArgumentError(f"insecure=True and token_file={TOKEN_FILE.value}: set only one of them")
     for name, address in (("serve", SERVE.value), ("join", JOIN.value)):
         if address:
             chief_address.check(name, address)
+            has_token = bool(_token())
+            chief_address.check_protected(name, address, has_token=has_token, is_insecure=INSECURE.value)
+    for name in ("token_file", "insecure"):
+        if set_flags.get(name) and not (SERVE.value or JOIN.value):
+            raise errors.BadArgumentError(
+                f"{name}={set_flags[name]}: nothing reads it without --serve or --join; leave it out"
+            )
     if SERVE.value and "workers" in set_flags:
         raise errors.BadArgumentError(
             f"workers={session_config.workers} and serve={SERVE.value}: a chief trains no trial; set --workers where "
@@ -183,6 +201,11 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
         raise errors.BadArgumentError(
             f"precision={session_config.precision}: the space sets {space.base['precision']}; leave it out"
         )
+
+
+def _token() -> str:
+    """The token of the chief; "" where no file is set."""
+    return chief_address.token(pathlib.Path(TOKEN_FILE.value)) if TOKEN_FILE.value else ""
 
 
 def _check_places(session_config: SessionConfig, space: Space, source: SourceConfig) -> None:
@@ -212,7 +235,7 @@ def _search(session: Session, budget: "Budget") -> None:
     preconditions.check(first.data, first.train)  # before hours of trials that could not but fail
     try:
         if SERVE.value:
-            search.serve(session, SERVE.value, budget=budget)
+            search.serve(session, SERVE.value, budget=budget, token=_token())
         else:
             search.run(session, budget=budget)
     except (errors.FailedError, errors.InterruptedRunError):

@@ -1,9 +1,9 @@
 """The address that is listened on, and which requests to it are answered."""
 
 import errno
-import ipaddress
 import socket
 
+from pipeline import address as addresses
 from pipeline.common import errors
 
 MAX_PORT = 65535
@@ -37,14 +37,6 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def is_own(host: str) -> bool:
-    """Whether only programs on this machine reach an address, or the name `localhost`."""
-    try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def url(listening: socket.socket) -> str:
     """The URL of a listening socket."""
     host, port = listening.getsockname()[:2]
@@ -57,7 +49,7 @@ def is_allowed(host: str, origin: str, *, is_loopback: bool) -> bool:
     On loopback, the host is an address or a name of this machine: a page whose name leads here (DNS rebinding) is
     another one. A page of another origin is not answered either. Behind a proxy with encryption, the scheme is https.
     """
-    if is_loopback and not is_own(_name(host)):
+    if is_loopback and not addresses.is_loopback(_name(host)):
         return False
     return origin in ("", f"http://{host}", f"https://{host}")
 

@@ -1,30 +1,55 @@
-"""The address of a session's chief, HOST:PORT: checks of it that need no TensorFlow."""
+"""The address of a session's chief, HOST:PORT, and the token that protects it: checks that need no TensorFlow."""
 
+import pathlib
+import re
 import socket
 import time
 
+from pipeline import address as addresses
 from pipeline.common import errors
 
 WAIT_SECONDS = 60.0  # a chief listens once it has loaded TensorFlow and opened its session
 CONNECT_SECONDS = 2.0
 RETRY_SECONDS = 0.5
+MIN_TOKEN_BYTES, MAX_TOKEN_BYTES = 16, 1024
+MAKE_TOKEN = "make one by: (umask 077; openssl rand -hex 32 > {})"
 
 
 def check(flag: str, address: str) -> None:
     """Raise errors.BadArgumentError unless the address of `serve` or `join` is HOST:PORT."""
-    host, _, port = address.rpartition(":")
+    addresses.check(flag, address, example="127.0.0.1:8700")
+
+
+def token(path: pathlib.Path) -> str:
+    """The token in a file, which chief and workers share.
+
+    Raises:
+      errors.BadArgumentError: the file cannot be read, or holds no token.
+    """
     try:
-        host.encode("idna")  # as sockets do: each label has 1 to 63 characters
-        is_valid = bool(host) and port.isdecimal() and 0 < int(port) < 2**16
-    except ValueError:
-        is_valid = False
-    if not is_valid:
-        raise errors.BadArgumentError(f"{flag}={address}: expected HOST:PORT, such as 127.0.0.1:8700")
+        with open(path, "rb") as file:
+            found = file.read(MAX_TOKEN_BYTES + 1).strip().decode("ascii", "replace")
+    except OSError as error:
+        raise errors.BadArgumentError(f"token_file={path}: {error.strerror}; {MAKE_TOKEN.format(path)}") from error
+    if not re.fullmatch(rf"[!-~]{{{MIN_TOKEN_BYTES},{MAX_TOKEN_BYTES}}}", found):
+        expected = f"expected {MIN_TOKEN_BYTES} to {MAX_TOKEN_BYTES} visible characters of ASCII"
+        raise errors.BadArgumentError(f"token_file={path}: {expected}; {MAKE_TOKEN.format(path)}")
+    return found
+
+
+def check_protected(flag: str, address: str, *, has_token: bool, is_insecure: bool) -> None:
+    """Raise errors.BadArgumentError where others could reach the address of `serve` or `join` without a token."""
+    host, _ = addresses.split(address)
+    if not (addresses.is_loopback(host) or has_token or is_insecure):
+        raise errors.BadArgumentError(
+            f"{flag}={address}: other machines may reach this address; set --token_file=FILE, or --insecure where "
+            "nobody else can"
+        )
 
 
 def check_free(address: str) -> None:
     """Raise errors.FailedError unless a chief can listen at an address of this machine."""
-    host, port = _split(address)
+    host, port = addresses.split(address)
     try:
         socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
     except OSError as error:
@@ -42,7 +67,7 @@ def wait_for_chief(address: str, seconds: float = WAIT_SECONDS) -> None:
     end = time.monotonic() + seconds
     while True:
         try:
-            socket.create_connection(_split(address), timeout=CONNECT_SECONDS).close()
+            socket.create_connection(addresses.split(address), timeout=CONNECT_SECONDS).close()
             return
         except OSError as error:
             reason = error.strerror or str(error)
@@ -52,8 +77,3 @@ def wait_for_chief(address: str, seconds: float = WAIT_SECONDS) -> None:
                 f"--serve={address}, or set the address of the one that runs"
             )
         time.sleep(min(RETRY_SECONDS, max(0.0, end - time.monotonic())))
-
-
-def _split(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)

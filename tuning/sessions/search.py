@@ -59,8 +59,12 @@ def run(session: Session, train: Train = train_job.train, budget: Budget | None 
             raise
 
 
-def serve(session: Session, address: str, train: Train = train_job.train, budget: Budget | None = None) -> None:
+def serve(
+    session: Session, address: str, train: Train = train_job.train, budget: Budget | None = None, token: str = ""
+) -> None:
     """As `run`, as the chief: propose the trials to workers at `address` (HOST:PORT), and train only the trunk.
+
+    Workers need the `token`, if there is one.
 
     Raises:
       errors.FailedError: the address cannot be bound; others as of `run`.
@@ -68,7 +72,7 @@ def serve(session: Session, address: str, train: Train = train_job.train, budget
     budget = budget or Budget(session)
     with (
         _open_search(session) as (progress, requests),
-        chief.serving(session, address, budget) as servicer,
+        chief.serving(session, address, budget, token) as servicer,
     ):
         progress.print(f"listening for workers at {address}: start them with --join={address} in place of --serve")
         _train_trunk(session, budget, train, progress, requests)
@@ -101,11 +105,11 @@ def serve(session: Session, address: str, train: Train = train_job.train, budget
             budget.check()
 
 
-def join(session: Session, address: str, train: Train = train_job.train) -> None:
-    """Train the trials that the chief at `address` (HOST:PORT) proposes, until there are none.
+def join(session: Session, address: str, train: Train = train_job.train, token: str = "") -> None:
+    """Train the trials that the chief at `address` (HOST:PORT) proposes, until there are none; `token` is the chief's.
 
     Raises:
-      errors.FailedError: the chief does not answer, or the folder cannot be written.
+      errors.FailedError: the chief does not answer or refuses the token, or the folder cannot be written.
       errors.InterruptedRunError: a signal came that ends a process; another worker goes on with the trial.
     """
     budget = Budget(session)
@@ -123,7 +127,7 @@ def join(session: Session, address: str, train: Train = train_job.train) -> None
 
     with (
         _open_search(session) as (progress, requests),
-        contextlib.closing(chief.RemoteOracle(address, progress.task, on_wait)) as oracle,
+        contextlib.closing(chief.RemoteOracle(address, token, progress.task, on_wait)) as oracle,
     ):
         trials = Trials(session, oracle, progress, name, on_poll=on_poll)
         try:

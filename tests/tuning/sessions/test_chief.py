@@ -233,6 +233,7 @@ class OneTrialOracle:
 
     def __init__(self):
         self.ongoing_trials = {"first": "its trial"}
+        self.trials = {"0": "its trial"}
 
     def get_space(self):
         return keras_tuner.HyperParameters()

@@ -19,7 +19,6 @@ from keras_tuner.engine.hyperparameters import HyperParameter
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.oracles import BayesianOptimizationOracle, RandomSearchOracle
 from keras_tuner.src import protos  # noqa: F401  # imported by chief
-from keras_tuner.src.distribute.oracle_chief import OracleServicer  # noqa: F401  # imported by chief
 from keras_tuner.src.engine.oracle import LOCKS, THREADS
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
