@@ -1,10 +1,13 @@
 """Every format of trained networks in its own runtime, and the snippets of docs/export.md."""
 
+import importlib.metadata
 import importlib.util
 import pathlib
 import re
 import subprocess
 import sys
+import venv
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,11 +17,23 @@ from models.config.training import TrainConfig
 from models.exporting import export, formats, isolated
 from pipeline.common import config as field_config
 from tests.conftest import ROOT
-from tests.models.exporting.conftest import train_run
+from tests.models.exporting.conftest import NETWORK, train_run
 
 PAGE = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-NETWORKS = {"quick": {}, "tiny": {}, "efficientnet_b0": {"architecture": "efficientnet_b0"}}
+NETWORKS = {
+    **{"quick": {}, "tiny": {}, "efficientnet_b0": {"architecture": "efficientnet_b0"}},
+    "bfloat16": {**NETWORK, "precision": "mixed_bfloat16"},  # slow but possible on every processor
+}
+# By format: what its snippet in docs/export.md calls, and the packages that it needs.
+RUNTIMES = {
+    "saved_model": ("tf.saved_model.load", ("tensorflow",)),
+    "keras": ("keras.saving.load_model", ("keras", "tensorflow")),
+    "litert": ("Interpreter(", ("ai-edge-litert", "numpy")),
+    "litert_int8": ("Interpreter(", ("ai-edge-litert", "numpy")),
+    "onnx": ("InferenceSession(", ("onnxruntime", "numpy")),
+}
+UNREACHABLE = re.compile("NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|Max retries|name resolution")
 INSTALLED = [name for name in formats.PATHS if name != "onnx" or importlib.util.find_spec("tf2onnx")]
 IN_A_PROCESS = f"""
 import runpy, sys
@@ -28,27 +43,68 @@ image = np.load("image.npy")
 """
 
 
-def run_snippet(code: str, folder: pathlib.Path) -> str:
+def snippet(format_name: str) -> str:
+    """The snippet that loads a format."""
+    (code,) = (code for code in SNIPPETS if RUNTIMES[format_name][0] in code)
+    return code.replace(formats.PATHS["litert"], formats.PATHS[format_name])
+
+
+def run_snippet(code: str, folder: pathlib.Path, python: pathlib.Path | str = sys.executable) -> str:
     """What a snippet prints in the folder of an export, in a process that cannot import this project."""
     np.save(folder / "image.npy", np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8))
-    command = [sys.executable, "-P", "-c", IN_A_PROCESS + code]
+    command = [python, "-P", "-c", IN_A_PROCESS + code]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     (folder / "image.npy").unlink()
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()[-1]
 
 
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> Callable[[tuple[str, ...]], pathlib.Path]:
+    """The interpreter of an environment that has these packages and what they need, in the versions of this one."""
+    made: dict[tuple[str, ...], pathlib.Path] = {}
+
+    def interpreter(packages: tuple[str, ...]) -> pathlib.Path:
+        if packages not in made:
+            folder = tmp_path_factory.mktemp("environment")
+            venv.create(folder)
+            pinned = [f"{name}=={importlib.metadata.version(name)}" for name in packages]
+            pip = [sys.executable, "-m", "pip", f"--python={folder / 'bin' / 'python'}", "install", "--quiet", *pinned]
+            done = subprocess.run(pip, capture_output=True, text=True, check=False)
+            if UNREACHABLE.search(done.stderr):
+                pytest.skip(f"the package index, which has {', '.join(pinned)}, cannot be reached")
+            assert done.returncode == 0, done.stderr
+            made[packages] = folder / "bin" / "python"
+        return made[packages]
+
+    return interpreter
+
+
+@pytest.fixture(scope="module")
+def in_every_format(tiny_run, tiny_data_dir, tmp_path_factory) -> pathlib.Path:
+    """The folder of an export in all formats."""
+    folder = tmp_path_factory.mktemp("exported") / "out"
+    assert export.export(tiny_run, INSTALLED, folder, tiny_data_dir)["failed"] == []
+    return folder
+
+
 def test_snippets_are_of_every_runtime_and_short():
-    names = ("tf.saved_model.load", "keras.saving.load_model", "Interpreter(", "InferenceSession(")
-    assert len(SNIPPETS) == len(names)
-    for code, name in zip(SNIPPETS, names, strict=True):
-        assert name in code
+    assert {snippet(name).count(RUNTIMES[name][0]) for name in formats.PATHS} == {1}
+    assert len(SNIPPETS) == len({call for call, _ in RUNTIMES.values()})
+    for code in SNIPPETS:
         assert len(list(filter(None, code.splitlines()))) <= 6
 
 
 def test_snippet_of_litert_runs_without_the_project(exported, tiny_run):
-    (code,) = (code for code in SNIPPETS if "ai_edge_litert" in code)
-    assert run_snippet(code, exported) in tiny_run.description().classes.fine
+    assert run_snippet(snippet("litert"), exported) in tiny_run.description().classes.fine
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", INSTALLED)
+def test_every_format_loads_where_its_runtime_alone_is_installed(name, environment, in_every_format, tiny_run):
+    call = run_snippet(snippet(name), in_every_format, environment(RUNTIMES[name][1]))
+    assert call == run_snippet(snippet(name), in_every_format)
+    assert call in tiny_run.description().classes.fine
 
 
 @pytest.mark.slow
@@ -57,13 +113,19 @@ def test_every_format_of_trained_networks_agrees_and_loads_by_its_snippet(name, 
     values = preset(name) if name in ("quick", "tiny") else NETWORKS[name]
     known = field_config.settings(TrainConfig)
     values = {key: value for key, value in values.items() if key in known}
-    run = train_run(tmp_path / "run", tiny_data_dir, **{**values, "max_steps": 4 if NETWORKS[name] else 12})
+    steps = {"quick": 12, "tiny": 12, "efficientnet_b0": 4, "bfloat16": 20}[name]
+    run = train_run(tmp_path / "run", tiny_data_dir, **{**values, "max_steps": steps})
     document = export.export(run, INSTALLED, tmp_path / "out", tiny_data_dir)
     assert document["failed"] == []
+    precision = NETWORKS[name].get("precision", "float32")
+    assert document["trained"]["precision"] == precision
     for row in document["formats"]:
         if row["format"] != formats.INT8:
             assert row["agreement"] >= 0.999
-            assert row["accuracy"] == pytest.approx(document["trained"]["accuracy"], abs=0.002)
-    printed = {run_snippet(code, tmp_path / "out") for code in SNIPPETS if "onnx" in INSTALLED or "onnx" not in code}
+            assert row["accuracy"] == pytest.approx(document["float32"]["accuracy"], abs=0.002)
+    # After few steps, many images are between two classes, and bfloat16 decides some of them otherwise.
+    nearness = 0.002 if precision == "float32" else 0.02
+    assert document["float32"]["accuracy"] == pytest.approx(document["trained"]["accuracy"], abs=nearness)
+    printed = {run_snippet(snippet(name), tmp_path / "out") for name in INSTALLED if name != formats.INT8}
     assert len(printed) == 1
     assert printed < {*run.description().classes.fine}
