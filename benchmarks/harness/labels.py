@@ -31,7 +31,7 @@ class Labels:
     views: int | None = None  # augmented images in an epoch
     limit_gib: float | None = None  # of a process's data
     binary: str | None = None  # module that is run with `python -m`
-    format: str | None = None  # of the rows that are written
+    encoding: str | None = None  # of image files: "stored" is without compression
     corruption: str | None = None  # of the images, a name of `benchmarks.robustness.corruptions`
     severity: int | None = None  # of the corruption, 1 to 5
     outliers: str | None = None  # images that are not of the data set, such as "uniform_noise" or "folder:NAME"

@@ -2,12 +2,13 @@
 
     python -m benchmarks.predict --num_images=100000 --out=FILE.json
 
-The files are the training images of the data set, again and again, as Pillow writes them by default, in a temporary
-folder. The run is of a single linear layer, since a network of any size takes longer than all else. Start-up is not
-measured. Rows, where FORMAT is table, jsonl or csv, and IMAGES the number of files:
-  ours/evaluate          reading and decoding the test images from the prepared records, as an evaluation does
-  ours/predict/FORMAT    files to rows in a file; its ratio is to ours/evaluate
-  ours/growth/IMAGES     MiB of resident memory: the peak over the last nine tenths of the files less the one before
+The files are the training images of the data set, again and again, in a temporary folder. ENCODING is `compressed`, as
+Pillow writes PNG by default, or `stored`, without compression, as prepared data sets have them. The run is of a linear
+layer, since a network of any size takes longer than all else. Start-up is not measured. Rows, of IMAGES files:
+  ours/evaluate           reading and decoding the test images from the prepared records, as an evaluation does
+  ours/decode/ENCODING    the stage of an evaluation that decodes, on such files in memory
+  ours/predict/ENCODING   from files to rows in a file; its ratio is to ours/evaluate
+  ours/growth/IMAGES      MiB of resident memory: the peak over the last nine tenths of the files less the one before
 """
 
 import pathlib
@@ -42,16 +43,19 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
     ):
         root = pathlib.Path(folder)
-        files = cases.write_files(data, root / "images", num_images)
-        paths = list(progress.track(files, "writing files", num_images, "files"))
+        files = cases.write_files(data, root, num_images)
+        for _ in progress.track(files, "writing files", num_images, "images"):
+            pass
         run = cases.train(data, root / "run")
-        evaluation, *predictions = cases.cases(data, run, paths, root)
-        with progress.task("measuring", (1 + len(predictions)) * (repeats + 1), "passes", in_background=False) as task:
-            timings = timing.interleave([evaluation, *predictions], repeats, each=task.advance)
-        base = timings[evaluation.name]
-        rows.append(results.timed(base))
-        rows += [results.timed(timings[case.name], compared=(timings[case.name], base)) for case in predictions]
-        grown = subprocess_call.call(cases.growth, run_dir=str(run.path), root=str(root))
+        measured = [cases.evaluation(data, num_images)]
+        for encoding in cases.ENCODINGS:
+            measured += [cases.decoding(data, root, encoding), cases.prediction(run, root, encoding)]
+        with progress.task("measuring", len(measured) * (repeats + 1), "passes", in_background=False) as task:
+            timings = timing.interleave(measured, repeats, each=task.advance)
+        base = timings[measured[0].name]
+        for one in timings.values():
+            rows.append(results.timed(one, compared=(one, base) if one.labels.kind == "predict" else None))
+        grown = subprocess_call.call(cases.growth, run_dir=str(run.path), root=str(root), encoding="compressed")
         labels = Labels.of("ours/growth/{num_images}", "growth", num_images=num_images)
         rows.append(results.row(labels, "MiB", [grown["mib"]], 1))
 
