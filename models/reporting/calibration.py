@@ -112,28 +112,36 @@ def _predictions(answer: Answer, temperature: float) -> Predictions:
     )
 
 
-def negative_log_likelihood(answer: Answer, temperature: float = 1.0) -> float:
-    """The mean over the examples of -log(probability of the truth), natural logarithm."""
-    total = sum(chunk.log_likelihoods(chunk.log_probabilities(temperature)).sum() for chunk in answer.chunks())
-    return _mean(-total, len(answer.labels))
+def brier_score(answer: Answer, temperature: float = 1.0) -> float:
+    """The mean over the examples of the squared distance of probabilities and truth, summed over the classes, 0 to 2.
+
+    (Brier 1950, "Verification of Forecasts Expressed in Terms of Probability".)
+    """
+    total = sum(_predictions(chunk, temperature).squares.sum() for chunk in answer.chunks())
+    return _mean(total, len(answer.labels))
 
 
 def fit_temperature(answer: Answer) -> float:
-    """The temperature of the least negative log-likelihood, between MIN_TEMPERATURE and MAX_TEMPERATURE.
+    """The temperature of the least Brier score, between MIN_TEMPERATURE and MAX_TEMPERATURE.
+
+    Guo et al. 2017, section 4.2, minimize the negative log-likelihood. After training with smoothed labels that makes
+    probabilities too high: it is governed by the few truths of which a model has given up hope. Both reward honest
+    probabilities only. On the validation images of `quick`, `nano` and `fast` the Brier score led to the lower
+    calibration error, of `fast` 1.6 instead of 2.7 %.
 
     It is fitted to evenly spaced examples with at most MAX_FITTED logits: more hardly change it, and take minutes. It
     is 1 where no other is better, as of a single class. The limits matter to a model that is right on all examples, for
-    example on a few: the lower its temperature, the better. (Guo et al. 2017, section 4.2.)
+    example on a few: the lower its temperature, the better.
     """
     every = slice(None, None, -(-answer.logits.size // MAX_FITTED))
     answer = Answer(answer.logits[every], answer.labels[every], answer.superclass_of)
     found = optimize.minimize_scalar(
-        lambda logarithm: negative_log_likelihood(answer, math.exp(logarithm)),
+        lambda logarithm: brier_score(answer, math.exp(logarithm)),
         bounds=(math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)),
         method="bounded",
         options={"xatol": TOLERANCE},
     )
-    return math.exp(found.x) if found.fun < negative_log_likelihood(answer) else 1.0
+    return math.exp(found.x) if found.fun < brier_score(answer) else 1.0
 
 
 def reliability(confidences: np.ndarray, hits: np.ndarray) -> list[tuple[int, float | None, float | None]]:
@@ -172,8 +180,7 @@ def risks(confidences: np.ndarray, hits: np.ndarray) -> np.ndarray:
 def measures(answer: Answer, temperature: float = 1.0) -> dict[str, Any]:
     """The measures of an answer at a temperature, as `calibration.json` has them.
 
-    `brier` is the sum over the classes of the squared distance of probability and truth, 0 to 2 (Brier 1950,
-    "Verification of Forecasts Expressed in Terms of Probability"). `aurc`, the area under the risk-coverage curve, is
+    `brier` is the `brier_score`. `aurc`, the area under the risk-coverage curve, is
     the mean of `risks` (Geifman, Uziel and El-Yaniv 2019, arXiv 1805.08206).
     """
     found = predictions(answer, temperature)

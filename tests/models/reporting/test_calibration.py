@@ -72,7 +72,7 @@ def test_measures_are_those_of_the_definitions(superclass_of, temperature, monke
     found = calibration.measures(answer, temperature)
     for name, value in by_definition(answer, temperature).items():
         assert found[name] == pytest.approx(value, abs=1e-9), name
-    assert found["nll"] == pytest.approx(calibration.negative_log_likelihood(answer, temperature), abs=1e-12)
+    assert found["brier"] == pytest.approx(calibration.brier_score(answer, temperature), abs=1e-12)
     assert sum(count for count, *_ in found["reliability"]) == 400
 
 
@@ -126,9 +126,20 @@ def test_fitted_temperature_is_the_one_that_the_labels_were_drawn_with(scale):
     np.testing.assert_array_equal(after.predicted, before.predicted)
     measures = calibration.measures(answer, temperature)
     assert measures["ece"] < 0.02
-    assert measures["nll"] <= calibration.measures(answer)["nll"]
+    assert measures["brier"] <= calibration.measures(answer)["brier"]
     superclasses = summed(answer, (0, 0, 0, 1, 1, 2, 2))
     assert calibration.fit_temperature(superclasses) == pytest.approx(scale, rel=0.05)
+
+
+def test_fitted_temperature_has_the_least_brier_score_by_its_definition():
+    answer = drawn(300)
+    labels = np.where(np.arange(300) % 10, answer.labels, (answer.labels + 1) % 7)  # some truths seem impossible
+    answer = Answer(answer.logits, labels)
+    temperature = calibration.fit_temperature(answer)
+    brier = {factor: by_definition(answer, factor * temperature)["brier"] for factor in (0.98, 1.0, 1.02)}
+    assert min(brier, key=brier.get) == 1.0
+    likelihood = {factor: by_definition(answer, factor * temperature)["nll"] for factor in (1.0, 1.02)}
+    assert likelihood[1.02] < likelihood[1.0]
 
 
 def test_predictions_stay_where_probabilities_become_equal():
@@ -154,7 +165,7 @@ def test_extremes_have_finite_measures_and_a_temperature_in_its_limits(logits, l
     temperature = calibration.fit_temperature(answer)
     assert calibration.MIN_TEMPERATURE <= temperature <= calibration.MAX_TEMPERATURE
     found = {name: calibration.measures(answer, value) for name, value in (("before", 1.0), ("after", temperature))}
-    assert found["after"]["nll"] <= found["before"]["nll"]
+    assert found["after"]["brier"] <= found["before"]["brier"]
     assert "-0.0" not in json.dumps(found, allow_nan=False)
     if len(logits[0]) == 1:
         assert (temperature, found["before"]["nll"], found["before"]["ece"]) == (1.0, 0.0, 0.0)
@@ -162,7 +173,7 @@ def test_extremes_have_finite_measures_and_a_temperature_in_its_limits(logits, l
 
 def test_summed_probability_that_vanishes_has_a_likelihood():
     answer = Answer(np.float32([[2000.0, 0.0, 1.0]]), np.array([1]), np.array([0, 1, 1]))
-    assert calibration.negative_log_likelihood(answer) == pytest.approx(2000 - math.log(1 + math.e))
+    assert calibration.measures(answer)["nll"] == pytest.approx(2000 - math.log(1 + math.e))
 
 
 def made_answers(seed=0, num_examples=300):
