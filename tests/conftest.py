@@ -28,6 +28,7 @@ MAX_PEAK_RSS_MIB = 3 * 1024  # of one test process
 # Tests that train, start binaries or compile many graphs: they get the marker `long`, which `make check` leaves out.
 LONG = (
     "benchmarks/augment",
+    "benchmarks/gpu/test_main.py",
     "benchmarks/harness/test_cli_output.py",
     "benchmarks/harness/test_comparison.py",
     "benchmarks/harness/test_subprocess_call.py",

@@ -48,7 +48,7 @@ ORDER = {
             *("augment", "input", "memory", "predict", "prepare", "profile", "robustness", "scaling", "shapes100"),
             *("startup", "train_step", "tuner"),
         ),
-        ("accuracy", "bench", "show"),
+        ("accuracy", "bench", "gpu", "show"),
         ("publish",),
     ),
 }

@@ -17,6 +17,8 @@ class Labels:
     peer: str | None = None  # the library or the method that is measured instead of ours
     recipe: str | None = None  # a preset, or one of `training_steps.RECIPES`
     precision: str | None = None  # of the recipe's compute, such as "mixed_bfloat16"
+    jit_compile: str | None = None  # as the flag --jit_compile
+    steps_per_call: int | None = None  # as the flag --steps_per_call
     dtype: str | None = None  # of a ceiling's products, such as "bfloat16"
     mode: str | None = None  # "eager" or "compiled", of a peer
     transforms: str | None = None  # an augmentation set, or the class name of one transform

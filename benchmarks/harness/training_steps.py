@@ -1,6 +1,7 @@
 """Whole training steps as cases of a measurement, and the recipes that benchmarks measure."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +58,8 @@ def configured(name: str, source: Mapping[str, Any], precision: str) -> tuple[Da
 class Steps:
     """Training steps of one model at full resolution, the last and dearest one of a progressive schedule.
 
-    `num_steps` are those of a round. The precision of `train` is resolved. A `model` is trained instead of the
-    configuration's own model, and has the same outputs.
+    `num_steps` are those of a round, rounded up to calls of `train.steps_per_call`. The precision of `train` is
+    resolved. A `model` is trained instead of the configuration's own model, and has the same outputs.
     """
 
     def __init__(
@@ -71,7 +72,8 @@ class Steps:
 
         opened = OpenedData(dataclasses.replace(data, resolutions=()))
         self.model = model or classifier.build(train, opened.description, opened.input_size)
-        self._num_steps, self._batch_size = num_steps, data.batch_size
+        self._steps_per_call = train.steps_per_call
+        self._num_calls, self._batch_size = -(-num_steps // train.steps_per_call), data.batch_size
         optimizer = build_optimizer(train, self.model.trainable_variables)
         self._step = TrainStep(
             self.model, optimizer, opened.config, opened.description, train, total_steps=1_000_000, whole=opened.whole
@@ -79,13 +81,14 @@ class Steps:
 
     def case(self, labels: Labels, batches: "Iterator[dict[str, tf.Tensor]]") -> Case:
         """The case of steps on the next ones of `batches`, which may be one batch that is repeated."""
+        num_images = self._num_calls * self._steps_per_call * self._batch_size
+        return Case(labels, lambda: self.run_calls(batches, self._num_calls), num_images)
 
-        def run() -> None:
-            for number in range(self._num_steps):
-                self._step(next(batches), number)
-            self._step.metric_totals.numpy()  # waits for the device
-
-        return Case(labels, run, self._num_steps * self._batch_size)
+    def run_calls(self, batches: "Iterator[dict[str, tf.Tensor]]", num_calls: int) -> None:
+        """Make calls of the step's graph on the next ones of `batches`, and wait for the device."""
+        for number in range(0, num_calls * self._steps_per_call, self._steps_per_call):
+            self._step.run_steps(list(itertools.islice(batches, self._steps_per_call)), number)
+        self._step.metric_totals.numpy()  # waits
 
     def graph(self, batch: "dict[str, tf.Tensor]") -> "tf.Graph":
         """The graph of one step on batches of this form, as traced."""

@@ -252,6 +252,12 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         *_OF_BENCHMARKS,
     ),
     "benchmarks.augment.__main__": (*_OF_BENCHMARKS, *_of_data()),
+    "benchmarks.gpu.__main__": (
+        *_OF_BENCHMARKS,
+        *_of_data("--quick"),
+        ("preset", ("--preset=tiny", "--quick")),
+        ("repeats", ("--repeats=2", "--quick")),
+    ),
     "benchmarks.input.__main__": (
         *_OF_BENCHMARKS,
         *_of_data(),
