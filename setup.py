@@ -63,6 +63,7 @@ setup(
             "cifar-prepare=pipeline.prepare:run",
             "cifar-explore=pipeline.explore.__main__:run",
             "cifar-gallery=pipeline.gallery.__main__:run",
+            "cifar-data-service=pipeline.data_service.__main__:run",
             "cifar-train=models.train:run",
             "cifar-evaluate=models.evaluate:run",
             "cifar-report=models.report:run",

@@ -1,8 +1,11 @@
 """Addresses of services, HOST:PORT: what is one, and who reaches it."""
 
 import ipaddress
+import socket
 
 from pipeline.common import errors
+
+CONNECT_SECONDS = 10.0
 
 
 def check(flag: str, address: str, example: str) -> None:
@@ -29,3 +32,25 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def check_listening(flag: str, address: str) -> None:
+    """Raise errors.FailedError unless something listens at the address that a flag names."""
+    try:
+        socket.create_connection(split(address), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise errors.FailedError(f"{flag}={address}: nothing listens there ({error.strerror or error})") from error
+
+
+def check_free(flag: str, address: str) -> None:
+    """Raise errors.FailedError unless a server of this machine can listen at the address that a flag names."""
+    host, port = split(address)
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise cannot_listen(flag, address, error.strerror or str(error)) from error
+
+
+def cannot_listen(flag: str, address: str, reason: str) -> errors.FailedError:
+    """The error of a server whose address is taken or belongs to another machine."""
+    return errors.FailedError(f"{flag}={address}: cannot listen there ({reason}); choose another port of this machine")

@@ -19,6 +19,7 @@ import tensorflow as tf
 from pipeline import contents, disk_cache, source, split, stages
 from pipeline.common import errors
 from pipeline.data_config import OWN_VALIDATION, DataConfig, check_held_out
+from pipeline.data_service.client import ServiceBatches
 from pipeline.datasets import integrity, prepared
 from pipeline.datasets.canonical import Fingerprints
 from pipeline.stages import Stage
@@ -63,6 +64,7 @@ class OpenedData:
         if not self._has_own_validation:
             self.num_examples |= {name: part.size for name, part in self._hold_out.items()}
         trained = self._hold_out["train"].mask
+        self._fine = digests["train"].fine[trained]
         self.class_counts = {
             level: np.bincount(getattr(digests["train"], level)[trained], minlength=count)
             for level, count in self.description.classes.counts.items()
@@ -85,7 +87,8 @@ class OpenedData:
 
     def check_not_replaced(self) -> None:
         """Raise errors.FailedError if the records were prepared again and are not all in memory."""
-        if not self.config.holds_images and self._inode() != self._opened_inode:
+        is_read_later = not self.config.holds_images or self.config.data_service
+        if is_read_later and self._inode() != self._opened_inode:
             raise errors.FailedError(
                 f"data_dir={self.config.data_dir}: {self.config.shown_name} was prepared again while it was read; "
                 "leave it alone while a command works on it, and choose another --run_dir for the new images"
@@ -98,8 +101,8 @@ class OpenedData:
         """The decoded chunks of a split, in the order of the files, without a cache."""
         return self._read(split_name, (self._decode,))
 
-    def train(self, seed: int, start_step: int = 0) -> tf.data.Dataset:
-        """Endless training batches from `start_step` on.
+    def train(self, seed: int, start_step: int = 0) -> tf.data.Dataset | ServiceBatches:
+        """Endless training batches from `start_step` on; a data set, unless a `data_service` makes them.
 
         uint8 [B, S, S, 3] `image`, int32 [B] `fine` and, of two levels of labels, `coarse`, int64 [B] `index` and
         `pass_number` (stages.VIEW_KEYS). S is the size of the images, which augmentation crops; without augmentation
@@ -107,7 +110,20 @@ class OpenedData:
         larger than the training split, a disk cache that cannot be written, or images that do not fit into a device's
         memory raise errors.BadArgumentError.
         """
+        if self.config.data_service:
+            return self._made_by_service(seed, start_step)
         return self.read("train", self.train_stages(seed, start_step))
+
+    def _made_by_service(self, seed: int, start_step: int) -> ServiceBatches:
+        self.config.check_batch_size(self.num_examples["train"])
+        return ServiceBatches(
+            self.config.data_service,
+            stages.PermutedViews(self.num_examples["train"], self.config.batch_size, seed, start_step),
+            self._fine,
+            read=lambda: self.examples("train"),
+            finish=self._cropped,
+            here=lambda step: self.read("train", self.train_stages(seed, step)),
+        )
 
     def train_stages(self, seed: int, start_step: int = 0) -> tuple[Stage, ...]:
         """The host's stages from the official training split to uint8 batches; arguments and errors as `train`."""
@@ -125,8 +141,11 @@ class OpenedData:
             return batch
         with tf.init_scope():  # images that a graph loads would be its own
             examples = self._cache_on_device.examples(self.read("train", (self._hold_out["train"], self._decode)))
-        gathered = examples.gather(batch["index"]) | batch
-        return functools.reduce(lambda current, stage: stage.crop(current), self._crop_of_training, gathered)
+        return self._cropped(examples.gather(batch["index"]) | batch)
+
+    def _cropped(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """A training batch, cropped as a stage of the host does."""
+        return functools.reduce(lambda current, stage: stage.crop(current), self._crop_of_training, batch)
 
     def evaluation(self, split_name: str) -> tf.data.Dataset:
         """The batches of "validation" or "test": images and labels in order, with `mask` False on padding.

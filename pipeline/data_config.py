@@ -4,6 +4,7 @@ import dataclasses
 import fractions
 from typing import Any
 
+from pipeline import address
 from pipeline.augment.sets import SETS
 from pipeline.common import errors
 from pipeline.common.config import CHECKOUT, Composition, Config, Part, own_settings, setting
@@ -163,6 +164,12 @@ class DataConfig(Composition, SourceConfig):
         "training images, in --data_dir) or none (images are decoded in each epoch)",
         parts={"memory": (), "device": (), "disk": (Part(WindowShuffle),), "none": (Part(WindowShuffle),)},
     )
+    data_service: str = setting(
+        "",
+        "HOST:PORT of a dispatcher of pipeline.data_service, whose workers make the batches of --cache=memory for "
+        "training; empty makes them here",
+        identity=False,
+    )
     batch_size: int = setting(256, "number of images per training step", low=1)
     virtual_examples: int = setting(
         0, "number of images per epoch, repeated ones included; 0 is each training example once", low=0
@@ -190,6 +197,13 @@ class DataConfig(Composition, SourceConfig):
         SourceConfig.__post_init__(self)
         if self.num_validation < 0 and self.dataset in (*DATASETS, AUTO):
             raise errors.BadArgumentError(f"num_validation={self.num_validation}: expected at least 0")
+        if self.data_service:
+            address.check("data_service", self.data_service, example="127.0.0.1:8710")
+            if self.cache != "memory":
+                raise errors.BadArgumentError(
+                    f"data_service={self.data_service} and cache={self.cache}: its workers hold the images in memory; "
+                    "leave --cache out"
+                )
         size = self.crop_size or self.image_size or self._usual_size
         # Those of a preset end at the usual size; what they are fitted to is checked again with the data set.
         may_be_fitted = self.resolutions and self.resolutions[-1][0] == builtin.IMAGE_SIZE

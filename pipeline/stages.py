@@ -164,17 +164,28 @@ class PermutedViews:
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """All examples, which are not read -> endless batches of int64 [B] `VIEW_KEYS`."""
         first_pass, offset = divmod(self.start_step * self.batch_size, self.num_examples)
-        shuffle_seed = seeds.derive(self.seed, "shuffle")
 
-        def permutation(pass_number: tf.Tensor) -> dict[str, tf.Tensor]:
-            seed = seeds.fold(shuffle_seed, pass_number)
-            indices = tf.range(self.num_examples, dtype=tf.int64)
-            order = tf.random.experimental.stateless_shuffle(indices, seed, alg=seeds.ALGORITHM)
+        def views(pass_number: tf.Tensor) -> dict[str, tf.Tensor]:
+            order = self._permutation(pass_number)
             order = tf.gather(order, tf.range(tf.where(pass_number == first_pass, offset, 0), self.num_examples))
             return {"index": order, "pass_number": tf.fill(tf.shape(order), pass_number)}
 
-        views = tf.data.Dataset.range(first_pass, ENDLESS).map(permutation, num_parallel_calls=1)
-        return views.rebatch(self.batch_size, drop_remainder=True)
+        passes = tf.data.Dataset.range(first_pass, ENDLESS).map(views, num_parallel_calls=1)
+        return passes.rebatch(self.batch_size, drop_remainder=True)
+
+    def views(self, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The batch of int64 [B] `VIEW_KEYS` of one step, as it is in the stream; for batches of at most one pass."""
+        places = step * self.batch_size + tf.range(self.batch_size, dtype=tf.int64)
+        passes, places = places // self.num_examples, places % self.num_examples
+        first, last = self._permutation(passes[0]), lambda: self._permutation(passes[-1])
+        later = tf.cond(passes[0] == passes[-1], lambda: first, last)
+        index = tf.where(passes == passes[0], tf.gather(first, places), tf.gather(later, places))
+        return {"index": index, "pass_number": passes}
+
+    def _permutation(self, pass_number: tf.Tensor) -> tf.Tensor:
+        seed = seeds.fold(seeds.derive(self.seed, "shuffle"), pass_number)
+        indices = tf.range(self.num_examples, dtype=tf.int64)
+        return tf.random.experimental.stateless_shuffle(indices, seed, alg=seeds.ALGORITHM)
 
 
 class PermutedBatches(PermutedViews):

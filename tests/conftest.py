@@ -68,6 +68,7 @@ LONG = (
     "pipeline/augment/test_random_operations.py",
     "pipeline/augment/test_sets.py",
     "pipeline/common/process",
+    "pipeline/data_service",
     "pipeline/datasets/cifar/test_archive.py",
     "pipeline/datasets/cifar/test_builder.py",
     "pipeline/datasets/cifar/test_packings.py",

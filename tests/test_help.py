@@ -45,7 +45,8 @@ def test_reader_that_has_seen_enough_gets_no_traceback(arguments):
 @pytest.mark.parametrize(
     "binary",
     [
-        *("pipeline.prepare", "pipeline.gallery", "pipeline.explore", "models.train", "models.evaluate"),
+        *("pipeline.prepare", "pipeline.gallery", "pipeline.explore", "pipeline.data_service"),
+        *("models.train", "models.evaluate"),
         *("models.predict", "models.export", "models.serve", "tuning.tune", "tuning.study"),
     ],
 )

@@ -20,7 +20,7 @@ ORDER = {
         ("device_examples", "epochs", "source"),
         ("contents",),
         ("disk_cache", "own_images", "split", "stages"),
-        ("prepare",),
+        ("data_service", "prepare"),
         ("batches",),
         ("gallery",),
         ("explore",),

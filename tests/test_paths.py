@@ -35,6 +35,7 @@ NOT_PATHS = {
     *("batch_sizes", "limits_gib", "precisions", "presets", "recipes", "sets", "sizes", "threads", "views"),
     *(
         *("corruptions", "severities", "ood"),  # --ood checks its folders itself, as paths
+        *("data_service", "dispatcher", "role"),
         *("format", "host"),
         "fine_key",
         "coarse_key",

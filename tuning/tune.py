@@ -22,6 +22,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from models.training import preconditions
+from pipeline import address
 from pipeline.common import app, config, errors, files, locked_folder, paths, progress
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
@@ -168,11 +169,11 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
         raise errors.BadArgumentError(f"serve={SERVE.value} and join={JOIN.value}: set only one of them")
     if TOKEN_FILE.value and INSECURE.value:
         raise errors.BadArgumentError(f"insecure=True and token_file={TOKEN_FILE.value}: set only one of them")
-    for name, address in (("serve", SERVE.value), ("join", JOIN.value)):
-        if address:
-            chief_address.check(name, address)
+    for name, value in (("serve", SERVE.value), ("join", JOIN.value)):
+        if value:
+            chief_address.check(name, value)
             has_token = bool(_token())
-            chief_address.check_protected(name, address, has_token=has_token, is_insecure=INSECURE.value)
+            chief_address.check_protected(name, value, has_token=has_token, is_insecure=INSECURE.value)
     for name in ("token_file", "insecure"):
         if set_flags.get(name) and not (SERVE.value or JOIN.value):
             raise errors.BadArgumentError(
@@ -219,7 +220,7 @@ def _check_places(session_config: SessionConfig, space: Space, source: SourceCon
         return
     locked_folder.check_available(folder.path, flag="session_dir", identity=folder.identity_file.name)
     if SERVE.value:
-        chief_address.check_free(SERVE.value)
+        address.check_free("serve", SERVE.value)
 
 
 def _session_dir(session_config: SessionConfig, space: Space, source: SourceConfig) -> str:

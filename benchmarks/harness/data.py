@@ -54,7 +54,7 @@ def train_batches(opened: "OpenedData", seed: int = 0, threads: int = 0) -> "Ite
     """
     import tensorflow as tf
 
-    dataset = opened.train(seed)
+    dataset: Any = opened.train(seed)
     if threads:
         options = tf.data.Options()
         options.threading.private_threadpool_size = threads

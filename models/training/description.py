@@ -12,6 +12,8 @@ def describe(opened: OpenedData, config: TrainConfig, epochs: EpochSchedule, sta
     """Print the stages of the training data and the size of the model and of the training."""
     data, step = opened.config, state.progress.step
     print(f"Data: {data.shown_name}, from {data.data_dir}")
+    if data.data_service:
+        print(f"  batches as of these stages, made by the workers of {data.data_service}:")
     for stage in opened.train_stages(config.seed, step):
         print(f"  {stage}")
     print(f"  ---- {'indices cross' if data.cache == 'device' else 'uint8 crosses'} to the device")

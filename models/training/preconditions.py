@@ -8,6 +8,7 @@ from models.config.fitted import fitted
 from models.config.training import TrainConfig
 from models.runs import trunk_run
 from models.runs.folder import RunFolder
+from pipeline import address
 from pipeline.common import errors
 from pipeline.data_config import AUTO, DataConfig, SourceConfig, check_held_out, default_data_dir
 from pipeline.datasets import builtin, naming, prepared
@@ -19,13 +20,15 @@ def check(data: DataConfig, config: TrainConfig) -> None:
 
     Raises:
       errors.BadArgumentError: they do not fit.
-      errors.FailedError: the trunk's run has not ended, or its model cannot be read.
+      errors.FailedError: the trunk's run has not ended, or its model cannot be read; or no data service listens.
     """
     description = prepared.describe(data.data_dir, builtin.CIFAR100 if data.dataset == AUTO else data.prepared_name)
     if description is not None:
         data, config = fitted(data, config, description)
         EpochSchedule.from_config(data, data.split_sizes(description)["train"], config.epochs, config.max_steps)
         data.check_memory(description)
+    if data.data_service:
+        address.check_listening("data_service", data.data_service)
     check_patience(config, num_held_out(data))
     if config.init_from and description is not None:
         trunk_run.check(

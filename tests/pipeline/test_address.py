@@ -1,5 +1,7 @@
 """Addresses: what is one, and which of them other machines reach."""
 
+import socket
+
 import pytest
 
 from pipeline import address
@@ -26,3 +28,15 @@ def test_other_than_host_and_port_is_refused():
     with pytest.raises(errors.BadArgumentError, match=r"^join=box: expected HOST:PORT, such as h:1$"):
         address.check("join", "box", example="h:1")
     address.check("join", "box:1", example="h:1")
+
+
+def test_taken_address_is_refused_and_a_free_one_stays_free():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(errors.FailedError, match=f"^serve={taken}: cannot listen there"):
+            address.check_free("serve", taken)
+        address.check_listening("join", taken)
+    for host in ("127.0.0.1", "localhost"):
+        address.check_free("serve", f"{host}:{taken.split(':')[1]}")
+    with pytest.raises(errors.FailedError, match=f"^join={taken}: nothing listens there"):
+        address.check_listening("join", taken)

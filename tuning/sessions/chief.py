@@ -24,8 +24,8 @@ import grpc
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
+from pipeline import address as addresses
 from pipeline.common import errors, progress
-from tuning.sessions import chief_address
 from tuning.sessions.oracles.journaled import IDLE, STOPPED, Oracle, protos
 from tuning.sessions.session import Session
 from tuning.sessions.time_budget import Budget
@@ -149,7 +149,7 @@ async def _started(servicer: Servicer, address: str, token: str, calls: futures.
     with contextlib.suppress(RuntimeError):
         port = server.add_insecure_port(address)
     if not port:
-        raise chief_address.cannot_listen(address, "gRPC refuses it")
+        raise addresses.cannot_listen("serve", address, "gRPC refuses it")
     await server.start()
     return server
 

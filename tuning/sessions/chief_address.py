@@ -47,20 +47,6 @@ def check_protected(flag: str, address: str, *, has_token: bool, is_insecure: bo
         )
 
 
-def check_free(address: str) -> None:
-    """Raise errors.FailedError unless a chief can listen at an address of this machine."""
-    host, port = addresses.split(address)
-    try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except OSError as error:
-        raise cannot_listen(address, error.strerror or str(error)) from error
-
-
-def cannot_listen(address: str, reason: str) -> errors.FailedError:
-    """The error of a chief whose address is taken or belongs to another machine."""
-    return errors.FailedError(f"serve={address}: cannot listen there ({reason}); choose another port of this machine")
-
-
 def wait_for_chief(address: str, seconds: float = WAIT_SECONDS) -> None:
     """Wait until a chief listens; errors.FailedError after `seconds`."""
     print(f"waiting up to {seconds:g} s for the chief at {address}", flush=True)

@@ -99,7 +99,7 @@ BY_PARSER: tuple[tuple[type[absl_flags.ArgumentParser], Values], ...] = (
     (absl_flags.ArgumentParser, CHOICE),
 )
 SETTINGS = settings(DataConfig, TrainConfig, SessionConfig, ExploreConfig, GalleryConfig)
-MAY_BE_EMPTY = {"coarse_key", "fine_key", "join", "serve"}  # of the flags that are texts
+MAY_BE_EMPTY = {"coarse_key", "data_service", "dispatcher", "fine_key", "join", "serve"}  # of the flags that are texts
 # Flags whose names are those of Keras layers, so that a wrong one is refused after TensorFlow is loaded.
 LATE = {("benchmarks.augment.__main__", "sets")}
 # A run that has ended; it is of an earlier version, whose trunk no run of this one takes.
@@ -139,6 +139,8 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("batch_size", ("--batch_size=1501", "--dataset=shapes100_tiny")),
         ("virtual_examples", ("--virtual_examples=1",)),
         ("patience", ("--patience=3", "--num_validation=0")),
+        ("data_service", ("--data_service=127.0.0.1",)),
+        ("data_service", ("--data_service=127.0.0.1:8710", "--cache=disk")),
         ("epochs", ("--epochs=0.000001",)),
         ("epochs", ("--epochs=1e17",)),
         ("init_from", ("--init_from=missing",)),
@@ -192,6 +194,16 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("run_dir", ("--run_dir=missing",)),
         ("run_dir", (f"--run_dir={FILE}",)),
         ("host", ("--host=203.0.113.1",)),
+    ),
+    "pipeline.data_service.__main__": (
+        ("role", ("--role=worker,worker",)),
+        ("dispatcher", ("--dispatcher=127.0.0.1:8710",)),
+        ("dispatcher", ("--role=worker",)),
+        ("work_dir", ("--role=worker", "--dispatcher=127.0.0.1:8710", "--work_dir=work")),
+        ("work_dir", (f"--work_dir={FILE}",)),
+        ("work_dir", (f"--work_dir={FILE}/work",)),
+        ("host", ("--host=0.0.0.0",)),
+        ("host", ("--role=worker", "--dispatcher=203.0.113.1:8710")),
     ),
     "pipeline.prepare": (*_of_data(), ("archive", ("--archive=/dev/zero",))),
     "tuning.tune": (

@@ -107,6 +107,7 @@ EFFECTS: dict[str, tuple[Callable[[DataConfig, TrainConfig], Any], dict[str, Any
     "num_validation": (stream, {}, 600),
     "split_seed": (stream, {}, 1),
     "cache": (stream, {}, "none"),
+    "data_service": (warmed, {}, "127.0.0.1:1"),
     "shuffle_buffer": (stream, {"cache": "none"}, 10),
     "batch_size": (stream, {}, 60),
     "virtual_examples": (run, ONE_STEP_EPOCHS, 100),
