@@ -7,7 +7,8 @@ A table stands between a comment with its name and `<!-- end -->`; benchmarks/pu
 
 import pathlib
 
-from benchmarks.publish import accuracy_cost_chart, blocks, our_results, results_plots, robustness_plots
+from benchmarks.publish import blocks, our_results
+from benchmarks.publish.plots import accuracy_cost_chart, results_plots, robustness_plots
 from pipeline.common import app, config, errors, files
 from pipeline.gallery import image_grid
 

@@ -19,7 +19,7 @@ from pipeline.data_config import DataConfig
         ({"batch_size": 0}, "batch_size=0: expected at least 1"),
         ({"batch_size": 2.5}, "batch_size=2.5: expected int"),
         ({"batch_size": True}, "batch_size=True: expected int"),
-        ({"cache": "memor"}, "cache='memor': expected one of memory, disk, none; did you mean 'memory'?"),
+        ({"cache": "memor"}, "cache='memor': expected one of memory, device, disk, none; did you mean 'memory'?"),
         ({"num_validation": -1}, "num_validation=-1: expected at least 0"),
         ({"batch_size": "8"}, "batch_size='8': expected int"),
     ],

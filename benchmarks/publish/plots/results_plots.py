@@ -8,7 +8,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.publish import profile_plot, robustness_plots
+from benchmarks.publish.plots import profile_plot, robustness_plots
 from models.reporting.plot_style import BLUE, GREY, ORANGE, ROW_INCHES, SKY, STYLE, VERMILION, save_figures
 
 Rows = Sequence[Mapping[str, Any]]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.publish import robustness_plots
+from benchmarks.publish.plots import robustness_plots
 from benchmarks.robustness import rows
 from benchmarks.robustness.corruptions import CORRUPTIONS
 

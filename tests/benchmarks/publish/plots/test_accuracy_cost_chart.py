@@ -5,7 +5,8 @@ import itertools
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from benchmarks.publish import accuracy_cost_chart, our_results
+from benchmarks.publish import our_results
+from benchmarks.publish.plots import accuracy_cost_chart
 from benchmarks.publish.published_results import PUBLISHED, Recipe
 from tests.benchmarks.publish.reports import measured
 from tests.conftest import ROOT

@@ -4,7 +4,8 @@ from matplotlib.image import imread
 
 from benchmarks.harness import results
 from benchmarks.harness.labels import Labels
-from benchmarks.publish import blocks, results_plots
+from benchmarks.publish import blocks
+from benchmarks.publish.plots import results_plots
 from tests.benchmarks.publish.profile_rows import profile_rows
 from tests.conftest import ROOT
 

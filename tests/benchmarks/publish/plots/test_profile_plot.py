@@ -6,7 +6,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from benchmarks.profile.parts import MULTIPLYING, PARTS
-from benchmarks.publish import profile_plot
+from benchmarks.publish.plots import profile_plot
 from models.reporting.plot_style import INK
 from tests.benchmarks.publish.profile_rows import profile_rows
 
