@@ -32,7 +32,9 @@ def of_training(
 ) -> dict[str, Any]:
     """The report of a finished training, with validation metrics; null accuracies where nothing was held out."""
     data, num_examples = opened.config, opened.num_examples
-    peak_rss_mib = max(progress.peak_rss_mib, device.peak_rss_mib())  # before this function itself takes memory
+    # Before this function itself takes memory. Linux may count a page in the present memory sooner than in the peak.
+    present = [row.get("rss_mib", 0.0) for row in progress.rows]
+    peak_rss_mib = max(progress.peak_rss_mib, device.peak_rss_mib(), *present)
     provenance = prepared.provenance(data.data_dir, data.prepared_name)
     changes = compare_with_preset(data, config, opened.description)
     changes = {name: change for name, change in changes.items() if name not in OPEN_IN_PRESETS}

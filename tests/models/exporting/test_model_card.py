@@ -57,10 +57,10 @@ def test_card_of_an_export_has_the_runs_facts(exported, document, tiny_run):
 
 
 def test_both_sizes_of_a_cropped_run_are_given(run):
-    assert "32 x 32 square" in model_card.render(run, EXPORT)
+    assert "32 x 32 pixels" in model_card.render(run, EXPORT)
     card = model_card.render(run, {**EXPORT, "input_size": 24})
     assert "[B, 24, 24, 3]" in card
-    assert card.index("resized to 32 pixels") < card.index("24 x 24 square")
+    assert card.index("32 x 32 pixels") < card.index("24 x 24 square")
     assert "24 x 24 square" not in model_card.render(run, EXPORT)
 
 
