@@ -7,6 +7,7 @@ A batch that does not come while MAX_AHEAD later ones do is made here. Each step
 whatever happens to workers, to the dispatcher and on the way.
 """
 
+import atexit
 import contextlib
 import dataclasses
 import itertools
@@ -17,6 +18,7 @@ from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager.cancellation import CancellationManager
 
 from pipeline import stages
 from pipeline.common import errors
@@ -25,6 +27,7 @@ Batch: TypeAlias = dict[str, tf.Tensor]
 MAX_AHEAD = 64  # batches; a worker has two or three under way
 FIRST_SECONDS = 600.0  # until the first batch, for which workers decode all images
 SILENT_SECONDS = 60.0  # until a later one; then the training ends
+END_SECONDS = 10.0  # the most that the end of a training waits for the thread that receives batches
 STEP = "step"  # the column of a batch that has its step
 
 
@@ -55,9 +58,17 @@ class ServiceBatches:
           errors.FailedError: no batch comes, the service cannot make one, or its workers have other data.
         """
         received: queue.Queue[tuple[int, Batch] | Exception] = queue.Queue(maxsize=2)
-        ended = threading.Event()
+        ended, cancellation = threading.Event(), CancellationManager()
         # A wait for a batch could not be interrupted, nor one for a dispatcher that is not there.
-        threading.Thread(target=self._receive, args=(received, ended), daemon=True).start()
+        thread = threading.Thread(target=self._receive, args=(received, ended, cancellation), daemon=True)
+
+        def end() -> None:
+            ended.set()
+            cancellation.start_cancel()
+            thread.join(END_SECONDS)
+
+        thread.start()
+        atexit.register(end)  # a thread that comes back from TensorFlow while Python ends would abort the process
         waiting: dict[int, Batch] = {}
         seconds = FIRST_SECONDS
         try:
@@ -69,7 +80,8 @@ class ServiceBatches:
                         waiting[number] = batch
                 yield waiting.pop(step) if step in waiting else next(iter(self.here(step)))
         finally:
-            ended.set()
+            atexit.unregister(end)
+            end()
 
     def _next(self, received: "queue.Queue[tuple[int, Batch] | Exception]", seconds: float) -> tuple[int, Batch]:
         try:
@@ -89,7 +101,12 @@ class ServiceBatches:
             )
         return found
 
-    def _receive(self, received: "queue.Queue[tuple[int, Batch] | Exception]", ended: threading.Event) -> None:
+    def _receive(
+        self,
+        received: "queue.Queue[tuple[int, Batch] | Exception]",
+        ended: threading.Event,
+        cancellation: CancellationManager,
+    ) -> None:
         """Put the batches of the service, or an error, into a queue until its reader has `ended`."""
 
         def put(found: tuple[int, Batch] | Exception) -> None:
@@ -98,14 +115,19 @@ class ServiceBatches:
                     return received.put(found, timeout=0.1)
 
         try:
-            for batch in self._distributed():
+            read = self._reader(cancellation)
+            while not ended.is_set():
+                batch = read()
                 put((int(batch.pop(STEP)), batch))
-                if ended.is_set():
-                    return
         except tf.errors.OpError as error:
             put(errors.FailedError(f"data_service={self.address}: {error.message.splitlines()[0]}"))
         except Exception as error:  # the reader's to raise
             put(error)
+
+    def _reader(self, cancellation: CancellationManager) -> Callable[[], Batch]:
+        """A function that returns the next one of `_distributed`, or raises an error once it is cancelled."""
+        iterator = iter(self._distributed())
+        return cancellation.get_cancelable_function(tf.function(lambda: next(iterator)).get_concrete_function())
 
     def _distributed(self) -> tf.data.Dataset:
         """Batches with their `STEP`, in any order."""

@@ -47,11 +47,11 @@ def made_by(monkeypatch, config: DataConfig, numbers) -> list[str]:
     opened = OpenedData(config.replace(data_service="127.0.0.1:1"))
     batches = dict(enumerate(OpenedData(config).train(3).take(max(numbers, default=0) + 1)))
 
-    def sent(self):
+    def sent():
         yield from ({**batches[number], client.STEP: number} for number in numbers)
         raise RuntimeError("the service has nothing left")
 
-    monkeypatch.setattr(client.ServiceBatches, "_distributed", sent)
+    monkeypatch.setattr(client.ServiceBatches, "_reader", lambda self, _: sent().__next__)
     stream, made = iter(opened.train(3)), []
     with pytest.raises(RuntimeError, match="nothing left"):
         made.extend(digest(batch) for batch in stream)
@@ -73,7 +73,7 @@ def test_labels_of_other_data_end_the_training(monkeypatch, config):
     opened = OpenedData(config.replace(data_service="127.0.0.1:1"))
     (batch,) = OpenedData(config).train(3).take(1)
     other = {**batch, "fine": batch["fine"][::-1], client.STEP: 0}
-    monkeypatch.setattr(client.ServiceBatches, "_distributed", lambda self: iter([other]))
+    monkeypatch.setattr(client.ServiceBatches, "_reader", lambda self, _: lambda: dict(other))
     with pytest.raises(errors.FailedError, match=r"^data_service=127.0.0.1:1: .* --data_dir"):
         next(iter(opened.train(3)))
 
@@ -85,10 +85,10 @@ def test_service_that_is_gone_ends_the_training(address, config, monkeypatch):
 
 
 def test_error_of_a_worker_ends_the_training_in_one_line(config, monkeypatch):
-    def missing(self):
+    def missing():
         raise tf.errors.NotFoundError(None, None, "/data/x.tfrecord; No such file\nand so on")
 
-    monkeypatch.setattr(client.ServiceBatches, "_distributed", missing)
+    monkeypatch.setattr(client.ServiceBatches, "_reader", lambda self, _: missing)
     with pytest.raises(errors.FailedError, match=r"^data_service=127.0.0.1:1: /data/x.tfrecord; No such file$"):
         next(iter(OpenedData(config.replace(data_service="127.0.0.1:1")).train(3)))
 
