@@ -6,6 +6,7 @@ import gc
 import os
 import pathlib
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -243,3 +244,11 @@ def pytest_terminal_summary(terminalreporter, exitstatus, config):
     terminalreporter.write_line(f"tests on real CIFAR-100: {count}")
     peaks = ", ".join(f"{name} {peak:,} MiB" for name, peak in sorted(PEAK_RSS_MIB.items()))
     terminalreporter.write_line(f"peak memory of the test processes: {peaks} (limit {MAX_PEAK_RSS_MIB:,})")
+
+
+@pytest.fixture
+def address():
+    """HOST:PORT of a port of this machine that is free."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"

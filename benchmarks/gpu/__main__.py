@@ -1,4 +1,4 @@
-"""Measure on a GPU, in under ten minutes, what this project says of GPUs: XLA, precisions, feeding, a whole training.
+"""Measure on a GPU what this project says of GPUs: XLA, precisions, feeding, a whole training.
 
     python -m benchmarks.gpu --out=FILE.json
 

@@ -1,7 +1,6 @@
 """Servers of a data service as processes, and the data that they serve."""
 
 import contextlib
-import socket
 import subprocess
 import sys
 
@@ -37,13 +36,6 @@ def start():
             return server
 
         yield started
-
-
-@pytest.fixture
-def address():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 @pytest.fixture

@@ -50,13 +50,6 @@ else:
 
 
 @pytest.fixture
-def address():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
-
-
-@pytest.fixture
 def start(tmp_path, address):
     running = []
 

@@ -37,13 +37,6 @@ class RunsCode:
 
 
 @pytest.fixture
-def address():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
-
-
-@pytest.fixture
 def served(tmp_path, address):
     """A chief with an oracle, and a worker of it."""
     with (
