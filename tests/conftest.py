@@ -182,7 +182,10 @@ def press_ctrl_c():
         threads.append(threading.Thread(target=press_when_written, args=[path]))
         threads[-1].start()
 
+    gc.collect()
+    gc.disable()  # in a finalizer of what other tests left, Python would swallow the interrupt
     yield press
+    gc.enable()
     is_over.set()
     for thread in threads:
         thread.join()
