@@ -96,7 +96,7 @@ LONG = (
     "tuning/sessions/test_report.py",
     "tuning/sessions/test_search.py",
     "tuning/sessions/test_session.py",
-    "tuning/sessions/test_time_budget.py",
+    "tuning/sessions/test_budget.py",
     "tuning/test_study.py",
     "tuning/test_tune.py",
     "tuning/test_written_by_710a023.py",

@@ -34,7 +34,7 @@ from tuning.sessions.session import Session, begun_precision, check_begun, join_
 from tuning.workers.job import MAX_SEEDS
 
 if TYPE_CHECKING:
-    from tuning.sessions.time_budget import Budget
+    from tuning.sessions.budget import Budget
 
 flags = app.Flags(SourceConfig, SessionConfig)
 SESSION_DIR = flags.DEFINE_path("session_dir", "", "folder of the session; default: runs/sessions/SPACE-TUNER-DATASET")
@@ -127,24 +127,26 @@ def _check_completed(records: list[dict[str, Any]]) -> None:
 
 
 def _run(session: Session, began: float) -> None:
-    from tuning.sessions.time_budget import Budget
+    from tuning.sessions.budget import Budget
 
     budget = Budget(session, RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0, began)
     num_before, had_time = len(session.folder.records()), budget.left() > 0.0
     _search(session, budget)
     records = session.folder.records()
     if num_before == len(records) > 0:
-        print(f"{session.folder.path}: no trials or no time left (--max_minutes); only the report is drawn again")
+        used_up = "time (--max_minutes) or petaflop (--max_petaflop)"
+        print(f"{session.folder.path}: no trials, {used_up} left; only the report is drawn again")
     _report(session, RETRAIN_BEST.value)
     if not records and any(event["event"] == "end" for event in session.folder.journal.events()):
         place = f"session_dir={session.folder.path}"
         raise errors.DamagedError(f"{place}: the records of all trials, trials/*.json, are missing; {journal.REMEDY}")
-    if not records and not session.config.max_minutes:
+    given = {name: getattr(session.config, name) for name in ("max_minutes", "max_petaflop")}
+    limits = [f"{name}={value:g}" for name, value in given.items() if value]
+    if not records and not limits:
         raise errors.FailedError(f"session_dir={session.folder.path}: no trial has finished; run the command again")
     if not records:
         raise errors.BadArgumentError(
-            f"max_minutes={session.config.max_minutes:g}: no trial has ended in time; the same command with more "
-            "minutes goes on from there"
+            f"{' and '.join(limits)}: no trial has ended in time; the same command with more goes on from there"
         )
     _check_completed(records)
     if RETRAIN_BEST.value:
@@ -186,8 +188,8 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
         )
     if "max_trials" in set_flags and session_config.tuner == "hyperband":
         raise errors.BadArgumentError(
-            f"max_trials={session_config.max_trials}: hyperband's number of trials follows from --max_epochs, or from "
-            "--max_minutes; leave it out"
+            f"max_trials={session_config.max_trials}: hyperband's number of trials follows from --max_epochs, "
+            "--max_minutes or --max_petaflop; leave it out"
         )
     if "retrain_seeds" in set_flags and not RETRAIN_BEST.value:
         raise errors.BadArgumentError(

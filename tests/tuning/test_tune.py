@@ -99,7 +99,7 @@ def test_finished_session_only_reports_again(tuned, monkeypatch, capsys):
     before = (folder / "session" / "journal.jsonl").read_bytes()
     assert call_here(monkeypatch, tune.main, tune.flags, *flags) == 0
     assert (folder / "session" / "journal.jsonl").read_bytes() == before
-    assert f"{folder / 'session'}: no trials or no time left" in capsys.readouterr().out
+    assert f"{folder / 'session'}: no trials, time (--max_minutes)" in capsys.readouterr().out
 
 
 def test_session_that_retrains_prints_no_command_that_does_it_again(tuned, monkeypatch, capsys):

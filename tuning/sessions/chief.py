@@ -26,9 +26,9 @@ from keras_tuner.engine.trial import Trial
 
 from pipeline import address as addresses
 from pipeline.common import errors, progress
+from tuning.sessions.budget import Budget
 from tuning.sessions.oracles.journaled import IDLE, STOPPED, Oracle, protos
 from tuning.sessions.session import Session
-from tuning.sessions.time_budget import Budget
 
 POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 5.0  # between two heartbeats of a worker
@@ -81,7 +81,7 @@ class Servicer(protos.get_service_grpc().OracleServicer):  # type: ignore[misc] 
 
     def _proposed(self, worker: str) -> Trial:
         trial = Trial(self.oracle.get_space(), "", STOPPED)
-        if self._budget.allows_another():
+        if self._budget.allows_another(len(self.oracle.ongoing_trials.keys() - {worker})):
             trial = self.oracle.create_trial(worker)
         if trial.status == STOPPED:
             if self.oracle.ongoing_trials and self._budget.left() > 0.0:

@@ -7,12 +7,14 @@ Each JSON file is replaced by a rename; the journal grows by whole lines.
 """
 
 import contextlib
+import math
 import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.config import saved
+from models.runs.folder import RunFolder
 from models.runs.schemas import FINGERPRINTS
 from pipeline.common import errors, files, json_values
 from pipeline.common.json_values import NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, TEXT_OR_NULL, required
@@ -32,7 +34,11 @@ _FIGURES: dict[str, Any] = {
     **dict.fromkeys(("fine", "coarse"), NUMBER_OR_NULL),
 }
 _RECORDS = {
-    COMPLETED: required({**_ANY_RECORD, **_FIGURES, "config": OBJECT}, train_seconds=NUMBER, git_commit=TEXT_OR_NULL),
+    COMPLETED: required(
+        {**_ANY_RECORD, **_FIGURES, "config": OBJECT},
+        **dict.fromkeys(("train_seconds", "train_petaflop"), NUMBER),
+        git_commit=TEXT_OR_NULL,
+    ),
     FAILED: required({**_ANY_RECORD, "reason": TEXT}),
 }
 _ANY_STATUS = required({"status": {"enum": [*_RECORDS]}})
@@ -131,6 +137,21 @@ class SessionFolder:
     def spent_s(self) -> float:
         """Seconds that the search has taken, all calls together."""
         return max((event["spent_s"] for event in self.journal.events()), default=0.0)
+
+    def spent_petaflop(self) -> float:
+        """`train_petaflop` of the completed trials, of the session's own trunk and of `--retrain_best`.
+
+        A trial that failed has no report: its share is estimated from its seconds, by those of the completed ones.
+        """
+        records = self.records()
+        seconds = {COMPLETED: 0.0, FAILED: 0.0}
+        for record in records:
+            seconds[record["status"]] += record["seconds"]
+        of_trials = math.fsum(record.get("train_petaflop", 0.0) for record in records)
+        of_failed = of_trials * seconds[FAILED] / seconds[COMPLETED] if seconds[COMPLETED] else 0.0
+        runs = [RunFolder(path) for path in (self.trunk_dir, *sorted(self.path.glob("retrained/*-seed-*")))]
+        of_runs = math.fsum(run.report()["train_petaflop"] for run in runs if run.is_finished)
+        return of_trials + of_failed + of_runs
 
     def reported_spent_s(self) -> float:
         """Seconds that the search had taken by the latest report; 0 where that is missing or damaged."""

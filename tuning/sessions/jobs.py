@@ -42,7 +42,9 @@ class SessionConfig(Config):
         0.5, "weight of the fine accuracy in --objective=both; the coarse accuracy has the rest", low=0.0, high=1.0
     )
     max_trials: int = setting(
-        30, "maximum number of trials; with hyperband it follows from --max_epochs or --max_minutes", low=1
+        30,
+        "maximum number of trials; with hyperband it follows from --max_epochs or from a limit",
+        low=1,
     )
     max_epochs: int = setting(6, "epochs per trial; fewer in the first rungs of hyperband", low=1, high=1_000_000)
     patience: int = setting(
@@ -61,6 +63,14 @@ class SessionConfig(Config):
         0.0,
         "time limit of the session in minutes, earlier calls and the trunk's training included. hyperband repeats its "
         "brackets until then; unfinished trials are saved for a later call with a higher limit. 0 is no limit",
+        low=0.0,
+        identity=False,
+    )
+    max_petaflop: float = setting(
+        0.0,
+        "limit of the session's training arithmetic in petaflop (1e15 operations, as train_petaflop of reports), "
+        "earlier calls and the trunk included. A trial begins only where one as costly as any so far fits beside those "
+        "under way, which end. hyperband repeats its brackets until then. 0 is no limit",
         low=0.0,
         identity=False,
     )

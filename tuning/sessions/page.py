@@ -64,9 +64,15 @@ def summary(report: Mapping[str, Any]) -> str:
     precisions = ", ".join(dict.fromkeys(trial["precision"] for trial in completed)) or "none"
     return (
         f"{figures.dataset_name(report['dataset'])}: {len(completed)} of {len(report['trials'])} trials completed, in "
-        f"{report['spent_s'] / 60:.0f} min; the objective is {aim} accuracy on validation at a trial's end. "
-        f"Precision of the layers: {precisions}." + figures.split_note_sentence(report)
+        f"{report['spent_s'] / 60:.0f} min{_petaflop(report)}; the objective is {aim} accuracy on validation at a "
+        f"trial's end. Precision of the layers: {precisions}." + figures.split_note_sentence(report)
     )
+
+
+def _petaflop(report: Mapping[str, Any]) -> str:
+    """The arithmetic of a session; "" in reports of earlier versions."""
+    spent = report.get("spent_petaflop")
+    return f" and {figures.brief(spent)} PFLOP of training" if spent else ""
 
 
 def rung_lines(report: Mapping[str, Any]) -> list[str]:

@@ -36,6 +36,7 @@ def document(session: Session, command: str) -> dict[str, Any]:
         "importance": importance(best),
         "retrained": session.folder.retrained(),
         "spent_s": session.folder.spent_s(),
+        "spent_petaflop": session.folder.spent_petaflop(),
         "command": command,
         "versions": report.versions(),
         "git_commit": " and ".join(commits) or "unknown",

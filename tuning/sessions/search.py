@@ -19,10 +19,10 @@ from pipeline.common.numbers import counted
 from pipeline.common.process import signals
 from pipeline.common.process.worker_process import WorkerError
 from tuning.sessions import chief
+from tuning.sessions.budget import KEPT_SECONDS, Budget
 from tuning.sessions.oracles import journaled
 from tuning.sessions.progress import SessionProgress
 from tuning.sessions.session import Session
-from tuning.sessions.time_budget import KEPT_SECONDS, Budget
 from tuning.sessions.trial_runner import ALL_TRIED, FailureCounter, Trials
 from tuning.workers import train_job
 from tuning.workers.pool import INTERRUPTED, POLL_SECONDS, TimeUpError, WorkerPool
@@ -32,9 +32,9 @@ FAREWELL_SECONDS = 20.0  # the most that a chief waits for its workers to get th
 
 
 def run(session: Session, train: Train = train_job.train, budget: Budget | None = None) -> None:
-    """Search on this machine until the session's trials, minutes or proposals are used up.
+    """Search on this machine until the session's trials, minutes, petaflop or proposals are used up.
 
-    `budget` is of the session's minutes; they run from now on where it is None.
+    `budget` has the session's limits; its minutes run from now on where it is None.
 
     Raises:
       errors.FailedError: trials fail one after the other, or the folder cannot be written.
@@ -57,6 +57,8 @@ def run(session: Session, train: Train = train_job.train, budget: Budget | None 
         except errors.InterruptedRunError:
             budget.keep(at_once=True)
             raise
+        if budget.is_petaflop_used_up():
+            progress.print(_petaflop_used_up(session))
 
 
 def serve(
@@ -98,6 +100,8 @@ def serve(
             budget.keep(at_once=True)
         elif oracle.is_exhausted:
             progress.print(ALL_TRIED)
+        elif budget.is_petaflop_used_up():
+            progress.print(_petaflop_used_up(session))
         farewell = time.perf_counter() + min(FAREWELL_SECONDS, budget.saving_seconds())
         while (oracle.tuner_ids or servicer.waiting) and time.perf_counter() < farewell and not requests.received:
             time.sleep(POLL_SECONDS)
@@ -150,6 +154,14 @@ def _is_over(servicer: chief.Servicer, oracle: journaled.Oracle, budget: Budget,
     if servicer.stop_triggered or not budget.allows_another():
         return True
     return heartbeats.is_long_idle() and not oracle.has_more()
+
+
+def _petaflop_used_up(session: Session) -> str:
+    limit, spent = session.config.max_petaflop, session.folder.spent_petaflop()
+    return (
+        f"max_petaflop={limit:g}: {spent:.3g} used, too little left for another trial; the same command with more "
+        "petaflop goes on from there"
+    )
 
 
 @contextlib.contextmanager

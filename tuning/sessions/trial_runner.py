@@ -40,7 +40,8 @@ class FailureCounter:
 class Trials:
     """The trials of an oracle, of this process or the chief's, as a pool's source.
 
-    Each worker's name is `worker_name` and its number; `allows_another` says whether there is time for one more trial.
+    Each worker's name is `worker_name` and its number; `allows_another` says whether one more trial fits into the
+    session's limits beside a number of trials under way.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Trials:
         oracle: Oracle | chief.RemoteOracle,
         progress: SessionProgress,
         worker_name: str,
-        allows_another: Callable[[], bool] = lambda: True,
+        allows_another: Callable[[int], bool] = lambda num_under_way: True,
         on_poll: Callable[[], None] = lambda: None,
     ) -> None:
         self._session, self._oracle, self._progress = session, oracle, progress
@@ -60,8 +61,8 @@ class Trials:
 
     def next_job(self, worker: int) -> TrainingJob | None:
         """The job of the next trial that the oracle proposes."""
-        if not self._allows_another():
-            self.is_exhausted = True
+        if not self._allows_another(len(self._trials)):
+            self.is_exhausted = not self._trials  # those under way may take less than expected
             return None
         trial = self._oracle.create_trial(f"{self._worker_name}{worker}")
         if trial.status == RUNNING:

@@ -236,7 +236,7 @@ class OneTrialOracle:
 
 
 def test_worker_that_was_told_to_wait_is_waited_for_until_it_hears_the_end():
-    servicer = service.Servicer(None, types.SimpleNamespace(allows_another=lambda: True, left=lambda: math.inf))
+    servicer = service.Servicer(None, types.SimpleNamespace(allows_another=lambda *_: True, left=lambda: math.inf))
     servicer.oracle = OneTrialOracle()
     request = protos.get_service().CreateTrialRequest(tuner_id="second")
     servicer.CreateTrial(request, None)

@@ -23,7 +23,7 @@ from tuning.sessions.oracles import journaled
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # of HTTP/2
 TOKEN = "a-secret-of-this-test"
-UNLIMITED = types.SimpleNamespace(allows_another=lambda: True, left=lambda: math.inf)
+UNLIMITED = types.SimpleNamespace(allows_another=lambda *_: True, left=lambda: math.inf)
 
 
 class RunsCode:

@@ -274,7 +274,8 @@ def build(
 ) -> Oracle:
     """An oracle that maximizes the objective, in the state that the journal of a session of the same kind describes.
 
-    `spent_s` returns the seconds that the session has taken. Hyperband repeats its brackets where minutes end a search.
+    `spent_s` returns the seconds that the session has taken. Hyperband repeats its brackets where minutes or petaflop
+    end a search.
     """
     hyperparameters = space.hyperparameters()
     common = {
@@ -294,6 +295,6 @@ def build(
         oracle = {"random": _Random, "grid": _Grid}[config.tuner](max_trials=config.max_trials, **common)
     oracle.verbose, oracle.space, oracle.journal, oracle.spent_s = 0, space, journal, spent_s
     oracle.replay()
-    if isinstance(oracle, _Hyperband) and not config.max_minutes:
-        oracle.hyperband_iterations = 1  # not before the replay: calls with minutes may have begun more
+    if isinstance(oracle, _Hyperband) and not (config.max_minutes or config.max_petaflop):
+        oracle.hyperband_iterations = 1  # not before the replay: calls with a limit may have begun more
     return oracle

@@ -1,4 +1,4 @@
-"""What a session of so many minutes expects to take, and where it ends."""
+"""What a session of so many minutes or petaflop expects to take, and where it ends."""
 
 import dataclasses
 import time
@@ -11,10 +11,10 @@ from tests.models.reporting import run_files
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import SOURCE, searched, told
 from tuning.sessions import search, session
+from tuning.sessions.budget import Budget
 from tuning.sessions.folder import SessionFolder, ranked
 from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.search_space import Space
-from tuning.sessions.time_budget import Budget
 
 
 def test_budget_expects_a_full_trial_and_what_comes_after(tmp_path):
@@ -131,3 +131,47 @@ def test_what_is_not_saved_in_time_is_killed(tmp_path, monkeypatch, capsys):
     heads_searched(path, stub_training.train_a_trunk_and_never_save, max_minutes=3.0)
     assert "max_minutes=3: used up" in capsys.readouterr().out
     assert not (path / "trunk" / "saved").exists()
+
+
+def test_petaflop_end_a_search_between_trials_and_more_of_them_continue_it(tmp_path, capsys):
+    """The stub's trials take 0.25 petaflop each."""
+    undisturbed, path = searched(tmp_path / "whole"), tmp_path / "session"
+    found = searched(path, max_petaflop=1.1)
+    assert told(found) == told(undisturbed)[:4]
+    assert found.folder.spent_petaflop() == pytest.approx(1.0)
+    assert "max_petaflop=1.1: 1 used" in capsys.readouterr().out
+    again = searched(path, max_petaflop=1.1)
+    assert told(again) == told(found)
+    assert told(searched(path, max_petaflop=1.25)) == told(undisturbed)[:5]
+    assert told(searched(path)) == told(undisturbed)
+
+
+def test_another_trial_is_as_costly_as_any_and_leaves_room_for_those_under_way(tmp_path):
+    found = searched(tmp_path / "session", max_trials=2)
+    first, second = found.folder.records()
+    found.folder.write_record({**first, "train_petaflop": 0.6, "epochs": 2.0})
+    found.folder.write_record({**second, "train_petaflop": 0.1, "epochs": 2.0})
+
+    def allows(petaflop, num_under_way=0, num_retrained=0):
+        found.config = dataclasses.replace(found.config, max_petaflop=petaflop)
+        return Budget(found, num_retrained).allows_another(num_under_way)
+
+    of_full_length = 3 * 0.3  # max_epochs is 3
+    assert [allows(0.69 + of_full_length), allows(0.71 + of_full_length)] == [False, True]
+    assert [allows(0.69 + 3 * of_full_length, 2), allows(0.71 + 3 * of_full_length, 2)] == [False, True]
+    retrained = 2 * 10.0 * 0.05  # linear's own ten epochs, tuned and untuned, as in the better one
+    whole = 0.7 + of_full_length + retrained
+    assert [allows(whole - 0.01, 0, 1), allows(whole + 0.01, 0, 1), allows(0.0)] == [False, True, True]
+
+
+def test_petaflop_of_trunk_retraining_and_failed_trials_count(tmp_path):
+    found = searched(tmp_path / "session", max_trials=2)
+    first, second = found.folder.records()
+    found.folder.write_record({**first, "train_petaflop": 0.5, "seconds": 10.0})
+    failed = {name: second[name] for name in ("id", "hyperparameters")}
+    found.folder.write_record({**failed, "seconds": 4.0, "status": "FAILED", "reason": "fine_loss is nan"})
+    for name in ("trunk", "retrained/tuned-0-seed-1", "retrained/untuned-seed-1", "retrained/trial-0"):
+        run = RunFolder(found.folder.path / name)
+        run.path.mkdir(parents=True)
+        run.write_report({**run_files.REPORT, "train_petaflop": 1.0})  # trial-0 is a person's own run
+    assert found.folder.spent_petaflop() == pytest.approx(0.5 + 4.0 * 0.05 + 3 * 1.0)

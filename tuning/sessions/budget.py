@@ -1,9 +1,9 @@
-"""The minutes of a tuner session, and whether another trial fits into them."""
+"""The minutes and the arithmetic of a tuner session, and whether another trial fits into them."""
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from models.runs.folder import RunFolder
 from tuning.sessions.folder import ranked
@@ -16,10 +16,12 @@ CLOSING_SECONDS = 10.0  # of saving what is under way and drawing the report; at
 
 
 class Budget:
-    """The session's minutes, all calls together; what is under way at their end is interrupted.
+    """The session's minutes and its arithmetic, all calls together.
+
+    What is under way when the minutes are over is interrupted. A trial that has begun within the arithmetic ends.
 
     Args:
-      session: whose minutes they are.
+      session: whose limits they are.
       num_retrained: seeds with which the best trial is retrained after the search.
       began: when this call of the session began, of `time.perf_counter()`; now where it is None.
     """
@@ -61,34 +63,53 @@ class Budget:
         """Seconds that are left to save what is under way, so that the report is still drawn within the minutes."""
         return max(0.0, self.left() + 0.5 * self._closing)
 
-    def allows_another(self) -> bool:
-        """Whether a trial of full length, and what comes after the search, would end in time."""
-        return MARGIN * self.expected_seconds() < self.left()
+    def allows_another(self, num_under_way: int = 0) -> bool:
+        """Whether a trial of full length, and what comes after the search, would end within both limits.
+
+        So would the trials under way.
+        """
+        has_time = MARGIN * self.expected_seconds() < self.left()
+        return has_time and not self.is_petaflop_used_up(num_under_way)
+
+    def is_petaflop_used_up(self, num_under_way: int = 0) -> bool:
+        """Whether the arithmetic that is left is less than another trial takes, beside what is under way."""
+        limit = self._session.config.max_petaflop
+        if not limit:
+            return False
+        left = limit - self._session.folder.spent_petaflop()
+        a_trial, after = self._expected(_petaflop_as_costly, "train_petaflop")
+        return left <= 0.0 or left < (num_under_way + 1) * a_trial + after
 
     def expected_seconds(self) -> float:
-        """Of a trial of `max_epochs`, and of retraining the best one; 0 before the first trial has completed.
+        """Of a trial of `max_epochs`, and of retraining the best one; 0 before the first trial has completed."""
+        a_trial, self.reserved = self._expected(_seconds_as_slow, "train_seconds")
+        return a_trial + self.reserved
 
-        The trial may be as slow as any so far. The best one may be as slow as any of the better half.
+    def _expected(self, cost: "Cost", of_trunk: str) -> tuple[float, float]:
+        """The cost of a trial of `max_epochs`, and of retraining the best one; `of_trunk` names it in a trunk's report.
+
+        The trial may be as costly as any so far. The best one may be as costly as any of the better half.
         """
         completed = ranked(self._session.folder.records())
         if not completed:
-            return 0.0
+            return 0.0, 0.0
         better = completed[: math.ceil(len(completed) / 2)]
-        self.reserved = self._retraining_seconds(better) if self._num_retrained else 0.0
-        return _seconds_as_slow(completed, self._session.config.max_epochs) + self.reserved
+        a_trial = cost(completed, self._session.config.max_epochs)
+        return a_trial, self._retraining(better, cost, of_trunk) if self._num_retrained else 0.0
 
-    def _retraining_seconds(self, better: Sequence[Mapping[str, Any]]) -> float:
+    def _retraining(self, better: Sequence[Mapping[str, Any]], cost: "Cost", of_trunk: str) -> float:
         config, jobs = self._session.config, self._session.jobs
         if self._session.space.has_frozen_trunk:
             num_trained = 0 if config.init_from else 1  # the session's own trunk is that of one of the seeds
-            trunks = max(0, self._num_retrained - num_trained) * self._trunk_seconds()
-            return trunks + self._num_retrained * _seconds_as_slow(better, config.max_epochs)
+            trunk = RunFolder(config.init_from or self._session.folder.trunk_dir)
+            a_trunk = trunk.report()[of_trunk] if trunk.is_finished else 0.0
+            trunks = max(0, self._num_retrained - num_trained) * a_trunk
+            return trunks + self._num_retrained * cost(better, config.max_epochs)
         presets_epochs = jobs.trunk(0).train.epochs  # of the best trial and of the untuned preset
-        return 2 * self._num_retrained * _seconds_as_slow(better, presets_epochs)
+        return 2 * self._num_retrained * cost(better, presets_epochs)
 
-    def _trunk_seconds(self) -> float:
-        trunk = RunFolder(self._session.config.init_from or self._session.folder.trunk_dir)
-        return trunk.report()["train_seconds"] if trunk.is_finished else 0.0
+
+Cost: TypeAlias = Callable[[Sequence[Mapping[str, Any]], float], float]  # of records and of a number of epochs
 
 
 def _seconds_as_slow(records: Sequence[Mapping[str, Any]], epochs: float) -> float:
@@ -97,3 +118,8 @@ def _seconds_as_slow(records: Sequence[Mapping[str, Any]], epochs: float) -> flo
     # A trial that was continued has trained in earlier calls too, whose seconds its record does not have.
     beside = max(max(0.0, record["seconds"] - record["train_seconds"]) for record in records)
     return beside + an_epoch * epochs
+
+
+def _petaflop_as_costly(records: Sequence[Mapping[str, Any]], epochs: float) -> float:
+    """Petaflop of a trial of `epochs` epochs, if an epoch takes as many as the costliest among the records."""
+    return epochs * max(record.get("train_petaflop", 0.0) / record["epochs"] for record in records)
