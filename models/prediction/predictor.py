@@ -21,8 +21,9 @@ from pipeline.datasets import resizing
 class Predictions:
     """Of N images, by level of labels: the predicted classes, int64 [N], and all probabilities, float32 [N, classes].
 
-    A predicted class is the one that `models.evaluate` counts. It is the most probable one, but for superclasses whose
-    probabilities are sums: there a temperature may put another one first.
+    A predicted class is the most probable one. Of a head it is the one that `models.evaluate` counts, also where
+    rounding makes probabilities equal. Of summed superclasses it is the one with the temperature, as in an export;
+    `models.evaluate` counts the one without.
     """
 
     predicted: Mapping[str, np.ndarray]
@@ -56,13 +57,13 @@ class Predictor:
         outputs = add_probabilities(self.model, self.config, self.classes, _temperatures(run)).output
         self.levels = tuple(outputs)
         both = keras.Model(self.model.inputs[0], (self.model.output, outputs))
+        is_summed = "coarse" in outputs and metrics.coarse_source(self.config) == "summed"
 
         @tf.function(autograph=False)
         def call(images: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
             logits, probabilities = both(images, training=False)
-            return {
-                level: metrics.predictions(self.config, self.classes, level, logits) for level in outputs
-            }, probabilities
+            scores = {**logits, "coarse": probabilities["coarse"]} if is_summed else logits
+            return {level: tf.argmax(scores[level], axis=1) for level in outputs}, probabilities
 
         self.call = call
 

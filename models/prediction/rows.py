@@ -66,8 +66,8 @@ def of_images(
 ) -> list[dict[str, Any]]:
     """The fields `top` and `coarse` of the rows of N images.
 
-    By level of labels, "fine" and "coarse" or one of them: `predicted` int64 [N], which comes first whatever its
-    probability, and `probabilities` float32 [N, classes].
+    By level of labels, "fine" and "coarse" or one of them: `predicted` int64 [N], which comes first also where others
+    are as probable, and `probabilities` float32 [N, classes].
     """
     if "coarse" in predicted:
         count = 1 if "fine" in predicted else num_top

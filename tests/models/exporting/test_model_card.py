@@ -114,6 +114,13 @@ def test_licence_of_the_data_is_that_of_its_authors(run, dataset, part):
     assert "Code: Apache-2.0" in card
 
 
+def test_card_says_that_accuracies_of_sums_are_without_the_temperature(run):
+    assert "without the temperature" in model_card.render(run, EXPORT)
+    assert "without the temperature" not in model_card.render(run, {**EXPORT, "temperatures": {}})
+    change(run, "report.json", coarse_source="head")
+    assert "without the temperature" not in model_card.render(run, EXPORT)
+
+
 def test_list_of_many_classes_is_left_out(run, monkeypatch):
     name = run.description().classes.fine[0]
     assert f"Classes: {model_card.escaped(name)}" in model_card.render(run, EXPORT)

@@ -39,8 +39,8 @@ def test_answer_is_that_of_predict_and_of_the_schema(name, request, noise):
     found = predictor(predictor.prepare(noise)[None])
     for level, names in predictor.classes.names.items():
         assert answer[level][0]["label"] == names[found.predicted[level][0]]
-        probabilities = [one["probability"] for one in answer[level][1:]]
-        assert len(probabilities) == 4
+        probabilities = [one["probability"] for one in answer[level]]
+        assert len(probabilities) == 5
         assert probabilities == sorted(probabilities, reverse=True)
     fine = answer["fine"][0]
     classes = predictor.classes
