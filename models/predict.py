@@ -54,6 +54,8 @@ def _checked_run() -> RunFolder:
         raise errors.BadArgumentError(f"split={SPLIT.value}: expected no files beside it, got {flags.arguments[0]!r}")
     if not SPLIT.value and not flags.arguments:
         raise errors.BadArgumentError("expected images: files, folders, quoted patterns or -, or --split=test")
+    if DATA_DIR.value and not SPLIT.value:
+        raise errors.BadArgumentError(f"data_dir={DATA_DIR.value}: nothing reads it without --split; leave it out")
     if SPLIT.value:
         preconditions.evaluated_data(run, SPLIT.value, DATA_DIR.value)
     run.description()

@@ -174,6 +174,7 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("run_dir", (f"--run_dir={FILE}", FILE)),
         ("split", ("--split=test", f"--run_dir={RUN}", FILE)),
         ("data_dir", (f"--data_dir={FILE}", "--split=test", f"--run_dir={RUN}")),
+        ("data_dir", (f"--data_dir={FOLDER}", f"--run_dir={RUN}", FILE)),
         ("out", (f"--out={FOLDER}", f"--run_dir={RUN}", FILE)),
         ("out", (f"--out={FILE}/rows.csv", f"--run_dir={RUN}", FILE)),
         ("explain", (f"--explain={FILE}", f"--run_dir={RUN}", FILE)),

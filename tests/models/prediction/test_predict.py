@@ -220,6 +220,7 @@ def test_a_stream_keeps_few_images_and_traces_one_graph(trained, test_files, mon
         (["noise.jpg"], 2, "run_dir is missing"),
         (["--run_dir=RUN"], 2, "expected images"),
         (["--run_dir=RUN", "--split=test", "noise.jpg"], 2, "split=test: expected no files"),
+        (["--run_dir=RUN", "--data_dir=d", "noise.jpg"], 2, "data_dir=d: nothing reads it without --split"),
         (["--run_dir=RUN", "--top=0", "noise.jpg"], 2, "top=0: "),
         (["--run_dir=RUN", "--split=train"], 2, "split=train: "),
         (["--run_dir=RUN", "none.png", "z*"], 2, "no image found in none.png z*"),
