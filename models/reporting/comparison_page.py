@@ -44,7 +44,7 @@ def read(folders: Sequence[RunFolder]) -> list[Run]:
     """The runs to compare.
 
     Raises:
-      errors.BadArgumentError: there are fewer than two, too many, or they are of several data sets or splits.
+      errors.BadArgumentError: they are fewer than two, too many, twice the same, or of several data sets or splits.
       errors.FailedError: a run has not ended.
       errors.DamagedError: a file cannot be read.
     """
@@ -52,6 +52,11 @@ def read(folders: Sequence[RunFolder]) -> list[Run]:
         raise errors.BadArgumentError(
             f"compare: got {counted(len(folders), 'run')}, expected 2 to {MAX_RUNS}, as --compare=RUN,RUN"
         )
+    named: dict[pathlib.Path, pathlib.Path] = {}
+    for path in (folder.path for folder in folders):
+        if first := named.get(path.resolve()):
+            raise errors.BadArgumentError(f"compare={path}: is the run {first} again; expected each run once")
+        named[path.resolve()] = path
     runs = []
     for folder, name in zip(folders, _names([folder.path for folder in folders]), strict=True):
         folder.check_finished()
@@ -120,7 +125,7 @@ def differences(runs: Sequence[Run]) -> Grid:
                 f"{100 * found.interval[0]:+.2f} to {100 * found.interval[1]:+.2f}",
                 f"{found.only_first:,}",
                 f"{found.only_second:,}",
-                figures.brief(found.p_value),
+                figures.p_value(found.p_value),
             ]
         ]
     ]

@@ -15,6 +15,7 @@ from pipeline.datasets import builtin
 
 REAL_DATASET = "cifar100"
 MISSING = "-"
+MIN_P_VALUE = 0.001  # shown as a number
 # The mean over the classes of each one's accuracy; the coarse one is of the model's own coarse prediction.
 BALANCED = {
     "fine_accuracy": "fine_balanced_accuracy",
@@ -161,6 +162,11 @@ def brief(value: float | None) -> str:
     if value is None:
         return MISSING
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def p_value(value: float) -> str:
+    """A p-value with three significant digits, and a limit for those that are too small for their digits to matter."""
+    return brief(value) if value >= MIN_P_VALUE else f"< {MIN_P_VALUE}"
 
 
 def own_coarse_key(report: Mapping[str, Any]) -> str | None:

@@ -54,9 +54,18 @@ def test_differences_are_paired_by_image(make_runs):
     (row,) = comparison_page.differences(runs).rows  # the second has no coarse prediction
     assert row[:3] == ["run1", "fine", "-21.00"]
     assert row[4:6] == ["30", "9"]
-    assert float(row[6]) < 0.01
+    assert row[6] == "0.00107"
     low, high = map(float, row[3].split(" to "))
     assert low < -21 < high < 0
+
+
+def test_tiny_p_values_have_a_limit_instead_of_a_number(make_runs):
+    labels = {"fine": [0] * 2000}
+    runs = make_runs(evaluated(labels, labels=labels), evaluated({"fine": [1] * 2000}, labels=labels))
+    (row,) = comparison_page.differences(comparison_page.read(runs)).rows
+    assert row[6] == "< 0.001"
+    text = render(runs)
+    assert "&lt; 0.001" in text
 
 
 def test_the_page_has_each_run_s_figures_and_needs_no_other_file(make_runs):
@@ -117,6 +126,16 @@ def test_runs_of_several_data_sets_or_splits_are_refused(make_runs, key, value, 
 def test_one_run_is_refused(make_runs):
     with pytest.raises(errors.BadArgumentError, match=r"got 1 run, expected 2 to 8"):
         comparison_page.read(make_runs(evaluated(FIRST)))
+
+
+def test_the_same_run_twice_is_refused(make_runs, tmp_path):
+    first, second = make_runs(evaluated(FIRST), evaluated(SECOND, labels=SECOND_LABELS))
+    (tmp_path / "link").symlink_to(first.path)
+    again = RunFolder(tmp_path / "link", "compare")
+    with pytest.raises(errors.BadArgumentError, match=rf"^compare={again.path}: .*{first.path}.*expected .*once"):
+        comparison_page.read([first, second, again])
+    with pytest.raises(errors.BadArgumentError, match=rf"^compare={first.path}: "):
+        comparison_page.read([first, first])
 
 
 def test_names_of_runs_are_as_short_as_they_differ_and_escaped(make_runs, tmp_path):
