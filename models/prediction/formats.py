@@ -86,7 +86,9 @@ class Csv:
     file (OWASP, "CSV Injection").
     """
 
-    def __init__(self, num_top: int, *, has_fine: bool, has_coarse: bool, has_truth: bool) -> None:
+    def __init__(
+        self, num_top: int, *, has_fine: bool, has_coarse: bool, has_truth: bool, has_picture: bool = False
+    ) -> None:
         levels = [level for level, there in (("fine", has_fine), ("coarse", has_coarse)) if there]
         self._names = ["path", "error", *(["coarse", "coarse_probability"] if has_coarse else [])]
         for rank in range(1, num_top + 1):
@@ -94,6 +96,7 @@ class Csv:
             self._names += [f"label_{rank}", *superclass, f"probability_{rank}"]
         if has_truth:
             self._names += [name for level in levels for name in (f"true_{level}", f"is_{level}_right")]
+        self._names += ["picture"] * has_picture
 
     def heading(self) -> str:
         """The names of the columns."""
@@ -102,7 +105,7 @@ class Csv:
     def text(self, row: Row) -> str:
         """The values of a row; empty ones are those that it lacks."""
         path = f"./{row.path}" if _FORMULA.match(row.path) else row.path
-        values: dict[str, Any] = {"error": _safe(row.error)}
+        values: dict[str, Any] = {"error": _safe(row.error), "picture": row.picture}
         if row.coarse:
             values |= _named(row.coarse, {"label": "coarse", "probability": "coarse_probability"})
         for rank, answer in enumerate(row.top, start=1):

@@ -64,12 +64,13 @@ def _write(
     ):
         is_read = write(rows.heading())
         for prediction in predictions:
-            is_read = is_read and write(rows.text(prediction.row))
+            row = prediction.row
+            if is_read and pictures and prediction.image is not None:
+                row = dataclasses.replace(row, picture=pictures.write(row, prediction.image))
+            is_read = is_read and write(rows.text(row))
             if not is_read:
                 break
-            if pictures and prediction.image is not None:
-                pictures.write(prediction.row, prediction.image)
-            num_errors += bool(prediction.row.error)
+            num_errors += bool(row.error)
             task.advance()
     return num_errors
 
@@ -82,4 +83,6 @@ def _format(predictor: Predictor, paths: Sequence[str], written: Output, has_tru
         return formats.Table(paths, predictor.classes, has_fine)
     count = len(predictor.classes.fine if has_fine else predictor.classes.coarse)
     num_top = min(written.num_top, count)
-    return formats.Csv(num_top, has_fine=has_fine, has_coarse=has_coarse, has_truth=has_truth)
+    return formats.Csv(
+        num_top, has_fine=has_fine, has_coarse=has_coarse, has_truth=has_truth, has_picture=bool(written.explain)
+    )

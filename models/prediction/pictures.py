@@ -28,12 +28,17 @@ class PictureFolder:
     def __init__(self, folder: str, explainer: Explainer, classes: Classes) -> None:
         self._folder, self._explainer, self._names = pathlib.Path(folder), explainer, classes.names[explainer.level]
 
-    def write(self, row: Row, image: np.ndarray) -> None:
-        """Draw and write the picture of a prediction and its image, uint8 [S, S, 3]; errors as of `files.writing`."""
+    def write(self, row: Row, image: np.ndarray) -> str:
+        """Draw and write the picture of a prediction and its image, uint8 [S, S, 3]; the name of its file.
+
+        Errors are as of `files.writing`.
+        """
         heat = self._explainer(image, self._names.index(row.top[0].label))
         # Of letters that the font does not have.
         with files.writing("explain", self._folder), warnings.catch_warnings(action="ignore"):
-            plot_style.save_figures({file_stem(row.path): draw(row, image, heat, self._explainer.method)}, self._folder)
+            figure = draw(row, image, heat, self._explainer.method)
+            (path,) = plot_style.save_figures({file_stem(row.path): figure}, self._folder)
+        return path.name
 
 
 def file_stem(path: str) -> str:

@@ -33,6 +33,7 @@ class Row:
       top: the most probable classes, first the most probable one; superclasses where the model has a coarse head only.
       coarse: the superclass that the model predicts; None where the data set has one level of labels.
       truth: names of the true class and superclass by level of labels, where they are known.
+      picture: name of the file that explains the prediction; "" where there is none.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Row:
     top: tuple[Answer, ...] = ()
     coarse: Answer | None = None
     truth: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    picture: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON holds it: the keys of what there is."""
@@ -48,7 +50,8 @@ class Row:
         values: dict[str, Any] = {"path": self.path, "top": [answer.as_dict() for answer in self.top]}
         if self.coarse:
             values["coarse"] = self.coarse.as_dict()
-        return {**values, **self.judgement()}
+        picture = {"picture": self.picture} if self.picture else {}
+        return {**values, **self.judgement(), **picture}
 
     def judgement(self) -> dict[str, Any]:
         """The true labels, and whether the prediction is right; {} where they are not known."""

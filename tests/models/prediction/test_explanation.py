@@ -1,5 +1,6 @@
 """Maps point at what a class rests on; pictures are named safely and say how their map was made."""
 
+import json
 import types
 import unicodedata
 
@@ -119,9 +120,12 @@ def test_explained_files_have_a_picture_each(trained, test_files, tmp_path, monk
     files = [*list(test_files)[:2], tmp_path / "text.png"]
     files[2].write_text("text")
     call = Call(monkeypatch, capsys)
-    code, _, err = call(f"--run_dir={trained}", f"--explain={tmp_path / 'new' / 'pictures'}", *files)
+    flags = (f"--run_dir={trained}", f"--explain={tmp_path / 'new' / 'pictures'}", "--format=jsonl")
+    code, out, err = call(*flags, *files)
     assert (code, "1 of 3" in err) == (1, True)
     written = {path.stem: path for path in (tmp_path / "new" / "pictures").iterdir()}
+    names = [json.loads(line).get("picture") for line in out.splitlines()]
+    assert names == [*(f"{pictures.file_stem(str(path))}.png" for path in files[:2]), None]
     assert written.keys() == {pictures.file_stem(str(path)) for path in files[:2]}
     for path in written.values():
         with PIL.Image.open(path) as image:

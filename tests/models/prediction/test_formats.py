@@ -1,6 +1,7 @@
 """Rows as a table, JSON lines and CSV."""
 
 import csv
+import dataclasses
 import io
 import json
 import unicodedata
@@ -40,6 +41,14 @@ def test_json_has_every_value_and_every_name_as_it_is():
         "is_coarse_right": True,
     }
     assert json.loads(formats.JsonLines().text(Row("b", error="is empty"))) == {"path": "b", "error": "is empty"}
+
+
+def test_picture_of_a_row_is_named_in_json_and_csv():
+    row = dataclasses.replace(ROW, picture="a-0123.png")
+    assert json.loads(formats.JsonLines().text(row))["picture"] == "a-0123.png"
+    first, second = csv_rows([row, Row("b", error="is empty")], has_picture=True)
+    assert (first["picture"], second["picture"]) == ("a-0123.png", "")
+    assert "picture" not in csv_rows([ROW])[0]
 
 
 def test_csv_has_every_value_in_a_column():
