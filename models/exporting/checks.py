@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import pathlib
 import subprocess
@@ -113,8 +114,8 @@ def without_tf32() -> Iterator[None]:
         config.enable_tensor_float_32_execution(before)
 
 
-def answers_elsewhere(format_name: str, path: pathlib.Path, images: Images) -> tuple[Answers, dict[str, float]]:
-    """What an exported file answers in a process without this project, and milliseconds by image: `isolated`.
+def answers_elsewhere(format_name: str, path: pathlib.Path, images: Images) -> tuple[Answers, dict[str, Any]]:
+    """What an exported file answers in a process without this project, and what `export.json` has of that: `isolated`.
 
     Raises:
       errors.FailedError: the runtime refuses the file.
@@ -134,10 +135,14 @@ def answers_elsewhere(format_name: str, path: pathlib.Path, images: Images) -> t
             raise errors.FailedError(f"its runtime refuses it: {reason}")
         with np.load(answers_path) as arrays:
             values = dict(arrays)
-    times = {name: float(values.pop(name)) for name in ("ms_1", f"ms_{isolated.BATCH}")}
+    measured = {
+        "ms_per_image": float(values.pop("ms_1")),
+        "ms_per_image_of_100": float(values.pop(f"ms_{isolated.BATCH}")),
+        "runtime": json.loads(str(values.pop("runtime"))),
+    }
     names = [name for name in values if not name.endswith("_class")]
     answers = Answers({name: values[f"{name}_class"] for name in names}, {name: values[name] for name in names})
-    return answers, times
+    return answers, measured
 
 
 def compared(answers: Answers, expected: Answers, labels: Mapping[str, np.ndarray]) -> dict[str, Any]:

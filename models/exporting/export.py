@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from models.config.training import TrainConfig
-from models.exporting import checks, float32_model, folder, formats, isolated, labels, model_card, writers
+from models.exporting import checks, float32_model, folder, formats, labels, model_card, writers
 from models.prediction.probabilities import add_probabilities
 from models.reporting import figures as report_figures
 from models.reporting import report
@@ -145,7 +145,7 @@ def _exported(
     with writers.without_messages() as stderr, progress.task(f"writing {name}", stream=stderr):
         writers.write(name, path, source.stock, calibration)
         labels.add(name, path, label_text)
-    answers, times = checks.answers_elsewhere(name, path, images)
+    answers, measured = checks.answers_elsewhere(name, path, images)
     figures = checks.compared(answers, expected, images.labels)
     usual = checks.accuracies(expected, images.labels)
     checks.check(name, figures, usual, images.count)
@@ -154,8 +154,7 @@ def _exported(
         "path": formats.PATHS[name],
         **figures,
         "bytes": sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file()),
-        "ms_per_image": times["ms_1"],
-        "ms_per_image_of_100": times[f"ms_{isolated.BATCH}"],
+        **measured,
     }
     if name == formats.INT8 and any(one is not None and figures[key] < one - POINTS for key, one in usual.items()):
         with writers.without_messages() as stderr, progress.task("comparing the layers of litert_int8", stream=stderr):

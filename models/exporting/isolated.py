@@ -3,10 +3,13 @@
     python -P isolated.py FORMAT FILE IMAGES.npy ANSWERS.npz NUM_PROBABILITIES
 
 IMAGES are uint8 [N, S, S, 3]. ANSWERS get the probabilities of the first images, float32 [NUM_PROBABILITIES, classes]
-by output, the most probable class of every image, int64 [N] by `OUTPUT_class`, and milliseconds.
+by output, the most probable class of every image, int64 [N] by `OUTPUT_class`, milliseconds, and as JSON the versions
+of the runtime's packages.
 """
 
+import importlib
 import importlib.abc
+import json
 import os
 import statistics
 import sys
@@ -18,6 +21,13 @@ import numpy as np
 
 PROJECT = ("pipeline", "models", "tuning", "benchmarks")
 NUM_THREADS = "EXPORT_CHECK_THREADS"  # environment variable: those of LiteRT, which takes one by default
+# The modules of the runtime of each format.
+RUNTIMES = {
+    "saved_model": ("tensorflow",),
+    "keras": ("keras", "tensorflow"),
+    "onnx": ("onnxruntime",),
+    **dict.fromkeys(("litert", "litert_int8"), ("ai_edge_litert",)),
+}
 BATCH = 100
 TIMED = {1: 200, BATCH: 20}  # calls at most, by the number of images in one
 MAX_SECONDS = 3.0  # of them together
@@ -89,7 +99,8 @@ def main(format_name: str, path: str, images_path: str, answers_path: str, num_p
     batch = np.ascontiguousarray(images[:BATCH])
     values: dict[str, Any] = {name: np.concatenate(parts) for name, parts in answers.items()}
     values |= {"ms_1": milliseconds(predict, batch[:1]), f"ms_{BATCH}": milliseconds(predict, batch)}
-    np.savez(answers_path, **values)
+    versions = {name.replace("_", "-"): importlib.import_module(name).__version__ for name in RUNTIMES[format_name]}
+    np.savez(answers_path, runtime=json.dumps(versions), **values)
 
 
 if __name__ == "__main__":

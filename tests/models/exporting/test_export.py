@@ -1,5 +1,6 @@
 """The folder of an export: what it holds, what it replaces, and what becomes of formats that fail."""
 
+import importlib.metadata
 import json
 import zipfile
 
@@ -22,6 +23,7 @@ ROW = {
     **dict.fromkeys(("agreement", "accuracy", "coarse_agreement", "coarse_accuracy"), 1.0),
     **dict.fromkeys(("largest_difference", "ms_per_image", "ms_per_image_of_100"), 0.0),
     "bytes": 4,
+    "runtime": {"keras": "3.1"},
 }
 
 
@@ -54,6 +56,8 @@ def test_formats_agree_with_the_float32_model(document):
     assert rows["litert_int8"]["largest_difference"] > rows["litert"]["largest_difference"]
     # In integers, the nearly equal probabilities of such a network would be equal, and its answer always the first.
     assert min(rows["litert_int8"]["agreement"], rows["litert_int8"]["coarse_agreement"]) > 0.9
+    version = importlib.metadata.version("ai-edge-litert")
+    assert [row["runtime"] for row in rows.values()] == [{"ai-edge-litert": version}] * 2
     assert all(row["ms_per_image"] > 0 and row["ms_per_image_of_100"] > 0 for row in rows.values())
 
 

@@ -47,6 +47,8 @@ def test_card_of_an_export_has_the_runs_facts(exported, document, tiny_run):
     for heading in ("Model", "Data", "Training", "Results", "Calibration", "Intended use and limits", "Licences"):
         assert f"\n## {heading}\n" in card
     for row in document["formats"]:
+        ((package, version),) = row["runtime"].items()
+        assert f"- {package} {version} (check of `{row['path']}`)" in card
         assert f"| `{row['path']}` | {100 * row['agreement']:.2f} | {100 * row['accuracy']:.2f} |" in card
     assert "--dataset=shapes100_tiny" in card
     assert "--architecture=original_cnn" in card
