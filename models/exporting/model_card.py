@@ -21,11 +21,6 @@ from pipeline.datasets import builtin, naming
 from pipeline.datasets.description import Description
 
 MAX_LISTED = 200  # class names
-METRICS = {
-    "fine_accuracy": "fine",
-    "coarse_accuracy": "coarse, from its head",
-    "coarse_from_fine_accuracy": "coarse, summed from fine",
-}
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$^:])")  # a colon too, or a URL would become a link
 
 
@@ -56,6 +51,7 @@ def render(run: RunFolder, export: Mapping[str, Any]) -> str:
         command=_code(_command(run, description)),
         accuracies=_accuracies(report),
         calibration=run.evaluated("calibration"),
+        answers=_answers(report),
         export=export,
         percent=lambda value: Markup(figures.percent(value)),
         brief=lambda value: Markup(figures.brief(value)),
@@ -70,15 +66,20 @@ def _accuracies(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "split": split,
-            "answer": answer if report["coarse_source"] else "class",
-            "accuracy": evaluation[key],
-            "interval": checks.interval(evaluation[key], evaluation["examples_evaluated"]),
+            "answer": name,
+            "accuracy": accuracy,
+            "interval": checks.interval(accuracy, evaluation["examples_evaluated"]),
             "examples": evaluation["examples_evaluated"],
         }
         for split, evaluation in evaluations.items()
-        for key, answer in METRICS.items()
-        if evaluation.get(key) is not None and evaluation.get("examples_evaluated")
+        for answer, name in _answers(report).items()
+        if (accuracy := evaluation.get(f"{answer}_accuracy")) is not None and evaluation.get("examples_evaluated")
     ]
+
+
+def _answers(report: Mapping[str, Any]) -> Mapping[str, str]:
+    """The words for what the model answers."""
+    return figures.ANSWERS if report["coarse_source"] else {"fine": "class"}
 
 
 def _command(run: RunFolder, description: Description) -> str:

@@ -21,6 +21,8 @@ BALANCED = {
     "fine_accuracy": "fine_balanced_accuracy",
     **dict.fromkeys(("coarse_accuracy", "coarse_from_fine_accuracy"), "coarse_balanced_accuracy"),
 }
+# The words for the answers in `calibration.json`, where they stand side by side.
+ANSWERS = {"fine": "fine", "coarse": "coarse head", "coarse_from_fine": "coarse from fine"}
 # Whether a run is evaluated on the data set that it was trained on; runs of earlier versions did not record theirs.
 SAME_RECORDS, OTHER_RECORDS, UNKNOWN_RECORDS = "same", "other", "unknown"
 

@@ -68,10 +68,8 @@ def answers(report: Mapping[str, Any], calibration: Mapping[str, Any] | None) ->
     """
     measured = (calibration or {}).get("splits", {}).get(report["split"], {}).get("answers", {})
     coarse_key = figures.own_coarse_key(report)
-    names = {"fine": "fine" if coarse_key else ""}
-    if coarse_key:
-        names[coarse_key.removesuffix("_accuracy")] = "coarse"
-    return {answer: name for answer, name in names.items() if answer in measured}
+    own = ("fine", coarse_key.removesuffix("_accuracy")) if coarse_key else ("fine",)
+    return {answer: figures.ANSWERS[answer] if coarse_key else "" for answer in own if answer in measured}
 
 
 def calibration_metrics(report: Mapping[str, Any], calibration: Mapping[str, Any] | None) -> Grid | None:

@@ -78,7 +78,7 @@ def _calibration(report: dict[str, Any]) -> list[figures.ReportItem]:
     calibrated = report.get("calibration", {}).get(report["split"], {})
     own = (figures.own_coarse_key(report) or "").removesuffix("_accuracy")
     items = []
-    for answer, name in (("fine", "fine"), (own, "coarse")):
+    for answer in ("fine", own):
         if answer not in calibrated:
             continue
         values = calibrated[answer]
@@ -91,7 +91,7 @@ def _calibration(report: dict[str, Any]) -> list[figures.ReportItem]:
         else:
             note += "no temperature: "
             note += "--split=validation fits it" if report["num_validation"] else "nothing was held out"
-        title = f"Calibration error, {name}" if own else "Calibration error"
+        title = f"Calibration error, {figures.ANSWERS[answer]}" if own else "Calibration error"
         items.append(figures.ReportItem(title, figures.percent(now["ece"]), "%", note))
     return items
 

@@ -53,7 +53,7 @@ def test_card_of_an_export_has_the_runs_facts(exported, document, tiny_run):
     assert "--dataset=shapes100_tiny" in card
     assert "--architecture=original_cnn" in card
     assert f"{report['num_parameters']:,} parameters" in card
-    assert "fine 1.5, coarse\\_from\\_fine 1.25" in card
+    assert "fine 1.5, coarse from fine 1.25" in card
     assert "NOT CIFAR-100" in card
     assert str(tiny_run.path.parent) not in card
 
@@ -77,12 +77,14 @@ def test_accuracies_of_each_split_have_intervals(run):
 
 def test_calibration_is_shown_before_and_after(run):
     answers = {"fine": {"before": MEASURES, "after": {**MEASURES, "ece": 0.0123}}}
+    answers["coarse"] = {"before": {**MEASURES, "ece": 0.0345}, "after": None}
     split = {"examples": 5, "answers": answers, "within_superclass": None, "heads_agree": None}
     (run.path / "calibration.json").unlink()
     assert "| test | fine |" not in model_card.render(run, {**EXPORT, "temperatures": {}})
     calibration = {"temperatures": {"fine": 1.5}, "fitted_on": "validation", "splits": {"test": split}}
     run.write_evaluated("calibration", calibration)
     assert "| test | fine | 0.0712 | 0.0123 | 1.5 | 1.5 |" in model_card.render(run, EXPORT)
+    assert "| test | coarse head | 0.0345 |" in model_card.render(run, EXPORT)
     answers["fine"]["after"] = None
     run.write_evaluated("calibration", calibration)
     assert "| test | fine | 0.0712 | - | 1.5 | - |" in model_card.render(run, EXPORT)

@@ -356,8 +356,8 @@ def test_a_calibrated_run_shows_both_temperatures_of_the_model_s_own_answers(mak
     page.write(run)
     reader = Reader(run.page.read_text(encoding="utf-8"))
     assert "fine 1.000 1.5800 0.0812 0.5430 0.1870 fine 1.230 1.4220" in reader.text
-    assert "coarse 1.000 1.0270" in reader.text  # the summed one, which is the model's own
-    assert "coarse 1.200 0.8690" in reader.text
+    assert "coarse from fine 1.000 1.0270" in reader.text
+    assert "coarse from fine 1.200 0.8690" in reader.text
     assert "fitted on validation. 35.00 % of the fine mistakes predict a class of the true superclass." in reader.text
     assert "87.00 % of the examples have a fine prediction of the superclass" in reader.text
     assert {"Reliability", "Risk and coverage"} <= set(re.findall("<figcaption>(.*?)<", str(run.page.read_text())))

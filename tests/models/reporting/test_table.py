@@ -146,7 +146,7 @@ def test_calibration_is_of_the_fine_answer_and_of_the_own_coarse_one(make_run):
     lines = shown(make_run(report={"calibration": {"validation": answers, "test": {}}}), width=160)
     expected = "1.23 % NLL 1.5000, Brier score 0.5300; before temperature 1.250: 8.12 %, 1.5800, 0.5430"
     assert line_of(lines, "error, fine") == f"Calibration error, fine {expected}"
-    assert line_of(lines, "error, coarse") == f"Calibration error, coarse {expected}"  # which is summed
+    assert line_of(lines, "error, coarse") == f"Calibration error, coarse from fine {expected}"
 
 
 @pytest.mark.parametrize(("num_validation", "reason"), [(0, "nothing was held out"), (9, "--split=validation fits it")])
