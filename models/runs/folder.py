@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     import keras
 
 _EVALUATE = "run models.evaluate to write it again"
-# What an evaluation writes: the schema of each JSON file, and what to do where one is damaged.
+_CALIBRATE = "delete it, or run models.evaluate on validation to write it again"
+# What an evaluation writes: how each JSON file is checked, and what to do where it is damaged.
 EVALUATED: Mapping[str, tuple[Mapping[str, Any], str]] = {
-    "confusion": (schemas.CONFUSION, _EVALUATE),
-    "calibration": (schemas.CALIBRATION, "delete it, or run models.evaluate on validation to write it again"),
-    "mistakes": (schemas.MISTAKES, _EVALUATE),
-    "predictions": (schemas.PREDICTIONS, _EVALUATE),
+    "confusion": ({"schema": schemas.CONFUSION, "check": schemas.check_confusion}, _EVALUATE),
+    "calibration": ({"schema": schemas.CALIBRATION, "check": schemas.check_calibration}, _CALIBRATE),
+    "mistakes": ({"schema": schemas.MISTAKES}, _EVALUATE),
+    "predictions": ({"schema": schemas.PREDICTIONS, "check": schemas.check_predictions}, _EVALUATE),
 }
 
 
@@ -207,8 +208,8 @@ class RunFolder:
 
     def evaluated(self, name: str) -> dict[str, Any] | None:
         """The content of a file of EVALUATED, by its name there; None before the first evaluation."""
-        schema, remedy = EVALUATED[name]
-        return self._read(f"{name}.json", remedy, schema=schema)
+        checks, remedy = EVALUATED[name]
+        return self._read(f"{name}.json", remedy, **checks)
 
     def write_evaluated(self, name: str, value: dict[str, Any]) -> None:
         """Replace a file of EVALUATED."""

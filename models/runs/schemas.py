@@ -1,4 +1,10 @@
-"""What the JSON files of a run hold, as JSON Schema: the keys that this version reads; others may be there."""
+"""What the JSON files of a run hold, as JSON Schema: the keys that this version reads; others may be there.
+
+The functions check what a schema cannot say: that the parts of a file fit one another.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from pipeline.common.json_values import (
     COUNT,
@@ -106,3 +112,30 @@ MISTAKES = required(
 )
 _NUMBERS = mapping(array(COUNT))  # of classes, by level of labels, one an example
 PREDICTIONS = required({"split": TEXT, "records": TEXT, "labels": _NUMBERS, "predicted": _NUMBERS})
+
+
+def check_confusion(document: Mapping[str, Any]) -> None:
+    """Raise ValueError unless each matrix has a row and a column of each class, and each class a known superclass."""
+    parts = {level: document[level] for level in ("fine", "coarse") if document[level]}
+    for level, part in parts.items():
+        count = len(part["names"])
+        if len(part["superclasses"]) != count or [len(row) for row in part["counts"]] != [count] * count:
+            raise ValueError(f"{level} has {count} names, and another number of superclasses, rows or columns")
+        if "coarse" in parts and set(part["superclasses"]) != set(parts["coarse"]["names"]):
+            raise ValueError(f"{level} has other superclasses than coarse")
+
+
+def check_calibration(document: Mapping[str, Any]) -> None:
+    """Raise ValueError unless each answer that is measured after its temperature has one."""
+    for split, values in document["splits"].items():
+        for name, answer in values["answers"].items():
+            if answer["after"] is not None and name not in document["temperatures"]:
+                raise ValueError(f"{name} has no temperature, though {split} was measured with one")
+
+
+def check_predictions(document: Mapping[str, Any]) -> None:
+    """Raise ValueError unless each example has a label and a prediction of each level that is predicted."""
+    labels = document["labels"]
+    lengths = {len(numbers) for numbers in (*labels.values(), *document["predicted"].values())}
+    if len(lengths) > 1 or document["predicted"].keys() - labels.keys():
+        raise ValueError("its labels and predictions are of several numbers of examples, or of several levels")

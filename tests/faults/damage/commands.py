@@ -18,7 +18,7 @@ from tests.faults.tracing import contents
 from tests.faults.tracing.cases import CASES, DATASET, LINEAR, Cases
 
 BATCH, TIMEOUT_SECONDS = 10, 900  # calls that one process makes, and what it may take
-STATES = ("finished", "begun", "session", "study", "cached", "result")
+STATES = ("finished", "begun", "exported", "session", "study", "cached", "result")
 _PREPARED = f"data/{DATASET}/1.0.0"
 _OF_DATA = (
     *(f"{_PREPARED}/{name}" for name in ("dataset_info.json", "features.json", "provenance.json", "label.labels.txt")),
@@ -66,15 +66,40 @@ def _show(_: pathlib.Path, work: pathlib.Path) -> list[str]:
     return ["-m", "benchmarks.show", f"--files={work / 'augment.json'}"]
 
 
+def _report(_: pathlib.Path, work: pathlib.Path) -> list[str]:
+    return ["-m", "models.report", f"--run_dir={work / 'run'}"]
+
+
+def _compare(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    runs = f"--compare={work / 'run'},{home / 'finished' / 'run'}"
+    return ["-m", "models.report", runs, f"--out={work / 'comparison.html'}"]
+
+
+def _predict(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    flags = [f"--run_dir={work / 'run'}", "--split=test", f"--data_dir={home / 'data'}", f"--out={work / 'rows.txt'}"]
+    return ["-m", "models.predict", *flags]
+
+
+def _export(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    return ["-m", "models.export", f"--run_dir={work / 'run'}", "--format=litert", f"--data_dir={home / 'data'}"]
+
+
 def _of_case(name: str) -> Callable[[pathlib.Path, pathlib.Path], list[str]]:
     return lambda home, work: CASES[name].command(home, work)[1:]
 
 
 _TRAINED = ("run/config.json", "run/metrics.jsonl")
+_EVALUATED = ("run/confusion.json", "run/calibration.json", "run/mistakes.json", "run/predictions.json")
+_OF_MODEL = ("run/config.json", "run/dataset.json", "run/report.json", "run/model.keras", "run/calibration.json")
 _SESSION = ("session.json", "journal.jsonl", "trials/0.json", "report.json", "best.json")
 COMMANDS = (
     Command("train_begun", "begun", _of_case("train"), (*_TRAINED, "run/checkpoint/*.npz")),
-    Command("train_finished", "finished", _of_case("train"), (*_TRAINED, "run/report.json", "run/report.html")),
+    Command(
+        "train_finished",
+        "finished",
+        _of_case("train"),
+        (*_TRAINED, "run/report.json", "run/report.html", "run/report.md", *_EVALUATED),
+    ),
     Command("train_on_trunk", "finished", _train_on_trunk, ("run/config.json", "run/model.keras")),
     Command("train_as_configured", "finished", _train_as_configured, ("run/config.json",)),
     Command("train_with_cache", "cached", _train_with_cache, (*_OF_DATA, f"{_PREPARED}/cache/train-*/**/*")),
@@ -82,11 +107,12 @@ COMMANDS = (
         "evaluate",
         "finished",
         _of_case("evaluate"),
-        (
-            *(*_TRAINED, "run/report.json", "run/model.keras"),
-            *("run/confusion.json", "run/calibration.json", "run/mistakes.json", "run/predictions.json"),
-        ),
+        (*_TRAINED, "run/report.json", "run/model.keras", *_EVALUATED),
     ),
+    Command("report", "finished", _report, (*_TRAINED, "run/report.json", "run/report.html", *_EVALUATED)),
+    Command("compare", "finished", _compare, (*_TRAINED, "run/report.json", "run/predictions.json")),
+    Command("predict", "finished", _predict, _OF_MODEL),
+    Command("export", "exported", _export, (*_OF_MODEL, "run/export/*")),
     Command("tune", "session", _of_case("tune"), tuple(f"session/{name}" for name in _SESSION)),
     Command("study", "study", _of_case("study"), ("study/study.json", "study/cells/same-*.json", "study/report.json")),
     Command("prepare", "cached", _of_case("prepare"), _OF_DATA),
@@ -108,6 +134,8 @@ def make_states(home: pathlib.Path) -> None:
     contents.copy(home / "finished", home / "begun")
     for name in ("report.json", "report.html", "model.keras"):
         (home / "begun" / "run" / name).unlink()
+    contents.copy(home / "finished", home / "exported")
+    subprocess_call.run("models.export", [sys.executable, *_export(home, home / "exported")])
     (home / "cached").mkdir()
     (home / "data").rename(home / "cached" / "data")
     subprocess_call.run("models.train", [sys.executable, *_train_with_cache(home, home / "cached")])

@@ -38,6 +38,15 @@ def _drop_first(value: dict[str, Any]) -> None:
         value.pop(next(iter(value)))
 
 
+def _shorten(value: Any, *, last: bool) -> bool:
+    """Remove the last item of the first or the last list in a value that has items; whether one has."""
+    if isinstance(value, list) and value:
+        value.pop()
+        return True
+    values = list(value.values()) if isinstance(value, dict) else []
+    return any(_shorten(one, last=last) for one in (reversed(values) if last else values))
+
+
 CONTENTS: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "zeros": lambda data: bytes(len(data)),  # as after a loss of power
@@ -51,6 +60,8 @@ CONTENTS: dict[str, Callable[[bytes], bytes]] = {
     "a field is missing": _with(_drop_first),
     "every field is null": _with(lambda value: value.update(dict.fromkeys(value))),
     "every field is a list": _with(lambda value: value.update({name: [] for name in value})),
+    "the first list is shorter": _with(lambda value: _shorten(value, last=False)),
+    "the last list is shorter": _with(lambda value: _shorten(value, last=True)),
     "not a number": _with(lambda value: value.update({"x": float("nan")})),
     "UTF-16": lambda data: data.decode("latin-1").encode("utf-16"),
     "byte order mark": lambda data: b"\xef\xbb\xbf" + data,
@@ -71,6 +82,7 @@ OF_BYTES = (
 OF_TEXT = (
     *OF_BYTES,
     *("a list", "null", "an empty object", "a field is missing", "every field is null", "every field is a list"),
+    *("the first list is shorter", "the last list is shorter"),
     *("of a newer version", "nested deeply"),
 )
 

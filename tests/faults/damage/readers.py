@@ -12,10 +12,14 @@ from typing import Any
 
 from benchmarks.harness import results
 from models.config import saved
+from models.exporting import folder as export_folder
+from models.exporting import formats, labels
+from models.reporting import comparison_page, sections
 from models.runs.folder import RunFolder
-from pipeline.common import errors
+from pipeline.common import errors, files
 from pipeline.datasets import integrity
 from tests.conftest import ROOT
+from tests.descriptions import CIFAR100
 from tests.faults.damage import kinds
 from tests.models.reporting.run_files import (
     CONFIG,
@@ -44,13 +48,40 @@ class File:
 def _make_run(folder: pathlib.Path) -> None:
     shutil.copytree(ROOT / "tests" / "models" / "written_by_710a023" / "finished", folder)
     run = RunFolder(folder)
-    run.write_report(REPORT)
+    run.write_report({**REPORT, "split": make_predictions()["split"]})
     run.write_metrics(make_rows(2))
     run.write_evaluated("confusion", make_confusion())
     run.write_evaluated("calibration", make_calibration())
     run.write_evaluated("mistakes", make_mistakes())
     run.write_evaluated("predictions", make_predictions())
+    run.write_description(CIFAR100)
+    run.page.write_text("<html></html>")
     (folder / "config.json").write_text(json.dumps(CONFIG))
+
+
+def _confused(folder: pathlib.Path) -> object:
+    document = RunFolder(folder).evaluated("confusion")
+    return document and sections.mistakes(document)
+
+
+def _calibrated(folder: pathlib.Path) -> object:
+    run = RunFolder(folder)
+    return sections.calibration_metrics(run.report(), run.evaluated("calibration"))
+
+
+def _compared(folder: pathlib.Path) -> object:
+    """The differences from another run, which has the same predictions."""
+    other = folder.with_name(f"{folder.name} before")
+    _make_run(other)
+    return comparison_page.grids(comparison_page.read([RunFolder(other), RunFolder(folder)]))
+
+
+def _make_export(folder: pathlib.Path) -> None:
+    """An export of a file that no runtime reads."""
+    with export_folder.replacing(folder) as staging:
+        for name in (formats.PATHS["litert"], labels.NAME, export_folder.MODEL_CARD):
+            (staging / name).write_text("{}")
+        files.write_json(staging / export_folder.IDENTITY, {"files": export_folder.digests(staging)})
 
 
 def _make_session(folder: pathlib.Path) -> None:
@@ -98,10 +129,16 @@ FILES = (
     File("config.json", _make_run, lambda folder: saved.load(folder / "config.json")),
     File("report.json", _make_run, lambda folder: RunFolder(folder).report()),
     File("metrics.jsonl", _make_run, lambda folder: RunFolder(folder).rows()),
-    File("confusion.json", _make_run, lambda folder: RunFolder(folder).evaluated("confusion")),
-    File("calibration.json", _make_run, lambda folder: RunFolder(folder).evaluated("calibration")),
+    File("confusion.json", _make_run, _confused),
+    File("calibration.json", _make_run, _calibrated),
     File("mistakes.json", _make_run, lambda folder: RunFolder(folder).evaluated("mistakes")),
-    File("predictions.json", _make_run, lambda folder: RunFolder(folder).evaluated("predictions")),
+    File("predictions.json", _make_run, _compared),
+    File("dataset.json", _make_run, lambda folder: RunFolder(folder).description()),
+    File("report.html", _make_run, lambda folder: RunFolder(folder).has_page),
+    *(
+        File(name, _make_export, export_folder.check)
+        for name in (export_folder.IDENTITY, export_folder.MODEL_CARD, labels.NAME, formats.PATHS["litert"])
+    ),
     File("session.json", _make_session, lambda folder: SessionFolder(folder).identity()),
     File("journal.jsonl", _make_session, lambda folder: SessionFolder(folder).journal.events()),
     File("trials/0.json", _make_session, lambda folder: SessionFolder(folder).records()),

@@ -143,6 +143,12 @@ def test_what_an_evaluation_left_is_read_back_and_is_none_before(tmp_path, name,
     assert [path.name for path in tmp_path.iterdir()] == [f"{name}.json"]
 
 
+def test_answer_that_was_measured_with_a_temperature_has_one(tmp_path):
+    RunFolder(tmp_path).write_evaluated("calibration", {**make_calibration(), "temperatures": {"fine": 1.2}})
+    with pytest.raises(errors.DamagedError, match=r"calibration.json.*coarse has no temperature"):
+        RunFolder(tmp_path).evaluated("calibration")
+
+
 @pytest.mark.parametrize("temperature", [0, -1.0, "1", None])
 def test_temperature_is_positive(tmp_path, temperature):
     RunFolder(tmp_path).write_evaluated("calibration", {**make_calibration(), "temperatures": {"fine": temperature}})
