@@ -43,7 +43,7 @@ def add(format_name: str, path: pathlib.Path, labels: str) -> None:
         _add_to_onnx(path, labels)
     else:
         with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr(NAME, labels)
+            archive.writestr(zipfile.ZipInfo(NAME), labels)
 
 
 def _add_to_onnx(path: pathlib.Path, labels: str) -> None:

@@ -78,8 +78,8 @@ def evaluated_data(run: RunFolder, split_name: str, data_dir: str = "") -> DataC
     description = prepared.description(data.data_dir, data.prepared_name)
     if description.classes != run.description().classes:
         raise errors.BadArgumentError(
-            f"data_dir={there}: {data.shown_name} has other classes there than the run was trained on; set the "
-            "--data_dir that it was trained on, unless --refresh has replaced it"
+            f"data_dir={there}: {data.shown_name} has other classes there than run_dir={run.path} was trained "
+            "on; set the --data_dir that it was trained on, unless --refresh has replaced it"
         )
     data.split_sizes(description)
     return data

@@ -88,6 +88,7 @@ def test_labels_and_temperatures_lie_beside_and_inside_of_the_files(exported, do
     for row in document["formats"]:
         with zipfile.ZipFile(exported / row["path"]) as archive:
             assert json.loads(archive.read("labels.json")) == values
+            assert archive.getinfo("labels.json").date_time[0] == 1980  # no time: equal exports have equal bytes
 
 
 def test_labels_of_a_cropped_run_have_both_sizes(tiny_run):

@@ -112,7 +112,7 @@ def test_split_of_other_classes_is_refused(trained, call, tmp_path):
     (run_dir / "dataset.json").write_text(json.dumps(description))
     code, out, err = call(f"--run_dir={run_dir}", "--split=test")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert re.search("^error: data_dir=.*: shapes100_tiny has other classes", err)
+    assert re.search(f"^error: data_dir=.*: shapes100_tiny has other classes .*run_dir={run_dir} ", err)
 
 
 def test_probabilities_are_those_of_the_temperatures(trained, summed, call, test_files):
