@@ -5,7 +5,7 @@
 
 With `--at=operations`, one run is traced, and the folder is copied before each operation that changes a file (creating,
 half of a write, renaming, ...): a SIGKILL at that moment leaves that. Each copy that differs from the one before it is
-continued by the same command, those of train, prepare and evaluate one after the other in one process. With
+continued by the same command, those of commands without worker processes one after the other in one process. With
 `--at=random` a process gets SIGKILL at random moments: the command itself, or with `--binary=worker` the processes of
 its worker pool. It is started again in the same folder until it ends, undisturbed from the fifth kill on; kills after
 the end are not counted. Each end must have the files of an undisturbed run, nothing else, and in them the same weights,

@@ -66,22 +66,9 @@ def _show(_: pathlib.Path, work: pathlib.Path) -> list[str]:
     return ["-m", "benchmarks.show", f"--files={work / 'augment.json'}"]
 
 
-def _report(_: pathlib.Path, work: pathlib.Path) -> list[str]:
-    return ["-m", "models.report", f"--run_dir={work / 'run'}"]
-
-
 def _compare(home: pathlib.Path, work: pathlib.Path) -> list[str]:
     runs = f"--compare={work / 'run'},{home / 'finished' / 'run'}"
     return ["-m", "models.report", runs, f"--out={work / 'comparison.html'}"]
-
-
-def _predict(home: pathlib.Path, work: pathlib.Path) -> list[str]:
-    flags = [f"--run_dir={work / 'run'}", "--split=test", f"--data_dir={home / 'data'}", f"--out={work / 'rows.txt'}"]
-    return ["-m", "models.predict", *flags]
-
-
-def _export(home: pathlib.Path, work: pathlib.Path) -> list[str]:
-    return ["-m", "models.export", f"--run_dir={work / 'run'}", "--format=litert", f"--data_dir={home / 'data'}"]
 
 
 def _of_case(name: str) -> Callable[[pathlib.Path, pathlib.Path], list[str]]:
@@ -109,10 +96,10 @@ COMMANDS = (
         _of_case("evaluate"),
         (*_TRAINED, "run/report.json", "run/model.keras", *_EVALUATED),
     ),
-    Command("report", "finished", _report, (*_TRAINED, "run/report.json", "run/report.html", *_EVALUATED)),
+    Command("report", "finished", _of_case("report"), (*_TRAINED, "run/report.json", "run/report.html", *_EVALUATED)),
     Command("compare", "finished", _compare, (*_TRAINED, "run/report.json", "run/predictions.json")),
-    Command("predict", "finished", _predict, _OF_MODEL),
-    Command("export", "exported", _export, (*_OF_MODEL, "run/export/*")),
+    Command("predict", "finished", _of_case("predict"), _OF_MODEL),
+    Command("export", "exported", _of_case("export"), (*_OF_MODEL, "run/export/*")),
     Command("tune", "session", _of_case("tune"), tuple(f"session/{name}" for name in _SESSION)),
     Command("study", "study", _of_case("study"), ("study/study.json", "study/cells/same-*.json", "study/report.json")),
     Command("prepare", "cached", _of_case("prepare"), _OF_DATA),
@@ -135,7 +122,7 @@ def make_states(home: pathlib.Path) -> None:
     for name in ("report.json", "report.html", "model.keras"):
         (home / "begun" / "run" / name).unlink()
     contents.copy(home / "finished", home / "exported")
-    subprocess_call.run("models.export", [sys.executable, *_export(home, home / "exported")])
+    _check(cases.finish(CASES["export"], home / "exported"))
     (home / "cached").mkdir()
     (home / "data").rename(home / "cached" / "data")
     subprocess_call.run("models.train", [sys.executable, *_train_with_cache(home, home / "cached")])

@@ -66,6 +66,19 @@ def _evaluate(home: pathlib.Path, work: pathlib.Path) -> list[str]:
     return ["-m", "models.evaluate", f"--run_dir={work / 'run'}", "--split=test", f"--data_dir={home / 'data'}"]
 
 
+def _report(_: pathlib.Path, work: pathlib.Path) -> list[str]:
+    return ["-m", "models.report", f"--run_dir={work / 'run'}"]
+
+
+def _predict(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    flags = [f"--run_dir={work / 'run'}", "--split=test", f"--data_dir={home / 'data'}", f"--out={work / 'rows.txt'}"]
+    return ["-m", "models.predict", *flags]
+
+
+def _export(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    return ["-m", "models.export", f"--run_dir={work / 'run'}", "--format=litert", f"--data_dir={home / 'data'}"]
+
+
 def _study(home: pathlib.Path, work: pathlib.Path) -> list[str]:
     size = ["--study=padding", "--budget=smoke", "--repeats=1", "--workers=1"]
     return ["-m", "tuning.study", *size, f"--study_dir={work / 'study'}", *data(home)]
@@ -96,6 +109,9 @@ CASES = {
         Case("train", _train, is_one_process=True),
         Case("prepare", _prepare, is_one_process=True),
         Case("evaluate", _evaluate, begins_with="trained", is_one_process=True),
+        Case("report", _report, begins_with="trained", is_one_process=True),
+        Case("predict", _predict, begins_with="trained", is_one_process=True),
+        Case("export", _export, begins_with="trained", is_one_process=True),
         Case("tune", _tune, search=searched("random")),
         Case("worker", _tune, search=searched("random")),
         Case("chief", _chief, has_joining_worker=True, search=searched("random")),

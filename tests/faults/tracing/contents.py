@@ -13,7 +13,9 @@ import h5py
 import numpy as np
 
 # Keys of JSON files that tell when, where or how fast a result was made, or that differ from call to call.
-TIMES = re.compile(r"(seconds|_s|per_second|_mib|^created|^git_commit|^command|^data_dir|^worker|^shared_object_id)$")
+TIMES = re.compile(
+    r"(seconds|_s|per_second|^ms_per_image.*|_mib|^created|^git_commit|^command|^data_dir|^worker|^shared_object_id)$"
+)
 OF_TIMES = ("sha256", "state")  # arrays: a checkpoint's checksum, which covers times, and the files of a cache
 LEFT_OVER = "left over"
 TORN = ".torn"  # the content of a file that cannot be read
