@@ -8,7 +8,7 @@ Exit code 1, and nothing is written, where a package reads a setting whose effec
 import pathlib
 
 from benchmarks.publish import setting_names
-from pipeline.common import app, config, errors, files
+from pipeline.common import app, config, files
 
 flags = app.Flags()
 OUT = flags.DEFINE_path("out", str(config.CHECKOUT / "docs" / "settings.md"), "Markdown file to write")
@@ -16,11 +16,12 @@ OUT = flags.DEFINE_path("out", str(config.CHECKOUT / "docs" / "settings.md"), "M
 
 def main() -> None:
     """Look through the packages, write the page."""
-    try:
-        files.check_writable(pathlib.Path(OUT.value))  # before the search, which takes seconds
-        files.write_text(pathlib.Path(OUT.value), setting_names.page(setting_names.settings_read()))
-    except OSError as error:
-        raise errors.BadArgumentError(f"out={OUT.value}: cannot be written ({error.strerror})") from error
+    path = pathlib.Path(OUT.value)
+    with files.writing("out", path):
+        files.check_writable(path)  # before the search, which takes seconds
+        page = setting_names.page(setting_names.settings_read())
+        files.make_folder(path.parent)
+        files.write_text(path, page)
     print(f"written: {OUT.value}")
 
 

@@ -47,9 +47,9 @@ def test_new_name_of_a_package_is_told(newer_package):
 def test_name_that_the_encoding_does_not_have_is_printed_escaped(tmp_path, monkeypatch):
     """keras-team/keras#19386 and keras-team/autokeras#195: UnicodeEncodeError by print ends the program."""
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    done = call("benchmarks.publish.settings", f"--out={tmp_path}/Ünlü.md")
-    assert (done.returncode, done.stdout) == (0, f"written: {tmp_path}/\\xdcnl\\xfc.md\n"), done.stderr
-    assert (tmp_path / "Ünlü.md").exists()
+    done = call("benchmarks.publish.settings", f"--out={tmp_path}/new/Ünlü.md")
+    assert (done.returncode, done.stdout) == (0, f"written: {tmp_path}/new/\\xdcnl\\xfc.md\n"), done.stderr
+    assert (tmp_path / "new" / "Ünlü.md").exists()
 
 
 def test_no_setting_has_two_effects():
