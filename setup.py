@@ -52,6 +52,7 @@ setup(
             "spdl>=0.8",
         ],  # what benchmarks compare with; all else does without
         "dali": ["nvidia-dali-cuda120>=2.4", "torch>=2.9"],  # another such, of half a gigabyte; needs no GPU
+        "optuna": ["optuna>=5.0,<6"],  # of tuning.tune --tuner=optuna and --objectives
         "onnx": ["tf2onnx>=1.17", "onnx>=1.20", "onnxruntime>=1.23"],  # exports in that format
         "parquet": ["pyarrow>=17.0"],  # CIFAR from Hugging Face; tensorflow-datasets 4.9 brings it too
         "serve": ["starlette>=1.0", "uvicorn>=0.40", "python-multipart>=0.0.20"],  # of models.serve

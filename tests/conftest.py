@@ -97,6 +97,7 @@ LONG = (
     "tuning/sessions/test_search.py",
     "tuning/sessions/test_session.py",
     "tuning/sessions/test_budget.py",
+    "tuning/sessions/trade_offs/test_session.py",
     "tuning/test_study.py",
     "tuning/test_tune.py",
     "tuning/test_written_by_710a023.py",

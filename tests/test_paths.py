@@ -40,6 +40,8 @@ NOT_PATHS = {
         "fine_key",
         "coarse_key",
         "join",
+        "objectives",
+        "pick",
         "serve",
         "space",
         "study",

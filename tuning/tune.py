@@ -1,4 +1,4 @@
-"""Search the hyperparameters of the heads, or of the whole network, with Keras Tuner, by validation accuracy.
+"""Search the hyperparameters of the heads, or of the whole network, by validation accuracy or several objectives.
 
     python -m tuning.tune --space=heads --tuner=hyperband --objective=both --max_minutes=30
 
@@ -8,11 +8,13 @@ resumes an interrupted session; for a finished session it draws the report again
     python -m models.train --config=SESSION/best.json --run_dir=runs/tuned
 
 trains the best trial again, with the same accuracies on the same machine; --retrain_best does so with several seeds.
+--objectives=fine,petaflop searches for trade-offs, of which --pick=TRIAL trains one again.
 Several machines share one session with --serve and --join (tuning/sessions/chief.py).
 """
 
 import contextlib
 import dataclasses
+import importlib.util
 import os
 import pathlib
 import shlex
@@ -31,18 +33,24 @@ from tuning.sessions.folder import SessionFolder, ranked
 from tuning.sessions.jobs import JobFactory, SessionConfig
 from tuning.sessions.search_space import Space
 from tuning.sessions.session import Session, begun_precision, check_begun, join_session, open_session
+from tuning.sessions.trade_offs.front import front
 from tuning.workers.job import MAX_SEEDS
 
 if TYPE_CHECKING:
     from tuning.sessions.budget import Budget
+
+MAX_CHOICES = 20  # in an error
 
 flags = app.Flags(SourceConfig, SessionConfig)
 SESSION_DIR = flags.DEFINE_path("session_dir", "", "folder of the session; default: runs/sessions/SPACE-TUNER-DATASET")
 RETRAIN_BEST = flags.DEFINE_bool(
     "retrain_best", False, "after the search, retrain the best trial and the untuned preset, and evaluate on test"
 )
+PICK = flags.DEFINE_string(
+    "pick", "", "number of a completed trial to retrain as --retrain_best does the best one, without any more search"
+)
 RETRAIN_SEEDS = flags.DEFINE_integer(
-    "retrain_seeds", 3, "number of seeds of --retrain_best", lower_bound=1, upper_bound=MAX_SEEDS
+    "retrain_seeds", 3, "number of seeds of --retrain_best and --pick", lower_bound=1, upper_bound=MAX_SEEDS
 )
 SERVE = flags.DEFINE_string(
     "serve",
@@ -66,6 +74,8 @@ def main() -> None:
     """Run what is left of the search, then report."""
     began = time.perf_counter()
     set_flags = config.given_flags()
+    if "," in set_flags.get("objectives", ""):
+        set_flags = {"tuner": "optuna", **set_flags}
     session_config = config.build(SessionConfig, set_flags)
     space = search_space.find(session_config.space)
     if session_config.init_from:
@@ -77,7 +87,8 @@ def main() -> None:
 
     dataset = prepare.prepare(source)
     source = dataclasses.replace(source, data_dir=str(prepared.root(source.data_dir)), dataset=dataset)
-    session_config, space = _fitted(session_config, space, source, set_flags.get("objective", "fine"))
+    is_chosen = "objective" in set_flags or "objectives" in set_flags
+    session_config, space = _fitted(session_config, space, source, is_chosen)
     path = _session_dir(session_config, space, source)
     app.load_tensorflow()
     from models.runtime import cudnn, device, precision
@@ -97,9 +108,9 @@ def main() -> None:
         search.join(session, JOIN.value, token=_token())
         return
     with open_session(path, session_config, space, source) as session:
-        if session.is_finished_by_earlier_version and not (RETRAIN_BEST.value or SERVE.value):
+        if session.is_finished_by_earlier_version and not (_retrains() or SERVE.value):
             print(f"{path}: finished by an earlier version, which held out other images; drawing its report again")
-            _report(session, RETRAIN_BEST.value)
+            _report(session)
             _check_completed(session.folder.records())
             return
         session.settle_data()
@@ -107,13 +118,14 @@ def main() -> None:
 
 
 def _fitted(
-    session_config: SessionConfig, space: Space, source: SourceConfig, objective: str
+    session_config: SessionConfig, space: Space, source: SourceConfig, is_chosen: bool
 ) -> tuple[SessionConfig, Space]:
-    """The objective and the space for the levels of labels that the data set has; `objective` is the flag."""
+    """The objective and the space for the levels of labels that the data set has; a chosen objective must fit them."""
     description = prepared.description(source.data_dir, source.prepared_name)
-    if objective != "fine" and not description.classes.coarse:
+    of_coarse = [name for name in session_config.objective_names if name in ("both", "coarse")]
+    if of_coarse and is_chosen and not description.classes.coarse:
         raise errors.BadArgumentError(
-            f"objective={objective}: {description.dataset} has one level of labels; expected --objective=fine"
+            f"objective={of_coarse[0]}: {description.dataset} has one level of labels; expected fine"
         )
     if not description.classes.coarse:
         session_config = dataclasses.replace(session_config, objective="fine")
@@ -129,14 +141,15 @@ def _check_completed(records: list[dict[str, Any]]) -> None:
 def _run(session: Session, began: float) -> None:
     from tuning.sessions.budget import Budget
 
-    budget = Budget(session, RETRAIN_SEEDS.value if RETRAIN_BEST.value else 0, began)
+    budget = Budget(session, RETRAIN_SEEDS.value if _retrains() else 0, began)
     num_before, had_time = len(session.folder.records()), budget.left() > 0.0
-    _search(session, budget)
+    if not PICK.value:
+        _search(session, budget)
     records = session.folder.records()
-    if num_before == len(records) > 0:
+    if num_before == len(records) > 0 and not PICK.value:
         used_up = "time (--max_minutes) or petaflop (--max_petaflop)"
         print(f"{session.folder.path}: no trials, {used_up} left; only the report is drawn again")
-    _report(session, RETRAIN_BEST.value)
+    _report(session)
     if not records and any(event["event"] == "end" for event in session.folder.journal.events()):
         place = f"session_dir={session.folder.path}"
         raise errors.DamagedError(f"{place}: the records of all trials, trials/*.json, are missing; {journal.REMEDY}")
@@ -149,7 +162,7 @@ def _run(session: Session, began: float) -> None:
             f"{' and '.join(limits)}: no trial has ended in time; the same command with more goes on from there"
         )
     _check_completed(records)
-    if RETRAIN_BEST.value:
+    if _retrains():
         from tuning.sessions import retraining
 
         if not had_time:
@@ -159,10 +172,26 @@ def _run(session: Session, began: float) -> None:
         first = session.config.seed
         seeds = range(first, first + RETRAIN_SEEDS.value)
         try:
-            retraining.run(session, ranked(records)[0], seeds, on_poll=budget.check if had_time else lambda: None)
+            trial = _picked(session.config, records) if PICK.value else ranked(records)[0]
+            retraining.run(session, trial, seeds, on_poll=budget.check if had_time else lambda: None)
         finally:
             budget.keep(at_once=True)
-        _report(session, RETRAIN_BEST.value)
+        _report(session)
+
+
+def _retrains() -> bool:
+    return RETRAIN_BEST.value or bool(PICK.value)
+
+
+def _picked(session_config: SessionConfig, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """The record of the trial of --pick; errors.BadArgumentError where none of that number has completed."""
+    completed, names = ranked(records), session_config.objective_names
+    for record in completed:
+        if record["id"].lstrip("0") == PICK.value.lstrip("0"):  # some tuners write 0007
+            return record
+    choices = front(records, names) if len(names) > 1 else completed
+    numbers = ", ".join(record["id"] for record in choices[:MAX_CHOICES]) or "none yet"
+    raise errors.BadArgumentError(f"pick={PICK.value!r}: expected the number of a completed trial; the best: {numbers}")
 
 
 def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space: Space) -> None:
@@ -191,11 +220,12 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
             f"max_trials={session_config.max_trials}: hyperband's number of trials follows from --max_epochs, "
             "--max_minutes or --max_petaflop; leave it out"
         )
-    if "retrain_seeds" in set_flags and not RETRAIN_BEST.value:
+    if "retrain_seeds" in set_flags and not _retrains():
         raise errors.BadArgumentError(
-            f"retrain_seeds={RETRAIN_SEEDS.value}: nothing reads it without --retrain_best; leave it out"
+            f"retrain_seeds={RETRAIN_SEEDS.value}: nothing reads it without --retrain_best or --pick; leave it out"
         )
-    if "fine_weight" in set_flags and session_config.objective != "both":
+    _check_objectives(set_flags, session_config)
+    if "fine_weight" in set_flags and "both" not in session_config.objective_names:
         raise errors.BadArgumentError(
             f"fine_weight={session_config.fine_weight}: --objective={session_config.objective} does not read it; leave "
             "it out, or choose --objective=both"
@@ -203,6 +233,26 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
     if "precision" in set_flags and "precision" in space.base:
         raise errors.BadArgumentError(
             f"precision={session_config.precision}: the space sets {space.base['precision']}; leave it out"
+        )
+
+
+def _check_objectives(set_flags: dict[str, Any], session_config: SessionConfig) -> None:
+    """Check the flags of several objectives, and of retraining, against one another."""
+    if "objective" in set_flags and "objectives" in set_flags:
+        raise errors.BadArgumentError(
+            f"objective={set_flags['objective']} and objectives={set_flags['objectives']}: set only one of them"
+        )
+    if RETRAIN_BEST.value and session_config.objectives:
+        raise errors.BadArgumentError(
+            f"retrain_best=True: none is the best in objectives={session_config.objectives}; choose one by --pick"
+        )
+    if PICK.value and RETRAIN_BEST.value:
+        raise errors.BadArgumentError(f"pick={PICK.value} and retrain_best=True: set only one of them")
+    if PICK.value and (SERVE.value or JOIN.value):
+        raise errors.BadArgumentError(f"pick={PICK.value}: nothing reads it with --serve or --join; leave it out")
+    if session_config.tuner == "optuna" and importlib.util.find_spec("optuna") is None:
+        raise errors.BadArgumentError(
+            "tuner=optuna: needs optuna, which is not installed; run: python -m pip install -e '.[optuna]'"
         )
 
 
@@ -220,6 +270,8 @@ def _check_places(session_config: SessionConfig, space: Space, source: SourceCon
         chief_address.wait_for_chief(JOIN.value)
         check_begun(path)
         return
+    if PICK.value:
+        _picked(session_config, folder.records())
     locked_folder.check_available(folder.path, flag="session_dir", identity=folder.identity_file.name)
     if SERVE.value:
         address.check_free("serve", SERVE.value)
@@ -244,11 +296,11 @@ def _search(session: Session, budget: "Budget") -> None:
     except (errors.FailedError, errors.InterruptedRunError):
         if session.folder.records():
             with contextlib.suppress(OSError):  # of a full disk, which may be why
-                _report(session, RETRAIN_BEST.value)
+                _report(session)
         raise
 
 
-def _report(session: Session, is_retrained: bool) -> None:
+def _report(session: Session) -> None:
     from tuning.sessions import page as session_page
     from tuning.sessions import plots
     from tuning.sessions import report as session_report
@@ -261,14 +313,17 @@ def _report(session: Session, is_retrained: bool) -> None:
     with progress.task(f"drawing the plots of {page}"):
         pictures = plots.draw(report, folder)
     files.write_text(page, session_page.markdown(report, [path.name for path in pictures]))
-    written = [*pictures]
-    if best:
+    written, has_best = [*pictures], report["best"] is not None
+    if has_best:
         written.append(folder / "best.json")
         files.write_json(written[-1], session.config_of(best[0]))
     for path in written:
         print(f"written: {paths.shown(path)}")
-    if best and not is_retrained:
-        python = "python" if shutil.which("python") == sys.executable else sys.executable
+    python = "python" if shutil.which("python") == sys.executable else sys.executable
+    if report["front"] and not _retrains():
+        arguments = [*sys.argv[1:], f"--pick={report['front'][0]}"]
+        print(f"Train a trial of the front again: {shlex.join([python, '-m', 'tuning.tune', *arguments])}")
+    if has_best and not _retrains():
         run_dir = folder / "retrained" / f"trial-{best[0]['id']}"  # not models.train's default, which may be taken
         arguments = [f"--config={paths.shown(folder / 'best.json')}", f"--run_dir={paths.shown(run_dir)}"]
         print(f"Train the best trial again: {shlex.join([python, '-m', 'models.train', *arguments])}")

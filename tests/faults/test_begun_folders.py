@@ -17,9 +17,10 @@ from tests.faults.test_config_files import FEW, ODD
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import BASE, SOURCE, choose, searched
 from tuning.sessions import report as session_report
-from tuning.sessions.jobs import OBJECTIVES, TUNERS, SessionConfig
+from tuning.sessions.jobs import TUNERS, SessionConfig
 from tuning.sessions.search_space import Space
 from tuning.sessions.session import open_session
+from tuning.sessions.trade_offs import objectives
 from tuning.studies import catalogue, design
 from tuning.studies import report as study_report
 from tuning.studies.folder import StudyFolder, open_study
@@ -137,7 +138,7 @@ def test_any_value_anywhere_is_read_or_refused(folder, read, flag, name, request
         {},
         optional={
             "tuner": st.sampled_from(TUNERS),
-            "objective": st.sampled_from(OBJECTIVES),
+            "objective": st.sampled_from(objectives.ACCURACIES),
             "fine_weight": st.floats(0.0, 1.0),
             "max_trials": st.integers(1, 2**31),
             "max_epochs": st.integers(1, 10**6),

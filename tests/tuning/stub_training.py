@@ -34,6 +34,7 @@ def outcome(job: TrainingJob, accuracy: float = 0.5, **changes: Any) -> dict[str
         {
             "epoch": epoch,
             "step": 6 * epoch,
+            "examples_per_second": 1000.0 * epoch,
             **{f"validation_{name}": report[name] and epoch * report[name] / 3 for name in names},
         }
         for epoch in (1, 2, 3)
@@ -94,6 +95,17 @@ def train_but_be_killed_thrice(job: TrainingJob, run_dir: pathlib.Path) -> dict[
     if job.label in ("1", "0001", "unit") and _calls(run_dir).count(job.name) <= 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return outcome(job, accuracy=0.5 - abs(job.train.learning_rate - 0.3), epochs=job.train.epochs)
+
+
+def train_with_costs(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    """As `train_as_well_as_the_rate`; the costs follow from the weight of the coarse loss."""
+    report = train_as_well_as_the_rate(job, run_dir)
+    costs = {"train_petaflop": job.train.coarse_loss_weight, "num_parameters": round(1000 * job.train.learning_rate)}
+    return {**report, "report": {**report["report"], **costs}}
+
+
+def train_at_no_known_cost(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    return outcome(job, epochs=job.train.epochs, train_petaflop=float("nan"))
 
 
 def train_but_wait_in_the_third_call(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:

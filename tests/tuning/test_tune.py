@@ -5,6 +5,7 @@ import json
 import shlex
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -109,6 +110,64 @@ def test_session_that_retrains_prints_no_command_that_does_it_again(tuned, monke
     assert "models.train" not in capsys.readouterr().out
 
 
+SIZES = """
+BASE = {"preset": "linear", "num_validation": 500, "precision": "float32"}
+
+
+def space(hp):
+    return {
+        "learning_rate": hp.Float("learning_rate", 0.1, 0.5),
+        "coarse_loss_weight": hp.Choice("coarse_loss_weight", [0.5, 1.0, 2.0]),
+    }
+"""
+
+
+@pytest.fixture
+def retrained(monkeypatch):
+    """The trials that are trained again."""
+    trials = []
+    monkeypatch.setattr(retraining, "run", lambda session, trial, seeds, **_: trials.append((trial["id"], len(seeds))))
+    return trials
+
+
+def test_trade_offs_end_with_the_front_and_a_command_that_trains_one_of_them_again(
+    tiny_data_dir, tmp_path, monkeypatch, capsys, retrained
+):
+    (tmp_path / "mine.py").write_text(SIZES)
+    flags = [f"--space={tmp_path / 'mine.py'}", "--objectives=fine,petaflop", "--max_trials=6"]
+    flags += ["--dataset=shapes100_tiny", f"--data_dir={tiny_data_dir}", f"--session_dir={tmp_path / 'session'}"]
+    monkeypatch.setattr(search, "run", functools.partial(search.run, train=stub_training.train_with_costs))
+    monkeypatch.setattr(sys, "argv", ["tune.py", *flags])
+    assert call_here(monkeypatch, tune.main, tune.flags, *flags) == 0
+    told = capsys.readouterr().out
+    report = json.loads((tmp_path / "session" / "report.json").read_text())
+    front, ids = report["front"], [trial["id"] for trial in report["trials"]]
+    assert report["tuner"] == "optuna"  # the default of several objectives
+    assert 0 < len(front) < len(ids) == 6
+    assert "models.train" not in told
+    assert not (tmp_path / "session" / "best.json").exists()
+    *_, line, _ = told.splitlines()
+    assert shlex.split(line)[-len(flags) - 1 :] == [*flags, f"--pick={front[0]}"]
+    off_the_front = next(trial_id for trial_id in ids if trial_id not in front)
+    for trial_id, seeds in ((front[0], 3), (off_the_front, 2)):
+        assert (
+            call_here(monkeypatch, tune.main, tune.flags, *flags, f"--pick={trial_id}", f"--retrain_seeds={seeds}") == 0
+        )
+    assert retrained == [(front[0], 3), (off_the_front, 2)]
+    assert call_here(monkeypatch, tune.main, tune.flags, *flags, "--pick=17") == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: pick='17': ")
+    assert error.endswith(", ".join(front))
+
+
+def test_pick_of_a_session_of_one_objective_trains_without_any_more_search(tuned, monkeypatch, capsys, retrained):
+    _, flags, _ = tuned
+    monkeypatch.setattr(search, "run", None)
+    assert call_here(monkeypatch, tune.main, tune.flags, *flags, "--pick=1") == 0
+    assert retrained == [("1", 3)]
+    assert "only the report is drawn again" not in capsys.readouterr().out
+
+
 def test_session_interrupted_in_its_first_trial_says_how_to_go_on(
     tiny_data_dir, tmp_path, monkeypatch, capsys, press_ctrl_c
 ):
@@ -130,13 +189,24 @@ def test_session_interrupted_in_its_first_trial_says_how_to_go_on(
     ("flags", "code", "message"),
     [
         (["--space=head"], 2, "space='head': expected FILE.py or one of heads, original, full; did you mean 'heads'?"),
-        (["--tuner=grit"], 2, "tuner='grit': expected one of hyperband, bayesian, random, grid; did you mean 'grid'?"),
+        (
+            ["--tuner=grit"],
+            2,
+            "tuner='grit': expected one of hyperband, bayesian, random, grid, optuna; did you mean 'grid'?",
+        ),
         (["--init_from=/none"], 2, "init_from=/none: expected a folder that models.train wrote"),
         (["--space=full", "--init_from=/none"], 2, "space full trains whole networks; leave it out"),
         (["--serve=127.0.0.1:1", "--join=127.0.0.1:1"], 2, "set only one"),
         (["--serve=127.0.0.1:1", "--workers=2"], 2, "a chief trains no trial"),
         (["--serve=8700"], 2, "serve=8700: expected HOST:PORT, such as 127.0.0.1:8700"),
         (["--join=host:99999"], 2, "join=host:99999: expected HOST:PORT"),
+        (["--objectives=fine,speed"], 2, "'speed' is unknown; expected some of both, fine, coarse, petaflop"),
+        (["--objectives=fine,petaflop", "--objective=fine"], 2, "set only one"),
+        (["--objectives=fine,petaflop", "--tuner=hyperband"], 2, "--tuner=hyperband chooses trials by one score"),
+        (["--objectives=fine,petaflop", "--retrain_best"], 2, "choose one by --pick"),
+        (["--pick=0"], 2, "pick='0': expected the number of a completed trial; the best: none yet"),
+        (["--pick=0", "--retrain_best"], 2, "set only one"),
+        (["--pick=0", "--join=127.0.0.1:1"], 2, "nothing reads it with --serve or --join"),
         (["--tuner=hyperband", "--max_trials=3"], 2, "max_trials=3: hyperband's number of trials follows"),
     ],
 )

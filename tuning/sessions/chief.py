@@ -27,7 +27,7 @@ from keras_tuner.engine.trial import Trial
 from pipeline import address as addresses
 from pipeline.common import errors, progress
 from tuning.sessions.budget import Budget
-from tuning.sessions.oracles.journaled import IDLE, STOPPED, Oracle, protos
+from tuning.sessions.oracles.oracle import IDLE, STOPPED, Oracle, protos
 from tuning.sessions.session import Session
 
 POLL_SECONDS = 0.5

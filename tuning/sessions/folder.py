@@ -17,7 +17,7 @@ from models.config import saved
 from models.runs.folder import RunFolder
 from models.runs.schemas import FINGERPRINTS
 from pipeline.common import errors, files, json_values
-from pipeline.common.json_values import NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, TEXT_OR_NULL, required
+from pipeline.common.json_values import NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, TEXT_OR_NULL, mapping, required
 from tuning.sessions.journal import Journal
 from tuning.workers.job import TrainingJob
 
@@ -26,7 +26,7 @@ COMPLETED, FAILED = "COMPLETED", "FAILED"  # the status of a record
 _IDENTITY = required(
     {"trial": OBJECT},
     fingerprints=FINGERPRINTS,
-    **dict.fromkeys(("precision", "space", "init_from", "trunk_run_dir"), TEXT),
+    **dict.fromkeys(("precision", "objectives", "space", "init_from", "trunk_run_dir"), TEXT),
 )
 _ANY_RECORD = {"id": TEXT, "hyperparameters": OBJECT, "seconds": NUMBER}
 _FIGURES: dict[str, Any] = {
@@ -38,6 +38,7 @@ _RECORDS = {
         {**_ANY_RECORD, **_FIGURES, "config": OBJECT},
         **dict.fromkeys(("train_seconds", "train_petaflop"), NUMBER),
         git_commit=TEXT_OR_NULL,
+        objectives=mapping(NUMBER),
     ),
     FAILED: required({**_ANY_RECORD, "reason": TEXT}),
 }
@@ -116,7 +117,8 @@ class SessionFolder:
     def check_record(self, event: Mapping[str, Any]) -> None:
         """Raise errors.DamagedError where a trial's record, if it is there, differs from the journal's end event."""
         record = self.record(event["trial"])
-        if record and (record["status"], record.get("objective")) != (event["status"], event["objective"]):
+        names = ("status", "objective", "objectives")
+        if record and any(record.get(name) != event.get(name) for name in names):
             name = f"trials/{event['trial']}.json"
             raise errors.DamagedError(
                 f"session_dir={self.path}: {name} and journal.jsonl have another status or objective: one of them is "

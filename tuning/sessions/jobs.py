@@ -18,13 +18,14 @@ from pipeline.common.config import Config, build, check_known, check_read, own_s
 from pipeline.data_config import AUTO, SPLIT_FIELDS, DataConfig, SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions.search_space import OF_A_TRUNK, Space
+from tuning.sessions.trade_offs import objectives
 from tuning.workers.job import MAX_PROCESSES, TrainingJob
 
 if TYPE_CHECKING:  # it costs seconds to import
     from tuning.sessions.oracles.conditional_space import ConditionalSpace
 
-TUNERS = ("hyperband", "bayesian", "random", "grid")
-OBJECTIVES = ("both", "fine", "coarse")
+TUNERS = ("hyperband", "bayesian", "random", "grid", "optuna")
+OF_ONE_SCORE = ("hyperband", "bayesian")  # tuners that choose by it
 # The fields that the session sets for all of its trials; a space may not.
 OF_THE_SESSION = ("epochs", "patience", "seed", "init_from", "max_steps", *own_settings(SourceConfig))
 
@@ -34,12 +35,23 @@ class SessionConfig(Config):
     """What a session searches, and for how long."""
 
     space: str = setting("heads", "search space: heads, original, full, or a Python file")
-    tuner: str = setting("hyperband", "search algorithm of Keras Tuner", choices=TUNERS)
+    tuner: str = setting(
+        "hyperband",
+        "search algorithm; several --objectives need random, grid or optuna, their default",
+        choices=TUNERS,
+    )
     objective: str = setting(
-        "both", "validation accuracy to maximize at a trial's end; both is the mean of the two", choices=OBJECTIVES
+        "both",
+        "validation accuracy to maximize at a trial's end; both is the mean of the two",
+        choices=objectives.ACCURACIES,
+    )
+    objectives: str = setting(
+        "",
+        f"several objectives, separated by commas, of {', '.join(objectives.NAMES)}: accuracies are maximized, costs "
+        "minimized, and the report shows the Pareto front; one is as --objective",
     )
     fine_weight: float = setting(
-        0.5, "weight of the fine accuracy in --objective=both; the coarse accuracy has the rest", low=0.0, high=1.0
+        0.5, "weight of the fine accuracy in the objective both; the coarse accuracy has the rest", low=0.0, high=1.0
     )
     max_trials: int = setting(
         30,
@@ -82,6 +94,25 @@ class SessionConfig(Config):
         identity=False,
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = objectives.split(self.objectives)
+        objectives.check(self.objectives)
+        if len(names) > 1 and self.tuner in OF_ONE_SCORE:
+            raise errors.BadArgumentError(
+                f"objectives={self.objectives}: --tuner={self.tuner} chooses trials by one score; expected --tuner="
+                f"{' or '.join(name for name in TUNERS if name not in OF_ONE_SCORE)}"
+            )
+        if names:
+            object.__setattr__(self, "objective", next(name for name in names if objectives.is_maximized(name)))
+        if len(names) == 1:
+            object.__setattr__(self, "objectives", "")
+
+    @property
+    def objective_names(self) -> tuple[str, ...]:
+        """The names of all objectives."""
+        return objectives.split(self.objectives) or (self.objective,)
+
 
 def objective(config: SessionConfig, report: Mapping[str, Any]) -> float:
     """The value that the session maximizes, 0 to 1, from a run's report on validation.
@@ -100,6 +131,20 @@ def objective(config: SessionConfig, report: Mapping[str, Any]) -> float:
             f"objective={config.objective}: the network has only the {' and '.join(known)} accuracy"
         )
     return math.fsum(weight * known[name] for name, weight in weights.items())
+
+
+def several_objectives(config: SessionConfig, outcome: Mapping[str, Any], batch_size: int) -> dict[str, float]:
+    """The values of `config.objectives` by name, from the outcome of a training; empty where there is one objective.
+
+    Raises:
+      errors.FailedError: as of `objective`.
+    """
+    return {
+        name: objective(dataclasses.replace(config, objectives="", objective=name), outcome["report"])
+        if objectives.is_maximized(name)
+        else objectives.COSTS[name].value(outcome, batch_size)
+        for name in objectives.split(config.objectives)
+    }
 
 
 def accuracies(report: Mapping[str, Any]) -> dict[str, float | None]:
@@ -138,9 +183,10 @@ class JobFactory:
         if not space.defaults:
             raise self._bad_space("expected hyperparameters, got none")
         self._check_held_out(job)
-        if job.train.heads == "coarse" and self.config.objective != "coarse":
+        others = [name for name in self.config.objective_names if name in ("both", "fine")]
+        if job.train.heads == "coarse" and others:
             raise errors.BadArgumentError(
-                f"objective={self.config.objective}: the space's networks have a coarse head only; expected coarse"
+                f"objective={others[0]}: the space's networks have a coarse head only; expected coarse"
             )
         self._hyperparameters = space
         return space

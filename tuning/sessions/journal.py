@@ -10,12 +10,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.common import files, json_values
-from pipeline.common.json_values import INTEGER, NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, array, required
+from pipeline.common.json_values import INTEGER, NUMBER, NUMBER_OR_NULL, OBJECT, TEXT, array, mapping, required
 
 _EVENT = required({"event": TEXT, "spent_s": NUMBER}, line=INTEGER)
 _EVENTS = {
     "begin": required({"trial": TEXT, "worker": TEXT, "values": OBJECT}),
-    "end": required({"trial": TEXT, "status": {"enum": ["COMPLETED", "FAILED"]}, "objective": NUMBER_OR_NULL}),
+    "end": required(
+        {"trial": TEXT, "status": {"enum": ["COMPLETED", "FAILED"]}, "objective": NUMBER_OR_NULL},
+        objectives=mapping(NUMBER),
+    ),
     "requeue": required({"workers": array(TEXT)}),
     "forget": required({"trial": TEXT}),
     "time": OBJECT,

@@ -12,8 +12,10 @@ from pipeline.common import markdown_table
 from pipeline.common.markdown_table import Column
 from tuning import statistics
 from tuning.sessions.folder import COMPLETED, ranked, rung_epochs
+from tuning.sessions.trade_offs import objectives
 
 SHOWN_TRIALS = 20
+FRONT = "No other trial is as good as one of these in every objective and better in one."
 
 Record = Mapping[str, Any]
 
@@ -25,11 +27,17 @@ def markdown(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     lines += [f"**{warning}.**", ""] if warning else []
     lines += [summary(report), ""]
     lines += [*rung_lines(report), ""] if rung_lines(report) else []
+    if names := several(report):
+        lines += ["## Pareto front", "", FRONT, "", *markdown_table.lines(front_columns(names), front(report)), ""]
+        lines += [f"## Trials by {report['objective']} accuracy", ""]
     lines += [*markdown_table.lines(TRIAL_COLUMNS, _best_trials(report)), ""]
     if report["importance"]:
-        lines += ["## Importance", "", *markdown_table.lines(SHARE_COLUMNS, report["importance"].items()), ""]
+        lines += ["## Importance" + (f" for {report['objective']} accuracy" if names else ""), ""]
+        lines += [*markdown_table.lines(SHARE_COLUMNS, report["importance"].items()), ""]
     if report["retrained"]:
-        lines += ["## The best trial, retrained", "", *retrained_lines(report["retrained"]), ""]
+        best = report["best"] and report["best"]["id"]
+        which = "The best trial" if report["retrained"]["trial"] == best else f"Trial {report['retrained']['trial']}"
+        lines += [f"## {which}, retrained", "", *retrained_lines(report["retrained"]), ""]
     failed = [trial for trial in report["trials"] if trial["status"] != COMPLETED]
     lines += ["## Failed", "", *(f"- {trial['id']}: {trial['reason']}" for trial in failed), ""] if failed else []
     lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
@@ -38,10 +46,13 @@ def markdown(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
 
 
 def show(report: Mapping[str, Any], console: Console | None = None) -> None:
-    """Print the best trials and the summary."""
+    """Print the best trials, or the Pareto front, and the summary."""
     console = table.console_of(report["dataset"], console)
-    texts = markdown_table.cells(TRIAL_COLUMNS, _best_trials(report))
-    console.print(table.of_texts(texts, words=["hyperparameters"]))
+    if names := several(report):
+        texts, title = markdown_table.cells(front_columns(names), front(report)), "Pareto front"
+    else:
+        texts, title = markdown_table.cells(TRIAL_COLUMNS, _best_trials(report)), None
+    console.print(table.of_texts(texts, title, words=["hyperparameters"]))
     for line in (
         summary(report),
         *rung_lines(report),
@@ -58,15 +69,51 @@ def origin(report: Mapping[str, Any]) -> str:
 def summary(report: Mapping[str, Any]) -> str:
     """What was searched, in how many trials and minutes, in which precision."""
     completed = [trial for trial in report["trials"] if trial["status"] == COMPLETED]
-    aim = {"both": "the mean of fine and coarse", "fine": "fine", "coarse": "coarse"}[report["objective"]]
-    if report["objective"] == "both" and report["fine_weight"] != 0.5:
-        aim = f"{report['fine_weight']:g} x fine + {1 - report['fine_weight']:g} x coarse"
+    names = several(report) or [report["objective"]]
+    aims = " and ".join(_aim(report, name) for name in names)
+    aim = f"objectives are {aims}" if len(names) > 1 else f"objective is {aims}"
     precisions = ", ".join(dict.fromkeys(trial["precision"] for trial in completed)) or "none"
     return (
         f"{figures.dataset_name(report['dataset'])}: {len(completed)} of {len(report['trials'])} trials completed, in "
-        f"{report['spent_s'] / 60:.0f} min{_petaflop(report)}; the objective is {aim} accuracy on validation at a "
+        f"{report['spent_s'] / 60:.0f} min{_petaflop(report)}; the {aim} at a "
         f"trial's end. Precision of the layers: {precisions}." + figures.split_note_sentence(report)
     )
+
+
+def _aim(report: Mapping[str, Any], name: str) -> str:
+    """What an objective is, in words."""
+    if not objectives.is_maximized(name):
+        return f"{name} (minimized)"
+    words = "the mean of fine and coarse" if name == "both" else name
+    if name == "both" and report["fine_weight"] != 0.5:
+        words = f"{report['fine_weight']:g} x fine + {1 - report['fine_weight']:g} x coarse"
+    return f"{words} accuracy on validation"
+
+
+def several(report: Mapping[str, Any]) -> list[str]:
+    """The objectives of a session that has several; empty where it has one."""
+    return list(report["objectives"]) if report.get("front") is not None else []
+
+
+def front(report: Mapping[str, Any]) -> list[Record]:
+    """The trials of the Pareto front."""
+    by_id = {trial["id"]: trial for trial in report["trials"]}
+    return [by_id[trial_id] for trial_id in report["front"]]
+
+
+def front_columns(names: Sequence[str]) -> list[Column[Record]]:
+    """The columns of a table of trials with several objectives."""
+
+    def objective(name: str) -> Column[Record]:
+        return Column(objectives.heading(name), lambda record: objectives.text(name, record["objectives"][name]))
+
+    return [
+        Column("trial", lambda record: record["id"]),
+        *map(objective, names),
+        Column("epochs", lambda record: f"{record['epochs']:g}"),
+        Column("seconds", lambda record: f"{record['seconds']:.0f}"),
+        Column("hyperparameters", lambda record: values_text(record["hyperparameters"])),
+    ]
 
 
 def _petaflop(report: Mapping[str, Any]) -> str:

@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from models.reporting.plot_style import BLUE, GREY, INK, ORANGE, ROW_INCHES, STYLE, VERMILION, save_figures
+from tuning.sessions import page
 from tuning.sessions.folder import COMPLETED, hyperparameter_names, ranked
+from tuning.sessions.trade_offs import plot
 
 Report = Mapping[str, Any]
 MOST_VALUES = 8  # of a hyperparameter that are each written at its axis; of more, the ends
@@ -28,6 +30,7 @@ def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
         has_brackets = "tuner/bracket" in completed[0]["hyperparameters"]
         return save_figures(
             {
+                "trade_offs": _trade_offs(report, completed) if page.several(report) else None,
                 "objective": _objective(report),
                 "parallel_coordinates": _parallel(report, completed),
                 "importance": _importance(report) if report["importance"] else None,
@@ -39,6 +42,12 @@ def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
 
 def _heading(report: Report, what: str) -> str:
     return f"{what}: space {report['space']}, {report['tuner']}, {report['dataset']}"
+
+
+def _trade_offs(report: Report, completed: Sequence[Mapping[str, Any]]) -> Figure:
+    figure = plot.figure(completed, page.front(report), page.several(report))
+    figure.suptitle(_heading(report, "Pareto front"), x=0.01, ha="left", fontsize=10.5)
+    return figure
 
 
 def _objective(report: Report) -> Figure:
@@ -62,7 +71,7 @@ def _objective(report: Report) -> Figure:
 
 
 def _parallel(report: Report, completed: Sequence[Mapping[str, Any]]) -> Figure:
-    """A line a trial through its values of every hyperparameter; the better, the darker; the best in orange.
+    """A line a trial through its values of every hyperparameter; the better, the darker; the best or front in orange.
 
     Below the values of a conditional hyperparameter run the trials that do not have it.
     """
@@ -72,10 +81,12 @@ def _parallel(report: Report, completed: Sequence[Mapping[str, Any]]) -> Figure:
     axes.spines[:].set_visible(False)
     objectives = [100 * trial["objective"] for trial in completed]
     shade = ScalarMappable(Normalize(min(objectives), max(objectives)), "cividis_r")
+    several = page.several(report)
+    chosen = report["front"] if several else [completed[0]["id"]]
     places = {name: _places([trial["hyperparameters"].get(name) for trial in completed]) for name in names}
     for trial in reversed(completed):  # the best ones on top
         heights = [places[name][trial["hyperparameters"].get(name)] for name in names]
-        is_best = trial is completed[0]
+        is_best = trial["id"] in chosen
         axes.plot(
             range(len(names)),
             heights,
@@ -90,7 +101,8 @@ def _parallel(report: Report, completed: Sequence[Mapping[str, Any]]) -> Figure:
     axes.set_xlim(-0.4, len(names) - 0.4)
     axes.tick_params(length=0)
     figure.colorbar(shade, ax=axes, label="objective (%)", pad=0.01)
-    figure.suptitle(_heading(report, "Hyperparameters, the best trial in orange"), x=0.01, ha="left", fontsize=10.5)
+    title = f"Hyperparameters, the {'Pareto front' if several else 'best trial'} in orange"
+    figure.suptitle(_heading(report, title), x=0.01, ha="left", fontsize=10.5)
     return figure
 
 

@@ -13,8 +13,10 @@ from models.reporting import figures, table
 from pipeline.common import durations, markdown_table, progress
 from pipeline.common.numbers import counted
 from tuning.sessions.folder import COMPLETED, ranked
-from tuning.sessions.page import TRIAL_COLUMNS, values_text
+from tuning.sessions.page import TRIAL_COLUMNS, front_columns, values_text
 from tuning.sessions.session import Session
+from tuning.sessions.trade_offs import objectives
+from tuning.sessions.trade_offs.front import front
 
 REFRESH_SECONDS = 1.0
 SHOWN_TRIALS = 10
@@ -76,9 +78,12 @@ class SessionProgress:
     def end(self, record: dict[str, Any]) -> None:
         """Print the result of a trial."""
         self._running.pop(record["id"], None)
-        best = ranked(self._session.folder.records())[:1]
+        records = self._session.folder.records()
         line = f"trial {record['id']}: {outcome(record)}"
-        if best:
+        best, names = ranked(records)[:1], self._session.config.objective_names
+        if len(names) > 1:
+            line += f"; Pareto front: {', '.join(one['id'] for one in front(records, names)) or 'none'}"
+        elif best:
             line += f"; best: trial {best[0]['id']}, {figures.percent(best[0]['objective'])} %"
         self.print(line)
         self.advance(at_once=True)
@@ -87,9 +92,15 @@ class SessionProgress:
 
     def _picture(self) -> Group:
         records = self._session.folder.records()
-        best = ranked(records)
-        texts = markdown_table.cells(TRIAL_COLUMNS, enumerate(best[:SHOWN_TRIALS], start=1))
-        texts += [["", name, "running", "", "", "", "", values_text(values)] for name, values in self._running.items()]
+        best, names = ranked(records), self._session.config.objective_names
+        if len(names) > 1:
+            texts = markdown_table.cells(front_columns(names), front(records, names)[:SHOWN_TRIALS])
+        else:
+            texts = markdown_table.cells(TRIAL_COLUMNS, enumerate(best[:SHOWN_TRIALS], start=1))
+        place, empty = texts[0].index("trial"), [""] * len(texts[0])
+        for name, values in self._running.items():
+            row = [*empty[:place], name, "running", *empty[place + 3 :], values_text(values)]
+            texts.append(row)
         num_failed = len(records) - len(best)
         words = f"{counted(len(best), 'trial')} completed, {num_failed} failed, {len(self._running)} running; "
         words += f"this call has taken {durations.in_words(time.perf_counter() - self._began)}{self._status}"
@@ -100,8 +111,14 @@ def outcome(record: dict[str, Any]) -> str:
     """The result of a trial as text."""
     if record["status"] != COMPLETED:
         return f"failed: {record['reason']}"
+    epochs = counted(float(record["epochs"]), "epoch")
+    if several := record.get("objectives"):
+        values = ", ".join(
+            f"{name} {objectives.text(name, value)}" + (" %" if objectives.is_maximized(name) else "")
+            for name, value in several.items()
+        )
+        return f"{values}, {epochs}, {record['seconds']:.0f} s"
     known = {name: record[name] for name in ("fine", "coarse") if record[name] is not None}
     accuracies = ", ".join(f"{name} {figures.percent(value)} %" for name, value in known.items())
     shown = f" ({accuracies})" if len(known) > 1 else ""
-    epochs = counted(float(record["epochs"]), "epoch")
     return f"{figures.percent(record['objective'])} %{shown}, {epochs}, {record['seconds']:.0f} s"

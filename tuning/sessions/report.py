@@ -11,6 +11,7 @@ from sklearn.inspection import permutation_importance
 from models.reporting import report
 from tuning.sessions.folder import hyperparameter_names, ranked
 from tuning.sessions.session import Session
+from tuning.sessions.trade_offs.front import front
 
 OF_THIS_MACHINE = ("data_dir", "archive", "init_from")  # paths, which only best.json has
 LEAST_TRIALS, TRIALS_A_HYPERPARAMETER = 8, 2  # that must have completed for an importance
@@ -22,17 +23,21 @@ Record = Mapping[str, Any]
 def document(session: Session, command: str) -> dict[str, Any]:
     """The whole of `report.json`; `command` is what was typed."""
     records = session.folder.records()
-    best = ranked(records)
+    best, names = ranked(records), session.config.objective_names
     commits = dict.fromkeys(record["git_commit"] for record in best if record.get("git_commit"))
     return {
         "space": session.space.name,
         **{name: getattr(session.config, name) for name in ("tuner", "objective", "fine_weight")},
+        "objectives": names,
         "max_epochs": session.config.max_epochs,
         "dataset": session.source.shown_name,
         "split": "validation",
         "fingerprints": (session.folder.identity() or {}).get("fingerprints"),
         "trials": [_without(record, "config") for record in records],  # which is in the trial's file
-        "best": {**best[0], "config": _without(best[0]["config"], *OF_THIS_MACHINE)} if best else None,
+        "best": {**best[0], "config": _without(best[0]["config"], *OF_THIS_MACHINE)}
+        if best and len(names) == 1
+        else None,
+        "front": [record["id"] for record in front(records, names)] if len(names) > 1 else None,
         "importance": importance(best),
         "retrained": session.folder.retrained(),
         "spent_s": session.folder.spent_s(),

@@ -21,6 +21,7 @@ from pipeline.common.process.worker_process import WorkerError
 from tuning.sessions import chief
 from tuning.sessions.budget import KEPT_SECONDS, Budget
 from tuning.sessions.oracles import journaled
+from tuning.sessions.oracles.oracle import Oracle
 from tuning.sessions.progress import SessionProgress
 from tuning.sessions.session import Session
 from tuning.sessions.trial_runner import ALL_TRIED, FailureCounter, Trials
@@ -143,7 +144,7 @@ def join(session: Session, address: str, train: Train = train_job.train, token: 
             progress.print("the chief has ended; the minutes are used up")
 
 
-def _is_over(servicer: chief.Servicer, oracle: journaled.Oracle, budget: Budget, heartbeats: chief.Heartbeats) -> bool:
+def _is_over(servicer: chief.Servicer, oracle: Oracle, budget: Budget, heartbeats: chief.Heartbeats) -> bool:
     """Whether no worker has a trial and none will; also where the last worker has died."""
     if servicer.error is not None:
         raise servicer.error

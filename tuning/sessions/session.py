@@ -123,7 +123,7 @@ def _check_identity(session: Session) -> None:
     if there is None:
         files.write_json(path, identity)
         return
-    saved_identity = renamed(there)
+    saved_identity = {"objectives": "", **renamed(there)}  # earlier versions had one
     for name, value in identity.items():
         saved_value = saved_identity.get(name)
         if _comparable(name, saved_value) != _comparable(name, value):

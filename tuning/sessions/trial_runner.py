@@ -13,8 +13,8 @@ from pipeline.common import errors
 from pipeline.common.process.worker_process import WorkerError
 from tuning.sessions import chief
 from tuning.sessions.folder import COMPLETED, FAILED
-from tuning.sessions.jobs import accuracies, objective
-from tuning.sessions.oracles.journaled import RUNNING, STOPPED, Oracle
+from tuning.sessions.jobs import accuracies, objective, several_objectives
+from tuning.sessions.oracles.oracle import RUNNING, STOPPED, Oracle
 from tuning.sessions.progress import SessionProgress
 from tuning.sessions.session import Session
 from tuning.workers.job import TrainingJob
@@ -84,14 +84,17 @@ class Trials:
         report, trial = outcome["report"], self._trials[job.label]
         try:
             value = objective(self._session.config, report)
-            if not math.isfinite(value):
-                raise errors.FailedError(f"the objective is {value}")
+            several = several_objectives(self._session.config, outcome, job.data.batch_size)
+            for name, number in {"": value, **several}.items():
+                if not math.isfinite(number):
+                    raise errors.FailedError(f"the objective {name}".rstrip() + f" is {number}")
         except errors.FailedError as error:
             self._keep(trial, seconds, status=FAILED, reason=str(error))
             return
         results = {
             "precision": report["precision"],
             "objective": value,
+            **({"objectives": several} if several else {}),
             **accuracies(report),
             **{name: report[name] for name in ("epochs", "train_petaflop", "train_seconds", "git_commit")},
             "overhead_seconds": round(seconds - outcome["cell_seconds"], 3),
@@ -156,7 +159,8 @@ def _log_for_tensorboard(folder: pathlib.Path, record: dict[str, Any]) -> None:
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default():
         api.hparams(record["hyperparameters"], trial_id=record["id"])
-        for name in ("objective", "fine", "coarse"):
-            if record[name] is not None:
-                tf.summary.scalar(name, record[name], step=round(record["epochs"]))
+        values = {name: record[name] for name in ("objective", "fine", "coarse")} | record.get("objectives", {})
+        for name, value in values.items():
+            if value is not None:
+                tf.summary.scalar(name, value, step=round(record["epochs"]))
     writer.close()

@@ -29,6 +29,7 @@ TESTS = {
     f"{ORACLES}/conditional_space.py": _oracle_tests("conditional_space"),
     f"{ORACLES}/hyperband.py": _oracle_tests("hyperband"),
     f"{ORACLES}/journaled.py": _oracle_tests("journaled"),
+    f"{ORACLES}/oracle.py": _oracle_tests("journaled"),
     f"{ORACLES}/keras_tuner_version.py": (f"tests/{ORACLES}/test_keras_tuner_version.py",),
 }
 

@@ -1,6 +1,6 @@
 """Checks at import that Keras Tuner is of a version whose private parts this package was tested with.
 
-Only the modules `conditional_space`, `hyperband` and `journaled` use private parts; they import this one first.
+Only `conditional_space`, `hyperband`, `journaled` and `oracle` use private parts; they import this one first.
 """
 
 import keras_tuner

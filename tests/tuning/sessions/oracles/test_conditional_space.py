@@ -16,7 +16,7 @@ from tuning.sessions.jobs import TUNERS, SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import conditional_space, journaled
 from tuning.sessions.oracles.conditional_space import ConditionalSpace
-from tuning.sessions.oracles.journaled import RUNNING
+from tuning.sessions.oracles.oracle import RUNNING
 from tuning.sessions.search_space import Space
 
 

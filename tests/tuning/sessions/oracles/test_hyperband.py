@@ -10,7 +10,7 @@ from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import journaled
 from tuning.sessions.oracles.conditional_space import ConditionalSpace
-from tuning.sessions.oracles.journaled import COMPLETED, FAILED, IDLE, RUNNING
+from tuning.sessions.oracles.oracle import COMPLETED, FAILED, IDLE, RUNNING
 
 MANY = 1000
 

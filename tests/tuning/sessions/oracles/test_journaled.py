@@ -14,7 +14,7 @@ from tuning.sessions.jobs import TUNERS, SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import journaled
 from tuning.sessions.oracles.conditional_space import ConditionalSpace
-from tuning.sessions.oracles.journaled import COMPLETED, FAILED, OBJECTIVE, RUNNING
+from tuning.sessions.oracles.oracle import COMPLETED, FAILED, OBJECTIVE, RUNNING
 
 
 def ask(hp) -> None:

@@ -1,0 +1,1 @@
+"""Several objectives of one session: their names and values, the Pareto front and its plot."""
