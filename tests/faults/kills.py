@@ -2,6 +2,7 @@
 
     python -m tests.faults.kills --binary=train --at=operations     # each file operation once
     python -m tests.faults.kills --binary=tune --at=random --kills=20
+    python -m tests.faults.kills --binary=pareto --at=random        # tune with several objectives
 
 With `--at=operations`, one run is traced, and the folder is copied before each operation that changes a file (creating,
 half of a write, renaming, ...): a SIGKILL at that moment leaves that. Each copy that differs from the one before it is

@@ -25,6 +25,15 @@ DATASET = "shapes100_tiny"
 LINEAR = ["--preset=linear", "--num_validation=500", "--batch_size=500", "--epochs=2"]
 BATCH = 20  # calls that one process runs in a row
 SPACE = "from benchmarks.harness.tuner_sessions import BASE, choose as space\n"
+# Of networks that differ in cost, so that a front has several trials.
+SPACE_OF_SIZES = """from benchmarks.harness.tuner_sessions import BASE
+
+
+def space(hp):
+    layers = hp.Int("hidden_layers", 0, 2)
+    rate = hp.Float("learning_rate", 1e-4, 1e-2, sampling="log")
+    return {"fine_hidden_layers": layers, "fine_hidden_units": 64, "learning_rate": rate}
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +57,13 @@ def data(home: pathlib.Path) -> list[str]:
     return [f"--dataset={DATASET}", f"--data_dir={home / 'data'}"]
 
 
-def _tune(home: pathlib.Path, work: pathlib.Path) -> list[str]:
-    space = f"--space={home / 'space.py'}"
-    return ["-m", "tuning.tune", space, "--max_epochs=2", f"--session_dir={work / 'session'}", *data(home)]
+def _tune(home: pathlib.Path, work: pathlib.Path, space: str = "space.py") -> list[str]:
+    flags = [f"--space={home / space}", "--max_epochs=2", f"--session_dir={work / 'session'}"]
+    return ["-m", "tuning.tune", *flags, *data(home)]
+
+
+def _pareto(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    return [*_tune(home, work, "sizes.py"), "--objectives=fine,petaflop", "--max_trials=6"]
 
 
 def _train(home: pathlib.Path, work: pathlib.Path) -> list[str]:
@@ -114,6 +127,7 @@ CASES = {
         Case("export", _export, begins_with="trained", is_one_process=True),
         Case("tune", _tune, search=searched("random")),
         Case("worker", _tune, search=searched("random")),
+        Case("pareto", _pareto),
         Case("chief", _chief, has_joining_worker=True, search=searched("random")),
         Case("study", _study),
     )
@@ -139,6 +153,7 @@ class Cases:
     def begin(self, case: Case) -> None:
         """Make what a case starts from."""
         (self.home / "space.py").write_text(SPACE, encoding="utf-8")
+        (self.home / "sizes.py").write_text(SPACE_OF_SIZES, encoding="utf-8")
         prepared = self.home / "prepared" / "data" if case.begins_with == "prepared" else self.home / "data"
         if case.name != "prepare":
             self._run("pipeline.prepare", f"--dataset={DATASET}", f"--data_dir={prepared}")
