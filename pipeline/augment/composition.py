@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from pipeline.augment.affine import Fused, fills_alike
 from pipeline.augment.geometric import HorizontalFlip, VerticalFlip
-from pipeline.augment.layer import Augmentation, Views, of_replica, per_image
+from pipeline.augment.layer import Augmentation, Views, per_image
 from pipeline.augment.mixing import Mixing
 from pipeline.augment.resize import resize
 from pipeline.common import seeds
@@ -51,13 +51,13 @@ def draw_all(transforms: Sequence[Augmentation], seed: int, step: tf.Tensor, vie
     """The draws of a batch at a step (int64 []) of the run with this seed, one entry for each transform.
 
     Never compile this with XLA, whose stateless generator gives other numbers than TensorFlow's. `apply_all` may be
-    compiled. Under a distribution strategy each replica draws its own.
+    compiled. Where replicas divide the batch, each draws for all of it, and takes its part by `layer.of_replica`.
     """
 
     def drawn(place: int, transform: Augmentation) -> Any:
         named = tf.constant(seeds.derive(seed, "augment", place, type(transform).__name__))
         if transform.new_every_step:
-            named = of_replica(seeds.fold(named, step))
+            named = seeds.fold(named, step)
         return transform.draw(named, views)
 
     return tuple(drawn(place, transform) for place, transform in enumerate(transforms))

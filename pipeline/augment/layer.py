@@ -123,7 +123,9 @@ class Augmentation(keras.layers.Layer):
         """float32 [B, H, W, C] images transformed by the layer's next draw."""
         # The layer's name separates the draws of two layers with one seed.
         named = seeds.fold(self._generator.next(), seeds.derive(self.seed, type(self).__name__, self.name)[0])
-        return self.apply(images, self.draw(of_replica(named), Views.of(tf.shape(images)[0])))
+        num_images = tf.shape(images)[0]
+        drawn = self.draw(named, Views.of(num_images * num_replicas()))
+        return self.apply(images, of_replica(drawn, num_images))
 
     def unaugmented(self, images: tf.Tensor) -> tf.Tensor:
         """float32 [B, H, W, C] images as evaluation and inference get them."""
@@ -180,12 +182,29 @@ def _seem_scaled(images: tf.Tensor) -> tf.Tensor:
     return (high <= 1.0) & has_fractions | (low < -0.5) & ((high <= 16.0) | (low < -64.0))
 
 
-def of_replica(seed: tf.Tensor) -> tf.Tensor:
-    """The seed of this replica: `seed` itself, or under a distribution strategy one for each replica."""
+def num_replicas() -> int:
+    """The replicas among which a distribution strategy divides each batch; 1 without a strategy."""
     context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return seed
-    return seeds.fold(seed, context.replica_id_in_sync_group)
+    return 1 if context is None else context.num_replicas_in_sync
+
+
+def of_replica(values: Any, num_images: tf.Tensor | int, first: tf.Tensor | int = 0) -> Any:
+    """The rows of this replica's `num_images` images in tensors [B, ...] of a batch, from its image `first` on.
+
+    Replica r has the r-th of the equal parts into which a batch is cut. Draws of a whole batch therefore follow the
+    places of its images, however many replicas divide it.
+    """
+    if num_replicas() == 1:
+        return values
+    begin = tf.distribute.get_replica_context().replica_id_in_sync_group * num_images - first
+
+    def rows(value: tf.Tensor | None) -> tf.Tensor | None:
+        if value is None:
+            return None
+        part = value[begin : begin + num_images]
+        return tf.ensure_shape(part, [num_images, *part.shape[1:]]) if isinstance(num_images, int) else part
+
+    return tf.nest.map_structure(rows, values)
 
 
 def uniform(seed: tf.Tensor, shape: list[Any], low: float = 0.0, high: float = 1.0) -> tf.Tensor:
