@@ -42,6 +42,9 @@ def build(config: TrainConfig, description: Description, input_size: int = 0) ->
             for name in config.head_names
         }
         model = keras.Model(images, outputs, name=config.architecture)
+    for layer in model.layers if config.get("sync_batch_norm", False) else ():
+        if isinstance(layer, layers.FusedBatchNormalization):
+            layer.synchronized = True
     if config.freeze_trunk:
         trunk.freeze(model, config)
     return model

@@ -17,8 +17,9 @@ from models.config import TrainConfig, resolve, saved
 from models.config.fitted import check_given, fitted
 from models.reporting import table
 from models.runs import folder as run_folder
+from models.runtime import cluster, launcher
 from models.training import preconditions
-from pipeline.common import app, config, files, locked_folder, progress
+from pipeline.common import app, config, errors, files, locked_folder, progress
 from pipeline.common.progress import is_terminal
 from pipeline.data_config import AUTO, DataConfig
 from pipeline.datasets import prepared
@@ -37,6 +38,12 @@ PROFILE = flags.DEFINE_path(
 EVALUATE_TEST = flags.DEFINE_bool(
     "evaluate_test", False, "after training, evaluate on test, as models.evaluate --split=test does"
 )
+NUM_PROCESSES = flags.DEFINE_integer(
+    "num_processes", 0, "number of workers to start on this machine; only with --distribute=multi_worker", lower_bound=0
+)
+RESTARTS = flags.DEFINE_integer(
+    "restarts", 0, "times that lost workers are started again; only with --num_processes", lower_bound=0
+)
 CONFIG = flags.DEFINE_path("config", "", "JSON file of flag names and values, such as a run's config.json")
 
 
@@ -46,9 +53,11 @@ def main() -> None:
     file = saved.load(CONFIG.value) if CONFIG.value else {}
     saved.check_paths(file, CONFIG.value, set_flags)
     data, train = resolve(set_flags, file)
+    workers = _workers(train)
     if RUN_DIR.value or data.dataset != AUTO:  # a begun run decides what `auto` is, and whether there is work to do
         data, train = _as_begun(run_folder.RunFolder(_run_dir(data, train)), data, train)
-    locked_folder.check_available(pathlib.Path(_run_dir(data, train)), flag="run_dir", identity="config.json")
+    if workers is None or workers.is_chief:
+        locked_folder.check_available(pathlib.Path(_run_dir(data, train)), flag="run_dir", identity="config.json")
     if PROFILE.value:
         files.check_folder_writable("profile", pathlib.Path(PROFILE.value))
     preconditions.check(data, train)
@@ -58,15 +67,21 @@ def main() -> None:
     preconditions.check(data, train)  # again, of the prepared data set: what `auto` has become, and its records
     data, train = fitted(data, train, prepared.description(data.data_dir, data.prepared_name))
     check_given(set_flags, data, train)
+    if NUM_PROCESSES.value:
+        sys.exit(launcher.run(_worker_command(), NUM_PROCESSES.value, RESTARTS.value))
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page
-        from models.runtime import cudnn, device, precision
+        from models.runtime import cudnn, device, precision, replicas
         from models.training import evaluation, loop
         from models.training.callbacks import Profiler
 
     device.allow_gpu_memory_growth()
     cudnn.warn_if_old()
+    replicas.of(train.distribute)  # a worker joins the others before TensorFlow computes anything
+    if workers is not None and not workers.is_chief:
+        loop.train(data, train, verbose=0)
+        return
     path = _run_dir(data, train)
     name = run_folder.RunFolder(path).as_begun("precision", train.precision)
     resolved = train.replace(precision=precision.resolve(name))
@@ -84,6 +99,24 @@ def main() -> None:
             table.show(run)
         page.write(run)
         table.show_page(run)
+
+
+def _workers(train: TrainConfig) -> cluster.Cluster | None:
+    """The workers of a distributed training, of which this process is one; None in a process that is none."""
+    if NUM_PROCESSES.value and train.distribute != "multi_worker":
+        raise errors.BadArgumentError(
+            f"num_processes={NUM_PROCESSES.value}: nothing reads it without --distribute=multi_worker; set that too"
+        )
+    if RESTARTS.value and not NUM_PROCESSES.value:
+        raise errors.BadArgumentError(
+            f"restarts={RESTARTS.value}: nothing reads it without --num_processes; let your scheduler restart workers"
+        )
+    return None if NUM_PROCESSES.value or train.distribute != "multi_worker" else cluster.from_environment()
+
+
+def _worker_command() -> list[str]:
+    """The command of a worker: this one, but for the flags that start workers."""
+    return [sys.executable, "-m", "models.train", *sys.argv[1:], "--num_processes=0", "--restarts=0"]
 
 
 def _run_dir(data: DataConfig, train: TrainConfig) -> str:

@@ -101,18 +101,21 @@ class OpenedData:
         """The decoded chunks of a split, in the order of the files, without a cache."""
         return self._read(split_name, (self._decode,))
 
-    def train(self, seed: int, start_step: int = 0) -> tf.data.Dataset | ServiceBatches:
-        """Endless training batches from `start_step` on; a data set, unless a `data_service` makes them.
+    def train(
+        self, seed: int, start_step: int = 0, rows: range | None = None, on_host: bool = False
+    ) -> tf.data.Dataset | ServiceBatches:
+        """Endless training batches from `start_step` on; a data set, unless a `data_service` makes them, whole.
 
         uint8 [B, S, S, 3] `image`, int32 [B] `fine` and, of two levels of labels, `coarse`, int64 [B] `index` and
         `pass_number` (stages.VIEW_KEYS). S is the size of the images, which augmentation crops; without augmentation
-        it is `input_size`. With `cache=device` there are VIEW_KEYS alone, of which `whole` makes such a batch. A batch
-        larger than the training split, a disk cache that cannot be written, or images that do not fit into a device's
-        memory raise errors.BadArgumentError.
+        it is `input_size`. With `rows`, images and labels are of these rows of each batch alone. With `on_host`,
+        batches stay in the host's memory, from which several devices take their parts. With `cache=device` there are
+        VIEW_KEYS alone, of which `whole` makes such a batch. A batch larger than the training split, a disk cache that
+        cannot be written, or images that do not fit into a device's memory raise errors.BadArgumentError.
         """
         if self.config.data_service:
             return self._made_by_service(seed, start_step)
-        return self.read("train", self.train_stages(seed, start_step))
+        return self.read("train", self.train_stages(seed, start_step, rows, on_host))
 
     def _made_by_service(self, seed: int, start_step: int) -> ServiceBatches:
         self.config.check_batch_size(self.num_examples["train"])
@@ -125,15 +128,18 @@ class OpenedData:
             here=lambda step: self.read("train", self.train_stages(seed, step)),
         )
 
-    def train_stages(self, seed: int, start_step: int = 0) -> tuple[Stage, ...]:
+    def train_stages(
+        self, seed: int, start_step: int = 0, rows: range | None = None, on_host: bool = False
+    ) -> tuple[Stage, ...]:
         """The host's stages from the official training split to uint8 batches; arguments and errors as `train`."""
         self.config.check_batch_size(self.num_examples["train"])
+        rows = None if rows == range(self.config.batch_size) else rows
         crop: tuple[Stage, ...] = () if self.config.cache == "device" else self._crop_of_training
-        batches = (*self._shuffled_batches(seed, start_step), *crop)
-        return (self._hold_out["train"], *batches, stages.Prefetch(device=_device()))
+        batches = (*self._shuffled_batches(seed, start_step, rows), *crop)
+        return (self._hold_out["train"], *batches, stages.Prefetch(device="" if on_host else _device()))
 
-    def whole(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """A batch of `train` with its images and labels, which `cache=device` gathers on the device.
+    def whole(self, batch: dict[str, tf.Tensor], rows: range | None = None) -> dict[str, tf.Tensor]:
+        """A batch of `train` with its images and labels, of `rows` alone, which `cache=device` gathers on the device.
 
         It belongs into the graph of a step, which keeps the images that it gathers from.
         """
@@ -141,7 +147,8 @@ class OpenedData:
             return batch
         with tf.init_scope():  # images that a graph loads would be its own
             examples = self._cache_on_device.examples(self.read("train", (self._hold_out["train"], self._decode)))
-        return self._cropped(examples.gather(batch["index"]) | batch)
+        indices = batch["index"] if rows is None else batch["index"][rows.start : rows.stop]
+        return self._cropped(examples.gather(indices) | batch)
 
     def _cropped(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """A training batch, cropped as a stage of the host does."""
@@ -166,24 +173,24 @@ class OpenedData:
             return self.read(split_name, host)
         return self.read("train", (self._hold_out[split_name], *host))
 
-    def _shuffled_batches(self, seed: int, start_step: int) -> tuple[Stage, ...]:
+    def _shuffled_batches(self, seed: int, start_step: int, rows: range | None) -> tuple[Stage, ...]:
         """Decode, cache, shuffle and batch, in the order that suits the cache."""
         config, num_train = self.config, self.num_examples["train"]
         if config.cache == "memory":
-            permuted = stages.PermutedBatches(num_train, config.batch_size, seed, start_step)
+            permuted = stages.PermutedBatches(num_train, config.batch_size, seed, start_step, rows)
             return (self._decode, self._cache_in_memory("train"), permuted)
         if config.cache == "device":
             views = stages.PermutedViews(num_train, config.batch_size, seed, start_step)
             return (self._decode, self._cache_on_device, views)
         first_pass, offset = divmod(start_step * config.batch_size, num_train)
         shuffle = stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass, offset)
-        batch = stages.Batch(config.batch_size)
+        batch = (stages.Batch(config.batch_size), *(() if rows is None else (stages.Rows(rows),)))
         if config.cache == "disk":
             # Inside the prepared data set's own folder, so that removing the data removes the cache too.
             cache = disk_cache.CacheOnDisk(str(self._folder / prepared.CACHE / self._part("train")))
             cache.check()
-            return (self._decode, cache, shuffle, batch)
-        return (shuffle, self._decode, batch)  # decoding last: a resumed run skips examples undecoded
+            return (self._decode, cache, shuffle, *batch)
+        return (shuffle, self._decode, *batch)  # decoding last: a resumed run skips examples undecoded
 
     def _cache_in_memory(self, split_name: str) -> stages.CacheInMemory:
         return stages.CacheInMemory(self.num_examples[split_name], self._part(split_name), self._cache)

@@ -153,13 +153,15 @@ class PermutedViews:
     """Permutes the indices of all examples anew in each pass.
 
     The stream is the permutations end to end, cut into full batches: a batch at the end of a pass goes on into the
-    next pass. Batch k follows from (seed, k) alone, and starting there costs the same for every k.
+    next pass. Batch k follows from (seed, k) alone, and starting there costs the same for every k. With `rows`, only
+    their images and labels are gathered: the part of one process of several.
     """
 
     num_examples: int
     batch_size: int
     seed: int
     start_step: int = 0
+    rows: range | None = dataclasses.field(default=None, repr=False)
 
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """All examples, which are not read -> endless batches of int64 [B] `VIEW_KEYS`."""
@@ -196,7 +198,8 @@ class PermutedBatches(PermutedViews):
         examples = next(iter(without_autotune(dataset)))
 
         def gathered(views: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            return {name: tf.gather(column, views["index"]) for name, column in examples.items()} | views
+            own = views["index"] if self.rows is None else views["index"][self.rows.start : self.rows.stop]
+            return {name: tf.gather(column, own) for name, column in examples.items()} | views
 
         # Threads that share one gather wait for each other longer than each copies.
         options = tf.data.Options()
@@ -252,6 +255,21 @@ class Batch:
     def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Chunks -> batches."""
         return dataset.rebatch(self.batch_size, drop_remainder=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Keeps these rows of each batch, the part of one process of several, and `VIEW_KEYS` of all rows."""
+
+    rows: range
+
+    def __call__(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """Batches -> batches with `VIEW_KEYS` int64 [B], and fewer rows in the other columns."""
+        return dataset.map(self._kept)
+
+    def _kept(self, batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        rows = tf.range(self.rows.start, self.rows.stop)  # tf.data warns of slices, which share memory
+        return {name: column if name in VIEW_KEYS else tf.gather(column, rows) for name, column in batch.items()}
 
 
 @dataclasses.dataclass(frozen=True)

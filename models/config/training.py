@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from models.config.distribution import DistributionConfig
 from models.config.heads import HeadsConfig
 from models.config.network import NetworkConfig
 from models.config.presets import FINETUNE, PRESETS
@@ -14,7 +15,7 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclasses.dataclass(frozen=True, init=False)
-class TrainConfig(OptimizationConfig, HeadsConfig, NetworkConfig):
+class TrainConfig(DistributionConfig, OptimizationConfig, HeadsConfig, NetworkConfig):
     """A run's network, heads, optimizer, loss and precision. The defaults are those of the preset `quick`.
 
     A preset's values are set by `models.config.from_preset`, not by the constructor: it raises errors.BadArgumentError

@@ -14,11 +14,13 @@ class FusedBatchNormalization(keras.layers.Layer):
     Keras's layer casts bfloat16 activations to float32 and runs a dozen elementwise ops, which costs the more the
     faster the machine multiplies bfloat16; `python -m benchmarks.train_step` prints the ratio. Ioffe and Szegedy 2015.
     `momentum` is the decay of the moving statistics at each step. The offset is always trained, the scale if `scale`.
+    Under a distribution strategy, statistics are those of the replica's images, or if `synchronized` of all replicas'.
     """
 
     def __init__(self, momentum: float = 0.6, epsilon: float = 1e-3, scale: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum, self.epsilon, self.scale = momentum, epsilon, scale
+        self.synchronized = False  # of a training, and not of the saved layer
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make scale, offset and moving statistics, float32 [channels] each, never autocast."""
@@ -34,15 +36,33 @@ class FusedBatchNormalization(keras.layers.Layer):
         A frozen layer (`trainable = False`) uses the moving ones in training too.
         """
         is_training = training and self.trainable
-        moving = {} if is_training else {"mean": self.moving_mean.value, "variance": self.moving_variance.value}
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=is_training, **moving
-        )
+        context = tf.distribute.get_replica_context()
+        if is_training and self.synchronized and context is not None and context.num_replicas_in_sync > 1:
+            outputs, mean, variance = self._normalized_together(inputs, context)
+        else:
+            moving = {} if is_training else {"mean": self.moving_mean.value, "variance": self.moving_variance.value}
+            outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+                inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=is_training, **moving
+            )
         if is_training:
             keep = self.momentum
             self.moving_mean.assign(self.moving_mean * keep + mean * (1 - keep))
             self.moving_variance.assign(self.moving_variance * keep + variance * (1 - keep))
         return outputs
+
+    def _normalized_together(
+        self, inputs: tf.Tensor, context: tf.distribute.ReplicaContext
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """As the fused op, by the statistics of all replicas, whose batches have one size."""
+        values = tf.cast(inputs, tf.float32)
+        mean, variance = tf.nn.moments(values, [0, 1, 2])
+        sums = context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.stack([mean, variance + mean**2]))
+        mean, variance = sums[0], sums[1] - sums[0] ** 2
+        outputs = tf.nn.batch_normalization(
+            values, mean, variance, self.beta.value, self.gamma.value, variance_epsilon=self.epsilon
+        )
+        count = tf.cast(tf.size(inputs) // inputs.shape[-1] * context.num_replicas_in_sync, tf.float32)
+        return tf.cast(outputs, inputs.dtype), mean, variance * count / (count - 1.0)  # unbiased, as of the fused op
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Normalising keeps the shape."""

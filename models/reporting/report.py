@@ -28,7 +28,12 @@ PACKAGES = ("streaming-cifar100", "keras", "tensorflow-datasets", "numpy")
 
 
 def of_training(
-    opened: OpenedData, config: TrainConfig, model: keras.Model, progress: Progress, epochs: EpochSchedule
+    opened: OpenedData,
+    config: TrainConfig,
+    model: keras.Model,
+    progress: Progress,
+    epochs: EpochSchedule,
+    num_replicas: int,
 ) -> dict[str, Any]:
     """The report of a finished training, with validation metrics; null accuracies where nothing was held out."""
     data, num_examples = opened.config, opened.num_examples
@@ -75,6 +80,8 @@ def of_training(
         "optimizer_petaflop": flops.optimizer_petaflop(model, config, progress.step),
         "peak_rss_mib": round(peak_rss_mib, 1),
         "num_parameters": model.count_params(),
+        "num_replicas": num_replicas,
+        "sync_batch_norm": config.get("sync_batch_norm", False),
         "num_processors": cpu.count(),
         "device": device.describe(),
         "settings": environment.followed(),

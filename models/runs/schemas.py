@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.common.json_values import (
     COUNT,
+    FLAG,
     INTEGER,
     NUMBER,
     NUMBER_OR_NULL,
@@ -59,6 +60,8 @@ REPORT = required(
     evaluations=mapping(required(dict.fromkeys(ACCURACIES, NUMBER_OR_NULL))),
     settings=OBJECT,
     **dict.fromkeys(("executed_petaflop", "optimizer_petaflop"), NUMBER),
+    num_replicas=INTEGER,
+    sync_batch_norm=FLAG,
     num_classes=mapping(INTEGER),
     image_size=INTEGER,
     input_size=INTEGER,

@@ -68,9 +68,9 @@ class RateGuard:
         return functools.partial(self._run, value) if own else value
 
     def _run(self, hook: Callable[..., None], *arguments: Any, **keywords: Any) -> None:
-        before = float(self._optimizer.learning_rate)
+        before = float(self._optimizer.learning_rate.numpy())
         hook(*arguments, **keywords)
-        if float(self._optimizer.learning_rate) != before:
+        if float(self._optimizer.learning_rate.numpy()) != before:
             raise rate_is_set_twice(self._callback, self._config)
 
 

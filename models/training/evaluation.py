@@ -15,6 +15,7 @@ from models.config.training import TrainConfig
 from models.reporting import calibration, comparison, confusion, figures, mistakes, report
 from models.runs.folder import RunFolder
 from models.runtime import global_settings
+from models.runtime.replicas import Replicas
 from models.training import collection, preconditions
 from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
 from pipeline.common import errors, progress
@@ -28,11 +29,20 @@ MAX_CONFUSED = 1000  # classes; the matrix of 10,000 would take 800 MB
 class Evaluator:
     """Evaluates a model on padded, masked batches (`OpenedData.evaluation`), with one trace for all calls.
 
-    The model maps images to logits; `flip_average` averages those of each image and of its mirror image.
+    The model maps images to logits; `flip_average` averages those of each image and of its mirror image. `replicas`
+    take the batches in turns; of several, nothing can `watch`.
     """
 
-    def __init__(self, model: keras.Model, train: TrainConfig, classes: Classes, *, flip_average: bool = False) -> None:
-        self._heads, self._classes = train.heads, classes
+    def __init__(
+        self,
+        model: keras.Model,
+        train: TrainConfig,
+        classes: Classes,
+        *,
+        flip_average: bool = False,
+        replicas: Replicas | None = None,
+    ) -> None:
+        self._heads, self._classes, self._replicas = train.heads, classes, replicas or Replicas()
         self._totals = tf.Variable(tf.zeros(len(metrics.TOTALS), tf.float64), trainable=False)
         self._confusions = {
             name: tf.Variable(tf.zeros((num_classes, num_classes), tf.int64), trainable=False)
@@ -41,15 +51,23 @@ class Evaluator:
             and num_classes <= MAX_CONFUSED
         }
 
-        @tf.function(reduce_retracing=True, autograph=False)
-        def add_batch(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        def evaluated(group: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+            batch = self._replicas.own(group)
             logits = model(batch["image"], training=False)
             if flip_average:
                 mirrored = model(tf.reverse(batch["image"], [2]), training=False)
                 logits = {name: (logits[name] + mirrored[name]) / 2.0 for name in logits}
-            self._totals.assign_add(metrics.metric_totals(train, classes, logits, batch))
-            for name, total in self._confusions.items():
-                total.assign_add(metrics.confusion(train, classes, name, logits, batch))
+            confusions = {name: metrics.confusion(train, classes, name, logits, batch) for name in self._confusions}
+            return metrics.metric_totals(train, classes, logits, batch), confusions, logits
+
+        @tf.function(reduce_retracing=True, autograph=False)
+        def add_batch(group: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            results = self._replicas.run(evaluated, group)
+            for totals, confusions, _ in results:
+                self._totals.assign_add(totals)
+                for name, counts in confusions.items():
+                    self._confusions[name].assign_add(counts)
+            _, _, logits = results[0]
             return logits
 
         self._add_batch = add_batch
@@ -75,11 +93,13 @@ class Evaluator:
         for variable in (self._totals, *self._confusions.values()):
             variable.assign(tf.zeros_like(variable))
         with progress.task(label, num_expected, "images", is_shown=is_shown) as task:
-            for number, batch in enumerate(stream):
+            for number, batch in enumerate(self._replicas.shared(stream)):
                 callbacks.on_test_batch_begin(number)
                 watch(batch, self._add_batch(batch))
                 callbacks.on_test_batch_end(number, self._means() if logs_batches else {})
-                task.advance(EVAL_BATCH_SIZE)
+                task.advance(EVAL_BATCH_SIZE * self._replicas.count)
+        for variable in (self._totals, *self._confusions.values()):
+            variable.assign(self._replicas.sum_of_workers(variable.numpy()))
         num_examples = int(self._totals[metrics.TOTALS.index("examples")])
         if num_examples != num_expected:
             raise RuntimeError(f"evaluated {num_examples} examples, expected {num_expected}")

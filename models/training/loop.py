@@ -9,9 +9,10 @@ ends with the very weights that it would have had.
 
 import dataclasses
 import itertools
+import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import keras
 import tensorflow as tf
@@ -22,7 +23,7 @@ from models.config.training import TrainConfig
 from models.reporting import report
 from models.runs import checkpoints
 from models.runs.folder import RunFolder
-from models.runtime import global_settings, precision
+from models.runtime import global_settings, precision, replicas
 from models.runtime.git_commit import git_commit
 from models.training import policy, preconditions
 from models.training.callbacks import Callback, Callbacks, as_list, begin_again, callback_list, has_hook, only_watches
@@ -71,33 +72,78 @@ def train(
       errors.InterruptedRunError: a signal came that ends a process; the state is saved in `run`.
       errors.DivergedError: the loss is not finite or absurd, or every step of an epoch overflowed, and the
         configuration says to stop, or three rollbacks did not help.
+      errors.WorkerLostError: another worker of a distributed run has ended or cannot be reached.
     """
     given, description = as_list(callbacks), prepared.description(data.data_dir, data.prepared_name)
     data, config = fitted(data, config, description)
+    of_run = replicas.of(config.distribute)
+    of_run.rows(data.batch_size)
+    if data.cache == "device" and of_run.num_local > 1:
+        raise errors.BadArgumentError(
+            f"cache=device: expected one device in each process, got {of_run.num_local}; set --cache=memory"
+        )
     opened = OpenedData(data)
     num_validation = opened.num_examples["validation"]
     policy.check_callbacks(config, description.classes, num_validation, given)
     preconditions.check_patience(config, num_validation)
     git_commit()  # of the code that is loaded now; another commit may be checked out when the training ends
+    with of_run.losing():
+        choice = _chosen_precision(config, run, of_run)
+        _check_agreement(of_run, data, config, opened)
+        loop = _Loop(opened, dataclasses.replace(config, precision=choice.policy), run, of_run, given, verbose)
+        loop.progress.precision_reason = loop.progress.precision_reason or choice.reason
+        return loop.run()
+
+
+def _chosen_precision(config: TrainConfig, run: RunFolder | None, of_run: replicas.Replicas) -> precision.Choice:
+    """The precision of a run, which is the chief's choice: that of `auto` depends on the machine."""
     choice = precision.choose(run.as_begun("precision", config.precision) if run else config.precision)
-    loop = _Loop(opened, dataclasses.replace(config, precision=choice.policy), run, given, verbose)
-    loop.progress.precision_reason = loop.progress.precision_reason or choice.reason
-    return loop.run()
+    return precision.Choice(*json.loads(of_run.text_of_chief(json.dumps(dataclasses.astuple(choice)))))
+
+
+def _check_agreement(of_run: replicas.Replicas, data: DataConfig, config: TrainConfig, opened: OpenedData) -> None:
+    """Raise errors.BadArgumentError where a worker of a distributed run has other values or records than the chief."""
+    identity = {**data.as_dict(identity_only=True), **config.as_dict(identity_only=True)}
+    of_machine = ("dataset", "init_from", "precision")  # paths, and what the chief chooses
+    here = {name: value for name, value in identity.items() if name not in of_machine}
+    here |= {"steps_per_call": config.steps_per_call, **opened.fingerprints.as_dict()}
+    chiefs = json.loads(of_run.text_of_chief(json.dumps(here)))
+    for name, value in json.loads(json.dumps(here)).items():
+        if value != chiefs.get(name):
+            raise errors.BadArgumentError(
+                f"{name}={value}: worker 0 has {chiefs.get(name)}; expected the same flags and data on all workers"
+            )
+
+
+class _Wishes(NamedTuple):
+    """What a worker of a run wants done after a step; all workers do what one of them wants."""
+
+    stop: bool
+    end: bool
+    save: bool
+    show: bool
 
 
 class _Loop:
     """One call of `train`; methods in the order that they happen."""
 
     def __init__(
-        self, opened: OpenedData, config: TrainConfig, folder: RunFolder | None, callbacks: list[Callback], verbose: int
+        self,
+        opened: OpenedData,
+        config: TrainConfig,
+        folder: RunFolder | None,
+        of_run: replicas.Replicas,
+        callbacks: list[Callback],
+        verbose: int,
     ) -> None:
         self.opened, self.data, self.config, self.verbose = opened, opened.config, config, verbose
+        self.replicas = of_run
         num_train = opened.num_examples["train"]
         self.epochs = EpochSchedule.from_config(self.data, num_train, config.epochs, config.max_steps)
-        self.state = TrainState(self.opened, config, self.epochs.total_steps, folder)
+        self.state = TrainState(self.opened, config, self.epochs.total_steps, folder, of_run)
         self.step = self.state.step
         self.classes = self.opened.description.classes
-        self.evaluator = Evaluator(self.state.model, config, self.classes)
+        self.evaluator = Evaluator(self.state.model, config, self.classes, replicas=of_run)
         self.validation: tf.data.Dataset | None = None
         self.has_user_callbacks = not all(map(only_watches, callbacks))
         self.logs_steps, self.logs_test_batches = (
@@ -105,7 +151,8 @@ class _Loop:
             for hooks in (("on_train_batch_end", "on_batch_end"), ("on_test_batch_end",))
         )
         self.callbacks = callback_list(callbacks, self.state.model, config, shows_bar=verbose > 0)
-        self.stop_requests = signals.Requests(listen=folder is not None)
+        self.stop_requests = signals.Requests(listen=folder is not None or not of_run.is_chief)
+        self.votes: tf.Tensor | None = None  # of the last call of the step
 
     @property
     def progress(self) -> checkpoints.Progress:
@@ -119,12 +166,13 @@ class _Loop:
                 self._train()
         model, progress = self.state.model, self.progress
         with task("writing the report"):
-            finished = report.of_training(self.opened, self.config, model, progress, self.epochs)
+            num_replicas = self.replicas.count
+            finished = report.of_training(self.opened, self.config, model, progress, self.epochs, num_replicas)
             self.state.finish(finished)
         return TrainResult(model, finished, progress.rows)
 
     def _train(self) -> None:
-        stream = iter(self.opened.train(self.config.seed, self.progress.step))
+        stream = self._stream()
         if self.opened.num_examples["validation"]:
             self.validation = self.opened.evaluation("validation")
         if self.verbose:
@@ -143,10 +191,16 @@ class _Loop:
                     logs = self._train_epoch(stream)
             except errors.DivergedError as error:
                 self._roll_back(error, epoch)
-                stream = iter(self.opened.train(self.config.seed, self.progress.step))
+                stream = self._stream()
                 if is_over:  # the callbacks have ended
                     begin_again(self.callbacks)
             is_over = self._has_ended() or self.state.model.stop_training
+
+    def _stream(self) -> Iterator[dict[str, tf.Tensor]]:
+        """The training batches from the run's step on, of which this worker gets its part."""
+        rows = None if self.step.needs_whole_batch else self.replicas.rows(self.data.batch_size)
+        on_host = self.replicas.num_local > 1
+        return iter(self.opened.train(self.config.seed, self.progress.step, rows, on_host))
 
     def _finish(self, logs: dict[str, float]) -> None:
         """End the callbacks, which may put other weights back, and the run, unless it has diverged."""
@@ -181,10 +235,11 @@ class _Loop:
         if not means:
             raise errors.DivergedError(f"every step of epoch {progress.epoch + 1} overflowed; try --precision=float32")
         validation = self._validate()
-        rate = float(self.state.optimizer.learning_rate)
+        rate = float(self.state.optimizer.learning_rate.numpy())
         logs = {**means, **{f"val_{name}": value for name, value in validation.items()}, "learning_rate": rate}
         with self.state.evaluated_weights():  # those that EarlyStopping and ModelCheckpoint are to keep
             self.callbacks.on_epoch_end(progress.epoch, {**logs, "images_per_s": images_per_s})
+        self.state.model.stop_training = self.replicas.any(self.state.model.stop_training)
         progress.train_seconds += progress.epoch_seconds
         progress.rows.append(report.row(progress, means, validation, rate, images_per_s))
         progress.epoch += 1
@@ -211,7 +266,7 @@ class _Loop:
             advice = f" after {count} rollbacks; try a lower --learning_rate in another --run_dir"
             raise errors.DivergedError(f"{error}{advice}") from error
         self.state.roll_back(epoch)
-        self.state.model.stop_training = False  # a callback may have asked for it because of the loss
+        self.state.model.stop_training, self.votes = False, None  # a callback may have asked for it because of the loss
         if self.verbose:
             entry = self.progress.rollbacks[-1]
             good, rate = counted(entry["good_epoch"], "epoch"), entry["learning_rate_multiplier"]
@@ -227,29 +282,51 @@ class _Loop:
         first_step, last_step = self.epochs.first_step(progress.epoch), self.epochs.last_step(progress.epoch)
         logs: dict[str, float] = {}
         counted = shown = saved = time.perf_counter()
+        before: tf.Tensor | None = None
         while progress.step < last_step:
             self.callbacks.on_train_batch_begin(progress.step - first_step)
             at_most = min(self.config.steps_per_call, last_step - progress.step)
             count = self.step.steps_until_resize(progress.step, at_most)
-            self.step.run_steps(list(itertools.islice(stream, count)), progress.step)
+            batches, wishes = list(itertools.islice(stream, count)), self._wishes(shown, saved)
+            before, self.votes = self.votes, self.step.run_steps(batches, progress.step, wishes)
             progress.step += count
             advance(count)
             now = time.perf_counter()
             progress.epoch_seconds += now - counted
             counted = now
-            if self.logs_steps or now - shown > BAR_SECONDS or progress.step == last_step:
+            if self.logs_steps or self._agreed(before, shown, saved).show or progress.step == last_step:
                 logs, shown = {**self._train_means(), "images_per_s": self._images_per_s()}, now
             self.callbacks.on_train_batch_end(progress.step - 1 - first_step, logs)
-            if self.stop_requests.received or self.state.model.stop_training:
+            agreed = self._agreed(before, shown, saved)
+            if agreed.stop or agreed.end:
                 break
-            if now - saved > CHECKPOINT_SECONDS:
+            if agreed.save:
                 policy.check_weights(self.state.model)  # those of a sound checkpoint are not to be lost
                 self.state.checkpoint()
                 counted = saved = time.perf_counter()
         self.step.metric_totals.numpy()  # waits for the device
         progress.epoch_seconds += time.perf_counter() - counted
-        if self.stop_requests.received:
+        if self._agreed(before, shown, saved).stop:
             self._interrupt()
+
+    def _wishes(self, shown: float, saved: float) -> _Wishes:
+        """What this worker wants; `shown` and `saved` are the moments of the last metrics and checkpoint."""
+        now, is_chief = time.perf_counter(), self.replicas.is_chief
+        return _Wishes(
+            stop=self.stop_requests.received,
+            end=self.state.model.stop_training,
+            save=is_chief and now - saved > CHECKPOINT_SECONDS,
+            show=is_chief and now - shown > BAR_SECONDS,
+        )
+
+    def _agreed(self, before: tf.Tensor | None, shown: float, saved: float) -> _Wishes:
+        """What to do after a call of the step, the same on all workers: what one of them wanted before the last call.
+
+        The votes of this call are left to the next one, for which the device then has had the time.
+        """
+        if self.replicas.num_workers == 1:
+            return self._wishes(shown, saved)
+        return _Wishes(*(before.numpy() > 0 if before is not None else [False] * len(_Wishes._fields)))
 
     def _train_means(self) -> dict[str, float]:
         """The training metrics of the current epoch, so far."""

@@ -27,6 +27,11 @@ def check(data: DataConfig, config: TrainConfig) -> None:
         data, config = fitted(data, config, description)
         EpochSchedule.from_config(data, data.split_sizes(description)["train"], config.epochs, config.max_steps)
         data.check_memory(description)
+    if data.data_service and config.distribute != "none":
+        raise errors.BadArgumentError(
+            f"data_service={data.data_service}: it makes batches for one process with one device, and "
+            f"distribute={config.distribute} needs parts of them; leave one of the two flags out"
+        )
     if data.data_service:
         address.check_listening("data_service", data.data_service)
     check_patience(config, num_held_out(data))

@@ -2,6 +2,9 @@
 
 import contextlib
 import copy
+import dataclasses
+import json
+import pathlib
 from typing import Any
 
 import keras
@@ -15,6 +18,7 @@ from models.optimizers.build import build_optimizer
 from models.runs import checkpoints, saved_model, warm_start
 from models.runs.folder import RunFolder, previous_checkpoint
 from models.runtime import device
+from models.runtime.replicas import Replicas
 from models.training import policy
 from models.training.step import TrainStep
 from pipeline.batches import OpenedData
@@ -29,24 +33,41 @@ class TrainState:
     errors.BadArgumentError where the run began on other records or on records in another order.
     """
 
-    def __init__(self, opened: OpenedData, config: TrainConfig, total_steps: int, folder: RunFolder | None) -> None:
-        checkpoint = folder and checkpoints.load(folder.checkpoint)
+    def __init__(
+        self,
+        opened: OpenedData,
+        config: TrainConfig,
+        total_steps: int,
+        folder: RunFolder | None,
+        replicas: Replicas,
+    ) -> None:
+        checkpoint = checkpoints.load(folder.checkpoint) if folder else None
         if folder and checkpoint:
             opened.fingerprints.check_continued(checkpoint.progress.fingerprints, f"run_dir={folder.path}")
-        with task("building the network"):
+        with task("building the network"), replicas.scope():
             self.model = classifier.build(config, opened.description, opened.input_size)
             self.optimizer = self.model.optimizer = build_optimizer(config, self.model.trainable_variables)
         weights = None
         if config.class_weights == "balanced":
             weights = {level: metrics.balanced_weights(counts) for level, counts in opened.class_counts.items()}
         self.step = TrainStep(
-            self.model, self.optimizer, opened.config, opened.description, config, total_steps, weights, opened.whole
+            self.model,
+            self.optimizer,
+            opened.config,
+            opened.description,
+            config,
+            total_steps,
+            weights,
+            opened.whole,
+            replicas,
         )
-        self._config, self._folder = config, folder
+        self._config, self._folder, self._replicas = config, folder, replicas
         self.progress = checkpoints.Progress(fingerprints=opened.fingerprints.as_dict())
         self._good: tuple[checkpoints.Progress, list[np.ndarray]] | None = None  # the state that `roll_back` restores
-        if folder and checkpoint:
-            self._restore(folder, checkpoint)
+        good = checkpoints.load(folder.good_checkpoint) if folder and checkpoint else None
+        good, checkpoint = self._of_chief(good), self._of_chief(checkpoint)
+        if checkpoint:
+            self._restore(checkpoint, good)
             return
         if folder:
             folder.write_description(opened.description)
@@ -61,9 +82,22 @@ class TrainState:
             self.step.slow_weights.reset()
         self.keep_good()
 
-    def _restore(self, folder: RunFolder, checkpoint: checkpoints.Checkpoint) -> None:
-        """Continue the run in a folder from its checkpoint."""
-        good = checkpoints.load(folder.good_checkpoint)
+    def _of_chief(self, checkpoint: checkpoints.Checkpoint | None) -> checkpoints.Checkpoint | None:
+        """The chief's checkpoint, which the other workers do not read."""
+        if self._replicas.num_workers == 1:
+            return checkpoint
+        if checkpoint:
+            checkpoint.restore(self._variables())  # its errors come before the others wait for it
+        fields = (dataclasses.asdict(checkpoint.progress), checkpoint.is_newest) if checkpoint else None
+        text = self._replicas.text_of_chief(json.dumps(fields))
+        if (fields := json.loads(text)) is None:
+            return None
+        progress, is_newest = fields
+        values = self._replicas.of_chief(self._values())
+        return checkpoints.Checkpoint(pathlib.Path(), checkpoints.Progress(**progress), values, is_newest)
+
+    def _restore(self, checkpoint: checkpoints.Checkpoint, good: checkpoints.Checkpoint | None) -> None:
+        """Continue the run from its checkpoint."""
         if good:
             good.restore(self._variables())
             self._good = copy.deepcopy(good.progress), self._values()
@@ -75,8 +109,8 @@ class TrainState:
         self._lower_learning_rate()
         if checkpoint is good:
             self.checkpoint()  # else the next call would find the later state beside the earlier good one
-        else:
-            folder.write_metrics(self.progress.rows)  # a kill may have come between the checkpoint and the rows
+        elif self._folder is not None:
+            self._folder.write_metrics(self.progress.rows)  # a kill may have come between the checkpoint and the rows
 
     def checkpoint(self) -> None:
         """Write the checkpoint and the rows to the folder, if there is one."""

@@ -1,6 +1,7 @@
 """Runs binaries: parses flags, prints an error as one line, and exits with its code.
 
-Exit codes: 0 done, 1 failed, 2 bad arguments, 3 stopped by a signal. `--verbosity=1` shows tracebacks.
+Exit codes: 0 done, 1 failed, 2 bad arguments, 3 stopped by a signal, 4 another worker of a distributed training was
+lost. `--verbosity=1` shows tracebacks.
 """
 
 import contextlib
@@ -22,7 +23,12 @@ from absl import app, flags, logging
 from pipeline.common import config, errors, files, flag_help, numbers, paths, progress
 from pipeline.common.process import environment, signals, streams, temporary_folder
 
-_EXIT_CODES = {errors.BadArgumentError: 2, errors.FailedError: 1, errors.InterruptedRunError: 3}
+_EXIT_CODES = {
+    errors.BadArgumentError: 2,
+    errors.FailedError: 1,
+    errors.InterruptedRunError: 3,
+    errors.WorkerLostError: 4,
+}
 _loading = threading.Lock()
 DISTRIBUTION = "streaming-cifar100"
 MAX_LENGTH = 5000  # characters of an error; a path may have 3,800

@@ -31,3 +31,7 @@ class BusyError(FailedError):
 
 class InterruptedRunError(RuntimeError):
     """A signal ended the work, which the same command continues: exit code 3."""
+
+
+class WorkerLostError(RuntimeError):
+    """Another process of a distributed training has ended or cannot be reached: exit code 4."""

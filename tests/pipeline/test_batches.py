@@ -95,6 +95,16 @@ def test_views_are_numbered_by_example_and_pass_wherever_the_stream_begins(tiny_
         np.testing.assert_array_equal(later[name], whole[30][name])
 
 
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_rows_are_the_part_of_a_process(tiny_data_dir, cache):
+    opened = OpenedData(tiny(tiny_data_dir, cache=cache))
+    streams = [opened.train(0, 5, rows) for rows in (None, range(24), range(24, 64))]
+    for whole, first, second in itertools.islice(zip(*(one.as_numpy_iterator() for one in streams), strict=True), 3):
+        for name, values in whole.items():
+            parts = [first[name]] if name in stages.VIEW_KEYS else [first[name], second[name]]
+            np.testing.assert_array_equal(np.concatenate(parts), values)
+
+
 def test_seed_decides_the_order(tiny_data_dir):
     config = tiny(tiny_data_dir)
     assert fingerprints(config, 0, 1, seed=1) == fingerprints(config, 0, 1, seed=1)

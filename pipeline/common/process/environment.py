@@ -64,6 +64,7 @@ REMOVED = (
     "TF_NP_SIG_MISMATCH_IS_ERROR",
     "TF_USE_MODULAR_FILESYSTEM",
 )
+removed: dict[str, str] = {}  # what `clean` has removed; a distributed training reads TF_CONFIG there
 # Set where they are not. TensorFlow switches oneDNN on by itself only where a processor has instructions for neural
 # networks, such as AVX-512 VNNI; without it, gradients of convolutions of small maps take many times as long.
 DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1"} if platform.machine().lower() in ("x86_64", "amd64") else {}
@@ -98,7 +99,7 @@ def clean() -> None:
     empty = {name for name, value in os.environ.items() if not value} - set(_EMPTY_IS_NONE)
     no_numbers = {name for name in THREADS if not os.environ.get(name, "0").isdecimal()}
     for name in empty | no_numbers | (os.environ.keys() & set(REMOVED)):
-        del os.environ[name]
+        removed[name] = os.environ.pop(name)
     actions = [option.partition(":")[0].strip() for option in sys.warnoptions]  # Python takes `e` for `error`
     if any(action and "error".startswith(action) for action in actions):
         sys.warnoptions.clear()  # child processes inherit it

@@ -159,6 +159,10 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("resolutions", ("--resolutions=16:0.5,32:0.6",)),
         ("resolutions", ("--resolutions=16:0.5,32:0.5", "--architecture=linear")),
         ("unaugmented_fraction", ("--unaugmented_fraction=0.00001",)),
+        ("distribute", ("--distribute=multi_worker",)),
+        ("data_service", ("--data_service=127.0.0.1:8710", "--distribute=mirrored")),
+        ("num_processes", ("--num_processes=2",)),
+        ("restarts", ("--restarts=1",)),
     ),
     "models.evaluate": (
         ("run_dir", ()),

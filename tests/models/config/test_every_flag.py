@@ -13,6 +13,7 @@ from models.architectures import efficientnet
 from models.config import TrainConfig, from_preset
 from models.optimizers import schedules
 from models.optimizers.build import build_optimizer
+from models.runtime import replicas
 from models.training import loop, preconditions
 from pipeline import prepare
 from pipeline.batches import OpenedData
@@ -85,6 +86,14 @@ def name(data: DataConfig, train: TrainConfig) -> str:
     return data.prepared_name
 
 
+def strategy(data: DataConfig, train: TrainConfig) -> bool:
+    return replicas.of(train.distribute).has_strategy
+
+
+def synchronized(data: DataConfig, train: TrainConfig) -> list[bool]:
+    return [layer.synchronized for layer in classifier.build(train, CIFAR100).layers if hasattr(layer, "synchronized")]
+
+
 def warmed(data: DataConfig, train: TrainConfig) -> Any:
     return preconditions.check(data, train)
 
@@ -115,6 +124,8 @@ EFFECTS: dict[str, tuple[Callable[[DataConfig, TrainConfig], Any], dict[str, Any
     "unaugmented_fraction": (run, {"augmentation": "flip_shift"}, 0.5),
     "unaugmented_last_fraction": (run, {"augmentation": "flip_shift"}, 0.5),
     "resolutions": (run, SPEEDRUN, ((16, 0.5), (32, 0.5))),
+    "distribute": (strategy, {}, "mirrored"),
+    "sync_batch_norm": (synchronized, {**SPEEDRUN, "distribute": "mirrored"}, True),
     "architecture": (network, {}, "baseline"),
     "separate_blocks": (network, SPEEDRUN, True),
     "unfreeze_last_block": (network, {**SPEEDRUN, **FROZEN}, True),

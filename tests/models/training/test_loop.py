@@ -42,6 +42,8 @@ REPORT_KEYS = [
     "optimizer_petaflop",
     "peak_rss_mib",
     "num_parameters",
+    "num_replicas",
+    "sync_batch_norm",
     "num_processors",
     "device",
     "settings",

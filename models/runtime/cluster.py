@@ -1,0 +1,107 @@
+"""The processes of a distributed training, as TF_CONFIG describes them. Needs no TensorFlow.
+
+Kubernetes' training operators, Vertex AI and scripts for Slurm set it:
+
+    {"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}
+"""
+
+import dataclasses
+import json
+import os
+import re
+import socket
+from typing import Any
+
+from pipeline.common import errors, json_values
+from pipeline.common.process import environment
+
+VARIABLE = "TF_CONFIG"
+CONNECT_SECONDS = 2.0
+TASKS = ("chief", "worker")  # the first of all is the one that writes
+_SCHEMA = json_values.required(
+    {
+        "cluster": json_values.mapping(json_values.array(json_values.TEXT)),
+        "task": json_values.required({"type": json_values.TEXT, "index": json_values.INTEGER}),
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """The processes of a training, by address, and which of them this one is."""
+
+    addresses: tuple[str, ...]
+    index: int
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the run's folder."""
+        return self.index == 0
+
+    def name(self, index: int) -> str:
+        """A process in a message: "worker 1 (10.0.0.2:2222)"."""
+        return f"worker {index} ({self.addresses[index]})"
+
+    def lost(self, message: str) -> str:
+        """The names of the other workers that an error names, or else of those that take no connection."""
+        others = [index for index in range(len(self.addresses)) if index != self.index]
+        named = [index for index in others if re.search(rf"task:{index}\b", message)]
+        return " and ".join(map(self.name, named or [index for index in others if not self._answers(index)] or others))
+
+    def _answers(self, index: int) -> bool:
+        host, _, port = self.addresses[index].rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+    def as_tf_config(self) -> str:
+        """The value of TF_CONFIG for this process."""
+        task = {"type": "worker", "index": self.index}
+        return json.dumps({"cluster": {"worker": self.addresses}, "task": task})
+
+
+def from_environment() -> Cluster:
+    """The cluster of TF_CONFIG, which `environment.clean` has put aside in a binary.
+
+    Raises:
+      errors.BadArgumentError: the variable is not set, or does not describe a cluster with this process.
+    """
+    text = os.environ.get(VARIABLE) or environment.removed.get(VARIABLE, "")
+    if not text:
+        raise errors.BadArgumentError(
+            f"distribute=multi_worker: {VARIABLE} is not set; let your scheduler set it, or start workers on this "
+            "machine with --num_processes"
+        )
+    try:
+        return _parsed(text)
+    except ValueError as error:
+        raise errors.BadArgumentError(f"{VARIABLE}={text}: {error}") from error
+
+
+def of_this_machine(num_processes: int) -> list[Cluster]:
+    """A cluster of free ports of 127.0.0.1, as each of its processes sees it."""
+    sockets = [socket.socket() for _ in range(num_processes)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    addresses = tuple(f"127.0.0.1:{one.getsockname()[1]}" for one in sockets)
+    for one in sockets:
+        one.close()
+    return [Cluster(addresses, index) for index in range(num_processes)]
+
+
+def _parsed(text: str) -> Cluster:
+    values: dict[str, Any] = json_values.parse(text, _SCHEMA)
+    tasks, kind, index = values["cluster"], values["task"]["type"], values["task"]["index"]
+    for name in tasks:
+        if name not in TASKS:
+            raise ValueError(f"expected tasks of type worker or chief, got {name!r}")
+    if not 0 <= index < len(tasks.get(kind, ())):
+        raise ValueError(f"expected this process to be one of its tasks, got {kind} {index}")
+    addresses = [address for name in TASKS for address in tasks.get(name, ())]
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdecimal() or addresses.count(address) > 1:
+            raise ValueError(f"expected different addresses HOST:PORT, got {address!r}")
+    return Cluster(tuple(addresses), index + (len(tasks.get("chief", ())) if kind == "worker" else 0))

@@ -1,0 +1,152 @@
+"""Two worker processes train what one process trains; what they do where one of them is lost or gets a signal."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+import numpy as np
+import psutil
+import pytest
+
+from models.runs import checkpoints
+from models.runtime import cluster
+from pipeline.common import errors
+from tests.binaries import call, command
+from tests.conftest import ROOT
+
+# Every epoch is a step, so that rows hold the losses of single steps.
+STEPS = ("--virtual_examples=64", "--batch_size=64", "--schedule=constant", "--precision=float32")
+QUICK = (*STEPS, "--learning_rate=0.002", "--num_validation=500")
+LINEAR = (*STEPS, "--architecture=linear", "--learning_rate=0.01", "--num_validation=0", "--augmentation=flip_shift")
+WORKERS = ("--distribute=multi_worker",)
+TWO = (*WORKERS, "--num_processes=2")
+ENDLESS = "--epochs=100000"
+POLL_SECONDS = 0.01
+
+
+@pytest.fixture
+def flags(tiny_data_dir):
+    return (f"--data_dir={tiny_data_dir}", "--dataset=shapes100_tiny")
+
+
+def losses(run_dir: pathlib.Path, name: str = "train_loss") -> np.ndarray:
+    return np.array([json.loads(line)[name] for line in (run_dir / "metrics.jsonl").read_text().splitlines()])
+
+
+def weights(run_dir: pathlib.Path) -> np.ndarray:
+    checkpoint = checkpoints.load(run_dir / "checkpoint" / "state.npz")
+    return np.concatenate([value.ravel().astype(np.float64) for value in checkpoint.values])
+
+
+def distance(one: np.ndarray, two: np.ndarray) -> float:
+    return float(np.linalg.norm(one - two) / np.linalg.norm(one))
+
+
+def wait_for(is_there: Callable[[], bool], *processes: subprocess.Popen) -> None:
+    while not is_there():
+        assert all(process.poll() is None for process in processes)
+        time.sleep(POLL_SECONDS)
+
+
+def started(*arguments: str) -> list[subprocess.Popen]:
+    """Two workers, as a scheduler starts them."""
+    return [
+        subprocess.Popen(
+            command("models.train", *arguments, *WORKERS),
+            cwd=ROOT,
+            env={**os.environ, "TF_CONFIG": worker.as_tf_config()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for worker in cluster.of_this_machine(2)
+    ]
+
+
+def test_two_processes_train_what_one_trains(flags, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for run_dir, added in ((one, ()), (two, (*TWO, "--sync_batch_norm"))):
+        done = call("models.train", *flags, *QUICK, "--epochs=10", f"--run_dir={run_dir}", *added)
+        assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(losses(two), losses(one), rtol=1e-5)
+    np.testing.assert_allclose(losses(two, "validation_loss"), losses(one, "validation_loss"), rtol=1e-3)
+    assert distance(weights(one), weights(two)) < 1e-3
+    reports = [json.loads((run_dir / "report.json").read_text()) for run_dir in (one, two)]
+    assert [report["num_replicas"] for report in reports] == [1, 2]
+    assert [report["examples_evaluated"] for report in reports] == [500, 500]
+    assert {path.name for path in one.iterdir()} == {path.name for path in two.iterdir()}
+
+
+def test_signal_to_one_worker_saves_and_ends_both_and_one_process_goes_on(flags, tmp_path):
+    run_dir = tmp_path / "run"
+    arguments = (*flags, *LINEAR, ENDLESS, f"--run_dir={run_dir}")
+    workers = started(*arguments)
+    wait_for((run_dir / "metrics.jsonl").exists, *workers)
+    workers[1].send_signal(signal.SIGTERM)
+    outputs = [worker.communicate() for worker in workers]
+    assert [worker.returncode for worker in workers] == [3, 3], outputs
+    of_two = losses(run_dir)
+    alone = subprocess.Popen(command("models.train", *arguments), cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(losses(run_dir)) > len(of_two), alone)
+    alone.send_signal(signal.SIGTERM)
+    alone.communicate()
+    assert alone.returncode == 3
+    workers = started(*arguments)
+    of_both = losses(run_dir)
+    wait_for(lambda: len(losses(run_dir)) > len(of_both), *workers)
+    workers[1].kill()
+    (_, chiefs_stderr), _ = (worker.communicate() for worker in workers)
+    assert workers[0].returncode == 4
+    *_, last = chiefs_stderr.splitlines()
+    assert last.startswith("error: lost worker 1 (127.0.0.1:")
+    found = losses(run_dir)
+    reference = tmp_path / "reference"
+    done = call("models.train", *flags, *LINEAR, f"--epochs={len(found)}", f"--run_dir={reference}")
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(found, losses(reference), rtol=1e-4)
+
+
+def test_lost_workers_are_started_again_and_end_with_the_same_weights(flags, tmp_path):
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    arguments = (*flags, *LINEAR, *TWO, "--epochs=200", "--restarts=1")
+    done = call("models.train", *arguments, f"--run_dir={undisturbed}")
+    assert done.returncode == 0, done.stderr
+    launcher = subprocess.Popen(
+        command("models.train", *arguments, f"--run_dir={disturbed}"), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    wait_for((disturbed / "metrics.jsonl").exists, launcher)
+    first, _ = sorted(psutil.Process(launcher.pid).children(), key=lambda process: process.create_time())
+    first.kill()
+    _, stderr = launcher.communicate()
+    assert launcher.returncode == 0, stderr
+    assert "lost worker 0 (signal 9); starting all again, 1 of 1" in stderr
+    np.testing.assert_array_equal(weights(disturbed), weights(undisturbed))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{", "JSON"),
+        ("{}", "cluster"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "worker 1"),
+        ('{"cluster": {"ps": ["a:1"]}, "task": {"type": "ps", "index": 0}}', "'ps'"),
+        ('{"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}}', "'a:1'"),
+        ('{"cluster": {"worker": ["a"]}, "task": {"type": "worker", "index": 0}}', "'a'"),
+    ],
+)
+def test_bad_cluster_is_refused(monkeypatch, text, expected):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(errors.BadArgumentError, match=rf"^TF_CONFIG=.*{expected}"):
+        cluster.from_environment()
+
+
+def test_chief_is_the_first_worker(monkeypatch):
+    tasks = {"worker": ["b:1", "c:1"], "chief": ["a:1"]}
+    for kind, index, expected in (("chief", 0, 0), ("worker", 0, 1), ("worker", 1, 2)):
+        monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": tasks, "task": {"type": kind, "index": index}}))
+        found = cluster.from_environment()
+        assert (found.addresses, found.index, found.is_chief) == (("a:1", "b:1", "c:1"), expected, expected == 0)
