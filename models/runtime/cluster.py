@@ -76,6 +76,8 @@ def from_environment() -> Cluster:
         )
     try:
         return _parsed(text)
+    except json.JSONDecodeError as error:
+        raise errors.BadArgumentError(f"{VARIABLE}={text}: expected JSON, got {error}") from error
     except ValueError as error:
         raise errors.BadArgumentError(f"{VARIABLE}={text}: {error}") from error
 

@@ -1,6 +1,7 @@
 """An overflow on the second of two replicas, logical CPU devices of a process of its own, here and with Keras alone.
 
-python -m tests.models.training.overflowing_replicas DATA_DIR
+python -m tests.models.training.overflowing_replicas DATA_DIR  # here
+python -m tests.models.training.overflowing_replicas           # with Keras alone; a process has one strategy
 
 Prints, as JSON, the loss scale, the optimizer's updates and whether all weights are finite after three steps.
 """
@@ -66,7 +67,7 @@ def main() -> None:
     """Print the states after three steps."""
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    print(json.dumps({"here": here(sys.argv[1]), "with_keras": with_keras()}))
+    print(json.dumps(here(*sys.argv[1:]) if sys.argv[1:] else with_keras()))
 
 
 if __name__ == "__main__":
