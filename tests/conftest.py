@@ -39,6 +39,7 @@ LONG = (
     "benchmarks/predict",
     "benchmarks/prepare",
     "benchmarks/profile",
+    "benchmarks/replicas/test_main.py",
     "benchmarks/robustness",
     "benchmarks/harness/test_startup_times.py",
     "benchmarks/train_step",

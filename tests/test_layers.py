@@ -45,8 +45,8 @@ ORDER = {
     "benchmarks": (
         ("harness",),
         (
-            *("augment", "input", "memory", "predict", "prepare", "profile", "robustness", "scaling", "shapes100"),
-            *("startup", "train_step", "tuner"),
+            *("augment", "input", "memory", "predict", "prepare", "profile", "replicas", "robustness"),
+            *("scaling", "shapes100", "startup", "train_step", "tuner"),
         ),
         ("accuracy", "bench", "gpu", "show"),
         ("publish",),

@@ -25,6 +25,7 @@ COLUMNS = (
     field("intensity", "{:.3g}".format, "FLOP\na byte", is_optional=True),
     field("cpu_s_per_million", "{:,.2f}".format, "CPU s a\nmillion", is_optional=True),
     field("peak_mib", "{:,.0f}".format, "peak\nMiB", is_optional=True),
+    field("efficiency", "{:.0%}".format, "effi-\nciency", is_optional=True),
     field("first_call_s", "{:,.2f}".format, "first\ncall s", is_optional=True),
 )
 _ROW = required(
@@ -67,6 +68,7 @@ class Row(Labels):
     version: str | None = None  # of the peer's library
     shape: str | None = None  # of the ceiling's best convolution
     predicted: bool | None = None  # computed, since it does not fit into the machine
+    efficiency: float | None = None  # rate of a replica, as a share of that of one which makes the whole batch alone
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Row":

@@ -339,6 +339,13 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("steps", ("--steps=9", "--quick")),
         ("repeats", ("--repeats=9", "--quick")),
     ),
+    "benchmarks.replicas.__main__": (
+        *_OF_BENCHMARKS,
+        *_of_data(),
+        ("preset", ("--preset=tiny", "--quick")),
+        ("steps", ("--steps=9", "--quick")),
+        ("repeats", ("--repeats=9", "--quick")),
+    ),
     "benchmarks.robustness.__main__": (
         *_OF_BENCHMARKS,
         ("run_dir", ()),
