@@ -78,8 +78,7 @@ def test_the_step_multiplies_what_is_reported(widths, precision, optimizer):
     made = build_optimizer(config, model.trainable_variables)
     step = TrainStep(model, made, DataConfig(batch_size=6), CIFAR100, config, total_steps=10)
     labels = {name: tf.TensorSpec([6], tf.int32) for name in ("fine", "coarse")}
-    signature = (tf.TensorSpec([6, 24, 24, 3]), labels, tf.TensorSpec([], tf.int64))
-    graph = tf.function(step._updated).get_concrete_function(*signature).graph
+    graph = tf.function(step._updated).get_concrete_function(tf.TensorSpec([6, 24, 24, 3]), labels).graph
     executed = flops.graph_multiply_adds(graph.control_outputs)
     of_metrics = 6 * 100 * 20  # fine probabilities, summed by superclass
     of_optimizer = flops.optimizer_petaflop(model, config, num_steps=1)

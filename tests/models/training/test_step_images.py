@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models import metrics
 from pipeline.augment import composition, sets
 from pipeline.augment.layer import Augmentation
 from pipeline.augment.mixing import MixUp
@@ -26,7 +27,7 @@ def images_seen(monkeypatch, transforms, batch, **data) -> tf.Tensor:
     monkeypatch.setattr(sets, "build", lambda *_: transforms)
     _, _, step = prepared(DataConfig(**data))
     seen = []
-    step._update = lambda images, labels, number: seen.append((images, labels))
+    step._update = lambda images, labels: seen.append((images, labels)) or tf.zeros(len(metrics.TOTALS), tf.float64)
     tf.config.run_functions_eagerly(True)
     try:
         step(batch, 0)
@@ -96,7 +97,9 @@ def test_progressive_resolution_traces_one_graph_a_size(batch):
 def test_augmentation_is_compiled_on_a_cpu_too_unless_xla_is_off(batch, jit_compile, expected):
     _, _, step = prepared(jit_compile=jit_compile)
     constants = {name: tf.constant(value) for name, value in batch.items()}
-    graph = step._steps.get_concrete_function([constants], tf.constant(0, tf.int64), 32).graph.as_graph_def()
+    graph = step._steps.get_concrete_function(
+        [constants], tf.constant(0, tf.int64), 32, tf.zeros([0])
+    ).graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     assert any(node.attr["_XlaMustCompile"].b for node in nodes) is expected
 
