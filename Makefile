@@ -60,7 +60,7 @@ test-slow: $(INSTALLED) ## Run the slow tests, which continuous integration leav
 	$(PYTEST) -m slow || [ $$? -eq 5 ]  # 5: there is none
 
 # A command of tests/faults and its flags, joined by colons.
-DISTURBED := $(foreach binary,train prepare evaluate tune pareto worker chief study,kills:--binary=$(binary):--at=random) \
+DISTURBED := $(foreach binary,train prepare evaluate tune pareto worker chief study workers,kills:--binary=$(binary):--at=random) \
     $(foreach binary,train prepare evaluate report predict export,kills:--binary=$(binary):--at=operations) \
     $(foreach binary,train prepare,power_loss:--binary=$(binary)) \
     $(foreach binary,evaluate tune chief study,power_loss:--binary=$(binary):--moments=6) \

@@ -56,8 +56,10 @@ class FusedBatchNormalization(keras.layers.Layer):
         """As the fused op, by the statistics of all replicas, whose batches have one size."""
         values = tf.cast(inputs, tf.float32)
         mean, variance = tf.nn.moments(values, [0, 1, 2])
-        sums = context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.stack([mean, variance + mean**2]))
-        mean, variance = sums[0], sums[1] - sums[0] ** 2
+        # Means are taken from the moving ones on: squares of large numbers would leave few digits of their difference.
+        shift = self.moving_mean.value
+        sums = context.all_reduce(tf.distribute.ReduceOp.MEAN, tf.stack([mean - shift, variance + (mean - shift) ** 2]))
+        mean, variance = sums[0] + shift, sums[1] - sums[0] ** 2
         outputs = tf.nn.batch_normalization(
             values, mean, variance, self.beta.value, self.gamma.value, variance_epsilon=self.epsilon
         )

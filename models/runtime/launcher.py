@@ -16,7 +16,8 @@ from pipeline.common.process import signals
 
 LOST = 4  # the exit code of a worker that has lost another one
 SAVED = 3
-GRACE_SECONDS = 120.0  # within which the others end by themselves after a worker has
+SAVING_SECONDS = 120.0  # in which all workers end by themselves after a signal
+LOST_SECONDS = 40.0  # in which the others notice that a worker was lost
 _POLL_SECONDS = 0.1
 _ERRORS = ("error: ", "Traceback ", "Fatal Python error")
 
@@ -58,8 +59,9 @@ def _run_once(command: Sequence[str], workers: Sequence[cluster.Cluster], reques
                 is_told = True
                 for process in processes:
                     process.send_signal(signal.SIGTERM)
-            if any(process.poll() for process in processes):
-                deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
+            if codes := [code for process in processes if (code := process.poll())]:
+                grace = SAVING_SECONDS if set(codes) == {SAVED} else LOST_SECONDS
+                deadline = min(deadline, time.monotonic() + grace)
             if time.monotonic() > deadline:
                 break
             time.sleep(_POLL_SECONDS)

@@ -7,9 +7,10 @@
 With `--at=operations`, one run is traced, and the folder is copied before each operation that changes a file (creating,
 half of a write, renaming, ...): a SIGKILL at that moment leaves that. Each copy that differs from the one before it is
 continued by the same command, those of commands without worker processes one after the other in one process. With
-`--at=random` a process gets SIGKILL at random moments: the command itself, or with `--binary=worker` the processes of
-its worker pool. It is started again in the same folder until it ends, undisturbed from the fifth kill on; kills after
-the end are not counted. Each end must have the files of an undisturbed run, nothing else, and in them the same weights,
+`--at=random` a process gets SIGKILL at random moments: the command itself, with `--binary=worker` the processes of its
+worker pool, or with `--binary=workers` one of the two workers of a distributed training, whose launcher starts them
+again. A command is started again in the same folder until it ends, undisturbed from the fifth kill on; kills after the
+end are not counted. Each end must have the files of an undisturbed run, nothing else, and in them the same weights,
 records and figures; times may differ. Otherwise the exit code is 1.
 """
 
@@ -18,7 +19,6 @@ import pathlib
 import random
 import signal
 import time
-from collections.abc import Callable
 from typing import Any
 
 from pipeline.common import app, errors, progress
@@ -86,9 +86,7 @@ def at_random_moments(cases: Cases, case: Case, kills: int, moments: random.Rand
     with progress.task(f"killing {case.name}", kills, "kills") as task:
         while left:
             work = cases.work(case)
-            num_kills, problems = disturb(
-                cases, case, work, lambda: moments.uniform(0.0, seconds), min(left, MAX_KILLS)
-            )
+            num_kills, problems = disturb(cases, case, work, moments, seconds, min(left, MAX_KILLS))
             if problems and not num_kills:
                 raise errors.FailedError(f"the undisturbed command: {problems[0]}")
             task.advance(num_kills)
@@ -110,9 +108,9 @@ def undisturbed(cases: Cases, case: Case) -> tuple[dict[str, Any], float]:
 
 
 def disturb(
-    cases: Cases, case: Case, work: pathlib.Path, moment: Callable[[], float], max_kills: int
+    cases: Cases, case: Case, work: pathlib.Path, moments: random.Random, seconds: float, max_kills: int
 ) -> tuple[int, list[str]]:
-    """Kill a command at most `max_kills` times, each some seconds after its start, and let it end.
+    """Kill a command at most `max_kills` times, each at most `seconds` after its start, and let it end.
 
     Returns the number of kills, and the problems.
     """
@@ -120,9 +118,13 @@ def disturb(
     with cases.joining_worker(case, work):
         while not problems:
             with TracedProcess(case.command(cases.home, work), work) as process:
-                while num_kills < max_kills and process.wait(moment()) is None:
-                    num_kills += process.kill(WORKER if case.name == "worker" else MAIN)
-                    if case.name != "worker":
+                while num_kills < max_kills and process.wait(moments.uniform(0.0, seconds)) is None:
+                    if case.name == "workers":
+                        num_kills += process.kill(WORKER, lambda pids: [moments.choice(pids)])
+                    elif case.name == "worker":
+                        num_kills += process.kill(WORKER)
+                    else:
+                        num_kills += process.kill(MAIN)
                         process.process.wait()
                 code = process.wait()
                 if code != -signal.SIGKILL:

@@ -71,6 +71,12 @@ def _train(home: pathlib.Path, work: pathlib.Path) -> list[str]:
     return ["-m", "models.train", *LINEAR, "--on_divergence=rollback", f"--run_dir={work / 'run'}", *data(home)]
 
 
+def _workers(home: pathlib.Path, work: pathlib.Path) -> list[str]:
+    # Many short epochs: most kills then come in training, which each time goes on from another checkpoint.
+    workers = ["--distribute=multi_worker", "--num_processes=2", "--restarts=100", "--epochs=60"]
+    return [*_train(home, work), *workers]
+
+
 def _prepare(_: pathlib.Path, work: pathlib.Path) -> list[str]:
     return ["-m", "pipeline.prepare", f"--dataset={DATASET}", f"--data_dir={work / 'data'}"]
 
@@ -130,6 +136,7 @@ CASES = {
         Case("pareto", _pareto),
         Case("chief", _chief, has_joining_worker=True, search=searched("random")),
         Case("study", _study),
+        Case("workers", _workers),
     )
 }
 

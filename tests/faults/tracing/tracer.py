@@ -33,7 +33,8 @@ from pipeline.common import errors
 from tests.conftest import ROOT
 
 SOURCE = pathlib.Path(__file__).with_name("interposer.c")
-MAIN, WORKER, OTHER = "main", "worker", "other"  # roles: the command itself, a process of a worker pool, git and others
+# Roles: the command itself; a process of a worker pool, or a worker of a distributed training; git and others.
+MAIN, WORKER, OTHER = "main", "worker", "other"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,16 +158,17 @@ class TracedProcess:
         """The last line that the command has written."""
         return (self.output().strip().splitlines() or ["no output"])[-1]
 
-    def kill(self, role: str) -> int:
-        """Kill the command itself, or the processes of its worker pool; how many there were."""
+    def kill(self, role: str, choose: Callable[[list[int]], list[int]] = lambda pids: pids) -> int:
+        """Kill the command itself, or those of its workers that are chosen; how many there were."""
         if role == MAIN:
             pids = [self.process.pid] if self.process.poll() is None else []
         else:
             pids = [pid for pid, peers_role in list(self._peers.values()) if peers_role == role]
-        processes = [one for one in map(_process, set(pids)) if one is not None]
-        for one in processes:
-            one.kill()
-        return len(processes)
+        processes = {pid: one for pid in sorted(set(pids)) if (one := _process(pid)) is not None}
+        chosen = choose(list(processes)) if processes else []
+        for pid in chosen:
+            processes[pid].kill()
+        return len(chosen)
 
     def orphans(self, seconds: float) -> list[int]:
         """Wait until the processes of a killed command have ended, at most `seconds`; those that have not."""
@@ -240,7 +242,8 @@ class TracedProcess:
 
 def _role(pid: int) -> str:
     with contextlib.suppress(OSError):
-        if b"--multiprocessing-fork" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if b"--multiprocessing-fork" in words or b"--num_processes=0" in words:
             return WORKER
     return OTHER
 
