@@ -8,6 +8,9 @@ Rows, in images/s of the recipe of --preset at full resolution:
   ours/measured/PRESET/multi_worker/N
                                      in --processes processes, which share the processors. The ratio of both is to none
   ours/measured/input                the input pipeline alone
+  ours/measured/PRESET/muon_every/N  ms of Muon's products of a step in --processes processes, each of which makes all
+  ours/measured/PRESET/muon_divided/N
+                                     the same where they divide the kernels, and pass the results on by an all-reduce
   ours/projected/PRESET/CLUSTER/batch
                                      computed by a model, NOT measured: on a cluster, with the recipe's batch divided
                                      among the replicas; and batch_a_replica, with such a batch for each replica
@@ -42,7 +45,7 @@ def main() -> None:
     source = harness_data.source_of_flags()
     app.load_tensorflow()
     from benchmarks.harness import training_steps
-    from benchmarks.replicas import cases, clusters
+    from benchmarks.replicas import cases, clusters, products
     from benchmarks.replicas import rows as replica_rows
     from models.runtime import precision
 
@@ -65,6 +68,9 @@ def main() -> None:
             rates[division].append(cases.trained_images_per_s(division, preset, data, further, num_steps))
         fed = [cases.input_images_per_s(data) for _ in range(repeats)]
         rows.append(results.row(replica_rows.INPUT, "images/s", fed, 1))
+        if kernels := cases.kernels_of(data, train):
+            step_ms = products.milliseconds(kernels, train.muon_iterations, PROCESSES.value, repeats)
+            rows.extend(replica_rows.of_products(preset, PROCESSES.value, step_ms))
         plain, read = measured()[0].median, rows[0].median
         found = clusters.projected(replica_rows.operations_per_s(work, plain), read)
         for row, cost in replica_rows.projected(preset, work, found):

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import math
 import pathlib
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 
 from benchmarks.harness import data as harness_data
 from benchmarks.harness import subprocess_call, timing
+from benchmarks.replicas import products
 from benchmarks.replicas.cost_model import Work
 from models import classifier
 from models.config.training import TrainConfig
@@ -47,6 +49,15 @@ def trained_images_per_s(
         subprocess_call.run(" ".join(division.flags), command)
         rows = pathlib.Path(folder, "run", "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return json.loads(rows[-1])["examples_per_second"]
+
+
+def kernels_of(data: DataConfig, train: TrainConfig) -> list[products.Shape]:
+    """The kernels that Muon updates, as matrices; none where it is not the optimizer."""
+    if train.optimizer != "muon":
+        return []
+    variables = classifier.build(train, OpenedData(data).description).trainable_variables
+    shapes = [variable.shape for variable in variables if len(variable.shape) == 4]
+    return [(math.prod(shape[:-1]), shape[-1]) for shape in shapes]
 
 
 def input_images_per_s(data: DataConfig) -> float:

@@ -27,6 +27,17 @@ def measured(recipe: str, batch_size: int, rates: Mapping[Division, Sequence[flo
         yield row
 
 
+def of_products(recipe: str, num_workers: int, step_ms: Mapping[str, Sequence[float]]) -> Iterator[Row]:
+    """The rows of Muon's products, in ms a step: made by every worker; divided, with the ratio to that."""
+    every, divided = (
+        results.row(Labels(f"ours/measured/{recipe}/muon_{way}/{num_workers}", "measured", recipe=recipe), "ms", values)
+        for way, values in step_ms.items()
+    )
+    ratios = [one / base for one, base in zip(step_ms["divided"], step_ms["every"], strict=True)]
+    yield every
+    yield divided.compared_with(every, statistics.median(ratios))
+
+
 def operations_per_s(work: Work, images_per_s: float) -> float:
     """What a machine sustains that makes the work of a step at this rate."""
     return images_per_s * (work.image_operations + work.optimizer_operations / work.images)
