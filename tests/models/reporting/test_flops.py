@@ -79,7 +79,7 @@ def test_the_step_multiplies_what_is_reported(widths, precision, optimizer):
     step = TrainStep(model, made, DataConfig(batch_size=6), CIFAR100, config, total_steps=10)
     labels = {name: tf.TensorSpec([6], tf.int32) for name in ("fine", "coarse")}
     graph = tf.function(step._updated).get_concrete_function(tf.TensorSpec([6, 24, 24, 3]), labels).graph
-    executed = flops.graph_multiply_adds(graph.control_outputs)
+    executed = flops.graph_multiply_adds([*graph.control_outputs, *(output.op for output in graph.outputs)])
     of_metrics = 6 * 100 * 20  # fine probabilities, summed by superclass
     of_optimizer = flops.optimizer_petaflop(model, config, num_steps=1)
     assert (of_optimizer > 0) == (optimizer == "muon")
