@@ -153,6 +153,29 @@ def memory(document: Mapping[str, Any]) -> list[str]:
     return [*markdown_table.lines(columns, views), "", *(f"- {line}" for line in lines)]
 
 
+def measured_replicas(document: Mapping[str, Any]) -> list[str]:
+    """What a training and Muon's products take on one machine, by the division among processes."""
+    rows = [row for row in _rows(document) if not row.predicted]
+    columns: list[Column[Row]] = [
+        Column("row", lambda row: f"`{row.name}`"),
+        Column("median", lambda row: f"{number(row.median)} {row.unit}", is_number=True),
+        Column("least to most", lambda row: f"{number(row.min)} to {number(row.max)}", is_number=True),
+        Column("relative to the first of its kind", lambda row: _ratio(row) if row.ratio else figures.MISSING),
+    ]
+    return markdown_table.lines(columns, rows)
+
+
+def projected_replicas(document: Mapping[str, Any]) -> list[str]:
+    """What the cost model projects, a row for each cluster and batch."""
+    columns: list[Column[Row]] = [
+        Column("row, computed and not measured", lambda row: f"`{row.name}`"),
+        field("batch_size", number, "images in a batch"),
+        field("median", number, "images/s"),
+        field("efficiency", "{:.0%}".format, "rate of a replica, of that of one alone"),
+    ]
+    return markdown_table.lines(columns, [row for row in _rows(document) if row.predicted])
+
+
 def _mib(row: Row | None) -> str:
     if row is None:
         return figures.MISSING

@@ -24,7 +24,14 @@ from benchmarks.publish import (
 from models.reporting import figures
 from pipeline.common import errors
 
-PAGES = ("README.md", "docs/results.md", "docs/original_study.md", "docs/calibration.md", "docs/export.md")
+PAGES = (
+    "README.md",
+    "docs/results.md",
+    "docs/original_study.md",
+    "docs/calibration.md",
+    "docs/export.md",
+    "docs/distribution.md",
+)
 RESULTS = pathlib.Path("benchmarks", "results")
 STUDIES = pathlib.Path("docs", "studies")
 PLOTS = pathlib.Path("docs", "results")
@@ -83,6 +90,8 @@ BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {
     "training steps": _of_benchmark("train_step", benchmark_tables.training_steps),
     "loaders": _of_benchmark("input", benchmark_tables.loaders),
     "memory": _of_benchmark("memory", benchmark_tables.memory),
+    "measured replicas": _of_benchmark("replicas", benchmark_tables.measured_replicas),
+    "projected replicas": _of_benchmark("replicas", benchmark_tables.projected_replicas),
     "calibration": lambda checkout: calibration_table.table(checkout / RESULTS),
     "exports": lambda checkout: export_table.table(checkout / RESULTS / "exports"),
     "faults": lambda checkout: fault_tables.table(checkout / RESULTS / "faults"),

@@ -101,3 +101,17 @@ def test_all_rows_have_the_columns_that_any_row_has_and_the_ratios():
         "",
         "- 2.00x: ours/b relative to ours/a",
     ]
+
+
+def test_measured_and_projected_replicas_stand_apart():
+    values = {"kind": "x", "repeats": 3, "min": 90.0, "max": 110.0, "recipe": "fast"}
+    plain = {"name": "ours/measured/fast/none/1", "unit": "images/s", "median": 100.0, **values}
+    divided = {"name": "ours/measured/fast/multi_worker/2", "unit": "images/s", "median": 92.0, "ratio": 0.92, **values}
+    computed = {"name": "ours/projected/fast/8_gpus/batch", "unit": "images/s", "median": 5000.0, **values}
+    computed |= {"predicted": True, "efficiency": 0.41, "batch_size": 512}
+    document = {"rows": [plain, divided, computed]}
+    measured = benchmark_tables.measured_replicas(document)
+    assert [line.count("100 images/s") + line.count("0.92x") for line in measured[2:]] == [1, 1]
+    projected = benchmark_tables.projected_replicas(document)
+    assert len(projected) == 3
+    assert all(text in projected[2] for text in ("8_gpus", "512", "5,000", "41%"))
