@@ -7,14 +7,17 @@ import re
 import subprocess
 import sys
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
+from benchmarks.harness import subprocess_call
 from models.config.presets import preset
 from models.config.training import TrainConfig
 from models.exporting import export, formats, isolated
+from models.runs.folder import RunFolder
 from pipeline.common import config as field_config
 from tests.conftest import ROOT
 from tests.models.exporting.conftest import NETWORK, train_run
@@ -107,15 +110,23 @@ def test_every_format_loads_where_its_runtime_alone_is_installed(name, environme
     assert call in tiny_run.description().classes.fine
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_format_of_trained_networks_agrees_and_loads_by_its_snippet(name, tiny_data_dir, tmp_path):
+def trained_and_exported(name: str, data_dir: str, folder: pathlib.Path, format_names: Sequence[str]) -> dict[str, Any]:
+    """The content of `export.json` of a network that was trained for a few steps, in `folder`."""
     values = preset(name) if name in ("quick", "tiny") else NETWORKS[name]
     known = field_config.settings(TrainConfig)
     values = {key: value for key, value in values.items() if key in known}
     steps = {"quick": 12, "tiny": 12, "efficientnet_b0": 4, "bfloat16": 20}[name]
-    run = train_run(tmp_path / "run", tiny_data_dir, **{**values, "max_steps": steps})
-    document = export.export(run, INSTALLED, tmp_path / "out", tiny_data_dir)
+    run = train_run(folder / "run", data_dir, **{**values, "max_steps": steps})
+    return export.export(run, format_names, folder / "out", data_dir)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_format_of_trained_networks_agrees_and_loads_by_its_snippet(name, tiny_data_dir, tmp_path):
+    # In a process of its own: networks of full size leave gigabytes behind.
+    document = subprocess_call.call(
+        trained_and_exported, name=name, data_dir=tiny_data_dir, folder=tmp_path, format_names=INSTALLED
+    )
     assert document["failed"] == []
     precision = NETWORKS[name].get("precision", "float32")
     assert document["trained"]["precision"] == precision
@@ -128,4 +139,4 @@ def test_every_format_of_trained_networks_agrees_and_loads_by_its_snippet(name, 
     assert document["float32"]["accuracy"] == pytest.approx(document["trained"]["accuracy"], abs=nearness)
     printed = {run_snippet(snippet(name), tmp_path / "out") for name in INSTALLED if name != formats.INT8}
     assert len(printed) == 1
-    assert printed < {*run.description().classes.fine}
+    assert printed < {*RunFolder(tmp_path / "run").description().classes.fine}
