@@ -110,7 +110,7 @@ def main() -> None:
     with open_session(path, session_config, space, source) as session:
         if session.is_finished_by_earlier_version and not (_retrains() or SERVE.value):
             print(f"{path}: finished by an earlier version, which held out other images; drawing its report again")
-            _report(session)
+            _report(session, _retrains())
             _check_completed(session.folder.records())
             return
         session.settle_data()
@@ -149,7 +149,7 @@ def _run(session: Session, began: float) -> None:
     if num_before == len(records) > 0 and not PICK.value:
         used_up = "time (--max_minutes) or petaflop (--max_petaflop)"
         print(f"{session.folder.path}: no trials, {used_up} left; only the report is drawn again")
-    _report(session)
+    _report(session, _retrains())
     if not records and any(event["event"] == "end" for event in session.folder.journal.events()):
         place = f"session_dir={session.folder.path}"
         raise errors.DamagedError(f"{place}: the records of all trials, trials/*.json, are missing; {journal.REMEDY}")
@@ -176,7 +176,7 @@ def _run(session: Session, began: float) -> None:
             retraining.run(session, trial, seeds, on_poll=budget.check if had_time else lambda: None)
         finally:
             budget.keep(at_once=True)
-        _report(session)
+        _report(session, _retrains())
 
 
 def _retrains() -> bool:
@@ -296,11 +296,11 @@ def _search(session: Session, budget: "Budget") -> None:
     except (errors.FailedError, errors.InterruptedRunError):
         if session.folder.records():
             with contextlib.suppress(OSError):  # of a full disk, which may be why
-                _report(session)
+                _report(session, _retrains())
         raise
 
 
-def _report(session: Session) -> None:
+def _report(session: Session, is_retrained: bool) -> None:
     from tuning.sessions import page as session_page
     from tuning.sessions import plots
     from tuning.sessions import report as session_report
@@ -320,10 +320,10 @@ def _report(session: Session) -> None:
     for path in written:
         print(f"written: {paths.shown(path)}")
     python = "python" if shutil.which("python") == sys.executable else sys.executable
-    if report["front"] and not _retrains():
+    if report["front"] and not is_retrained:
         arguments = [*sys.argv[1:], f"--pick={report['front'][0]}"]
         print(f"Train a trial of the front again: {shlex.join([python, '-m', 'tuning.tune', *arguments])}")
-    if has_best and not _retrains():
+    if has_best and not is_retrained:
         run_dir = folder / "retrained" / f"trial-{best[0]['id']}"  # not models.train's default, which may be taken
         arguments = [f"--config={paths.shown(folder / 'best.json')}", f"--run_dir={paths.shown(run_dir)}"]
         print(f"Train the best trial again: {shlex.join([python, '-m', 'models.train', *arguments])}")

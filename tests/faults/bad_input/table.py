@@ -99,7 +99,8 @@ BY_PARSER: tuple[tuple[type[absl_flags.ArgumentParser], Values], ...] = (
     (absl_flags.ArgumentParser, CHOICE),
 )
 SETTINGS = settings(DataConfig, TrainConfig, SessionConfig, ExploreConfig, GalleryConfig)
-MAY_BE_EMPTY = {"coarse_key", "data_service", "dispatcher", "fine_key", "join", "serve"}  # of the flags that are texts
+# Of the flags that are texts.
+MAY_BE_EMPTY = {"coarse_key", "data_service", "dispatcher", "fine_key", "join", "objectives", "pick", "serve"}
 # Flags whose names are those of Keras layers, so that a wrong one is refused after TensorFlow is loaded.
 LATE = {("benchmarks.augment.__main__", "sets")}
 # A run that has ended; it is of an earlier version, whose trunk no run of this one takes.

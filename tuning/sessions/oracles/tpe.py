@@ -14,10 +14,13 @@ from optuna.samplers import TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from pipeline.common import errors
+from tuning.sessions import journal
 from tuning.sessions.oracles.oracle import COMPLETED, IDLE, OBJECTIVE, RUNNING, STOPPED, Oracle, synchronized
 from tuning.sessions.trade_offs import objectives
 
 LEAST_RANDOM = 3  # trials before the first one of the model; a third of all where that is more
+HIGHEST = 1 - 1e-9  # place of which Keras Tuner makes a value in the range: its own are below 1
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -65,11 +68,14 @@ class Tpe(Oracle):
     def end_trial(self, trial: Trial) -> None:
         """End a trial, in the study too."""
         super().end_trial(trial)
-        number, several = self._numbers[trial.trial_id], self._objectives.get(trial.trial_id)
+        number, several = self._numbers[trial.trial_id], self._objectives.get(trial.trial_id, {})
+        if trial.status == COMPLETED and (missing := [name for name in self._names if name not in several]):
+            problem = f"the line that ends trial {trial.trial_id} lacks {', '.join(missing)}"
+            raise errors.DamagedError(f"{self.journal.where}: {problem}; {journal.REMEDY}")
         if trial.status != COMPLETED:
             self._study.tell(number, state=TrialState.FAIL)
         elif self._names:
-            self._study.tell(number, [(several or {})[name] for name in self._names])
+            self._study.tell(number, [several[name] for name in self._names])
         else:
             self._study.tell(number, trial.metrics.get_best_value(OBJECTIVE))
 
@@ -81,7 +87,7 @@ def _is_number(one: HyperParameter) -> bool:
 def _value(trial: optuna.Trial, one: HyperParameter) -> Any:
     """A hyperparameter's value at its place in a trial of the study."""
     if _is_number(one):
-        return one.prob_to_value(trial.suggest_float(one.name, 0.0, 1.0))
+        return one.prob_to_value(min(trial.suggest_float(one.name, 0.0, 1.0), HIGHEST))
     return trial.suggest_categorical(one.name, list(dict.fromkeys(one.values)))
 
 

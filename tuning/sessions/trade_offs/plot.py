@@ -11,13 +11,15 @@ from tuning.sessions.trade_offs.front import Record
 
 
 def figure(trials: Sequence[Record], front: Sequence[Record], names: Sequence[str]) -> Figure:
-    """The first objective over each other one; of two objectives the front is a line, of more its shadow is none."""
+    """The first objective over each other one; of two the front's line shows the best that a limit of one allows."""
     first, *others = names
     drawn = Figure(figsize=(max(6.0, 4.6 * len(others)), 4.4), layout="constrained")
     for axes, name in zip(drawn.subplots(1, len(others), sharey=True, squeeze=False)[0], others, strict=True):
         axes.plot(*_points(trials, name, first), "o", color=BLUE, markersize=5.5, label="one trial")
-        line = "-" if len(others) == 1 else ""
-        axes.plot(*_points(front, name, first), f"D{line}", color=ORANGE, markersize=7, label="Pareto front")
+        along = sorted(front, key=lambda trial: trial["objectives"][name])
+        line = {"linestyle": "-" if len(others) == 1 else ""}  # of three, no line in two dimensions bounds the rest
+        line["drawstyle"] = "steps-pre" if objectives.is_maximized(name) else "steps-post"
+        axes.plot(*_points(along, name, first), marker="D", color=ORANGE, markersize=7, label="Pareto front", **line)
         _name_trials(axes, front, name, first)
         axes.set_xlabel(objectives.axis(name))
         axes.margins(0.1)

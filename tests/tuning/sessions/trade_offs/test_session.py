@@ -86,6 +86,16 @@ def test_record_of_other_objectives_than_the_journal_has_is_damaged(tmp_path):
         tuned(tmp_path / "session", max_trials=2)
 
 
+def test_journal_without_an_objective_is_damaged_where_the_record_is_missing_too(tmp_path):
+    path = tmp_path / "session"
+    tuned(path, max_trials=1)
+    (path / "trials" / "0.json").unlink()
+    text = (path / "journal.jsonl").read_text()
+    (path / "journal.jsonl").write_text(text.replace('"petaflop"', '"another"'))
+    with pytest.raises(errors.DamagedError, match="the line that ends trial 0 lacks petaflop"):
+        tuned(path, max_trials=1)
+
+
 def test_cost_that_is_no_number_fails_the_trial(tmp_path):
     found = tuned(tmp_path / "session", stub_training.train_at_no_known_cost, max_trials=2)
     records = found.folder.records()
