@@ -145,7 +145,7 @@ class _Loop:
         self.classes = self.opened.description.classes
         self.evaluator = Evaluator(self.state.model, config, self.classes, replicas=of_run)
         self.validation: tf.data.Dataset | None = None
-        self.has_user_callbacks = not all(map(only_watches, callbacks))
+        self.has_user_callbacks = of_run.any(not all(map(only_watches, callbacks)))
         self.logs_steps, self.logs_test_batches = (
             any(has_hook(callback, *hooks) for callback in callbacks)
             for hooks in (("on_train_batch_end", "on_batch_end"), ("on_test_batch_end",))

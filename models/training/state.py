@@ -80,6 +80,9 @@ class TrainState:
             whitening.fit(self.model, first["image"])
         if self.step.slow_weights is not None:
             self.step.slow_weights.reset()
+        if replicas.num_workers > 1:  # another machine may have another trunk, or the filters with another sign
+            for variable, value in zip(self._variables(), replicas.of_chief(self._values()), strict=True):
+                variable.assign(value)
         self.keep_good()
 
     def _of_chief(self, checkpoint: checkpoints.Checkpoint | None) -> checkpoints.Checkpoint | None:

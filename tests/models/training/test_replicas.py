@@ -9,8 +9,13 @@ import pytest
 
 from models.config import from_preset
 from models.runtime import replicas
+from models.training import loop
+from models.training.evaluation import Evaluator
+from models.training.state import TrainState
+from pipeline.batches import OpenedData
 from pipeline.common import errors
 from tests.conftest import ROOT
+from tests.models.training.linear_runs import linear
 from tests.models.training.replicated_runs import CASES, saved, trained
 
 FEW = ("mixing", "sam", "regularized", "disk", "unsynchronized", "half")
@@ -99,10 +104,39 @@ def test_a_hundred_steps_of_replicas_stay_near(of_one, of_replicas, count):
     assert_close(of_one("quick_long"), of_replicas(count, "quick_long"), "quick_long", tolerance=1e-3, distance=6e-3)
 
 
+class Second(replicas.Replicas):
+    """The second of two workers, without the other one."""
+
+    def __init__(self, values: float = 0.0):
+        super().__init__()
+        self.values, self.num_workers, self.worker = values, 2, 1
+
+    def text_of_chief(self, text):
+        return text
+
+    def of_chief(self, values):
+        return [np.full_like(value, self.values) for value in values]
+
+
+def test_first_weights_are_the_chief_s(data):
+    opened = OpenedData(data)
+    of_chief = TrainState(opened, linear(epochs=1.0), 10, None, Second(values=3.0))
+    assert {*np.concatenate([value.ravel() for value in of_chief.model.get_weights()])} == {3.0}
+
+
+def test_callback_of_one_worker_is_known_to_all(data, monkeypatch):
+    calls = []
+    evaluated = Evaluator.__call__
+    monkeypatch.setattr(Evaluator, "__call__", lambda *args, **options: calls.append(1) or evaluated(*args, **options))
+    monkeypatch.setattr(replicas.Replicas, "any", lambda self, flag: True)  # which ends the run after an epoch, too
+    loop.train(data, linear(epochs=2.0), verbose=0)
+    assert len(calls) == 2  # of the epoch, and of the weights that the other worker's callback may have put back
+
+
 def test_batch_that_replicas_cannot_divide_is_refused():
     three = replicas.Replicas()
     three.count = 3
-    with pytest.raises(errors.BadArgumentError, match=r"^batch_size=256: .*3 replicas"):
+    with pytest.raises(errors.BadArgumentError, match=r"^batch_size=256: .* 3\b"):
         three.rows(256)
 
 
