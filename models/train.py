@@ -11,7 +11,7 @@ different presets is an error. The trunk is the network without its heads.
 
 import pathlib
 import sys
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from models.config import TrainConfig, resolve, saved
 from models.config.fitted import check_given, fitted
@@ -23,6 +23,9 @@ from pipeline.common import app, config, errors, files, locked_folder, progress
 from pipeline.common.progress import is_terminal
 from pipeline.data_config import AUTO, DataConfig
 from pipeline.datasets import prepared
+
+if TYPE_CHECKING:
+    from models.runtime import replicas
 
 flags = app.Flags(DataConfig, TrainConfig)
 RUN_DIR = flags.DEFINE_path(
@@ -67,6 +70,8 @@ def main() -> None:
     preconditions.check(data, train)  # again, of the prepared data set: what `auto` has become, and its records
     data, train = fitted(data, train, prepared.description(data.data_dir, data.prepared_name))
     check_given(set_flags, data, train)
+    if count := NUM_PROCESSES.value or (workers and len(workers.addresses)):
+        cluster.check_parts(data.batch_size, count)
     if NUM_PROCESSES.value:
         sys.exit(launcher.run(_worker_command(), NUM_PROCESSES.value, RESTARTS.value))
     app.load_tensorflow()
@@ -78,18 +83,20 @@ def main() -> None:
 
     device.allow_gpu_memory_growth()
     cudnn.warn_if_old()
-    replicas.of(train.distribute)  # a worker joins the others before TensorFlow computes anything
+    of_run = replicas.of(train.distribute)  # a worker joins the others before TensorFlow computes anything
     if workers is not None and not workers.is_chief:
-        loop.train(data, train, verbose=0)
+        if not _is_trained(of_run):
+            loop.train(data, train, verbose=0)
         return
     path = _run_dir(data, train)
     name = run_folder.RunFolder(path).as_begun("precision", train.precision)
     resolved = train.replace(precision=precision.resolve(name))
     callbacks = [Profiler(PROFILE.value)] if PROFILE.value else []
     with run_folder.open_locked(path, saved.document(data, resolved), _identity(data, resolved)) as run:
+        is_trained = _is_trained(of_run, run.is_finished)
         if _is_complete(run):
             _show_finished(run)
-        if not run.is_finished:
+        if not is_trained:
             verbose = 1 if is_terminal(sys.stdout) else 2  # no bar into a log
             loop.train(data, train, run=run, callbacks=callbacks, verbose=verbose)
         splits = ["validation"] * run.awaits_validation + ["test"] * EVALUATE_TEST.value
@@ -112,6 +119,12 @@ def _workers(train: TrainConfig) -> cluster.Cluster | None:
             f"restarts={RESTARTS.value}: nothing reads it without --num_processes; let your scheduler restart workers"
         )
     return None if NUM_PROCESSES.value or train.distribute != "multi_worker" else cluster.from_environment()
+
+
+def _is_trained(of_run: "replicas.Replicas", is_finished: bool = False) -> bool:
+    """Whether the chief has found a finished run, which it evaluates alone."""
+    with of_run.losing():
+        return of_run.any(is_finished)
 
 
 def _worker_command() -> list[str]:

@@ -82,6 +82,14 @@ def from_environment() -> Cluster:
         raise errors.BadArgumentError(f"{VARIABLE}={text}: {error}") from error
 
 
+def check_parts(batch_size: int, count: int) -> None:
+    """Raise errors.BadArgumentError unless so many workers or replicas can have equal parts of a batch."""
+    if batch_size % count:
+        raise errors.BadArgumentError(
+            f"batch_size={batch_size}: expected a multiple of {count}, the workers or replicas that divide each batch"
+        )
+
+
 def of_this_machine(num_processes: int) -> list[Cluster]:
     """A cluster of free ports of 127.0.0.1, as each of its processes sees it."""
     sockets = [socket.socket() for _ in range(num_processes)]

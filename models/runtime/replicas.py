@@ -56,10 +56,7 @@ class Replicas:
         Raises:
           errors.BadArgumentError: replicas cannot have equal parts of a batch.
         """
-        if batch_size % self.count:
-            raise errors.BadArgumentError(
-                f"batch_size={batch_size}: expected a multiple of the {self.count} replicas, which divide each batch"
-            )
+        cluster.check_parts(batch_size, self.count)
         count = batch_size // self.num_workers
         return range(self.worker * count, (self.worker + 1) * count)
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from models.runs import checkpoints
-from models.runtime import cluster
+from models.runtime import cluster, launcher
 from pipeline.common import errors
 from tests.binaries import call, command
 from tests.conftest import ROOT
@@ -108,6 +109,30 @@ def test_signal_to_one_worker_saves_and_ends_both_and_one_process_goes_on(flags,
     done = call("models.train", *flags, *LINEAR, f"--epochs={len(found)}", f"--run_dir={reference}")
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(found, losses(reference), rtol=1e-4)
+
+
+def test_workers_of_a_trained_run_end_while_the_chief_evaluates(flags, tmp_path):
+    arguments = (*flags, *LINEAR, "--epochs=2", f"--run_dir={tmp_path}")
+    done = call("models.train", *arguments)
+    assert done.returncode == 0, done.stderr
+    before = (tmp_path / "model.keras").read_bytes()
+    done = call("models.train", *arguments, *TWO, "--evaluate_test")
+    assert done.returncode == 0, done.stderr
+    assert "test" in json.loads((tmp_path / "report.json").read_text())["evaluations"]
+    assert (tmp_path / "model.keras").read_bytes() == before
+
+
+def test_launcher_refuses_a_batch_that_workers_cannot_divide(flags, tmp_path):
+    done = call("models.train", *flags, *LINEAR, *WORKERS, "--num_processes=3", f"--run_dir={tmp_path}")
+    assert done.returncode == 2
+    assert [line for line in done.stderr.splitlines() if "batch_size=64: " in line] == done.stderr.splitlines()[-1:]
+    assert not any(tmp_path.iterdir())
+
+
+def test_error_of_all_workers_is_told_once(tmp_path, capfd):
+    code = "import sys; sys.exit(print('error: the same', file=sys.stderr) or 2)"
+    assert launcher.run([sys.executable, "-c", code], num_processes=3, restarts=1) == 2
+    assert capfd.readouterr().err.splitlines() == ["error: the same"]
 
 
 def test_lost_workers_are_started_again_and_end_with_the_same_weights(flags, tmp_path):
