@@ -10,13 +10,16 @@ import json
 import os
 import re
 import socket
+import time
 from typing import Any
 
-from pipeline.common import errors, json_values
+from pipeline.common import errors, json_values, progress
 from pipeline.common.process import environment
 
 VARIABLE = "TF_CONFIG"
 CONNECT_SECONDS = 2.0
+POLL_SECONDS = 0.2
+WAIT_SECONDS = 3600.0  # for a worker that is still to be started: others may wait in a queue, or fetch an image
 TASKS = ("chief", "worker")  # the first of all is the one that writes
 _SCHEMA = json_values.required(
     {
@@ -47,6 +50,29 @@ class Cluster:
         others = [index for index in range(len(self.addresses)) if index != self.index]
         named = [index for index in others if re.search(rf"task:{index}\b", message)]
         return " and ".join(map(self.name, named or [index for index in others if not self._answers(index)] or others))
+
+    def meet(self) -> None:
+        """Wait until each other process has come, and let them connect; TensorFlow's wait would heed no signal.
+
+        Raises:
+          errors.FailedError: another program has this process's port.
+          errors.WorkerLostError: a process has not come in WAIT_SECONDS.
+        """
+        address, deadline = self.addresses[self.index], time.monotonic() + WAIT_SECONDS
+        try:
+            listener = socket.create_server(("", int(address.rpartition(":")[2])))
+        except (OSError, OverflowError) as error:
+            reason = f"{error}; set another port, the same in {VARIABLE} of all workers"
+            raise errors.FailedError(f"cannot listen on {address}: {reason}") from error
+        with listener:
+            for index in range(len(self.addresses)):
+                with progress.task(f"waiting for {self.name(index)}"):
+                    while index != self.index and not self._answers(index):
+                        if time.monotonic() > deadline:
+                            raise errors.WorkerLostError(
+                                f"no contact with {self.name(index)}: start the same command on all workers"
+                            )
+                        time.sleep(POLL_SECONDS)
 
     def _answers(self, index: int) -> bool:
         host, _, port = self.addresses[index].rpartition(":")

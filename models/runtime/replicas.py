@@ -183,6 +183,7 @@ def _of_this_process() -> Replicas:
 @functools.cache  # TensorFlow joins a cluster once a process
 def _of_cluster(workers: cluster.Cluster) -> Replicas:
     """The replicas of a cluster; waits for its other workers."""
+    workers.meet()
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(workers.addresses)}),
         task_type="worker",

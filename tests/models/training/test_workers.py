@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -150,6 +151,36 @@ def test_lost_workers_are_started_again_and_end_with_the_same_weights(flags, tmp
     assert launcher.returncode == 0, stderr
     assert "lost worker 0 (signal 9); starting all again, 1 of 1" in stderr
     np.testing.assert_array_equal(weights(disturbed), weights(undisturbed))
+
+
+def test_worker_waits_for_another_until_a_signal(flags, tmp_path):
+    worker, absent = started(*flags, *LINEAR, f"--run_dir={tmp_path / 'run'}")
+    absent.kill()
+    absent.communicate()
+    lines = iter(worker.stderr.readline, "")
+    assert any(line.startswith("waiting for worker 1 (127.0.0.1:") for line in lines)
+    worker.send_signal(signal.SIGTERM)
+    _, stderr = worker.communicate()
+    assert worker.returncode == 3
+    assert "interrupted while waiting for worker 1 (127.0.0.1:" in stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_worker_that_never_comes_is_named(monkeypatch):
+    monkeypatch.setattr(cluster, "WAIT_SECONDS", 0.5)
+    one, _ = cluster.of_this_machine(2)
+    with pytest.raises(errors.WorkerLostError, match=r"^no contact with worker 1 \(127"):
+        one.meet()
+
+
+def test_port_that_is_taken_is_named(flags, tmp_path, monkeypatch):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        monkeypatch.setenv("TF_CONFIG", cluster.Cluster((address, "127.0.0.1:1"), 0).as_tf_config())
+        done = call("models.train", *flags, *LINEAR, *WORKERS, f"--run_dir={tmp_path}")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"error: cannot listen on {address}: ")
 
 
 @pytest.mark.parametrize(
