@@ -14,10 +14,6 @@ from tests.pipeline.datasets import archives, pickles
 from tests.pipeline.datasets.archives import SMALL
 
 
-def shards(data_dir):
-    return {file.name: file.read_bytes() for file in prepared.folder(data_dir, "cifar100").glob("*.tfrecord*")}
-
-
 def test_plain_tfds_reads_exactly_the_records(small_data_dir):
     archives.check_prepared(small_data_dir)
 
@@ -50,8 +46,8 @@ def test_nothing_but_the_data_set_is_left(small_data_dir):
 def test_the_python_form_gives_the_same_records(small_data_dir, tmp_path):
     folder = archives.write_folder(tmp_path / "cifar-100-python", archives.python_files())
     prepare.prepare(SourceConfig(data_dir=str(tmp_path / "data"), archive=str(folder)), spec=SMALL)
-    assert shards(tmp_path / "data") == shards(small_data_dir)
-    assert len(shards(small_data_dir)) == 2
+    assert archives.shards(tmp_path / "data", "cifar100") == archives.shards(small_data_dir, "cifar100")
+    assert len(archives.shards(small_data_dir, "cifar100")) == 2
 
 
 def test_what_is_prepared_stays(small_data_dir, no_tensorflow, capsys):
@@ -149,4 +145,4 @@ def test_the_python_form_of_the_real_data_gives_the_same_records(cifar100_archiv
     }
     folder = archives.write_folder(tmp_path / "cifar-100-python", files)
     prepare.prepare(SourceConfig(data_dir=str(tmp_path), archive=str(folder)))
-    assert shards(tmp_path) == shards(real_data_dir)
+    assert archives.shards(tmp_path, "cifar100") == archives.shards(real_data_dir, "cifar100")

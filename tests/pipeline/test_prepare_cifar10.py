@@ -18,7 +18,7 @@ def source(folder, archive):
 
 
 def shards(folder):
-    return {file.name: file.read_bytes() for file in prepared.folder(folder / "data", "cifar10").glob("*.tfrecord*")}
+    return archives.shards(folder / "data", "cifar10")
 
 
 @pytest.fixture(scope="module")

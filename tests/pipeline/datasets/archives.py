@@ -11,7 +11,7 @@ import zipfile
 
 import numpy as np
 
-from pipeline.datasets import canonical
+from pipeline.datasets import canonical, prepared
 from pipeline.datasets.cifar.spec import CIFAR10, CIFAR100, PIXELS, Form, Spec
 
 SMALL, SMALL_CIFAR10 = (
@@ -135,6 +135,22 @@ def check_prepared(data_dir: pathlib.Path, spec: Spec = SMALL) -> None:
             assert [example.pop(keys[level]) for level in spec.levels] == row[:-PIXELS].tolist()
             assert (example.pop("image") == pixels(row)).all()
             assert list(example) == ["id"]
+
+
+def shards(data_dir: str | pathlib.Path, name: str) -> dict[str, list[bytes]]:
+    """The records of each shard of a prepared data set, with their features in one order.
+
+    Protocol buffers write the features of a record in another order in each process.
+    """
+    import tensorflow as tf
+
+    return {
+        file.name: [
+            tf.train.Example.FromString(record).SerializeToString(deterministic=True)
+            for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+        ]
+        for file in prepared.folder(data_dir, name).glob("*.tfrecord*")
+    }
 
 
 def pixels(row: np.ndarray) -> np.ndarray:
