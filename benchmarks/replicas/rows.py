@@ -13,9 +13,14 @@ INPUT = Labels("ours/measured/input", "measured")
 
 
 def measured(recipe: str, batch_size: int, rates: Mapping[Division, Sequence[float]]) -> Iterator[Row]:
-    """The rows of trainings in images/s by division, with the ratio to the first one: the median of the rounds'."""
+    """The rows of trainings in images/s by division, with the ratio to the first one: the median of the rounds'.
+
+    A division without a rate, whose training failed, has no row.
+    """
     plain: Row | None = None
     for division, values in rates.items():
+        if not values:
+            continue
         name = f"ours/measured/{recipe}/{division.distribute}/{division.processes}"
         labels = Labels(name, "measured", recipe=recipe, batch_size=batch_size)
         row = results.row(labels, "images/s", values, 1, processes=division.processes)

@@ -83,7 +83,9 @@ class Replicas:
     def _reduced(self, operation: tf.distribute.ReduceOp, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         if self.count == 1 or not tensors:
             return list(tensors)
-        return list(tf.distribute.get_replica_context().all_reduce(operation, list(tensors)))
+        # What is read from a variable has no device, which the collective operations of one replica a worker ask for.
+        placed = [tf.identity(tensor) for tensor in tensors]
+        return list(tf.distribute.get_replica_context().all_reduce(operation, placed))
 
     def shared(self, stream: tf.data.Dataset) -> tf.data.Dataset:
         """This worker's batches of a split, of which the replicas of all workers take one each in turns.

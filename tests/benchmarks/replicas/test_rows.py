@@ -17,6 +17,12 @@ def test_ratios_are_to_one_process():
     assert (divided.ratio, divided.ratio_of) == (0.925, [divided.name, plain.name])
 
 
+def test_training_that_failed_has_no_row():
+    assert [row.name for row in rows.measured("fast", 64, {Division("none"): [100.0], Division("mirrored"): []})] == [
+        "ours/measured/fast/none/1"
+    ]
+
+
 def test_machine_that_is_projected_to_itself_has_the_measured_rate():
     sustained = rows.operations_per_s(WORK, 500.0)
     (alone,) = (one for one in clusters.projected(sustained, 1e9) if one.name == "2_machines_cpu_10_gbit")

@@ -23,6 +23,7 @@ from tests.conftest import ROOT
 # Every epoch is a step, so that rows hold the losses of single steps.
 STEPS = ("--virtual_examples=64", "--batch_size=64", "--schedule=constant", "--precision=float32")
 QUICK = (*STEPS, "--learning_rate=0.002", "--num_validation=500")
+SPEEDRUN = (*QUICK, "--architecture=speedrun", "--widths=8,8,16", "--bottlenecks=8,8,16", "--optimizer=muon")
 LINEAR = (*STEPS, "--architecture=linear", "--learning_rate=0.01", "--num_validation=0", "--augmentation=flip_shift")
 WORKERS = ("--distribute=multi_worker",)
 TWO = (*WORKERS, "--num_processes=2")
@@ -81,6 +82,15 @@ def test_two_processes_train_what_one_trains(flags, tmp_path):
     assert [report["num_replicas"] for report in reports] == [1, 2]
     assert [report["examples_evaluated"] for report in reports] == [500, 500]
     assert {path.name for path in one.iterdir()} == {path.name for path in two.iterdir()}
+
+
+def test_two_processes_normalize_by_the_statistics_of_their_parts(flags, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    for run_dir, added in ((one, ()), (two, TWO)):
+        done = call("models.train", *flags, *SPEEDRUN, "--epochs=3", f"--run_dir={run_dir}", *added)
+        assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(losses(two), losses(one), rtol=0.05)
+    assert distance(weights(one), weights(two)) > 1e-3
 
 
 def test_signal_to_one_worker_saves_and_ends_both_and_one_process_goes_on(flags, tmp_path):
