@@ -171,7 +171,7 @@ def projected_replicas(document: Mapping[str, Any]) -> list[str]:
         Column("row, computed and not measured", lambda row: f"`{row.name}`"),
         field("batch_size", number, "images in a batch"),
         field("median", number, "images/s"),
-        field("efficiency", "{:.0%}".format, "rate of a replica, of that of one alone"),
+        field("efficiency", "{:.0%}".format, "efficiency"),
     ]
     return markdown_table.lines(columns, [row for row in _rows(document) if row.predicted])
 
