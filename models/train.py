@@ -114,6 +114,11 @@ def _workers(train: TrainConfig) -> cluster.Cluster | None:
         raise errors.BadArgumentError(
             f"num_processes={NUM_PROCESSES.value}: nothing reads it without --distribute=multi_worker; set that too"
         )
+    if NUM_PROCESSES.value and cluster.is_described():
+        raise errors.BadArgumentError(
+            f"num_processes={NUM_PROCESSES.value}: it starts workers, and {cluster.VARIABLE} names others; leave out "
+            "the flag or the variable"
+        )
     if RESTARTS.value and not NUM_PROCESSES.value:
         raise errors.BadArgumentError(
             f"restarts={RESTARTS.value}: nothing reads it without --num_processes; let your scheduler restart workers"

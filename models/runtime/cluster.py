@@ -94,7 +94,7 @@ def from_environment() -> Cluster:
     Raises:
       errors.BadArgumentError: the variable is not set, or does not describe a cluster with this process.
     """
-    text = os.environ.get(VARIABLE) or environment.removed.get(VARIABLE, "")
+    text = _text()
     if not text:
         raise errors.BadArgumentError(
             f"distribute=multi_worker: {VARIABLE} is not set; let your scheduler set it, or start workers on this "
@@ -116,6 +116,11 @@ def check_parts(batch_size: int, count: int) -> None:
         )
 
 
+def is_described() -> bool:
+    """Whether TF_CONFIG is set."""
+    return bool(_text())
+
+
 def of_this_machine(num_processes: int) -> list[Cluster]:
     """A cluster of free ports of 127.0.0.1, as each of its processes sees it."""
     sockets = [socket.socket() for _ in range(num_processes)]
@@ -125,6 +130,10 @@ def of_this_machine(num_processes: int) -> list[Cluster]:
     for one in sockets:
         one.close()
     return [Cluster(addresses, index) for index in range(num_processes)]
+
+
+def _text() -> str:
+    return os.environ.get(VARIABLE) or environment.removed.get(VARIABLE, "")
 
 
 def _parsed(text: str) -> Cluster:

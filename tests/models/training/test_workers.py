@@ -140,6 +140,16 @@ def test_launcher_refuses_a_batch_that_workers_cannot_divide(flags, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_launcher_refuses_the_workers_of_a_scheduler(flags, tmp_path, monkeypatch):
+    (worker, _) = cluster.of_this_machine(2)
+    monkeypatch.setenv("TF_CONFIG", worker.as_tf_config())
+    done = call("models.train", *flags, *LINEAR, *TWO, f"--run_dir={tmp_path}")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "num_processes=2" in line
+    assert "TF_CONFIG" in line
+
+
 def test_error_of_all_workers_is_told_once(tmp_path, capfd):
     code = "import sys; sys.exit(print('error: the same', file=sys.stderr) or 2)"
     assert launcher.run([sys.executable, "-c", code], num_processes=3, restarts=1) == 2
