@@ -36,6 +36,7 @@ def outcome(job: TrainingJob, accuracy: float = 0.5, **changes: Any) -> dict[str
             "step": 6 * epoch,
             "examples_per_second": 1000.0 * epoch,
             **{f"validation_{name}": report[name] and epoch * report[name] / 3 for name in names},
+            **{f"train_{name}": report[name] and epoch * report[name] / 4 for name in names},
         }
         for epoch in (1, 2, 3)
     ]

@@ -28,6 +28,7 @@ METRICS = {
     "coarse_accuracy": "coarse, from its head",
     "coarse_from_fine_accuracy": "coarse, summed from fine",
 }
+EPOCHS = "epochs"  # a factor whose levels are lengths of training
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
 
 
@@ -80,7 +81,7 @@ class Study:
       metrics: what is measured and tested, of METRICS, always on validation.
       shown: metrics that are shown and not tested.
       combinations: rows made of several variants' models.
-      factors: names of the two things that `Variant.levels` vary.
+      factors: names of the two things that `Variant.levels` vary; where the second one is EPOCHS, numbers.
       side_by_side: whether its networks are so small that, on processors, jobs are better trained side by side, each
         on its share of them, than one after the other on all.
     """

@@ -17,6 +17,10 @@ from tuning.studies.design import METRICS
 from tuning.studies.folder import FINISHED
 
 ORIGINAL_LEGEND = "*original study*: its own result, with another network, length of training and split."
+TRAINING_LEGEND = (
+    "*training*: the accuracy on the training images in the last epoch, as they were augmented and while the network "
+    "changed; the mean over the seeds."
+)
 # What a reader of the tables must know.
 LEGEND = (
     "Accuracies are on validation, with a single view of each image. The 95 % interval covers the variation between "
@@ -27,6 +31,7 @@ LEGEND = (
     "seeds, a difference that is not shown may still exist.",
     "Variants are compared at this length of training. One that learns more slowly may be better after a longer one.",
     ORIGINAL_LEGEND,
+    TRAINING_LEGEND,
     "*PetaFLOP*: the floating-point operations of training, forward and backward; a multiply-add counts as two. "
     "*seconds*: the training time of one run; runs that train in parallel share the processors.",
 )
@@ -47,8 +52,12 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
         lines += [f"## {METRICS[name].capitalize()} accuracy (%)", "", answer(report, name), ""]
         lines += [*markdown_table.lines(columns(report, name), measured(report, name)), ""]
     lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
-    has_original = any(_has_original(report, name) for name in report["metrics"])
-    legend = [line for line in LEGEND if line != ORIGINAL_LEGEND or has_original]
+    columned = {ORIGINAL_LEGEND: _has_original, TRAINING_LEGEND: _has_training}
+    legend = [
+        line
+        for line in LEGEND
+        if line not in columned or any(columned[line](report, name) for name in _tabulated(report))
+    ]
     lines += ["## How to read the tables", "", *(f"- {line}" for line in legend), ""] if _tabulated(report) else []
     lines += ["## Variants", "", f"All variants share {_settings(report['recipe'])}. {COMMANDS}", ""]
     lines += [f"- **{row['name']}**{_explained(row)}" for row in report["variants"]]
@@ -102,6 +111,9 @@ def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, An
     def original(row: Mapping[str, Any]) -> str:
         return figures.spread(figure(row)["study_mean"], figure(row)["study_std"])
 
+    def training(row: Mapping[str, Any]) -> str:
+        return figures.percent(_training(row, name))
+
     others = [other for other in (*report["metrics"], *report["shown"]) if other != name and measured(report, other)]
     return [
         Column("variant", lambda row: row["name"]),
@@ -113,6 +125,11 @@ def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, An
         Column("verdict", lambda row: comparison(row)[2]),
         *([Column("original study", original)] if _has_original(report, name) else []),
         *map(mean_of, others),
+        *(
+            [Column("training", lambda row: figures.percent(_training(row, name)))]
+            if _has_training(report, name)
+            else []
+        ),
         Column("PetaFLOP", lambda row: f"{row['train_petaflop']:.3g}"),
         Column("seconds", lambda row: f"{row['train_seconds']:,.0f}"),
     ]
@@ -126,6 +143,14 @@ def measured(report: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 def _has_original(report: Mapping[str, Any], name: str) -> bool:
     """Whether the original study has a result of any variant in a metric."""
     return any(row["measured"][name]["study_mean"] is not None for row in measured(report, name))
+
+
+def _training(row: Mapping[str, Any], name: str) -> float | None:
+    return row.get("training", {}).get(name)  # reports of earlier versions have none
+
+
+def _has_training(report: Mapping[str, Any], name: str) -> bool:
+    return any(_training(row, name) is not None for row in measured(report, name))
 
 
 def _tabulated(report: Mapping[str, Any]) -> list[str]:

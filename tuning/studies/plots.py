@@ -1,4 +1,4 @@
-"""The plots of a study's report: bars and differences, a heat map of two factors, learning curves."""
+"""The plots of a study's report: bars and differences, learning curves, and of two factors a heat map or lengths."""
 
 import itertools
 import pathlib
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from models.reporting import plot_style
 from models.reporting.plot_style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION
 from tuning import statistics
-from tuning.studies.design import METRICS
+from tuning.studies.design import EPOCHS, METRICS
 
 LINE_COLOURS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, INK)
 LINE_STYLES = ("-", "--", ":", "-.")
@@ -36,7 +36,9 @@ def draw(report: Report, folder: pathlib.Path) -> list[pathlib.Path]:
                 pictures[f"bars_{name}"] = _bars(report, rows, name)
                 pictures[f"curves_{name}"] = _curves(report, rows, name)
             if rows and len(report["factors"]) == 2:
-                pictures[f"heat_map_{name}"] = _heat_map(report, rows, name)
+                by_length = report["factors"][1] == EPOCHS
+                picture = _lengths if by_length else _heat_map
+                pictures[f"{'lengths' if by_length else 'heat_map'}_{name}"] = picture(report, rows, name)
         return plot_style.save_figures(pictures, folder)
 
 
@@ -190,6 +192,32 @@ def _heat_map(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figu
     figure.colorbar(picture, label="accuracy (%)")
     marks = f"▲ ▼ higher, lower than {report['reference']}; bold: the highest mean"
     figure.suptitle(f"{_heading(report, name)}\n{marks}", x=0.01, ha="left", fontsize=9.5)
+    return figure
+
+
+def _lengths(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure:
+    """Accuracy at the end against the length of training, a color for each level of the first factor.
+
+    Solid: validation, with a point for each seed. Dashed: the training images in the last epoch, as augmented.
+    """
+    figure = Figure(figsize=(8.5, 5), layout="constrained")
+    axes = figure.add_subplot(xlabel="epochs of training", ylabel="accuracy (%)", xscale="log")
+    axes.grid()
+    for level, colour in zip(dict.fromkeys(row["levels"][0] for row in rows), itertools.cycle(LINE_COLOURS)):
+        group = sorted((row for row in rows if row["levels"][0] == level), key=lambda row: float(row["levels"][1]))
+        lengths = [float(row["levels"][1]) for row in group]
+        means = [100 * row["measured"][name]["mean"] for row in group]
+        axes.plot(lengths, means, color=colour, linewidth=2, label=f"{_label(level)}: validation")
+        trained = [float("nan") if value is None else 100 * value for value in (row["training"][name] for row in group)]
+        axes.plot(lengths, trained, color=colour, linestyle="--", linewidth=1.3, label=f"{_label(level)}: training")
+        for length, row in zip(lengths, group, strict=True):
+            values = [100 * value for value in row["measured"][name]["values"].values()]
+            axes.plot([length] * len(values), values, "o", color="white", markeredgecolor=colour, markersize=4.5)
+    ticks = sorted({float(row["levels"][1]) for row in rows})
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    figure.legend(loc="outside right upper", fontsize=9)
+    figure.suptitle(_heading(report, name), x=0.01, ha="left")
     return figure
 
 

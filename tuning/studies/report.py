@@ -103,6 +103,10 @@ def _variant_row(study: Study, name: str, dataset: str, finished: Sequence[Resul
         "levels": list(variant.levels),
         "command": _train_command(study.name, name, runs[0]["config"]) if runs else None,
         "curve": _curve(runs),
+        "training": {
+            key: _mean([_of_epoch(result["rows"][-1], result["report"], key, "train") for result in runs])
+            for key in measured
+        },
         **{key: _mean([result["report"][key] for result in runs]) for key in ("train_petaflop", "train_seconds")},
     }
     if variant.original_mean is not None and dataset == figures.REAL_DATASET:
@@ -129,7 +133,15 @@ def _combination_row(
         for key in ("train_petaflop", "train_seconds")
     }
     row = _row(combination.name, seeds, measured)
-    return row | {"changes": {}, "note": combination.note, "levels": [], "command": None, "curve": [], **costs}
+    return row | {
+        "changes": {},
+        "note": combination.note,
+        "levels": [],
+        "command": None,
+        "curve": [],
+        "training": {},
+        **costs,
+    }
 
 
 def _row(name: str, seeds: list[int], measured: Mapping[str, Mapping[int, float]]) -> dict[str, Any]:
@@ -202,15 +214,19 @@ def _curve(runs: Sequence[Result]) -> list[dict[str, Any]]:
     return [
         {
             "images": epoch[0]["step"] * batch_size,
-            **{name: _mean([metric(_validation(row, runs[0]["report"]), name) for row in epoch]) for name in METRICS},
+            **{
+                name: _mean([_of_epoch(row, runs[0]["report"], name, "validation") for row in epoch])
+                for name in METRICS
+            },
         }
         for epoch in zip(*(result["rows"] for result in runs), strict=False)
     ]
 
 
-def _validation(row: Mapping[str, Any], report: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of metrics.jsonl as if it were a report."""
-    return {**{name: row.get(f"validation_{name}") for name in METRICS}, "coarse_source": report["coarse_source"]}
+def _of_epoch(row: Mapping[str, Any], report: Mapping[str, Any], name: str, split: str) -> float | None:
+    """One of METRICS in a row of metrics.jsonl; `split` is "train" or "validation"."""
+    values = {key: row.get(f"{split}_{key}") for key in METRICS}
+    return metric({**values, "coarse_source": report["coarse_source"]}, name)
 
 
 def _cell_row(study: Study, result: Result) -> dict[str, Any]:

@@ -25,6 +25,21 @@ def test_two_factors_get_a_heat_map_even_with_holes(tmp_path):
     assert "heat_map_fine_accuracy.png" in [path.name for path in paths]
 
 
+def test_lengths_of_training_are_lines_of_both_splits_instead_of_a_heat_map(tmp_path):
+    assert {path.name for path in plots.draw(document("augmentation_length"), tmp_path)} == {
+        f"{kind}_fine_accuracy.png" for kind in ("bars", "curves", "lengths")
+    }
+    figure, report = figure_of(plots._lengths, "augmentation_length")
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines() if ":" in line.get_label()}
+    sets = list(dict.fromkeys(row["levels"][0].replace("_", " ") for row in report["variants"]))
+    assert set(lines) == {f"{name}: {split}" for name in sets for split in ("validation", "training")}
+    validation = [100 * row["measured"]["fine_accuracy"]["mean"] for row in report["variants"][:: len(sets)]]
+    assert list(lines["none: validation"].get_xdata()) == [2.0, 8.0, 24.0]
+    assert list(lines["none: validation"].get_ydata()) == pytest.approx(validation)
+    assert list(lines["none: training"].get_ydata()) == pytest.approx([0.75 * value for value in validation])
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["2", "8", "24"]
+
+
 def test_nothing_finished_draws_nothing(tmp_path):
     assert plots.draw(document("normalisation", []), tmp_path) == []
 

@@ -72,6 +72,19 @@ def test_document_holds_values_statistics_costs_and_the_studys_figure():
     assert reference["comparison"] is None
 
 
+def test_row_has_the_training_accuracy_of_its_last_epoch_and_an_earlier_report_no_column_of_it():
+    report = document("single_vs_joint")
+    for name in report["metrics"]:
+        row = report["variants"][0]
+        assert row["training"][name] == pytest.approx(0.75 * row["measured"][name]["mean"])
+        assert "training" in [column.heading for column in study_page.columns(report, name)]
+    assert study_page.TRAINING_LEGEND in study_page.page(report)
+    for row in report["variants"]:
+        row.pop("training", None)
+    assert "training" not in [column.heading for column in study_page.columns(report, "fine_accuracy")]
+    assert study_page.TRAINING_LEGEND not in study_page.page(report)
+
+
 def test_report_of_no_finished_job_has_no_table_and_no_number_of_images():
     report = document("padding", [])
     console = Console(file=io.StringIO(), width=160)

@@ -1,12 +1,16 @@
 """Studies of our presets: their ingredients, augmentation, heads, transfer and architectures. An entry is a study."""
 
+import itertools
+
 from tuning.studies.catalogue.smoke import SMOKE
-from tuning.studies.design import Combination, Study, Variant
+from tuning.studies.design import EPOCHS, Combination, Study, Variant
 
 _NARROW = {"widths": (8, 16, 32), "bottlenecks": (8, 8, 16)}
 _SMOKE_TINY = {**SMOKE, **_NARROW, "resolutions": ((20, 0.5), (32, 0.5))}  # a graph less to trace
 _TINY = {"preset": "tiny"}
 _QUICK = {"preset": "quick"}
+_SETS = {"none": "none", "study": "original", "flip_shift": "flip_shift", "strong": "trivial_augment"}
+_LENGTHS = (2, 8, 24)  # epochs
 
 STUDIES = (
     Study(
@@ -61,6 +65,24 @@ STUDIES = (
             Variant("flip_crop_cutout", {"augmentation": "flip_crop_cutout"}),
             Variant("trivial_augment", {"augmentation": "trivial_augment"}),
             Variant("modern", {"augmentation": "modern"}),
+        ),
+    ),
+    Study(
+        name="augmentation_length",
+        question="Does augmentation help, and from which length of training on?",
+        base=_TINY,
+        budgets={"smoke": _SMOKE_TINY, "short": {}, "full": {}},
+        repeats={"smoke": 1, "short": 2, "full": 5},
+        reference=f"none-{_LENGTHS[0]}",
+        factors=("augmentation", EPOCHS),
+        variants=tuple(
+            Variant(
+                f"{name}-{length}",
+                {"augmentation": augmentation, "epochs": float(length)},
+                against=f"none-{length}",
+                levels=(name, str(length)),
+            )
+            for length, (name, augmentation) in itertools.product(_LENGTHS, _SETS.items())
         ),
     ),
     Study(
