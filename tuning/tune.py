@@ -52,6 +52,12 @@ PICK = flags.DEFINE_string(
 RETRAIN_SEEDS = flags.DEFINE_integer(
     "retrain_seeds", 3, "number of seeds of --retrain_best and --pick", lower_bound=1, upper_bound=MAX_SEEDS
 )
+RETRAIN_CONTROLS = flags.DEFINE_bool(
+    "retrain_controls",
+    False,
+    "with --retrain_best or --pick, also train the trial in float32, and the untuned preset for as many epochs as the "
+    "frozen trunk and the heads together",
+)
 SERVE = flags.DEFINE_string(
     "serve",
     "",
@@ -141,7 +147,7 @@ def _check_completed(records: list[dict[str, Any]]) -> None:
 def _run(session: Session, began: float) -> None:
     from tuning.sessions.budget import Budget
 
-    budget = Budget(session, RETRAIN_SEEDS.value if _retrains() else 0, began)
+    budget = Budget(session, RETRAIN_SEEDS.value if _retrains() else 0, began, RETRAIN_CONTROLS.value)
     num_before, had_time = len(session.folder.records()), budget.left() > 0.0
     if not PICK.value:
         _search(session, budget)
@@ -173,7 +179,8 @@ def _run(session: Session, began: float) -> None:
         seeds = range(first, first + RETRAIN_SEEDS.value)
         try:
             trial = _picked(session.config, records) if PICK.value else ranked(records)[0]
-            retraining.run(session, trial, seeds, on_poll=budget.check if had_time else lambda: None)
+            on_poll = budget.check if had_time else lambda: None
+            retraining.run(session, trial, seeds, on_poll=on_poll, has_controls=RETRAIN_CONTROLS.value)
         finally:
             budget.keep(at_once=True)
         _report(session, _retrains())
@@ -220,10 +227,11 @@ def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space
             f"max_trials={session_config.max_trials}: hyperband's number of trials follows from --max_epochs, "
             "--max_minutes or --max_petaflop; leave it out"
         )
-    if "retrain_seeds" in set_flags and not _retrains():
-        raise errors.BadArgumentError(
-            f"retrain_seeds={RETRAIN_SEEDS.value}: nothing reads it without --retrain_best or --pick; leave it out"
-        )
+    for name in ("retrain_seeds", "retrain_controls"):
+        if set_flags.get(name) and not _retrains():
+            raise errors.BadArgumentError(
+                f"{name}={set_flags[name]}: nothing reads it without --retrain_best or --pick; leave it out"
+            )
     _check_objectives(set_flags, session_config)
     if "fine_weight" in set_flags and "both" not in session_config.objective_names:
         raise errors.BadArgumentError(

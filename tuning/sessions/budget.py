@@ -23,11 +23,14 @@ class Budget:
     Args:
       session: whose limits they are.
       num_retrained: seeds with which the best trial is retrained after the search.
+      has_controls: whether the controls are retrained with it.
       began: when this call of the session began, of `time.perf_counter()`; now where it is None.
     """
 
-    def __init__(self, session: Session, num_retrained: int = 0, began: float | None = None) -> None:
-        self._session, self._num_retrained = session, num_retrained
+    def __init__(
+        self, session: Session, num_retrained: int = 0, began: float | None = None, has_controls: bool = False
+    ) -> None:
+        self._session, self._num_retrained, self._has_controls = session, num_retrained, has_controls
         self._began = time.perf_counter() if began is None else began
         self._spent_before, self._kept = session.folder.spent_s(), self._began
         minutes = session.config.max_minutes
@@ -104,9 +107,11 @@ class Budget:
             trunk = RunFolder(config.init_from or self._session.folder.trunk_dir)
             a_trunk = trunk.report()[of_trunk] if trunk.is_finished else 0.0
             trunks = max(0, self._num_retrained - num_trained) * a_trunk
-            return trunks + self._num_retrained * cost(better, config.max_epochs)
-        presets_epochs = jobs.trunk(0).train.epochs  # of the best trial and of the untuned preset
-        return 2 * self._num_retrained * cost(better, presets_epochs)
+            heads = self._num_retrained * cost(better, config.max_epochs)
+            longer = self._num_retrained * a_trunk + heads
+            return trunks + heads + (longer + heads if self._has_controls else 0.0)
+        presets_epochs = jobs.trunk(0).train.epochs  # of the best trial, the untuned preset and the trial in float32
+        return (2 + self._has_controls) * self._num_retrained * cost(better, presets_epochs)
 
 
 Cost: TypeAlias = Callable[[Sequence[Mapping[str, Any]], float], float]  # of records and of a number of epochs

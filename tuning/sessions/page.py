@@ -177,14 +177,35 @@ SHARE_COLUMNS: list[Column[tuple[str, float]]] = [
 
 
 def retrained_lines(retrained: Mapping[str, Any]) -> list[str]:
-    """Markdown list items: the objective of the untuned preset and of the best trial by seed, and test accuracies."""
+    """Markdown list items: the objective by seed, differences from the best trial, and its test accuracies."""
+    longer = f"{retrained.get('longer_epochs') or 0:g} epochs, as many as trunk and heads together"
+    words = {
+        "untuned": "the untuned preset",
+        "untuned_longer": f"the untuned preset for {longer}",
+        "tuned": f"trial {retrained['trial']}, retrained",
+        "tuned_float32": "that trial in float32",
+    }
     lines = []
-    for name, words in (("untuned", "the untuned preset"), ("tuned", f"trial {retrained['trial']}, retrained")):
-        objectives = statistics.summarise(list(retrained[name].values()))
-        spread = figures.spread(objectives.mean, objectives.std)
-        lines.append(f"- {words}: {spread} % on validation, seeds {', '.join(retrained[name])}")
-    pairs = [retrained["tuned"][seed] - value for seed, value in retrained["untuned"].items()]
-    lines.append(f"- difference by seed: {', '.join(f'{100 * pair:+.2f}' for pair in pairs)} points")
+    for name, text in words.items():
+        if name in retrained:
+            summary = statistics.summarise(list(retrained[name].values()))
+            spread = figures.spread(summary.mean, summary.std)
+            lines.append(f"- {text}: {spread} % on validation, seeds {', '.join(retrained[name])}")
+    lines += [
+        f"- trial {retrained['trial']} minus {words[name]}: {_difference(retrained['tuned'], retrained[name])}"
+        for name in words
+        if name != "tuned" and name in retrained
+    ]
     known = [f"{name} {figures.percent(value)} %" for name, value in retrained["test"].items() if value is not None]
     lines.append(f"- that trial on test: {', '.join(known)}, mean over the seeds")
     return lines
+
+
+def _difference(values: Mapping[str, float], others: Mapping[str, float]) -> str:
+    """The mean difference with its 95 % interval, where there are seeds enough, and that of each seed, in points."""
+    compared = statistics.compare(*({int(seed): value for seed, value in one.items()} for one in (values, others)))
+    by_seed = ", ".join(f"{100 * (values[seed] - other):+.2f}" for seed, other in others.items() if seed in values)
+    if compared.difference is None or compared.low is None or compared.high is None:
+        return f"{by_seed} points by seed"
+    interval = f"{100 * compared.low:+.2f} to {100 * compared.high:+.2f}"
+    return f"{100 * compared.difference:+.2f} points ({interval}); by seed {by_seed}"

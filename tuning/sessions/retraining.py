@@ -1,8 +1,10 @@
 """Retrains the best trial of a session and the untuned preset with the same seeds, and evaluates the trial on test.
 
-Where trials had a frozen trunk, the untuned preset of a seed is also the trunk of that seed's heads.
+Where trials had a frozen trunk, the untuned preset of a seed is also the trunk of that seed's heads. The controls tell
+what else than the hyperparameters may have made a difference: more epochs, or the precision.
 """
 
+import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,6 +21,8 @@ from tuning.workers.job import TrainingJob
 from tuning.workers.pool import WorkerPool
 from tuning.workers.train_job import Train
 
+UNTUNED, TUNED = "untuned", "tuned"
+LONGER, FLOAT32 = "untuned_longer", "tuned_float32"  # the controls
 ACCURACIES = ("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy")
 Evaluate = Callable[[pathlib.Path, Sequence[str]], dict[str, Any]]
 
@@ -30,49 +34,63 @@ def run(
     train: Train = train_job.train,
     evaluate: Evaluate = train_job.evaluate,
     on_poll: Callable[[], None] = lambda: None,
+    has_controls: bool = False,
 ) -> dict[str, Any]:
     """Train both with each seed, finished runs excepted, and evaluate the tuned ones on test.
 
-    `on_poll` is called again and again; an error of its own ends the retraining, with what is under way saved.
+    With controls, where there is something to control: the preset for as many epochs as the heads and their frozen
+    trunk together, and the trial in float32. `on_poll` is called again and again; an error of its own ends the
+    retraining, with what is under way saved.
 
     Returns:
-      {"trial": the best one's id, "untuned": objective on validation by seed, "tuned": the same, "test": mean
-      accuracies by name, 0 to 1}; the session's folder keeps it.
+      {"trial": the best one's id, "untuned": objective on validation by seed, "tuned", "untuned_longer" and
+      "tuned_float32": the same, "longer_epochs": of the control, "test": mean accuracies by name, 0 to 1}; the
+      session's folder keeps it.
 
     Raises:
       errors.FailedError: a training or an evaluation failed.
       errors.InterruptedRunError: a signal came that ends a process; the same call goes on.
     """
-    objectives: dict[str, dict[str, float]] = {"untuned": {}, "tuned": {}}
+    objectives: dict[str, dict[str, float]] = {UNTUNED: {}, TUNED: {}}
     tests: list[dict[str, float | None]] = []
+    longer_epochs = None
     try:
         with signals.Requests(listen=True) as requests, WorkerPool(requests) as pool:
 
-            def trained(job: TrainingJob, path: pathlib.Path, title: str) -> dict[str, Any]:
+            def trained(name: str, job: TrainingJob, path: pathlib.Path, title: str) -> dict[str, Any]:
                 if not RunFolder(path).is_finished:
                     print(f"retraining {title}, seed {job.train.seed}", flush=True)
-                return pool.call(train, job.shown(), path, on_poll=on_poll)
+                outcome = pool.call(train, job.shown(), path, on_poll=on_poll)
+                value = objective(session.config, _on_validation(outcome))
+                objectives.setdefault(name, {})[str(job.train.seed)] = value
+                return outcome
 
             for seed in seeds:
                 untuned = session.jobs.trunk(seed)
                 is_trunk = seed == session.config.seed and session.folder.trunk_dir.exists()  # the session's own
                 path = session.folder.trunk_dir if is_trunk else session.folder.retrained_dir(untuned)
-                outcome = trained(untuned, path, "the untuned preset")
-                objectives["untuned"][str(seed)] = objective(session.config, _on_validation(outcome))
+                trained(UNTUNED, untuned, path, "the untuned preset")
                 tuned = _tuned(session, best, seed, untuned, path)
                 path = session.folder.retrained_dir(tuned)
-                outcome = trained(tuned, path, f"trial {best['id']}")
-                objectives["tuned"][str(seed)] = objective(session.config, _on_validation(outcome))
+                outcome = trained(TUNED, tuned, path, f"trial {best['id']}")
                 if outcome["report"]["split"] != "test":  # else an earlier call has read it
                     with progress.task(f"evaluating trial {best['id']}, seed {seed}, on test"):
                         # Validation fits the temperatures, which `models.predict` needs.
                         splits = ("validation", "test")
                         outcome["report"] = pool.call(evaluate, path, splits, on_poll=on_poll)
                 tests.append(accuracies(outcome["report"]))
+                if has_controls and session.space.has_frozen_trunk:
+                    longer_epochs = untuned.train.epochs + tuned.train.epochs
+                    job = _changed(untuned, "longer", epochs=longer_epochs)
+                    title = f"the untuned preset for {longer_epochs:g} epochs"
+                    trained(LONGER, job, session.folder.retrained_dir(job), title)
+                if has_controls and tuned.train.precision != "float32":
+                    job = _changed(tuned, "float32", precision="float32")
+                    trained(FLOAT32, job, session.folder.retrained_dir(job), f"trial {best['id']} in float32")
     except WorkerError as error:
         raise errors.FailedError(f"retrain_best: {error}") from error
     tested = {name: _mean([test[name] for test in tests]) for name in ("fine", "coarse")}
-    outcome = {"trial": best["id"], **objectives, "test": tested}
+    outcome = {"trial": best["id"], **objectives, "longer_epochs": longer_epochs, "test": tested}
     files.write_json(session.folder.retrained_file, outcome)
     return outcome
 
@@ -88,6 +106,10 @@ def _tuned(
         changes |= {"epochs": untuned.train.epochs, "patience": untuned.train.patience}
     data, train = saved.configs({**best["config"], **changes})
     return TrainingJob(f"tuned-{best['id']}", data.replace(data_dir=untuned.data.data_dir), train)
+
+
+def _changed(job: TrainingJob, label: str, **changes: Any) -> TrainingJob:
+    return dataclasses.replace(job, label=f"{job.label}-{label}", train=job.train.replace(**changes))
 
 
 def _on_validation(outcome: Mapping[str, Any]) -> dict[str, Any]:

@@ -249,6 +249,7 @@ CONTRADICTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("pick", ("--pick=0", "--retrain_best")),
         ("pick", ("--pick=0", "--serve=127.0.0.1:8700")),
         ("retrain_seeds", ("--retrain_seeds=5",)),
+        ("retrain_controls", ("--retrain_controls",)),
         ("retrain_seeds", ("--retrain_seeds=5", "--retrain_best=false")),
     ),
     "tuning.study": (

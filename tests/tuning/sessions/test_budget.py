@@ -152,9 +152,9 @@ def test_another_trial_is_as_costly_as_any_and_leaves_room_for_those_under_way(t
     found.folder.write_record({**first, "train_petaflop": 0.6, "epochs": 2.0})
     found.folder.write_record({**second, "train_petaflop": 0.1, "epochs": 2.0})
 
-    def allows(petaflop, num_under_way=0, num_retrained=0):
+    def allows(petaflop, num_under_way=0, num_retrained=0, has_controls=False):
         found.config = dataclasses.replace(found.config, max_petaflop=petaflop)
-        return Budget(found, num_retrained).allows_another(num_under_way)
+        return Budget(found, num_retrained, has_controls=has_controls).allows_another(num_under_way)
 
     of_full_length = 3 * 0.3  # max_epochs is 3
     assert [allows(0.69 + of_full_length), allows(0.71 + of_full_length)] == [False, True]
@@ -162,6 +162,8 @@ def test_another_trial_is_as_costly_as_any_and_leaves_room_for_those_under_way(t
     retrained = 2 * 10.0 * 0.05  # linear's own ten epochs, tuned and untuned, as in the better one
     whole = 0.7 + of_full_length + retrained
     assert [allows(whole - 0.01, 0, 1), allows(whole + 0.01, 0, 1), allows(0.0)] == [False, True, True]
+    whole += retrained / 2  # the trial in float32
+    assert [allows(whole - 0.01, 0, 1, True), allows(whole + 0.01, 0, 1, True)] == [False, True]
 
 
 def test_petaflop_of_trunk_retraining_and_failed_trials_count(tmp_path):

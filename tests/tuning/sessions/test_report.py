@@ -1,5 +1,6 @@
 """A session's document says what was best and what mattered; its pictures are drawn from the document alone."""
 
+import dataclasses
 import json
 
 import pytest
@@ -181,8 +182,42 @@ def test_best_trial_is_trained_again_beside_the_preset_and_test_is_read_once(tun
     page = session_page.markdown(report, ["objective.png"])
     assert "- the untuned preset: 60.50 ± 0.71 % on validation, seeds 0, 1\n" in page
     assert "- trial 00, retrained: 65.50 ± 0.71 % on validation, seeds 0, 1\n" in page
-    assert "- difference by seed: +5.00, +5.00 points\n" in page
+    assert "- trial 00 minus the untuned preset: +5.00, +5.00 points by seed\n" in page
     assert "- that trial on test: fine 40.00 %, coarse 60.00 %, mean over the seeds\n" in page
     assert "![objective.png](objective.png)" in page
     told = session_page.retrained_lines({**report["retrained"], "test": {"fine": None, "coarse": 0.6}})
     assert told[-1] == "- that trial on test: coarse 60.00 %, mean over the seeds"
+
+
+def test_controls_are_the_preset_for_as_long_as_trunk_and_heads_and_the_trial_in_float32(tuned, monkeypatch):
+    tuned.space = dataclasses.replace(tuned.space, has_frozen_trunk=True)
+    config = tuned.jobs.trial("0", tuned.jobs.hyperparameters().defaults).config
+    best = {**record(0, 0.3, "a"), "config": {**config, "precision": "mixed_bfloat16"}}
+    seen = []
+
+    def train(job, run_dir):
+        seen.append((job.label, job.train.seed, job.train.epochs, job.train.precision, bool(job.train.init_from)))
+        return stub_training.outcome(job, accuracy=0.5 + 0.01 * len(job.label) + 0.001 * job.train.seed**2)
+
+    # In this process, so that `seen` is.
+    monkeypatch.setattr(retraining.WorkerPool, "call", lambda self, function, *values, on_poll: function(*values))
+    found = retraining.run(tuned, best, range(3), train, stub_training.evaluate_once, has_controls=True)
+    assert seen[4:8] == [
+        ("untuned", 1, 10.0, "auto", False),
+        ("tuned-00", 1, 3.0, "mixed_bfloat16", True),
+        ("untuned-longer", 1, 13.0, "auto", False),
+        ("tuned-00-float32", 1, 3.0, "float32", True),
+    ]
+    assert found["longer_epochs"] == 13.0
+    page = session_page.retrained_lines(document(tuned)["retrained"])
+    assert [line.partition(": ")[0] for line in page] == [
+        "- the untuned preset",
+        "- the untuned preset for 13 epochs, as many as trunk and heads together",
+        "- trial 00, retrained",
+        "- that trial in float32",
+        "- trial 00 minus the untuned preset",
+        "- trial 00 minus the untuned preset for 13 epochs, as many as trunk and heads together",
+        "- trial 00 minus that trial in float32",
+        "- that trial on test",
+    ]
+    assert page[-2].endswith(": -8.00 points (-8.00 to -8.00); by seed -8.00, -8.00, -8.00")
