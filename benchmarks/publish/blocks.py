@@ -5,6 +5,7 @@
 <!-- end -->
 """
 
+import functools
 import pathlib
 import re
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 
 from benchmarks.harness import results
 from benchmarks.publish import (
+    answers,
     benchmark_tables,
     calibration_table,
     export_table,
@@ -27,6 +29,8 @@ from pipeline.common import errors
 PAGES = (
     "README.md",
     "docs/results.md",
+    "docs/augmentation.md",
+    "docs/tuning.md",
     "docs/original_study.md",
     "docs/calibration.md",
     "docs/export.md",
@@ -34,6 +38,7 @@ PAGES = (
 )
 RESULTS = pathlib.Path("benchmarks", "results")
 STUDIES = pathlib.Path("docs", "studies")
+SESSIONS = pathlib.Path("docs", "sessions")
 PLOTS = pathlib.Path("docs", "results")
 CORRUPTIONS = pathlib.Path("docs", "corruptions.png")
 CHART = pathlib.Path("docs", "accuracy_cost.png")
@@ -83,6 +88,10 @@ def _of_benchmark(name: str, table: Callable[[Mapping[str, Any]], list[str]]) ->
     return lambda checkout: table(results.read(checkout / path, f"{checkout / path}:"))
 
 
+def _session(name: str, checkout: pathlib.Path) -> list[str]:
+    return answers.session(checkout / SESSIONS, name)
+
+
 BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {
     "main results": lambda checkout: main_results.table(checkout / RESULTS),
     "our presets": lambda checkout: our_results.table(our_results.read(checkout / RESULTS)),
@@ -98,5 +107,7 @@ BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {
     "mutants": lambda checkout: fault_tables.mutants(checkout / RESULTS / "faults"),
     "every result": _every_result,
     "models of the original study": lambda checkout: original_study.models(checkout / RESULTS),
+    "lengths of augmentation": lambda checkout: answers.lengths(checkout / STUDIES),
+    **{f"session {name}": functools.partial(_session, name) for name in ("heads", "original", "full")},
     "hypotheses of the original study": lambda checkout: original_study.hypotheses(checkout / STUDIES),
 }
