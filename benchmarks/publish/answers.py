@@ -36,7 +36,7 @@ def lengths(studies: pathlib.Path) -> list[str]:
         if row is None:
             return ""
         figure = row["measured"][name]
-        mark = MARKS.get((figure["comparison"] or {}).get("verdict"), "")
+        mark = MARKS.get(figure["comparison"]["verdict"], "") if figure["comparison"] else ""
         return f"{figures.spread(figure['mean'], figure['std'])}{mark} ({figures.percent(row['training'][name])})"
 
     def column(length: str) -> Column[str]:

@@ -203,7 +203,8 @@ def retrained_lines(retrained: Mapping[str, Any]) -> list[str]:
 
 def _difference(values: Mapping[str, float], others: Mapping[str, float]) -> str:
     """The mean difference with its 95 % interval, where there are seeds enough, and that of each seed, in points."""
-    compared = statistics.compare(*({int(seed): value for seed, value in one.items()} for one in (values, others)))
+    pair = [{int(seed): value for seed, value in one.items()} for one in (values, others)]
+    compared = statistics.compare(pair[0], pair[1])
     by_seed = ", ".join(f"{100 * (values[seed] - other):+.2f}" for seed, other in others.items() if seed in values)
     if compared.difference is None or compared.low is None or compared.high is None:
         return f"{by_seed} points by seed"
