@@ -32,7 +32,8 @@ from tests.pipeline.datasets.archives import SMALL
 from tuning import study as study_binary
 from tuning import tune
 from tuning.sessions import search_space
-from tuning.sessions.jobs import JobFactory, SessionConfig
+from tuning.sessions.config import SessionConfig
+from tuning.sessions.jobs import JobFactory
 from tuning.studies import catalogue
 
 PER_CLASS = 20

@@ -24,7 +24,7 @@ from tests.conftest import ROOT
 from tests.import_graph import module_files
 from tests.test_make_variables import environment
 from tuning.sessions import search_space
-from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.config import SessionConfig
 from tuning.studies.folder import open_study
 
 BINARIES = [

@@ -14,32 +14,27 @@ Several machines share one session with --serve and --join (tuning/sessions/chie
 
 import contextlib
 import dataclasses
-import importlib.util
 import os
-import pathlib
-import shlex
-import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from models.training import preconditions
 from pipeline import address
-from pipeline.common import app, config, errors, files, locked_folder, paths, progress
+from pipeline.common import app, config, errors, locked_folder, paths
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions import chief_address, journal, search_space
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.folder import SessionFolder, ranked
-from tuning.sessions.jobs import JobFactory, SessionConfig
+from tuning.sessions.jobs import JobFactory
+from tuning.sessions.options import Options
 from tuning.sessions.search_space import Space
 from tuning.sessions.session import Session, begun_precision, check_begun, join_session, open_session
-from tuning.sessions.trade_offs.front import front
 from tuning.workers.job import MAX_SEEDS
 
 if TYPE_CHECKING:
     from tuning.sessions.budget import Budget
-
-MAX_CHOICES = 20  # in an error
 
 flags = app.Flags(SourceConfig, SessionConfig)
 SESSION_DIR = flags.DEFINE_path("session_dir", "", "folder of the session; default: runs/sessions/SPACE-TUNER-DATASET")
@@ -86,9 +81,10 @@ def main() -> None:
     space = search_space.find(session_config.space)
     if session_config.init_from:
         space = search_space.on_trunk(space, session_config.init_from)
-    _check_flags(set_flags, session_config, space)
+    options = _options()
+    options.check(set_flags, session_config, space)
     source = config.build(SourceConfig, set_flags)
-    _check_places(session_config, space, source)
+    _check_places(options, session_config, space, source)
     from pipeline import prepare
 
     dataset = prepare.prepare(source)
@@ -106,21 +102,34 @@ def main() -> None:
     if name == AUTO:
         print(f"Precision: {choice.policy} ({choice.reason})")
     session_config = dataclasses.replace(session_config, precision=choice.policy)
-    if JOIN.value:
+    if options.join:
         from tuning.sessions import search
 
         session = join_session(path, session_config, space, source)
         session.settle_data()
-        search.join(session, JOIN.value, token=_token())
+        search.join(session, options.join, token=options.token)
         return
     with open_session(path, session_config, space, source) as session:
-        if session.is_finished_by_earlier_version and not (_retrains() or SERVE.value):
+        if session.is_finished_by_earlier_version and not (options.retrains or options.serve):
             print(f"{path}: finished by an earlier version, which held out other images; drawing its report again")
-            _report(session, _retrains())
+            _report(session, options)
             _check_completed(session.folder.records())
             return
         session.settle_data()
-        _run(session, began)
+        _run(session, options, began)
+
+
+def _options() -> Options:
+    return Options(
+        retrain_best=RETRAIN_BEST.value,
+        pick=PICK.value,
+        retrain_seeds=RETRAIN_SEEDS.value,
+        retrain_controls=RETRAIN_CONTROLS.value,
+        serve=SERVE.value,
+        join=JOIN.value,
+        token_file=TOKEN_FILE.value,
+        insecure=INSECURE.value,
+    )
 
 
 def _fitted(
@@ -144,18 +153,18 @@ def _check_completed(records: list[dict[str, Any]]) -> None:
         raise errors.FailedError(f"no trial of {len(records)} completed{reason}")
 
 
-def _run(session: Session, began: float) -> None:
+def _run(session: Session, options: Options, began: float) -> None:
     from tuning.sessions.budget import Budget
 
-    budget = Budget(session, RETRAIN_SEEDS.value if _retrains() else 0, began, RETRAIN_CONTROLS.value)
+    budget = Budget(session, options.retrain_seeds if options.retrains else 0, began, options.retrain_controls)
     num_before, had_time = len(session.folder.records()), budget.left() > 0.0
-    if not PICK.value:
-        _search(session, budget)
+    if not options.pick:
+        _search(session, options, budget)
     records = session.folder.records()
-    if num_before == len(records) > 0 and not PICK.value:
+    if num_before == len(records) > 0 and not options.pick:
         used_up = "time (--max_minutes) or petaflop (--max_petaflop)"
         print(f"{session.folder.path}: no trials, {used_up} left; only the report is drawn again")
-    _report(session, _retrains())
+    _report(session, options)
     if not records and any(event["event"] == "end" for event in session.folder.journal.events()):
         place = f"session_dir={session.folder.path}"
         raise errors.DamagedError(f"{place}: the records of all trials, trials/*.json, are missing; {journal.REMEDY}")
@@ -168,7 +177,7 @@ def _run(session: Session, began: float) -> None:
             f"{' and '.join(limits)}: no trial has ended in time; the same command with more goes on from there"
         )
     _check_completed(records)
-    if _retrains():
+    if options.retrains:
         from tuning.sessions import retraining
 
         if not had_time:
@@ -176,113 +185,30 @@ def _run(session: Session, began: float) -> None:
                 f"max_minutes={session.config.max_minutes:g}: used up by the search; retraining takes additional time"
             )
         first = session.config.seed
-        seeds = range(first, first + RETRAIN_SEEDS.value)
+        seeds = range(first, first + options.retrain_seeds)
         try:
-            trial = _picked(session.config, records) if PICK.value else ranked(records)[0]
+            trial = options.picked(session.config, records)
             on_poll = budget.check if had_time else lambda: None
-            retraining.run(session, trial, seeds, on_poll=on_poll, has_controls=RETRAIN_CONTROLS.value)
+            retraining.run(session, trial, seeds, on_poll=on_poll, has_controls=options.retrain_controls)
         finally:
             budget.keep(at_once=True)
-        _report(session, _retrains())
+        _report(session, options)
 
 
-def _retrains() -> bool:
-    return RETRAIN_BEST.value or bool(PICK.value)
-
-
-def _picked(session_config: SessionConfig, records: list[dict[str, Any]]) -> dict[str, Any]:
-    """The record of the trial of --pick; errors.BadArgumentError where none of that number has completed."""
-    completed, names = ranked(records), session_config.objective_names
-    for record in completed:
-        if record["id"].lstrip("0") == PICK.value.lstrip("0"):  # some tuners write 0007
-            return record
-    choices = front(records, names) if len(names) > 1 else completed
-    numbers = ", ".join(record["id"] for record in choices[:MAX_CHOICES]) or "none yet"
-    raise errors.BadArgumentError(f"pick={PICK.value!r}: expected the number of a completed trial; the best: {numbers}")
-
-
-def _check_flags(set_flags: dict[str, Any], session_config: SessionConfig, space: Space) -> None:
-    """Check that flags do not contradict one another or the space."""
-    if SERVE.value and JOIN.value:
-        raise errors.BadArgumentError(f"serve={SERVE.value} and join={JOIN.value}: set only one of them")
-    if TOKEN_FILE.value and INSECURE.value:
-        raise errors.BadArgumentError(f"insecure=True and token_file={TOKEN_FILE.value}: set only one of them")
-    for name, value in (("serve", SERVE.value), ("join", JOIN.value)):
-        if value:
-            chief_address.check(name, value)
-            has_token = bool(_token())
-            chief_address.check_protected(name, value, has_token=has_token, is_insecure=INSECURE.value)
-    for name in ("token_file", "insecure"):
-        if set_flags.get(name) and not (SERVE.value or JOIN.value):
-            raise errors.BadArgumentError(
-                f"{name}={set_flags[name]}: nothing reads it without --serve or --join; leave it out"
-            )
-    if SERVE.value and "workers" in set_flags:
-        raise errors.BadArgumentError(
-            f"workers={session_config.workers} and serve={SERVE.value}: a chief trains no trial; set --workers where "
-            "you --join"
-        )
-    if "max_trials" in set_flags and session_config.tuner == "hyperband":
-        raise errors.BadArgumentError(
-            f"max_trials={session_config.max_trials}: hyperband's number of trials follows from --max_epochs, "
-            "--max_minutes or --max_petaflop; leave it out"
-        )
-    for name in ("retrain_seeds", "retrain_controls"):
-        if set_flags.get(name) and not _retrains():
-            raise errors.BadArgumentError(
-                f"{name}={set_flags[name]}: nothing reads it without --retrain_best or --pick; leave it out"
-            )
-    _check_objectives(set_flags, session_config)
-    if "fine_weight" in set_flags and "both" not in session_config.objective_names:
-        raise errors.BadArgumentError(
-            f"fine_weight={session_config.fine_weight}: --objective={session_config.objective} does not read it; leave "
-            "it out, or choose --objective=both"
-        )
-    if "precision" in set_flags and "precision" in space.base:
-        raise errors.BadArgumentError(
-            f"precision={session_config.precision}: the space sets {space.base['precision']}; leave it out"
-        )
-
-
-def _check_objectives(set_flags: dict[str, Any], session_config: SessionConfig) -> None:
-    """Check the flags of several objectives, and of retraining, against one another."""
-    if "objective" in set_flags and "objectives" in set_flags:
-        raise errors.BadArgumentError(
-            f"objective={set_flags['objective']} and objectives={set_flags['objectives']}: set only one of them"
-        )
-    if RETRAIN_BEST.value and session_config.objectives:
-        raise errors.BadArgumentError(
-            f"retrain_best=True: none is the best in objectives={session_config.objectives}; choose one by --pick"
-        )
-    if PICK.value and RETRAIN_BEST.value:
-        raise errors.BadArgumentError(f"pick={PICK.value} and retrain_best=True: set only one of them")
-    if PICK.value and (SERVE.value or JOIN.value):
-        raise errors.BadArgumentError(f"pick={PICK.value}: nothing reads it with --serve or --join; leave it out")
-    if session_config.tuner == "optuna" and importlib.util.find_spec("optuna") is None:
-        raise errors.BadArgumentError(
-            "tuner=optuna: needs optuna, which is not installed; run: python -m pip install -e '.[optuna]'"
-        )
-
-
-def _token() -> str:
-    """The token of the chief; "" where no file is set."""
-    return chief_address.token(pathlib.Path(TOKEN_FILE.value)) if TOKEN_FILE.value else ""
-
-
-def _check_places(session_config: SessionConfig, space: Space, source: SourceConfig) -> None:
+def _check_places(options: Options, session_config: SessionConfig, space: Space, source: SourceConfig) -> None:
     """Check the data set's size, the session's folder and the chief's address, before minutes of preparing data."""
     path = _session_dir(session_config, space, source)
     folder = SessionFolder(paths.local(path, "session_dir"))
     JobFactory(session_config, space, source, folder.trunk_dir).check_shared()
-    if JOIN.value:
-        chief_address.wait_for_chief(JOIN.value)
+    if options.join:
+        chief_address.wait_for_chief(options.join)
         check_begun(path)
         return
-    if PICK.value:
-        _picked(session_config, folder.records())
+    if options.pick:
+        options.picked(session_config, folder.records())
     locked_folder.check_available(folder.path, flag="session_dir", identity=folder.identity_file.name)
-    if SERVE.value:
-        address.check_free("serve", SERVE.value)
+    if options.serve:
+        address.check_free("serve", options.serve)
 
 
 def _session_dir(session_config: SessionConfig, space: Space, source: SourceConfig) -> str:
@@ -290,52 +216,28 @@ def _session_dir(session_config: SessionConfig, space: Space, source: SourceConf
     return SESSION_DIR.value or default
 
 
-def _search(session: Session, budget: "Budget") -> None:
+def _search(session: Session, options: Options, budget: "Budget") -> None:
     """Search here or as the chief; where that ends early, report the trials so far."""
     from tuning.sessions import search
 
     first = session.jobs.first()
     preconditions.check(first.data, first.train)  # before hours of trials that could not but fail
     try:
-        if SERVE.value:
-            search.serve(session, SERVE.value, budget=budget, token=_token())
+        if options.serve:
+            search.serve(session, options.serve, budget=budget, token=options.token)
         else:
             search.run(session, budget=budget)
     except (errors.FailedError, errors.InterruptedRunError):
         if session.folder.records():
             with contextlib.suppress(OSError):  # of a full disk, which may be why
-                _report(session, _retrains())
+                _report(session, options)
         raise
 
 
-def _report(session: Session, is_retrained: bool) -> None:
-    from tuning.sessions import page as session_page
-    from tuning.sessions import plots
-    from tuning.sessions import report as session_report
+def _report(session: Session, options: Options) -> None:
+    from tuning.sessions.reporting import write
 
-    folder, best = session.folder.path, ranked(session.folder.records())
-    report = session_report.document(session, shlex.join(["python", "-m", "tuning.tune", *sys.argv[1:]]))
-    files.write_json(session.folder.report_file, report)
-    session_page.show(report)
-    page = folder / "report.md"
-    with progress.task(f"drawing the plots of {page}"):
-        pictures = plots.draw(report, folder)
-    files.write_text(page, session_page.markdown(report, [path.name for path in pictures]))
-    written, has_best = [*pictures], report["best"] is not None
-    if has_best:
-        written.append(folder / "best.json")
-        files.write_json(written[-1], session.config_of(best[0]))
-    for path in written:
-        print(f"written: {paths.shown(path)}")
-    python = "python" if shutil.which("python") == sys.executable else sys.executable
-    if report["front"] and not is_retrained:
-        arguments = [*sys.argv[1:], f"--pick={report['front'][0]}"]
-        print(f"Train a trial of the front again: {shlex.join([python, '-m', 'tuning.tune', *arguments])}")
-    if has_best and not is_retrained:
-        run_dir = folder / "retrained" / f"trial-{best[0]['id']}"  # not models.train's default, which may be taken
-        arguments = [f"--config={paths.shown(folder / 'best.json')}", f"--run_dir={paths.shown(run_dir)}"]
-        print(f"Train the best trial again: {shlex.join([python, '-m', 'models.train', *arguments])}")
-    print(f"Report: {paths.shown(page)}")
+    write.write(session, sys.argv[1:], options.retrains)
 
 
 def run() -> None:

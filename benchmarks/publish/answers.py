@@ -12,8 +12,8 @@ from models.reporting import figures
 from pipeline.common import markdown_table
 from pipeline.common.markdown_table import Column
 from tuning import statistics
-from tuning.sessions import page as session_page
 from tuning.sessions.folder import COMPLETED
+from tuning.sessions.reporting import page as session_page
 
 NOT_RUN = "not run yet"
 LENGTHS = "augmentation_length"

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.common import app, config, errors, files
-from tuning.sessions import page as session_page
-from tuning.sessions import plots as session_plots
+from tuning.sessions.reporting import page as session_page
+from tuning.sessions.reporting import plots as session_plots
 from tuning.studies import page as study_page
 from tuning.studies import plots as study_plots
 

@@ -14,7 +14,7 @@ from benchmarks.harness import memory, subprocess_call, tuner_sessions
 from pipeline.common import errors
 from pipeline.common.process.environment import THREADS
 from pipeline.data_config import SourceConfig
-from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.search_space import Space
 

@@ -25,7 +25,7 @@ from pipeline.common import app, errors, progress
 from tests.faults.tracing import contents, output
 from tests.faults.tracing.cases import CASES, Case, Cases, begun, searched
 from tests.faults.tracing.tracer import MAIN, WORKER, Action, Operation, TracedProcess
-from tuning.sessions.jobs import TUNERS
+from tuning.sessions.config import TUNERS
 
 MAX_KILLS = 5  # of one run, which then goes on undisturbed
 ORPHAN_SECONDS = 10.0  # in which the processes of a killed command must end

@@ -16,8 +16,8 @@ from pipeline.datasets.canonical import Fingerprints
 from tests.faults.test_config_files import FEW, ODD
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import BASE, SOURCE, choose, searched
-from tuning.sessions import report as session_report
-from tuning.sessions.jobs import TUNERS, SessionConfig
+from tuning.sessions.config import TUNERS, SessionConfig
+from tuning.sessions.reporting import report as session_report
 from tuning.sessions.search_space import Space
 from tuning.sessions.session import open_session
 from tuning.sessions.trade_offs import objectives

@@ -15,7 +15,8 @@ from pipeline.common import errors
 from pipeline.common.config import settings as settings_of
 from pipeline.data_config import DataConfig, SourceConfig
 from tests.faults.test_config_files import FEW, ODD
-from tuning.sessions.jobs import JobFactory, SessionConfig
+from tuning.sessions.config import SessionConfig
+from tuning.sessions.jobs import JobFactory
 from tuning.sessions.search_space import find
 
 FIELDS = sorted(settings_of(DataConfig, TrainConfig))

@@ -7,7 +7,8 @@ from pipeline.data_config import SourceConfig
 from tests.durable_files import DiskRecord
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import searched
-from tuning import study, tune
+from tuning import study
+from tuning.sessions.reporting import write
 from tuning.studies import catalogue
 from tuning.studies import report as study_report
 from tuning.studies.folder import open_study
@@ -16,7 +17,7 @@ from tuning.studies.folder import open_study
 def test_every_file_of_a_session_survives_a_power_failure(tmp_path, monkeypatch):
     record = DiskRecord(monkeypatch)
     session = searched(tmp_path / "sessions" / "mine", max_trials=2)
-    tune._report(session, is_retrained=False)
+    write.write(session, [], is_retrained=False)
     names = {path.name for path in session.folder.path.rglob("*") if path.is_file()}
     assert {"session.json", "journal.jsonl", "report.json", "report.md", "best.json", "objective.png"} <= names
     assert record.lost(tmp_path / "sessions", appended=("journal.jsonl",)) == {}

@@ -13,7 +13,7 @@ from models.reporting import figures, table
 from pipeline.common import durations, markdown_table, progress
 from pipeline.common.numbers import counted
 from tuning.sessions.folder import COMPLETED, ranked
-from tuning.sessions.page import TRIAL_COLUMNS, front_columns, values_text
+from tuning.sessions.reporting.page import TRIAL_COLUMNS, front_columns, values_text
 from tuning.sessions.session import Session
 from tuning.sessions.trade_offs import objectives
 from tuning.sessions.trade_offs.front import front

@@ -6,7 +6,7 @@ what else than the hyperparameters may have made a difference: more epochs, or t
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from models.config import saved
@@ -14,7 +14,7 @@ from models.runs.folder import RunFolder
 from pipeline.common import errors, files, progress
 from pipeline.common.process import signals
 from pipeline.common.process.worker_process import WorkerError
-from tuning.sessions.jobs import accuracies, objective
+from tuning.sessions.scores import accuracies, objective
 from tuning.sessions.session import Session
 from tuning.workers import train_job
 from tuning.workers.job import TrainingJob
@@ -25,6 +25,14 @@ UNTUNED, TUNED = "untuned", "tuned"
 LONGER, FLOAT32 = "untuned_longer", "tuned_float32"  # the controls
 ACCURACIES = ("fine_accuracy", "coarse_accuracy", "coarse_from_fine_accuracy")
 Evaluate = Callable[[pathlib.Path, Sequence[str]], dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Retraining:
+    name: str  # UNTUNED, TUNED or a control
+    job: TrainingJob
+    path: pathlib.Path
+    title: str
 
 
 def run(
@@ -51,48 +59,50 @@ def run(
       errors.FailedError: a training or an evaluation failed.
       errors.InterruptedRunError: a signal came that ends a process; the same call goes on.
     """
-    objectives: dict[str, dict[str, float]] = {UNTUNED: {}, TUNED: {}}
+    objectives: dict[str, dict[str, float]] = {}
     tests: list[dict[str, float | None]] = []
     longer_epochs = None
     try:
         with signals.Requests(listen=True) as requests, WorkerPool(requests) as pool:
-
-            def trained(name: str, job: TrainingJob, path: pathlib.Path, title: str) -> dict[str, Any]:
-                if not RunFolder(path).is_finished:
-                    print(f"retraining {title}, seed {job.train.seed}", flush=True)
-                outcome = pool.call(train, job.shown(), path, on_poll=on_poll)
+            for one in (one for seed in seeds for one in _retrainings(session, best, seed, has_controls)):
+                seed = one.job.train.seed
+                if not RunFolder(one.path).is_finished:
+                    print(f"retraining {one.title}, seed {seed}", flush=True)
+                outcome = pool.call(train, one.job.shown(), one.path, on_poll=on_poll)
                 value = objective(session.config, _on_validation(outcome))
-                objectives.setdefault(name, {})[str(job.train.seed)] = value
-                return outcome
-
-            for seed in seeds:
-                untuned = session.jobs.trunk(seed)
-                is_trunk = seed == session.config.seed and session.folder.trunk_dir.exists()  # the session's own
-                path = session.folder.trunk_dir if is_trunk else session.folder.retrained_dir(untuned)
-                trained(UNTUNED, untuned, path, "the untuned preset")
-                tuned = _tuned(session, best, seed, untuned, path)
-                path = session.folder.retrained_dir(tuned)
-                outcome = trained(TUNED, tuned, path, f"trial {best['id']}")
-                if outcome["report"]["split"] != "test":  # else an earlier call has read it
-                    with progress.task(f"evaluating trial {best['id']}, seed {seed}, on test"):
-                        # Validation fits the temperatures, which `models.predict` needs.
-                        splits = ("validation", "test")
-                        outcome["report"] = pool.call(evaluate, path, splits, on_poll=on_poll)
-                tests.append(accuracies(outcome["report"]))
-                if has_controls and session.space.has_frozen_trunk:
-                    longer_epochs = untuned.train.epochs + tuned.train.epochs
-                    job = _changed(untuned, "longer", epochs=longer_epochs)
-                    title = f"the untuned preset for {longer_epochs:g} epochs"
-                    trained(LONGER, job, session.folder.retrained_dir(job), title)
-                if has_controls and tuned.train.precision != "float32":
-                    job = _changed(tuned, "float32", precision="float32")
-                    trained(FLOAT32, job, session.folder.retrained_dir(job), f"trial {best['id']} in float32")
+                objectives.setdefault(one.name, {})[str(seed)] = value
+                if one.name == LONGER:
+                    longer_epochs = one.job.train.epochs
+                if one.name == TUNED:
+                    if outcome["report"]["split"] != "test":  # else an earlier call has read it
+                        with progress.task(f"evaluating {one.title}, seed {seed}, on test"):
+                            # Validation fits the temperatures, which `models.predict` needs.
+                            splits = ("validation", "test")
+                            outcome["report"] = pool.call(evaluate, one.path, splits, on_poll=on_poll)
+                    tests.append(accuracies(outcome["report"]))
     except WorkerError as error:
         raise errors.FailedError(f"retrain_best: {error}") from error
     tested = {name: _mean([test[name] for test in tests]) for name in ("fine", "coarse")}
     outcome = {"trial": best["id"], **objectives, "longer_epochs": longer_epochs, "test": tested}
     files.write_json(session.folder.retrained_file, outcome)
     return outcome
+
+
+def _retrainings(session: Session, best: Mapping[str, Any], seed: int, has_controls: bool) -> Iterator[_Retraining]:
+    folder, title = session.folder, f"trial {best['id']}"
+    untuned = session.jobs.trunk(seed)
+    is_trunk = seed == session.config.seed and folder.trunk_dir.exists()  # the session's own
+    path = folder.trunk_dir if is_trunk else folder.retrained_dir(untuned)
+    yield _Retraining(UNTUNED, untuned, path, "the untuned preset")
+    tuned = _tuned(session, best, seed, untuned, path)
+    yield _Retraining(TUNED, tuned, folder.retrained_dir(tuned), title)
+    if has_controls and session.space.has_frozen_trunk:
+        epochs = untuned.train.epochs + tuned.train.epochs
+        job = _changed(untuned, "longer", epochs=epochs)
+        yield _Retraining(LONGER, job, folder.retrained_dir(job), f"the untuned preset for {epochs:g} epochs")
+    if has_controls and tuned.train.precision != "float32":
+        job = _changed(tuned, "float32", precision="float32")
+        yield _Retraining(FLOAT32, job, folder.retrained_dir(job), f"{title} in float32")
 
 
 def _tuned(

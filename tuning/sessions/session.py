@@ -16,8 +16,9 @@ from pipeline.common import errors, files, locked_folder, paths
 from pipeline.data_config import AUTO, SourceConfig
 from pipeline.datasets import prepared
 from tuning.sessions import journal
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.folder import SessionFolder
-from tuning.sessions.jobs import JobFactory, SessionConfig
+from tuning.sessions.jobs import JobFactory
 from tuning.sessions.search_space import Space
 
 

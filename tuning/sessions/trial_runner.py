@@ -13,9 +13,9 @@ from pipeline.common import errors
 from pipeline.common.process.worker_process import WorkerError
 from tuning.sessions import chief
 from tuning.sessions.folder import COMPLETED, FAILED
-from tuning.sessions.jobs import accuracies, objective, several_objectives
 from tuning.sessions.oracles.oracle import RUNNING, STOPPED, Oracle
 from tuning.sessions.progress import SessionProgress
+from tuning.sessions.scores import accuracies, objective, several_objectives
 from tuning.sessions.session import Session
 from tuning.workers.job import TrainingJob
 from tuning.workers.pool import POLL_SECONDS

@@ -16,7 +16,7 @@ from pipeline.common.setting import Setting, as_text
 from pipeline.data_config import DataConfig
 from pipeline.explore.__main__ import ExploreConfig
 from pipeline.gallery.__main__ import GalleryConfig
-from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.config import SessionConfig
 
 LAYERS = ("pipeline", "models", "tuning", "benchmarks")
 MAX_ENTRIES = 10  # of a flag

@@ -6,7 +6,7 @@ import pathlib
 from pipeline.data_config import SourceConfig
 from tests.tuning import stub_training
 from tuning.sessions import search, session
-from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.search_space import Space
 
 SOURCE = SourceConfig(dataset="shapes100_tiny")

@@ -12,8 +12,8 @@ from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import SOURCE, searched, told
 from tuning.sessions import search, session
 from tuning.sessions.budget import Budget
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.folder import SessionFolder, ranked
-from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.search_space import Space
 
 

@@ -23,8 +23,8 @@ from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import BASE, SOURCE, calls, choose, searched, told
 from tuning.sessions import chief as service
 from tuning.sessions import search, session
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.folder import COMPLETED, SessionFolder
-from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.oracles import journaled
 from tuning.sessions.search_space import Space
 

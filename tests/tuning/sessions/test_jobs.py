@@ -4,7 +4,8 @@ import pytest
 
 from pipeline.common import errors
 from tests.tuning import stub_training
-from tuning.sessions.jobs import SessionConfig, objective
+from tuning.sessions.config import SessionConfig
+from tuning.sessions.scores import objective
 
 
 @pytest.mark.parametrize(

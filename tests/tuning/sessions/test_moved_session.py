@@ -13,7 +13,7 @@ from models.runs.folder import open_locked
 from pipeline.common import errors, files
 from pipeline.data_config import DataConfig, SourceConfig
 from tuning.sessions import search_space, session
-from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.config import SessionConfig
 
 SPACE = """
 BASE = {"preset": "linear", "num_validation": 500, "freeze_trunk": True}

@@ -9,7 +9,7 @@ from models.runtime import precision
 from pipeline.data_config import SourceConfig
 from tests.descriptions import CIFAR100
 from tuning.sessions import session
-from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.search_space import Space
 
 

@@ -12,8 +12,8 @@ from pipeline.common import errors
 from tests.conftest import ROOT
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import calls, searched, told
+from tuning.sessions.config import TUNERS
 from tuning.sessions.folder import COMPLETED, FAILED, ranked
-from tuning.sessions.jobs import TUNERS
 
 
 @pytest.mark.parametrize("tuner", TUNERS)

@@ -13,7 +13,7 @@ from models.runs import folder as run_folder
 from pipeline.common import errors
 from pipeline.data_config import DataConfig, SourceConfig
 from tuning.sessions import search_space, session
-from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.search_space import SPACES, Space, find
 
 

@@ -11,7 +11,7 @@ from keras_tuner.oracles import BayesianOptimizationOracle, RandomSearchOracle
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles.conditional_space import ConditionalSpace
 from tuning.sessions.oracles.hyperband import Hyperband

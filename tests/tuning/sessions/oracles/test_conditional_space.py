@@ -12,7 +12,7 @@ from pipeline.data_config import SourceConfig
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import BASE, cut_off, searched
 from tuning.sessions import session
-from tuning.sessions.jobs import TUNERS, SessionConfig
+from tuning.sessions.config import TUNERS, SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import conditional_space, journaled
 from tuning.sessions.oracles.conditional_space import ConditionalSpace

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from tests.tuning.sessions.small_sessions import BASE, cut_off, searched
-from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import journaled
 from tuning.sessions.oracles.conditional_space import ConditionalSpace

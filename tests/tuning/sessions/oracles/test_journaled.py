@@ -10,7 +10,7 @@ from keras_tuner.oracles import GridSearchOracle, RandomSearchOracle
 from threadpoolctl import threadpool_info
 
 from pipeline.common import errors
-from tuning.sessions.jobs import TUNERS, SessionConfig
+from tuning.sessions.config import TUNERS, SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import journaled
 from tuning.sessions.oracles.conditional_space import ConditionalSpace

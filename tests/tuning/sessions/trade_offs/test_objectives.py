@@ -4,7 +4,8 @@ import pytest
 
 from pipeline.common import errors
 from tests.tuning import stub_training
-from tuning.sessions.jobs import SessionConfig, several_objectives
+from tuning.sessions.config import SessionConfig
+from tuning.sessions.scores import several_objectives
 from tuning.sessions.trade_offs import objectives
 
 

@@ -10,13 +10,13 @@ from rich.console import Console
 from pipeline.common import errors
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import cut_off, searched
-from tuning.sessions import page, plots
-from tuning.sessions import report as session_report
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.folder import FAILED
-from tuning.sessions.jobs import SessionConfig
 from tuning.sessions.journal import Journal
 from tuning.sessions.oracles import journaled
 from tuning.sessions.oracles.conditional_space import ConditionalSpace
+from tuning.sessions.reporting import page, plots
+from tuning.sessions.reporting import report as session_report
 from tuning.sessions.trade_offs import plot
 from tuning.sessions.trade_offs.front import front
 

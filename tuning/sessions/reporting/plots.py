@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from models.reporting.plot_style import BLUE, GREY, INK, ORANGE, ROW_INCHES, STYLE, VERMILION, save_figures
-from tuning.sessions import page
 from tuning.sessions.folder import COMPLETED, hyperparameter_names, ranked
+from tuning.sessions.reporting import page
 from tuning.sessions.trade_offs import plot
 
 Report = Mapping[str, Any]

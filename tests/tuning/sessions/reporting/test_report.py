@@ -9,11 +9,12 @@ from rich.console import Console
 
 from pipeline.data_config import SourceConfig
 from tests.tuning import stub_training
-from tuning.sessions import page as session_page
-from tuning.sessions import plots, retraining, session
-from tuning.sessions import report as session_report
+from tuning.sessions import retraining, session
+from tuning.sessions.config import SessionConfig
 from tuning.sessions.folder import COMPLETED, FAILED
-from tuning.sessions.jobs import SessionConfig
+from tuning.sessions.reporting import page as session_page
+from tuning.sessions.reporting import plots
+from tuning.sessions.reporting import report as session_report
 from tuning.sessions.search_space import Space
 
 BASE = {"preset": "linear", "num_validation": 500}

@@ -1,0 +1,1 @@
+"""The report of a session: its document, its page, its pictures."""
