@@ -30,7 +30,7 @@ STUDY = flags.DEFINE_string("study", "", f"study to run: {', '.join(catalogue.ST
 STUDY_DIR = flags.DEFINE_path("study_dir", "", "folder of the study; default: runs/studies/STUDY-DATASET-BUDGET")
 BUDGET = flags.DEFINE_enum(
     "budget",
-    "short",
+    design.DEFAULT_BUDGET,
     design.BUDGETS,
     "length of training: smoke only checks that the study runs, short suits two cores, full takes days",
 )
@@ -76,7 +76,8 @@ def main() -> None:
             _prepared(source)
             folder.settle_data(contents.fingerprints(prepared.folder(source.data_dir, source.prepared_name)))
             try:
-                _run(folder, jobs, WORKERS.value or _num_workers(study.is_side_by_side(BUDGET.value)))
+                num_workers = WORKERS.value or _num_workers(study.is_side_by_side(BUDGET.value))
+                _run(folder, jobs, num_workers, study.is_equal_cost(BUDGET.value))
             except errors.InterruptedRunError:
                 _report(study, source, folder)
                 raise
@@ -106,11 +107,11 @@ def _num_workers(is_side_by_side: bool) -> int:
     return min(cpu.count(), MAX_WORKERS) if is_side_by_side and not has_gpu else 1
 
 
-def _run(folder: StudyFolder, jobs: Sequence[TrainingJob], num_workers: int) -> None:
+def _run(folder: StudyFolder, jobs: Sequence[TrainingJob], num_workers: int, compares_memory: bool) -> None:
     from tuning.studies import runner
 
     try:
-        runner.run(folder, jobs, num_workers=num_workers)
+        runner.run(folder, jobs, num_workers=num_workers, compares_memory=compares_memory)
     except errors.InterruptedRunError as error:
         num_finished = sum(folder.is_finished(job) for job in jobs)
         raise errors.InterruptedRunError(

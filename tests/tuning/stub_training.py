@@ -21,8 +21,11 @@ def outcome(job: TrainingJob, accuracy: float = 0.5, **changes: Any) -> dict[str
         "split": "validation",
         "num_train": 1500,
         "num_validation": 500,
+        "num_parameters": 1_000_000,
+        "epochs": 1.0,
         "train_petaflop": 0.25,
         "train_seconds": 100.0,
+        "peak_rss_mib": 1500.0,
         "device": "a processor",
         "precision": "float32",
         "versions": {"python": "3.11"},
@@ -41,6 +44,10 @@ def outcome(job: TrainingJob, accuracy: float = 0.5, **changes: Any) -> dict[str
         for epoch in (1, 2, 3)
     ]
     return {"report": report, "rows": rows, "cell_seconds": 0.0}
+
+
+def train_and_tell(job: TrainingJob, run_dir: pathlib.Path) -> dict[str, Any]:
+    return outcome(job, pid=os.getpid())
 
 
 def choose(precision: str) -> tuple[str, str]:

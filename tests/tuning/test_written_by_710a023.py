@@ -45,7 +45,11 @@ def refused(run, capsys):
     return refuse
 
 
-@pytest.mark.parametrize(("name", "rows"), json.loads((FOLDERS / "catalogue.json").read_text()).items())
+CATALOGUE = json.loads((FOLDERS / "catalogue.json").read_text())
+del CATALOGUE["architectures"]  # trained for equal epochs, which is another study than that of equal cost
+
+
+@pytest.mark.parametrize(("name", "rows"), CATALOGUE.items())
 def test_saved_cells_belong_to_variants_of_their_study(name, rows):
     study = catalogue.find(name)
     assert study.reference == rows["reference"]

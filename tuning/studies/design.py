@@ -1,6 +1,6 @@
 """The definition of a study: named variants of one recipe, trained with the same seeds, and the metrics.
 
-    preset < Study.base < Study.budgets[budget] < Variant.changes < seed, data set
+    preset < Study.base < Study.budgets[budget] < epochs of equal cost < Variant.changes < seed, data set
 
 are the layers of a variant's configuration; the later ones win. A job is one variant trained with one seed. Nothing
 here imports TensorFlow.
@@ -21,6 +21,7 @@ from pipeline.datasets import prepared
 from tuning.workers.job import TrainingJob
 
 BUDGETS = ("smoke", "short", "full")
+DEFAULT_BUDGET = "short"
 # Of a run's report; own_coarse_accuracy is the coarse accuracy that `coarse_source` chooses.
 METRICS = {
     "fine_accuracy": "fine",
@@ -45,6 +46,7 @@ class Variant:
       original_mean: the accuracy that the original study measured, 0 to 1.
       original_std: its standard deviation, 0 to 1, where the original study has one.
       original_metric: the metric that it measured, of METRICS; "" is the first one of this study.
+      epoch_petaflop: `train_petaflop` of one epoch of 40,000 images of 32 x 32 pixels, where its study has `petaflop`.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Variant:
     original_mean: float | None = None
     original_std: float | None = None
     original_metric: str = ""
+    epoch_petaflop: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +85,7 @@ class Study:
       shown: metrics that are shown and not tested.
       combinations: rows made of several variants' models.
       factors: names of the two things that `Variant.levels` vary; where the second one is EPOCHS, numbers.
+      petaflop: the cost of every variant, by budget, where budgets are costs; the epochs follow from it.
       side_by_side: whether its networks are so small that, on processors, jobs are better trained side by side, each
         on its share of them, than one after the other on all.
     """
@@ -97,6 +101,7 @@ class Study:
     shown: tuple[str, ...] = ("own_coarse_accuracy",)
     combinations: tuple[Combination, ...] = ()
     factors: tuple[str, ...] = ()
+    petaflop: Mapping[str, float] = dataclasses.field(default_factory=dict)
     side_by_side: bool = False
 
     def __post_init__(self) -> None:
@@ -114,6 +119,8 @@ class Study:
             raise ValueError(f"study {self.name}: expected budgets and repeats for {', '.join(BUDGETS)}")
         if any(len(variant.levels) != len(self.factors) for variant in self.variants):
             raise ValueError(f"study {self.name}: expected a level of each of its factors {self.factors} a variant")
+        if self.petaflop and not all(variant.epoch_petaflop for variant in self.variants):
+            raise ValueError(f"study {self.name}: expected the epoch_petaflop of each variant, since it has petaflop")
 
     def variant(self, name: str) -> Variant:
         """The variant of that name.
@@ -147,6 +154,10 @@ class Study:
         """Whether its jobs are better trained side by side; a budget for a look has small networks everywhere."""
         return self.side_by_side or budget == BUDGETS[0]
 
+    def is_equal_cost(self, budget: str) -> bool:
+        """Whether the budget gives all variants the same cost; then their memory is compared too."""
+        return budget in self.petaflop
+
     def against(self, name: str) -> str:
         """The variant that a row, of a variant or a combination, is compared with."""
         return next((variant.against for variant in self.variants if variant.name == name), "") or self.reference
@@ -172,6 +183,7 @@ class Study:
             presets.preset(variant.changes.get("preset", self.base["preset"])),
             self.base,
             self.budgets[budget],
+            self._equal_cost(variant, budget),
             variant.changes,
         )
         for layer in layers:
@@ -208,6 +220,12 @@ class Study:
             values = {name: value for name, value in values.items() if not name.startswith("coarse_")}
         check_read(values, *configs, problem=f"no variant of study {self.name} reads it")
         return [self.job(variant, budget, seed, source) for seed in seeds for variant in variants]
+
+    def _equal_cost(self, variant: Variant, budget: str) -> dict[str, float]:
+        """The epochs after which a variant has the cost of a budget; {} where the budget has none."""
+        if not self.is_equal_cost(budget):
+            return {}
+        return {"epochs": round(self.petaflop[budget] / variant.epoch_petaflop, 3)}
 
     def _values(self, budget: str, variants: Sequence[Variant]) -> dict[str, Any]:
         """What the study sets itself for these variants, presets left out."""

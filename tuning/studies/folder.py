@@ -51,8 +51,8 @@ _REPORT = required(
     {"split": TEXT, "coarse_source": schemas.COARSE_SOURCE, "git_commit": TEXT_OR_NULL}
     | {"device": TEXT, "precision": TEXT, "versions": OBJECT}
     | dict.fromkeys(schemas.ACCURACIES, NUMBER_OR_NULL)
-    | dict.fromkeys(("num_train", "num_validation"), INTEGER)
-    | dict.fromkeys(("train_petaflop", "train_seconds"), NUMBER)
+    | dict.fromkeys(("num_train", "num_validation", "num_parameters"), INTEGER)
+    | dict.fromkeys(("epochs", "train_petaflop", "train_seconds", "peak_rss_mib"), NUMBER)
 )
 _RESULTS = {
     FINISHED: required({"report": _REPORT, "rows": array(_ROW)}),

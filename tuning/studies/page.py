@@ -13,7 +13,7 @@ from pipeline.common.config import as_text
 from pipeline.common.markdown_table import Column
 from pipeline.common.numbers import counted
 from tuning import statistics
-from tuning.studies.design import METRICS
+from tuning.studies.design import DEFAULT_BUDGET, METRICS
 from tuning.studies.folder import FINISHED
 
 ORIGINAL_LEGEND = "*original study*: its own result, with another network, length of training and split."
@@ -21,6 +21,7 @@ TRAINING_LEGEND = (
     "*training*: the accuracy on the training images in the last epoch, as they were augmented and while the network "
     "changed; the mean over the seeds."
 )
+MEMORY_LEGEND = "*MiB*: the peak resident memory of a process that trains this run alone, TensorFlow included."
 # What a reader of the tables must know.
 LEGEND = (
     "Accuracies are on validation, with a single view of each image. The 95 % interval covers the variation between "
@@ -34,6 +35,7 @@ LEGEND = (
     TRAINING_LEGEND,
     "*PetaFLOP*: the floating-point operations of training, forward and backward; a multiply-add counts as two. "
     "*seconds*: the training time of one run; runs that train in parallel share the processors.",
+    MEMORY_LEGEND,
 )
 
 COMMANDS = (
@@ -45,19 +47,19 @@ COMMANDS = (
 def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     """The report as a page: question, answer, a table per metric, pictures (files in its folder), rows and command."""
     warning = figures.stand_in_warning(report["dataset"])
-    lines = [f"# {report['study']}: {report['question']}", ""]
+    lines = [f"# {title(report)}: {report['question']}", ""]
     lines += [f"**{warning}.**", ""] if warning else []
     lines += [_conditions(report), ""]
     for name in _tabulated(report):
         lines += [f"## {METRICS[name].capitalize()} accuracy (%)", "", answer(report, name), ""]
         lines += [*markdown_table.lines(columns(report, name), measured(report, name)), ""]
     lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
-    columned = {ORIGINAL_LEGEND: _has_original, TRAINING_LEGEND: _has_training}
-    legend = [
-        line
-        for line in LEGEND
-        if line not in columned or any(columned[line](report, name) for name in _tabulated(report))
-    ]
+    is_shown = {
+        ORIGINAL_LEGEND: any(_has_original(report, name) for name in _tabulated(report)),
+        TRAINING_LEGEND: any(_has_training(report, name) for name in _tabulated(report)),
+        MEMORY_LEGEND: report.get("is_equal_cost", False),
+    }
+    legend = [line for line in LEGEND if is_shown.get(line, True)]
     lines += ["## How to read the tables", "", *(f"- {line}" for line in legend), ""] if _tabulated(report) else []
     lines += ["## Variants", "", f"All variants share {_settings(report['recipe'])}. {COMMANDS}", ""]
     lines += [f"- **{row['name']}**{_explained(row)}" for row in report["variants"]]
@@ -66,6 +68,12 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
     lines += [f"- {cell['variant']}, seed {cell['seed']}: {cell['reason']}" for cell in failed]
     lines += ["", origin(report)]
     return "\n".join(lines) + "\n"
+
+
+def title(report: Mapping[str, Any]) -> str:
+    """The name of its study, and its budget where that is not the usual one."""
+    budget = "" if report["budget"] == DEFAULT_BUDGET else f", budget {report['budget']}"
+    return report["study"] + budget
 
 
 def answer(report: Mapping[str, Any], name: str) -> str:
@@ -111,8 +119,12 @@ def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, An
     def original(row: Mapping[str, Any]) -> str:
         return figures.spread(figure(row)["study_mean"], figure(row)["study_std"])
 
-    def training(row: Mapping[str, Any]) -> str:
-        return figures.percent(_training(row, name))
+    def cost(heading: str, key: str, digits: str) -> Column[Mapping[str, Any]]:
+        return Column(heading, lambda row: figures.MISSING if row[key] is None else f"{row[key]:{digits}}")
+
+    def differs(key: str) -> bool:
+        """False in reports of versions that did not record it."""
+        return len({row.get(key) for row in measured(report, name)} - {None}) > 1
 
     others = [other for other in (*report["metrics"], *report["shown"]) if other != name and measured(report, other)]
     return [
@@ -130,8 +142,11 @@ def columns(report: Mapping[str, Any], name: str) -> list[Column[Mapping[str, An
             if _has_training(report, name)
             else []
         ),
-        Column("PetaFLOP", lambda row: f"{row['train_petaflop']:.3g}"),
-        Column("seconds", lambda row: f"{row['train_seconds']:,.0f}"),
+        *([cost("epochs", "epochs", ".4g")] if differs("epochs") else []),
+        *([cost("parameters", "num_parameters", ",.0f")] if differs("num_parameters") else []),
+        cost("PetaFLOP", "train_petaflop", ".3g"),
+        cost("seconds", "train_seconds", ",.0f"),
+        *([cost("MiB", "peak_rss_mib", ",.0f")] if report.get("is_equal_cost") else []),
     ]
 
 

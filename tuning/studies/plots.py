@@ -222,9 +222,10 @@ def _lengths(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figur
 
 
 def _curves(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure | None:
-    """Validation accuracy against images seen; a panel for each level of the first factor, or one for all.
+    """Validation accuracy against images seen, or against cost where all have the same.
 
-    None where every row has one point, which the bars show, or where there are too many rows to tell apart.
+    A panel for each level of the first factor, or one for all. None where every row has one point, which the bars show,
+    or where there are too many rows to tell apart.
     """
     if max(len(row["curve"]) for row in rows) < 2:
         return None
@@ -234,16 +235,16 @@ def _curves(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure
             panels.setdefault(row["levels"][0] if row["levels"] else "", []).append(row)
     if any(len(group) > MOST_LINES for group in panels.values()):
         return None
-    lines = max(len(group) for group in panels.values())
+    lines, by_cost = max(len(group) for group in panels.values()), report.get("is_equal_cost", False)
     figure = Figure(figsize=(9.5, max(3.6, 1.2 + 0.24 * lines) * len(panels)), layout="constrained")
     for axes, (level, group) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels.items(), strict=True):
         looks = list(itertools.product(LINE_STYLES, LINE_COLOURS))[: len(group)]
         for (style, colour), row in reversed(list(zip(looks, group, strict=True))):  # the first ones on top
-            _draw_curve(axes, row, name, colour, style)
+            _draw_curve(axes, row, name, colour, style, by_cost)
         handles, labels = axes.get_legend_handles_labels()
         axes.set_title(f"{report['factors'][0]}: {level}" if level else "", loc="left", fontsize=10)
         axes.set_ylabel("accuracy (%)")
-        axes.set_xlabel("images seen in training (thousands)")
+        axes.set_xlabel("PetaFLOP" if by_cost else "images seen in training (thousands)")
         axes.grid()
         axes.legend(
             handles[::-1], labels[::-1], loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, fontsize=9
@@ -252,8 +253,9 @@ def _curves(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figure
     return figure
 
 
-def _draw_curve(axes: Axes, row: Mapping[str, Any], name: str, colour: str, style: str) -> None:
-    points = [(epoch["images"] / 1000, epoch[name]) for epoch in row["curve"] if epoch[name] is not None]
+def _draw_curve(axes: Axes, row: Mapping[str, Any], name: str, colour: str, style: str, by_cost: bool) -> None:
+    scale = row["train_petaflop"] / row["curve"][-1]["images"] if by_cost else 1 / 1000
+    points = [(scale * epoch["images"], epoch[name]) for epoch in row["curve"] if epoch[name] is not None]
     axes.plot(
         *([images for images, _ in points], [100 * value for _, value in points]),
         color=colour, linestyle=style, marker="o", markersize=3.5, linewidth=1.6, label=_label(row["name"]),

@@ -16,6 +16,10 @@ from tuning.studies.folder import FINISHED
 
 Result = Mapping[str, Any]
 
+# Of a run's report. A row of several models has the sums of some, and none of the others.
+ADDED_COSTS = ("num_parameters", "train_petaflop", "train_seconds")
+COSTS = ("epochs", *ADDED_COSTS, "peak_rss_mib")
+
 
 def metric(report: Mapping[str, Any], name: str) -> float | None:
     """One of METRICS of a run's report, 0 to 1; None where the run has no such answer."""
@@ -52,6 +56,7 @@ def document(study: Study, budget: str, source: SourceConfig, results: Sequence[
         "question": study.question,
         "dataset": dataset,
         "budget": budget,
+        "is_equal_cost": study.is_equal_cost(budget),
         "recipe": _recipe(study, budget, finished),
         "split": "validation",
         "fingerprints": finished[0]["report"].get("fingerprints") if finished else None,
@@ -107,7 +112,7 @@ def _variant_row(study: Study, name: str, dataset: str, finished: Sequence[Resul
             key: _mean([_of_epoch(result["rows"][-1], result["report"], key, "train") for result in runs])
             for key in measured
         },
-        **{key: _mean([result["report"][key] for result in runs]) for key in ("train_petaflop", "train_seconds")},
+        **{key: _mean([result["report"][key] for result in runs]) for key in COSTS},
     }
     if variant.original_mean is not None and dataset == figures.REAL_DATASET:
         figure = row["measured"].get(variant.original_metric or study.metrics[0])
@@ -128,20 +133,10 @@ def _combination_row(
         for key, name in combination.parts.items()
     }
     shared = [result["report"] for result in finished if result["variant"] in parts and result["seed"] in seeds]
-    costs = {
-        key: sum(report[key] for report in shared) / len(seeds) if seeds else None
-        for key in ("train_petaflop", "train_seconds")
-    }
+    costs = {key: sum(report[key] for report in shared) / len(seeds) if seeds else None for key in ADDED_COSTS}
     row = _row(combination.name, seeds, measured)
-    return row | {
-        "changes": {},
-        "note": combination.note,
-        "levels": [],
-        "command": None,
-        "curve": [],
-        "training": {},
-        **costs,
-    }
+    row |= {"changes": {}, "note": combination.note, "levels": [], "command": None, "curve": [], "training": {}}
+    return row | dict.fromkeys(COSTS) | costs
 
 
 def _row(name: str, seeds: list[int], measured: Mapping[str, Mapping[int, float]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tuning.studies.folder import StudyFolder
 from tuning.studies.progress import StudyProgress
 from tuning.workers import train_job
 from tuning.workers.job import TrainingJob
-from tuning.workers.pool import WorkerPool
+from tuning.workers.pool import MAX_TASKS, WorkerPool
 from tuning.workers.train_job import Train
 
 ChoosePrecision = Callable[[str], tuple[str, str]]
@@ -25,6 +25,7 @@ def run(
     train: Train = train_job.train,
     choose_precision: ChoosePrecision = train_job.choose_precision,
     num_workers: int = 1,
+    compares_memory: bool = False,
 ) -> None:
     """Train every job that is not finished in the folder, and keep the results there.
 
@@ -35,6 +36,7 @@ def run(
       choose_precision: returns the precision that `auto` becomes and the reason, in a worker too. A study that has
         begun keeps its own: rows of two precisions cannot be compared.
       num_workers: jobs that are trained side by side, each in a process of its own on its share of the processors.
+      compares_memory: whether each job gets a process of its own, since one keeps memory of the jobs before.
 
     Raises:
       errors.FailedError: this machine's precision cannot be chosen, or the disk is full or fails.
@@ -42,10 +44,11 @@ def run(
         goes on later.
     """
     pending = [job for job in jobs if not folder.is_finished(job)]
+    max_tasks = 1 if compares_memory else MAX_TASKS
     with (
         StudyProgress(folder, jobs, num_workers) as progress,
         signals.Requests(listen=True) as requests,
-        WorkerPool(requests, num_workers, share_cpu=True, notify=progress.print) as pool,
+        WorkerPool(requests, num_workers, share_cpu=True, max_tasks=max_tasks, notify=progress.print) as pool,
     ):
         if any(job.train.precision == AUTO for job in pending):
             if folder.precision == AUTO:

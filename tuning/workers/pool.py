@@ -60,6 +60,7 @@ class WorkerPool:
 
     After a second Ctrl-C, which ends this process and with it the workers, a job that has just ended is
     complete in its run folder, and is taken from there next time. With `share_cpu` each worker computes on its share.
+    Its process is replaced after `max_tasks` calls.
 
     A call whose worker dies is made again, which continues a training from its last checkpoint; `notify` gets a line.
     """
@@ -69,11 +70,12 @@ class WorkerPool:
         requests: signals.Requests,
         num_workers: int = 1,
         share_cpu: bool = False,
+        max_tasks: int = MAX_TASKS,
         notify: Callable[[str], None] = print,
     ) -> None:
         self._requests, self._notify = requests, notify
         threads = max(1, cpu.count() // num_workers) if share_cpu and num_workers > 1 else 0
-        limits = {"max_tasks": MAX_TASKS, "max_seconds": MAX_SECONDS}
+        limits = {"max_tasks": max_tasks, "max_seconds": MAX_SECONDS}
         self._workers = [Worker(threads=threads, **limits) for _ in range(num_workers)]
         self._running: dict[int, tuple[TrainingJob | None, float]] = {}
         self._deaths: dict[int, list[WorkerDiedError]] = {}  # of a worker, in its present call

@@ -148,6 +148,19 @@ def test_heat_map_tells_mean_and_deviation_of_each_pair():
     assert (axes.get_ylabel(), axes.get_xlabel()) == tuple(report["factors"])
 
 
+def test_curves_of_equal_cost_end_at_it_however_many_images_it_bought():
+    found = results("architectures")
+    for one in found:
+        one["report"]["train_petaflop"] = 0.1
+        if one["variant"] == "alexnet":
+            one["rows"] = [{**row, "step": 40 * row["step"]} for row in one["rows"]]
+    axes = figure_of(plots._curves, "architectures", found=found)[0].axes[0]
+    assert axes.get_xlabel() == "PetaFLOP"
+    assert {round(max(line.get_xdata()), 6) for line in axes.get_lines()} == {0.1}
+    axes = figure_of(plots._curves, "fast_ablation")[0].axes[0]
+    assert {round(max(line.get_xdata()), 6) for line in axes.get_lines()} == {18 * 768 / 1000}
+
+
 def test_curves_differ_by_colour_or_style():
     figure, report = figure_of(plots._curves, "fast_ablation")
     lines = figure.axes[0].get_lines()

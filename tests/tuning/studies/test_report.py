@@ -315,6 +315,57 @@ def test_page_and_terminal_name_everything():
     assert "1,500 training and 500 validation images" in page
 
 
+def headings(report):
+    return [column.heading for column in study_page.columns(report, "fine_accuracy")]
+
+
+def test_costs_stand_in_a_column_where_rows_differ_in_them():
+    found = results("normalisation")
+    assert {"epochs", "parameters"}.isdisjoint(headings(document("normalisation", found)))
+    for one in found:
+        place = ("unit", "standardise").index(one["variant"])
+        one["report"] |= {"epochs": 0.75 + place, "num_parameters": 1234 + place}
+    page = study_page.page(document("normalisation", found))
+    assert "| epochs | parameters | PetaFLOP | seconds |\n" in page
+    assert "| 0.75 | 1,234 | 0.25 | 100 |\n" in page
+
+
+def test_memory_is_shown_where_each_run_had_a_process_of_its_own():
+    found = results("architectures")
+    for one in found:
+        one["report"]["peak_rss_mib"] = 1000.0 + one["seed"]
+    page = study_page.page(document("architectures", found))
+    assert "| 0.25 | 100 | 1,001 |\n" in page
+    assert "*MiB*" in page
+    assert "MiB" not in study_page.page(document("normalisation"))
+
+
+def test_report_of_a_version_that_recorded_fewer_costs_has_no_column_of_them():
+    report = document("normalisation")
+    del report["is_equal_cost"]
+    for row in report["variants"]:
+        for key in ("epochs", "num_parameters", "peak_rss_mib"):
+            del row[key]
+    assert headings(report)[-2:] == ["PetaFLOP", "seconds"]
+    assert "MiB" not in study_page.page(report)
+
+
+def test_parameters_of_several_models_are_added_and_their_memory_is_not_known():
+    rows = {row["name"]: row for row in document("single_vs_joint")["variants"]}
+    pair = rows["two_models"]
+    assert pair["num_parameters"] == 2 * rows["joint"]["num_parameters"]
+    assert (pair["epochs"], pair["peak_rss_mib"]) == (None, None)
+
+
+def test_title_names_the_budget_that_is_not_the_usual_one():
+    study, found = catalogue.find("normalisation"), results("normalisation")
+    titles = [
+        study_page.page(study_report.document(study, budget, SourceConfig(), found)).partition(":")[0]
+        for budget in ("short", "full")
+    ]
+    assert titles == ["# normalisation", "# normalisation, budget full"]
+
+
 def test_images_of_ones_own_are_compared_with_no_figure_of_cifar100():
     one_level = dict.fromkeys(("coarse_accuracy", "coarse_from_fine_accuracy", "coarse_source"))
     found = results("padding", **one_level)

@@ -48,6 +48,12 @@ def test_every_cell_is_trained_once_and_never_again(folder, jobs, capsys):
     assert "left" in told[0]
 
 
+@pytest.mark.parametrize(("compares_memory", "num_processes"), [(True, 4), (False, 1)])
+def test_jobs_whose_memory_is_compared_have_a_process_each(folder, jobs, compares_memory, num_processes):
+    runner.run(folder, jobs, stub_training.train_and_tell, stub_training.choose, compares_memory=compares_memory)
+    assert len({folder.result(job)["report"]["pid"] for job in jobs}) == num_processes
+
+
 def test_failed_cell_is_noted_passed_over_and_tried_again(folder, jobs):
     run(folder, jobs, stub_training.train_but_fail_one)
     assert [folder.is_finished(job) for job in jobs] == [False, True, False, True]

@@ -132,29 +132,42 @@ STUDIES = (
     ),
     Study(
         name="architectures",
-        question="Which network gives the most for its PetaFLOP, all with one recipe?",
+        question="Which network does a budget of arithmetic buy, all with one recipe?",
         # Adam, since it trains them all; each would do better with a recipe of its own.
-        base={**_QUICK, "optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 0.05, "logit_scale": 1.0},
-        budgets={
-            "smoke": {**SMOKE, **_NARROW, "max_steps": 2, "depth": 10, "widen_factor": 1, "first_filters": 4},
-            "short": {"epochs": 2.0, "depth": 10, "widen_factor": 2},
-            "full": {"epochs": 30.0, "depth": 16, "widen_factor": 4},
+        base={
+            **_QUICK,
+            "batch_size": 128,
+            "optimizer": "adam",
+            "learning_rate": 2e-3,
+            "weight_decay": 0.05,
+            "logit_scale": 1.0,
         },
-        repeats={"smoke": 1, "short": 2, "full": 3},
-        reference="residual",
-        variants=(  # names of folders that are there: they outlive the names of networks
-            Variant("linear", {"architecture": "linear"}, "softmax regression"),
-            Variant("baseline", {"architecture": "baseline"}, "the original study's first network"),
-            Variant("study_cnn", {"architecture": "original_cnn"}, "of the original study's hypothesis tests"),
-            Variant("study_net", {"architecture": "original_net", "activation": "elu"}, "the original study's Model 1"),
-            Variant("residual", {"architecture": "resnet9"}, "quick's"),
-            Variant("fast", {"architecture": "speedrun", "activation": "silu"}, "tiny's"),
-            Variant("wide_resnet", {"architecture": "wide_resnet"}),
-            Variant("resnet", {"architecture": "resnet18"}, "ResNet-18"),
-            Variant("alexnet", {"architecture": "alexnet"}),
-            Variant("vgg11", {"architecture": "vgg11"}),
-            Variant("vgg16", {"architecture": "vgg16"}),
-            Variant("efficientnet_b0", {"architecture": "efficientnet_b0"}),
+        budgets={"smoke": {**SMOKE, "max_steps": 2}, "short": {}, "full": {}},
+        petaflop={"short": 0.1, "full": 0.4},
+        repeats={"smoke": 1, "short": 2, "full": 1},
+        reference="resnet18",
+        variants=(
+            Variant("alexnet", {"architecture": "alexnet"}, epoch_petaflop=0.003597),
+            Variant("vgg11", {"architecture": "vgg11"}, epoch_petaflop=0.04131),
+            Variant("vgg16", {"architecture": "vgg16"}, epoch_petaflop=0.07982),
+            Variant("resnet18", {"architecture": "resnet18"}, epoch_petaflop=0.1333),
+            Variant(
+                "wrn_16_4", {"architecture": "wide_resnet", "depth": 16, "widen_factor": 4}, epoch_petaflop=0.09423
+            ),
+            Variant("efficientnet_b0", {"architecture": "efficientnet_b0"}, epoch_petaflop=0.02791),
+            Variant("efficientnet_v2_s", {"architecture": "efficientnet_v2_s"}, epoch_petaflop=0.2158),
+            Variant("quick", {"architecture": "resnet9"}, "the network of quick", epoch_petaflop=0.01112),
+            Variant(
+                "fast",
+                {
+                    "architecture": "speedrun",
+                    "activation": "silu",
+                    "widths": (64, 256, 768),
+                    "bottlenecks": (64, 192, 512),
+                },
+                "the network of fast",
+                epoch_petaflop=0.03832,
+            ),
         ),
     ),
 )
