@@ -22,6 +22,7 @@ from benchmarks.publish import (
     original_study,
     our_results,
     published_results,
+    studies_table,
 )
 from models.reporting import figures
 from pipeline.common import errors
@@ -35,6 +36,7 @@ PAGES = (
     "docs/calibration.md",
     "docs/export.md",
     "docs/distribution.md",
+    "docs/studies.md",
 )
 RESULTS = pathlib.Path("benchmarks", "results")
 STUDIES = pathlib.Path("docs", "studies")
@@ -105,6 +107,7 @@ BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {
     "exports": lambda checkout: export_table.table(checkout / RESULTS / "exports"),
     "faults": lambda checkout: fault_tables.table(checkout / RESULTS / "faults"),
     "mutants": lambda checkout: fault_tables.mutants(checkout / RESULTS / "faults"),
+    "studies": lambda checkout: studies_table.table(checkout / STUDIES),
     "every result": _every_result,
     "models of the original study": lambda checkout: original_study.models(checkout / RESULTS),
     "lengths of augmentation": lambda checkout: answers.lengths(checkout / STUDIES),
