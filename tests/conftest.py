@@ -94,7 +94,7 @@ LONG = (
     "tuning/sessions/oracles/test_conditional_space.py",
     "tuning/sessions/oracles/test_hyperband.py",
     "tuning/sessions/oracles/test_journaled.py",
-    "tuning/sessions/test_report.py",
+    "tuning/sessions/reporting/test_report.py",
     "tuning/sessions/test_search.py",
     "tuning/sessions/test_session.py",
     "tuning/sessions/test_budget.py",

@@ -46,7 +46,10 @@ _RESULT = required(
         "config": OBJECT,
     }
 )
-_ROW = required({"step": INTEGER}, **{f"validation_{name}": NUMBER_OR_NULL for name in schemas.ACCURACIES})
+_ROW = required(
+    {"step": INTEGER},
+    **{f"{split}_{name}": NUMBER_OR_NULL for split in ("train", "validation") for name in schemas.ACCURACIES},
+)
 _REPORT = required(
     {"split": TEXT, "coarse_source": schemas.COARSE_SOURCE, "git_commit": TEXT_OR_NULL}
     | {"device": TEXT, "precision": TEXT, "versions": OBJECT}
