@@ -1,6 +1,7 @@
 """Starts the workers of a training on this machine, and starts them again where one was lost. Needs no TensorFlow."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -23,50 +24,57 @@ _TOLD_BY_ALL = (2, LOST)  # exit codes of which the first worker has said what t
 _ERRORS = ("error: ", "Traceback ", "Fatal Python error")
 
 
-def run(command: Sequence[str], num_processes: int, restarts: int) -> int:
+def run(command: Sequence[str], num_processes: int, restarts: int, *, saving_seconds: float = SAVING_SECONDS) -> int:
     """Run a command in so many processes, each with its TF_CONFIG; the exit code of all.
 
     The first process writes to the terminal; of the others, errors are shown. Where one is killed or crashes, all are
     started again, at most `restarts` times, and go on from the last checkpoint. A signal is passed on: the processes
-    save their state and end.
+    save their state and end; those that do not in `saving_seconds` are killed.
 
     Raises:
       errors.WorkerLostError: processes were killed, and none is left that says so.
     """
     with signals.Requests(listen=True) as requests:
         for number in range(restarts + 1):
-            codes = _run_once(command, cluster.of_this_machine(num_processes), requests)
-            failed = next((code for code in codes if code > 0 and code != LOST), 0)
-            if failed or not any(codes):
+            codes = _run_once(command, cluster.of_this_machine(num_processes), requests, saving_seconds)
+            failed = next((code for code in codes if code is not None and code > 0 and code != LOST), 0)
+            if failed not in (0, SAVED) or (None not in codes and (failed or not any(codes))):
                 return failed
-            killed = [f"worker {place} (signal {-code})" for place, code in enumerate(codes) if code < 0]
-            if requests.received:
+            killed = [f"worker {place} ({_end(code)})" for place, code in enumerate(codes) if code is None or code < 0]
+            if requests.received or failed == SAVED:
                 break
             if number < restarts:
                 lost = " and ".join(killed) or "a worker"
                 print(f"\nlost {lost}; starting all again, {number + 1} of {restarts}", file=sys.stderr, flush=True)
-    if LOST in codes:
+    if LOST in codes and None not in codes:
         return LOST
     raise errors.WorkerLostError(f"lost {' and '.join(killed)}; run the same command again to go on")
 
 
-def _run_once(command: Sequence[str], workers: Sequence[cluster.Cluster], requests: signals.Requests) -> list[int]:
-    """The exit codes of the processes, all of which have ended; minus the signal's number where one was killed."""
+def _end(code: int | None) -> str:
+    """How a process was killed, by its exit code."""
+    return "did not end and was killed" if code is None else f"signal {-code}"
+
+
+def _run_once(
+    command: Sequence[str], workers: Sequence[cluster.Cluster], requests: signals.Requests, saving_seconds: float
+) -> list[int | None]:
+    """The exit codes of the processes: minus the signal's number where one was killed, None where it did not end."""
     with _started(command, workers) as started:
         processes = [process for process, _ in started]
-        deadline, is_told = float("inf"), False
-        while any(process.poll() is None for process in processes):
+        deadline, is_told = math.inf, False
+        while any(process.poll() is None for process in processes) and time.monotonic() <= deadline:
             if requests.received and not is_told:
                 is_told = True
                 for process in processes:
                     process.send_signal(signal.SIGTERM)
-            if codes := [code for process in processes if (code := process.poll())]:
-                grace = SAVING_SECONDS if set(codes) == {SAVED} else LOST_SECONDS
-                deadline = min(deadline, time.monotonic() + grace)
-            if time.monotonic() > deadline:
-                break
+            failed = {code for process in processes if (code := process.poll())}
+            if is_told or failed == {SAVED}:
+                deadline = min(deadline, time.monotonic() + saving_seconds)
+            if failed - {SAVED} or processes[0].poll() == 0:  # the first one ends last
+                deadline = min(deadline, time.monotonic() + LOST_SECONDS)
             time.sleep(_POLL_SECONDS)
-        codes = [code if (code := process.poll()) is not None else LOST for process in processes]
+        codes = [process.poll() for process in processes]
         for code, (_, stderr) in zip(codes, started, strict=True):
             if stderr and code not in (0, SAVED) and not (code == codes[0] in _TOLD_BY_ALL):
                 _show_errors(stderr)

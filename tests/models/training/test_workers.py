@@ -156,6 +156,31 @@ def test_error_of_all_workers_is_told_once(tmp_path, capfd):
     assert capfd.readouterr().err.splitlines() == ["error: the same"]
 
 
+# Worker 1 ignores SIGTERM and does not end. Once it does so, worker 0 ends: as after a save, having sent the launcher a
+# signal, or without an error.
+HANGING = """
+import json, os, pathlib, signal, sys, time
+is_ready, code = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if json.loads(os.environ["TF_CONFIG"])["task"]["index"]:
+    is_ready.touch()
+    time.sleep(3600)
+while not is_ready.exists():
+    time.sleep(0.01)
+if code:
+    os.kill(os.getppid(), signal.SIGTERM)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("code", [3, 0])
+def test_worker_that_does_not_end_is_killed_and_named(code, tmp_path, monkeypatch):
+    monkeypatch.setattr(launcher, "LOST_SECONDS", 0.5)
+    command = [sys.executable, "-c", HANGING, str(tmp_path / "ready"), str(code)]
+    with pytest.raises(errors.WorkerLostError, match=r"^lost worker 1 \(did not end"):
+        launcher.run(command, num_processes=2, restarts=0, saving_seconds=0.5)
+
+
 def test_lost_workers_are_started_again_and_end_with_the_same_weights(flags, tmp_path):
     undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
     arguments = (*flags, *LINEAR, *TWO, "--epochs=200", "--restarts=1")
