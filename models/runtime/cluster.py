@@ -5,6 +5,7 @@ Kubernetes' training operators, Vertex AI and scripts for Slurm set it:
     {"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -18,6 +19,8 @@ from pipeline.common.process import environment
 
 VARIABLE = "TF_CONFIG"
 CONNECT_SECONDS = 2.0
+GREETING_SECONDS = 10.0  # of a process on a busy machine
+ENDING_SECONDS = 10.0  # in which a worker whose connections are closed closes its port too
 POLL_SECONDS = 0.2
 WAIT_SECONDS = 3600.0  # for a worker that is still to be started: others may wait in a queue, or fetch an image
 TASKS = ("chief", "worker")  # the first of all is the one that writes
@@ -46,10 +49,18 @@ class Cluster:
         return f"worker {index} ({self.addresses[index]})"
 
     def lost(self, message: str) -> str:
-        """The names of the other workers that an error names, or else of those that take no connection."""
+        """The names of the other workers that are gone or stand still; "" where all answer while one could be ending.
+
+        Of several, those that an error's message names.
+        """
+        deadline = time.monotonic() + ENDING_SECONDS
         others = [index for index in range(len(self.addresses)) if index != self.index]
-        named = [index for index in others if re.search(rf"task:{index}\b", message)]
-        return " and ".join(map(self.name, named or [index for index in others if not self._answers(index)] or others))
+        while not (lost := [index for index in others if not self._greets(index)]):
+            if time.monotonic() > deadline:
+                return ""
+            time.sleep(POLL_SECONDS)
+        named = [index for index in lost if re.search(rf"task:{index}\b", message)]
+        return " and ".join(map(self.name, named or lost))
 
     def meet(self) -> None:
         """Wait until each other process has come, and let them connect; TensorFlow's wait would heed no signal.
@@ -75,12 +86,21 @@ class Cluster:
                         time.sleep(POLL_SECONDS)
 
     def _answers(self, index: int) -> bool:
+        """Whether a process listens."""
+        with contextlib.suppress(OSError), self._connected(index):
+            return True
+        return False
+
+    def _greets(self, index: int) -> bool:
+        """Whether a process is alive: gRPC speaks first. To one that stands still, the kernel connects too."""
+        with contextlib.suppress(OSError), self._connected(index) as connection:
+            connection.settimeout(GREETING_SECONDS)
+            return bool(connection.recv(1))
+        return False
+
+    def _connected(self, index: int) -> socket.socket:
         host, _, port = self.addresses[index].rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-        except OSError:
-            return False
-        return True
+        return socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS)
 
     def as_tf_config(self) -> str:
         """The value of TF_CONFIG for this process."""

@@ -150,13 +150,16 @@ class Replicas:
 
     @contextlib.contextmanager
     def losing(self) -> Iterator[None]:
-        """A context in which the error of a lost worker becomes errors.WorkerLostError, which names it."""
+        """A context in which the error of a lost worker becomes errors.WorkerLostError, which names it.
+
+        Where all other workers answer, the error is this one's own, and passes.
+        """
         try:
             yield
         except _LOST as error:
-            if self._workers is None:
+            name = self._workers.lost(str(error)) if self._workers else ""
+            if not name:
                 raise
-            name = self._workers.lost(str(error))
             raise errors.WorkerLostError(
                 f"lost {name}; the last checkpoint is kept: run the same command again on all workers"
             ) from error
@@ -202,4 +205,6 @@ def _of_cluster(workers: cluster.Cluster) -> Replicas:
             ) from error
         except _LOST as error:
             name = workers.lost(str(error))
+            if not name:
+                raise
             raise errors.WorkerLostError(f"no contact with {name}: start the same command on all workers") from error

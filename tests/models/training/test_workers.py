@@ -55,11 +55,35 @@ def wait_for(is_there: Callable[[], bool], *processes: subprocess.Popen) -> None
         time.sleep(POLL_SECONDS)
 
 
-def started(*arguments: str) -> list[subprocess.Popen]:
+# models.train, but that the first check of the weights, after the first step, raises one of TensorFlow's errors.
+FAILING = """
+import runpy
+from models.runtime import cluster
+from pipeline.common import app
+
+loaded, cluster.ENDING_SECONDS = app.load_tensorflow, 0.0
+
+def load_tensorflow():
+    loaded()
+    import tensorflow
+    from models.training import policy
+
+    def fail(model):
+        raise tensorflow.errors.InternalError(None, None, "of its own")
+
+    policy.check_weights = fail
+
+app.load_tensorflow = load_tensorflow
+runpy.run_module("models.train", run_name="__main__", alter_sys=True)
+"""
+
+
+def started(*arguments: str, is_chief_failing: bool = False) -> list[subprocess.Popen]:
     """Two workers, as a scheduler starts them."""
+    usual, failing = command("models.train"), [sys.executable, "-c", FAILING]
     return [
         subprocess.Popen(
-            command("models.train", *arguments, *WORKERS),
+            [*(failing if is_chief_failing and worker.is_chief else usual), *arguments, *WORKERS],
             cwd=ROOT,
             env={**os.environ, "TF_CONFIG": worker.as_tf_config()},
             stdout=subprocess.PIPE,
@@ -120,6 +144,15 @@ def test_signal_to_one_worker_saves_and_ends_both_and_one_process_goes_on(flags,
     done = call("models.train", *flags, *LINEAR, f"--epochs={len(found)}", f"--run_dir={reference}")
     assert done.returncode == 0, done.stderr
     np.testing.assert_allclose(found, losses(reference), rtol=1e-4)
+
+
+def test_error_of_a_worker_s_own_is_not_that_of_a_lost_one(flags, tmp_path):
+    workers = started(*flags, *LINEAR, ENDLESS, f"--run_dir={tmp_path / 'run'}", is_chief_failing=True)
+    outputs = [worker.communicate() for worker in workers]
+    assert [worker.returncode for worker in workers] == [1, 4], outputs
+    chiefs, others = (stderr.splitlines()[-1] for _, stderr in outputs)
+    assert chiefs.startswith("error: InternalError: of its own")
+    assert others.startswith("error: lost worker 0 (127.0.0.1:")
 
 
 def test_workers_of_a_trained_run_end_while_the_chief_evaluates(flags, tmp_path):
