@@ -178,8 +178,18 @@ def _held_out(run: Run) -> list[Any]:
 
 def _paired(first: Run, second: Run) -> Iterator[tuple[str, comparison.Paired]]:
     one, other = first.evaluated or {}, second.evaluated or {}
-    for answer, labels in one["labels"].items():
-        if answer in one["predicted"] and answer in other["predicted"]:
-            right = [np.equal(part["predicted"][answer], labels) for part in (one, other)]
-            has_coarse = figures.own_coarse_key(first.report) is not None
-            yield answer if has_coarse else "accuracy", comparison.paired(*right)
+    for level, labels in one["labels"].items():
+        if level in one["predicted"] and level in other["predicted"]:
+            right = [np.equal(part["predicted"][level], labels) for part in (one, other)]
+            yield _answer(level, first, second), comparison.paired(*right)
+
+
+def _answer(level: str, first: Run, second: Run) -> str:
+    """The name of what both runs answer on a level of labels; of the coarse answers, each run has its own."""
+    keys = [figures.own_coarse_key(run.report) for run in (first, second)]
+    if None in keys:
+        return "accuracy"
+    if level == "fine":
+        return level
+    of_first, of_second = (figures.ANSWERS[str(key).removesuffix("_accuracy")] for key in keys)
+    return of_second if of_first == of_second else f"{of_second} ({first.name}: {of_first})"

@@ -59,6 +59,20 @@ def test_differences_are_paired_by_image(make_runs):
     assert low < -21 < high < 0
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "answer"),
+    [
+        ("head", "head", "coarse head"),
+        ("summed", "summed", "coarse from fine"),
+        ("head", "summed", "coarse from fine (run0: coarse head)"),
+    ],
+)
+def test_coarse_answers_are_named_by_their_sources(make_runs, first, second, answer):
+    reports = ({"coarse_source": first}, {"coarse_source": second})
+    runs = comparison_page.read(make_runs(evaluated(FIRST), evaluated(FIRST), report=reports))
+    assert [row[1] for row in comparison_page.differences(runs).rows] == ["fine", answer]
+
+
 def test_tiny_p_values_have_a_limit_instead_of_a_number(make_runs):
     labels = {"fine": [0] * 2000}
     runs = make_runs(evaluated(labels, labels=labels), evaluated({"fine": [1] * 2000}, labels=labels))
