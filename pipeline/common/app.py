@@ -6,6 +6,7 @@ lost. `--verbosity=1` shows tracebacks.
 
 import contextlib
 import functools
+import gc
 import importlib.metadata
 import inspect
 import multiprocessing
@@ -129,6 +130,25 @@ def load_tensorflow() -> None:
         _load_tensorflow()
 
 
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """A context that imports TensorFlow: collections of garbage pass over its 350,000 objects, then and later.
+
+    They would take a quarter of the import's time, and more whenever Keras or Python collects.
+    """
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    is_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if is_enabled:
+            gc.enable()
+
+
 def _load_tensorflow() -> None:
     shows_messages = logging.get_verbosity() >= logging.DEBUG
     # Errors that end a command are raised; those that are logged alone are of GPUs and instructions that are not there.
@@ -136,7 +156,7 @@ def _load_tensorflow() -> None:
     with streams.writer(os.dup(2)) as real_stderr, tempfile.TemporaryFile() as messages:
         os.dup2(messages.fileno(), 2)
         try:
-            with progress.task("loading TensorFlow", stream=real_stderr):
+            with progress.task("loading TensorFlow", stream=real_stderr), _without_collections():
                 import tensorflow
 
             tensorflow.config.list_physical_devices()  # prints an error without a GPU

@@ -1,8 +1,10 @@
 """Errors that reach the top of a binary are one line."""
 
 import errno
+import gc
 import os
 import pathlib
+import sys
 
 import pytest
 
@@ -88,3 +90,16 @@ def test_arguments_beside_flags_are_taken_where_a_binary_takes_them(monkeypatch,
     assert taken == [(("a.png", "-", "b c", "--d"), True), ((), False)]
     assert call_here(monkeypatch, main, app.Flags(), "a.png") == 2
     assert "'a.png'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_garbage_collections_pass_over_what_tensorflow_loads(monkeypatch, is_loaded):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    if not is_loaded:
+        monkeypatch.delitem(sys.modules, "tensorflow")
+    before = gc.get_freeze_count()
+    with app._without_collections():
+        assert gc.isenabled() == is_loaded
+        objects = [[] for _ in range(1_000)]
+    assert gc.isenabled()
+    assert (gc.get_freeze_count() >= before + len(objects)) == (not is_loaded)
