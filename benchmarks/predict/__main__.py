@@ -5,9 +5,10 @@
 The files are the training images of the data set, again and again, in a temporary folder. ENCODING is `compressed`, as
 Pillow writes PNG by default, or `stored`, without compression, as prepared data sets have them. The run is of a linear
 layer, since a network of any size takes longer than all else. Start-up is not measured. Rows, of IMAGES files:
-  ours/evaluate           reading and decoding the test images from the prepared records, as an evaluation does
+  ours/evaluate           reading and decoding the test images from the prepared records, as an evaluation does; its
+                          ratio is to ours/predict/stored, since the records hold such files
   ours/decode/ENCODING    the stage of an evaluation that decodes, on such files in memory
-  ours/predict/ENCODING   from files to rows in a file; its ratio is to ours/evaluate
+  ours/predict/ENCODING   from files to rows in a file; its ratio is to ours/decode/ENCODING
   ours/growth/IMAGES      MiB of resident memory: the peak over the last nine tenths of the files less the one before
 """
 
@@ -52,9 +53,10 @@ def main() -> None:
             measured += [cases.decoding(data, root, encoding), cases.prediction(run, root, encoding)]
         with progress.task("measuring", len(measured) * (repeats + 1), "passes", in_background=False) as task:
             timings = timing.interleave(measured, repeats, each=task.advance)
-        base = timings[measured[0].name]
-        for one in timings.values():
-            rows.append(results.timed(one, compared=(one, base) if one.labels.kind == "predict" else None))
+        bases = {f"ours/predict/{encoding}": f"ours/decode/{encoding}" for encoding in cases.ENCODINGS}
+        bases["ours/evaluate"] = "ours/predict/stored"
+        for name, one in timings.items():
+            rows.append(results.timed(one, compared=(one, timings[bases[name]]) if name in bases else None))
         grown = subprocess_call.call(cases.growth, run_dir=str(run.path), root=str(root), encoding="compressed")
         labels = Labels.of("ours/growth/{num_images}", "growth", num_images=num_images)
         rows.append(results.row(labels, "MiB", [grown["mib"]], 1))

@@ -103,7 +103,8 @@ def growth(run_dir: str, root: str, encoding: str) -> dict[str, float]:
     paths = [str(path) for path in files(pathlib.Path(root), encoding)]
     predictor = Predictor(RunFolder(run_dir), EVAL_BATCH_SIZE)
     mib: list[float] = []
-    for number, _ in enumerate(stream.of_files(predictor, paths, job.Output().num_top)):
+    batches = stream.of_files(predictor, paths, job.Output().num_top)
+    for number, _ in enumerate(itertools.chain.from_iterable(batches)):
         if number % 100 == 0:
             mib.append(memory.resident_mib())
     settled = len(mib) // 10

@@ -13,7 +13,8 @@ from rich.cells import cell_len
 from models.prediction.rows import Answer, Row
 from pipeline.datasets.description import Classes
 
-MAX_PATH_WIDTH, MAX_LABEL_WIDTH = 60, 30  # columns of a table; what is longer is not cut
+MAX_PATH_WIDTH, MAX_LABEL_WIDTH, PERCENT_WIDTH = 60, 30, 6  # columns of a table; what is longer is not cut
+GAP = "  "  # between columns
 # A text that spreadsheets compute, or import as such; a negative number is none.
 _FORMULA = re.compile(r"[=+@\t\r]|-(?!([0-9]+\.?[0-9]*|\.[0-9]+)\Z)")
 
@@ -32,37 +33,36 @@ class Table:
     """A line for each class of an image, in columns whose widths follow from the names; a file's path may be wider."""
 
     def __init__(self, paths: Iterable[str], classes: Classes, has_fine: bool) -> None:
-        longest = max((cell_len(printable(path)) for path in paths), default=0)
+        longest = max((_num_cells(printable(path)) for path in paths), default=0)
         fine, coarse = (_width(names) for names in (classes.fine, classes.coarse))
-        columns = [("image", min(max(longest, 5), MAX_PATH_WIDTH))]
-        self._has_coarse, self._has_fine = bool(classes.coarse), has_fine
-        columns += [("superclass", coarse), ("%", -6)] * self._has_coarse
-        columns += [("class", fine)] * has_fine + [("its superclass", coarse)] * (has_fine and self._has_coarse)
-        columns += [("%", -6)] * has_fine
-        self._names, self._widths = zip(*columns, strict=True)
+        of_image, percent = ("image", min(max(longest, 5), MAX_PATH_WIDTH)), ("%", -PERCENT_WIDTH)
+        of_coarse = [("superclass", coarse), percent] if classes.coarse else []
+        of_fine = [("class", fine), *[("its superclass", coarse)] * bool(classes.coarse), percent]
+        # Those of the first line of an image, and those of each answer.
+        first, each = ([of_image, *of_coarse], of_fine) if has_fine else ([of_image], of_coarse)
+        self._names, self._widths = zip(*first, *each, strict=True)
+        self._has_fine, self._widths_of_answer = has_fine, self._widths[len(first) : -1]
+        self._blank = _cells(("",) * len(first), self._widths)
 
     def heading(self) -> str:
         """The names of the columns."""
-        return self._line(list(self._names))
+        return self._line(*self._names)
 
     def text(self, row: Row) -> str:
         """A line for each answer; the image is named in the first one."""
         if row.error:
-            return self._line([printable(row.path), printable(row.error)])
+            return self._line(row.path, row.error)
+        begin = _padded(row.path, self._widths[0]) + GAP
+        if self._has_fine and row.coarse:
+            begin += _answer(row.coarse, self._widths[1:2]) + GAP
         lines = []
-        for place, answer in enumerate(row.top):
-            cells = [printable(row.path) if not place else ""]
-            if self._has_coarse:
-                coarse = answer if not self._has_fine else row.coarse if not place else None
-                cells += _cells(coarse) if coarse else ["", ""]
-            if self._has_fine:
-                label, percent = _cells(answer)
-                cells += [label, *([printable(answer.superclass)] if self._has_coarse else []), percent]
-            lines.append(self._line(cells))
+        for answer in row.top:
+            lines.append(f"{begin}{_answer(answer, self._widths_of_answer)}\n")
+            begin = self._blank
         return "".join(lines)
 
-    def _line(self, cells: list[str]) -> str:
-        return "  ".join(map(_padded, cells, self._widths)).rstrip() + "\n"
+    def _line(self, *texts: str) -> str:
+        return _cells(texts, self._widths).rstrip() + "\n"
 
 
 class JsonLines:
@@ -121,19 +121,31 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-@functools.lru_cache(1 << 12)  # labels and percentages come again and again
+def _answer(answer: Answer, widths: tuple[int, ...]) -> str:
+    """Its name, its superclass where there are two widths, and its percentage."""
+    return f"{_cells((answer.label, answer.superclass), widths)}{100 * answer.probability:{PERCENT_WIDTH}.2f}"
+
+
+@functools.lru_cache(1 << 12)  # labels come again and again
+def _cells(texts: tuple[str, ...], widths: tuple[int, ...]) -> str:
+    """Texts in as many columns as both have, and a gap behind each."""
+    return "".join(_padded(text, width) + GAP for text, width in zip(texts, widths, strict=False))
+
+
 def _padded(text: str, width: int) -> str:
     """A text in a column, on the right where `width` is negative."""
-    blank = " " * (abs(width) - cell_len(text))
+    text = printable(text)
+    blank = " " * (abs(width) - _num_cells(text))
     return blank + text if width < 0 else text + blank
 
 
+def _num_cells(text: str) -> int:
+    """The width of a printable text; `cell_len` takes 10 times as long."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
 def _width(names: tuple[str, ...]) -> int:
-    return min(max(map(cell_len, map(printable, (*names, "its superclass")))), MAX_LABEL_WIDTH)
-
-
-def _cells(answer: Answer) -> list[str]:
-    return [printable(answer.label), f"{100 * answer.probability:.2f}"]
+    return min(max(map(_num_cells, map(printable, (*names, "its superclass")))), MAX_LABEL_WIDTH)
 
 
 def _named(answer: Answer, names: dict[str, str]) -> dict[str, Any]:

@@ -48,30 +48,35 @@ def predict_split(run: RunFolder, split_name: str, data_dir: str, written: Outpu
 
 def _write(
     predictor: Predictor,
-    predictions: Generator[stream.Prediction, None, None],
+    batches: Generator[stream.Batch, None, None],
     paths: Sequence[str],
     count: int,
     written: Output,
     has_truth: bool = False,
 ) -> int:
     """Write the predictions; returns the number of rows with an error. `paths` are those of rows, or a widest one."""
-    rows, num_errors = _format(predictor, paths, written, has_truth), 0
+    form, num_errors = _format(predictor, paths, written, has_truth), 0
     pictures = PictureFolder(written.explain, Explainer(predictor), predictor.classes) if written.explain else None
     with (
-        contextlib.closing(predictions),
+        contextlib.closing(batches),
         output.opened(written.out) as write,
         progress.task("predicting", count, "images") as task,
     ):
-        is_read = write(rows.heading())
-        for prediction in predictions:
-            row = prediction.row
-            if is_read and pictures and prediction.image is not None:
-                row = dataclasses.replace(row, picture=pictures.write(row, prediction.image))
-            is_read = is_read and write(rows.text(row))
-            if not is_read:
+        # A picture takes as long as thousands of rows, so the row of each is written with it.
+        parts = ([one] for batch in batches for one in batch) if pictures else batches
+        if not write(form.heading()):
+            return 0
+        for part in parts:
+            texts, failed = [], 0
+            for row, image in part:
+                if pictures and image is not None:
+                    row = row._replace(picture=pictures.write(row, image))
+                texts.append(form.text(row))
+                failed += bool(row.error)
+            if not write("".join(texts)):
                 break
-            num_errors += bool(row.error)
-            task.advance()
+            num_errors += failed
+            task.advance(len(texts))
     return num_errors
 
 

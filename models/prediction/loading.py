@@ -1,7 +1,6 @@
 """Image files as the network takes them, or the reason why one cannot be read."""
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
@@ -37,9 +36,9 @@ def load(predictor: Predictor, paths: Sequence[str]) -> list[Loaded]:
         else:
             loaded[place] = found
     try:
-        decoded = _decode_plain(tf.constant(list(plain.values())), predictor.image_size).numpy() if plain else ()
-        for place, image in zip(plain, decoded, strict=True):
-            loaded[place] = resizing.center_crop(image, predictor.input_size)
+        if plain:
+            decoded = _decode_plain(tf.constant(list(plain.values())), predictor.image_size).numpy()
+            loaded |= zip(plain, resizing.center_crop(decoded, predictor.input_size), strict=True)
     except tf.errors.InvalidArgumentError:  # one of them is damaged
         loaded |= {place: _or_reason(_decoded, predictor, file) for place, file in plain.items()}
     return [loaded[place] for place in range(len(paths))]
@@ -59,8 +58,9 @@ def _or_reason(function: Callable[..., T], *arguments: Any) -> T | str:
 
 def _prepared(predictor: Predictor, path: str) -> np.ndarray | bytes:
     """The image in a file, prepared for the network; of a plain PNG file of the data set's size its content."""
-    with _one_at_a_time(os.path.getsize(path) > LARGE_BYTES):
-        file = images.read(path)
+    num_bytes = images.num_bytes(path)
+    with _one_at_a_time(num_bytes > LARGE_BYTES):
+        file = images.content(path, num_bytes)
         is_plain = png.is_plain(file, predictor.image_size, predictor.image_size)
         return file if is_plain else _decoded(predictor, file)
 

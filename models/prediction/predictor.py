@@ -78,8 +78,9 @@ class Predictor:
     def __call__(self, images: np.ndarray) -> Predictions:
         """The predictions of at most `batch_size` prepared images, uint8 [N, S, S, 3]."""
         count = len(images)
-        padding = [(0, self.batch_size - count), (0, 0), (0, 0), (0, 0)]
-        found = self.call(tf.constant(np.pad(images, padding)))
+        if count < self.batch_size:
+            images = np.pad(images, [(0, self.batch_size - count), (0, 0), (0, 0), (0, 0)])
+        found = self.call(tf.constant(images))
         return Predictions(*({level: values.numpy()[:count] for level, values in part.items()} for part in found))
 
 

@@ -2,11 +2,10 @@
 
 import collections
 import concurrent.futures
-import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -21,15 +20,17 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(NamedTuple):
     """A row, and the image that it is of, uint8 [S, S, 3] as the network takes it; None where the row has an error."""
 
     row: Row
     image: np.ndarray | None
 
 
-def of_files(predictor: Predictor, paths: Sequence[str], num_top: int) -> Generator[Prediction, None, None]:
+Batch: TypeAlias = Iterator[Prediction]  # made one by one: of thousands at a time, garbage collections take as long
+
+
+def of_files(predictor: Predictor, paths: Sequence[str], num_top: int) -> Generator[Batch, None, None]:
     """The predictions of image files, in their order; a file that is no image has the reason in its row."""
     num_threads = cpu.count()
     size = max(1, min(loading.CHUNK, len(paths) // (4 * num_threads)))  # few files keep all threads busy too
@@ -40,14 +41,14 @@ def of_files(predictor: Predictor, paths: Sequence[str], num_top: int) -> Genera
             loaded = _ahead(executor, load, chunks, predictor.batch_size // size + 2 * num_threads)
             named = zip(paths, itertools.chain.from_iterable(loaded), strict=True)
             while batch := list(itertools.islice(named, predictor.batch_size)):
-                yield from _of_batch(predictor, batch, num_top)
+                yield _of_batch(predictor, batch, num_top)
         finally:
             executor.shutdown(cancel_futures=True)
 
 
 def of_split(
     predictor: Predictor, split_name: str, stream: tf.data.Dataset, num_top: int
-) -> Generator[Prediction, None, None]:
+) -> Generator[Batch, None, None]:
     """The predictions of a split, of the batches of `OpenedData.evaluation`; a row's path is `test:0` and so on."""
     count = itertools.count()
     names = predictor.classes.names
@@ -56,16 +57,16 @@ def of_split(
         pixels = batch["image"][mask]
         truths = [{level: names[level][batch[level][n]] for level in names} for n in np.flatnonzero(mask)]
         named = [(f"{split_name}:{next(count)}", image) for image in pixels]
-        for prediction, truth in zip(_of_batch(predictor, named, num_top), truths, strict=True):
-            yield dataclasses.replace(prediction, row=dataclasses.replace(prediction.row, truth=truth))
+        predictions = zip(_of_batch(predictor, named, num_top), truths, strict=True)
+        yield (Prediction(row._replace(truth=truth), image) for (row, image), truth in predictions)
 
 
-def _of_batch(predictor: Predictor, batch: Sequence[tuple[str, Loaded]], num_top: int) -> Iterator[Prediction]:
+def _of_batch(predictor: Predictor, batch: Sequence[tuple[str, Loaded]], num_top: int) -> Batch:
     pixels = [image for _, image in batch if not isinstance(image, str)]
     fields: Iterator[dict[str, Any]] = iter(())
     if pixels:
         found = predictor(np.stack(pixels))
-        fields = iter(rows.of_images(found.predicted, found.probabilities, predictor.classes, num_top))
+        fields = rows.of_images(found.predicted, found.probabilities, predictor.classes, num_top)
     for path, image in batch:
         if isinstance(image, str):
             yield Prediction(Row(path, error=image), None)

@@ -19,7 +19,7 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(resized)
 
 
-def center_crop(image: np.ndarray, size: int) -> np.ndarray:
-    """The central `size` x `size` pixels of a square image, [S, S, 3], as an evaluation crops it."""
-    margin = (len(image) - size) // 2
-    return image[margin : margin + size, margin : margin + size]
+def center_crop(images: np.ndarray, size: int) -> np.ndarray:
+    """The central `size` x `size` pixels of square images, [..., S, S, 3], as an evaluation crops them."""
+    margin = (images.shape[-2] - size) // 2
+    return images[..., margin : margin + size, margin : margin + size, :]

@@ -1,7 +1,6 @@
 """Rows as a table, JSON lines and CSV."""
 
 import csv
-import dataclasses
 import io
 import json
 import unicodedata
@@ -44,7 +43,7 @@ def test_json_has_every_value_and_every_name_as_it_is():
 
 
 def test_picture_of_a_row_is_named_in_json_and_csv():
-    row = dataclasses.replace(ROW, picture="a-0123.png")
+    row = ROW._replace(picture="a-0123.png")
     assert json.loads(formats.JsonLines().text(row))["picture"] == "a-0123.png"
     first, second = csv_rows([row, Row("b", error="is empty")], has_picture=True)
     assert (first["picture"], second["picture"]) == ("a-0123.png", "")

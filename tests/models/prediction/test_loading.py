@@ -121,7 +121,7 @@ def test_large_files_are_read_one_at_a_time(is_large, monkeypatch, tmp_path):
     monkeypatch.setattr(loading, "LARGE_BYTES", 8 - is_large)
     both, alone = threading.Barrier(2), []
 
-    def read(_: str) -> bytes:
+    def content(_path: str, _size: int) -> bytes:
         try:
             both.wait(0.2 if is_large else 60)
         except threading.BrokenBarrierError:
@@ -129,7 +129,7 @@ def test_large_files_are_read_one_at_a_time(is_large, monkeypatch, tmp_path):
             alone.append(True)
         return b""
 
-    monkeypatch.setattr(images, "read", read)
+    monkeypatch.setattr(images, "content", content)
     with concurrent.futures.ThreadPoolExecutor(2) as executor:
         reasons = list(executor.map(lambda _: loading.load(predictor(8, 8), [str(path)]), range(2)))
     assert reasons == [["is empty"]] * 2

@@ -207,8 +207,9 @@ def test_a_stream_keeps_few_images_and_traces_one_graph(trained, test_files, mon
 
     load = loading.load
     monkeypatch.setattr(loading, "load", count)
-    for _ in stream.of_files(predictor, [str(path) for path in test_files] * 3, 1):
-        under_way -= 1
+    for batch in stream.of_files(predictor, [str(path) for path in test_files] * 3, 1):
+        num_taken = len(list(batch))
+        under_way -= num_taken
     assert under_way == 0
     assert most <= 20 + 20 + (2 * os.cpu_count() + 1) * loading.CHUNK
     assert predictor.call.experimental_get_tracing_count() == 1

@@ -94,6 +94,16 @@ def test_a_file_is_read_whole(tmp_path):
     assert images.read(path) == images.read(tmp_path / "link.png") == image_files.PNG
 
 
+def test_a_file_of_another_size_than_the_system_said_is_read_whole(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(image_files.PNG)
+    num_bytes = images.num_bytes(path)
+    assert num_bytes == len(image_files.PNG)
+    for other in (0, 1, num_bytes - 1, num_bytes + 1):
+        assert images.content(path, other) == image_files.PNG
+    assert images.read("/proc/self/status").startswith(b"Name:")  # its size is said to be 0
+
+
 def sparse(path):
     with path.open("wb") as file:
         file.truncate(images.MAX_FILE_BYTES + 1)
