@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from models.prediction.rows import Answer, Row
 from pipeline.datasets.description import Classes
 
-MAX_PATH_WIDTH, MAX_LABEL_WIDTH, PERCENT_WIDTH = 60, 30, 6  # columns of a table; what is longer is not cut
+MAX_PATH_WIDTH, MAX_LABEL_WIDTH = 60, 30  # columns of a table; what is longer is not cut
 GAP = "  "  # between columns
 # A text that spreadsheets compute, or import as such; a negative number is none.
 _FORMULA = re.compile(r"[=+@\t\r]|-(?!([0-9]+\.?[0-9]*|\.[0-9]+)\Z)")
@@ -35,7 +35,7 @@ class Table:
     def __init__(self, paths: Iterable[str], classes: Classes, has_fine: bool) -> None:
         longest = max((_num_cells(printable(path)) for path in paths), default=0)
         fine, coarse = (_width(names) for names in (classes.fine, classes.coarse))
-        of_image, percent = ("image", min(max(longest, 5), MAX_PATH_WIDTH)), ("%", -PERCENT_WIDTH)
+        of_image, percent = ("image", min(max(longest, 5), MAX_PATH_WIDTH)), ("%", -6)
         of_coarse = [("superclass", coarse), percent] if classes.coarse else []
         of_fine = [("class", fine), *[("its superclass", coarse)] * bool(classes.coarse), percent]
         # Those of the first line of an image, and those of each answer.
@@ -123,7 +123,7 @@ def printable(text: str) -> str:
 
 def _answer(answer: Answer, widths: tuple[int, ...]) -> str:
     """Its name, its superclass where there are two widths, and its percentage."""
-    return f"{_cells((answer.label, answer.superclass), widths)}{100 * answer.probability:{PERCENT_WIDTH}.2f}"
+    return f"{_cells((answer.label, answer.superclass), widths)}{100 * answer.probability:6.2f}"
 
 
 @functools.lru_cache(1 << 12)  # labels come again and again
