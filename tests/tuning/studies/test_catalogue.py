@@ -16,6 +16,7 @@ from tuning.studies import catalogue
 from tuning.studies.design import BUDGETS, Combination, Study, Variant, num_steps
 
 CASES = [(study, budget) for study in catalogue.STUDIES.values() for budget in BUDGETS]
+EQUAL_COST = [(study, variant) for study in catalogue.STUDIES.values() if study.petaflop for variant in study.variants]
 
 
 @pytest.mark.parametrize(("study", "budget"), CASES, ids=lambda value: getattr(value, "name", value))
@@ -148,17 +149,15 @@ def test_other_resolutions_at_equal_cost_cost_the_same():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("variant", catalogue.find("architectures").variants, ids=lambda variant: variant.name)
-def test_networks_that_are_compared_at_equal_cost_have_it(variant):
-    study = catalogue.find("architectures")
-    job = study.job(variant, "smoke", 0, SourceConfig(dataset="cifar100"))
-    train = dataclasses.replace(job.train, precision="float32")
+@pytest.mark.parametrize(("study", "variant"), EQUAL_COST, ids=lambda value: value.name)
+def test_networks_that_are_compared_at_equal_cost_have_it(study, variant):
+    jobs = {budget: study.job(variant, budget, 0, SourceConfig(dataset="cifar100")) for budget in study.petaflop}
+    train = next(iter(jobs.values())).train.replace(precision="float32")
     model = classifier.build(train, CIFAR100)
-    for budget, petaflop in (("short", 0.10), ("full", 0.40)):
-        job = study.job(variant, budget, 0, SourceConfig(dataset="cifar100"))
+    for budget, job in jobs.items():
         steps = EpochSchedule.from_config(job.data, 40_000, job.train.epochs).total_steps
         cost = flops.train_petaflop(model, train, {32: steps * job.data.batch_size})
-        assert cost == pytest.approx(petaflop, rel=0.01)
+        assert cost == pytest.approx(study.petaflop[budget], rel=0.01)
 
 
 def test_epochs_of_equal_cost_follow_from_the_cost_of_an_epoch():
