@@ -27,6 +27,7 @@ QUESTIONS = {
     "activation_optimizer": "35 pairs of activation and optimizer are compared",
     "normalisation": "dividing pixels by 255 is enough",
     "augmentation": "augmentation helps",
+    "augmentation_length": "augmentation helps",
     "augmented_images": "more augmented images help",
     "single_vs_joint": "each kind of label has a model of its own",
     "transfer": "coarse labels use the network of the fine ones",

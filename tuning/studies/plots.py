@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from models.reporting import plot_style
 from models.reporting.plot_style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION
@@ -215,7 +216,7 @@ def _lengths(report: Report, rows: Sequence[dict[str, Any]], name: str) -> Figur
             axes.plot([length] * len(values), values, "o", color="white", markeredgecolor=colour, markersize=4.5)
     ticks = sorted({float(row["levels"][1]) for row in rows})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()
+    axes.xaxis.set_minor_locator(NullLocator())  # its labels would be formulas, whose fonts a machine may lack
     figure.legend(loc="outside right upper", fontsize=9)
     figure.suptitle(_heading(report, name), x=0.01, ha="left")
     return figure
