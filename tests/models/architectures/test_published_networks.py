@@ -10,6 +10,7 @@ from models import layers
 from models.architectures import efficientnet
 from models.config.training import TrainConfig
 from models.reporting import flops
+from models.runtime import device, precision
 from pipeline.common import errors
 from tests.models.architectures.networks import built, num_trainable
 
@@ -82,6 +83,19 @@ def double_precision(monkeypatch):
     monkeypatch.setattr(layers, "FusedBatchNormalization", keras.layers.BatchNormalization)  # whose op has no double
     yield
     keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize(("has_gpu", "dtype"), [(False, "float32"), (True, "bfloat16")])
+def test_depthwise_convolutions_are_float32_in_bfloat16_networks_on_cpus(has_gpu, dtype, monkeypatch):
+    monkeypatch.setattr(device, "has_gpu", lambda: has_gpu)
+    stage = efficientnet.Stage(3, 2, 1, 8, 1)
+    network = dataclasses.replace(efficientnet.B0, stem_filters=8, stages=(stage,))
+    with precision.scope("mixed_bfloat16"):
+        images = keras.Input((32, 32, 3))
+        model = keras.Model(images, efficientnet.trunk(images, network))
+    of_kind = {type(layer).__name__: layer.compute_dtype for layer in model.layers if layer.weights}
+    assert of_kind.pop("DepthwiseConv2D") == dtype
+    assert set(of_kind.values()) == {"bfloat16"}
 
 
 @pytest.mark.parametrize("name", ["B0", "V2_S"])
