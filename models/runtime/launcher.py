@@ -20,7 +20,6 @@ SAVED = 3
 SAVING_SECONDS = 120.0  # in which all workers end by themselves after a signal
 LOST_SECONDS = 40.0  # in which the others notice that a worker was lost
 _POLL_SECONDS = 0.1
-_TOLD_BY_ALL = (2, LOST)  # exit codes of which the first worker has said what the others say
 _ERRORS = ("error: ", "Traceback ", "Fatal Python error")
 
 
@@ -76,7 +75,7 @@ def _run_once(
             time.sleep(_POLL_SECONDS)
         codes = [process.poll() for process in processes]
         for code, (_, stderr) in zip(codes, started, strict=True):
-            if stderr and code not in (0, SAVED) and not (code == codes[0] in _TOLD_BY_ALL):
+            if stderr and code not in (0, SAVED, codes[0]):  # with its exit code, the first one has said the same
                 _show_errors(stderr)
         return codes
 
