@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
+from tensorflow.python.eager import context
 
 from models.runtime import cluster
 from pipeline.common import errors, progress
@@ -16,6 +18,7 @@ _LOST = (
     *(tf.errors.UnavailableError, tf.errors.InternalError, tf.errors.AbortedError, tf.errors.CancelledError),
     *(tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError),
 )
+JOIN_SECONDS = 60.0  # for workers that have come; TensorFlow's wait for them heeds no signal, and would take an hour
 
 
 class Replicas:
@@ -196,6 +199,7 @@ def _of_cluster(workers: cluster.Cluster) -> Replicas:
         num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
         rpc_layer="grpc",
     )
+    _limit_joining(len(workers.addresses))
     with progress.task("waiting for the other workers"):
         try:
             return Replicas(tf.distribute.MultiWorkerMirroredStrategy(resolver), workers)
@@ -208,3 +212,15 @@ def _of_cluster(workers: cluster.Cluster) -> Replicas:
             if not name:
                 raise
             raise errors.WorkerLostError(f"no contact with {name}: start the same command on all workers") from error
+
+
+def _limit_joining(num_workers: int) -> None:
+    """Have TensorFlow wait JOIN_SECONDS for the other workers, beside what MultiWorkerMirroredStrategy configures."""
+    runtime = context.context()
+    runtime.configure_coordination_service(
+        "standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        cluster_register_timeout_in_ms=round(JOIN_SECONDS * 1000),
+        coordinated_jobs=[CoordinatedJob(name="worker", num_tasks=num_workers)],
+    )
+    runtime.coordination_service.cluster_register_with_barrier = True  # else the wait is a later one, without a limit

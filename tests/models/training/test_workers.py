@@ -55,41 +55,55 @@ def wait_for(is_there: Callable[[], bool], *processes: subprocess.Popen) -> None
         time.sleep(POLL_SECONDS)
 
 
-# models.train, but that the first check of the weights, after the first step, raises one of TensorFlow's errors.
-FAILING = """
-import runpy
-from models.runtime import cluster
+# models.train, with a patch that follows the loading of TensorFlow.
+PATCHED = """
+import runpy, sys
 from pipeline.common import app
 
-loaded, cluster.ENDING_SECONDS = app.load_tensorflow, 0.0
+loaded, patch = app.load_tensorflow, sys.argv.pop(1)
 
 def load_tensorflow():
     loaded()
-    import tensorflow
-    from models.training import policy
-
-    def fail(model):
-        raise tensorflow.errors.InternalError(None, None, "of its own")
-
-    policy.check_weights = fail
+    exec(patch, {})
 
 app.load_tensorflow = load_tensorflow
 runpy.run_module("models.train", run_name="__main__", alter_sys=True)
 """
+# The first check of the weights, after the first step, raises one of TensorFlow's errors.
+FAILING = """
+import tensorflow
+from models.runtime import cluster
+from models.training import policy
+
+def fail(model):
+    raise tensorflow.errors.InternalError(None, None, "of its own")
+
+cluster.ENDING_SECONDS, policy.check_weights = 0.0, fail
+"""
+IMPATIENT = """
+from models.runtime import cluster, replicas
+
+cluster.GREETING_SECONDS, replicas.JOIN_SECONDS = 0.5, 1.0
+"""
 
 
-def started(*arguments: str, is_chief_failing: bool = False) -> list[subprocess.Popen]:
-    """Two workers, as a scheduler starts them."""
-    usual, failing = command("models.train"), [sys.executable, "-c", FAILING]
+def start(worker: cluster.Cluster, *arguments: str, patch: str = "") -> subprocess.Popen:
+    """A worker, as a scheduler starts it."""
+    program = [sys.executable, "-c", PATCHED, patch] if patch else command("models.train")
+    return subprocess.Popen(
+        [*program, *arguments, *WORKERS],
+        cwd=ROOT,
+        env={**os.environ, "TF_CONFIG": worker.as_tf_config()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def started(*arguments: str, chiefs_patch: str = "") -> list[subprocess.Popen]:
+    """Two workers."""
     return [
-        subprocess.Popen(
-            [*(failing if is_chief_failing and worker.is_chief else usual), *arguments, *WORKERS],
-            cwd=ROOT,
-            env={**os.environ, "TF_CONFIG": worker.as_tf_config()},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        start(worker, *arguments, patch=chiefs_patch if worker.is_chief else "")
         for worker in cluster.of_this_machine(2)
     ]
 
@@ -147,7 +161,7 @@ def test_signal_to_one_worker_saves_and_ends_both_and_one_process_goes_on(flags,
 
 
 def test_error_of_a_worker_s_own_is_not_that_of_a_lost_one(flags, tmp_path):
-    workers = started(*flags, *LINEAR, ENDLESS, f"--run_dir={tmp_path / 'run'}", is_chief_failing=True)
+    workers = started(*flags, *LINEAR, ENDLESS, f"--run_dir={tmp_path / 'run'}", chiefs_patch=FAILING)
     outputs = [worker.communicate() for worker in workers]
     assert [worker.returncode for worker in workers] == [1, 4], outputs
     chiefs, others = (stderr.splitlines()[-1] for _, stderr in outputs)
@@ -242,6 +256,17 @@ def test_worker_waits_for_another_until_a_signal(flags, tmp_path):
     _, stderr = worker.communicate()
     assert worker.returncode == 3
     assert "interrupted while waiting for worker 1 (127.0.0.1:" in stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_worker_that_comes_and_does_not_join_is_named(flags, tmp_path):
+    """As one that is killed between the two; TensorFlow alone would wait for an hour, and heed no signal."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        addresses = (cluster.of_this_machine(1)[0].addresses[0], f"127.0.0.1:{other.getsockname()[1]}")
+        worker = start(cluster.Cluster(addresses, 0), *flags, *LINEAR, f"--run_dir={tmp_path / 'run'}", patch=IMPATIENT)
+        _, stderr = worker.communicate()
+    assert worker.returncode == 4
+    assert stderr.splitlines()[-1].startswith(f"error: no contact with worker 1 ({addresses[1]}): ")
     assert not (tmp_path / "run").exists()
 
 
