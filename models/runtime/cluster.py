@@ -14,8 +14,9 @@ import socket
 import time
 from typing import Any
 
+from pipeline.address import is_loopback, split
 from pipeline.common import errors, json_values, progress
-from pipeline.common.process import environment
+from pipeline.common.process import environment, loopback
 
 VARIABLE = "TF_CONFIG"
 CONNECT_SECONDS = 2.0
@@ -84,6 +85,24 @@ class Cluster:
                                 f"no contact with {self.name(index)}: start the same command on all workers"
                             )
                         time.sleep(POLL_SECONDS)
+
+    def close_to_others(self) -> None:
+        """Close the ports of this process to other machines if all processes are on this one.
+
+        TensorFlow's server listens at all addresses of the machine, whichever the cluster names.
+
+        Raises:
+          errors.FailedError: they cannot be closed.
+        """
+        if not all(is_loopback(split(address)[0]) for address in self.addresses):
+            return
+        try:
+            loopback.close_to_others()
+        except OSError as error:
+            raise errors.FailedError(
+                f"{self.name(self.index)} listens at all addresses of this machine, and cannot be closed to others "
+                f"({error}); where nobody else reaches this machine, set {VARIABLE} with another address of it"
+            ) from error
 
     def _answers(self, index: int) -> bool:
         """Whether a process listens."""

@@ -202,7 +202,7 @@ def _of_cluster(workers: cluster.Cluster) -> Replicas:
     _limit_joining(len(workers.addresses))
     with progress.task("waiting for the other workers"):
         try:
-            return Replicas(tf.distribute.MultiWorkerMirroredStrategy(resolver), workers)
+            strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
         except RuntimeError as error:  # the context of TensorFlow has begun
             raise errors.BadArgumentError(
                 "distribute=multi_worker: expected to train before TensorFlow computes anything in this process"
@@ -212,6 +212,8 @@ def _of_cluster(workers: cluster.Cluster) -> Replicas:
             if not name:
                 raise
             raise errors.WorkerLostError(f"no contact with {name}: start the same command on all workers") from error
+    workers.close_to_others()
+    return Replicas(strategy, workers)
 
 
 def _limit_joining(num_workers: int) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import tensorflow as tf
 
 from pipeline.common import errors
-from pipeline.data_service import loopback
+from pipeline.common.process import loopback
 
 PROTOCOL = "grpc"
 MISSING_AFTER_MS = 10_000  # without a heartbeat of a worker

@@ -1,6 +1,7 @@
-"""Which of the other workers are lost: those that are gone or stand still, not those that answer."""
+"""Which other workers are lost: those that are gone or stand still, not those that answer; who reaches this one."""
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from models.runtime import cluster
+from pipeline.common import errors
+from pipeline.common.process import loopback
 
 
 def greet_once(listener: socket.socket) -> None:
@@ -77,3 +80,20 @@ def lost(behaviours: tuple[Callable[[socket.socket], None], ...], message: str) 
         for thread in threads:
             thread.join()
     return [index for index in (1, 2) if workers.name(index) in found]
+
+
+def fail() -> None:
+    raise OSError("no socket filter")
+
+
+@pytest.mark.parametrize("addresses", [("127.0.0.1:1", "127.0.0.2:1"), ("[::1]:1",), ("localhost:1",)])
+def test_port_that_cannot_be_closed_to_others_is_named(addresses, monkeypatch):
+    monkeypatch.setattr(loopback, "close_to_others", fail)
+    with pytest.raises(errors.FailedError, match=rf"^worker 0 \({re.escape(addresses[0])}\).*no socket filter"):
+        cluster.Cluster(addresses, 0).close_to_others()
+
+
+@pytest.mark.parametrize("addresses", [("127.0.0.1:1", "10.0.0.2:1"), ("10.0.0.1:1", "127.0.0.1:1"), ("localhost.a:1",)])
+def test_port_of_several_machines_stays_open(addresses, monkeypatch):
+    monkeypatch.setattr(loopback, "close_to_others", fail)
+    cluster.Cluster(addresses, 0).close_to_others()

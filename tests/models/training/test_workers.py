@@ -1,5 +1,6 @@
 """Two worker processes train what one process trains; what they do where one of them is lost or gets a signal."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ import pytest
 from models.runs import checkpoints
 from models.runtime import cluster, launcher
 from pipeline.common import errors
+from tests.addresses import other_than_loopback
 from tests.binaries import call, command
 from tests.conftest import ROOT
 
@@ -275,6 +277,31 @@ def test_worker_that_never_comes_is_named(monkeypatch):
     one, _ = cluster.of_this_machine(2)
     with pytest.raises(errors.WorkerLostError, match=r"^no contact with worker 1 \(127"):
         one.meet()
+
+
+LISTENING = """
+import sys
+from models.runtime import replicas
+
+replicas.of("multi_worker")
+print("listens", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("names_loopback", [True, False])
+def test_port_is_open_to_the_machines_that_the_cluster_names(names_loopback):
+    other = other_than_loopback(socket.AF_INET)
+    port = int(cluster.of_this_machine(1)[0].addresses[0].split(":")[1])
+    worker = cluster.Cluster((f"{'127.0.0.1' if names_loopback else other}:{port}",), 0)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = {**os.environ, "TF_CONFIG": worker.as_tf_config()}
+    with subprocess.Popen([sys.executable, "-c", LISTENING], cwd=ROOT, env=environment, **pipes) as process:
+        assert process.stdout.readline() == "listens\n"
+        socket.create_connection(("127.0.0.1", port), timeout=600).close()
+        with pytest.raises(TimeoutError) if names_loopback else contextlib.nullcontext():
+            socket.create_connection((other, port), timeout=1).close()
+        process.communicate()
 
 
 def test_port_that_is_taken_is_named(flags, tmp_path, monkeypatch):

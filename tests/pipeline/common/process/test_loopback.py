@@ -2,19 +2,10 @@
 
 import socket
 
-import psutil
 import pytest
 
-from pipeline.data_service import loopback
-
-
-def other_address(family: int) -> str:
-    """An address of this machine that is not a loopback one."""
-    found = [one.address for some in psutil.net_if_addrs().values() for one in some if one.family == family]
-    others = [address for address in found if not address.startswith(("127.", "::1", "fe80"))]
-    if not others:
-        pytest.skip("this machine has no other address")
-    return others[0]
+from pipeline.common.process import loopback
+from tests.addresses import other_than_loopback
 
 
 @pytest.mark.parametrize(
@@ -23,7 +14,7 @@ def other_address(family: int) -> str:
 def test_only_loopback_addresses_stay_open(family, everywhere, own):
     with socket.create_server((everywhere, 0), family=family) as listening:
         port = listening.getsockname()[1]
-        hosts = (own, other_address(family))
+        hosts = (own, other_than_loopback(family))
         for host in hosts:
             socket.create_connection((host, port), timeout=600).close()
         loopback.close_to_others()
@@ -38,4 +29,4 @@ def test_ipv4_at_a_socket_of_ipv6_is_filtered_too():
         loopback.close_to_others()
         socket.create_connection(("127.0.0.1", port), timeout=600).close()
         with pytest.raises(TimeoutError):
-            socket.create_connection((other_address(socket.AF_INET), port), timeout=1)
+            socket.create_connection((other_than_loopback(socket.AF_INET), port), timeout=1)

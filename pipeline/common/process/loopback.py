@@ -1,4 +1,4 @@
-"""Closes a listening socket to other machines. TensorFlow's data service listens at all addresses of a machine.
+"""Closes listening sockets to other machines. TensorFlow's servers listen at all addresses of a machine.
 
 A socket filter of Linux (SO_ATTACH_FILTER, which needs no rights) drops what was not sent to a loopback address.
 Source: https://docs.kernel.org/networking/filter.html
