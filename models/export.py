@@ -13,8 +13,8 @@ import sys
 from typing import Any
 
 from models.exporting import folder, formats
-from models.prediction import output
 from models.runs import folder as run_folder
+from models.runs import output_file
 from models.training import preconditions
 from pipeline.common import app, errors, files, markdown_table, paths, progress
 from pipeline.common.markdown_table import Column
@@ -37,7 +37,8 @@ def main() -> None:
     run, out = run_folder.given(RUN_DIR.value), pathlib.Path(OUT.value or pathlib.Path(RUN_DIR.value) / "export")
     run.config()
     folder.check(out)
-    output.check(FIGURES.value, "figures")
+    if FIGURES.value:
+        output_file.check(FIGURES.value, "figures")
     preconditions.evaluated_data(run, "test", DATA_DIR.value)  # before the slow import of TensorFlow
     app.load_tensorflow()
     with progress.task("loading Keras"):

@@ -12,8 +12,9 @@ the images in it and in its folders; a quoted pattern may have *, ?, [ and **; -
 import pathlib
 import sys
 
-from models.prediction import inputs, output
+from models.prediction import inputs
 from models.runs import folder as run_folder
+from models.runs import output_file
 from models.runs.folder import RunFolder
 from models.training import preconditions
 from pipeline.common import app, errors, files, paths, progress
@@ -59,7 +60,8 @@ def _checked_run() -> RunFolder:
     if SPLIT.value:
         preconditions.evaluated_data(run, SPLIT.value, DATA_DIR.value)
     run.description()
-    output.check(OUT.value)
+    if OUT.value:
+        output_file.check(OUT.value)
     if EXPLAIN.value:
         paths.check_folder(pathlib.Path(EXPLAIN.value), "explain")
         files.check_folder_writable("explain", pathlib.Path(EXPLAIN.value))

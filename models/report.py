@@ -10,8 +10,9 @@ set, and the differences of their accuracies from the first run's, paired by ima
 
 import pathlib
 
+from models.runs import output_file
 from models.runs.folder import RunFolder
-from pipeline.common import app, errors, files, paths, progress
+from pipeline.common import app, errors, files, progress
 
 flags = app.Flags()
 RUN_DIR = flags.DEFINE_path("run_dir", "", "folder of the run that models.train wrote")
@@ -28,9 +29,8 @@ def main() -> None:
             raise errors.BadArgumentError(f"out={OUT.value}: expected with --compare; a run's page is in its folder")
         _draw(RunFolder(RUN_DIR.value))
     else:
-        _compare(
-            [RunFolder(path, "compare") for path in COMPARE.value], paths.local(OUT.value or "comparison.html", "out")
-        )
+        path = output_file.check(OUT.value or "comparison.html")
+        _compare([RunFolder(folder, "compare") for folder in COMPARE.value], path)
 
 
 def _draw(folder: RunFolder) -> None:

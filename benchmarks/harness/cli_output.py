@@ -16,7 +16,8 @@ from benchmarks.harness import comparison, results
 from benchmarks.harness.comparison import WORSE
 from benchmarks.harness.results import Row
 from models.reporting import table
-from pipeline.common import app, config, errors, files, markdown_table, paths
+from models.runs import output_file
+from pipeline.common import app, config, errors, markdown_table
 from pipeline.common.markdown_table import Column, field
 from pipeline.common.process import signals
 from pipeline.data_config import SourceConfig
@@ -54,17 +55,10 @@ def check(benchmark: str, replaced_by_quick: Sequence[str] = ()) -> None:
     if values.compare:
         _earlier(benchmark)
     if values.out:
-        _check_writable(paths.local(values.out, "out"))
+        output_file.check(values.out)
     for name in replaced_by_quick:
         if values.quick and values[name].present:
             raise errors.BadArgumentError(f"{name} and quick: --quick has its own value; set one of the two")
-
-
-def _check_writable(path: pathlib.Path) -> None:
-    if path.is_dir():
-        raise errors.BadArgumentError(f"out={path}: cannot be written (it is a folder); expected a JSON file to write")
-    with files.writing("out", path):
-        files.check_writable(path)
 
 
 @contextlib.contextmanager

@@ -4,22 +4,10 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 
-from pipeline.common import errors, files, paths
+from pipeline.common import files, paths
 from pipeline.common.process import streams
 
 Write = Callable[[str], bool]  # False where nobody reads what is written
-
-
-def check(out: str, flag: str = "out") -> None:
-    """Raise errors.BadArgumentError where the file `out` of a flag cannot be written; "" is none."""
-    if not out:
-        return
-    path = paths.local(out, flag)
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "a device"
-        raise errors.BadArgumentError(f"{flag}={out}: expected a file, got {kind}")
-    with files.writing(flag, path):
-        files.check_writable(path)
 
 
 @contextlib.contextmanager

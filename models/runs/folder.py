@@ -34,6 +34,10 @@ EVALUATED: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "predictions": ({"schema": schemas.PREDICTIONS, "check": schemas.check_predictions}, _EVALUATE),
 }
 
+FILES = frozenset(
+    ("config.json", "dataset.json", "metrics.jsonl", "model.keras", "report.json", "report.html", "report.md")
+) | {f"{name}.json" for name in EVALUATED}
+
 
 def previous_checkpoint(path: pathlib.Path) -> pathlib.Path:
     """The path of the checkpoint that was replaced by the one in `path`."""

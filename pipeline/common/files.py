@@ -43,9 +43,10 @@ def replacing(path: pathlib.Path, *, previous: pathlib.Path | None = None) -> It
     """The path of a new temporary file, of the same suffix, that replaces `path` at the end; an error removes it.
 
     Processes that replace the same file at the same time have one each. The replaced file is renamed to `previous`, if
-    given. An OSError names `path`.
+    given. An OSError names `path`; it is raised too where something else than a file is there.
     """
     try:
+        _check_is_file(path)
         _remove_abandoned(path)
         with _temporary(path) as temporary:
             yield temporary
@@ -61,6 +62,14 @@ def replacing(path: pathlib.Path, *, previous: pathlib.Path | None = None) -> It
         if named is None or is_partial(named.name):
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def _check_is_file(path: pathlib.Path) -> None:
+    """Raise OSError where a folder or a device is there, or a link of /dev such as /dev/stdout: root could."""
+    if path.is_dir():
+        raise OSError(errno.EISDIR, "expected a file, got a folder", str(path))
+    if path.exists() and (not path.is_file() or os.path.realpath(path.parent) == "/dev"):
+        raise OSError(errno.EINVAL, "expected a file, got a device or a pipe", str(path))
 
 
 @contextlib.contextmanager
@@ -174,7 +183,8 @@ def described(error: OSError) -> str:
 
 
 def check_writable(path: pathlib.Path) -> None:
-    """Raise OSError unless a file can be created in the folder of `path`, or in the nearest one above that exists."""
+    """Raise OSError unless a file can be written in `path`, in its folder or the nearest one above that exists."""
+    _check_is_file(path)
     nearest = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
     try:
         with tempfile.TemporaryFile(dir=nearest):  # permissions do not tell, in /proc or for root

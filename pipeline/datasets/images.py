@@ -43,7 +43,7 @@ DEPTH, TRANSPARENCY = "16 to 8 bits a channel", "transparency over white"
 ORIENTATION, ANIMATION = "turned by EXIF orientation", "first frame of an animation"
 _SCAN = b"\xff\xda"  # the marker that begins a scan of a JPEG file
 _SEGMENT = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")  # the marker of a segment with a length, or of the image's end
-_HEAD_BYTES = 1 << 12
+HEAD_BYTES = 1 << 12
 _READ_BYTES = 1 << 18
 _FORMATS = (  # Pillow's name of a format, by the first bytes of its files
     (rb"\xff\xd8\xff", "JPEG"),
@@ -161,7 +161,7 @@ def _problem(file: bytes) -> str:
     """Why a file of no known format is not used."""
     if not file.strip(b"\0"):
         return "holds nothing but zeros" if file else "is empty"
-    head = file[:_HEAD_BYTES]
+    head = file[:HEAD_BYTES]
     others = (f"is {name}; convert it to PNG or JPEG" for pattern, name in _OTHER_FORMATS if _begins(head, pattern))
     problems = (problem for pattern, problem in members.OTHER_FILES if _begins(head, pattern))
     return next(itertools.chain(others, problems), "is not an image")

@@ -14,8 +14,6 @@ def picture_path(out: str) -> pathlib.Path:
     path = paths.local(out, "out")
     if path.suffix.lower() != ".png":
         raise errors.BadArgumentError(f"out={out}: expected a name that ends in .png")
-    if path.is_dir():
-        raise errors.BadArgumentError(f"out={out}: expected a file, got a folder")
     with files.writing("out", path):
         files.check_writable(path)
     return path

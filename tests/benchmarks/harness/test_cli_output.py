@@ -76,7 +76,7 @@ def test_what_cannot_be_compared_with_is_one_line_before_any_measuring(run_dir, 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--out=/tmp"], "out=/tmp: cannot be written (it is a folder); expected a JSON file to write"),
+        (["--out=/tmp"], "out=/tmp: cannot be written (expected a file, got a folder)"),
         (["--out=/proc/x.json"], "out=/proc/x.json: cannot be written ("),
         (["--quick", "--num_trials=9"], "num_trials and quick: --quick has its own"),
         (["--workers=0"], "workers=0: expected whole numbers above 0 and at most 1000, such as 1,2"),

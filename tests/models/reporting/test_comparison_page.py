@@ -176,6 +176,16 @@ def test_the_binary_writes_the_page_and_prints_the_tables(make_runs, tmp_path, m
     assert str(out) in printed
 
 
+@pytest.mark.parametrize("name", ["report.json", "config.json"])
+def test_a_file_of_a_run_is_not_replaced(make_runs, monkeypatch, capsys, name):
+    first, second = make_runs(evaluated(FIRST), evaluated(SECOND, labels=SECOND_LABELS))
+    out, before = first.path / name, (first.path / name).read_bytes()
+    flags = (f"--compare={first.path},{second.path}", f"--out={out}")
+    assert call_here(monkeypatch, binary.main, binary.flags, *flags) == 2
+    assert re.search(f"^error: out={out}: ", capsys.readouterr().err)
+    assert out.read_bytes() == before
+
+
 @pytest.mark.parametrize("flags", [[], ["--run_dir=a", "--compare=b,c"]])
 def test_one_of_both_flags_is_expected(monkeypatch, capsys, flags):
     assert call_here(monkeypatch, binary.main, binary.flags, *flags) == 2

@@ -47,6 +47,20 @@ def test_interrupted_write_leaves_the_old_file_alone(tmp_path):
     assert (path.read_text(), os.listdir(tmp_path)) == ("old", ["model.keras"])
 
 
+@pytest.mark.parametrize("name", ["/dev/null", "/dev/stdout", "folder", "pipe"])
+def test_what_is_no_file_is_not_replaced(tmp_path, monkeypatch, name):
+    """As root a rename may put a file in the place of any of them."""
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr(os, "replace", lambda *_: pytest.fail("replaced"))
+    path = tmp_path / name
+    for write in (files.check_writable, lambda path: files.write_text(path, "text")):
+        with pytest.raises(OSError, match="expected a file") as caught:
+            write(path)
+        assert caught.value.filename == str(path)
+    assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
 def test_json_has_no_numbers_that_are_not_finite(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         files.write_json(tmp_path / "report.json", {"loss": float("nan")})
