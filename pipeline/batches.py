@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
-from pipeline import contents, disk_cache, source, split, stages
+from pipeline import contents, disk_cache, memory_cache, shuffling, source, split, stages
 from pipeline.common import errors
 from pipeline.data_config import OWN_VALIDATION, DataConfig, check_held_out
 from pipeline.data_service.client import ServiceBatches
@@ -47,7 +47,7 @@ class OpenedData:
     """
 
     # Of the process: a worker that trains many models in a row decodes their images once.
-    _cache: ClassVar = stages.MemoryCache()
+    _cache: ClassVar = memory_cache.MemoryCache()
 
     def __init__(self, config: DataConfig) -> None:
         self.config = config
@@ -121,7 +121,7 @@ class OpenedData:
         self.config.check_batch_size(self.num_examples["train"])
         return ServiceBatches(
             self.config.data_service,
-            stages.PermutedViews(self.num_examples["train"], self.config.batch_size, seed, start_step),
+            shuffling.PermutedViews(self.num_examples["train"], self.config.batch_size, seed, start_step),
             self._fine,
             read=lambda: self.examples("train"),
             finish=self._cropped,
@@ -177,13 +177,13 @@ class OpenedData:
         """Decode, cache, shuffle and batch, in the order that suits the cache."""
         config, num_train = self.config, self.num_examples["train"]
         if config.cache == "memory":
-            permuted = stages.PermutedBatches(num_train, config.batch_size, seed, start_step, rows)
+            permuted = shuffling.PermutedBatches(num_train, config.batch_size, seed, start_step, rows)
             return (self._decode, self._cache_in_memory("train"), permuted)
         if config.cache == "device":
-            views = stages.PermutedViews(num_train, config.batch_size, seed, start_step)
+            views = shuffling.PermutedViews(num_train, config.batch_size, seed, start_step)
             return (self._decode, self._cache_on_device, views)
         first_pass, offset = divmod(start_step * config.batch_size, num_train)
-        shuffle = stages.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass, offset)
+        shuffle = shuffling.WindowShuffledPasses(config.shuffle_buffer, seed, first_pass, offset)
         batch = (stages.Batch(config.batch_size), *(() if rows is None else (stages.Rows(rows),)))
         if config.cache == "disk":
             # Inside the prepared data set's own folder, so that removing the data removes the cache too.
@@ -192,12 +192,12 @@ class OpenedData:
             return (self._decode, cache, shuffle, *batch)
         return (shuffle, self._decode, *batch)  # decoding last: a resumed run skips examples undecoded
 
-    def _cache_in_memory(self, split_name: str) -> stages.CacheInMemory:
-        return stages.CacheInMemory(self.num_examples[split_name], self._part(split_name), self._cache)
+    def _cache_in_memory(self, split_name: str) -> memory_cache.CacheInMemory:
+        return memory_cache.CacheInMemory(self.num_examples[split_name], self._part(split_name), self._cache)
 
     @property
-    def _cache_on_device(self) -> stages.CacheOnDevice:
-        return stages.CacheOnDevice(self.num_examples["train"], _device(), self._part("train"), self._cache)
+    def _cache_on_device(self) -> memory_cache.CacheOnDevice:
+        return memory_cache.CacheOnDevice(self.num_examples["train"], _device(), self._part("train"), self._cache)
 
     def _part(self, split_name: str) -> str:
         """A name of the images of a split, the same for equal images in equal order only."""

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.harness import data as harness_data
 from benchmarks.harness.labels import Labels
 from benchmarks.input.loaders import Loader
-from pipeline import stages
+from pipeline import memory_cache, shuffling, stages
 from pipeline.batches import EVAL_BATCH_SIZE, OpenedData
 from pipeline.data_config import DataConfig
 
@@ -51,7 +51,7 @@ def by_stage(data: DataConfig) -> list[Loader]:
     for count in range(len(host) + 1):
         name = type(host[count - 1]).__name__ if count else "Read"
         dataset = opened.read("train", tuple(host[:count]))
-        is_endless = any(isinstance(stage, stages.WindowShuffledPasses) for stage in host[:count])
+        is_endless = any(isinstance(stage, shuffling.WindowShuffledPasses) for stage in host[:count])
         # Labels only, that many at a time: passing every chunk's images to Python would be measured too.
         fine = (dataset if is_endless else dataset.repeat()).map(lambda chunk: chunk["fine"])
         make = functools.partial(iter, stages.without_autotune(fine.rebatch(data.batch_size)))
@@ -90,5 +90,5 @@ def examples(data: DataConfig) -> tuple[np.ndarray, np.ndarray]:
     """
     opened = OpenedData(data)
     opened.train_stages(seed=0)
-    arrays = stages.in_memory(opened.examples("train"), opened.num_examples["train"])
+    arrays = memory_cache.in_memory(opened.examples("train"), opened.num_examples["train"])
     return arrays["image"].numpy(), arrays["fine"].numpy().astype(np.int32)

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager.cancellation import CancellationManager
 
-from pipeline import stages
+from pipeline import shuffling, stages
 from pipeline.common import errors
 
 Batch: TypeAlias = dict[str, tf.Tensor]
@@ -45,7 +45,7 @@ class ServiceBatches:
     """
 
     address: str
-    order: stages.PermutedViews
+    order: shuffling.PermutedViews
     fine: np.ndarray
     read: Callable[[], tf.data.Dataset]
     finish: Callable[[Batch], Batch]
@@ -131,7 +131,7 @@ class ServiceBatches:
 
     def _distributed(self) -> tf.data.Dataset:
         """Batches with their `STEP`, in any order."""
-        steps = tf.data.Dataset.range(self.order.start_step, stages.ENDLESS)
+        steps = tf.data.Dataset.range(self.order.start_step, shuffling.ENDLESS)
         spec = self.read().element_spec
         nothing = {name: tf.zeros((0, *column.shape[1:]), column.dtype) for name, column in spec.items()}
         made = steps.scan(nothing, self._batch).prefetch(1)

@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from pipeline import batches, disk_cache, source, stages
+from pipeline import batches, disk_cache, memory_cache, shuffling, source, stages
 from pipeline.batches import OpenedData
 from pipeline.common import errors, files
 from pipeline.data_config import DataConfig
@@ -51,7 +51,7 @@ def test_examples_are_decoded_once_a_process_and_others_are_not_taken_for_them(t
 
     train, held_out = fingerprints(config, 0, 3), validation(config)
     assert fingerprints(tiny(tiny_data_dir, split_seed=1), 0, 3) != train
-    assert len(OpenedData._cache) <= stages.MAX_CACHED_DATASETS
+    assert len(OpenedData._cache) <= memory_cache.MAX_CACHED_DATASETS
     assert (fingerprints(config, 0, 3), validation(config)) == (train, held_out)
     monkeypatch.setattr(stages.Decode, "_decode", lambda self, chunk: {**chunk, "image": tf.io.decode_png("none")})
     assert (fingerprints(config, 0, 3), validation(config)) == (train, held_out)
@@ -62,7 +62,7 @@ def test_opened_data_has_sizes_names_and_examples(tiny_data_dir):
     assert opened.num_examples == {"train": 1500, "validation": 500, "test": 500}
     assert opened.description.classes.counts == {"fine": 100, "coarse": 20}
     for split_name, count in opened.num_examples.items():
-        images = stages.in_memory(opened.examples(split_name), count)["image"]
+        images = memory_cache.in_memory(opened.examples(split_name), count)["image"]
         assert images.shape == (count, 32, 32, 3)
     assert type(opened.train_stages(seed=0)[0]).__name__ == "HoldOut"
 
@@ -148,13 +148,13 @@ def test_pass_is_read_ahead_of_its_shuffling():
 
     spec = {"fine": tf.TensorSpec(source.CHUNK, tf.int32)}
     dataset = stages.without_autotune(tf.data.Dataset.from_generator(chunks, output_signature=spec))
-    stream = iter(stages.without_autotune(stages.WindowShuffledPasses(buffer=1, seed=0)(dataset)))
+    stream = iter(stages.without_autotune(shuffling.WindowShuffledPasses(buffer=1, seed=0)(dataset)))
     next(stream)
     end = time.monotonic() + 600
-    while len(read) <= stages.CHUNKS_AHEAD:  # two without reading ahead
+    while len(read) <= shuffling.CHUNKS_AHEAD:  # two without reading ahead
         assert time.monotonic() < end
         time.sleep(0.01)
-    assert len(read) < stages.CHUNKS_AHEAD + 5
+    assert len(read) < shuffling.CHUNKS_AHEAD + 5
 
 
 def test_labels_stay_with_their_images(tiny_data_dir):
@@ -233,7 +233,7 @@ def test_batches_of_images_on_the_device_are_their_indices(tiny_data_dir, monkey
     monkeypatch.setattr(stages.Decode, "_decode", lambda self, chunk: {**chunk, "image": tf.io.decode_png("none")})
     gather = tf.function(opened.whole)
     first = gather(batch)["image"]
-    monkeypatch.setattr(OpenedData, "_cache", stages.MemoryCache())
+    monkeypatch.setattr(OpenedData, "_cache", memory_cache.MemoryCache())
     np.testing.assert_array_equal(gather(batch)["image"], first)
 
 
@@ -257,8 +257,8 @@ def test_disk_cache_is_made_once(name, tiny_data_dir, tmp_path):
     (tmp_path / f".{name}.partial").mkdir()  # of a process that was killed
     config = tiny(tiny_data_dir)
     examples = stages.Decode(32)(OpenedData(config).read("test"))
-    first = stages.in_memory(disk_cache.CacheOnDisk(str(folder))(examples), 500)["image"].numpy()
-    second = stages.in_memory(disk_cache.CacheOnDisk(str(folder))(examples.take(0)), 500)["image"].numpy()
+    first = memory_cache.in_memory(disk_cache.CacheOnDisk(str(folder))(examples), 500)["image"].numpy()
+    second = memory_cache.in_memory(disk_cache.CacheOnDisk(str(folder))(examples.take(0)), 500)["image"].numpy()
     assert len(first) == 500
     assert np.array_equal(first, second)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".prepare.lock", name]
@@ -326,7 +326,7 @@ def test_no_holdout_has_no_validation_batches(tiny_data_dir):
 def test_another_number_of_examples_in_memory_is_refused(tiny_data_dir, expected, message):
     examples = stages.Decode(32)(OpenedData(tiny(tiny_data_dir)).read("test"))
     with pytest.raises(errors.FailedError, match=message):
-        stages.in_memory(examples, expected)
+        memory_cache.in_memory(examples, expected)
 
 
 def test_images_in_memory_are_there_once():
@@ -339,8 +339,8 @@ def test_images_in_memory_are_there_once():
         return {"image": images, "fine": labels, "coarse": labels}
 
     before = psutil.Process().memory_info().rss
-    cache = stages.CacheInMemory(count, "images", stages.MemoryCache())
-    permuted = stages.PermutedBatches(count, batch_size=500, seed=0)
+    cache = memory_cache.CacheInMemory(count, "images", memory_cache.MemoryCache())
+    permuted = shuffling.PermutedBatches(count, batch_size=500, seed=0)
     iterator = iter(stages.chain(tf.data.Dataset.range(count // 1000).map(chunk), (cache, permuted)))
     batch = next(iterator)
     assert np.array_equal(batch["image"][:, 0, 0, 0], batch["fine"])
@@ -349,7 +349,7 @@ def test_images_in_memory_are_there_once():
 
 
 def test_stages_before_a_cache_that_holds_its_examples_are_left_out():
-    cache = stages.CacheInMemory(3, "images", stages.MemoryCache())
+    cache = memory_cache.CacheInMemory(3, "images", memory_cache.MemoryCache())
     chunks = tf.data.Dataset.from_tensors({"fine": [1, 2, 3]})
     (first,) = stages.chain(chunks, (stages.Prefetch(), cache)).as_numpy_iterator()
     (again,) = stages.chain(chunks, (lambda _: pytest.fail("is not needed"), cache)).as_numpy_iterator()
@@ -375,7 +375,7 @@ def test_examples_that_are_loaded_are_counted(monkeypatch):
         def advance(self, count):
             counts.append(count)
 
-    monkeypatch.setattr(stages.progress, "task", lambda *_: Task())
+    monkeypatch.setattr(memory_cache.progress, "task", lambda *_: Task())
     chunks = tf.data.Dataset.range(10).map(lambda number: {"fine": number}).batch(4)
-    stages.in_memory(chunks, 10)
+    memory_cache.in_memory(chunks, 10)
     assert counts == [4, 4, 2]

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from pipeline import source, stages
+from pipeline import memory_cache, source, stages
 from pipeline.common import errors
 from pipeline.data_config import SourceConfig
 from pipeline.datasets.shapes100 import builder as shapes100
@@ -39,7 +39,7 @@ def test_decoded_examples_have_the_documented_form(tiny_data_dir):
 
 def test_what_is_read_is_what_tfds_itself_reads(tiny_data_dir):
     builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
-    ours = stages.in_memory(stages.Decode(32)(source.read(builder, "train")), 2000)
+    ours = memory_cache.in_memory(stages.Decode(32)(source.read(builder, "train")), 2000)
     theirs = list(builder.as_dataset(split="train", shuffle_files=False).as_numpy_iterator())
     for name, key in (("image", "image"), ("fine", "label"), ("coarse", "coarse_label")):
         assert np.array_equal(ours[name], [example[key] for example in theirs])
@@ -57,8 +57,10 @@ def test_chunks_that_a_split_left_empty_decode_to_nothing(tiny_data_dir):
     builder = source.open_builder(SourceConfig(dataset="shapes100_tiny", data_dir=tiny_data_dir))
     empty = source.read(builder, "test").map(lambda chunk: {name: column[:0] for name, column in chunk.items()})
     some = source.read(builder, "test").take(2)
-    found = stages.in_memory(stages.Decode(32)(empty.take(3).concatenate(some).concatenate(empty)), 2 * source.CHUNK)
-    assert np.array_equal(found["image"], stages.in_memory(stages.Decode(32)(some), 2 * source.CHUNK)["image"])
+    found = memory_cache.in_memory(
+        stages.Decode(32)(empty.take(3).concatenate(some).concatenate(empty)), 2 * source.CHUNK
+    )
+    assert np.array_equal(found["image"], memory_cache.in_memory(stages.Decode(32)(some), 2 * source.CHUNK)["image"])
     assert list(stages.Decode(32)(empty)) == []
 
 

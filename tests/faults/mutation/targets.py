@@ -19,6 +19,8 @@ def _oracle_tests(module: str) -> tuple[str, ...]:
 # In the order in which they run; the first failure ends them.
 TESTS = {
     "pipeline/stages.py": (HASHES, "tests/pipeline/test_batches.py"),
+    "pipeline/shuffling.py": (HASHES, "tests/pipeline/test_batches.py"),
+    "pipeline/memory_cache.py": (HASHES, "tests/pipeline/test_batches.py"),
     "pipeline/split.py": ("tests/pipeline/test_split.py",),
     "models/metrics.py": ("tests/models/test_metrics.py",),
     "models/optimizers/muon.py": ("tests/models/optimizers/test_muon.py",),
@@ -36,7 +38,7 @@ TESTS = {
 # By `Mutant.key`: the reason why no input can tell.
 EQUIVALENT: dict[tuple[str, str, str, str], str] = {
     (
-        "pipeline/stages.py",
+        "pipeline/shuffling.py",
         "WindowShuffledPasses.__call__",
         "return examples.batch(source.CHUNK, drop_remainder=True)",
         "return (examples.batch(source.CHUNK))",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline import source, stages
+from pipeline import memory_cache, source, stages
 from pipeline.data_config import DataConfig
 from pipeline.explore import statistics
 from pipeline.explore.statistics import PixelSums, Survey
@@ -23,7 +23,7 @@ def survey(tiny) -> Survey:
 def official(tiny) -> dict[str, np.ndarray]:
     """The whole training split in memory: uint8 [N, 32, 32, 3] and labels."""
     stream = stages.chain(source.read(source.open_builder(tiny), "train"), (stages.Decode(32),))
-    return {name: column.numpy() for name, column in stages.in_memory(stream, 2000).items()}
+    return {name: column.numpy() for name, column in memory_cache.in_memory(stream, 2000).items()}
 
 
 @pytest.fixture(scope="module")
