@@ -58,7 +58,6 @@ def export(run: RunFolder, format_names: Sequence[str], out: pathlib.Path, data_
     """
     formats.check(format_names)
     source, split = _open(run, data_dir)
-    description = source.opened.description
     with folder.replacing(out) as staging:
         with tempfile.TemporaryDirectory(dir=staging) as scratch:
             images = checks.write_images(source.opened, pathlib.Path(scratch), split)
@@ -66,25 +65,14 @@ def export(run: RunFolder, format_names: Sequence[str], out: pathlib.Path, data_
             single = source.with_probabilities(float32_model.rebuild(source.model))
             with checks.without_tf32():
                 expected = checks.answers_here(single, images, "asking the model in float32")
-            label_text = labels.as_json(description, source.opened.input_size, source.temperatures)
-            files.write_text(staging / labels.NAME, label_text)
-            calibration = _calibration_images(source.opened) if formats.INT8 in format_names else np.zeros(0)
-            rows, failed = [], []
-            for name in format_names:
-                try:
-                    rows.append(_exported(name, staging, source, images, expected, label_text, calibration))
-                except Exception as error:
-                    if isinstance(error, MemoryError) or files.os_error(error):
-                        raise
-                    failed.append({"format": name, "reason": _one_line(error)})
-                    folder.remove(staging / formats.PATHS[name])
+            rows, failed = _written(format_names, staging, source, images, expected)
         if not rows:
             raise errors.FailedError(f"format={failure_line(failed)}; nothing was written")
         document = {
             "formats": rows,
             "failed": failed,
             "recipe": report_figures.recipe(run.report()),
-            "dataset": description.dataset,
+            "dataset": source.opened.description.dataset,
             "split": split,
             "num_images": images.count,
             "num_compared": min(images.count, checks.NUM_COMPARED),
@@ -129,6 +117,30 @@ def _calibration_images(opened: OpenedData) -> np.ndarray:
     """Training images in the order of their records, which is that of a hash: as good as a draw."""
     count = min(NUM_CALIBRATION, opened.num_examples["train"])
     return np.concatenate([chunk["image"] for chunk in checks.chunks(opened, "train", count)])
+
+
+def _written(
+    format_names: Sequence[str],
+    staging: pathlib.Path,
+    source: _Source,
+    images: checks.Images,
+    expected: checks.Answers,
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Write the file of the labels and each format; the rows of `export.json`, and the formats that failed, and why."""
+    label_text = labels.as_json(source.opened.description, source.opened.input_size, source.temperatures)
+    files.write_text(staging / labels.NAME, label_text)
+    calibration = _calibration_images(source.opened) if formats.INT8 in format_names else np.zeros(0)
+    rows: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    for name in format_names:
+        try:
+            rows.append(_exported(name, staging, source, images, expected, label_text, calibration))
+        except Exception as error:  # of converters and runtimes: each has its own
+            if isinstance(error, MemoryError) or files.os_error(error):
+                raise
+            failed.append({"format": name, "reason": _one_line(error)})
+            folder.remove(staging / formats.PATHS[name])
+    return rows, failed
 
 
 def _exported(

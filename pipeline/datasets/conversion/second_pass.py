@@ -44,22 +44,15 @@ def write(arrangement: Arrangement, classes: Classes, folder: pathlib.Path, abou
     folder.mkdir(parents=True)
     with progress.task(f"writing {name}", len(arrangement.digests), "images") as task:
         for split in SPLITS:
-            order = arrangement.order(split)
-            records = arrangement.digests.take(order)
-            numbers = _numbers_of_equals(records)
-            num_shards = math.ceil(len(order) * 3 * size**2 / SHARD_BYTES)
-            shards = np.array_split(np.arange(len(order)), num_shards) if num_shards else []
-            num_bytes = 0
-            for number, rows in enumerate(shards):
-                images = arrangement.images(order[rows])
+            lengths, num_bytes = [], 0
+            for path, images, examples in _shards(arrangement, split, folder, names):
                 if split == "train":
                     histogram.add(images)
-                examples = _examples(split, images, records.take(rows), numbers[rows], names)
-                path = folder / f"{name}-{split}.tfrecord-{number:05d}-of-{num_shards:05d}"
                 num_bytes += _write_shard(path, map(serialize, examples))
-                task.advance(len(rows))
-            if num_shards:
-                infos.append(tfds.core.SplitInfo(name=split, shard_lengths=[*map(len, shards)], num_bytes=num_bytes))
+                lengths.append(len(images))
+                task.advance(len(images))
+            if lengths:
+                infos.append(tfds.core.SplitInfo(name=split, shard_lengths=lengths, num_bytes=num_bytes))
     tfds.folder_dataset.write_metadata(
         data_dir=folder,
         features=features,
@@ -70,6 +63,20 @@ def write(arrangement: Arrangement, classes: Classes, folder: pathlib.Path, abou
         check_data=False,
     )
     return histogram
+
+
+def _shards(
+    arrangement: Arrangement, split: str, folder: pathlib.Path, names: Mapping[str, Any]
+) -> Iterator[tuple[pathlib.Path, np.ndarray, Iterator[dict[str, Any]]]]:
+    """The shards of a split: path, images uint8 [N, S, S, 3], and examples, with the features in `names` for labels."""
+    order = arrangement.order(split)
+    records = arrangement.digests.take(order)
+    numbers = _numbers_of_equals(records)
+    num_shards = math.ceil(len(order) * 3 * arrangement.folder.image_size**2 / SHARD_BYTES)
+    for number, rows in enumerate(np.array_split(np.arange(len(order)), num_shards) if num_shards else []):
+        images = arrangement.images(order[rows])
+        path = folder / f"{folder.parent.name}-{split}.tfrecord-{number:05d}-of-{num_shards:05d}"
+        yield path, images, _examples(split, images, records.take(rows), numbers[rows], names)
 
 
 def _examples(
