@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from models.runs.folder import RunFolder
+from pipeline.common import durations
 from tuning.sessions.folder import ranked
 from tuning.sessions.session import Session
 from tuning.workers.pool import TimeUpError
@@ -55,10 +56,12 @@ class Budget:
 
     def check(self, reserved: float = 0.0) -> None:
         """Raise TimeUpError where the time, less the seconds that are reserved, is used up."""
-        if self.left() <= reserved:
+        left = self.left()
+        if left <= reserved:
+            needed = f"{durations.in_words(left)} left, and retraining takes about {durations.in_words(reserved)}"
             raise TimeUpError(
-                f"max_minutes={self._session.config.max_minutes:g}: used up; the same command with more minutes "
-                "resumes unfinished trials from their last checkpoints",
+                f"max_minutes={self._session.config.max_minutes:g}: {needed if left > 0.0 else 'used up'}; the same "
+                "command with more minutes resumes unfinished trials from their last checkpoints",
                 saving_seconds=self.saving_seconds(),
             )
 
