@@ -23,6 +23,7 @@ from pipeline.common import app, config, errors, files, locked_folder, progress
 from pipeline.common.progress import is_terminal
 from pipeline.data_config import AUTO, DataConfig
 from pipeline.datasets import prepared
+from pipeline.datasets.builtin import CIFAR100
 
 if TYPE_CHECKING:
     from models.runtime import replicas
@@ -64,6 +65,8 @@ def main() -> None:
     if PROFILE.value:
         files.check_folder_writable("profile", pathlib.Path(PROFILE.value))
     preconditions.check(data, train)
+    if workers is not None:  # TensorFlow computes to prepare data, and a worker joins the others before that
+        prepared.check_prepared(data.data_dir, CIFAR100 if data.dataset == AUTO else data.prepared_name)
     from pipeline import prepare
 
     data = data.replace(dataset=prepare.prepare(data), data_dir=str(prepared.root(data.data_dir)))
@@ -73,7 +76,7 @@ def main() -> None:
     if count := NUM_PROCESSES.value or (workers and len(workers.addresses)):
         cluster.check_parts(data.batch_size, count)
     if NUM_PROCESSES.value:
-        sys.exit(launcher.run(_worker_command(), NUM_PROCESSES.value, RESTARTS.value))
+        sys.exit(launcher.run(_worker_command(data), NUM_PROCESSES.value, RESTARTS.value))
     app.load_tensorflow()
     with progress.task("loading Keras"):
         from models.reporting import page
@@ -132,9 +135,10 @@ def _is_trained(of_run: "replicas.Replicas", is_finished: bool = False) -> bool:
         return of_run.any(is_finished)
 
 
-def _worker_command() -> list[str]:
-    """The command of a worker: this one, but for the flags that start workers."""
-    return [sys.executable, "-m", "models.train", *sys.argv[1:], "--num_processes=0", "--restarts=0"]
+def _worker_command(data: DataConfig) -> list[str]:
+    """The command of a worker: this one, with what `auto` has become, but for the flags that start workers."""
+    of_worker = (f"--dataset={data.dataset}", "--num_processes=0", "--restarts=0")
+    return [sys.executable, "-m", "models.train", *sys.argv[1:], *of_worker]
 
 
 def _run_dir(data: DataConfig, train: TrainConfig) -> str:

@@ -189,6 +189,20 @@ def test_launcher_refuses_a_batch_that_workers_cannot_divide(flags, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("dataset", "expected"), [("shapes100_tiny", "shapes100_tiny"), ("auto", "cifar100")])
+def test_worker_refuses_data_that_are_not_prepared(dataset, expected, tmp_path, monkeypatch):
+    """TensorFlow computes to prepare them, and could not connect the worker to others afterwards."""
+    (worker,) = cluster.of_this_machine(1)
+    monkeypatch.setenv("TF_CONFIG", worker.as_tf_config())
+    flags = (f"--data_dir={tmp_path / 'data'}", f"--dataset={dataset}", "--max_steps=1")
+    done = call("models.train", *flags, *WORKERS, f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 1, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert f"{expected} is not prepared" in line
+    assert f"pipeline.prepare --dataset={expected}" in line
+    assert not any(tmp_path.iterdir())
+
+
 def test_launcher_refuses_the_workers_of_a_scheduler(flags, tmp_path, monkeypatch):
     (worker, _) = cluster.of_this_machine(2)
     monkeypatch.setenv("TF_CONFIG", worker.as_tf_config())
