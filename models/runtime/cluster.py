@@ -71,8 +71,10 @@ class Cluster:
           errors.WorkerLostError: a process has not come in WAIT_SECONDS.
         """
         address, deadline = self.addresses[self.index], time.monotonic() + WAIT_SECONDS
+        has_ipv6 = socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if has_ipv6 else socket.AF_INET
         try:
-            listener = socket.create_server(("", int(address.rpartition(":")[2])))
+            listener = socket.create_server(("", split(address)[1]), family=family, dualstack_ipv6=has_ipv6)
         except (OSError, OverflowError) as error:
             reason = f"{error}; set another port, the same in {VARIABLE} of all workers"
             raise errors.FailedError(f"cannot listen on {address}: {reason}") from error
@@ -118,8 +120,7 @@ class Cluster:
         return False
 
     def _connected(self, index: int) -> socket.socket:
-        host, _, port = self.addresses[index].rpartition(":")
-        return socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS)
+        return socket.create_connection(split(self.addresses[index]), timeout=CONNECT_SECONDS)
 
     def as_tf_config(self) -> str:
         """The value of TF_CONFIG for this process."""

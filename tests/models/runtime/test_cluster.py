@@ -97,3 +97,16 @@ def test_port_that_cannot_be_closed_to_others_is_named(addresses, monkeypatch):
 def test_port_of_several_machines_stays_open(addresses, monkeypatch):
     monkeypatch.setattr(loopback, "close_to_others", fail)
     cluster.Cluster(addresses, 0).close_to_others()
+
+
+def test_processes_at_ipv6_addresses_meet(monkeypatch):
+    own, other = (int(address.split(":")[1]) for address in cluster.of_this_machine(2)[0].addresses)
+    with contextlib.ExitStack() as stack:
+
+        def come(_: float) -> None:
+            """Instead of the first wait for it, the other process comes."""
+            socket.create_connection(("::1", own), timeout=600).close()
+            stack.enter_context(socket.create_server(("::1", other), family=socket.AF_INET6))
+
+        monkeypatch.setattr(cluster.time, "sleep", come)
+        cluster.Cluster((f"[::1]:{own}", f"[::1]:{other}"), 0).meet()
