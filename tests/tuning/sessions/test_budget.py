@@ -94,7 +94,7 @@ def test_minutes_run_from_the_begin_of_the_call_and_leave_time_for_the_report(tm
     budget = Budget(found, 0, began=4700.0)
     assert budget.left() == pytest.approx(600.0 - 10.0 - 300.0 - used)
     budget.check(reserved=100.0)
-    with pytest.raises(errors.InterruptedRunError, match="max_minutes=10: 5 min left, .* about 6 min"):
+    with pytest.raises(errors.InterruptedRunError, match=r"max_minutes=10: 5 min left, .* about 6 min"):
         budget.check(reserved=360.0)
     found.config = dataclasses.replace(found.config, max_minutes=0.1)
     assert Budget(found).left() == pytest.approx(5.4 - used)
