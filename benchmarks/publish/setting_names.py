@@ -102,43 +102,44 @@ KERAS_JSON_KEYS = ("backend", "epsilon", "floatx", "image_data_format", "nnx_ena
 _READS = re.compile("environ|getenv|keras.json")  # parsing every file would take half a minute
 _HEADING = """# Settings of the machine
 
-You have set environment variables or `keras.json`, and want to know whether they change a training.
+You have set environment variables or `keras.json`, and want to know whether they change the results of a training.
 
 ```
 $ KERAS_BACKEND=jax python -m models.train --dataset=shapes100_tiny
 error: KERAS_BACKEND=jax: expected tensorflow; unset KERAS_BACKEND
 ```
 
-The table below lists the settings that the installed Keras, Keras Tuner, TFDS and TensorFlow read, and those of Python
-and the system that could change a training; not where programs and libraries are found (`PATH`, `PYTHONPATH`). Each has
-one of three effects:
+The [table](#all-settings) lists the settings that the installed Keras, Keras Tuner, TFDS and TensorFlow read, and those
+of Python and the system that could change a training, except search paths (`PATH`, `PYTHONPATH`). Each has one of three
+effects:
 
-- **no effect**: results are equal to the last bit. Where the table says *removed*, commands remove the variable.
-- **followed**: it chooses instructions, threads, processors or a GPU's kernels. Results differ by rounding only, and
-  `report.json` names the variable under `settings`.
-- **refused**: a value other than the default ends a command at its start with exit code 2, and raises an error from
-  Python.
+- **no effect**: results are bit-identical. *Removed* means that commands remove the variable from their environment
+  (`--distribute=multi_worker` reads `TF_CONFIG` first).
+- **followed**: the setting selects instructions, threads, processors or GPU kernels. Results differ only by rounding,
+  and `report.json` names the variable under `settings`.
+- **refused**: with a value other than the default, a command ends at its start with exit code 2. In Python, an error is
+  raised.
 
-On x86 processors, commands set `TF_ENABLE_ONEDNN_OPTS=1` where it is not set; TensorFlow itself does so only where a
-processor has instructions such as AVX-512 VNNI.
+On x86 processors, commands set `TF_ENABLE_ONEDNN_OPTS=1` unless it is set. TensorFlow itself does so only on processors
+with instructions such as AVX-512 VNNI.
 
-An empty variable counts as unset, except for `CUDA_VISIBLE_DEVICES` and `HIP_VISIBLE_DEVICES`, where an empty list
-hides the GPUs.
+An empty variable counts as unset, except `CUDA_VISIBLE_DEVICES` and `HIP_VISIBLE_DEVICES`, where an empty list hides
+the GPUs.
 
 ## From Python
 
 `models.training.loop.train`, `models.training.evaluation.evaluate_run` and `models.classifier.build` set Keras's global
-settings (`floatx`, `epsilon`, image data format, dtype policy) and TensorFlow's graph options (no clusters for XLA, no
-lower precision) for the time of the call, and restore yours afterwards. So a notebook may use other settings.
+settings (`floatx`, `epsilon`, image data format, dtype policy) and TensorFlow's graph options (no XLA auto-clustering,
+no reduced precision) for the time of the call, and restore yours afterwards. So a notebook may use other settings.
 
-`--tf_xla_auto_jit` in `TF_XLA_FLAGS` is disabled in commands and refused from Python: with clusters, XLA draws other
-random numbers.
+`--tf_xla_auto_jit` in `TF_XLA_FLAGS` is disabled in commands and an error in Python, because auto-clustering changes
+the random numbers that XLA draws.
 
 ## All settings
 
-`python -m benchmarks.publish.settings` draws this page. It fails if an installed package reads a setting that the page
-does not list, so that an update of Keras or TensorFlow cannot add one unnoticed. `tests/test_settings.py` trains a few
-steps under each of them. The rules are in [environment.py](../pipeline/common/process/environment.py).
+`python -m benchmarks.publish.settings` draws this page. It fails if an installed package reads a setting that is not in
+the table, so that an update of Keras or TensorFlow cannot add one unnoticed. `tests/test_settings.py` trains a few
+steps with each of them. The rules are in [environment.py](../pipeline/common/process/environment.py).
 """
 
 
