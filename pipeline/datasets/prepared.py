@@ -35,7 +35,7 @@ CACHE = "cache"  # of a data set: files that are made of it
 _PARTS = ".preparing"
 _STAGING = ".staging-"
 _DOWNLOAD = ".download"
-_LOCK = ".prepare.lock"
+LOCK = ".prepare.lock"
 _Path = str | os.PathLike[str]
 _PROVENANCE_SCHEMA = required(
     {},
@@ -161,7 +161,7 @@ def lock(data_dir: _Path) -> Iterator[None]:
     def announce() -> None:
         print(f"prepare: waiting for another process that prepares data in {path}", file=sys.stderr, flush=True)
 
-    with locked_folder.locked(path, name=_LOCK, on_wait=announce):
+    with locked_folder.locked(path, name=LOCK, on_wait=announce):
         yield
 
 
@@ -256,7 +256,7 @@ def sweep(data_dir: _Path, dataset: str) -> None:
     in_root += [*root(data_dir).glob(f"{_STAGING}*"), *target.parent.glob(".*.new"), *target.parent.glob(".*.replaced")]
     for place, leftovers in ((root(data_dir), in_root), (target / CACHE, [*(target / CACHE).glob(".*.partial*")])):
         if leftovers:
-            with contextlib.suppress(OSError, errors.BusyError), locked_folder.locked(place, name=_LOCK):
+            with contextlib.suppress(OSError, errors.BusyError), locked_folder.locked(place, name=LOCK):
                 for path in leftovers:
                     _remove(path)
 

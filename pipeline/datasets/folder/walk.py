@@ -1,7 +1,8 @@
 """Lists what may be images below a folder. Everything else is counted by its kind.
 
 A file with the suffix of an image is listed whatever it holds, so that one that cannot be decoded is reported by name.
-A file without suffix is listed if its first bytes are those of an image.
+A file without suffix is listed if its first bytes are those of an image. What this project has written below the
+folder, which may be the working folder, is left out: plots of a session are no images of a class `runs`.
 """
 
 import collections
@@ -10,7 +11,8 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from pipeline.datasets import images
+from pipeline.common import locked_folder
+from pipeline.datasets import images, prepared
 
 _SUFFIXES = frozenset(
     (
@@ -20,6 +22,7 @@ _SUFFIXES = frozenset(
     )
 )
 _SYSTEM_FOLDERS = frozenset(("$RECYCLE.BIN", "@eaDir", "System Volume Information", "__MACOSX", "lost+found"))
+_LOCKS = (locked_folder.LOCK, prepared.LOCK)  # of runs, studies, sessions and prepared data
 _HEAD_BYTES = 16
 
 
@@ -29,7 +32,8 @@ class Listing:
 
     Attributes:
       images: the files that may be images, sorted.
-      folders: all folders but hidden ones and those of operating systems, sorted.
+      folders: all folders but hidden ones, those of operating systems, and those of this project and around them,
+        sorted.
       ignored: how many files and folders of other kinds there are; a kind is ".txt" or "hidden".
     """
 
@@ -42,6 +46,7 @@ def walk(root: pathlib.Path) -> Listing:
     """List a folder and all folders in it, through symbolic links but not in a circle; OSError where that fails."""
     listed: list[str] = []
     folders: list[str] = []
+    ours: set[str] = set()  # folders that hold those of this project
     ignored: collections.Counter[str] = collections.Counter()
     waiting = [("", frozenset([_identity(os.stat(root))]))]
     while waiting:
@@ -54,6 +59,9 @@ def walk(root: pathlib.Path) -> Listing:
                     identity = _identity(entry.stat())
                     if identity in above:
                         ignored["folder linked in a circle"] += 1
+                    elif any(os.path.lexists(root / path / name) for name in _LOCKS):
+                        ignored["folder of this project"] += 1
+                        ours.update(map(str, pathlib.PurePath(path).parents))
                     else:
                         folders.append(path)
                         waiting.append((f"{path}/", above | {identity}))
@@ -61,7 +69,7 @@ def walk(root: pathlib.Path) -> Listing:
                     listed.append(path)
                 else:
                     ignored[kind] += 1
-    return Listing(tuple(sorted(listed)), tuple(sorted(folders)), ignored)
+    return Listing(tuple(sorted(listed)), tuple(sorted(set(folders) - ours)), ignored)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
