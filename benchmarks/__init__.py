@@ -1,1 +1,1 @@
-"""Measurements of everything else; nothing imports them."""
+"""Benchmarks of the other packages, which do not import this one."""

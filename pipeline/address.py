@@ -1,4 +1,4 @@
-"""Addresses of services, HOST:PORT: what is one, and who reaches it."""
+"""Addresses of services, HOST:PORT: their form, and whether other machines reach them."""
 
 import ipaddress
 import socket

@@ -2,9 +2,8 @@
 
     examples of a split ─▶ cache, shuffle, batch ─▶ prefetch ──uint8──▶ device
 
-The training stream has no end and no epochs: it is full batch after full batch, and `epochs.EpochSchedule` gives the
-steps at which epochs begin. So no example is ever dropped, every step has one shape, and batch k follows from
-(seed, k).
+The training stream is an endless sequence of full batches; `epochs.EpochSchedule` gives the steps at which epochs
+begin. So no example is ever dropped, every step has one shape, and batch k depends only on (seed, k).
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The contents of a prepared data set as digests: what its validation split and its fingerprints are made of."""
+"""Digests of the contents of a prepared data set, from which its validation split and its fingerprints follow."""
 
 import dataclasses
 import pathlib

@@ -1,4 +1,4 @@
-"""Epochs: where they lie in the endless stream of training batches. Needs no TensorFlow."""
+"""The positions of epochs in the endless stream of training batches. Needs no TensorFlow."""
 
 import dataclasses
 import fractions

@@ -1,4 +1,4 @@
-"""Measure on a GPU what this project says of GPUs: XLA, precisions, feeding, a whole training.
+"""Measure the features for GPUs on a GPU: XLA, precisions, caches, and a whole training.
 
     python -m benchmarks.gpu --out=FILE.json
 

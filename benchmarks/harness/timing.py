@@ -1,4 +1,4 @@
-"""Timing that can be believed: interleaved rounds, a warm-up apart, the device waited for, and the spread reported.
+"""Timing in interleaved rounds, with a separate warm-up, waits for the device, and the range of the rounds.
 
     timings = interleave([Case(ours, run, 512), Case(peer, other_run, 512)], repeats=5)     # ours, peer: Labels
     timings[ours.name].median, ratio(timings[ours.name], timings[peer.name])

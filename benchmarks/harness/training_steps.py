@@ -56,7 +56,7 @@ def configured(name: str, source: Mapping[str, Any], precision: str) -> tuple[Da
 
 
 class Steps:
-    """Training steps of one model at full resolution, the last and dearest one of a progressive schedule.
+    """Training steps of one model at full resolution, the last and most expensive one of a progressive schedule.
 
     `num_steps` are those of a round, rounded up to calls of `train.steps_per_call`. The precision of `train` is
     resolved. A `model` is trained instead of the configuration's own model, and has the same outputs.

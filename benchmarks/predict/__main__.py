@@ -1,4 +1,4 @@
-"""Measure the images per second that `models.predict` takes from PNG files, and how its memory grows over them.
+"""Measure the images per second of `models.predict` on PNG files, and the growth of its memory.
 
     python -m benchmarks.predict --num_images=100000 --out=FILE.json
 

@@ -1,4 +1,4 @@
-"""Measure how long images in class folders take to prepare, also after a kill, and until a training on them starts.
+"""Measure the preparation of class folders of images, also after a kill, and the start of a training on them.
 
     python -m benchmarks.prepare --num_images=200000 --num_classes=1000 --image_size=64 --out=FILE.json
 

@@ -1,4 +1,4 @@
-"""Measure where the time of a training step goes, and how near its parts come to the machine's limits.
+"""Measure the time of each part of a training step, and its rate relative to the machine's limits.
 
     python -m benchmarks.profile --recipes=tiny,quick --out=FILE.json
 

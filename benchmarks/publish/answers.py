@@ -1,4 +1,4 @@
-"""Short tables of what committed studies and tuner sessions answer, for the pages on which readers ask it.
+"""Short tables of the results of committed studies and tuner sessions, for the pages that discuss them.
 
 From docs/{studies,sessions}/NAME/report.json; before there is one, the line says so.
 """

@@ -36,7 +36,7 @@ def milliseconds(
 
 
 def owners(shapes: Sequence[Shape], num_workers: int) -> list[int]:
-    """The worker that makes the products of each kernel: the dearest first, each to whoever has the least to do."""
+    """The worker of each kernel's products: the most expensive first, each to the worker with the least work."""
     work = [0] * num_workers
     found = [0] * len(shapes)
     costs = [rows * filters * min(rows, filters) for rows, filters in shapes]

@@ -1,4 +1,4 @@
-"""Measure the accuracy of a trained run on corrupted images, and how well it tells other images from its data set's.
+"""Measure the accuracy of a trained run on corrupted images, and its detection of out-of-distribution images.
 
     python -m benchmarks.robustness --run_dir=runs/fast --out=FILE.json
 

@@ -1,4 +1,4 @@
-"""Measures a trained run on the test split: clean, under every corruption, and beside images of other kinds."""
+"""Measures a trained run on the test split: clean, under every corruption, and against out-of-distribution images."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence

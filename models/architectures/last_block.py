@@ -1,4 +1,4 @@
-"""Networks whose last block can be each head's own, and learn on where the rest is frozen."""
+"""Networks whose last block can be duplicated for each head, and trained while the rest is frozen."""
 
 import dataclasses
 from collections.abc import Callable

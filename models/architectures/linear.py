@@ -1,4 +1,4 @@
-"""Softmax regression: the heads see the pixels and nothing else."""
+"""Softmax regression: the features are the pixels."""
 
 from models.architectures.lazy_keras import Tensor, keras
 from pipeline.common.config import Config

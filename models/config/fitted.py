@@ -1,4 +1,4 @@
-"""The configurations of a run, fitted to what its data set says of itself."""
+"""The configurations of a run, fitted to the metadata of its data set."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Names that earlier versions had for fields and values, which files that people or runs wrote may still have."""
+"""Former names of fields and values, which files of earlier versions still contain."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Compares the answers of exported files, each by its own runtime, with those of the trained model in float32."""
+"""Compares the outputs of exported files, each in its own runtime, with those of the trained model in float32."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""The folder of an export, which appears whole by a rename, and replaces an earlier export only."""
+"""The folder of an export, written atomically by a rename. It replaces nothing but an earlier export."""
 
 import contextlib
 import fcntl

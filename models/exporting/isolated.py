@@ -1,4 +1,4 @@
-"""What an exported file answers in its own runtime, in a process that cannot import this project.
+"""Runs an exported file in its own runtime, in a process that cannot import this project.
 
     python -P isolated.py FORMAT FILE IMAGES.npy ANSWERS.npz NUM_PROBABILITIES
 

@@ -1,4 +1,4 @@
-"""`labels.json`: what the outputs of an exported file mean. It lies beside the files, and in each of them.
+"""`labels.json`: the meaning of the outputs of exported files. It is next to the files, and inside each of them.
 
 {"dataset", "fine": [names], "coarse": [names], "fine_to_coarse": [numbers], "image_size", "input_size",
 "temperatures": {...}}

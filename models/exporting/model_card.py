@@ -1,4 +1,4 @@
-"""`MODEL_CARD.md`: what a model was made of and for, how well it does, and its limits, from the facts of its run.
+"""`MODEL_CARD.md`: the data, intended use, accuracy and limits of a model, from the facts of its run.
 
 The sections are those of Mitchell et al. 2019, "Model Cards for Model Reporting" (arXiv 1810.03993), as far as a run
 has facts for them. Every text that a data set or a configuration brings is escaped for Markdown.

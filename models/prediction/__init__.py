@@ -1,1 +1,1 @@
-"""What a trained classifier says of images: probabilities, rows, pictures."""
+"""Predictions of a trained classifier: probabilities, rows, pictures."""

@@ -1,4 +1,4 @@
-"""Which part of an image a class rests on, as a map: class activation where the network has it, else occlusion.
+"""Saliency maps of a class: by class activation where the network allows it, otherwise by occlusion.
 
 features [h, w, F] ──global average──▶ [F] ──kernel [F, classes]──▶ logits      class activation: features @ kernel
 image ──a grey square at each of many places──▶ probability                     occlusion: how much it falls

@@ -1,8 +1,8 @@
-"""How honest probabilities are: temperatures, and the measures of `calibration.json`, in NumPy.
+"""Calibration of probabilities: temperatures, and the measures of `calibration.json`, in NumPy.
 
     logits, labels ──Answer──▶ fit_temperature, measures ──document──▶ calibration.json ──summary──▶ report.json
 
-The probabilities of a model are honest if of all answers given with 80 % four in five are right. A temperature divides
+A model is calibrated if four in five of its predictions with a probability of 80 % are right. A temperature divides
 the logits; it is fitted on validation and changes no prediction of a head (Guo et al. 2017, "On Calibration of Modern
 Neural Networks", arXiv 1706.04599). All is computed in float64, a chunk of examples at a time.
 """

@@ -1,4 +1,4 @@
-"""Charts of how far a model's probabilities can be trusted, as SVG text that the page embeds."""
+"""Charts of a model's calibration, as SVG text that the page embeds."""
 
 from collections.abc import Mapping
 from typing import Any

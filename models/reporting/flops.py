@@ -1,10 +1,10 @@
 """The arithmetic of a training: multiply-adds read from graphs, of convolutions, dense layers and matrix products.
 
 A multiply-add is two operations. Three counts, in 1e15 operations:
-  train_petaflop      by the field's convention, the same on every machine: 3 x the forward pass, padding included, at
+  train_petaflop      by the usual convention, the same on every machine: 3 x the forward pass, padding included, at
                       each step's resolution
   executed_petaflop   of the forward pass and the gradients that this machine computes: without the padding that
-                      `models.layers.convolution` leaves out, and without the gradients that nothing needs
+                      `models.layers.convolution` leaves out, and without unused gradients
   optimizer_petaflop  of the optimizer's own matrix products
 """
 

@@ -1,4 +1,4 @@
-"""The answer to an image that somebody sends: decoded, predicted, as JSON."""
+"""The response to an uploaded image: decoded, predicted, as JSON."""
 
 from typing import Any
 

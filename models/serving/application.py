@@ -35,7 +35,7 @@ ERRORS: Mapping[type[Exception], tuple[int, str, Headers]] = {
     ClientDisconnect: (400, "the connection ended early", {}),
     MemoryError: (413, "the image does not fit into memory", {}),
     images.ImageError: (422, "the file {error}", {}),
-    FullError: (503, "too many requests are under way; try again", RETRY),
+    FullError: (503, "too many requests are in progress; try again", RETRY),
     Exception: (500, "the prediction failed ({kind})", {}),
 }
 

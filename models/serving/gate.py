@@ -1,13 +1,13 @@
-"""How many requests are under way: above a limit, further ones are refused at once."""
+"""Limits the number of concurrent requests: further ones are rejected at once."""
 
 import contextlib
 from collections.abc import Iterator
 
-MAX_WAITING = 32  # requests under way, of which one is predicted; each may hold an image of MAX_BYTES
+MAX_WAITING = 32  # concurrent requests, of which one is predicted; each may hold an image of MAX_BYTES
 
 
 class FullError(RuntimeError):
-    """As many requests as allowed are under way."""
+    """The largest number of concurrent requests is reached."""
 
 
 class Gate:

@@ -3,8 +3,8 @@
     batches ──uint8──▶ TrainStep (augment, forward, backward, update) ──▶ validation ──▶ checkpoint, once an epoch
 
 It drives `keras.callbacks.CallbackList`, so that callbacks work as in Keras's `fit`, which itself resumes at the wrong
-step, draws two iterators an epoch and loses the random state. A run that is killed goes on from its last checkpoint and
-ends with the very weights that it would have had.
+step, draws two iterators an epoch and loses the random state. A killed run resumes from its last checkpoint, and ends
+with the same weights as an uninterrupted one.
 """
 
 import dataclasses

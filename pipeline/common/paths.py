@@ -1,4 +1,4 @@
-"""Paths as people give them: `~` is expanded, and what cannot be a path of this machine is refused.
+"""Paths from flags and callers: `~` is expanded, and what cannot be a path of this machine is an error.
 
 Every flag and field that is a path goes through `local`: flags by `define_flag` and `define_list_flag`, fields of
 configurations by `setting(..., is_path=True)`, arguments of functions by `local` itself.

@@ -1,4 +1,4 @@
-"""Shows what a program waits for: a bar on a terminal, otherwise a line from time to time. Written to stderr.
+"""Shows the progress of slow work on stderr: a bar on a terminal, otherwise a line from time to time.
 
     with progress.task("evaluating on test", 10_000, "images") as task:
         for batch in batches:

@@ -1,4 +1,4 @@
-"""What a data set says of itself: its labels, image size, splits, channel statistics, origin and fingerprints.
+"""The metadata of a data set: its labels, image size, splits, channel statistics, origin and fingerprints.
 
 A `Description` is read from the folder of a prepared data set, and everything that depends on the data reads it: heads,
 metrics, confusion matrices, reports, tuner spaces, benchmarks. Nothing here imports TensorFlow.

@@ -1,12 +1,12 @@
-"""Decodes image files, as people have them, into uint8 [H, W, 3].
+"""Decodes image files into uint8 [H, W, 3].
 
-A file is known by its first bytes, whatever its name. What is converted, the caller counts and reports:
+The format is detected by the first bytes, whatever the name of the file. Callers count and report the conversions:
 
 - Grey and palette images become RGB, and CMYK does by Pillow's formula.
 - Of 16 bits a channel the upper 8 are kept; values of PPM files are scaled to 0 to 255.
-- Transparent pixels are laid over white.
-- An image is turned as its EXIF orientation says.
-- Of an animation the first frame is read.
+- Transparent pixels are blended onto white.
+- The EXIF orientation is applied.
+- The first frame of an animation is read.
 
 Embedded colour profiles are ignored, as Keras, torchvision and timm do. TIFF is not read: libtiff writes to stderr, and
 allocates what a file declares.

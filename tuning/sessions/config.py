@@ -1,4 +1,4 @@
-"""SessionConfig: what a tuner session searches, and for how long."""
+"""Session: the search of a tuner session, and its limits."""
 
 import dataclasses
 

@@ -1,7 +1,7 @@
 """Retrains the best trial of a session and the untuned preset with the same seeds, and evaluates the trial on test.
 
-Where trials had a frozen trunk, the untuned preset of a seed is also the trunk of that seed's heads. The controls tell
-what else than the hyperparameters may have made a difference: more epochs, or the precision.
+Where trials had a frozen trunk, the untuned preset of a seed is also the trunk of that seed's heads. The controls
+measure other possible causes of a difference than the hyperparameters: more epochs, or the precision.
 """
 
 import dataclasses

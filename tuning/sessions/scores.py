@@ -1,4 +1,4 @@
-"""What a trial is judged by: the accuracies in a run's report, the objective made of them, and costs."""
+"""The scores of a trial: the accuracies in its run's report, the objective computed from them, and its costs."""
 
 import dataclasses
 import math

@@ -2,8 +2,8 @@
 
     oracle ──trial──▶ JobFactory ──job──▶ train_job in a worker ──▶ trials/ID.json ──▶ oracle, and its journal
 
-The next call of a session that ended early does not train its ended trials again. Those under way continue from their
-checkpoints, and the oracle proposes what it would have proposed.
+The next call of an interrupted session does not repeat completed trials. Unfinished trials resume from their
+checkpoints, and the oracle proposes the same trials as without the interruption.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""A child process that runs one function call after the other; what the calls leave in memory ends with it.
+"""A child process that runs one function call after the other; the memory of the calls is freed with it.
 
     with Worker() as worker:
         worker.submit(function, *arguments)      # both are pickled

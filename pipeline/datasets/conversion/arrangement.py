@@ -1,4 +1,4 @@
-"""The canonical order of the images of all parts, their splits, and which of them are equal.
+"""The canonical order of the images of all parts, their splits, and the duplicates among them.
 
 Only digests, labels and splits are in memory, 41 bytes an image, and 8 more of its place in the order.
 """
