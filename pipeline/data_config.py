@@ -41,20 +41,20 @@ class SourceConfig(Config):
     )
     image_size: int = setting(
         0,
-        "pixels each way, to which images are resized once, while they are prepared; 0 is their own size (32 for "
-        "CIFAR-100), or 64 where they have several",
+        "width and height in pixels, to which images are resized once, during preparation; 0 keeps their size (32 for "
+        "CIFAR-100), or is 64 if their sizes differ",
         low=0,
         high=512,
     )
     crop_size: int = setting(
         0,
-        "pixels each way of the part of an image that the network takes: a random window in training, the central one "
-        "in evaluation and with --augmentation=none; 0 is the whole image",
+        "width and height in pixels of the crop that the network takes: a random crop in training, the center crop in "
+        "evaluation and with --augmentation=none; 0 is the whole image",
         low=0,
         high=512,
     )
-    fine_key: str = setting("", "feature of a tfds: data set that is the label; empty is the one that TFDS supervises")
-    coarse_key: str = setting("", "feature of a tfds: data set that is the superclass of the label; empty is none")
+    fine_key: str = setting("", "feature of a tfds: data set with the label; empty is its supervised key")
+    coarse_key: str = setting("", "feature of a tfds: data set with the superclass; empty is none")
     superclasses: str = setting(
         "auto",
         "superclasses of a folder: data set; auto reads them from superclasses.csv, or from two levels of folders, "
@@ -69,9 +69,9 @@ class SourceConfig(Config):
     )
     archive: str = setting(
         "",
-        "copy to prepare cifar100 or cifar10 from: the official binary or python form (.tar, .tar.gz, .tar.bz2, "
-        ".tar.xz, .zip or folder), a folder of torchvision, or Parquet files of Hugging Face; empty takes the copy in "
-        "the cache of Keras, otherwise downloads one. What is already prepared must have the same records",
+        "local copy of cifar100 or cifar10: the official binary or python archive (.tar, .tar.gz, .tar.bz2, .tar.xz, "
+        ".zip or folder), a torchvision folder, or Parquet files of Hugging Face; empty takes the copy in Keras's "
+        "cache, or downloads one. A data set that is already prepared must have the same records",
         identity=False,
         is_path=True,
     )
@@ -152,31 +152,31 @@ class DataConfig(Composition, SourceConfig):
 
     num_validation: int = setting(
         builtin.NUM_VALIDATION[builtin.CIFAR100],
-        "number of training examples held out for validation, the same share of each class; 0 trains on all; unless "
-        "set, 500 of shapes100_tiny, and for images of your own their validation split, or 20 % of train",
+        "number of training examples held out for validation, stratified by class; 0 trains on all; default for "
+        "shapes100_tiny: 500; for your own images: their validation split, or 20 % of train",
         low=OWN_VALIDATION,
     )
     split_seed: int = setting(0, "random seed of the validation split", low=0)
     cache: str = setting(
         "memory",
         "cache of the decoded images: memory (154 MB for CIFAR-100; full shuffle), device (the same batches; the "
-        "training images stay in the GPU's memory, if there is one, and a step gathers its batch there), disk (the "
+        "training images are kept in GPU memory, if there is a GPU, and each step gathers its batch there), disk (the "
         "training images, in --data_dir) or none (images are decoded in each epoch)",
         parts={"memory": (), "device": (), "disk": (Part(WindowShuffle),), "none": (Part(WindowShuffle),)},
     )
     data_service: str = setting(
         "",
-        "HOST:PORT of a dispatcher of pipeline.data_service, whose workers make the batches of --cache=memory for "
-        "training; empty makes them here",
+        "HOST:PORT of a dispatcher of pipeline.data_service, whose workers produce the training batches of "
+        "--cache=memory; empty produces them in this process",
         identity=False,
     )
     batch_size: int = setting(256, "number of images per training step", low=1)
     virtual_examples: int = setting(
-        0, "number of images per epoch, repeated ones included; 0 is each training example once", low=0
+        0, "number of images per epoch, repetitions included; 0 is each training example once", low=0
     )
     augmentation: str = setting(
         "flip_shift",
-        "set of random transforms of the training images, pictured in docs/augmentation.md",
+        "augmentation of the training images; docs/augmentation.md shows each set",
         parts={name: () if name == "none" else (Part(Originals),) for name in SETS},
     )
     resolutions: tuple[tuple[int, float], ...] = setting(

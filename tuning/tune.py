@@ -42,7 +42,7 @@ RETRAIN_BEST = flags.DEFINE_bool(
     "retrain_best", False, "after the search, retrain the best trial and the untuned preset, and evaluate on test"
 )
 PICK = flags.DEFINE_string(
-    "pick", "", "number of a completed trial to retrain as --retrain_best does the best one, without any more search"
+    "pick", "", "number of a completed trial to retrain as --retrain_best does the best one, without further search"
 )
 RETRAIN_SEEDS = flags.DEFINE_integer(
     "retrain_seeds", 3, "number of seeds of --retrain_best and --pick", lower_bound=1, upper_bound=MAX_SEEDS
@@ -64,10 +64,10 @@ JOIN = flags.DEFINE_string(
 TOKEN_FILE = flags.DEFINE_path(
     "token_file",
     "",
-    "file with a secret of chief and workers, without which the chief refuses a worker; it is not encrypted on its way",
+    "file with the secret that workers send to the chief, which rejects calls without it; it is sent unencrypted",
 )
 INSECURE = flags.DEFINE_bool(
-    "insecure", False, "let --serve and --join use an address that other machines reach without a --token_file"
+    "insecure", False, "allow --serve and --join at an address that other machines reach, without --token_file"
 )
 
 

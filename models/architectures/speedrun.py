@@ -29,8 +29,8 @@ class Speedrun(LastBlock, Activated):
         True, "frozen whitening filters in the first convolution, computed from training images; else trained filters"
     )
     dirac: bool = setting(True, "Dirac (identity) initialization of convolutions, else He normal")
-    norm_scale: bool = setting(True, "learn a scale (gamma) beside the offset (beta) in batch normalisation")
-    norm_momentum: float = setting(0.9, "momentum of the moving averages in batch normalisation", low=0.0, high=1.0)
+    norm_scale: bool = setting(True, "learn a scale (gamma) in addition to the offset (beta) in batch normalization")
+    norm_momentum: float = setting(0.9, "momentum of the moving averages in batch normalization", low=0.0, high=1.0)
     jit_compile: str = JIT_COMPILE
 
 

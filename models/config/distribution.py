@@ -20,8 +20,8 @@ class DistributionConfig(Composition):
 
     distribute: str = setting(
         "none",
-        "division of each batch among replicas: none; mirrored, the GPUs of this machine; or multi_worker, those of "
-        "several processes, which TF_CONFIG or --num_processes names",
+        "devices that share each batch: none (one device); mirrored (the GPUs of this machine); or multi_worker "
+        "(several processes, described by TF_CONFIG or --num_processes)",
         parts={"none": (), "mirrored": (Part(Replicated),), "multi_worker": (Part(Replicated),)},
         identity=False,
     )

@@ -50,7 +50,7 @@ class TrainConfig(DistributionConfig, OptimizationConfig, HeadsConfig, NetworkCo
         False, "freeze the trunk at the weights and moving statistics of --init_from", needs="init_from"
     )
     precision: str = setting(
-        "auto", "numeric precision; auto selects 16 bits unless this machine is slow at them", choices=PRECISIONS
+        "auto", "numeric precision; auto selects a 16-bit type unless it is slow on this machine", choices=PRECISIONS
     )
     steps_per_call: int = setting(
         1, "steps per call of the compiled graph; more of them reduce Python's overhead on GPUs", low=1, identity=False

@@ -24,7 +24,7 @@ POLL_SECONDS = 0.2
 IDENTITY = "dispatcher"  # a file of every folder of a dispatcher
 
 flags = app.Flags()
-ROLE = flags.DEFINE_list("role", [DISPATCHER, WORKER], "what this process is: dispatcher, worker or dispatcher,worker")
+ROLE = flags.DEFINE_list("role", [DISPATCHER, WORKER], "role of this process: dispatcher, worker or dispatcher,worker")
 HOST = flags.DEFINE_string(
     "host",
     "127.0.0.1",
@@ -39,7 +39,9 @@ PORT = flags.DEFINE_integer(
 )
 DISPATCHER_ADDRESS = flags.DEFINE_string(DISPATCHER, "", "HOST:PORT of the dispatcher, of a worker alone")
 WORK_DIR = flags.DEFINE_path("work_dir", "runs/data_service", "folder of the dispatcher's journal")
-INSECURE = flags.DEFINE_bool("insecure", False, "listen where other machines reach this one, without a password")
+INSECURE = flags.DEFINE_bool(
+    "insecure", False, "listen at an address that other machines reach, without authentication"
+)
 
 
 def main() -> None:

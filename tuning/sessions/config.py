@@ -49,7 +49,7 @@ class SessionConfig(Config):
     seed: int = setting(0, "random seed of the proposals and of every trial", low=0)
     precision: str = setting(
         "auto",
-        "numeric precision; auto selects 16 bits unless this machine is slow at them",
+        "numeric precision; auto selects a 16-bit type unless it is slow on this machine",
         choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
     max_minutes: float = setting(
