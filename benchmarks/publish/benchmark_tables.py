@@ -107,7 +107,7 @@ STEP_COLUMNS: list[Column[StepRow]] = [
     _step("whole step, bfloat16", (None, "step", HALF), lambda row: f"{_rate(row)} ({_ratio(row)})"),
     _step("bare, relative to PyTorch, float32", ("pytorch", "bare", FULL), _ratio),
     _step("bare, relative to PyTorch, bfloat16", ("pytorch", "bare", HALF), _ratio),
-    _step("bare bfloat16, share of convolutions' speed", (None, "bare", HALF), lambda row: f"{row.ceiling_share:.0%}"),
+    _step("bare bfloat16, of the best convolution rate", (None, "bare", HALF), lambda row: f"{row.ceiling_share:.0%}"),
     _step("relative to Keras's batch normalization, bfloat16", ("keras_batch_normalization", "step", HALF), _ratio),
     _step("waits for data", (None, "waits_for_data", HALF), lambda row: f"{row.median:.1f} %"),
 ]
@@ -130,10 +130,10 @@ def _loader_name(row: Row) -> str:
 LOADER_COLUMNS: list[Column[Row]] = [
     Column("loader", lambda row: _loader_name(row).format(**vars(row))),
     field("median", "{:,.0f}".format, "images/s"),
-    Column("least to most", lambda row: f"{row.min:,.0f} to {row.max:,.0f}", is_number=True),
-    field("cpu_s_per_million", "{:.2g}".format, "CPU seconds a million"),
-    field("ceiling_share", "{:.1%}".format, "of the plain copy"),
-    field("ratio", "{:.1f}x".format, "ours is"),
+    Column("range", lambda row: f"{row.min:,.0f} to {row.max:,.0f}", is_number=True),
+    field("cpu_s_per_million", "{:.2g}".format, "CPU seconds per million images"),
+    field("ceiling_share", "{:.1%}".format, "of the rate of a plain copy"),
+    field("ratio", "{:.1f}x".format, "ours, relative to it"),
 ]
 
 
@@ -144,8 +144,8 @@ def memory(document: Mapping[str, Any]) -> list[str]:
     views = [views for peer, views in peaks if peer is None and views is not None]
     columns: list[Column[int]] = [
         Column("augmented images", "{:,}".format, is_number=True),
-        Column("ours, MiB at the peak", lambda views: _mib(peaks.get((None, views))), is_number=True),
-        Column("the original study's way, MiB at the peak", lambda views: _mib(peaks.get(("study", views)))),
+        Column("ours, peak MiB", lambda views: _mib(peaks.get((None, views))), is_number=True),
+        Column("the original study's method, peak MiB", lambda views: _mib(peaks.get(("study", views)))),
     ]
     limits = dict.fromkeys(row.limit_gib for row in rows if row.kind == "limit")
     lines = [_limit(limit, [row for row in rows if row.limit_gib == limit]) for limit in limits]

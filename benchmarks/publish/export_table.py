@@ -39,13 +39,13 @@ COLUMNS: list[Column[Row]] = [
     Column("run", lambda row: f"`{row[0]['recipe']}`"),
     Column("format", lambda row: f"`{row[1]['format']}`"),
     _percent("agreement, %", lambda document, row: row["agreement"]),
-    _percent("coarse, %", lambda document, row: row["coarse_agreement"], is_optional=True),
+    _percent("coarse agreement, %", lambda document, row: row["coarse_agreement"], is_optional=True),
     _percent("accuracy, %", lambda document, row: row["accuracy"]),
-    _percent("of the model in float32, %", lambda document, row: document["float32"]["accuracy"]),
-    _percent("of the trained model, %", lambda document, row: document["trained"]["accuracy"]),
+    _percent("float32 model, %", lambda document, row: document["float32"]["accuracy"]),
+    _percent("trained model, %", lambda document, row: document["trained"]["accuracy"]),
     Column("bytes", lambda row: f"{row[1]['bytes']:,}", is_number=True),
-    Column("ms/image, one", lambda row: figures.brief(row[1]["ms_per_image"]), is_number=True),
-    Column("of 100", lambda row: figures.brief(row[1]["ms_per_image_of_100"]), is_number=True),
+    Column("ms/image, batch of 1", lambda row: figures.brief(row[1]["ms_per_image"]), is_number=True),
+    Column("ms/image, batch of 100", lambda row: figures.brief(row[1]["ms_per_image_of_100"]), is_number=True),
 ]
 
 

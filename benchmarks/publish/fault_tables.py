@@ -18,7 +18,7 @@ def table(folder: pathlib.Path) -> list[str]:
     rows = [(document, row) for document in documents for row in document["rows"]]
     columns: list[Column[tuple[dict[str, Any], dict[str, Any]]]] = [
         Column("command", lambda pair: f"`{pair[0]['command']}`"),
-        Column("disturbed", lambda pair: str(pair[1]["binary"])),
+        Column("binary", lambda pair: str(pair[1]["binary"])),
         Column("tried", lambda pair: _counts(pair[1])),
         Column("failures", lambda pair: str(pair[1]["failures"]), is_number=True),
         Column("commit", lambda pair: pair[0]["git_commit"][:7]),

@@ -69,7 +69,7 @@ def _rows(document: Mapping[str, Any]) -> list[Row]:
 
 def _memory(document: Mapping[str, Any]) -> MainResult:
     peaks = {row.peer: row.median for row in _rows(document) if row.kind == "peak" and row.views == VIEWS}
-    result = f"**{peaks[None]:,.0f} MiB**; images kept in one array, as the original study did: {peaks['study']:,.0f}"
+    result = f"**{peaks[None]:,.0f} MiB**; images in one array, as in the original study: {peaks['study']:,.0f} MiB"
     return _benchmark(document, f"peak memory in the first steps of an epoch of {VIEWS:,} augmented images", result)
 
 

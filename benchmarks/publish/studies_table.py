@@ -19,8 +19,8 @@ def table(studies: pathlib.Path) -> list[str]:
     columns: list[Column[tuple[str, Mapping[str, Any]]]] = [
         Column("study", lambda row: f"[{page.title(row[1])}](studies/{row[0]}/report.md)"),
         Column("question", lambda row: row[1]["question"]),
-        Column("rows", lambda row: str(len(row[1]["variants"])), is_number=True),
-        Column("seeds of a row", lambda row: _seeds(row[1]), is_number=True),
+        Column("variants", lambda row: str(len(row[1]["variants"])), is_number=True),
+        Column("seeds per variant", lambda row: _seeds(row[1]), is_number=True),
     ]
     return markdown_table.lines(columns, rows)
 
