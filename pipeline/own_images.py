@@ -62,8 +62,8 @@ def _check_none_left_out(source: SourceConfig, folder: pathlib.Path) -> None:
 def _log_changes(source: SourceConfig, folder: pathlib.Path) -> None:
     """Log how the files of `source` have changed since the data set in a version folder was made of them."""
     try:
-        found = _files(source)
-        changed = "" if found is None else listing.changes(folder, found)
+        current = _files(source)
+        changed = "" if current is None else listing.changes(folder, current)
     except errors.BadArgumentError as error:  # such as another layout of folders
         log(f"{source.shown_name} has changed since: {error}; --refresh prepares it again")
     else:

@@ -77,8 +77,8 @@ def train(recipe: str, source: dict[str, Any], cache: str, precision: str, max_s
     evaluate = Evaluator(trained.model, config, opened.description.classes)
     means = evaluate(opened.evaluation("test"), opened.num_examples["test"])
     report = trained.report
-    found = {"seconds": report["train_seconds"], "accuracy": 100.0 * means["fine_accuracy"]}
-    found["host_mib"] = report["peak_rss_mib"]
+    figures = {"seconds": report["train_seconds"], "accuracy": 100.0 * means["fine_accuracy"]}
+    figures["host_mib"] = report["peak_rss_mib"]
     if device.has_gpu():
-        found["device_mib"] = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
-    return found
+        figures["device_mib"] = tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
+    return figures

@@ -77,6 +77,6 @@ class Plan:
 
     def settings(self) -> list[Setting]:
         """Each precision with and without XLA; at the chosen one, several steps a call, and other feeds."""
-        found = [Setting(precision, jit_compile) for precision in self.precisions for jit_compile in ("off", "on")]
-        found += [Setting(self.chosen, jit_compile, STEPS_PER_CALL) for jit_compile in ("off", "on")]
-        return found + [Setting(self.chosen, "on", feed=feed) for feed in ("device", ONE_BATCH)]
+        settings = [Setting(precision, jit_compile) for precision in self.precisions for jit_compile in ("off", "on")]
+        settings += [Setting(self.chosen, jit_compile, STEPS_PER_CALL) for jit_compile in ("off", "on")]
+        return settings + [Setting(self.chosen, "on", feed=feed) for feed in ("device", ONE_BATCH)]

@@ -46,9 +46,9 @@ def measure(plan: Plan, source: dict[str, Any], attempt: Attempts) -> Iterator[R
         yield results.timed(measured)
 
 
-def training(plan: Plan, cache: str, found: Mapping[str, float]) -> Iterator[Row]:
+def training(plan: Plan, cache: str, figures: Mapping[str, float]) -> Iterator[Row]:
     """The rows of what `cases.train` found."""
-    for metric, value in found.items():
+    for metric, value in figures.items():
         name = f"ours/train/{plan.preset}/{cache}/{metric}"
         labels = Labels(name, "train", recipe=plan.preset, precision=plan.chosen, cache=cache, metric=metric)
         yield results.row(labels, UNITS[metric], [value], 2)

@@ -66,9 +66,9 @@ def main() -> None:
     def ceiling(dtype: str) -> "Ceiling":
         shapes = convolution_ceiling.CHEAP_SHAPES[:1] if QUICK.value else convolution_ceiling.SHAPES
         with progress.task(f"measuring the convolution ceiling in {dtype}", in_background=False):
-            found = convolution_ceiling.measure(dtype, repeats, 0.05 if QUICK.value else 0.2, shapes)
-        rows.append(results.timed(found.timing, "GFLOP/s", shape=str(found.shape)))
-        return found
+            ceiling = convolution_ceiling.measure(dtype, repeats, 0.05 if QUICK.value else 0.2, shapes)
+        rows.append(results.timed(ceiling.timing, "GFLOP/s", shape=str(ceiling.shape)))
+        return ceiling
 
     with cli_output.publishing("profile", lambda: rows):
         for name in recipes[:1] if QUICK.value else recipes:

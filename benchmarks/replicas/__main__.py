@@ -72,8 +72,8 @@ def main() -> None:
             step_ms = products.milliseconds(kernels, train.muon_iterations, PROCESSES.value, repeats)
             rows.extend(replica_rows.of_products(preset, PROCESSES.value, step_ms))
         plain, read = measured()[0].median, rows[0].median
-        found = clusters.projected(replica_rows.operations_per_s(work, plain), read)
-        for row, cost in replica_rows.projected(preset, work, found):
+        projections = clusters.projected(replica_rows.operations_per_s(work, plain), read)
+        for row, cost in replica_rows.projected(preset, work, projections):
             rows.append(row)
             costs[row.name] = cost
     print(*clusters.ASSUMED, *replica_rows.lines(costs), sep="\n")

@@ -38,12 +38,12 @@ def milliseconds(
 def owners(shapes: Sequence[Shape], num_workers: int) -> list[int]:
     """The worker of each kernel's products: the most expensive first, each to the worker with the least work."""
     work = [0] * num_workers
-    found = [0] * len(shapes)
+    assigned = [0] * len(shapes)
     costs = [rows * filters * min(rows, filters) for rows, filters in shapes]
     for place in sorted(range(len(shapes)), key=lambda place: -costs[place]):
-        found[place] = work.index(min(work))
-        work[found[place]] += costs[place]
-    return found
+        assigned[place] = work.index(min(work))
+        work[assigned[place]] += costs[place]
+    return assigned
 
 
 def _in_worker(
@@ -85,8 +85,8 @@ def _in_worker(
         run()  # traces
     (seconds,) = of_run.sum_of_workers(np.array([timing.seconds_of(runs["divided"])]))
     num_calls = 1 + int(ROUND_S * len(workers.addresses) / seconds)  # as many in all workers
-    found: dict[str, list[float]] = {name: [] for name in runs}
+    call_ms: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
-            found[name].append(1e3 * timing.seconds_of(run) / num_calls)
-    return found
+            call_ms[name].append(1e3 * timing.seconds_of(run) / num_calls)
+    return call_ms

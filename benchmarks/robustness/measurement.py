@@ -43,15 +43,15 @@ class Measurement:
     def accuracies(self, names: Sequence[str], severities: Sequence[int]) -> Iterator[Row]:
         """The rows of the clean images, of each corruption at each severity, and of their means."""
         cases: list[tuple[str, int]] = [("", 0), *itertools.product(names, severities)]
-        found: dict[tuple[str, int], dict[str, float]] = {}
+        measured: dict[tuple[str, int], dict[str, float]] = {}
         label = "evaluating on corrupted images of test"
         with self._opened.reading(), progress.task(label, len(cases) * self._num_images, "images") as task:
             for name, severity in cases:
                 images = stream.corrupted(self._test(), name, severity) if name else self._test()
-                found[name, severity] = self._accuracies(images)
-                yield from rows.accuracies(name, severity, found[name, severity], self._num_images)
+                measured[name, severity] = self._accuracies(images)
+                yield from rows.accuracies(name, severity, measured[name, severity], self._num_images)
                 task.advance(self._num_images)
-        yield from rows.means(found, self._num_images)
+        yield from rows.means(measured, self._num_images)
 
     @global_settings.defaults()
     def _accuracies(self, images: tf.data.Dataset) -> dict[str, float]:
@@ -78,15 +78,15 @@ class Measurement:
     @global_settings.defaults()
     def _scores(self, batches: Iterable[Mapping[str, Any]], label: str, total: int) -> dict[str, np.ndarray]:
         """The scores, [N], of the images that are not padding."""
-        found: dict[str, list[np.ndarray]] = {name: [] for name in detection.SCORES}
+        scores: dict[str, list[np.ndarray]] = {name: [] for name in detection.SCORES}
         with progress.task(f"scoring the images of {label}", total, "images") as task:
             for batch in batches:
                 mask = np.asarray(batch["mask"])
                 logits = self._logits_of(batch["image"]).numpy()[mask]
                 for name, score in detection.SCORES.items():
-                    found[name].append(score(logits))
+                    scores[name].append(score(logits))
                 task.advance(int(mask.sum()))
-        return {name: np.concatenate(values) for name, values in found.items()}
+        return {name: np.concatenate(values) for name, values in scores.items()}
 
     def _logits(self, images: tf.Tensor) -> tf.Tensor:
         logits = self._model(images, training=False)

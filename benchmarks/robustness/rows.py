@@ -31,14 +31,14 @@ def accuracies(name: str, severity: int, by_level: Mapping[str, float], num_imag
     return [results.row(labels(level), "%", [100 * value], DIGITS) for level, value in by_level.items()]
 
 
-def means(found: Mapping[tuple[str, int], Mapping[str, float]], num_images: int) -> Iterator[Row]:
+def means(by_case: Mapping[tuple[str, int], Mapping[str, float]], num_images: int) -> Iterator[Row]:
     """The rows of the mean accuracies, of those corruptions that were measured in every severity."""
     for kind, names in MEANS.items():
         cases = [(name, severity) for name in names for severity in SEVERITIES]
-        if not found.keys() >= set(cases):
+        if not by_case.keys() >= set(cases):
             continue
-        for level in found[cases[0]]:
-            mean = 100 * statistics.mean(found[case][level] for case in cases)
+        for level in by_case[cases[0]]:
+            mean = 100 * statistics.mean(by_case[case][level] for case in cases)
             labels = Labels.of(f"ours/{kind}/{{metric}}", kind, metric=f"{level}_accuracy", num_images=num_images)
             yield results.row(labels, "%", [mean], DIGITS)
 
@@ -71,9 +71,9 @@ def accuracy_texts(rows: Sequence[Row]) -> list[list[str]]:
     empty = [""] * len(severities)
     texts += [["none (clean images)", *empty, _number(row.median)] for row in rows if row.kind == CLEAN]
     for name in dict.fromkeys(row.corruption for row in rows if row.corruption):
-        found = {row.severity: row.median for row in rows if row.corruption == name}
-        mean = _number(statistics.mean(found.values())) if len(found) == len(severities) else ""
-        shown = [_number(found[severity]) if severity in found else "" for severity in severities]
+        medians = {row.severity: row.median for row in rows if row.corruption == name}
+        mean = _number(statistics.mean(medians.values())) if len(medians) == len(severities) else ""
+        shown = [_number(medians[severity]) if severity in medians else "" for severity in severities]
         texts.append([shown_name(str(name)), *shown, mean])
     words = dict(zip(MEANS, (f"mean of the {len(STANDARD)}", f"mean of the {len(EXTRA)} extra"), strict=True))
     return texts + [[words[row.kind], *empty, _number(row.median)] for row in rows if row.kind in words]
@@ -81,11 +81,11 @@ def accuracy_texts(rows: Sequence[Row]) -> list[list[str]]:
 
 def detection_texts(rows: Sequence[Row]) -> list[list[str]]:
     """The texts of a table: a line for each kind of images and each score; none without such rows."""
-    found: dict[tuple[str, str], list[str]] = {}
+    columns: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if row.kind == OUTLIERS:
-            found.setdefault((str(row.outliers), str(row.score)), []).append(_number(row.median))
-    texts = [[outliers, score.replace("_", " "), *values] for (outliers, score), values in found.items()]
+            columns.setdefault((str(row.outliers), str(row.score)), []).append(_number(row.median))
+    texts = [[outliers, score.replace("_", " "), *values] for (outliers, score), values in columns.items()]
     return [["images", "score", "AUROC", "FPR at 95 % TPR"], *texts] if texts else []
 
 

@@ -83,13 +83,13 @@ class Explainer:
 
     def _probability(self, images: np.ndarray, number: int) -> np.ndarray:
         """float64 [N]: the probability of a class, of images uint8 [N, S, S, 3]."""
-        found = []
+        collected = []
         for start in range(0, len(images), BATCH_SIZE):
             part = images[start : start + BATCH_SIZE]
             padded = np.pad(part, [(0, BATCH_SIZE - len(part)), (0, 0), (0, 0), (0, 0)])
             _, probabilities = self._predictor.call(tf.constant(padded))
-            found.append(probabilities[self.level].numpy()[: len(part), number])
-        return np.concatenate(found).astype(np.float64)
+            collected.append(probabilities[self.level].numpy()[: len(part), number])
+        return np.concatenate(collected).astype(np.float64)
 
 
 def _averaged(model: keras.Model, level: str) -> keras.layers.Layer | None:

@@ -30,11 +30,11 @@ def load(predictor: Predictor, paths: Sequence[str]) -> list[Loaded]:
     loaded: dict[int, Loaded] = {}
     plain: dict[int, bytes] = {}
     for place, path in enumerate(paths):
-        found = _or_reason(_prepared, predictor, path)
-        if isinstance(found, bytes):
-            plain[place] = found
+        prepared = _or_reason(_prepared, predictor, path)
+        if isinstance(prepared, bytes):
+            plain[place] = prepared
         else:
-            loaded[place] = found
+            loaded[place] = prepared
     try:
         if plain:
             decoded = _decode_plain(tf.constant(list(plain.values())), predictor.image_size).numpy()

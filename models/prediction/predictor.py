@@ -80,8 +80,8 @@ class Predictor:
         count = len(images)
         if count < self.batch_size:
             images = np.pad(images, [(0, self.batch_size - count), (0, 0), (0, 0), (0, 0)])
-        found = self.call(tf.constant(images))
-        return Predictions(*({level: values.numpy()[:count] for level, values in part.items()} for part in found))
+        outputs = self.call(tf.constant(images))
+        return Predictions(*({level: values.numpy()[:count] for level, values in part.items()} for part in outputs))
 
 
 def _temperatures(run: RunFolder) -> Mapping[str, float]:

@@ -65,8 +65,8 @@ def _of_batch(predictor: Predictor, batch: Sequence[tuple[str, Loaded]], num_top
     pixels = [image for _, image in batch if not isinstance(image, str)]
     fields: Iterator[dict[str, Any]] = iter(())
     if pixels:
-        found = predictor(np.stack(pixels))
-        fields = rows.of_images(found.predicted, found.probabilities, predictor.classes, num_top)
+        predictions = predictor(np.stack(pixels))
+        fields = rows.of_images(predictions.predicted, predictions.probabilities, predictor.classes, num_top)
     for path, image in batch:
         if isinstance(image, str):
             yield Prediction(Row(path, error=image), None)

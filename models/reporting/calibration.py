@@ -135,13 +135,13 @@ def fit_temperature(answer: Answer) -> float:
     """
     every = slice(None, None, -(-answer.logits.size // MAX_FITTED))
     answer = Answer(answer.logits[every], answer.labels[every], answer.superclass_of)
-    found = optimize.minimize_scalar(
+    optimum = optimize.minimize_scalar(
         lambda logarithm: brier_score(answer, math.exp(logarithm)),
         bounds=(math.log(MIN_TEMPERATURE), math.log(MAX_TEMPERATURE)),
         method="bounded",
         options={"xatol": TOLERANCE},
     )
-    return math.exp(found.x) if found.fun < brier_score(answer) else 1.0
+    return math.exp(optimum.x) if optimum.fun < brier_score(answer) else 1.0
 
 
 def reliability(confidences: np.ndarray, hits: np.ndarray) -> list[tuple[int, float | None, float | None]]:
@@ -183,15 +183,15 @@ def measures(answer: Answer, temperature: float = 1.0) -> dict[str, Any]:
     `brier` is the `brier_score`. `aurc`, the area under the risk-coverage curve, is
     the mean of `risks` (Geifman, Uziel and El-Yaniv 2019, arXiv 1805.08206).
     """
-    found = predictions(answer, temperature)
-    curve = risks(found.confidences, found.hits)
+    predicted = predictions(answer, temperature)
+    curve = risks(predicted.confidences, predicted.hits)
     count = len(curve)
     ends = np.unique(-(-np.arange(1, NUM_POINTS + 1) * count // NUM_POINTS))  # rounded up
-    bins = reliability(found.confidences, found.hits)
+    bins = reliability(predicted.confidences, predicted.hits)
     return {
-        "nll": _mean(-found.log_likelihoods.sum(), count),
-        "ece": expected_calibration_error(found.confidences, found.hits),
-        "brier": _mean(found.squares.sum(), count),
+        "nll": _mean(-predicted.log_likelihoods.sum(), count),
+        "ece": expected_calibration_error(predicted.confidences, predicted.hits),
+        "brier": _mean(predicted.squares.sum(), count),
         "reliability": [[number, *map(_rounded, means)] for number, *means in bins],
         "risk_coverage": [[_rounded(end / count), _rounded(curve[end - 1])] for end in ends.tolist()],
         "aurc": float(curve.mean()),
@@ -201,16 +201,16 @@ def measures(answer: Answer, temperature: float = 1.0) -> dict[str, Any]:
 def answers(logits: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], classes: Classes) -> dict[str, Answer]:
     """What a model answers, of the logits of its heads: "fine", "coarse" and, summed, "coarse_from_fine".
 
-    Logits are float32 [N, classes], labels int [N] of each level. There are no coarse answers without superclasses.
+    Logits are float32 [N, classes], labels int [N] of each level. There are no coarse by_name without superclasses.
     """
-    found = {head: Answer(logits[head], labels[head]) for head in ("fine", "coarse") if head in logits}
+    by_name = {head: Answer(logits[head], labels[head]) for head in ("fine", "coarse") if head in logits}
     if "fine" in logits and classes.coarse:
-        found["coarse_from_fine"] = Answer(logits["fine"], labels["coarse"], np.asarray(classes.fine_to_coarse))
-    return found
+        by_name["coarse_from_fine"] = Answer(logits["fine"], labels["coarse"], np.asarray(classes.fine_to_coarse))
+    return by_name
 
 
 def document(
-    former: Mapping[str, Any] | None, split: str, found: Mapping[str, Answer], classes: Classes
+    former: Mapping[str, Any] | None, split: str, answers: Mapping[str, Answer], classes: Classes
 ) -> dict[str, Any]:
     """The content of `calibration.json` after an evaluation on `split`; `former` is that before it.
 
@@ -219,29 +219,29 @@ def document(
     former = former or {"temperatures": {}, "fitted_on": None, "splits": {}}
     temperatures, fitted_on = former["temperatures"], former["fitted_on"]
     if split == "validation":
-        temperatures, fitted_on = {name: fit_temperature(answer) for name, answer in found.items()}, split
+        temperatures, fitted_on = {name: fit_temperature(answer) for name, answer in answers.items()}, split
     measured = {}
-    for name, answer in found.items():
+    for name, answer in answers.items():
         after = measures(answer, temperatures[name]) if name in temperatures else None
         measured[name] = {"before": measures(answer), "after": after}
-    values = {"examples": len(next(iter(found.values())).labels), "answers": measured, **_of_levels(found, classes)}
+    values = {"examples": len(next(iter(answers.values())).labels), "answers": measured, **_of_levels(answers, classes)}
     return {"temperatures": temperatures, "fitted_on": fitted_on, "splits": {**former["splits"], split: values}}
 
 
-def _of_levels(found: Mapping[str, Answer], classes: Classes) -> dict[str, float | None]:
+def _of_levels(answers: Mapping[str, Answer], classes: Classes) -> dict[str, float | None]:
     """The share of fine mistakes within the true superclass, and of examples on which both heads agree.
 
     None where the model lacks a head, or makes no mistake.
     """
     within = agree = None
-    if "fine" in found and classes.coarse:
+    if "fine" in answers and classes.coarse:
         superclass_of = np.asarray(classes.fine_to_coarse)
-        predicted, labels = found["fine"].logits.argmax(axis=1), found["fine"].labels
+        predicted, labels = answers["fine"].logits.argmax(axis=1), answers["fine"].labels
         is_mistake, superclasses = predicted != labels, superclass_of[predicted]
         if is_mistake.any():
             within = float(np.mean(superclasses[is_mistake] == superclass_of[labels[is_mistake]]))
-        if "coarse" in found:
-            agree = float(np.mean(superclasses == found["coarse"].logits.argmax(axis=1)))
+        if "coarse" in answers:
+            agree = float(np.mean(superclasses == answers["coarse"].logits.argmax(axis=1)))
     return {"within_superclass": within, "heads_agree": agree}
 
 

@@ -70,10 +70,10 @@ def document(
     `records` is the fingerprint of the evaluated records.
     """
     own = {"fine": "fine", "coarse": {"summed": "coarse_from_fine"}.get(coarse_source or "", "coarse")}
-    found = {level: answers[name] for level, name in own.items() if name in answers}
+    by_level = {level: answers[name] for level, name in own.items() if name in answers}
     return {
         "split": split,
         "records": records,
-        "labels": {level: answer.labels.tolist() for level, answer in found.items()},
-        "predicted": {level: calibration.predictions(answer).predicted.tolist() for level, answer in found.items()},
+        "labels": {level: answer.labels.tolist() for level, answer in by_level.items()},
+        "predicted": {level: calibration.predictions(answer).predicted.tolist() for level, answer in by_level.items()},
     }

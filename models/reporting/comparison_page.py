@@ -117,15 +117,15 @@ def differences(runs: Sequence[Run]) -> Grid:
     rows = [
         [run.name, *cells]
         for run in runs[1:]
-        for answer, found in _paired(runs[0], run)
+        for answer, paired in _paired(runs[0], run)
         for cells in [
             [
                 answer,
-                f"{100 * found.difference:+.2f}",
-                f"{100 * found.interval[0]:+.2f} to {100 * found.interval[1]:+.2f}",
-                f"{found.only_first:,}",
-                f"{found.only_second:,}",
-                figures.p_value(found.p_value),
+                f"{100 * paired.difference:+.2f}",
+                f"{100 * paired.interval[0]:+.2f} to {100 * paired.interval[1]:+.2f}",
+                f"{paired.only_first:,}",
+                f"{paired.only_second:,}",
+                figures.p_value(paired.p_value),
             ]
         ]
     ]

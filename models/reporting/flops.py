@@ -85,13 +85,13 @@ def graph_multiply_adds(needed: Iterable[tf.Operation]) -> int:
 
 def with_needed(operations: Iterable[tf.Operation]) -> set[tf.Operation]:
     """Operations of a graph and all that they need; the others are not executed."""
-    waiting, found = list(operations), set()
+    waiting, reached = list(operations), set()
     while waiting:
         operation = waiting.pop()
-        if operation not in found:
-            found.add(operation)
+        if operation not in reached:
+            reached.add(operation)
             waiting += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
-    return found
+    return reached
 
 
 def _of_one_image(operation: tf.Operation) -> int:

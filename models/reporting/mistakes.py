@@ -31,10 +31,10 @@ def most_confident(answer: Answer, temperature: float = 1.0, *, count: int = COU
 
     The answer is of every `stride`-th example of its split.
     """
-    found = predictions(answer, temperature)
-    (mistakes,) = np.nonzero(~found.hits)
-    places = mistakes[np.argsort(-found.confidences[mistakes], kind="stable")][:count].tolist()
-    columns = (answer.labels, found.predicted, found.confidences)
+    outcome = predictions(answer, temperature)
+    (mistakes,) = np.nonzero(~outcome.hits)
+    places = mistakes[np.argsort(-outcome.confidences[mistakes], kind="stable")][:count].tolist()
+    columns = (answer.labels, outcome.predicted, outcome.confidences)
     return [Mistake(place * stride, *(column[place].item() for column in columns)) for place in places]
 
 

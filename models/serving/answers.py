@@ -54,14 +54,18 @@ class Answerer:
         if images.num_pixels(file) > MAX_PIXELS:
             raise images.ImageError(f"has more than {MAX_PIXELS:,} pixels")
         pixels = images.decode(file).pixels
-        found = self._predictor(self._predictor.prepare(pixels)[None])
+        predictions = self._predictor(self._predictor.prepare(pixels)[None])
         height, width, _ = pixels.shape
         answer: dict[str, Any] = {"width": width, "height": height}
         classes = self._predictor.classes
         for level in self._predictor.levels:
             superclasses = [classes.coarse[n] for n in classes.fine_to_coarse] if level == "fine" else None
             (top,) = rows.most_probable(
-                found.predicted[level], found.probabilities[level], classes.names[level], NUM_TOP, superclasses
+                predictions.predicted[level],
+                predictions.probabilities[level],
+                classes.names[level],
+                NUM_TOP,
+                superclasses,
             )
             answer[level] = [one.as_dict() for one in top]
         return answer

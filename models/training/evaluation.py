@@ -199,14 +199,14 @@ def _evaluation(
             calibrated = calibration.document(former, split_name, answers, classes)
             level = "fine" if "fine" in answers else "coarse"
             temperature = calibrated["temperatures"].get(level, 1.0)
-            found = mistakes.most_confident(answers[level], temperature, stride=collected.stride)
-        shown = collection.Images([one.index for one in found])
+            confident = mistakes.most_confident(answers[level], temperature, stride=collected.stride)
+        shown = collection.Images([one.index for one in confident])
         averaged = flip_averaging(stream, num_examples, label=f"{label} with mirror images", watch=shown.add)
     source, counts = metrics.coarse_source(train) if classes.coarse else None, single_view.confusions
     documents = {"confusion": confusion.document(split_name, source, classes, counts)} if counts else {}
     documents |= {
         "calibration": calibrated,
-        "mistakes": mistakes.document(split_name, level, classes.names[level], found, shown.images),
+        "mistakes": mistakes.document(split_name, level, classes.names[level], confident, shown.images),
         "predictions": comparison.document(split_name, opened.fingerprints.records, answers, source),
     }
     return _Evaluation(means, averaged, documents)

@@ -85,21 +85,21 @@ class ServiceBatches:
 
     def _next(self, received: "queue.Queue[tuple[int, Batch] | Exception]", seconds: float) -> tuple[int, Batch]:
         try:
-            found = received.get(timeout=seconds)
+            item = received.get(timeout=seconds)
         except queue.Empty:
-            found = errors.FailedError(
+            item = errors.FailedError(
                 f"data_service={self.address}: no batch has come for {seconds:g} s; start its dispatcher and its "
                 "workers, and run the same command again"
             )
-        if isinstance(found, Exception):
-            raise found
-        _, batch = found
+        if isinstance(item, Exception):
+            raise item
+        _, batch = item
         if not np.array_equal(batch["fine"], self.fine[batch["index"].numpy()]):
             raise errors.FailedError(
                 f"data_service={self.address}: its workers read other images than this process; let them have the same "
                 "--data_dir, at the same path"
             )
-        return found
+        return item
 
     def _receive(
         self,
@@ -109,10 +109,10 @@ class ServiceBatches:
     ) -> None:
         """Put the batches of the service, or an error, into a queue until its reader has `ended`."""
 
-        def put(found: tuple[int, Batch] | Exception) -> None:
+        def put(item: tuple[int, Batch] | Exception) -> None:
             while not ended.is_set():
                 with contextlib.suppress(queue.Full):
-                    return received.put(found, timeout=0.1)
+                    return received.put(item, timeout=0.1)
 
         try:
             read = self._reader(cancellation)

@@ -196,11 +196,11 @@ def _has_many_scans(file: bytes) -> bool:
     The marker's bytes may also stand in metadata, and in a video behind the image, to which telephones append one.
     """
     count, place = 0, 0
-    while (found := _SEGMENT.search(file, place)) and found[0] != b"\xff\xd9":
-        count += found[0] == _SCAN
+    while (marker := _SEGMENT.search(file, place)) and marker[0] != b"\xff\xd9":
+        count += marker[0] == _SCAN
         if count > MAX_SCANS:
             return True
-        place = found.end() + int.from_bytes(file[found.end() : found.end() + 2])
+        place = marker.end() + int.from_bytes(file[marker.end() : marker.end() + 2])
     return False
 
 

@@ -28,13 +28,13 @@ def token(path: pathlib.Path) -> str:
     """
     try:
         with open(path, "rb") as file:
-            found = file.read(MAX_TOKEN_BYTES + 1).strip().decode("ascii", "replace")
+            secret = file.read(MAX_TOKEN_BYTES + 1).strip().decode("ascii", "replace")
     except OSError as error:
         raise errors.BadArgumentError(f"token_file={path}: {error.strerror}; {MAKE_TOKEN.format(path)}") from error
-    if not re.fullmatch(rf"[!-~]{{{MIN_TOKEN_BYTES},{MAX_TOKEN_BYTES}}}", found):
+    if not re.fullmatch(rf"[!-~]{{{MIN_TOKEN_BYTES},{MAX_TOKEN_BYTES}}}", secret):
         expected = f"expected {MIN_TOKEN_BYTES} to {MAX_TOKEN_BYTES} visible characters of ASCII"
         raise errors.BadArgumentError(f"token_file={path}: {expected}; {MAKE_TOKEN.format(path)}")
-    return found
+    return secret
 
 
 def check_protected(flag: str, address: str, *, has_token: bool, is_insecure: bool) -> None:

@@ -24,10 +24,10 @@ def draw(rows: Sequence[Mapping[str, Any]]) -> Figure | None:
     if not measured:
         return None
     metric = measured[0].metric
-    found = {(row.corruption, row.severity): row.median for row in measured if row.metric == metric}
-    names = list(dict.fromkeys(name for name, _ in found))
-    severities = sorted({severity for _, severity in found if severity})
-    grid = np.array([[found.get((name, severity), np.nan) for severity in severities] for name in names])
+    medians = {(row.corruption, row.severity): row.median for row in measured if row.metric == metric}
+    names = list(dict.fromkeys(name for name, _ in medians))
+    severities = sorted({severity for _, severity in medians if severity})
+    grid = np.array([[medians.get((name, severity), np.nan) for severity in severities] for name in names])
     figure = Figure(figsize=(3.4 + 0.8 * len(severities), 1.6 + ROW_INCHES * len(names)), layout="constrained")
     axes = figure.add_subplot(xlabel="severity")
     picture = axes.imshow(grid, cmap="cividis", aspect="auto", vmin=0.0)

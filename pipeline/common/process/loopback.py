@@ -47,7 +47,7 @@ def close_to_others() -> None:
 def _listens(file: int) -> bool:
     """Whether a file descriptor is a TCP socket that listens."""
     # An OSError where it is closed by now, or no socket.
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(file)) as found:
-        is_tcp = found.family in (socket.AF_INET, socket.AF_INET6) and found.type == socket.SOCK_STREAM
-        return is_tcp and bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(file)) as candidate:
+        is_tcp = candidate.family in (socket.AF_INET, socket.AF_INET6) and candidate.type == socket.SOCK_STREAM
+        return is_tcp and bool(candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
     return False

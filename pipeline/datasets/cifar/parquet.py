@@ -99,8 +99,8 @@ def _check_columns(schema: Any, spec: Spec) -> None:
     if missing and others:
         raise ContainerError(f"not {spec.title}: it is {others[0].title} (--dataset={others[0].name})")
     if missing:
-        found = ", ".join(map(repr, schema.names[:9]))
-        raise records.RecordsError(f"the column {missing[0]!r} is missing; found {found}")
+        names = ", ".join(map(repr, schema.names[:9]))
+        raise records.RecordsError(f"the column {missing[0]!r} is missing; found {names}")
     kind = schema.field(_IMAGE).type
     if "bytes" not in [kind.field(index).name for index in range(kind.num_fields)]:
         raise records.RecordsError(f"the column {_IMAGE!r} is {kind}; expected a struct with bytes")

@@ -190,8 +190,8 @@ def _labels(fields: Mapping[str, Any], name: str, num_records: int, num_classes:
     """The labels of a field, uint8[N]."""
     field = fields.get(name)
     if field is None:
-        found = ", ".join(repr(key[:20]) for key in sorted(fields)[:9])
-        raise RecordsError(f"'{name}' is missing; found {found}")
+        names = ", ".join(repr(key[:20]) for key in sorted(fields)[:9])
+        raise RecordsError(f"'{name}' is missing; found {names}")
     is_list = isinstance(field, list | tuple) and all(isinstance(value, int) for value in field)
     values = np.asarray(field) if is_list or isinstance(field, np.ndarray) else np.empty(0)
     if values.shape == (num_records, 1):

@@ -124,8 +124,8 @@ def equal_images(arrangement: Arrangement) -> dict[str, EqualImages]:
     fine, splits = arrangement.digests.fine, arrangement.splits
     for first, length in several.tolist():
         places = order[first : first + length]
-        found = (_of_one_value(places, fine), _of_several_values(places, fine), _of_several_values(places, splits))
-        for kind, group in zip(EQUALS, found, strict=True):
+        groups = (_of_one_value(places, fine), _of_several_values(places, fine), _of_several_values(places, splits))
+        for kind, group in zip(EQUALS, groups, strict=True):
             counts[kind] += len(group) > 0
             if len(group) and counts[kind] <= MAX_LISTED:
                 listed[kind].append(group[:MAX_LISTED_NAMES])

@@ -52,8 +52,8 @@ def find(given: str, data_dir: str | os.PathLike[str]) -> pathlib.Path:
         versions = [folder for folder in chosen or () if version in (None, folder.name)]
         if versions:
             return max(versions, key=lambda folder: _natural(folder.name))
-    available = [found for root in roots for found in _versions(root / name)]
-    available = available or [found for root in roots for found in _names(root)]
+    available = [version for root in roots for version in _versions(root / name)]
+    available = available or [name_there for root in roots for name_there in _names(root)]
     places = " or ".join(map(str, roots))
     content = f"have {_listed(available)}" if available else "have none"
     raise NotFoundError(

@@ -125,9 +125,9 @@ def _classes(fine: tuple[str, ...], parents: Mapping[str, str]) -> Classes:
 
 def _levels(classes: Classes, has_csv: bool) -> Iterator[str]:
     if classes.coarse:
-        found = f"{len(classes.fine):,} classes in {counted(len(classes.coarse), 'superclass')}"
+        summary = f"{len(classes.fine):,} classes in {counted(len(classes.coarse), 'superclass')}"
         where = superclasses.FILE_NAME if has_csv else "two levels of folders"
-        yield f"{found}, by {where}: {classes.coarse[classes.fine_to_coarse[0]]}/{classes.fine[0]}, ..."
+        yield f"{summary}, by {where}: {classes.coarse[classes.fine_to_coarse[0]]}/{classes.fine[0]}, ..."
         yield "--superclasses=none makes " + ("no use of it" if has_csv else "the outer folders the classes")
 
 
