@@ -26,9 +26,9 @@ FORMAT = flags.DEFINE_list(
     "format", "saved_model,litert,litert_int8,keras", f"formats, some of {', '.join(formats.PATHS)}"
 )
 OUT = flags.DEFINE_path(
-    "out", "", "folder to write, new or an earlier export's, which is replaced; default: export in --run_dir"
+    "out", "", "output folder, new or of an earlier export, which is replaced; default: export in --run_dir"
 )
-FIGURES = flags.DEFINE_path("figures", "", "JSON file for the figures of export.json too, with the command")
+FIGURES = flags.DEFINE_path("figures", "", "further JSON file for the values of export.json, with the command")
 
 
 def main() -> None:

@@ -26,7 +26,9 @@ SPLIT = flags.DEFINE_enum("split", None, ["validation", "test"], "prepared split
 TOP = flags.DEFINE_integer("top", 5, "number of classes in a row, the most probable ones", lower_bound=1)
 FORMAT = flags.DEFINE_enum("format", "table", ["table", "jsonl", "csv"], "format of the rows")
 OUT = flags.DEFINE_path("out", "", "file to write the rows to, replaced when all are written; default: stdout")
-EXPLAIN = flags.DEFINE_path("explain", "", "folder for a picture of each image, of the part that its class rests on")
+EXPLAIN = flags.DEFINE_path(
+    "explain", "", "folder for a saliency map of each image: the parts that its predicted class depends on"
+)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from pipeline.common import app, errors, files, progress
 
 flags = app.Flags()
 RUN_DIR = flags.DEFINE_path("run_dir", "", "folder of the run that models.train wrote")
-COMPARE = flags.DEFINE_path_list("compare", "folders of the runs to compare; the first is what others differ from")
+COMPARE = flags.DEFINE_path_list("compare", "folders of the runs to compare, with the first one as the reference")
 OUT = flags.DEFINE_path("out", "", "HTML file of a comparison; default: comparison.html")
 
 

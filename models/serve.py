@@ -19,7 +19,7 @@ LIBRARIES = ("starlette", "uvicorn", "python_multipart")  # of the extra `serve`
 
 flags = app.Flags()
 RUN_DIR = flags.DEFINE_path("run_dir", "", "folder of the run that models.train wrote")
-HOST = flags.DEFINE_string("host", "127.0.0.1", "address to listen on; with another one than loopback, others reach it")
+HOST = flags.DEFINE_string("host", "127.0.0.1", "address to listen on; other machines reach any address but loopback")
 PORT = flags.DEFINE_integer(
     "port", 8000, "port to listen on; 0 is any free one", lower_bound=0, upper_bound=address.MAX_PORT
 )

@@ -41,8 +41,8 @@ class SourceConfig(Config):
     )
     image_size: int = setting(
         0,
-        "width and height in pixels, to which images are resized once, during preparation; 0 keeps their size (32 for "
-        "CIFAR-100), or is 64 if their sizes differ",
+        "width and height in pixels, to which images are resized once, during preparation; 0 keeps the size of square "
+        "images of one size up to 224 (32 for CIFAR-100), and is 64 for others",
         low=0,
         high=512,
     )

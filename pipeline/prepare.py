@@ -36,10 +36,10 @@ ON_BAD_IMAGE = flags.DEFINE_enum(
     "on_bad_image",
     convert.SKIP,
     [convert.SKIP, convert.FAIL],
-    "reaction to images of folder: or tfds: that cannot be used: skip names them in preparation.json, beside the "
-    f"prepared data; fail in {convert.BAD_IMAGES}, which the error names",
+    "handling of unusable images of a folder: or tfds: data set: skip lists them in preparation.json, next to the "
+    f"prepared data; fail ends with an error and lists them in {convert.BAD_IMAGES}",
 )
-REFRESH = flags.DEFINE_bool("refresh", False, "prepare a folder: or tfds: data set again, which replaces the one there")
+REFRESH = flags.DEFINE_bool("refresh", False, "prepare a folder: or tfds: data set again, and replace the prepared one")
 DOWNLOAD = flags.DEFINE_bool("download", False, "let TFDS download a tfds: data set that it has not prepared here")
 
 

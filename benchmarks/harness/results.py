@@ -182,6 +182,6 @@ def show(benchmark: str, rows: Sequence[Row]) -> None:
         if line.standard_deviation is not None:
             console.print(f"{line.name}: {line.mean:.2f} ± {line.standard_deviation:.2f} {line.unit}", soft_wrap=True)
         if line.ratio_of:  # below the table, on lines that are never folded, since names are long
-            console.print(f"{line.ratio:.2f}x = {' beside '.join(line.ratio_of)}", soft_wrap=True)
+            console.print(f"{line.ratio:.2f}x = {' relative to '.join(line.ratio_of)}", soft_wrap=True)
     if any(line.ratio_of for line in rows):
         console.print("x: the median of the rounds' ratios, which need not be the ratio of the medians", soft_wrap=True)

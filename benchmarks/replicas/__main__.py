@@ -31,10 +31,10 @@ from pipeline.data_config import SourceConfig
 QUICK_PRESET = "linear"
 
 flags = app.Flags(SourceConfig)
-PRESET = flags.DEFINE_enum("preset", "fast", presets.WITH_NETWORK, "recipe whose training is divided")
+PRESET = flags.DEFINE_enum("preset", "fast", presets.WITH_NETWORK, "preset to train")
 PROCESSES = flags.DEFINE_integer("processes", 2, "number of processes on this machine", lower_bound=2, upper_bound=64)
 STEPS = flags.DEFINE_integer("steps", 10, "steps of an epoch", lower_bound=1)
-REPEATS = flags.DEFINE_integer("repeats", 3, "number of rounds, in which all trainings take turns", lower_bound=1)
+REPEATS = flags.DEFINE_integer("repeats", 3, "number of interleaved rounds of all trainings", lower_bound=1)
 QUICK = flags.DEFINE_bool("quick", False, f"under a minute: one round of one step of the preset {QUICK_PRESET}")
 cli_output.define_flags(flags)
 

@@ -35,7 +35,7 @@ CHOSEN_SEVERITIES = flags.DEFINE_list("severities", [str(severity) for severity 
 OOD = flags.DEFINE_list(
     "ood",
     list(outliers.SOURCES),
-    f"other images to tell from those of test: some of {', '.join(outliers.SOURCES)} and folder:PATH; empty for none",
+    f"out-of-distribution images to detect: some of {', '.join(outliers.SOURCES)} and folder:PATH; empty for none",
 )
 QUICK = flags.DEFINE_bool(
     "quick", False, f"under a minute: {QUICK_IMAGES} test images, the weakest and strongest severity"

@@ -37,7 +37,7 @@ PORT = flags.DEFINE_integer(
     lower_bound=0,
     upper_bound=65535,
 )
-DISPATCHER_ADDRESS = flags.DEFINE_string(DISPATCHER, "", "HOST:PORT of the dispatcher, of a worker alone")
+DISPATCHER_ADDRESS = flags.DEFINE_string(DISPATCHER, "", "HOST:PORT of the dispatcher, for --role=worker")
 WORK_DIR = flags.DEFINE_path("work_dir", "runs/data_service", "folder of the dispatcher's journal")
 INSECURE = flags.DEFINE_bool(
     "insecure", False, "listen at an address that other machines reach, without authentication"

@@ -28,11 +28,11 @@ class ExploreConfig(SourceConfig):
     """The data set to explore, and the folder of the page."""
 
     out: str = setting("", "output folder, such as exploration; created where missing", is_path=True)
-    augmentation: str = setting("original", "augmentation set to show beside the originals", choices=tuple(SETS))
+    augmentation: str = setting("original", "augmentation set to show next to the originals", choices=tuple(SETS))
     seed: int = setting(0, "random seed of the classes shown and of the transforms", low=0)
     num_validation: int = setting(
         DataConfig.num_validation,
-        "number of training examples held out for validation, as many of each class",
+        "number of training examples held out for validation, stratified by class",
         low=0,
     )
 
