@@ -2,8 +2,9 @@
 
     python examples/fine_tune.py RUN_DIR
 
-RUN_DIR is a finished run on other images, such as `python -m models.train --preset=tiny` leaves in runs/tiny-cifar100.
-The small data set is scikit-learn's handwritten digits: 20 images of each digit train, 60 validate, the others test.
+RUN_DIR is a finished run on a larger data set, such as runs/tiny-cifar100 of `python -m models.train --preset=tiny`.
+The small data set is scikit-learn's handwritten digits: 20 training images of each digit, 60 for validation, the others
+for test.
 """
 
 import pathlib
@@ -19,11 +20,11 @@ from models.runs import folder
 from models.training import evaluation, loop
 from pipeline import prepare
 
-SPLITS = [*["train"] * 20, *["validation"] * 60]  # of the images of each digit; those behind them are of test
+SPLITS = [*["train"] * 20, *["validation"] * 60]  # of the first images of each digit; the others are test images
 
 
 def write_digits(home: pathlib.Path) -> None:
-    """Write the digits as people keep images: home/SPLIT/CLASS/*.png."""
+    """Write the digits as class folders: home/SPLIT/CLASS/*.png."""
     digits = datasets.load_digits()
     for digit, name in enumerate(digits.target_names):
         for number, image in enumerate(digits.images[digits.target == digit]):
@@ -34,7 +35,7 @@ def write_digits(home: pathlib.Path) -> None:
 
 
 def main(init_from: str, **fields: float | str) -> dict[str, float]:
-    """Train in both ways for the same number of epochs; the test accuracy by preset. `fields` are flags."""
+    """Train in both ways for the same number of epochs; return the test accuracy by preset. `fields` are flags."""
     accuracies = {}
     with tempfile.TemporaryDirectory() as home:
         write_digits(pathlib.Path(home, "digits"))

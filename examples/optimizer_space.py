@@ -23,10 +23,10 @@ BASE = {"preset": "quick", "num_validation": 500}
 
 
 def space(hp: "HyperParameters") -> dict[str, Any]:
-    """The fields of one trial. The tuner calls this function with a proposal, and trains what it returns."""
+    """The fields of one trial. The tuner calls this function with a proposal, and trains the returned configuration."""
     values: dict[str, Any] = {"optimizer": hp.Choice("optimizer", ["sgd", "adam"])}
-    # A hyperparameter that is asked for inside an `if` exists in those trials only. A name has one range, so each
-    # learning rate has a name of its own.
+    # A hyperparameter inside an `if` exists only in the trials of that branch. A name has one range, so each learning
+    # rate has its own name.
     if values["optimizer"] == "sgd":
         values["momentum"] = hp.Choice("momentum", [0.8, 0.85, 0.9])
         values["learning_rate"] = hp.Float("sgd_learning_rate", 0.3, 3.0, sampling="log")

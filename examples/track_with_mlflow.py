@@ -10,7 +10,7 @@ callback. `mlflow ui --backend-store-uri=sqlite:///runs/mlflow.db` shows the rec
 import os
 import pathlib
 
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read on import; else MLflow reports its use to its makers
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read on import; otherwise MLflow sends telemetry
 
 import mlflow
 from mlflow.tensorflow import MlflowCallback
@@ -21,7 +21,7 @@ from pipeline import prepare
 from pipeline.data_config import default_data_dir
 
 NAME = "streaming-cifar100"
-# What is recorded is for sharing: not the user, the path of the script and the repository, which are the default.
+# A record may be shared: it does not name the user, the path of the script and the repository, as it would by default.
 GIT_TAGS = [f"mlflow.source.git.{name}" for name in ("commit", "branch", "repoURL")]
 NO_TAGS = dict.fromkeys(["mlflow.user", "mlflow.source.name", *GIT_TAGS], "")
 

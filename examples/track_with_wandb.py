@@ -4,13 +4,13 @@
     python examples/track_with_wandb.py
 
 trains the preset `quick` on shapes100_tiny, a generated data set of 2,000 training images, with the callback of
-Weights & Biases for Keras. `wandb sync runs/wandb/offline-run-*` uploads what was recorded, where you want that.
+Weights & Biases for Keras. `wandb sync runs/wandb/offline-run-*` uploads the record, if you want to.
 """
 
 import os
 import pathlib
 
-os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read on import; else its own errors go to its makers
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read on import; otherwise its own errors are sent home
 
 import wandb
 from wandb.integration.keras import WandbMetricsLogger
@@ -20,7 +20,7 @@ from models.training import loop
 from pipeline import prepare
 from pipeline.data_config import default_data_dir
 
-# What is recorded is for sharing: not the command, the user, the machine, the repository and what is printed.
+# A record may be shared: no command, user, machine or repository, and no console output.
 SETTINGS = wandb.Settings(disable_git=True, console="off", x_disable_meta=True, x_disable_machine_info=True)
 
 

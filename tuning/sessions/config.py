@@ -62,8 +62,8 @@ class SessionConfig(Config):
     max_petaflop: float = setting(
         0.0,
         "limit of the session's training arithmetic in petaflop (1e15 operations, as train_petaflop of reports), "
-        "earlier calls and the trunk included. A trial starts only if one as expensive as any so far still fits; started "
-        "trials are finished. hyperband repeats its brackets until then. 0 is no limit",
+        "earlier calls and the trunk included. A trial starts only if one as expensive as any so far still fits; "
+        "started trials are finished. hyperband repeats its brackets until then. 0 is no limit",
         low=0.0,
         identity=False,
     )
