@@ -28,7 +28,7 @@ def failed(monkeypatch, capsys, main) -> str:
         (lambda folder: os.open(folder, os.O_RDWR), "{}: Is a directory; correct the path"),
         (lambda folder: (folder / ("x" * 300)).touch(), "{}/" + "x" * 300 + ": File name too long; correct"),
         (lambda folder: pathlib.Path("/proc/self/mem").read_bytes(), "a file: Input/output error; check the disk"),
-        (lambda folder: os.truncate(99, 1), "a file: Bad file descriptor; run the same command again"),
+        (lambda folder: os.ftruncate(2**30, 1), "a file: Bad file descriptor; run the same command again"),
     ],
 )
 def test_failed_file_operation_names_the_path_the_reason_and_what_to_do(tmp_path, monkeypatch, capsys, operation, line):
