@@ -42,7 +42,10 @@ RETRAIN_BEST = flags.DEFINE_bool(
     "retrain_best", False, "after the search, retrain the best trial and the untuned preset, and evaluate on test"
 )
 PICK = flags.DEFINE_string(
-    "pick", "", "number of a completed trial to retrain as --retrain_best does the best one, without further search"
+    "pick",
+    "",
+    "number of a completed trial to retrain as --retrain_best does the best one, without further search; "
+    "--max_minutes does not limit it",
 )
 RETRAIN_SEEDS = flags.DEFINE_integer(
     "retrain_seeds", 3, "number of seeds of --retrain_best and --pick", lower_bound=1, upper_bound=MAX_SEEDS
@@ -180,7 +183,7 @@ def _run(session: Session, options: Options, began: float) -> None:
     if options.retrains:
         from tuning.sessions import retraining
 
-        if not had_time:
+        if not had_time and not options.pick:
             print(
                 f"max_minutes={session.config.max_minutes:g}: used up by the search; retraining takes additional time"
             )
@@ -188,7 +191,7 @@ def _run(session: Session, options: Options, began: float) -> None:
         seeds = range(first, first + options.retrain_seeds)
         try:
             trial = options.picked(session.config, records)
-            on_poll = budget.check if had_time else lambda: None
+            on_poll = budget.check if had_time and not options.pick else lambda: None
             retraining.run(session, trial, seeds, on_poll=on_poll, has_controls=options.retrain_controls)
         finally:
             budget.keep(at_once=True)

@@ -15,6 +15,7 @@ from tests.binaries import call, call_here
 from tests.tuning import stub_training
 from tuning import tune
 from tuning.sessions import retraining, search
+from tuning.sessions.budget import Budget
 
 SPACE = """
 BASE = {
@@ -126,7 +127,12 @@ def space(hp):
 def retrained(monkeypatch):
     """The trials that are trained again."""
     trials = []
-    monkeypatch.setattr(retraining, "run", lambda session, trial, seeds, **_: trials.append((trial["id"], len(seeds))))
+
+    def run(session, trial, seeds, on_poll, has_controls):
+        on_poll()
+        trials.append((trial["id"], len(seeds)))
+
+    monkeypatch.setattr(retraining, "run", run)
     return trials
 
 
@@ -161,8 +167,11 @@ def test_trade_offs_end_with_the_front_and_a_command_that_trains_one_of_them_aga
 
 
 def test_pick_of_a_session_of_one_objective_trains_without_any_more_search(tuned, monkeypatch, capsys, retrained):
+    """Even if the minutes of the session end meanwhile."""
     _, flags, _ = tuned
     monkeypatch.setattr(search, "run", None)
+    left = iter([1.0])
+    monkeypatch.setattr(Budget, "left", lambda self: next(left, 0.0))
     assert call_here(monkeypatch, tune.main, tune.flags, *flags, "--pick=1") == 0
     assert retrained == [("1", 3)]
     assert "only the report is drawn again" not in capsys.readouterr().out
