@@ -204,11 +204,20 @@ class RunFolder:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def load_model(self) -> "keras.Model":
-        """The trained classifier; errors.FailedError where `model.keras` is missing, damaged or of another version."""
+        """The trained classifier.
+
+        Raises errors.FailedError where `model.keras` is missing, damaged, of another version or of another run's classes.
+        """
         from models.runs import saved_model
 
+        counts, levels = self.description().classes.counts, self.configs()[1].head_names
+        expected = {level: counts[level] for level in levels}
         with self._reading_model():
-            return saved_model.load(self.model)
+            model = saved_model.load(self.model)
+            predicted = {level: logits.shape[-1] for level, logits in model.output.items()}
+            if predicted != expected:
+                raise ValueError(f"it predicts {predicted} classes, expected {expected}")
+        return model
 
     def evaluated(self, name: str) -> dict[str, Any] | None:
         """The content of a file of EVALUATED, by its name there; None before the first evaluation."""

@@ -4,9 +4,9 @@ import errno
 import json
 import os
 
+import keras
 import pytest
 
-from models.runs import saved_model
 from models.runs.folder import EVALUATED, RunFolder, open_locked, previous_checkpoint
 from pipeline.common import errors, files
 from tests.models.reporting.run_files import REPORT, make_calibration, make_confusion, make_mistakes, make_rows
@@ -309,10 +309,17 @@ def test_model_of_an_unfinished_run_and_a_missing_one_are_refused(tmp_path):
         folder.check_model()
 
 
-def test_model_is_loaded_or_its_file_named(tmp_path, monkeypatch):
+def test_model_is_loaded_or_its_file_named(tmp_path):
     folder = finished(tmp_path)
-    monkeypatch.setattr(saved_model, "load", lambda path: path.read_bytes())
-    assert folder.load_model() == b"weights"
+    files.write_json(tmp_path / "config.json", {"dataset": "cifar100"})
+    images = keras.Input((32, 32, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(images)
+    heads = {level: keras.layers.Dense(count)(pooled) for level, count in (("fine", 100), ("coarse", 20))}
+    keras.Model(images, heads).save(folder.model)
+    assert set(folder.load_model().output) == {"fine", "coarse"}
+    keras.Model(images, {"fine": heads["fine"]}).save(folder.model)
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*model.keras .*'fine': 100} classes.*'coarse': 20}"):
+        folder.load_model()
     folder.model.unlink()
     with pytest.raises(errors.FailedError, match=r"^run_dir=.*model.keras cannot be read"):
         folder.load_model()
