@@ -206,7 +206,7 @@ class RunFolder:
     def load_model(self) -> "keras.Model":
         """The trained classifier.
 
-        Raises errors.FailedError where `model.keras` is missing, damaged, of another version or of another run's classes.
+        Raises errors.FailedError where `model.keras` is missing, damaged, of another version or for other classes.
         """
         from models.runs import saved_model
 
