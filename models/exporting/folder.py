@@ -28,7 +28,7 @@ def check(folder: pathlib.Path) -> None:
     with files.writing("out", folder):
         if folder.exists():
             _check_content(folder)
-        files.check_writable(folder.absolute().with_name("any"))  # the new folder is written beside it
+        files.check_can_create_in(pathlib.Path(os.path.realpath(folder)).parent)  # the new folder is written beside it
 
 
 def _check_content(folder: pathlib.Path) -> None:

@@ -201,7 +201,7 @@ def measures(answer: Answer, temperature: float = 1.0) -> dict[str, Any]:
 def answers(logits: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray], classes: Classes) -> dict[str, Answer]:
     """What a model answers, of the logits of its heads: "fine", "coarse" and, summed, "coarse_from_fine".
 
-    Logits are float32 [N, classes], labels int [N] of each level. There are no coarse by_name without superclasses.
+    Logits are float32 [N, classes], labels int [N] of each level. There are no coarse answers without superclasses.
     """
     by_name = {head: Answer(logits[head], labels[head]) for head in ("fine", "coarse") if head in logits}
     if "fine" in logits and classes.coarse:

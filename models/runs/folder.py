@@ -214,7 +214,8 @@ class RunFolder:
         expected = {level: counts[level] for level in levels}
         with self._reading_model():
             model = saved_model.load(self.model)
-            predicted = {level: logits.shape[-1] for level, logits in model.output.items()}
+            outputs = model.output if isinstance(model.output, dict) else {"": model.outputs[0]}
+            predicted = {level: logits.shape[-1] for level, logits in outputs.items()}
             if predicted != expected:
                 raise ValueError(f"it predicts {predicted} classes, expected {expected}")
         return model

@@ -14,6 +14,8 @@ def check(out: str, flag: str = "out") -> pathlib.Path:
     first photograph the file to write.
     """
     path = paths.local(out, flag)
+    if path.name in folder.FILES and (path.parent / "config.json").is_file():
+        raise errors.BadArgumentError(f"{flag}={out}: is a file of the run there; choose another --{flag}")
     with files.writing(flag, path):
         files.check_writable(path)
         if not path.exists():
@@ -22,6 +24,4 @@ def check(out: str, flag: str = "out") -> pathlib.Path:
             is_image = images.format_name(file.read(images.HEAD_BYTES)) is not None
     if is_image:
         raise errors.BadArgumentError(f"{flag}={out}: is an image, which would be lost; choose another --{flag}")
-    if path.name in folder.FILES and (path.parent / "config.json").is_file():
-        raise errors.BadArgumentError(f"{flag}={out}: is a file of the run there; choose another --{flag}")
     return path

@@ -67,7 +67,7 @@ class Cluster:
         """Wait until each other process has come, and let them connect; TensorFlow's wait would heed no signal.
 
         Raises:
-          errors.FailedError: another program has this process's port.
+          errors.FailedError: another program has this process's port, or it cannot be closed to other machines.
           errors.WorkerLostError: a process has not come in WAIT_SECONDS.
         """
         address, deadline = self.addresses[self.index], time.monotonic() + WAIT_SECONDS
@@ -79,6 +79,7 @@ class Cluster:
             reason = f"{error}; set another port, the same in {VARIABLE} of all workers"
             raise errors.FailedError(f"cannot listen on {address}: {reason}") from error
         with listener:
+            self.close_to_others()
             for index in range(len(self.addresses)):
                 with progress.task(f"waiting for {self.name(index)}"):
                     while index != self.index and not self._answers(index):

@@ -23,6 +23,7 @@ WRONG_PLACE = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
     *(errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL),
 )
+_NO_FILE = (errno.EISDIR, errno.EINVAL)  # a folder, a device or a pipe, which need not be made writable
 _REMEDIES = {
     errno.ENOSPC: "free some space or files (df, df -i) and run the same command again",
     errno.EDQUOT: "free some space of the quota and run the same command again",
@@ -142,7 +143,9 @@ def writing(flag: str, place: pathlib.Path, remedy: str = "", value: str = "") -
         name = error and _name_within(place, error)
         if error is None or name is None:
             raise
-        advice = remedy or _REMEDIES.get(error.errno or 0, f"make it writable, or choose another --{flag}")
+        choice = f"choose another --{flag}"
+        default = choice if error.errno in _NO_FILE else f"make it writable, or {choice}"
+        advice = remedy or _REMEDIES.get(error.errno or 0, default)
         problem = f"{name}cannot be written ({error.strerror}); {advice}"
         kind = errors.BadArgumentError if error.errno in WRONG_PLACE else errors.WriteError
         raise kind(f"{flag}={value}: {place}: {problem}" if value else f"{flag}={place}: {problem}") from caught
@@ -183,9 +186,14 @@ def described(error: OSError) -> str:
 
 
 def check_writable(path: pathlib.Path) -> None:
-    """Raise OSError unless a file can be written in `path`, in its folder or the nearest one above that exists."""
+    """Raise OSError unless a file can be written in `path`, which may be new."""
     _check_is_file(path)
-    nearest = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    check_can_create_in(path.absolute().parent)
+
+
+def check_can_create_in(folder: pathlib.Path) -> None:
+    """Raise OSError unless files can be created in an absolute folder, or in the nearest one above that exists."""
+    nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
     try:
         with tempfile.TemporaryFile(dir=nearest):  # permissions do not tell, in /proc or for root
             pass
@@ -197,7 +205,7 @@ def check_writable(path: pathlib.Path) -> None:
 def check_folder_writable(flag: str, folder: pathlib.Path) -> None:
     """Check, before slow work, that files can be written to a folder, new or not; errors as of `writing`."""
     with writing(flag, folder):
-        check_writable(folder / "any")
+        check_can_create_in(folder.absolute())
 
 
 def partial_name(name: str) -> str:

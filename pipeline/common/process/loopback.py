@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import socket
+import stat
 import struct
 
 SO_ATTACH_FILTER = 26
@@ -46,8 +47,9 @@ def close_to_others() -> None:
 
 def _listens(file: int) -> bool:
     """Whether a file descriptor is a TCP socket that listens."""
-    # An OSError where it is closed by now, or no socket.
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(file)) as candidate:
-        is_tcp = candidate.family in (socket.AF_INET, socket.AF_INET6) and candidate.type == socket.SOCK_STREAM
-        return is_tcp and bool(candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    with contextlib.suppress(OSError):  # it is closed by now
+        if stat.S_ISSOCK(os.fstat(file).st_mode):  # else socket.socket fails and leaves the duplicate open
+            with socket.socket(fileno=os.dup(file)) as candidate:
+                is_tcp = candidate.family in (socket.AF_INET, socket.AF_INET6) and candidate.type == socket.SOCK_STREAM
+                return is_tcp and bool(candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
     return False

@@ -22,7 +22,6 @@ _SUFFIXES = frozenset(
     )
 )
 _SYSTEM_FOLDERS = frozenset(("$RECYCLE.BIN", "@eaDir", "System Volume Information", "__MACOSX", "lost+found"))
-_LOCKS = (locked_folder.LOCK, prepared.LOCK)  # of runs, studies, sessions and prepared data
 _HEAD_BYTES = 16
 
 
@@ -59,7 +58,7 @@ def walk(root: pathlib.Path) -> Listing:
                     identity = _identity(entry.stat())
                     if identity in above:
                         ignored["folder linked in a circle"] += 1
-                    elif any(os.path.lexists(root / path / name) for name in _LOCKS):
+                    elif _is_ours(root / path):
                         ignored["folder of this project"] += 1
                         ours.update(map(str, pathlib.PurePath(path).parents))
                     else:
@@ -70,6 +69,13 @@ def walk(root: pathlib.Path) -> Listing:
                 else:
                     ignored[kind] += 1
     return Listing(tuple(sorted(listed)), tuple(sorted(set(folders) - ours)), ignored)
+
+
+def _is_ours(folder: pathlib.Path) -> bool:
+    """Whether a folder holds prepared data, or a run, a study or a session, whose identity is a JSON file."""
+    if os.path.lexists(folder / prepared.LOCK):
+        return True
+    return os.path.lexists(folder / locked_folder.LOCK) and next(folder.glob("*.json"), None) is not None
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -37,6 +37,13 @@ def test_earlier_export_is_replaced(out):
     assert [path.name for path in out.parent.iterdir()] == ["out"]
 
 
+def test_check_needs_no_name_beside_or_within_the_folder(out):
+    out = out.rename(out.with_name("any"))
+    export(out, "second")
+    (out.parent / "explained" / "any").mkdir(parents=True)
+    files.check_folder_writable("explain", out.parent / "explained")
+
+
 @pytest.mark.parametrize(
     "name", ["thesis.txt", "saved_model/thesis.txt", "MODEL_CARD.md", "saved_model/saved_model.pb"]
 )

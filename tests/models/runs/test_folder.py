@@ -320,6 +320,9 @@ def test_model_is_loaded_or_its_file_named(tmp_path):
     keras.Model(images, {"fine": heads["fine"]}).save(folder.model)
     with pytest.raises(errors.FailedError, match=r"^run_dir=.*model.keras .*'fine': 100} classes.*'coarse': 20}"):
         folder.load_model()
+    keras.Model(images, heads["fine"]).save(folder.model)
+    with pytest.raises(errors.FailedError, match=r"^run_dir=.*model.keras .*'': 100} classes"):
+        folder.load_model()
     folder.model.unlink()
     with pytest.raises(errors.FailedError, match=r"^run_dir=.*model.keras cannot be read"):
         folder.load_model()

@@ -1,5 +1,6 @@
 """A port that is closed to others is reached at loopback addresses alone."""
 
+import os
 import socket
 
 import pytest
@@ -30,3 +31,11 @@ def test_ipv4_at_a_socket_of_ipv6_is_filtered_too():
         socket.create_connection(("127.0.0.1", port), timeout=600).close()
         with pytest.raises(TimeoutError):
             socket.create_connection((other_than_loopback(socket.AF_INET), port), timeout=1)
+
+
+def test_no_file_is_left_open(tmp_path):
+    """A copy of a lock file would keep the lock."""
+    with (tmp_path / ".lock").open("w"):
+        before = os.listdir("/proc/self/fd")
+        loopback.close_to_others()
+        assert os.listdir("/proc/self/fd") == before

@@ -100,11 +100,12 @@ def test_links_are_followed_but_not_in_a_circle(tmp_path):
 
 def test_what_this_project_has_written_there_is_left_out(tmp_path):
     """`cd photos; python -m tuning.study --dataset=folder:.`, and then --refresh."""
-    write(tmp_path, "a/1.png", "b/2.png", "runs/studies/c/.lock", "runs/studies/c/plot.png", "data/.prepare.lock")
+    write(tmp_path, "a/1.png", "b/2.png", "b/.lock", "data/.prepare.lock")  # that of b is another program's
+    write(tmp_path, *(f"runs/studies/c/{name}" for name in (".lock", "study.json", "plot.png")))
     listing = walk(tmp_path)
     assert listing.images == ("a/1.png", "b/2.png")
     assert listing.folders == ("a", "b")
-    assert listing.ignored == {"folder of this project": 2}
+    assert listing.ignored == {"folder of this project": 2, "hidden": 1}
 
 
 def test_a_link_to_nowhere_is_listed_to_be_reported(tmp_path):
