@@ -17,6 +17,7 @@ from tuning.sessions.reporting import page as session_page
 
 NOT_RUN = "not run yet"
 LENGTHS = "augmentation_length"
+NETWORKS = "architectures"
 MARKS = {statistics.HIGHER: " ▲", statistics.LOWER: " ▼"}
 
 Report = Mapping[str, Any]
@@ -43,6 +44,31 @@ def lengths(studies: pathlib.Path) -> list[str]:
         return Column(f"{length} epochs", lambda level: cell(level, length))
 
     return [*markdown_table.lines([Column("augmentation", str), *map(column, epochs)], sets), "", _command(report)]
+
+
+def networks(studies: pathlib.Path) -> list[str]:
+    """Each network that was trained to one cost, the most accurate on validation first."""
+    report = _report(studies / NETWORKS)
+    if report is None:
+        return [f"`python -m tuning.study --study={NETWORKS}`: {NOT_RUN}."]
+    fine, coarse = (*report["metrics"], *report["shown"])[:2]
+
+    def accuracy(row: Report, metric: str) -> str:
+        return figures.spread(row["measured"][metric]["mean"], row["measured"][metric]["std"])
+
+    columns: list[Column[Report]] = [
+        Column("network", lambda row: row["name"]),
+        Column("fine (%)", lambda row: accuracy(row, fine), is_number=True),
+        Column("coarse (%)", lambda row: accuracy(row, coarse), is_number=True),
+        Column("PFLOP", lambda row: f"{row['train_petaflop']:.2f}", is_number=True),
+        Column("epochs", lambda row: f"{row['epochs']:.2f}", is_number=True),
+        Column("parameters", lambda row: f"{row['num_parameters']:,.0f}", is_number=True),
+        Column("seconds", lambda row: f"{row['train_seconds']:,.0f}", is_number=True),
+        Column("MiB", lambda row: f"{row['peak_rss_mib']:,.0f}", is_number=True),
+        Column("seeds", lambda row: f"{len(row['seeds'])}", is_number=True),
+    ]
+    rows = sorted(report["variants"], key=lambda row: row["measured"][fine]["mean"], reverse=True)
+    return [*markdown_table.lines(columns, rows), "", _command(report)]
 
 
 def session(sessions: pathlib.Path, name: str) -> list[str]:

@@ -111,6 +111,7 @@ BLOCKS: dict[str, Callable[[pathlib.Path], list[str]]] = {
     "every result": _every_result,
     "models of the original study": lambda checkout: original_study.models(checkout / RESULTS),
     "lengths of augmentation": lambda checkout: answers.lengths(checkout / STUDIES),
+    "networks at equal cost": lambda checkout: answers.networks(checkout / STUDIES),
     **{f"session {name}": functools.partial(_session, name) for name in ("heads", "original", "full")},
     "hypotheses of the original study": lambda checkout: original_study.hypotheses(checkout / STUDIES),
 }

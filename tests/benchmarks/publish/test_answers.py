@@ -29,6 +29,22 @@ def test_sets_stand_beside_lengths_with_both_accuracies(tmp_path):
     assert (blank, command) == ("", f"`{report['command']}`, commit {report['git_commit'][0]}")
 
 
+def test_networks_stand_by_their_accuracy(tmp_path):
+    assert answers.networks(tmp_path) == ["`python -m tuning.study --study=architectures`: not run yet."]
+    study = catalogue.find("architectures")
+    write_report(tmp_path, study)
+    path = tmp_path / study.name / "report.json"
+    report = json.loads(path.read_text())
+    for number, row in enumerate(report["variants"]):
+        row["measured"]["fine_accuracy"] |= {"mean": number / 100, "std": None}
+        row |= {"epochs": number / 4, "num_parameters": 1000.0 * number}
+    path.write_text(json.dumps(report))
+    table = rows_of(answers.networks(tmp_path)[:-2])
+    names = [variant.name for variant in study.variants]
+    assert list(table) == ["network", "---", *reversed(names)]
+    assert (table[names[2]][1], table[names[2]][4:6]) == ("2.00", ["0.50", "2,000"])
+
+
 def test_session_tells_its_cost_and_every_difference(tmp_path):
     assert answers.session(tmp_path, "heads") == ["`python -m tuning.tune --space=heads`: not run yet."]
     shutil.copytree(ROOT / "docs" / "sessions" / "heads", tmp_path / "heads")
