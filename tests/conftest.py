@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from unittest import mock
 
 import hypothesis
 import pytest
@@ -150,6 +151,13 @@ def real_data_dir(cifar100_archive, tmp_path_factory) -> str:
     with shared_folder(tmp_path_factory, "real") as folder:
         prepare.prepare(SourceConfig(data_dir=str(folder), archive=str(cifar100_archive)))
     return str(folder)
+
+
+@pytest.fixture(autouse=True)
+def removed_variables_forgotten():
+    """Have a binary that is called in this process read no variable that another test's call has removed."""
+    with mock.patch.dict(environment.removed):
+        yield
 
 
 @pytest.fixture
