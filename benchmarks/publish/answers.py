@@ -80,7 +80,7 @@ def session(sessions: pathlib.Path, name: str) -> list[str]:
     best = report["best"]
     lines = [f"- {session_page.summary(report)}"]
     accuracies = ", ".join(f"{level} {figures.percent(best[level])} %" for level in ("fine", "coarse") if best[level])
-    lines.append(f"- best of {len(completed)} trials: {accuracies} on validation; {best['seconds']:,.0f} s of training")
+    lines.append(f"- best of {len(completed)} trials: {accuracies} on validation; {best['seconds']:,.0f} s in all")
     lines += session_page.retrained_lines(report["retrained"]) if report["retrained"] else []
     return [*lines, "", _command(report)]
 

@@ -98,7 +98,7 @@ def _retrainings(session: Session, best: Mapping[str, Any], seed: int, has_contr
     yield _Retraining(TUNED, tuned, folder.retrained_dir(tuned), title)
     if has_controls and session.space.has_frozen_trunk:
         epochs = untuned.train.epochs + tuned.train.epochs
-        job = _changed(untuned, "longer", epochs=epochs)
+        job = _changed(untuned, f"longer-{epochs:g}", epochs=epochs)  # a trial of another rung has another control
         yield _Retraining(LONGER, job, folder.retrained_dir(job), f"the untuned preset for {epochs:g} epochs")
     if has_controls and tuned.train.precision != "float32":
         job = _changed(tuned, "float32", precision="float32")

@@ -21,6 +21,12 @@ TRAINING_LEGEND = (
     "*training*: the accuracy on the training images in the last epoch, as they were augmented and while the network "
     "changed; the mean over the seeds."
 )
+LENGTH_LEGEND = (
+    "Variants are compared at this length of training. One that learns more slowly may be better after a longer one."
+)
+COST_LEGEND = (
+    "Variants are compared at this cost of training. One that is more expensive may be better after a longer training."
+)
 MEMORY_LEGEND = "*MiB*: the peak resident memory of a process that trains this run alone, TensorFlow included."
 # What a reader of the tables must know.
 LEGEND = (
@@ -30,7 +36,8 @@ LEGEND = (
     "*minus X*: the mean difference from X over the seeds that both have, with its 95 % interval, which is not "
     "corrected for the number of comparisons. *p (Holm)* is corrected; the verdict is that of *p* at 0.05. With few "
     "seeds, a difference that is not shown may still exist.",
-    "Variants are compared at this length of training. One that learns more slowly may be better after a longer one.",
+    LENGTH_LEGEND,
+    COST_LEGEND,
     ORIGINAL_LEGEND,
     TRAINING_LEGEND,
     "*PetaFLOP*: the floating-point operations of training, forward and backward; a multiply-add counts as two. "
@@ -54,10 +61,13 @@ def page(report: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
         lines += [f"## {METRICS[name].capitalize()} accuracy (%)", "", answer(report, name), ""]
         lines += [*markdown_table.lines(columns(report, name), measured(report, name)), ""]
     lines += [line for picture in pictures for line in (f"![{picture}]({picture})", "")]
+    is_equal_cost = report.get("is_equal_cost", False)
     is_shown = {
         ORIGINAL_LEGEND: any(_has_original(report, name) for name in _tabulated(report)),
         TRAINING_LEGEND: any(_has_training(report, name) for name in _tabulated(report)),
-        MEMORY_LEGEND: report.get("is_equal_cost", False),
+        LENGTH_LEGEND: not is_equal_cost,
+        COST_LEGEND: is_equal_cost,
+        MEMORY_LEGEND: is_equal_cost,
     }
     legend = [line for line in LEGEND if is_shown.get(line, True)]
     lines += ["## How to read the tables", "", *(f"- {line}" for line in legend), ""] if _tabulated(report) else []

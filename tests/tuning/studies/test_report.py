@@ -85,6 +85,14 @@ def test_row_has_the_training_accuracy_of_its_last_epoch_and_an_earlier_report_n
     assert study_page.TRAINING_LEGEND not in study_page.page(report)
 
 
+@pytest.mark.parametrize(
+    ("name", "line"), [("padding", study_page.LENGTH_LEGEND), ("architectures", study_page.COST_LEGEND)]
+)
+def test_page_says_what_the_variants_have_in_common(name, line):
+    page = study_page.page(document(name))
+    assert [one for one in (study_page.LENGTH_LEGEND, study_page.COST_LEGEND) if one in page] == [line]
+
+
 def test_report_of_no_finished_job_has_no_table_and_no_number_of_images():
     report = document("padding", [])
     console = Console(file=io.StringIO(), width=160)

@@ -32,12 +32,21 @@ def write(session: Session, arguments: Sequence[str], is_retrained: bool) -> Non
         files.write_json(written[-1], session.config_of(best[0]))
     for path in written:
         print(f"written: {paths.shown(path)}")
-    python = "python" if shutil.which("python") == sys.executable else sys.executable
     if report["front"] and not is_retrained:
-        again = [python, "-m", "tuning.tune", *arguments, f"--pick={report['front'][0]}"]
-        print(f"Train a trial of the front again: {shlex.join(again)}")
+        print(f"Train a trial of the front again: {pick_command(arguments, report['front'][0])}")
     if has_best and not is_retrained:
         run_dir = folder / "retrained" / f"trial-{best[0]['id']}"  # not models.train's default, which may be taken
         values = [f"--config={paths.shown(folder / 'best.json')}", f"--run_dir={paths.shown(run_dir)}"]
-        print(f"Train the best trial again: {shlex.join([python, '-m', 'models.train', *values])}")
+        print(f"Train the best trial again: {shlex.join([_python(), '-m', 'models.train', *values])}")
     print(f"Report: {paths.shown(page)}")
+
+
+def pick_command(arguments: Sequence[str], trial: str) -> str:
+    """How to retrain a trial of the session that `tuning.tune` ran with these arguments."""
+    if any(argument.lstrip("-").startswith("serve") for argument in arguments):  # a chief trains nothing
+        return f"the same command with --pick={trial}, without --serve, --token_file and --insecure"
+    return shlex.join([_python(), "-m", "tuning.tune", *arguments, f"--pick={trial}"])
+
+
+def _python() -> str:
+    return "python" if shutil.which("python") == sys.executable else sys.executable

@@ -13,7 +13,7 @@ from tuning.sessions import retraining, session
 from tuning.sessions.config import SessionConfig
 from tuning.sessions.folder import COMPLETED, FAILED
 from tuning.sessions.reporting import page as session_page
-from tuning.sessions.reporting import plots
+from tuning.sessions.reporting import plots, write
 from tuning.sessions.reporting import report as session_report
 from tuning.sessions.search_space import Space
 
@@ -206,7 +206,7 @@ def test_controls_are_the_preset_for_as_long_as_trunk_and_heads_and_the_trial_in
     assert seen[4:8] == [
         ("untuned", 1, 10.0, "auto", False),
         ("tuned-00", 1, 3.0, "mixed_bfloat16", True),
-        ("untuned-longer", 1, 13.0, "auto", False),
+        ("untuned-longer-13", 1, 13.0, "auto", False),
         ("tuned-00-float32", 1, 3.0, "float32", True),
     ]
     assert found["longer_epochs"] == 13.0
@@ -222,3 +222,11 @@ def test_controls_are_the_preset_for_as_long_as_trunk_and_heads_and_the_trial_in
         "- that trial on test",
     ]
     assert page[-2].endswith(": -8.00 points (-8.00 to -8.00); by seed -8.00, -8.00, -8.00")
+
+
+@pytest.mark.parametrize("serve", [["--serve=127.0.0.1:1"], ["--serve", "127.0.0.1:1"]])
+def test_trial_of_a_chief_s_session_is_picked_without_serving(serve):
+    flags = ["--space=mine.py", "--objectives=fine,petaflop"]
+    command = write.pick_command(flags, "02")
+    assert command.endswith("-m tuning.tune --space=mine.py --objectives=fine,petaflop --pick=02")
+    assert "--pick=02, without --serve" in write.pick_command([*flags, *serve], "02")
