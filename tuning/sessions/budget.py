@@ -12,6 +12,7 @@ from tuning.sessions.session import Session
 from tuning.workers.pool import TimeUpError
 
 KEPT_SECONDS = 30.0  # between two lines of the journal
+FLOAT32_FACTOR = 2.0  # seconds of a training in float32 over those in bfloat16, on CPUs that have bfloat16
 MARGIN = 1.15  # of the seconds that a trial may take beyond what others took
 CLOSING_SECONDS = 10.0  # of saving what is under way and drawing the report; at most a tenth of the minutes
 
@@ -105,16 +106,19 @@ class Budget:
 
     def _retraining(self, better: Sequence[Mapping[str, Any]], cost: "Cost", of_trunk: str) -> float:
         config, jobs = self._session.config, self._session.jobs
+        presets_epochs = jobs.trunk(0).train.epochs
+        in_float32 = (FLOAT32_FACTOR if cost is _seconds_as_slow else 1.0) * self._has_controls
         if self._session.space.has_frozen_trunk:
             num_trained = 0 if config.init_from else 1  # the session's own trunk is that of one of the seeds
             trunk = RunFolder(config.init_from or self._session.folder.trunk_dir)
             a_trunk = trunk.report()[of_trunk] if trunk.is_finished else 0.0
             trunks = max(0, self._num_retrained - num_trained) * a_trunk
             heads = self._num_retrained * cost(better, config.max_epochs)
-            longer = self._num_retrained * a_trunk + heads
-            return trunks + heads + (longer + heads if self._has_controls else 0.0)
-        presets_epochs = jobs.trunk(0).train.epochs  # of the best trial, the untuned preset and the trial in float32
-        return (2 + self._has_controls) * self._num_retrained * cost(better, presets_epochs)
+            # The epochs of the heads train the whole network here.
+            longer = self._num_retrained * a_trunk * (1.0 + config.max_epochs / presets_epochs) * self._has_controls
+            return trunks + (1.0 + in_float32) * heads + longer
+        # The best trial, the untuned preset and the trial in float32.
+        return (2.0 + in_float32) * self._num_retrained * cost(better, presets_epochs)
 
 
 Cost: TypeAlias = Callable[[Sequence[Mapping[str, Any]], float], float]  # of records and of a number of epochs

@@ -11,7 +11,7 @@ from tests.models.reporting import run_files
 from tests.tuning import stub_training
 from tests.tuning.sessions.small_sessions import SOURCE, searched, told
 from tuning.sessions import search, session
-from tuning.sessions.budget import Budget
+from tuning.sessions.budget import FLOAT32_FACTOR, Budget
 from tuning.sessions.config import SessionConfig
 from tuning.sessions.folder import SessionFolder, ranked
 from tuning.sessions.search_space import Space
@@ -31,6 +31,8 @@ def test_budget_expects_a_full_trial_and_what_comes_after(tmp_path):
     assert Budget(found, 0).expected_seconds() == pytest.approx(trial)
     again = 2 * (1.0 + 2.0 * 10.0)  # linear's own ten epochs, tuned and untuned, as in the better three of six
     assert Budget(found, 3).expected_seconds() == pytest.approx(trial + 3 * again)
+    again += FLOAT32_FACTOR * (1.0 + 2.0 * 10.0)
+    assert Budget(found, 3, has_controls=True).expected_seconds() == pytest.approx(trial + 3 * again)
     assert Budget(found, 3).allows_another()
     for record in found.folder.records():
         found.folder.write_record({**record, "seconds": 800.0, "train_seconds": 700.0})
@@ -48,6 +50,10 @@ def test_budget_counts_the_trunks_that_are_still_to_be_trained(tmp_path):
     trial = 1.0 + 3 * 2.0
     assert Budget(found, 0).expected_seconds() == pytest.approx(trial)
     assert Budget(found, 3).expected_seconds() == pytest.approx(trial + 3 * trial + 2 * 50.0)
+    longer = 50.0 * (10 + 3) / 10  # the whole network, for its own ten epochs and the heads' three
+    controls = 3 * (longer + FLOAT32_FACTOR * trial)
+    expected = Budget(found, 3, has_controls=True).expected_seconds()
+    assert expected == pytest.approx(trial + 3 * trial + 2 * 50.0 + controls)
 
 
 def test_time_of_a_call_that_was_cut_off_counts(tmp_path, monkeypatch):
