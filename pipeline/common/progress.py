@@ -61,8 +61,8 @@ class Task:
     def _counts(self) -> str:
         """`1,500 of 10,000 images`; empty where no total is known and nothing is done."""
         if self.total is None:
-            return f"{self.done:,.0f} {self.unit}".rstrip() if self.done else ""
-        return f"{min(self.done, self.total):,.0f} of {self.total:,.0f} {self.unit}".rstrip()
+            return f"{int(self.done):,} {self.unit}".rstrip() if self.done else ""
+        return f"{int(min(self.done, self.total)):,} of {self.total:,.0f} {self.unit}".rstrip()
 
     def _left(self, now: float) -> str:
         """`about 12 s left`, at the speed since the first units; empty where that is unknown."""

@@ -88,12 +88,14 @@ class StudyProgress:
         self._bar.update(self._task, description=titles, left=self._time_left())
 
     def advance(self) -> None:
-        """Redraw the bar from the files of the running jobs, at most every ADVANCE_SECONDS."""
-        if not self._console.is_terminal or time.perf_counter() - self._refreshed < ADVANCE_SECONDS:
+        """Take what the running jobs have done from their files, at most every ADVANCE_SECONDS."""
+        if time.perf_counter() - self._refreshed < ADVANCE_SECONDS:
             return
         self._refreshed = time.perf_counter()
-        done = sum(self._share_done(job) for job in self._running)
-        self._bar.update(self._task, completed=self._num_finished() + done, left=self._time_left())
+        done = self._num_finished() + sum(self._share_done(job) for job in self._running)
+        if self._line is not None:
+            self._line.done = done
+        self._bar.update(self._task, completed=done, left=self._time_left())
 
     def end(self, job: TrainingJob) -> None:
         """Print the result of a job."""
@@ -144,7 +146,8 @@ def time_left(
 ) -> str:
     """Such as `about 12 min left`; empty where nothing is left or nothing is known.
 
-    A job takes as long as the others of its variant, or, without one, as long per step as the rest.
+    A job takes as long as the others of its variant; without one, as long per step as those of its architecture; and
+    without these, as long as the rest.
 
     Args:
       pending: jobs that have not ended, each with the share of it that is left.
@@ -152,17 +155,24 @@ def time_left(
       jobs: all jobs of the study.
       num_workers: jobs that are trained side by side.
     """
-    steps = {job.label: num_steps(job) for job in jobs}
-    finished = [result for result in results if result["status"] == FINISHED]
-    done_steps = sum(steps[result["variant"]] for result in finished)
-    if not pending or not done_steps:
+    variants = {job.label: job for job in jobs}
+    finished = [
+        (variants[result["variant"]], result["wall_seconds"]) for result in results if result["status"] == FINISHED
+    ]
+    if not pending or not finished:
         return ""
-    seconds_per_step = sum(result["wall_seconds"] for result in finished) / done_steps
-    seconds = 0.0
-    for job, share in pending:
-        same = [result["wall_seconds"] for result in finished if result["variant"] == job.label]
-        seconds += share * (sum(same) / len(same) if same else num_steps(job) * seconds_per_step)
+    seconds = sum(share * _expected_seconds(job, finished) for job, share in pending)
     return f"about {durations.in_words(seconds / min(num_workers, len(pending)))} left"
+
+
+def _expected_seconds(job: TrainingJob, finished: Sequence[tuple[TrainingJob, float]]) -> float:
+    same = [seconds for other, seconds in finished if other.label == job.label]
+    if same:
+        return sum(same) / len(same)
+    alike = [pair for pair in finished if pair[0].train.architecture == job.train.architecture]
+    if alike:
+        return num_steps(job) * sum(seconds for _, seconds in alike) / sum(num_steps(other) for other, _ in alike)
+    return sum(seconds for _, seconds in finished) / len(finished)
 
 
 def _title(job: TrainingJob) -> str:

@@ -202,6 +202,12 @@ def test_time_left_goes_by_the_variants_own_jobs_and_else_by_steps(jobs):
     assert time_left([], [done], jobs) == ""
 
 
+def test_time_left_of_another_architecture_is_that_of_the_others_whatever_its_steps(jobs):
+    other = dataclasses.replace(jobs[3], train=jobs[3].train.replace(architecture="alexnet", max_steps=1))
+    done = {"variant": "unit", "status": "finished", "wall_seconds": 600.0}
+    assert time_left([(other, 1.0)], [done], [jobs[0], other]) == "about 10 min left"
+
+
 def test_what_is_kept_and_what_is_damaged_is_told(jobs, tmp_path):
     console = Console(file=io.StringIO(), width=200)
     with claim(tmp_path, jobs) as folder:
@@ -257,6 +263,20 @@ def test_jobs_under_way_tell_the_time_left_before_the_first_has_ended(jobs, tmp_
         progress.__exit__(None, None, None)
         shown = console.file.getvalue()
         assert set(re.findall(r"about .*? left", shown)) == {"about 1 h 10 min left"}  # half of 20 min, and three jobs
+
+
+def test_log_counts_what_a_job_under_way_has_done(jobs, tmp_path, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(study_progress.time, "perf_counter", lambda: clock[0])
+    console = Console(file=io.StringIO())
+    with claim(tmp_path, jobs) as folder, study_progress.StudyProgress(folder, jobs, 1, console) as shown:
+        shown.begin(jobs[0])
+        folder.run_dir(jobs[0]).mkdir(parents=True)
+        (folder.run_dir(jobs[0]) / "metrics.jsonl").write_text(rows(num_steps(jobs[0]) // 2))
+        clock[0] += 600.0
+        shown.advance()
+        assert shown._line.done == pytest.approx(0.5, abs=0.01)
+        assert shown._line.state(0.0).startswith(f"0 of {len(jobs)} jobs")
 
 
 def test_what_a_kill_left_of_finished_jobs_is_removed_and_of_others_kept(jobs, tmp_path):
